@@ -1,0 +1,149 @@
+/*
+ * The store: what must survive a restart. One interface; engines live in files of their own (now:
+ * sqlite.c, the only file that includes sqlite3.h).
+ *
+ * Asynchronous: the loop thread submits operations and goes on; one writer thread owns the only
+ * database connection, takes what is queued, writes it in one transaction (group commit,
+ * synchronous=FULL) and hands every operation back with its result after the commit. `wake` is called
+ * from the writer thread when something is to be collected; the loop thread then calls store_poll,
+ * which runs the operations' `done` callbacks, in the order of submission.
+ *
+ * Within one group an operation that fails is rolled back alone (savepoint); a failed commit fails
+ * every operation of the group.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "proto/error.h"
+
+#define STORE_QUEUE_BYTES (64u << 20) /* queued and not yet written; above it: EVD_E_BUSY */
+
+enum store_kind {
+    STORE_DRAFT_CREATE,   /* a dataset that is not visible yet */
+    STORE_DRAFT_APPEND,   /* class names and labels at its end */
+    STORE_DRAFT_COMMIT,   /* becomes visible, with version, totals and checksum */
+    STORE_DATASET_DROP,   /* a draft or a committed version, with all its chunks */
+    STORE_JOB_CREATE,     /* a job and its revision 0 */
+    STORE_REVISION_ADD,   /* and removes the job's revisions numbered above `keep_revision` */
+    STORE_JOB_DROP,
+    STORE_PROGRESS_PUT,   /* replaces one job's progress (all its ranks) */
+};
+
+struct store_dataset {
+    uint64_t id; /* chosen by the daemon: greater than every id seen at start */
+    const char *name;
+    uint32_t version;
+    uint64_t created; /* seconds since 1970 */
+    uint64_t samples, labelled;
+    uint32_t classes;
+    uint64_t checksum;
+};
+
+struct store_chunk {
+    uint64_t dataset;
+    uint64_t first_sample;
+    const uint32_t *labels; /* n labels from first_sample on */
+    size_t n;
+    uint32_t first_class;
+    const char *class_names; /* NUL-ended names from class first_class on; bytes in all */
+    size_t class_names_bytes;
+};
+
+struct store_job {
+    uint64_t id; /* chosen by the daemon, as for datasets */
+    const char *name;
+    uint64_t dataset;
+    uint32_t batch_size, world_size; /* world_size 0: shared, or ranked and not yet known */
+    uint64_t seed, created;
+    const char *mode, *last_batch; /* as on the wire */
+};
+
+struct store_revision {
+    uint64_t job;
+    uint32_t generation, revision;
+    uint32_t keep_revision;   /* REVISION_ADD only: later ones had not begun and are cancelled */
+    uint64_t epoch, step;     /* its first step */
+    uint64_t shape_steps;     /* that epoch's number of steps and the size of the last, */
+    uint32_t shape_last;      /* fixed when the epoch began */
+    const void *strategy;     /* canonical MessagePack map */
+    size_t strategy_bytes;
+    uint64_t digest;          /* plan_digest */
+    uint64_t created;
+    const char *author;       /* `client` of the session that asked */
+};
+
+/* How far a job's workers have come: one row per rank (shared jobs: rank 0 only). */
+struct store_progress {
+    uint32_t rank;
+    uint32_t generation;
+    uint64_t epoch, step;  /* the lowest step not acknowledged */
+    const uint8_t *acked;  /* bit i: step + i is acknowledged; bounded */
+    size_t acked_bytes;
+};
+
+struct store_op {
+    enum store_kind kind;
+    union {
+        struct store_dataset dataset; /* DRAFT_CREATE, DRAFT_COMMIT, DATASET_DROP (id only) */
+        struct store_chunk chunk;
+        struct {
+            struct store_job job; /* JOB_CREATE, JOB_DROP (id only), PROGRESS_PUT (id, world_size) */
+            struct store_revision revision; /* JOB_CREATE, REVISION_ADD */
+            const struct store_progress *progress; /* PROGRESS_PUT */
+            size_t progress_count;
+        };
+    };
+    struct evd_error error; /* the result: code EVD_OK, or why it was not written */
+    void (*done)(struct store_op *op); /* loop thread, after the commit; may free the op */
+    void *owner;            /* for done */
+    /* private */
+    struct store_op *next;
+    size_t bytes;
+};
+/* Every pointer in an op must stay valid until done. */
+
+struct store;
+
+/* Opens or creates the database file and migrates it. Blocking: called before the loop runs. Errors
+ * say what to do: foreign file, newer schema, corrupt, read-only, locked by another daemon. */
+int store_open(struct store **out, const char *path, void (*wake)(void *), void *wake_arg,
+               struct evd_error *err);
+
+/* What was committed, read back once after opening and before store_start: datasets (class names and
+ * label chunks in order, then dataset_end), then jobs with their revisions in order and progress.
+ * Drafts are deleted, not reported. A callback that returns non-zero stops the load with that code
+ * and its error. Pointers are valid during the callback only. */
+struct store_reader {
+    void *arg;
+    int (*dataset_begin)(void *arg, const struct store_dataset *dataset, struct evd_error *err);
+    int (*dataset_chunk)(void *arg, const struct store_chunk *chunk, struct evd_error *err);
+    int (*dataset_end)(void *arg, struct evd_error *err);
+    int (*job)(void *arg, const struct store_job *job, struct evd_error *err);
+    int (*revision)(void *arg, const struct store_revision *revision, struct evd_error *err);
+    int (*progress)(void *arg, uint64_t job, const struct store_progress *progress,
+                    struct evd_error *err);
+};
+int store_load(struct store *store, const struct store_reader *reader, uint64_t *next_id,
+               struct evd_error *err);
+
+/* Starts the writer thread. */
+int store_start(struct store *store, struct evd_error *err);
+/* Queues an operation; EVD_E_BUSY above the queue's bound (nothing queued then). Loop thread. */
+int store_submit(struct store *store, struct store_op *op, struct evd_error *err);
+/* Runs `done` of everything finished. Loop thread. Returns how many. */
+size_t store_poll(struct store *store);
+/* Writes what is queued, stops the thread, runs the remaining callbacks, closes. */
+void store_close(struct store *store);
+
+struct store_info {
+    uint64_t commits, operations; /* since start */
+    uint64_t queued_bytes;
+    uint64_t file_bytes;
+    bool failing; /* the last write failed */
+};
+void store_info(struct store *store, struct store_info *out);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * Methods of the protocol: the one list from which parameter structs, their decoders, the dispatch
+ * table and the check of PROTOCOL.md are made.
+ *
+ * EVD_METHODS(M): M(id, "wire.name").
+ * EVD_FIELDS_<id>(F): F(type, name, need), need is REQUIRED or OPTIONAL, type is
+ *   str   UTF-8 text                 struct evd_str, points into the request
+ *   u32 u64   unsigned integers      uint32_t, uint64_t
+ *   boolean                          bool
+ *   obj   anything, decoded later    const msgpack_object *
+ * Each becomes `name` and `has_name` in struct params_<id>.
+ */
+#ifndef PROTO_METHODS_H
+#define PROTO_METHODS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <msgpack.h>
+#include "proto/error.h"
+#include "proto/text.h"
+
+#define EVD_METHODS(M)                                                                             \
+    M(hello, "hello")                                                                              \
+    M(server_info, "server.info")                                                                  \
+    M(strategy_list, "strategy.list")                                                              \
+    M(dataset_create, "dataset.create")                                                            \
+    M(dataset_append, "dataset.append")                                                            \
+    M(dataset_commit, "dataset.commit")                                                            \
+    M(dataset_list, "dataset.list")                                                                \
+    M(dataset_info, "dataset.info")                                                                \
+    M(dataset_stats, "dataset.stats")                                                              \
+    M(dataset_drop, "dataset.drop")                                                                \
+    M(job_create, "job.create")                                                                    \
+    M(job_update, "job.update")                                                                    \
+    M(job_list, "job.list")                                                                        \
+    M(job_info, "job.info")                                                                        \
+    M(job_stats, "job.stats")                                                                      \
+    M(job_drop, "job.drop")                                                                        \
+    M(stream_open, "stream.open")                                                                  \
+    M(stream_credit, "stream.credit")                                                              \
+    M(stream_ack, "stream.ack")                                                                    \
+    M(stream_close, "stream.close")
+
+#define EVD_FIELDS_hello(F)                                                                        \
+    F(u32, protocol, REQUIRED) F(str, client, REQUIRED) F(str, token, OPTIONAL)
+#define EVD_FIELDS_server_info(F)
+#define EVD_FIELDS_strategy_list(F)
+
+/* `classes`: array of names; `labels`: bin of little-endian u32, or array of integers and nil. */
+#define EVD_FIELDS_dataset_create(F) F(str, name, REQUIRED) F(obj, classes, OPTIONAL)
+#define EVD_FIELDS_dataset_append(F)                                                               \
+    F(u32, draft, REQUIRED) F(obj, labels, OPTIONAL) F(obj, classes, OPTIONAL)
+#define EVD_FIELDS_dataset_commit(F) F(u32, draft, REQUIRED) F(u64, samples, OPTIONAL)
+#define EVD_FIELDS_dataset_list(F)
+#define EVD_FIELDS_dataset_info(F) F(str, dataset, REQUIRED) F(u32, version, OPTIONAL)
+/* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. */
+#define EVD_FIELDS_dataset_stats(F)                                                                \
+    F(str, dataset, REQUIRED) F(u32, version, OPTIONAL) F(u32, first, OPTIONAL)                    \
+    F(u32, count, OPTIONAL)
+#define EVD_FIELDS_dataset_drop(F) F(str, dataset, REQUIRED) F(u32, version, OPTIONAL)
+
+/* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
+ * `last_batch`: "short", "drop" or "pad". */
+#define EVD_FIELDS_job_create(F)                                                                   \
+    F(str, name, REQUIRED) F(str, dataset, REQUIRED) F(u32, version, OPTIONAL)                     \
+    F(obj, strategy, OPTIONAL) F(u32, batch_size, REQUIRED) F(u64, seed, OPTIONAL)                 \
+    F(str, mode, OPTIONAL) F(u32, world_size, OPTIONAL) F(str, last_batch, OPTIONAL)
+/* `when`: "now", "epoch" (the next one), or "at" with `epoch` and `step`. */
+#define EVD_FIELDS_job_update(F)                                                                   \
+    F(str, job, REQUIRED) F(obj, strategy, REQUIRED) F(str, when, OPTIONAL)                        \
+    F(u64, epoch, OPTIONAL) F(u64, step, OPTIONAL)
+#define EVD_FIELDS_job_list(F)
+#define EVD_FIELDS_job_info(F) F(str, job, REQUIRED)
+#define EVD_FIELDS_job_stats(F)                                                                    \
+    F(str, job, REQUIRED) F(u64, epoch, OPTIONAL) F(u32, first, OPTIONAL) F(u32, count, OPTIONAL)
+#define EVD_FIELDS_job_drop(F) F(str, job, REQUIRED) F(boolean, force, OPTIONAL)
+
+/* `encoding`: "array" or "packed"; `columns`: array of column names beside `index`. */
+#define EVD_FIELDS_stream_open(F)                                                                  \
+    F(str, job, REQUIRED) F(u32, rank, OPTIONAL) F(u32, world_size, OPTIONAL)                      \
+    F(u32, window, OPTIONAL) F(str, encoding, OPTIONAL) F(obj, columns, OPTIONAL)
+#define EVD_FIELDS_stream_credit(F) F(u32, stream, REQUIRED) F(u32, window, REQUIRED)
+/* `through`: also every step before it that this stream was given. */
+#define EVD_FIELDS_stream_ack(F)                                                                   \
+    F(u32, stream, REQUIRED) F(u64, epoch, REQUIRED) F(u64, step, REQUIRED)                        \
+    F(u32, generation, OPTIONAL) F(boolean, through, OPTIONAL)
+#define EVD_FIELDS_stream_close(F) F(u32, stream, REQUIRED)
+
+typedef struct evd_str evd_type_str;
+typedef uint32_t evd_type_u32;
+typedef uint64_t evd_type_u64;
+typedef bool evd_type_boolean;
+typedef const msgpack_object *evd_type_obj;
+
+#define EVD_PARAM_FIELD(type, name, need)                                                          \
+    evd_type_##type name;                                                                          \
+    bool has_##name;
+#define EVD_PARAM_STRUCT(id, wire)                                                                 \
+    struct params_##id {                                                                           \
+        EVD_FIELDS_##id(EVD_PARAM_FIELD) char none_; /* C has no empty structs */                  \
+    };
+EVD_METHODS(EVD_PARAM_STRUCT)
+
+union params {
+#define EVD_PARAM_MEMBER(id, wire) struct params_##id id;
+    EVD_METHODS(EVD_PARAM_MEMBER)
+#undef EVD_PARAM_MEMBER
+};
+
+enum method {
+#define EVD_METHOD_ENUM(id, wire) METHOD_##id,
+    EVD_METHODS(EVD_METHOD_ENUM)
+#undef EVD_METHOD_ENUM
+        METHOD_COUNT
+};
+
+enum field_type { FIELD_str, FIELD_u32, FIELD_u64, FIELD_boolean, FIELD_obj };
+
+struct field_desc {
+    const char *name;
+    enum field_type type;
+    bool required;
+    uint16_t offset, has_offset; /* in the params struct */
+};
+
+struct method_desc {
+    const char *name;
+    const struct field_desc *fields;
+    uint32_t field_count;
+};
+
+extern const struct method_desc method_table[METHOD_COUNT];
+
+/* The method of that wire name, or -1. */
+int method_find(const char *name, size_t len);
+
+/* Decodes `params` (an array that is empty or holds one map) into *out, which is zeroed first.
+ * EVD_OK, or an error naming the field: unknown (with the known ones, the nearest first), missing,
+ * twice, of the wrong type or out of range; text that is not UTF-8 is EVD_E_BAD_VALUE. */
+int method_decode(enum method method, const msgpack_object *params, union params *out,
+                  struct evd_error *err);
+
+#endif
