@@ -32,11 +32,9 @@
     X(TIMEOUT, 102, "timeout")  /* nothing came within the caller's time limit */                  \
     X(USAGE, 103, "usage")      /* the library was called wrongly */
 
-enum evd_error_code {
-    EVD_OK = 0,
-#define EVD_ERROR_CODE(NAME, code, name) EVD_E_##NAME = code,
-    EVD_ERRORS(EVD_ERROR_CODE)
+/* The comma comes first because C89 allows none at the end. */
+#define EVD_ERROR_CODE(NAME, code, name) , EVD_E_##NAME = code
+enum evd_error_code { EVD_OK = 0 EVD_ERRORS(EVD_ERROR_CODE) };
 #undef EVD_ERROR_CODE
-};
 
 #endif

@@ -1,0 +1,307 @@
+/*
+ * libevendraw: the C library of evendraw, a daemon that hands out class-balanced batches of sample
+ * indices to the data-loader workers of a training job.
+ *
+ * A worker in full:
+ *
+ *     #include <evendraw.h>
+ *     #include <inttypes.h>
+ *     #include <stdio.h>
+ *     #include <stdlib.h>
+ *
+ *     static void fail(const evd_client *client, const char *what, int code)
+ *     {
+ *         fprintf(stderr, "%s: %s (%s)\n", what, evd_error_message(client), evd_error_name(code));
+ *         exit(1);
+ *     }
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         evd_client *client;
+ *         evd_stream *stream;
+ *         evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
+ *         const evd_batch *batch;
+ *         uint32_t i;
+ *         int code;
+ *
+ *         if (argc != 2) {
+ *             fprintf(stderr, "usage: %s JOB\n", argv[0]);
+ *             return 2;
+ *         }
+ *         code = evd_connect(NULL, NULL, &client);
+ *         if (code != EVD_OK)
+ *             fail(client, "connecting", code);
+ *         options.job = argv[1];
+ *         options.columns = EVD_COLUMN_LABEL;
+ *         code = evd_stream_open(client, &options, &stream);
+ *         if (code != EVD_OK)
+ *             fail(client, argv[1], code);
+ *
+ *         while ((code = evd_next(stream, EVD_NO_TIME_LIMIT, &batch)) == EVD_OK) {
+ *             printf("epoch %" PRIu64 " step %" PRIu64 ":", batch->epoch, batch->step);
+ *             for (i = 0; i < batch->n; i++)
+ *                 printf(" %" PRIu64 "/%" PRIu32, batch->index[i], batch->label[i]);
+ *             printf("\n");
+ *         }
+ *         if (code != EVD_EPOCH_END)
+ *             fail(client, "waiting for a batch", code);
+ *         evd_stream_close(stream);
+ *         evd_close(client);
+ *         return 0;
+ *     }
+ *
+ * Build it with: cc worker.c $(pkg-config --cflags --libs evendraw)
+ *
+ * Conventions
+ *   Results   Functions that can fail return EVD_OK (0) or a code of evendraw_errors.h (EVD_E_*,
+ * all positive); evd_error_message() then says what is wrong and what to do. Codes below zero
+ * (EVD_EPOCH_END) are neither a success nor an error. Threads   A client and its streams and
+ * uploads belong to one thread at a time. Different clients may be used by different threads at
+ * once; there is no shared state. Fork      Connect after fork(), not before. Text      UTF-8,
+ * terminated by NUL; copied, so that an argument need not outlive its call. Time      Milliseconds,
+ * on the monotonic clock. Signals   Never raises SIGPIPE; a call interrupted by a signal handler
+ * goes on. Lost link After EVD_E_CLOSED or EVD_E_PROTOCOL every call on that client fails the same
+ * way: close it and connect again. Batches not acknowledged are handed out again.
+ */
+#ifndef EVENDRAW_H
+#define EVENDRAW_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <evendraw_errors.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define EVD_API        __attribute__((visibility("default")))
+#define EVD_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define EVD_API
+#define EVD_MUST_CHECK
+#endif
+
+typedef struct evd_client evd_client; /* one connection to a daemon */
+typedef struct evd_stream evd_stream; /* one worker attached to a job */
+typedef struct evd_upload evd_upload; /* one dataset on its way to the daemon */
+
+#define EVD_NO_TIME_LIMIT (-1)
+
+/* The version of the library, "0.1.0". Static storage. */
+EVD_API const char *evd_version(void);
+
+/* ---- Connections ------------------------------------------------------------------------------
+ */
+
+/* All zero means the defaults. */
+typedef struct evd_client_options {
+    const char *client_name; /* shown by the daemon; NULL: "libevendraw VERSION" */
+    int time_limit_ms;       /* of connecting, and of every call but evd_next; 0: 30 s;
+                              * EVD_NO_TIME_LIMIT: wait for ever */
+} evd_client_options;
+
+/*
+ * Connects and says hello. `address`: "unix:/path", "/path", "tcp:host:port" or "tcp:[v6]:port";
+ * NULL: the environment variable EVENDRAW_SERVER, or else the daemon's default Unix socket.
+ * `options` may be NULL.
+ *
+ * *client is set on failure too, so that evd_error_message() can say why; it must be closed either
+ * way. (It is NULL only if there was no memory for it; every function takes that well.)
+ * Errors: EVD_E_CONNECT, EVD_E_TIMEOUT, EVD_E_VERSION, EVD_E_BUSY, EVD_E_BAD_VALUE (the address).
+ */
+EVD_API EVD_MUST_CHECK int evd_connect(const char *address, const evd_client_options *options,
+                                       evd_client **client);
+
+/* Ends the connection and frees the client with its streams and uploads: their handles are invalid
+ * afterwards. What was due to be acknowledged is still sent if the socket takes it at once. NULL is
+ * allowed. */
+EVD_API void evd_close(evd_client *client);
+
+/* The address that is (or was tried to be) connected to, as text. Owned by the client. */
+EVD_API const char *evd_address(const evd_client *client);
+
+/* What went wrong in the last call on this client, its streams and uploads that failed. Owned by
+ * the client, valid until its next call. Never NULL. */
+EVD_API const char *evd_error_message(const evd_client *client);
+/* The field, class, job, ... it was about, or "". */
+EVD_API const char *evd_error_detail(const evd_client *client);
+/* A code's name for scripts: "not_found" for EVD_E_NOT_FOUND. Static storage. */
+EVD_API const char *evd_error_name(int code);
+
+/* ---- Calls ------------------------------------------------------------------------------------
+ */
+
+/*
+ * Any method of the protocol (proto/PROTOCOL.md) but those that begin with "stream.", with JSON
+ * text both ways. `params`: an object with the method's fields, NULL for none. *result: JSON text
+ * to be freed with evd_free(); NULL on failure; `result` itself may be NULL if nobody wants it.
+ *
+ * MessagePack and JSON differ in four things:
+ *   bytes (bin)            {"$hex": "00ff"}, in both directions
+ *   NaN and infinity       null, in results; JSON has no way to send them
+ *   integers >= 2^63       a string of digits, in results; not accepted in params
+ *   a real such as 1.0     stays a real: write 1 where the protocol wants an integer
+ *
+ * Errors: EVD_E_USAGE (not JSON, or not an object), EVD_E_TIMEOUT, EVD_E_CLOSED, and what the
+ * method answers. After EVD_E_TIMEOUT the connection is still good; the late answer is dropped.
+ */
+EVD_API EVD_MUST_CHECK int evd_call(evd_client *client, const char *method, const char *params,
+                                    char **result);
+
+/* Frees text that this library returned. NULL is allowed. */
+EVD_API void evd_free(char *text);
+
+/* ---- Datasets ---------------------------------------------------------------------------------
+ */
+
+/* The label of a sample without a label: it keeps its index and is never drawn. */
+#define EVD_NO_LABEL UINT32_C(0xFFFFFFFF)
+
+/*
+ * Starts a new version of the dataset `name`. Class number c is called classes[c]; more classes can
+ * be added later. Nobody sees the version until it is committed. *upload belongs to the client.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_begin(evd_client *client, const char *name,
+                                             const char *const *classes, size_t class_count,
+                                             evd_upload **upload);
+/* Adds classes, numbered on from those there are. */
+EVD_API EVD_MUST_CHECK int evd_dataset_classes(evd_upload *upload, const char *const *classes,
+                                               size_t class_count);
+/*
+ * Appends n labels: class numbers, or EVD_NO_LABEL. Any n: labels are gathered into chunks of about
+ * half a megabyte, of which a few are under way at once, so an error may be reported by a later
+ * call. Uses the same few megabytes however long the dataset is.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_append(evd_upload *upload, const uint32_t *labels, size_t n);
+/*
+ * Sends what is left and commits; returns when the version is durable. *info (unless `info` is
+ * NULL) is the answer of dataset.commit as JSON text, to be freed with evd_free(). Frees the
+ * upload, whether it succeeds or not.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_commit(evd_upload *upload, char **info);
+/* Gives up and frees the upload. The daemon drops the draft when the connection ends. NULL is
+ * allowed. */
+EVD_API void evd_dataset_abort(evd_upload *upload);
+
+/* ---- Streams ----------------------------------------------------------------------------------
+ */
+
+/* Columns beside the index; bits to be or-ed. Not every strategy can answer each. */
+#define EVD_COLUMN_LABEL        (1u << 1)
+#define EVD_COLUMN_PROBABILITY  (1u << 2)
+#define EVD_COLUMN_REPEAT       (1u << 3)
+#define EVD_COLUMN_AUGMENT_SEED (1u << 4)
+
+/* What evd_next returns at the end of an epoch. */
+#define EVD_EPOCH_END (-1)
+
+#define EVD_STREAM_MANUAL_ACK 1u /* evd_next acknowledges nothing by itself */
+
+typedef struct evd_stream_options {
+    const char *job;
+    int rank;            /* ranked jobs: 0 .. world_size - 1; shared jobs: -1 */
+    uint32_t world_size; /* ranked jobs; 0: as the job has it */
+    uint32_t window;     /* batches under way at most; 0: the protocol's default, 8 */
+    uint32_t columns;    /* EVD_COLUMN_* */
+    uint32_t flags;      /* EVD_STREAM_MANUAL_ACK */
+} evd_stream_options;
+
+#define EVD_STREAM_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        NULL, -1, 0, 0, 0, 0                                                                       \
+    }
+
+/* What the daemon said when the stream was opened. Owned by the stream. */
+typedef struct evd_stream_info {
+    const char *job;
+    const char *dataset;
+    uint32_t version; /* of the dataset */
+    uint32_t classes;
+    uint64_t samples;    /* indices are below this */
+    uint32_t batch_size; /* global: of all ranks together */
+    int rank;            /* -1: a shared job */
+    uint32_t world_size; /* 0: a shared job */
+    uint32_t window;
+    uint32_t generation;
+    uint32_t revision;    /* of the strategy, as it was then */
+    uint64_t epoch, step; /* where the stream starts */
+    uint64_t steps;       /* of that epoch */
+    uint64_t seed;
+} evd_stream_info;
+
+/* One batch, or one rank's slice of it. Columns that were not asked for are NULL. */
+typedef struct evd_batch {
+    uint64_t epoch, step;
+    uint32_t generation;
+    uint32_t revision; /* of the strategy that drew it */
+    int redelivered;   /* 1: another worker had it before and did not acknowledge it */
+    uint32_t n;        /* values in each column; may be 0 */
+    const uint64_t *index;
+    const uint32_t *label;
+    const float *probability; /* of the draw */
+    const uint32_t *repeat;   /* how often the sample was drawn before in this epoch */
+    const uint64_t *augment_seed;
+} evd_batch;
+
+/*
+ * Attaches to a job; the first batches are under way when this returns. *stream belongs to the
+ * client; a client may have several. Errors: EVD_E_NOT_FOUND, EVD_E_BAD_VALUE (rank, world size),
+ * EVD_E_CONFLICT (the rank is taken), EVD_E_LIMIT, EVD_E_STRATEGY (a column it cannot answer).
+ */
+EVD_API EVD_MUST_CHECK int evd_stream_open(evd_client *client, const evd_stream_options *options,
+                                           evd_stream **stream);
+/* Detaches and frees. Due acknowledgements are sent; the batch returned last is not acknowledged
+ * (see evd_ack), so that another worker gets it. NULL is allowed. */
+EVD_API void evd_stream_close(evd_stream *stream);
+
+EVD_API const evd_stream_info *evd_stream_get_info(const evd_stream *stream);
+
+/*
+ * The next batch. Waits up to timeout_ms (0: not at all, EVD_NO_TIME_LIMIT: for ever). *batch and
+ * its columns belong to the stream and are valid until its next evd_next or evd_stream_close.
+ *
+ * Asking for a batch acknowledges the one before, unless the stream has EVD_STREAM_MANUAL_ACK.
+ * Acknowledgements travel together, a few in one message; none is held back while this call waits.
+ *
+ *   EVD_OK         *batch is set
+ *   EVD_EPOCH_END  every batch of the epoch was handed out (shared jobs: and acknowledged by all
+ *                  workers). Nothing of the next epoch comes before evd_next is called again.
+ *   EVD_E_TIMEOUT  nothing came in time; ask again
+ *   others         the stream has ended: job dropped, daemon stopping, connection lost
+ */
+EVD_API EVD_MUST_CHECK int evd_next(evd_stream *stream, int timeout_ms, const evd_batch **batch);
+
+#define EVD_ACK_THROUGH 1u /* also every batch that evd_next returned before that one */
+#define EVD_ACK_CONFIRM 2u /* wait until it is durable: it is then never handed out again */
+
+/*
+ * Acknowledges a batch that evd_next returned, by its epoch and step; to be called early for the
+ * one returned last, before exiting, or with EVD_STREAM_MANUAL_ACK. Acknowledging twice does no
+ * harm. Without EVD_ACK_CONFIRM it is sent with the next few, at the latest before evd_next waits.
+ * Errors: EVD_E_USAGE (never returned by this stream), EVD_E_TIMEOUT, EVD_E_STORE.
+ */
+EVD_API EVD_MUST_CHECK int evd_ack(evd_stream *stream, uint64_t epoch, uint64_t step,
+                                   unsigned flags);
+
+/* ---- Event loops ------------------------------------------------------------------------------
+ */
+
+/*
+ * With a loop of your own: watch evd_fd() for evd_events(), call evd_process() when it is ready,
+ * then evd_next(stream, 0, ...) on each stream until it says EVD_E_TIMEOUT. Ask evd_events() again
+ * after that: it changes.
+ */
+
+/* The socket, or -1 when the connection is lost. Do not read, write or close it. */
+EVD_API int evd_fd(const evd_client *client);
+/* What to wait for: POLLIN, and POLLOUT while something is waiting to be sent. */
+EVD_API short evd_events(const evd_client *client);
+/* Without waiting: sends what waits to be sent, reads what is there, sorts it to the streams. */
+EVD_API EVD_MUST_CHECK int evd_process(evd_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
