@@ -1,17 +1,23 @@
 /*
  * The job core: which step goes to which worker, and what is known to be done.
  *
- * Pure: an event goes in, effects come out, time is passed in. No sockets, no SQL, no loop, no clock;
- * the tests drive it line by line and print the trace. One job is used by one thread.
+ * Pure: an event goes in, effects come out, time is passed in. No sockets, no SQL, no loop, no
+ * clock; the tests drive it line by line and print the trace. One job is used by one thread.
  *
  *   open, credit, ack, close, ready -> | job_step | -> deliver, epoch_end, revision
- *   update, flush, stored           -> |          | -> store_revision, store_progress, updated, acked
+ *   update, flush, stored           -> |          | -> store_revision, store_progress, updated,
+ * acked
  *
- * A step is (epoch, step). Its batch is a pure function of it, so nothing drawn is kept: a step that
- * comes back is simply handed out again.
+ * A step is (epoch, step). Its batch is a pure function of it, so nothing drawn is kept: a step
+ * that comes back is simply handed out again.
  *
- * Shared mode: each step goes to one worker, whichever has room; a lost worker's steps go to others.
- * Ranked mode: each rank gets its slice of every step, in order.
+ * Shared mode: each step goes to one worker, whichever has room; a lost worker's steps go to
+ * others. An epoch ends, for all at once, when all its steps are acknowledged. Ranked mode: each
+ * rank gets its slice of every step, in order; a rank that comes back continues at its lowest
+ * unacknowledged step. An epoch ends for a rank when it has acknowledged its last step; it may go
+ * on without the others (data-parallel ranks move in lockstep anyway).
+ *
+ * After the end of an epoch a stream's window is 0 until JOB_CREDIT.
  */
 #ifndef JOB_JOB_H
 #define JOB_JOB_H
@@ -22,8 +28,10 @@
 #include "proto/limits.h"
 #include "sampler/plan.h"
 
-/* Steps handed out but not all acknowledged span at most this many, so that progress stays small. */
-#define JOB_SPAN 65536u
+/* From the lowest step not acknowledged on, at most this many steps are handed out (to all workers
+ * of a shared job; to each rank of a ranked one), so that progress stays small. Powers of two. */
+#define JOB_SPAN      65536u
+#define JOB_RANK_SPAN 1024u
 
 enum job_mode { JOB_SHARED, JOB_RANKED };
 
@@ -40,15 +48,20 @@ struct job_config {
 struct job;
 struct job_stream; /* one attached worker, made by JOB_OPEN, gone after JOB_CLOSE */
 
-enum job_when { JOB_NOW, JOB_NEXT_EPOCH, JOB_AT };
+/* Where an update begins. */
+enum job_when {
+    JOB_NOW,        /* the first step not handed out to any worker */
+    JOB_NEXT_EPOCH, /* the first epoch of which no step is handed out yet */
+    JOB_AT,         /* a position at or after JOB_NOW's */
+};
 
 enum job_event_kind {
-    JOB_OPEN,            /* owner, rank, world, window -> stream, or refused */
-    JOB_CREDIT,          /* stream, window: how many unacknowledged batches it takes */
-    JOB_ACK,             /* stream, generation, at, through, token */
-    JOB_CLOSE,           /* stream: closed by the worker or its connection is gone */
-    JOB_READY,           /* stream: its send buffer has room again */
-    JOB_UPDATE,          /* plan (built, not placed; ownership passes), when, at, token */
+    JOB_OPEN,   /* owner, rank, world, window -> stream, or refused */
+    JOB_CREDIT, /* stream, window: how many unacknowledged batches it takes */
+    JOB_ACK,    /* stream, generation, at, through, token; only what the stream holds */
+    JOB_CLOSE,  /* stream: closed by the worker or its connection is gone */
+    JOB_READY,  /* stream: its send buffer has room again */
+    JOB_UPDATE, /* plan (built, not placed; passes over on success), revision, when, at, token */
     JOB_REVISION_STORED, /* code: EVD_OK or why the revision could not be stored */
     JOB_PROGRESS_STORED, /* code */
     JOB_FLUSH,           /* a timer's: store unconfirmed progress now */
@@ -56,15 +69,16 @@ enum job_event_kind {
 
 struct job_event {
     enum job_event_kind kind;
-    uint64_t now; /* monotonic milliseconds; kept for leases */
+    uint64_t now;              /* monotonic milliseconds; kept for leases */
     struct job_stream *stream; /* OPEN writes it */
     void *owner;               /* comes back in every effect for this stream */
     uint32_t rank, world;      /* ranked; world 0: not said */
     uint32_t window;
     uint32_t generation;
+    uint32_t revision; /* UPDATE: what the plan was built for, job_next_revision() at that time */
     struct job_position at;
-    bool through;   /* ACK: also every earlier step this stream holds */
-    uint64_t token; /* ACK, UPDATE: comes back in `acked`, `updated`; 0: no answer wanted */
+    bool through;   /* ACK: also every step this stream got earlier and still holds */
+    uint64_t token; /* ACK, UPDATE: comes back in `acked`, `updated`; ACK: 0: no answer wanted */
     enum job_when when;
     struct plan *plan;
     int code;
@@ -76,9 +90,9 @@ enum job_effect_kind {
     JOB_REVISION,       /* owner, revision, at: a new strategy from there on */
     JOB_STORE_REVISION, /* revision, keep_revision, at, shape, plan; answer: JOB_REVISION_STORED */
     JOB_STORE_PROGRESS, /* take job_progress(); answer: JOB_PROGRESS_STORED */
-    JOB_UPDATED,        /* token, code, revision, at */
+    JOB_UPDATED,        /* token, code, revision, at; comes before the JOB_REVISIONs */
     JOB_ACKED,          /* token, code: the acknowledgement is durable, or is not */
-    JOB_DIRTY,          /* there is unconfirmed progress: send JOB_FLUSH within a tenth of a second */
+    JOB_DIRTY, /* there is unconfirmed progress: send JOB_FLUSH within a tenth of a second */
 };
 
 struct job_effect {
@@ -94,8 +108,10 @@ struct job_effect {
     bool redelivered;
 };
 
-/* Called during job_step; must not call into the job. For JOB_DELIVER the return value says whether
- * the stream takes more: after false nothing is delivered to it until JOB_READY. */
+/* Called during job_step; may ask (job_progress, job_state, ...) but not step or free. For
+ * JOB_DELIVER the return value says whether the stream takes more: after false nothing is delivered
+ * to it until JOB_READY. JOB_OPEN with a window delivers before job_step returns: whoever must
+ * answer the worker first opens with window 0 and sends JOB_CREDIT. */
 typedef bool (*job_sink)(void *arg, const struct job_effect *effect);
 
 /* A job at the beginning: `plan` is its revision 0, built, not placed (the reference passes over on
@@ -104,15 +120,15 @@ int job_new(struct job **out, const struct job_config *config, struct plan *plan
             void *sink_arg, struct evd_error *err);
 void job_free(struct job *job);
 
-/* Restoring from the store, before any event: the recorded revisions after the first, in order, then
- * progress. Plans are built, not placed; references pass over on success. */
+/* Restoring from the store, before any event: the recorded revisions after the first, in order,
+ * then progress. Plans are built, not placed; references pass over on success. */
 int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
                          struct plan *plan, struct evd_error *err);
 struct job_progress {
     uint32_t rank; /* shared: 0 */
     uint32_t generation;
-    struct job_position low;  /* the lowest step not acknowledged */
-    const uint8_t *acked;     /* bit i: low.step + i is acknowledged; bits beyond are 0 */
+    struct job_position low; /* the lowest step not acknowledged */
+    const uint8_t *acked;    /* bit i: low.step + i is acknowledged; bits beyond are 0 */
     uint32_t acked_bytes;
 };
 int job_restore_progress(struct job *job, uint32_t world, const struct job_progress *progress,
@@ -128,15 +144,15 @@ int job_step(struct job *job, struct job_event *event, struct evd_error *err);
 uint32_t job_progress(struct job *job, const struct job_progress **rows);
 
 struct job_state {
-    struct job_config config;  /* world_size as it is now */
+    struct job_config config; /* world_size as it is now */
     uint32_t generation;
-    uint32_t revision;         /* of the next step to hand out */
-    struct job_position next;  /* the first step not yet handed out to any worker */
-    struct job_position low;   /* the lowest step not acknowledged by all it goes to */
-    struct epoch_shape shape;  /* of next.epoch */
-    uint32_t streams;          /* attached workers */
-    uint32_t outstanding;      /* batches handed out and not acknowledged */
-    bool updating;             /* an update is being stored */
+    uint32_t revision;        /* of the next step to hand out */
+    struct job_position next; /* the first step not yet handed out to any worker */
+    struct job_position low;  /* the lowest step not acknowledged by all it goes to */
+    struct epoch_shape shape; /* of next.epoch */
+    uint32_t streams;         /* attached workers */
+    uint32_t outstanding;     /* batches handed out and not acknowledged */
+    bool updating;            /* an update is being stored */
 };
 void job_state(const struct job *job, struct job_state *out);
 /* Where a rank (shared: 0) would go on: the first step not handed out to it. */
@@ -145,11 +161,14 @@ struct job_position job_next(const struct job *job, uint32_t rank);
 struct job_revision_info {
     uint32_t revision;
     struct job_position at;
-    const struct plan *plan; /* NULL once every worker is past it */
+    struct epoch_shape shape; /* of at.epoch: what plan_place needs to place the plan again */
+    struct plan *plan;        /* NULL once every worker is past it */
 };
 uint32_t job_revisions(const struct job *job); /* how many are recorded */
 struct job_revision_info job_revision(const struct job *job, uint32_t i); /* i-th recorded */
-/* The shape of any epoch up to next.epoch whose plan is still held. */
+/* The number the next update's plan is to be built for. */
+uint32_t job_next_revision(const struct job *job);
+/* The shape of any epoch up to next.epoch whose plan is still held; 0 steps otherwise. */
 struct epoch_shape job_shape(const struct job *job, uint64_t epoch);
 
 /* Aborts if an invariant is broken; the tests call it after every event. */
