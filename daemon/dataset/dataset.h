@@ -1,9 +1,16 @@
 /*
- * Datasets: validated labels of one version, their class index and statistics. Immutable once built.
+ * Datasets: validated labels of one version, their class index and statistics. Immutable once
+ * built.
  *
- * Labels arrive in chunks into a builder; the finished dataset holds labels in the narrowest integer
- * (1, 2 or 4 bytes) and, unless every class is one run of indices, a member table (4 bytes a sample,
- * 8 beyond 2^32 samples). A sample without a label keeps its index and is never drawn.
+ * Labels arrive in chunks into a builder; the finished dataset holds labels in the narrowest
+ * integer (1, 2 or 4 bytes) and, unless every class is one run of indices, a member table (4 bytes
+ * a sample, 8 beyond 2^32 samples). A sample without a label keeps its index and is never drawn.
+ *
+ * Memory for S samples, N of them labelled, beside 8 to 16 bytes and the name for each class:
+ *   at rest   S * width, and 4 N where a member table is needed: 5, 6 or 8 bytes a sample, 12 at
+ *             most (u64 members with 4-byte labels)
+ *   building  never more than at rest plus half of S * width: the builder keeps labels narrow from
+ *             the start and hands them over, and its growth steps are of one half
  */
 #ifndef DATASET_DATASET_H
 #define DATASET_DATASET_H
@@ -11,26 +18,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "dataset/names.h"
 #include "proto/error.h"
 #include "proto/limits.h"
 #include "proto/text.h"
 #include "sampler/plan.h"
 
 struct dataset {
-    uint64_t id;      /* key in the store; 0 until known */
+    uint64_t id; /* key in the store; 0 until known */
     char name[EVD_MAX_NAME + 1];
-    uint32_t version; /* 1, 2, ... of that name */
-    uint64_t created; /* seconds since 1970 */
-    uint64_t checksum; /* XXH3-64 over class names and labels, see dataset_checksum in dataset.c */
+    uint32_t version;  /* 1, 2, ... of that name */
+    uint64_t created;  /* seconds since 1970 */
+    uint64_t checksum; /* XXH3-64 over class names and labels; exactly: dataset.c */
     struct class_index index;
-    uint32_t users;   /* jobs on it: not dropped while > 0; loop thread only */
+    uint32_t users; /* jobs on it: not dropped while > 0; loop thread only */
     /* private */
-    void *labels;         /* samples values of label_width bytes; all ones: unlabelled */
-    uint8_t label_width;  /* 1, 2 or 4 */
-    char *class_names;    /* one after the other, each ended by NUL */
-    uint64_t *class_at;   /* C offsets into class_names */
-    uint32_t *class_hash; /* open addressing: class number + 1, or 0 */
-    uint32_t class_hash_size;
+    void *labels;        /* samples values of label_width bytes; all ones: unlabelled */
+    uint8_t label_width; /* 1, 2 or 4 */
+    struct names class_names;
     uint64_t *start, *first, *member64; /* what index points to; owned */
     uint32_t *member32;
 };
@@ -45,13 +50,14 @@ void dataset_builder_free(struct dataset_builder *builder);
  * (EVD_E_EXISTS), too many classes, no memory. */
 int dataset_builder_class(struct dataset_builder *builder, struct evd_str name,
                           struct evd_error *err);
-/* Appends n labels, each below the number of classes so far or EVD_UNLABELLED. All or none: an error
- * names the first bad sample and leaves the builder as it was. */
+/* Appends n labels, each below the number of classes so far or EVD_UNLABELLED. All or none: an
+ * error names the first bad sample and leaves the builder as it was. */
 int dataset_builder_labels(struct dataset_builder *builder, const uint32_t *labels, size_t n,
                            struct evd_error *err);
 uint64_t dataset_builder_samples(const struct dataset_builder *builder);
 uint32_t dataset_builder_classes(const struct dataset_builder *builder);
-/* Class names from number `first` on, each ended by NUL; *bytes is their total length. For the store. */
+/* Class names from number `first` on, each ended by NUL; *bytes is their total length. For the
+ * store. */
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,
                                   size_t *bytes);
 /* Builds class index and checksum: O(samples), for a worker thread. The builder is used up (freed)
@@ -61,11 +67,11 @@ void dataset_free(struct dataset *dataset);
 
 /* ---- asking ---- */
 
-const char *dataset_class_name(const struct dataset *dataset, uint32_t c); /* terminated */
+const char *dataset_class_name(const struct dataset *dataset, uint32_t c);      /* terminated */
 int64_t dataset_class_find(const struct dataset *dataset, struct evd_str name); /* or -1 */
 uint64_t dataset_class_count(const struct dataset *dataset, uint32_t c);
 uint32_t dataset_label(const struct dataset *dataset, uint64_t sample); /* or EVD_UNLABELLED */
-size_t dataset_memory(const struct dataset *dataset); /* bytes */
+size_t dataset_memory(const struct dataset *dataset);                   /* bytes */
 
 /* ---- statistics ---- */
 
@@ -77,7 +83,7 @@ struct dataset_summary {
     uint64_t largest_count, smallest_count;
     double imbalance_ratio; /* largest_count / smallest_count */
     double entropy;         /* of the class shares, in bits */
-    double balance;         /* entropy / log2(classes with samples): 1 is balanced; 1 for one class */
+    double balance; /* entropy / log2(classes with samples): 1 is balanced; 1 for one class */
 };
 void dataset_summarise(const struct dataset *dataset, struct dataset_summary *out);
 

@@ -1,0 +1,205 @@
+#include "dataset/dataset.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "dataset/builder.h"
+#include "dataset/labels.h"
+
+/*
+ * The checksum of a dataset is XXH3-64 (seed 0) over
+ *   the number of classes, u32; the number of samples, u64;
+ *   the class names in order, each followed by one zero byte;
+ *   the labels in order, u32 each, 0xFFFFFFFF where there is none.
+ * All numbers are little-endian. It does not depend on how the data was cut into chunks, nor on how
+ * it is kept in memory.
+ */
+static int dataset_checksum(const struct dataset_builder *builder, uint64_t *checksum)
+{
+    XXH3_state_t *state = XXH3_createState();
+    uint32_t classes = htole32(builder->classes.count);
+    uint64_t samples = htole64(builder->samples);
+    uint32_t block[1024];
+
+    if (!state)
+        return EVD_E_NO_MEMORY;
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, &classes, sizeof(classes));
+    XXH3_64bits_update(state, &samples, sizeof(samples));
+    XXH3_64bits_update(state, builder->classes.text, builder->classes.text_len);
+    for (uint64_t i = 0; i < builder->samples;) {
+        size_t n = 0;
+        while (n < sizeof(block) / sizeof(*block) && i < builder->samples)
+            block[n++] = htole32(label_get(builder->labels, builder->width, i++));
+        XXH3_64bits_update(state, block, n * sizeof(*block));
+    }
+    *checksum = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return EVD_OK;
+}
+
+/* Counts members into start[c + 1] and finds the first of each class. Returns whether every class
+ * is one run of consecutive indices. */
+static bool count_members(const struct dataset_builder *builder, uint64_t *start, uint64_t *first)
+{
+    bool runs = true;
+
+    for (uint64_t i = 0; i < builder->samples; i++) {
+        uint32_t c = label_get(builder->labels, builder->width, i);
+        if (c == EVD_UNLABELLED)
+            continue;
+        if (start[c + 1] == 0)
+            first[c] = i;
+        runs = runs && i == first[c] + start[c + 1];
+        start[c + 1]++;
+    }
+    return runs;
+}
+
+/* The member table by counting sort; `next` is working memory for C positions. */
+static int fill_members(struct dataset *dataset, const struct dataset_builder *builder,
+                        uint64_t *next)
+{
+    uint64_t labelled = dataset->start[builder->classes.count];
+
+    if (builder->samples <= (UINT64_C(1) << 32)) {
+        dataset->member32 = malloc(labelled * sizeof(*dataset->member32));
+        if (!dataset->member32)
+            return EVD_E_NO_MEMORY;
+    } else {
+        dataset->member64 = malloc(labelled * sizeof(*dataset->member64));
+        if (!dataset->member64)
+            return EVD_E_NO_MEMORY;
+    }
+    memcpy(next, dataset->start, builder->classes.count * sizeof(*next));
+    for (uint64_t i = 0; i < builder->samples; i++) {
+        uint32_t c = label_get(builder->labels, builder->width, i);
+        if (c == EVD_UNLABELLED)
+            continue;
+        if (dataset->member32)
+            dataset->member32[next[c]++] = (uint32_t)i;
+        else
+            dataset->member64[next[c]++] = i;
+    }
+    return EVD_OK;
+}
+
+static int build_index(struct dataset *dataset, const struct dataset_builder *builder)
+{
+    uint32_t classes = builder->classes.count;
+
+    dataset->start = calloc((size_t)classes + 1, sizeof(*dataset->start));
+    dataset->first = calloc(classes, sizeof(*dataset->first));
+    if (!dataset->start || !dataset->first)
+        return EVD_E_NO_MEMORY;
+    bool runs = count_members(builder, dataset->start, dataset->first);
+    for (uint32_t c = 0; c < classes; c++)
+        dataset->start[c + 1] += dataset->start[c];
+    if (!runs) {
+        int code = fill_members(dataset, builder, dataset->first);
+        if (code != EVD_OK)
+            return code;
+        free(dataset->first);
+        dataset->first = NULL;
+    }
+    dataset->index = (struct class_index){
+        .samples = builder->samples,
+        .labelled = dataset->start[classes],
+        .classes = classes,
+        .start = dataset->start,
+        .member32 = dataset->member32,
+        .member64 = dataset->member64,
+        .first = dataset->first,
+    };
+    return EVD_OK;
+}
+
+/* The builder's memory becomes the dataset's; what was reserved beyond need goes back. */
+static void take_over(struct dataset *dataset, struct dataset_builder *builder)
+{
+    void *labels = realloc(builder->labels, builder->samples * builder->width);
+
+    dataset->labels = labels ? labels : builder->labels;
+    dataset->label_width = builder->width;
+    dataset->class_names = builder->classes;
+    builder->labels = NULL;
+    builder->classes = (struct names){0};
+    dataset_builder_free(builder);
+}
+
+int dataset_build(struct dataset_builder *builder, struct dataset **out, struct evd_error *err)
+{
+    struct dataset *dataset = NULL;
+
+    if (builder->classes.count == 0)
+        goto err_unlabelled;
+    dataset = calloc(1, sizeof(*dataset));
+    if (!dataset || build_index(dataset, builder) != EVD_OK ||
+        dataset_checksum(builder, &dataset->checksum) != EVD_OK)
+        goto err_memory;
+    if (dataset->index.labelled == 0)
+        goto err_unlabelled;
+    take_over(dataset, builder);
+    *out = dataset;
+    return EVD_OK;
+
+err_unlabelled:
+    dataset_free(dataset);
+    return error_set(err, EVD_E_BAD_VALUE, "labels",
+                     "the dataset has no sample with a label: nothing could be drawn from it");
+err_memory:
+    dataset_free(dataset);
+    return error_set(err, EVD_E_NO_MEMORY, "dataset",
+                     "no memory for the class index of this dataset: drop datasets that are not "
+                     "used, or give the daemon more memory");
+}
+
+void dataset_free(struct dataset *dataset)
+{
+    if (!dataset)
+        return;
+    names_fini(&dataset->class_names);
+    free(dataset->labels);
+    free(dataset->start);
+    free(dataset->first);
+    free(dataset->member32);
+    free(dataset->member64);
+    free(dataset);
+}
+
+const char *dataset_class_name(const struct dataset *dataset, uint32_t c)
+{
+    return dataset->class_names.text + dataset->class_names.at[c];
+}
+
+int64_t dataset_class_find(const struct dataset *dataset, struct evd_str name)
+{
+    return names_find(&dataset->class_names, name);
+}
+
+uint64_t dataset_class_count(const struct dataset *dataset, uint32_t c)
+{
+    return dataset->start[c + 1] - dataset->start[c];
+}
+
+uint32_t dataset_label(const struct dataset *dataset, uint64_t sample)
+{
+    return label_get(dataset->labels, dataset->label_width, sample);
+}
+
+size_t dataset_memory(const struct dataset *dataset)
+{
+    const struct class_index *index = &dataset->index;
+    size_t bytes = sizeof(*dataset) + names_memory(&dataset->class_names);
+
+    bytes += index->samples * dataset->label_width;
+    bytes += ((size_t)index->classes + 1) * sizeof(*dataset->start);
+    if (dataset->first)
+        bytes += index->classes * sizeof(*dataset->first);
+    if (dataset->member32)
+        bytes += index->labelled * sizeof(*dataset->member32);
+    if (dataset->member64)
+        bytes += index->labelled * sizeof(*dataset->member64);
+    return bytes;
+}

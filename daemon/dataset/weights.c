@@ -1,0 +1,108 @@
+#include "dataset/weights.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+static const struct {
+    const char *name, *meaning;
+} kinds[] = {
+#define WEIGHT_KIND_ROW(id, name, meaning) {name, meaning},
+    WEIGHT_KINDS(WEIGHT_KIND_ROW)
+#undef WEIGHT_KIND_ROW
+};
+
+const char *weight_kind_name(enum weight_kind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *weight_kind_meaning(enum weight_kind kind)
+{
+    return kinds[kind].meaning;
+}
+
+int weight_kind_find(struct evd_str name)
+{
+    for (int i = 0; i < WEIGHT_KIND_COUNT; i++) {
+        if (str_is(name, kinds[i].name))
+            return i;
+    }
+    return -1;
+}
+
+static double weight(enum weight_kind kind, double n, double sum, uint32_t present, double beta)
+{
+    if (n == 0)
+        return kind == WEIGHT_LOG_PRIOR ? -INFINITY : 0.0;
+    switch (kind) {
+    case WEIGHT_BALANCED:
+        return sum / (present * n);
+    case WEIGHT_INVERSE:
+        return 1.0 / n;
+    case WEIGHT_SQRT_INVERSE:
+        return 1.0 / sqrt(n);
+    case WEIGHT_EFFECTIVE_NUMBER:
+        /* 1 - beta^n without cancellation; the factor 1 - beta goes out with the scaling. */
+        return -1.0 / expm1(n * log(beta));
+    case WEIGHT_POS_WEIGHT:
+        return (sum - n) / n;
+    default:
+        return log(n / sum);
+    }
+}
+
+/* In place: counts become weights. */
+static int convert(enum weight_kind kind, uint32_t classes, double beta, double *values,
+                   struct evd_error *err)
+{
+    double sum = 0, total = 0;
+    uint32_t present = 0;
+
+    if (kind == WEIGHT_EFFECTIVE_NUMBER && !(beta >= 0 && beta < 1))
+        return error_set(err, EVD_E_BAD_VALUE, "beta",
+                         "beta must be at least 0 and below 1 (usual: 0.9 to 0.9999), not %g",
+                         beta);
+    for (uint32_t c = 0; c < classes; c++) {
+        sum += values[c];
+        present += values[c] > 0;
+    }
+    if (present == 0)
+        return error_set(err, EVD_E_BAD_VALUE, "classes",
+                         "no class has samples, so there are no class weights");
+    for (uint32_t c = 0; c < classes; c++) {
+        values[c] = weight(kind, values[c], sum, present, beta);
+        total += values[c];
+    }
+    for (uint32_t c = 0; kind == WEIGHT_EFFECTIVE_NUMBER && c < classes; c++)
+        values[c] *= present / total;
+    return EVD_OK;
+}
+
+int weights_from_counts(enum weight_kind kind, const uint64_t *counts, uint32_t classes,
+                        double beta, double *out, struct evd_error *err)
+{
+    for (uint32_t c = 0; c < classes; c++)
+        out[c] = (double)counts[c];
+    return convert(kind, classes, beta, out, err);
+}
+
+int weights_from_shares(enum weight_kind kind, const double *shares, uint32_t classes, double total,
+                        double beta, double *out, struct evd_error *err)
+{
+    double sum = 0;
+
+    if (!(total > 0 && isfinite(total)))
+        return error_set(err, EVD_E_BAD_VALUE, "total",
+                         "the number of samples that shares stand for must be positive, not %g",
+                         total);
+    for (uint32_t c = 0; c < classes; c++) {
+        if (!(shares[c] >= 0 && isfinite(shares[c])))
+            return error_set(err, EVD_E_BAD_VALUE, "share",
+                             "class %" PRIu32 " has share %g: shares are finite and not negative",
+                             c, shares[c]);
+        sum += shares[c];
+    }
+    for (uint32_t c = 0; c < classes; c++)
+        out[c] = shares[c] == 0 ? 0.0 : shares[c] / sum * total;
+    return convert(kind, classes, beta, out, err);
+}
