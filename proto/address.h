@@ -1,6 +1,6 @@
 /*
  * Addresses of a daemon, as text: "unix:/path", "/path", "tcp:host:port", "tcp:[v6]:port".
- * Also "unix:///path" and "tcp://host:port". No sockets here.
+ * Also "unix:///path" and "tcp://host:port"; without :port it is EVD_DEFAULT_PORT. No sockets here.
  */
 #ifndef PROTO_ADDRESS_H
 #define PROTO_ADDRESS_H

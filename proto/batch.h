@@ -31,6 +31,13 @@ enum column {
         COLUMN_COUNT
 };
 
+struct column_desc {
+    const char *name;
+    uint8_t size; /* of a value in memory: 4 or 8 bytes */
+    bool is_float;
+};
+extern const struct column_desc column_table[COLUMN_COUNT];
+
 const char *column_name(enum column column);
 int column_find(const char *name, size_t len); /* or -1 */
 
@@ -56,19 +63,23 @@ struct batch_columns {
 };
 
 /* Appends the notification. Reserves once; on failure (memory, limit) the buffer is as before and
- * the result is EVD_E_NO_MEMORY or EVD_E_LIMIT. */
+ * the result is EVD_E_NO_MEMORY or EVD_E_LIMIT. The columns are those of the format; at most
+ * EVD_MAX_BATCH values. As array, all numbers of a column get the width of the largest of them. */
 int batch_encode(struct evd_buf *buf, const struct batch_head *head,
                  const struct batch_format *format, const struct batch_columns *columns);
 /* Largest encoded size of a batch of n in that format, with the longest job name. */
 size_t batch_size_bound(const struct batch_format *format, uint32_t n);
 
-/* The other way round, for clients: one notification that the guard has passed whole, in either
- * encoding. Columns are converted into `out`, which grows as needed and is reused. */
+/* The other way round, for clients: one notification that the guard has passed whole. Each column
+ * says itself whether it is array or bin; `format` says what was asked for (its columns must all be
+ * there, others and unknown keys are passed over) and the width of a packed index. Columns are
+ * converted into `out`, which is zeroed before its first use, grows as needed and is reused.
+ * EVD_OK, EVD_E_PROTOCOL naming the key, or EVD_E_NO_MEMORY; then `out` holds nothing of use. */
 struct batch_decoded {
     struct batch_head head; /* job points into the frame */
     uint32_t columns;       /* bits, as above */
     uint32_t n;
-    void *data[COLUMN_COUNT]; /* n values each, owned here; NULL if absent */
+    void *data[COLUMN_COUNT]; /* n values each, of the type in EVD_COLUMNS; owned here */
     uint32_t cap[COLUMN_COUNT];
 };
 int batch_decode(const msgpack_object *params, const struct batch_format *format,

@@ -3,24 +3,30 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "proto/text.h"
 
-/* Text that may hold a peer's bytes, made fit to print: no control characters, and no UTF-8
- * character cut in half by the end of the field. */
+/* Text that may hold a peer's bytes, made fit to print and to send: what is no UTF-8 character, or
+ * a control character, becomes '?'. A character cut in half by the end of the field goes. */
 static void tidy(char *text, size_t size)
 {
-    size_t len = strnlen(text, size - 1);
+    size_t len = strlen(text), i = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            text[i] = '?';
+    while (i < len) {
+        size_t n = utf8_length(text + i, len - i);
+
+        if (n == 0 && len == size - 1 && len - i < 4 && (unsigned char)text[i] >= 0xc0) {
+            text[i] = '\0';
+            return;
+        }
+        if (n == 0)
+            n = 1;
+        else if (!utf8_control(text + i)) {
+            i += n;
+            continue;
+        }
+        memset(text + i, '?', n);
+        i += n;
     }
-    if (len == size - 1) {
-        while (len > 0 && ((unsigned char)text[len - 1] & 0xc0) == 0x80)
-            len--;
-        if (len > 0 && (unsigned char)text[len - 1] >= 0xc0)
-            len--;
-    }
-    text[len] = '\0';
 }
 
 int error_set(struct evd_error *err, int code, const char *detail, const char *format, ...)

@@ -14,7 +14,8 @@ struct evd_error {
 };
 
 /* Fills *err and returns code, so that `return error_set(err, EVD_E_LIMIT, "x", ...)` reads well.
- * Over-long text is cut at a UTF-8 boundary; bytes of a peer in detail or message are made printable. */
+ * Over-long text is cut at a UTF-8 boundary; bytes of a peer in detail or message are made
+ * printable. */
 int error_set(struct evd_error *err, int code, const char *detail, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -20,10 +20,10 @@
     X(LIMIT, 9, "limit")         /* over a limit that hello or server.info reports */              \
     X(NOT_FOUND, 10, "not_found")                                                                  \
     X(EXISTS, 11, "exists")                                                                        \
-    X(CONFLICT, 12, "conflict")   /* the state forbids it now: in use, attached, being changed */  \
-    X(STRATEGY, 13, "strategy")   /* the strategy is refused for this dataset or job */            \
-    X(BUSY, 14, "busy")           /* too many connections or too much queued: try again */         \
-    X(STORE, 15, "store")         /* the database could not write: full disk, I/O error */         \
+    X(CONFLICT, 12, "conflict") /* the state forbids it now: in use, attached, being changed */    \
+    X(STRATEGY, 13, "strategy") /* the strategy is refused for this dataset or job */              \
+    X(BUSY, 14, "busy")         /* too many connections or too much queued: try again */           \
+    X(STORE, 15, "store")       /* the database could not write: full disk, I/O error */           \
     X(NO_MEMORY, 16, "no_memory")                                                                  \
     X(SHUTTING_DOWN, 17, "shutting_down")                                                          \
     X(INTERNAL, 18, "internal") /* a defect of evendraw: please report it */                       \

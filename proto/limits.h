@@ -11,29 +11,29 @@
 
 /* Frames (one MessagePack object each). The daemon enforces all three on what it receives; a client
  * enforces the last two bounds on what it receives. */
-#define EVD_MAX_FRAME        (1u << 20) /* bytes, towards the daemon */
-#define EVD_MAX_DEPTH        16u        /* arrays and maps within one another */
-#define EVD_MAX_NODES        65536u     /* MessagePack objects in one frame, towards the daemon */
-#define EVD_MAX_REPLY_FRAME  (4u << 20) /* bytes, towards the client */
-#define EVD_MAX_REPLY_NODES  (1u << 20) /* MessagePack objects, towards the client */
+#define EVD_MAX_FRAME       (1u << 20) /* bytes, towards the daemon */
+#define EVD_MAX_DEPTH       16u        /* arrays and maps within one another */
+#define EVD_MAX_NODES       65536u     /* MessagePack objects in one frame, towards the daemon */
+#define EVD_MAX_REPLY_FRAME (4u << 20) /* bytes, towards the client */
+#define EVD_MAX_REPLY_NODES (1u << 20) /* MessagePack objects, towards the client */
 
 /* Things with names. */
-#define EVD_MAX_NAME    128u        /* bytes of UTF-8 in a dataset, job or class name */
-#define EVD_MAX_CLASSES (1u << 20)  /* classes of a dataset */
+#define EVD_MAX_NAME    128u                /* bytes of UTF-8 in a dataset, job or class name */
+#define EVD_MAX_CLASSES (1u << 20)          /* classes of a dataset */
 #define EVD_MAX_SAMPLES (UINT64_C(1) << 40) /* samples of a dataset */
-#define EVD_MAX_PAGE    4096u       /* classes in one reply of dataset.stats and job.stats */
+#define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats and job.stats */
 
 /* Jobs and streams. */
-#define EVD_MAX_BATCH       65536u /* indices in a global batch */
-#define EVD_MAX_WORLD       4096u  /* ranks of a job */
-#define EVD_MAX_WINDOW      256u   /* unacknowledged batches of one stream */
-#define EVD_DEFAULT_WINDOW  8u
-#define EVD_MAX_STREAMS     64u    /* open streams of one connection */
-#define EVD_MAX_JOBS        4096u
-#define EVD_MAX_DATASETS    4096u  /* committed versions */
-#define EVD_MAX_DRAFTS      4u     /* of one connection */
-#define EVD_MAX_REVISIONS   65536u /* of one job */
-#define EVD_MAX_SEED        (UINT64_MAX >> 1) /* fits every language's signed 64-bit integer */
+#define EVD_MAX_BATCH      65536u /* indices in a global batch */
+#define EVD_MAX_WORLD      4096u  /* ranks of a job */
+#define EVD_MAX_WINDOW     256u   /* unacknowledged batches of one stream */
+#define EVD_DEFAULT_WINDOW 8u
+#define EVD_MAX_STREAMS    64u /* open streams of one connection */
+#define EVD_MAX_JOBS       4096u
+#define EVD_MAX_DATASETS   4096u             /* committed versions */
+#define EVD_MAX_DRAFTS     4u                /* of one connection */
+#define EVD_MAX_REVISIONS  65536u            /* of one job */
+#define EVD_MAX_SEED       (UINT64_MAX >> 1) /* fits every language's signed 64-bit integer */
 
 /* A label that says "this sample has no label": it keeps its index and is never drawn. */
 #define EVD_UNLABELLED UINT32_C(0xFFFFFFFF)

@@ -3,11 +3,14 @@
  * table and the check of PROTOCOL.md are made.
  *
  * EVD_METHODS(M): M(id, "wire.name").
- * EVD_FIELDS_<id>(F): F(type, name, need), need is REQUIRED or OPTIONAL, type is
- *   str   UTF-8 text                 struct evd_str, points into the request
- *   u32 u64   unsigned integers      uint32_t, uint64_t
- *   boolean                          bool
- *   obj   anything, decoded later    const msgpack_object *
+ * EVD_FIELDS_<id>(F, m): F(m, type, name, need); m is passed on, need is REQUIRED or OPTIONAL, and
+ * type is one of
+ *
+ *     str          UTF-8 text                 struct evd_str, points into the request
+ *     u32 u64      unsigned integers          uint32_t, uint64_t
+ *     boolean                                 bool
+ *     obj          anything, decoded later    const msgpack_object *
+ *
  * Each becomes `name` and `has_name` in struct params_<id>.
  */
 #ifndef PROTO_METHODS_H
@@ -41,50 +44,53 @@
     M(stream_ack, "stream.ack")                                                                    \
     M(stream_close, "stream.close")
 
-#define EVD_FIELDS_hello(F)                                                                        \
-    F(u32, protocol, REQUIRED) F(str, client, REQUIRED) F(str, token, OPTIONAL)
-#define EVD_FIELDS_server_info(F)
-#define EVD_FIELDS_strategy_list(F)
+/* clang-format off */
+#define EVD_FIELDS_hello(F, m)                                                                     \
+    F(m, u32, protocol, REQUIRED) F(m, str, client, REQUIRED) F(m, str, token, OPTIONAL)
+#define EVD_FIELDS_server_info(F, m)
+#define EVD_FIELDS_strategy_list(F, m)
 
 /* `classes`: array of names; `labels`: bin of little-endian u32, or array of integers and nil. */
-#define EVD_FIELDS_dataset_create(F) F(str, name, REQUIRED) F(obj, classes, OPTIONAL)
-#define EVD_FIELDS_dataset_append(F)                                                               \
-    F(u32, draft, REQUIRED) F(obj, labels, OPTIONAL) F(obj, classes, OPTIONAL)
-#define EVD_FIELDS_dataset_commit(F) F(u32, draft, REQUIRED) F(u64, samples, OPTIONAL)
-#define EVD_FIELDS_dataset_list(F)
-#define EVD_FIELDS_dataset_info(F) F(str, dataset, REQUIRED) F(u32, version, OPTIONAL)
+#define EVD_FIELDS_dataset_create(F, m) F(m, str, name, REQUIRED) F(m, obj, classes, OPTIONAL)
+#define EVD_FIELDS_dataset_append(F, m)                                                            \
+    F(m, u32, draft, REQUIRED) F(m, obj, labels, OPTIONAL) F(m, obj, classes, OPTIONAL)
+#define EVD_FIELDS_dataset_commit(F, m) F(m, u32, draft, REQUIRED) F(m, u64, samples, OPTIONAL)
+#define EVD_FIELDS_dataset_list(F, m)
+#define EVD_FIELDS_dataset_info(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 /* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. */
-#define EVD_FIELDS_dataset_stats(F)                                                                \
-    F(str, dataset, REQUIRED) F(u32, version, OPTIONAL) F(u32, first, OPTIONAL)                    \
-    F(u32, count, OPTIONAL)
-#define EVD_FIELDS_dataset_drop(F) F(str, dataset, REQUIRED) F(u32, version, OPTIONAL)
+#define EVD_FIELDS_dataset_stats(F, m)                                                             \
+    F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u32, first, OPTIONAL)           \
+    F(m, u32, count, OPTIONAL)
+#define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
  * `last_batch`: "short", "drop" or "pad". */
-#define EVD_FIELDS_job_create(F)                                                                   \
-    F(str, name, REQUIRED) F(str, dataset, REQUIRED) F(u32, version, OPTIONAL)                     \
-    F(obj, strategy, OPTIONAL) F(u32, batch_size, REQUIRED) F(u64, seed, OPTIONAL)                 \
-    F(str, mode, OPTIONAL) F(u32, world_size, OPTIONAL) F(str, last_batch, OPTIONAL)
+#define EVD_FIELDS_job_create(F, m)                                                                \
+    F(m, str, name, REQUIRED) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)            \
+    F(m, obj, strategy, OPTIONAL) F(m, u32, batch_size, REQUIRED) F(m, u64, seed, OPTIONAL)        \
+    F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, str, last_batch, OPTIONAL)
 /* `when`: "now", "epoch" (the next one), or "at" with `epoch` and `step`. */
-#define EVD_FIELDS_job_update(F)                                                                   \
-    F(str, job, REQUIRED) F(obj, strategy, REQUIRED) F(str, when, OPTIONAL)                        \
-    F(u64, epoch, OPTIONAL) F(u64, step, OPTIONAL)
-#define EVD_FIELDS_job_list(F)
-#define EVD_FIELDS_job_info(F) F(str, job, REQUIRED)
-#define EVD_FIELDS_job_stats(F)                                                                    \
-    F(str, job, REQUIRED) F(u64, epoch, OPTIONAL) F(u32, first, OPTIONAL) F(u32, count, OPTIONAL)
-#define EVD_FIELDS_job_drop(F) F(str, job, REQUIRED) F(boolean, force, OPTIONAL)
+#define EVD_FIELDS_job_update(F, m)                                                                \
+    F(m, str, job, REQUIRED) F(m, obj, strategy, REQUIRED) F(m, str, when, OPTIONAL)               \
+    F(m, u64, epoch, OPTIONAL) F(m, u64, step, OPTIONAL)
+#define EVD_FIELDS_job_list(F, m)
+#define EVD_FIELDS_job_info(F, m) F(m, str, job, REQUIRED)
+#define EVD_FIELDS_job_stats(F, m)                                                                 \
+    F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, u32, first, OPTIONAL)                 \
+    F(m, u32, count, OPTIONAL)
+#define EVD_FIELDS_job_drop(F, m) F(m, str, job, REQUIRED) F(m, boolean, force, OPTIONAL)
 
 /* `encoding`: "array" or "packed"; `columns`: array of column names beside `index`. */
-#define EVD_FIELDS_stream_open(F)                                                                  \
-    F(str, job, REQUIRED) F(u32, rank, OPTIONAL) F(u32, world_size, OPTIONAL)                      \
-    F(u32, window, OPTIONAL) F(str, encoding, OPTIONAL) F(obj, columns, OPTIONAL)
-#define EVD_FIELDS_stream_credit(F) F(u32, stream, REQUIRED) F(u32, window, REQUIRED)
+#define EVD_FIELDS_stream_open(F, m)                                                               \
+    F(m, str, job, REQUIRED) F(m, u32, rank, OPTIONAL) F(m, u32, world_size, OPTIONAL)             \
+    F(m, u32, window, OPTIONAL) F(m, str, encoding, OPTIONAL) F(m, obj, columns, OPTIONAL)
+#define EVD_FIELDS_stream_credit(F, m) F(m, u32, stream, REQUIRED) F(m, u32, window, REQUIRED)
 /* `through`: also every step before it that this stream was given. */
-#define EVD_FIELDS_stream_ack(F)                                                                   \
-    F(u32, stream, REQUIRED) F(u64, epoch, REQUIRED) F(u64, step, REQUIRED)                        \
-    F(u32, generation, OPTIONAL) F(boolean, through, OPTIONAL)
-#define EVD_FIELDS_stream_close(F) F(u32, stream, REQUIRED)
+#define EVD_FIELDS_stream_ack(F, m)                                                                \
+    F(m, u32, stream, REQUIRED) F(m, u64, epoch, REQUIRED) F(m, u64, step, REQUIRED)               \
+    F(m, u32, generation, OPTIONAL) F(m, boolean, through, OPTIONAL)
+#define EVD_FIELDS_stream_close(F, m) F(m, u32, stream, REQUIRED)
+/* clang-format on */
 
 typedef struct evd_str evd_type_str;
 typedef uint32_t evd_type_u32;
@@ -92,12 +98,12 @@ typedef uint64_t evd_type_u64;
 typedef bool evd_type_boolean;
 typedef const msgpack_object *evd_type_obj;
 
-#define EVD_PARAM_FIELD(type, name, need)                                                          \
+#define EVD_PARAM_FIELD(id, type, name, need)                                                      \
     evd_type_##type name;                                                                          \
     bool has_##name;
 #define EVD_PARAM_STRUCT(id, wire)                                                                 \
     struct params_##id {                                                                           \
-        EVD_FIELDS_##id(EVD_PARAM_FIELD) char none_; /* C has no empty structs */                  \
+        EVD_FIELDS_##id(EVD_PARAM_FIELD, id) char none_; /* C has no empty structs */              \
     };
 EVD_METHODS(EVD_PARAM_STRUCT)
 
@@ -133,6 +139,8 @@ extern const struct method_desc method_table[METHOD_COUNT];
 
 /* The method of that wire name, or -1. */
 int method_find(const char *name, size_t len);
+/* EVD_E_UNKNOWN_METHOD, with the nearest method there is. */
+int method_unknown(struct evd_str name, struct evd_error *err);
 
 /* Decodes `params` (an array that is empty or holds one map) into *out, which is zeroed first.
  * EVD_OK, or an error naming the field: unknown (with the known ones, the nearest first), missing,

@@ -8,10 +8,10 @@ bool str_is(struct evd_str text, const char *literal)
     return strlen(literal) == text.len && memcmp(text.data, literal, text.len) == 0;
 }
 
-/* Length of the UTF-8 character at s (n bytes left), or 0: no overlong forms, no surrogates
- * (The Unicode Standard, table 3-7). */
-static size_t utf8_length(const unsigned char *s, size_t n)
+/* The Unicode Standard, table 3-7: no overlong forms, no surrogates. */
+size_t utf8_length(const char *text, size_t n)
 {
+    const unsigned char *s = (const unsigned char *)text;
     unsigned char low = 0x80, high = 0xbf;
     size_t len;
 
@@ -39,19 +39,49 @@ static size_t utf8_length(const unsigned char *s, size_t n)
     return len;
 }
 
+bool utf8_control(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
+}
+
 bool str_utf8(struct evd_str text)
 {
-    const unsigned char *s = (const unsigned char *)text.data;
-    size_t left = text.len;
+    for (size_t i = 0; i < text.len;) {
+        size_t n = utf8_length(text.data + i, text.len - i);
 
-    while (left > 0) {
-        size_t n = utf8_length(s, left);
         if (n == 0)
             return false;
-        s += n;
-        left -= n;
+        i += n;
     }
     return true;
+}
+
+/* Levenshtein, one row at a time. */
+uint32_t str_distance(struct evd_str text, const char *known)
+{
+    enum { LONGEST = 32 };
+    uint32_t len = text.len < LONGEST ? text.len : LONGEST;
+    uint32_t row[LONGEST + 1];
+
+    for (uint32_t i = 0; i <= len; i++)
+        row[i] = i;
+    for (uint32_t k = 0; k < LONGEST && known[k]; k++) {
+        uint32_t diagonal = row[0]++;
+
+        for (uint32_t i = 1; i <= len; i++) {
+            uint32_t edits = diagonal + (text.data[i - 1] != known[k]);
+
+            diagonal = row[i];
+            if (row[i] + 1 < edits)
+                edits = row[i] + 1;
+            if (row[i - 1] + 1 < edits)
+                edits = row[i - 1] + 1;
+            row[i] = edits;
+        }
+    }
+    return row[len];
 }
 
 int name_check(struct evd_str name, const char *what, struct evd_error *err)
@@ -63,8 +93,8 @@ int name_check(struct evd_str name, const char *what, struct evd_error *err)
                          name.len, EVD_MAX_NAME);
     if (!str_utf8(name))
         return error_set(err, EVD_E_BAD_VALUE, what, "%s: is not UTF-8", what);
-    for (uint32_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.data[i] < 0x20 || name.data[i] == 0x7f)
+    for (uint32_t i = 0; i < name.len; i += (uint32_t)utf8_length(name.data + i, name.len - i)) {
+        if (utf8_control(name.data + i))
             return error_set(err, EVD_E_BAD_VALUE, what, "%s: has a control character at byte %u",
                              what, i);
     }
