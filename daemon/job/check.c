@@ -1,0 +1,110 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include "job/internal.h"
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static void check_history(const struct job *job)
+{
+    const struct history *history = &job->history;
+    uint64_t users = 0;
+
+    CHECK(history->count > 0 && history->held < history->count);
+    for (uint32_t i = 0; i < history->count; i++) {
+        const struct revision *revision = &history->items[i];
+
+        CHECK((revision->plan != NULL) == (i >= history->held));
+        CHECK(revision->at.step < revision->shape.steps);
+        CHECK(i == 0 || revision[-1].number < revision->number);
+        CHECK(i == 0 || !position_before(revision->at, revision[-1].at));
+        users += revision->users;
+    }
+    CHECK(users == job->cursor_count);
+}
+
+/* Each step from low to next is in exactly one state: acknowledged, returned, or held by one
+ * stream. */
+static void check_steps(const struct cursor *cursor)
+{
+    uint64_t acked = 0, returned = 0, held = 0;
+    const struct job_stream *stream;
+
+    CHECK(cursor->low <= cursor->next && cursor->next - cursor->low <= cursor->span);
+    CHECK(cursor->next == 0 || cursor->next <= cursor->shape.steps);
+    for (uint64_t step = cursor->low; step < cursor->next; step++) {
+        CHECK(!(cursor_acked(cursor, step) && cursor_returned(cursor, step)));
+        acked += cursor_acked(cursor, step);
+        returned += cursor_returned(cursor, step);
+    }
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
+    {
+        for (uint32_t i = 0; i < stream->count; i++) {
+            uint64_t step = stream_held(stream, i);
+
+            CHECK(step >= cursor->low && step < cursor->next);
+            CHECK(!cursor_acked(cursor, step) && !cursor_returned(cursor, step));
+            for (uint32_t j = 0; j < i; j++)
+                CHECK(stream_held(stream, j) != step);
+        }
+        held += stream->count;
+    }
+    CHECK(returned == cursor->returned_count);
+    CHECK(acked + returned + held == cursor->next - cursor->low);
+    CHECK(cursor->next == cursor->low || !cursor_acked(cursor, cursor->low));
+}
+
+static void check_cursor(const struct job *job, const struct cursor *cursor)
+{
+    const struct history *history = &job->history;
+    struct job_position limit = {UINT64_MAX, UINT64_MAX};
+    struct cursor copy = *cursor;
+    const struct job_stream *stream;
+    struct taken_step taken;
+
+    check_steps(cursor);
+    CHECK(cursor->low_revision == history_in_force(history, cursor_low(cursor)));
+    CHECK(cursor->low_revision >= history->held);
+    CHECK(!position_before(cursor_next(cursor), history->items[cursor->next_revision].at));
+    CHECK(!cursor_at_end(cursor));
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
+    {
+        CHECK(stream->cursor == cursor && stream->count <= stream->capacity);
+        CHECK(stream->hungry == (!stream->blocked && stream->count < stream->window));
+    }
+    /* Nobody waits for a step that could be handed out. */
+    if (job->update.active)
+        limit = job->update.revision.at;
+    if (!TAILQ_EMPTY(&cursor->hungry) && cursor->returned_count == 0)
+        CHECK(!cursor_take(&copy, history, limit, &taken));
+    CHECK(TAILQ_EMPTY(&cursor->hungry) || cursor->returned_count == 0);
+}
+
+void job_check(const struct job *job)
+{
+    uint32_t streams = 0, outstanding = 0;
+    const struct job_stream *stream;
+
+    check_history(job);
+    CHECK(job->config.mode == JOB_RANKED || job->cursor_count == 1);
+    CHECK(job->config.mode == JOB_SHARED || job->config.world_size == job->cursor_count);
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        const struct cursor *cursor = &job->cursors[i];
+
+        check_cursor(job, cursor);
+        TAILQ_FOREACH(stream, &cursor->streams, in_streams)
+        {
+            streams++;
+            outstanding += stream->count;
+        }
+    }
+    CHECK(streams == job->streams && outstanding == job->outstanding);
+    CHECK(job->progress.writing || job->progress.waiting.count == 0);
+    CHECK(job->progress.writing || !job->progress.dirty || job->progress.announced);
+    CHECK(!job->update.active || !position_before(job->update.revision.at, job_frontier(job)));
+}

@@ -1,0 +1,154 @@
+#include "job/internal.h"
+
+static bool bit_get(const uint64_t *bits, uint64_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+static void bit_set(uint64_t *bits, uint64_t i)
+{
+    bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static void bit_clear(uint64_t *bits, uint64_t i)
+{
+    bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
+
+bool cursor_acked(const struct cursor *cursor, uint64_t step)
+{
+    return bit_get(cursor->acked, step % cursor->span);
+}
+
+bool cursor_returned(const struct cursor *cursor, uint64_t step)
+{
+    return bit_get(cursor->returned, step % cursor->span);
+}
+
+struct job_position cursor_low(const struct cursor *cursor)
+{
+    return (struct job_position){cursor->epoch, cursor->low};
+}
+
+struct job_position cursor_next(const struct cursor *cursor)
+{
+    if (cursor->next > 0 && cursor->next == cursor->shape.steps)
+        return (struct job_position){cursor->epoch + 1, 0};
+    return (struct job_position){cursor->epoch, cursor->next};
+}
+
+/* The lowest returned step; there is one. Whole words without any are passed over. */
+static uint64_t lowest_returned(const struct cursor *cursor)
+{
+    uint64_t step = cursor->returned_from > cursor->low ? cursor->returned_from : cursor->low;
+
+    for (;;) {
+        uint64_t i = step % cursor->span;
+        uint64_t word = cursor->returned[i / 64] >> (i % 64);
+
+        if (word)
+            return step + (uint64_t)__builtin_ctzll(word);
+        step += 64 - i % 64;
+    }
+}
+
+static void take_returned(struct cursor *cursor, const struct history *history,
+                          struct taken_step *taken)
+{
+    struct job_position at = {cursor->epoch, lowest_returned(cursor)};
+
+    bit_clear(cursor->returned, at.step % cursor->span);
+    cursor->returned_from = at.step + 1;
+    cursor->returned_count--;
+    taken->step = at.step;
+    taken->redelivered = true;
+    taken->revision = cursor->low_revision;
+    while (taken->revision + 1 < history->count &&
+           !position_before(at, history->items[taken->revision + 1].at))
+        taken->revision++;
+}
+
+bool cursor_take(struct cursor *cursor, const struct history *history, struct job_position limit,
+                 struct taken_step *taken)
+{
+    struct job_position at = {cursor->epoch, cursor->next};
+
+    if (cursor->returned_count) {
+        take_returned(cursor, history, taken);
+        return true;
+    }
+    if (!position_before(at, limit) || cursor->next - cursor->low >= cursor->span)
+        return false;
+    if (cursor->next == 0)
+        cursor->shape = history_shape(history, cursor->epoch);
+    if (cursor->next >= cursor->shape.steps)
+        return false;
+    while (cursor->next_revision + 1 < history->count &&
+           !position_before(at, history->items[cursor->next_revision + 1].at))
+        cursor->next_revision++;
+    taken->step = cursor->next++;
+    taken->revision = cursor->next_revision;
+    taken->redelivered = false;
+    return true;
+}
+
+void cursor_ack(struct cursor *cursor, uint64_t step)
+{
+    bit_set(cursor->acked, step % cursor->span);
+    while (cursor->low < cursor->next && cursor_acked(cursor, cursor->low)) {
+        bit_clear(cursor->acked, cursor->low % cursor->span);
+        cursor->low++;
+    }
+}
+
+void cursor_return(struct cursor *cursor, uint64_t step)
+{
+    bit_set(cursor->returned, step % cursor->span);
+    if (cursor->returned_count++ == 0 || step < cursor->returned_from)
+        cursor->returned_from = step;
+}
+
+bool cursor_at_end(const struct cursor *cursor)
+{
+    return cursor->low > 0 && cursor->low == cursor->shape.steps;
+}
+
+void cursor_next_epoch(struct cursor *cursor)
+{
+    cursor->epoch++;
+    cursor->low = 0;
+    cursor->next = 0;
+    cursor->shape = (struct epoch_shape){0};
+}
+
+void cursor_settle(struct cursor *cursor, struct history *history)
+{
+    struct job_position low = cursor_low(cursor);
+    uint32_t i = cursor->low_revision;
+
+    while (i + 1 < history->count && !position_before(low, history->items[i + 1].at))
+        i++;
+    if (i == cursor->low_revision)
+        return;
+    history->items[cursor->low_revision].users--;
+    history->items[i].users++;
+    cursor->low_revision = i;
+    history_release(history);
+}
+
+uint32_t cursor_pack(struct cursor *cursor)
+{
+    uint64_t n = cursor->next - cursor->low;
+    uint32_t bytes = 0;
+
+    for (uint64_t i = 0; i < n; i += 8) {
+        uint8_t byte = 0;
+
+        for (uint64_t j = i; j < i + 8 && j < n; j++)
+            byte |= (uint8_t)(cursor_acked(cursor, cursor->low + j) << (j - i));
+        cursor->packed[i / 8] = byte;
+        if (byte)
+            bytes = (uint32_t)(i / 8) + 1;
+    }
+    return bytes;
+}

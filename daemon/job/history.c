@@ -1,0 +1,75 @@
+#include <stdlib.h>
+#include "job/internal.h"
+
+bool history_reserve(struct history *history)
+{
+    uint32_t capacity = history->capacity ? history->capacity * 2 : 4;
+    struct revision *items;
+
+    if (history->count < history->capacity)
+        return true;
+    items = realloc(history->items, capacity * sizeof(*items));
+    if (!items)
+        return false;
+    history->items = items;
+    history->capacity = capacity;
+    return true;
+}
+
+void history_append(struct history *history, struct revision revision)
+{
+    history->items[history->count++] = revision;
+}
+
+void history_cut(struct history *history, uint32_t count)
+{
+    while (history->count > count)
+        plan_unref(history->items[--history->count].plan);
+}
+
+uint32_t history_in_force(const struct history *history, struct job_position at)
+{
+    uint32_t low = 1, high = history->count; /* items[0] begins at 0, 0 */
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (position_before(at, history->items[middle].at))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low - 1;
+}
+
+struct epoch_shape history_shape(const struct history *history, uint64_t epoch)
+{
+    struct job_position end = {epoch, UINT64_MAX};
+    const struct revision *last = &history->items[history_in_force(history, end)];
+
+    /* A revision that begins within the epoch recorded its shape; otherwise the one in force was so
+     * already when the epoch began, and says it. */
+    if (last->at.epoch == epoch)
+        return last->shape;
+    return last->plan ? plan_epoch(last->plan, epoch) : (struct epoch_shape){0};
+}
+
+void history_release(struct history *history)
+{
+    while (history->held + 1 < history->count && history->items[history->held].users == 0) {
+        plan_unref(history->items[history->held].plan);
+        history->items[history->held++].plan = NULL;
+    }
+}
+
+void history_disown(struct history *history)
+{
+    for (uint32_t i = 0; i < history->count; i++)
+        history->items[i].plan = NULL;
+}
+
+void history_fini(struct history *history)
+{
+    history_cut(history, 0);
+    free(history->items);
+}

@@ -1,0 +1,146 @@
+#include <inttypes.h>
+#include "job/internal.h"
+
+/* The step from which an update holds. */
+static int update_position(const struct job *job, const struct job_event *event,
+                           struct job_position *out, struct evd_error *err)
+{
+    struct job_position first = job_frontier(job);
+
+    *out = first;
+    if (event->when == JOB_NEXT_EPOCH && first.step > 0)
+        *out = (struct job_position){first.epoch + 1, 0};
+    if (event->when != JOB_AT)
+        return EVD_OK;
+    *out = event->at;
+    if (position_before(event->at, first))
+        return error_set(err, EVD_E_BAD_VALUE, "step",
+                         "epoch %" PRIu64 " step %" PRIu64 " is handed out already: the first step "
+                         "that can still change is epoch %" PRIu64 " step %" PRIu64,
+                         event->at.epoch, event->at.step, first.epoch, first.step);
+    return EVD_OK;
+}
+
+/* Revisions that begin after the first step not handed out have not begun: an update takes their
+ * place. Returns how many stay. */
+static uint32_t update_keeps(const struct job *job)
+{
+    return history_in_force(&job->history, job_frontier(job)) + 1;
+}
+
+/* The shape of the epoch in which the update begins: its own if it begins the epoch, else the one
+ * that the revisions that stay give it. */
+static int update_shape(const struct job *job, const struct plan *plan, struct job_position at,
+                        uint32_t keep, struct epoch_shape *out, struct evd_error *err)
+{
+    struct history kept = job->history;
+
+    kept.count = keep;
+    *out = at.step == 0 ? plan_epoch(plan, at.epoch) : history_shape(&kept, at.epoch);
+    if (out->steps == 0)
+        return error_set(err, EVD_E_STRATEGY, "strategy",
+                         "with this strategy epoch %" PRIu64 " has not one whole batch: take a "
+                         "smaller batch_size or another strategy",
+                         at.epoch);
+    if (at.step >= out->steps)
+        return error_set(err, EVD_E_BAD_VALUE, "step",
+                         "epoch %" PRIu64 " has %" PRIu64 " steps: name a step below that",
+                         at.epoch, out->steps);
+    return EVD_OK;
+}
+
+static int update_check(const struct job *job, const struct job_event *event, struct evd_error *err)
+{
+    uint32_t number = job_next_revision(job);
+
+    if (job->update.active)
+        return error_set(err, EVD_E_CONFLICT, "job",
+                         "another update of this job is being stored: try again when it is done");
+    if (event->revision != number)
+        return error_set(err, EVD_E_CONFLICT, "job",
+                         "another update of this job was faster (the next revision is %" PRIu32
+                         "): send this one again",
+                         number);
+    if (number > EVD_MAX_REVISIONS)
+        return error_set(err, EVD_E_LIMIT, "job",
+                         "a job has at most %u revisions: go on with a new job", EVD_MAX_REVISIONS);
+    return EVD_OK;
+}
+
+int update_begin(struct job *job, const struct job_event *event, struct evd_error *err)
+{
+    struct revision revision = {.number = event->revision, .plan = event->plan};
+    uint32_t keep = update_keeps(job);
+    struct job_effect effect = {.kind = JOB_STORE_REVISION};
+    struct sampler_error refused;
+    int code = update_check(job, event, err);
+
+    if (!code)
+        code = update_position(job, event, &revision.at, err);
+    if (!code)
+        code = update_shape(job, event->plan, revision.at, keep, &revision.shape, err);
+    if (code)
+        return code;
+    if (!history_reserve(&job->history))
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
+    code = plan_place(event->plan, revision.at.epoch, revision.at.step, revision.shape, &refused);
+    if (code == PLAN_NO_MEMORY)
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the strategy");
+    if (code != PLAN_OK)
+        return error_set(err, EVD_E_STRATEGY, refused.detail, "%s", refused.message);
+
+    job->update =
+        (struct update){.active = true, .keep = keep, .token = event->token, .revision = revision};
+    effect.revision = revision.number;
+    effect.keep_revision = job->history.items[keep - 1].number;
+    effect.at = revision.at;
+    effect.shape = revision.shape;
+    effect.plan = revision.plan;
+    job_emit(job, &effect);
+    return EVD_OK;
+}
+
+/* The revision is durable: from now on it holds. */
+static void update_apply(struct job *job)
+{
+    struct update *update = &job->update;
+
+    history_cut(&job->history, update->keep);
+    history_append(&job->history, update->revision);
+    for (uint32_t i = 0; i < job->cursor_count; i++)
+        cursor_settle(&job->cursors[i], &job->history);
+}
+
+int update_stored(struct job *job, int code, struct evd_error *err)
+{
+    struct update update = job->update;
+    struct job_effect effect = {.kind = JOB_UPDATED,
+                                .token = update.token,
+                                .code = code,
+                                .revision = update.revision.number,
+                                .at = update.revision.at};
+
+    if (!update.active)
+        return error_set(err, EVD_E_INTERNAL, "", "a revision was stored that nobody asked for");
+    if (code)
+        plan_unref(update.revision.plan);
+    else
+        update_apply(job);
+    job->update.active = false;
+    job_emit(job, &effect);
+
+    effect = (struct job_effect){
+        .kind = JOB_REVISION, .revision = update.revision.number, .at = update.revision.at};
+    for (uint32_t i = 0; !code && i < job->cursor_count; i++) {
+        struct job_stream *stream;
+
+        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
+        {
+            effect.owner = stream->owner;
+            job_emit(job, &effect);
+        }
+    }
+    for (uint32_t i = 0; i < job->cursor_count; i++)
+        stream_pump(job, &job->cursors[i]);
+    return EVD_OK;
+}
