@@ -53,15 +53,18 @@
  * Build it with: cc worker.c $(pkg-config --cflags --libs evendraw)
  *
  * Conventions
- *   Results   Functions that can fail return EVD_OK (0) or a code of evendraw_errors.h (EVD_E_*,
- * all positive); evd_error_message() then says what is wrong and what to do. Codes below zero
- * (EVD_EPOCH_END) are neither a success nor an error. Threads   A client and its streams and
- * uploads belong to one thread at a time. Different clients may be used by different threads at
- * once; there is no shared state. Fork      Connect after fork(), not before. Text      UTF-8,
- * terminated by NUL; copied, so that an argument need not outlive its call. Time      Milliseconds,
- * on the monotonic clock. Signals   Never raises SIGPIPE; a call interrupted by a signal handler
- * goes on. Lost link After EVD_E_CLOSED or EVD_E_PROTOCOL every call on that client fails the same
- * way: close it and connect again. Batches not acknowledged are handed out again.
+ *
+ * - Results: functions that can fail return EVD_OK (0) or a code of evendraw_errors.h (EVD_E_*, all
+ *   positive); evd_error_message() then says what is wrong and what to do. Codes below zero
+ *   (EVD_EPOCH_END) are neither a success nor an error.
+ * - Threads: a client and its streams and uploads belong to one thread at a time. Different clients
+ *   may be used by different threads at once; there is no shared state. Connect after fork(), not
+ *   before.
+ * - Text: UTF-8, terminated by NUL; copied, so that an argument need not outlive its call.
+ * - Time: milliseconds, on the monotonic clock.
+ * - Signals: SIGPIPE is never raised; a call interrupted by a signal handler goes on.
+ * - Lost connection: after EVD_E_CLOSED or EVD_E_PROTOCOL every call on that client fails the same
+ *   way. Close it and connect again; batches not acknowledged are handed out again.
  */
 #ifndef EVENDRAW_H
 #define EVENDRAW_H
@@ -91,8 +94,7 @@ typedef struct evd_upload evd_upload; /* one dataset on its way to the daemon */
 /* The version of the library, "0.1.0". Static storage. */
 EVD_API const char *evd_version(void);
 
-/* ---- Connections ------------------------------------------------------------------------------
- */
+/* ---- Connections ---- */
 
 /* All zero means the defaults. */
 typedef struct evd_client_options {
@@ -129,8 +131,7 @@ EVD_API const char *evd_error_detail(const evd_client *client);
 /* A code's name for scripts: "not_found" for EVD_E_NOT_FOUND. Static storage. */
 EVD_API const char *evd_error_name(int code);
 
-/* ---- Calls ------------------------------------------------------------------------------------
- */
+/* ---- Calls ---- */
 
 /*
  * Any method of the protocol (proto/PROTOCOL.md) but those that begin with "stream.", with JSON
@@ -138,10 +139,11 @@ EVD_API const char *evd_error_name(int code);
  * to be freed with evd_free(); NULL on failure; `result` itself may be NULL if nobody wants it.
  *
  * MessagePack and JSON differ in four things:
- *   bytes (bin)            {"$hex": "00ff"}, in both directions
- *   NaN and infinity       null, in results; JSON has no way to send them
- *   integers >= 2^63       a string of digits, in results; not accepted in params
- *   a real such as 1.0     stays a real: write 1 where the protocol wants an integer
+ *
+ * - bytes (bin) are {"$hex": "00ff"}, in both directions;
+ * - NaN and infinity become null in results, and JSON has no way to send them;
+ * - integers of 2^63 and more become a string of digits in results, and are refused in params;
+ * - a real such as 1.0 stays a real: write 1 where the protocol wants an integer.
  *
  * Errors: EVD_E_USAGE (not JSON, or not an object), EVD_E_TIMEOUT, EVD_E_CLOSED, and what the
  * method answers. After EVD_E_TIMEOUT the connection is still good; the late answer is dropped.
@@ -152,8 +154,7 @@ EVD_API EVD_MUST_CHECK int evd_call(evd_client *client, const char *method, cons
 /* Frees text that this library returned. NULL is allowed. */
 EVD_API void evd_free(char *text);
 
-/* ---- Datasets ---------------------------------------------------------------------------------
- */
+/* ---- Datasets ---- */
 
 /* The label of a sample without a label: it keeps its index and is never drawn. */
 #define EVD_NO_LABEL UINT32_C(0xFFFFFFFF)
@@ -184,8 +185,7 @@ EVD_API EVD_MUST_CHECK int evd_dataset_commit(evd_upload *upload, char **info);
  * allowed. */
 EVD_API void evd_dataset_abort(evd_upload *upload);
 
-/* ---- Streams ----------------------------------------------------------------------------------
- */
+/* ---- Streams ---- */
 
 /* Columns beside the index; bits to be or-ed. Not every strategy can answer each. */
 #define EVD_COLUMN_LABEL        (1u << 1)
@@ -264,11 +264,11 @@ EVD_API const evd_stream_info *evd_stream_get_info(const evd_stream *stream);
  * Asking for a batch acknowledges the one before, unless the stream has EVD_STREAM_MANUAL_ACK.
  * Acknowledgements travel together, a few in one message; none is held back while this call waits.
  *
- *   EVD_OK         *batch is set
- *   EVD_EPOCH_END  every batch of the epoch was handed out (shared jobs: and acknowledged by all
- *                  workers). Nothing of the next epoch comes before evd_next is called again.
- *   EVD_E_TIMEOUT  nothing came in time; ask again
- *   others         the stream has ended: job dropped, daemon stopping, connection lost
+ * - EVD_OK: *batch is set.
+ * - EVD_EPOCH_END: every batch of the epoch was handed out (shared jobs: and acknowledged by all
+ *   workers). Nothing of the next epoch comes before evd_next is called again.
+ * - EVD_E_TIMEOUT: nothing came in time; ask again.
+ * - Others: the stream has ended (job dropped, daemon stopping, connection lost).
  */
 EVD_API EVD_MUST_CHECK int evd_next(evd_stream *stream, int timeout_ms, const evd_batch **batch);
 
@@ -276,16 +276,15 @@ EVD_API EVD_MUST_CHECK int evd_next(evd_stream *stream, int timeout_ms, const ev
 #define EVD_ACK_CONFIRM 2u /* wait until it is durable: it is then never handed out again */
 
 /*
- * Acknowledges a batch that evd_next returned, by its epoch and step; to be called early for the
- * one returned last, before exiting, or with EVD_STREAM_MANUAL_ACK. Acknowledging twice does no
- * harm. Without EVD_ACK_CONFIRM it is sent with the next few, at the latest before evd_next waits.
- * Errors: EVD_E_USAGE (never returned by this stream), EVD_E_TIMEOUT, EVD_E_STORE.
+ * Acknowledges a batch that evd_next returned, by its epoch and step: with EVD_STREAM_MANUAL_ACK,
+ * or early for the one returned last. Acknowledging twice does no harm. Without EVD_ACK_CONFIRM it
+ * is sent with the next few, at the latest before evd_next waits. Errors: EVD_E_TIMEOUT,
+ * EVD_E_STORE, EVD_E_CONFLICT (of another generation), EVD_E_CLOSED.
  */
 EVD_API EVD_MUST_CHECK int evd_ack(evd_stream *stream, uint64_t epoch, uint64_t step,
                                    unsigned flags);
 
-/* ---- Event loops ------------------------------------------------------------------------------
- */
+/* ---- Event loops ---- */
 
 /*
  * With a loop of your own: watch evd_fd() for evd_events(), call evd_process() when it is ready,

@@ -1,0 +1,307 @@
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "client/lib/client.h"
+
+/* ---- time ---- */
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+deadline_t deadline_in(int timeout_ms)
+{
+    if (timeout_ms < 0)
+        return -1;
+    return timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
+}
+
+int deadline_left(deadline_t deadline)
+{
+    int64_t left;
+
+    if (deadline < 0)
+        return -1;
+    left = deadline == 0 ? 0 : deadline - now_ms();
+    return left < 0 ? 0 : (int)left;
+}
+
+deadline_t client_deadline(const struct evd_client *client)
+{
+    return deadline_in(client->time_limit_ms);
+}
+
+/* ---- errors ---- */
+
+int client_error(struct evd_client *client, const struct evd_error *err)
+{
+    if (err != &client->error)
+        client->error = *err;
+    return client->error.code;
+}
+
+int client_lose(struct evd_client *client, const struct evd_error *err)
+{
+    /* A daemon that turns a client away says so in a notification and closes. */
+    client->lost =
+        client->notice.code != EVD_OK && err->code == EVD_E_CLOSED ? client->notice : *err;
+    client->notice.code = EVD_OK;
+    if (client->fd >= 0)
+        close(client->fd);
+    client->fd = -1;
+    buf_truncate(&client->out, 0);
+    while (client->pending != NULL) {
+        struct pending *pending = client->pending;
+        client->pending = pending->next;
+        pending->error = client->lost;
+        pending->done = true;
+    }
+    return client_error(client, &client->lost);
+}
+
+/* ---- requests ---- */
+
+void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
+                   const char *method)
+{
+    pending->done = false;
+    pending->error.code = EVD_OK;
+    pending->id = ++client->last_id;
+    buf_packer(&client->out, pk);
+    message_request(pk, pending->id, method);
+}
+
+int request_end(struct evd_client *client, struct pending *pending, size_t start,
+                struct evd_error *err)
+{
+    bool failed = client->out.failed;
+    size_t size = client->out.len - start;
+
+    if (failed || size > EVD_MAX_FRAME) {
+        buf_truncate(&client->out, start);
+        return failed ? error_set(err, EVD_E_NO_MEMORY, "", "no memory for the request")
+                      : error_set(err, EVD_E_LIMIT, "",
+                                  "a request of %zu bytes: at most %u are allowed", size,
+                                  EVD_MAX_FRAME);
+    }
+    pending->next = client->pending;
+    client->pending = pending;
+    return EVD_OK;
+}
+
+void request_forget(struct evd_client *client, struct pending *pending)
+{
+    for (struct pending **at = &client->pending; *at != NULL; at = &(*at)->next) {
+        if (*at == pending) {
+            *at = pending->next;
+            return;
+        }
+    }
+}
+
+/* ---- sending and receiving ---- */
+
+int client_flush(struct evd_client *client)
+{
+    size_t sent = 0;
+
+    while (sent < client->out.len) {
+        ssize_t n = send(client->fd, client->out.data + sent, client->out.len - sent,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            sent += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            /* The daemon closed; what it said before is still to be read, and then the end. */
+            sent = client->out.len;
+        }
+    }
+    buf_consume(&client->out, sent);
+    return EVD_OK;
+}
+
+static int client_poll(struct evd_client *client, deadline_t deadline)
+{
+    struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+    int n;
+
+    if (client->out.len > 0)
+        poll_fd.events |= POLLOUT;
+    do
+        n = poll(&poll_fd, 1, deadline_left(deadline));
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return error_set(&client->error, EVD_E_TIMEOUT, "", "nothing came within the time limit");
+    if (n > 0 && (poll_fd.revents & POLLOUT))
+        client_flush(client);
+    return EVD_OK;
+}
+
+int client_wait(struct evd_client *client, deadline_t deadline)
+{
+    struct evd_error err;
+    bool got;
+
+    if (client->lost.code != EVD_OK)
+        return client_error(client, &client->lost);
+    if (reader_fill(&client->reader, client->fd, &got, &err) != EVD_OK)
+        return client_lose(client, &err);
+    if (got)
+        return EVD_OK;
+    for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next)
+        ack_pack(stream);
+    client_flush(client);
+    return client_poll(client, deadline);
+}
+
+int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, size_t *n)
+{
+    struct evd_error err;
+    bool has_id;
+
+    *found = false;
+    if (reader_next(&client->reader, frame, n, &err) != EVD_OK)
+        return client_lose(client, &err);
+    if (*frame == NULL)
+        return EVD_OK;
+    if (message_decode(&client->msg, *frame, *n, &has_id, &err) != EVD_OK)
+        return client_lose(client, &err);
+    *found = true;
+    return EVD_OK;
+}
+
+/* ---- sorting what arrives ---- */
+
+static void dispatch_response(struct evd_client *client)
+{
+    struct message *msg = &client->msg;
+
+    for (struct pending **at = &client->pending; *at != NULL; at = &(*at)->next) {
+        struct pending *pending = *at;
+        if (pending->id != msg->id)
+            continue;
+        *at = pending->next;
+        if (message_error_decode(msg->error, &pending->error) == EVD_OK && pending->take != NULL)
+            pending->error.code = pending->take(pending->arg, msg->result, &pending->error);
+        pending->done = true;
+        return;
+    }
+    /* The answer to a call that was given up: nobody wants it. */
+}
+
+/* `error`: about a notification of ours, or the reason why the daemon is about to close. */
+static void dispatch_notice(struct evd_client *client, const msgpack_object *map)
+{
+    char message[sizeof(client->notice.message)], detail[sizeof(client->notice.detail)];
+    uint64_t code = map_u64(map, "code", EVD_E_PROTOCOL);
+
+    map_text(map, "message", message, sizeof(message));
+    map_text(map, "detail", detail, sizeof(detail));
+    error_set(&client->notice, code > 0 && code < 1000 ? (int)code : EVD_E_PROTOCOL, detail, "%s",
+              message);
+}
+
+int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n)
+{
+    struct message *msg = &client->msg;
+    const msgpack_object *map = NULL;
+    struct evd_error err;
+
+    if (msg->type == MESSAGE_RESPONSE) {
+        dispatch_response(client);
+        return EVD_OK;
+    }
+    if (msg->type != MESSAGE_NOTIFICATION) {
+        error_set(&err, EVD_E_PROTOCOL, "", "the daemon sent a request: it is no evendraw daemon");
+        return client_lose(client, &err);
+    }
+    if (msg->params->via.array.size > 0)
+        map = msg->params->via.array.ptr;
+    if (str_is(msg->method, "error")) {
+        dispatch_notice(client, map);
+        return EVD_OK;
+    }
+    for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next) {
+        if (map_u64(map, "stream", UINT64_MAX) == stream->id)
+            return stream_keep(stream, frame, n, &err) == EVD_OK ? EVD_OK
+                                                                 : client_lose(client, &err);
+    }
+    return EVD_OK; /* for a stream that was closed meanwhile, or from a newer daemon */
+}
+
+int client_await(struct evd_client *client, struct pending *pending, deadline_t deadline)
+{
+    while (!pending->done) {
+        const uint8_t *frame;
+        size_t n;
+        bool found;
+        int code = client_frame(client, &found, &frame, &n);
+
+        if (code == EVD_OK)
+            code = found ? client_dispatch(client, frame, n) : client_wait(client, deadline);
+        if (code != EVD_OK && !pending->done) {
+            request_forget(client, pending);
+            return code;
+        }
+    }
+    return pending->error.code == EVD_OK ? EVD_OK : client_error(client, &pending->error);
+}
+
+int client_drain(struct evd_client *client, deadline_t deadline)
+{
+    client_flush(client);
+    while (client->out.len > 0) {
+        const uint8_t *frame;
+        size_t n;
+        bool found;
+        int code = client_frame(client, &found, &frame, &n);
+
+        if (code == EVD_OK)
+            code = found ? client_dispatch(client, frame, n) : client_wait(client, deadline);
+        if (code != EVD_OK)
+            return code;
+    }
+    return client->lost.code == EVD_OK ? EVD_OK : client_error(client, &client->lost);
+}
+
+/* ---- maps ---- */
+
+const msgpack_object *map_get(const msgpack_object *map, const char *key)
+{
+    if (map == NULL || map->type != MSGPACK_OBJECT_MAP)
+        return NULL;
+    for (uint32_t i = 0; i < map->via.map.size; i++) {
+        const msgpack_object *k = &map->via.map.ptr[i].key;
+        if (k->type == MSGPACK_OBJECT_STR &&
+            str_is((struct evd_str){k->via.str.ptr, k->via.str.size}, key))
+            return &map->via.map.ptr[i].val;
+    }
+    return NULL;
+}
+
+uint64_t map_u64(const msgpack_object *map, const char *key, uint64_t otherwise)
+{
+    const msgpack_object *value = map_get(map, key);
+
+    return value && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? value->via.u64 : otherwise;
+}
+
+void map_text(const msgpack_object *map, const char *key, char *out, size_t size)
+{
+    const msgpack_object *value = map_get(map, key);
+    size_t n = 0;
+
+    if (value && value->type == MSGPACK_OBJECT_STR) {
+        n = value->via.str.size < size - 1 ? value->via.str.size : size - 1;
+        memcpy(out, value->via.str.ptr, n);
+    }
+    out[n] = '\0';
+}

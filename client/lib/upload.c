@@ -1,0 +1,278 @@
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include "client/lib/client.h"
+
+/* Labels of one dataset.append; well within a frame. */
+#define CHUNK_LABELS (128u << 10)
+/* Class names of one message: bounded in bytes and in nodes. */
+#define CHUNK_NAMES      16384u
+#define CHUNK_NAME_BYTES (512u << 10)
+/* Appends without an answer yet: enough to keep the daemon's writer busy. */
+#define IN_FLIGHT 4u
+
+struct evd_upload {
+    struct evd_upload *next;
+    struct evd_client *client;
+    uint32_t draft;
+    struct evd_error failed; /* the first error; nothing is sent after it */
+    struct pending append[IN_FLIGHT];
+    uint32_t append_count; /* appends sent so far: the next uses append[append_count % IN_FLIGHT] */
+    uint64_t samples;
+    uint32_t *labels; /* little-endian, not sent yet */
+    uint32_t label_count;
+};
+
+static int upload_fail(struct evd_upload *upload, const struct evd_error *err)
+{
+    upload->failed = *err;
+    return client_error(upload->client, err);
+}
+
+static int upload_check(struct evd_upload *upload)
+{
+    struct evd_client *client = upload->client;
+
+    if (upload->failed.code != EVD_OK)
+        return client_error(client, &upload->failed);
+    return client->lost.code == EVD_OK ? EVD_OK : client_error(client, &client->lost);
+}
+
+/* ---- dataset.append, a few at once ---- */
+
+/* Waits for the oldest append whose place is wanted, and for room to send. */
+static int upload_room(struct evd_upload *upload, struct pending **slot)
+{
+    struct evd_client *client = upload->client;
+
+    *slot = &upload->append[upload->append_count % IN_FLIGHT];
+    if (upload->append_count >= IN_FLIGHT &&
+        client_await(client, *slot, client_deadline(client)) != EVD_OK)
+        return upload_fail(upload, &client->error);
+    if (client_drain(client, client_deadline(client)) != EVD_OK)
+        return upload_fail(upload, &client->error);
+    return EVD_OK;
+}
+
+static int upload_sent(struct evd_upload *upload, struct pending *slot, size_t start)
+{
+    struct evd_error err;
+
+    if (request_end(upload->client, slot, start, &err) != EVD_OK)
+        return upload_fail(upload, &err);
+    upload->append_count++;
+    client_flush(upload->client);
+    return EVD_OK;
+}
+
+static int send_labels(struct evd_upload *upload)
+{
+    struct evd_client *client = upload->client;
+    struct pending *slot;
+    msgpack_packer pk;
+    size_t start;
+
+    if (upload->label_count == 0)
+        return EVD_OK;
+    if (upload_room(upload, &slot) != EVD_OK)
+        return client->error.code;
+    start = client->out.len;
+    request_begin(client, &pk, slot, "dataset.append");
+    msgpack_pack_map(&pk, 2);
+    pack_key_u64(&pk, "draft", upload->draft);
+    pack_key_bin(&pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
+    upload->label_count = 0;
+    return upload_sent(upload, slot, start);
+}
+
+/* How many of the names go in one message. */
+static size_t names_that_fit(const char *const *classes, size_t n)
+{
+    size_t count = 0, bytes = 0;
+
+    while (count < n && count < CHUNK_NAMES && bytes < CHUNK_NAME_BYTES)
+        bytes += strlen(classes[count++]) + 5;
+    return count;
+}
+
+static void pack_names(msgpack_packer *pk, const char *const *classes, size_t n)
+{
+    pack_key_array(pk, "classes", n);
+    for (size_t i = 0; i < n; i++)
+        pack_cstr(pk, classes[i]);
+}
+
+static int send_names(struct evd_upload *upload, const char *const *classes, size_t n)
+{
+    struct evd_client *client = upload->client;
+    struct pending *slot;
+    msgpack_packer pk;
+    size_t start;
+
+    if (upload_room(upload, &slot) != EVD_OK)
+        return client->error.code;
+    start = client->out.len;
+    request_begin(client, &pk, slot, "dataset.append");
+    msgpack_pack_map(&pk, 2);
+    pack_key_u64(&pk, "draft", upload->draft);
+    pack_names(&pk, classes, n);
+    return upload_sent(upload, slot, start);
+}
+
+/* ---- the public functions ---- */
+
+static int take_draft(void *arg, const msgpack_object *result, struct evd_error *err)
+{
+    struct evd_upload *upload = arg;
+    uint64_t draft = map_u64(result, "draft", UINT64_MAX);
+
+    if (draft > UINT32_MAX)
+        return error_set(err, EVD_E_PROTOCOL, "draft",
+                         "the daemon's answer to dataset.create has no usable \"draft\"");
+    upload->draft = (uint32_t)draft;
+    return EVD_OK;
+}
+
+static int create(struct evd_upload *upload, const char *name)
+{
+    struct evd_client *client = upload->client;
+    struct pending pending = {.take = take_draft, .arg = upload};
+    size_t start = client->out.len;
+    msgpack_packer pk;
+
+    request_begin(client, &pk, &pending, "dataset.create");
+    msgpack_pack_map(&pk, 1);
+    pack_key_cstr(&pk, "name", name);
+    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+        return client->error.code;
+    client_flush(client);
+    return client_await(client, &pending, client_deadline(client));
+}
+
+int evd_dataset_begin(evd_client *client, const char *name, const char *const *classes,
+                      size_t class_count, evd_upload **out)
+{
+    struct evd_upload *upload;
+
+    *out = NULL;
+    if (client == NULL)
+        return EVD_E_NO_MEMORY;
+    if (client->lost.code != EVD_OK)
+        return client_error(client, &client->lost);
+    upload = calloc(1, sizeof(*upload));
+    if (upload == NULL)
+        return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
+    upload->client = client;
+    upload->next = client->uploads;
+    client->uploads = upload;
+    upload->labels = malloc(CHUNK_LABELS * sizeof(*upload->labels));
+    if (upload->labels == NULL)
+        error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
+    if (upload->labels == NULL || create(upload, name) != EVD_OK ||
+        evd_dataset_classes(upload, classes, class_count) != EVD_OK) {
+        upload_free(upload);
+        return client->error.code;
+    }
+    *out = upload;
+    return EVD_OK;
+}
+
+int evd_dataset_classes(evd_upload *upload, const char *const *classes, size_t class_count)
+{
+    size_t sent = 0;
+
+    if (upload_check(upload) != EVD_OK)
+        return upload->client->error.code;
+    while (sent < class_count) {
+        size_t n = names_that_fit(classes + sent, class_count - sent);
+        if (send_names(upload, classes + sent, n) != EVD_OK)
+            return upload->client->error.code;
+        sent += n;
+    }
+    return EVD_OK;
+}
+
+int evd_dataset_append(evd_upload *upload, const uint32_t *labels, size_t n)
+{
+    if (upload_check(upload) != EVD_OK)
+        return upload->client->error.code;
+    for (size_t i = 0; i < n; i++) {
+        upload->labels[upload->label_count++] = htole32(labels[i]);
+        if (upload->label_count == CHUNK_LABELS && send_labels(upload) != EVD_OK)
+            return upload->client->error.code;
+    }
+    upload->samples += n;
+    return EVD_OK;
+}
+
+/* Waits for every append, in the order they were sent: the first error is the one that counts. */
+static int upload_settle(struct evd_upload *upload)
+{
+    struct evd_client *client = upload->client;
+    uint32_t first = upload->append_count > IN_FLIGHT ? upload->append_count - IN_FLIGHT : 0;
+
+    for (uint32_t i = first; i < upload->append_count; i++) {
+        if (client_await(client, &upload->append[i % IN_FLIGHT], client_deadline(client)) != EVD_OK)
+            return upload_fail(upload, &client->error);
+    }
+    return EVD_OK;
+}
+
+static int take_info(void *arg, const msgpack_object *result, struct evd_error *err)
+{
+    return msgpack_to_json(result, arg, err);
+}
+
+static int commit(struct evd_upload *upload, char **info)
+{
+    struct evd_client *client = upload->client;
+    struct pending pending = {.take = info ? take_info : NULL, .arg = info};
+    msgpack_packer pk;
+    size_t start;
+
+    if (send_labels(upload) != EVD_OK || upload_settle(upload) != EVD_OK)
+        return client->error.code;
+    start = client->out.len;
+    request_begin(client, &pk, &pending, "dataset.commit");
+    msgpack_pack_map(&pk, 2);
+    pack_key_u64(&pk, "draft", upload->draft);
+    pack_key_u64(&pk, "samples", upload->samples);
+    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+        return client->error.code;
+    client_flush(client);
+    return client_await(client, &pending, client_deadline(client));
+}
+
+int evd_dataset_commit(evd_upload *upload, char **info)
+{
+    int code = upload_check(upload);
+
+    if (info != NULL)
+        *info = NULL;
+    if (code == EVD_OK)
+        code = commit(upload, info);
+    upload_free(upload);
+    return code;
+}
+
+void evd_dataset_abort(evd_upload *upload)
+{
+    if (upload != NULL)
+        upload_free(upload);
+}
+
+void upload_free(struct evd_upload *upload)
+{
+    struct evd_client *client = upload->client;
+
+    for (uint32_t i = 0; i < IN_FLIGHT; i++)
+        request_forget(client, &upload->append[i]);
+    for (struct evd_upload **at = &client->uploads; *at != NULL; at = &(*at)->next) {
+        if (*at == upload) {
+            *at = upload->next;
+            break;
+        }
+    }
+    free(upload->labels);
+    free(upload);
+}
