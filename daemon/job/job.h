@@ -33,6 +33,9 @@
 #define JOB_SPAN      65536u
 #define JOB_RANK_SPAN 1024u
 
+/* An update may name an epoch up to this; no job gets there. */
+#define JOB_MAX_EPOCH UINT32_MAX
+
 enum job_mode { JOB_SHARED, JOB_RANKED };
 
 struct job_position {

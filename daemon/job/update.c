@@ -13,6 +13,8 @@ static int update_position(const struct job *job, const struct job_event *event,
     if (event->when != JOB_AT)
         return EVD_OK;
     *out = event->at;
+    if (event->at.epoch > JOB_MAX_EPOCH)
+        return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
     if (position_before(event->at, first))
         return error_set(err, EVD_E_BAD_VALUE, "step",
                          "epoch %" PRIu64 " step %" PRIu64 " is handed out already: the first step "
