@@ -1,0 +1,96 @@
+/*
+ * The SQLite engine, shared by the sqlite_*.c files (the only ones that include sqlite3.h).
+ *
+ *   sqlite_open.c    opening, checks, schema and migrations, errors, statements
+ *   sqlite_write.c   one group of operations, one transaction
+ *   sqlite_tidy.c    checkpoints, and what dropped datasets leave behind
+ *   sqlite_load.c    reading everything back
+ */
+#ifndef STORE_SQLITE_INTERNAL_H
+#define STORE_SQLITE_INTERNAL_H
+
+#include "store/engine.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* States of a dataset's row. A dropped one stays until engine_tidy has deleted its chunks. */
+#define DATASET_DRAFT     "0"
+#define DATASET_COMMITTED "1"
+#define DATASET_DROPPED   "2"
+
+/* Every statement that is run more than once: SQL(id, text). */
+#define SQL_STATEMENTS(SQL)                                                                        \
+    SQL(BEGIN, "BEGIN IMMEDIATE")                                                                  \
+    SQL(COMMIT, "COMMIT")                                                                          \
+    SQL(ROLLBACK, "ROLLBACK")                                                                      \
+    SQL(SAVEPOINT, "SAVEPOINT op")                                                                 \
+    SQL(RELEASE, "RELEASE op")                                                                     \
+    SQL(ROLLBACK_TO, "ROLLBACK TO op")                                                             \
+    SQL(DRAFT_CREATE,                                                                              \
+        "INSERT INTO dataset(id, name, created, state) VALUES(?1, ?2, ?3, " DATASET_DRAFT ")")     \
+    SQL(DRAFT_GROW, "UPDATE dataset SET samples = samples + ?2, classes = classes + ?4"            \
+                    " WHERE id = ?1 AND state = " DATASET_DRAFT                                    \
+                    " AND (?2 = 0 OR samples = ?3) AND (?4 = 0 OR classes = ?5)")                  \
+    SQL(LABELS_ADD, "INSERT INTO label_chunk(dataset, first_sample, n, width, labels)"             \
+                    " VALUES(?1, ?2, ?3, ?4, ?5)")                                                 \
+    SQL(CLASSES_ADD, "INSERT INTO class_chunk(dataset, first_class, names) VALUES(?1, ?2, ?3)")    \
+    SQL(DRAFT_COMMIT,                                                                              \
+        "UPDATE dataset SET state = " DATASET_COMMITTED ", version = ?2,"                          \
+        " created = ?3, labelled = ?4, checksum = ?5"                                              \
+        " WHERE id = ?1 AND state = " DATASET_DRAFT " AND samples = ?6 AND classes = ?7")          \
+    SQL(DATASET_DROP, "UPDATE dataset SET state = " DATASET_DROPPED                                \
+                      " WHERE id = ?1 AND state <> " DATASET_DROPPED                               \
+                      " AND NOT EXISTS(SELECT 1 FROM job WHERE dataset = ?1)")                     \
+    SQL(DATASET_USED, "SELECT 1 FROM job WHERE dataset = ?1 LIMIT 1")                              \
+    SQL(JOB_CREATE, "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created,"    \
+                    " mode, last_batch) SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9 FROM dataset"    \
+                    " WHERE id = ?3 AND state = " DATASET_COMMITTED)                               \
+    SQL(JOB_DROP, "DELETE FROM job WHERE id = ?1")                                                 \
+    SQL(JOB_WORLD, "UPDATE job SET world_size = ?2 WHERE id = ?1")                                 \
+    SQL(REVISION_CANCEL, "DELETE FROM revision WHERE job = ?1 AND generation = ?2"                 \
+                         " AND revision > ?3")                                                     \
+    SQL(REVISION_ADD, "INSERT INTO revision(job, generation, revision, epoch, step, shape_steps,"  \
+                      " shape_last, strategy, digest, created, author)"                            \
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                     \
+    SQL(PROGRESS_CLEAR, "DELETE FROM progress WHERE job = ?1")                                     \
+    SQL(PROGRESS_ADD, "INSERT INTO progress(job, rank, generation, epoch, step, acked)"            \
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                           \
+    SQL(GARBAGE_FIND, "SELECT id FROM dataset WHERE state = " DATASET_DROPPED                      \
+                      " OR (state = " DATASET_DRAFT " AND id < ?1) LIMIT 1")                       \
+    SQL(GARBAGE_LABELS, "DELETE FROM label_chunk WHERE id IN"                                      \
+                        " (SELECT id FROM label_chunk WHERE dataset = ?1 LIMIT ?2)")               \
+    SQL(GARBAGE_CLASSES, "DELETE FROM class_chunk WHERE id IN"                                     \
+                         " (SELECT id FROM class_chunk WHERE dataset = ?1 LIMIT ?2)")              \
+    SQL(GARBAGE_DATASET, "DELETE FROM dataset WHERE id = ?1")
+
+enum sql_statement {
+#define SQL_ENUM(id, text) SQL_##id,
+    SQL_STATEMENTS(SQL_ENUM)
+#undef SQL_ENUM
+        SQL_COUNT
+};
+
+struct engine {
+    struct sqlite3 *db;
+    char *path;
+    struct sqlite3_stmt *statements[SQL_COUNT];
+    uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
+    int wal_frames;       /* in the log, not yet checkpointed */
+    bool garbage;         /* there may be dropped datasets to delete */
+    bool write_failed;    /* the last group */
+    bool tidy_failed;     /* the last piece of tidying */
+    /* After a failed fsync nobody knows what is on the disk, and trying again can seem to succeed;
+     * after SQLITE_CORRUPT writing can only make it worse. Nothing is written until a restart. */
+    bool broken;
+};
+
+/* Runs a statement to its end with parameters ?1, ?2, ... by `types`: u (uint64_t), s (const char
+ * *), b (const void *, size_t). SQLITE_DONE, or SQLITE_ROW if there was a row, or an error; *value,
+ * if asked for, is the first column of the first row. */
+int sqlite_run(struct engine *engine, enum sql_statement statement, uint64_t *value,
+               const char *types, ...);
+/* What SQLite's result code means to whoever asked. Notes what makes the engine `broken`. */
+int sqlite_error(struct engine *engine, int rc, struct evd_error *err);
+
+#endif

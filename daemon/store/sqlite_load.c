@@ -1,0 +1,261 @@
+#include "store/sqlite_internal.h"
+
+#include <endian.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/limits.h"
+
+/* The state of a load, handed from row to row. */
+struct load {
+    struct engine *engine;
+    const struct store_reader *reader;
+    struct evd_error *err;
+    struct store_dataset dataset; /* the one being read */
+    uint64_t next;                /* sample or class that the next chunk must begin with */
+    uint32_t *labels;             /* working memory */
+    size_t labels_cap;
+    uint64_t max_id;
+};
+
+typedef int (*row_handler)(struct load *load, sqlite3_stmt *row);
+
+/* Calls `handle` for every row of a query with at most one parameter. */
+static int each_row(struct load *load, const char *sql, uint64_t key, row_handler handle)
+{
+    sqlite3_stmt *stmt;
+    int rc = sqlite3_prepare_v2(load->engine->db, sql, -1, &stmt, NULL);
+    int code = EVD_OK;
+
+    if (rc != SQLITE_OK)
+        return sqlite_error(load->engine, rc, load->err);
+    if (sqlite3_bind_parameter_count(stmt) == 1)
+        sqlite3_bind_int64(stmt, 1, (sqlite3_int64)key);
+    while (code == EVD_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        code = handle(load, stmt);
+    if (code == EVD_OK && rc != SQLITE_DONE)
+        code = sqlite_error(load->engine, rc, load->err);
+    sqlite3_finalize(stmt);
+    return code;
+}
+
+static uint64_t u64(sqlite3_stmt *row, int column)
+{
+    return (uint64_t)sqlite3_column_int64(row, column);
+}
+
+static uint32_t u32(sqlite3_stmt *row, int column)
+{
+    return (uint32_t)sqlite3_column_int64(row, column);
+}
+
+/* Never NULL: without memory the step that follows reports it. */
+static const char *text(sqlite3_stmt *row, int column)
+{
+    const char *value = (const char *)sqlite3_column_text(row, column);
+
+    return value ? value : "";
+}
+
+static int damaged(struct load *load)
+{
+    return sqlite_error(load->engine, SQLITE_CORRUPT, load->err);
+}
+
+/* ---- datasets ---- */
+
+static int read_names(struct load *load, sqlite3_stmt *row)
+{
+    const char *names = sqlite3_column_blob(row, 1);
+    size_t bytes = (size_t)sqlite3_column_bytes(row, 1);
+    struct store_chunk chunk = {.dataset = load->dataset.id,
+                                .first_class = u32(row, 0),
+                                .class_names = names,
+                                .class_names_bytes = bytes};
+
+    if (!names || names[bytes - 1] != '\0' || chunk.first_class != load->next)
+        return damaged(load);
+    for (size_t i = 0; i < bytes; i++)
+        load->next += names[i] == '\0';
+    return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
+}
+
+static int reserve_labels(struct load *load, size_t n)
+{
+    uint32_t *labels;
+
+    if (n <= load->labels_cap)
+        return EVD_OK;
+    labels = realloc(load->labels, n * sizeof(*labels));
+    if (!labels)
+        return error_set(load->err, EVD_E_NO_MEMORY, "store", "no memory to read dataset \"%s\"",
+                         load->dataset.name);
+    load->labels = labels;
+    load->labels_cap = n;
+    return EVD_OK;
+}
+
+static void widen(const void *stored, size_t n, uint32_t width, uint32_t *labels)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (width == 1) {
+            uint8_t label = ((const uint8_t *)stored)[i];
+            labels[i] = label == UINT8_MAX ? EVD_UNLABELLED : label;
+        } else if (width == 2) {
+            uint16_t label;
+            memcpy(&label, (const char *)stored + i * sizeof(label), sizeof(label));
+            labels[i] = label == UINT16_MAX ? EVD_UNLABELLED : le16toh(label);
+        } else {
+            uint32_t label;
+            memcpy(&label, (const char *)stored + i * sizeof(label), sizeof(label));
+            labels[i] = le32toh(label);
+        }
+    }
+}
+
+static int read_labels(struct load *load, sqlite3_stmt *row)
+{
+    uint64_t n = u64(row, 1);
+    uint32_t width = u32(row, 2);
+    const void *stored = sqlite3_column_blob(row, 3);
+    struct store_chunk chunk = {.dataset = load->dataset.id, .first_sample = u64(row, 0), .n = n};
+    int code;
+
+    if (!stored || (width != 1 && width != 2 && width != 4) ||
+        (uint64_t)sqlite3_column_bytes(row, 3) != n * width || chunk.first_sample != load->next)
+        return damaged(load);
+    code = reserve_labels(load, n);
+    if (code != EVD_OK)
+        return code;
+    widen(stored, n, width, load->labels);
+    chunk.labels = load->labels;
+    load->next += n;
+    return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
+}
+
+static int read_dataset(struct load *load, sqlite3_stmt *row)
+{
+    const struct store_reader *reader = load->reader;
+    const struct store_dataset *dataset = &load->dataset;
+    int code;
+
+    load->dataset = (struct store_dataset){.id = u64(row, 0),
+                                           .name = text(row, 1),
+                                           .version = u32(row, 2),
+                                           .created = u64(row, 3),
+                                           .samples = u64(row, 4),
+                                           .labelled = u64(row, 5),
+                                           .classes = u32(row, 6),
+                                           .checksum = u64(row, 7)};
+    code = reader->dataset_begin(reader->arg, dataset, load->err);
+    load->next = 0;
+    if (code == EVD_OK)
+        code = each_row(load,
+                        "SELECT first_class, names FROM class_chunk WHERE dataset = ?1"
+                        " ORDER BY first_class",
+                        dataset->id, read_names);
+    if (code == EVD_OK && load->next != dataset->classes)
+        code = damaged(load);
+    load->next = 0;
+    if (code == EVD_OK)
+        code = each_row(load,
+                        "SELECT first_sample, n, width, labels FROM label_chunk WHERE dataset = ?1"
+                        " ORDER BY first_sample",
+                        dataset->id, read_labels);
+    if (code == EVD_OK && load->next != dataset->samples)
+        code = damaged(load);
+    return code == EVD_OK ? reader->dataset_end(reader->arg, load->err) : code;
+}
+
+/* ---- jobs ---- */
+
+static int read_revision(struct load *load, sqlite3_stmt *row)
+{
+    struct store_revision revision = {.job = u64(row, 0),
+                                      .generation = u32(row, 1),
+                                      .revision = u32(row, 2),
+                                      .epoch = u64(row, 3),
+                                      .step = u64(row, 4),
+                                      .shape_steps = u64(row, 5),
+                                      .shape_last = u32(row, 6),
+                                      .strategy = sqlite3_column_blob(row, 7),
+                                      .strategy_bytes = (size_t)sqlite3_column_bytes(row, 7),
+                                      .digest = u64(row, 8),
+                                      .created = u64(row, 9),
+                                      .author = text(row, 10)};
+
+    return load->reader->revision(load->reader->arg, &revision, load->err);
+}
+
+static int read_progress(struct load *load, sqlite3_stmt *row)
+{
+    struct store_progress progress = {.rank = u32(row, 1),
+                                      .generation = u32(row, 2),
+                                      .epoch = u64(row, 3),
+                                      .step = u64(row, 4),
+                                      .acked = sqlite3_column_blob(row, 5),
+                                      .acked_bytes = (size_t)sqlite3_column_bytes(row, 5)};
+
+    return load->reader->progress(load->reader->arg, u64(row, 0), &progress, load->err);
+}
+
+static int read_job(struct load *load, sqlite3_stmt *row)
+{
+    struct store_job job = {.id = u64(row, 0),
+                            .name = text(row, 1),
+                            .dataset = u64(row, 2),
+                            .batch_size = u32(row, 3),
+                            .world_size = u32(row, 4),
+                            .seed = u64(row, 5),
+                            .created = u64(row, 6),
+                            .mode = text(row, 7),
+                            .last_batch = text(row, 8)};
+    int code = load->reader->job(load->reader->arg, &job, load->err);
+
+    if (code == EVD_OK)
+        code = each_row(load,
+                        "SELECT job, generation, revision, epoch, step, shape_steps, shape_last,"
+                        " strategy, digest, created, author FROM revision WHERE job = ?1"
+                        " ORDER BY generation, revision",
+                        job.id, read_revision);
+    if (code == EVD_OK)
+        code = each_row(load,
+                        "SELECT job, rank, generation, epoch, step, acked FROM progress"
+                        " WHERE job = ?1 ORDER BY rank",
+                        job.id, read_progress);
+    return code;
+}
+
+static int read_max_id(struct load *load, sqlite3_stmt *row)
+{
+    load->max_id = u64(row, 0);
+    return EVD_OK;
+}
+
+int engine_load(struct engine *engine, const struct store_reader *reader, uint64_t *next_id,
+                struct evd_error *err)
+{
+    struct load load = {.engine = engine, .reader = reader, .err = err};
+    int code = each_row(&load,
+                        "SELECT id, name, version, created, samples, labelled, classes, checksum"
+                        " FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
+                        0, read_dataset);
+
+    free(load.labels);
+    if (code == EVD_OK)
+        code = each_row(&load,
+                        "SELECT id, name, dataset, batch_size, world_size, seed, created, mode,"
+                        " last_batch FROM job ORDER BY id",
+                        0, read_job);
+    if (code == EVD_OK)
+        code = each_row(&load,
+                        "SELECT max(coalesce((SELECT max(id) FROM dataset), 0),"
+                        " coalesce((SELECT max(id) FROM job), 0))",
+                        0, read_max_id);
+    if (code != EVD_OK)
+        return code;
+    *next_id = load.max_id + 1;
+    /* Ids grow, so every draft below was left behind: engine_tidy deletes them. */
+    engine->draft_floor = *next_id;
+    return EVD_OK;
+}

@@ -1,0 +1,263 @@
+#include "store/sqlite_internal.h"
+
+#include <endian.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include "proto/limits.h"
+
+/* EVD_OK for a statement that ran. */
+static int ran(struct engine *engine, int rc, struct evd_error *err)
+{
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? EVD_OK : sqlite_error(engine, rc, err);
+}
+
+/* EVD_OK for a statement that ran and changed a row; else the given refusal. */
+static int changed(struct engine *engine, int rc, int refusal, const char *message,
+                   struct evd_error *err)
+{
+    int code = ran(engine, rc, err);
+
+    if (code == EVD_OK && sqlite3_changes(engine->db) == 0)
+        return error_set(err, refusal, "store", "%s", message);
+    return code;
+}
+
+/* ---- datasets ---- */
+
+static uint8_t narrowest(const uint32_t *labels, size_t n)
+{
+    uint32_t max = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        /* EVD_UNLABELLED becomes 0: it fits any width. */
+        uint32_t label = labels[i] == EVD_UNLABELLED ? 0 : labels[i];
+        max = label > max ? label : max;
+    }
+    return max < UINT8_MAX ? 1 : max < UINT16_MAX ? 2 : 4;
+}
+
+static void narrow(const uint32_t *labels, size_t n, uint8_t width, void *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (width == 1)
+            ((uint8_t *)out)[i] = (uint8_t)labels[i];
+        else if (width == 2)
+            ((uint16_t *)out)[i] = htole16((uint16_t)labels[i]);
+        else
+            ((uint32_t *)out)[i] = htole32(labels[i]);
+    }
+}
+
+static int add_labels(struct engine *engine, const struct store_chunk *chunk, struct evd_error *err)
+{
+    uint8_t width = narrowest(chunk->labels, chunk->n);
+    void *labels = malloc(chunk->n * width);
+    int code;
+
+    if (!labels)
+        return sqlite_error(engine, SQLITE_NOMEM, err);
+    narrow(chunk->labels, chunk->n, width, labels);
+    code =
+        ran(engine,
+            sqlite_run(engine, SQL_LABELS_ADD, NULL, "uuuub", chunk->dataset, chunk->first_sample,
+                       (uint64_t)chunk->n, (uint64_t)width, (const void *)labels, chunk->n * width),
+            err);
+    free(labels);
+    return code;
+}
+
+static uint64_t count_names(const char *names, size_t bytes)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        count += names[i] == '\0';
+    return count;
+}
+
+static int draft_create(struct engine *engine, const struct store_dataset *dataset,
+                        struct evd_error *err)
+{
+    return ran(engine,
+               sqlite_run(engine, SQL_DRAFT_CREATE, NULL, "usu", dataset->id, dataset->name,
+                          dataset->created),
+               err);
+}
+
+static int draft_append(struct engine *engine, const struct store_chunk *chunk,
+                        struct evd_error *err)
+{
+    int rc =
+        sqlite_run(engine, SQL_DRAFT_GROW, NULL, "uuuuu", chunk->dataset, (uint64_t)chunk->n,
+                   chunk->first_sample, count_names(chunk->class_names, chunk->class_names_bytes),
+                   (uint64_t)chunk->first_class);
+    int code = changed(engine, rc, EVD_E_CONFLICT,
+                       "this does not continue what is stored of the draft (an earlier piece "
+                       "failed, or it was dropped): load the dataset again",
+                       err);
+
+    if (code == EVD_OK && chunk->class_names_bytes > 0)
+        code = ran(engine,
+                   sqlite_run(engine, SQL_CLASSES_ADD, NULL, "uub", chunk->dataset,
+                              (uint64_t)chunk->first_class, (const void *)chunk->class_names,
+                              chunk->class_names_bytes),
+                   err);
+    if (code == EVD_OK && chunk->n > 0)
+        code = add_labels(engine, chunk, err);
+    return code;
+}
+
+static int draft_commit(struct engine *engine, const struct store_dataset *dataset,
+                        struct evd_error *err)
+{
+    int rc = sqlite_run(engine, SQL_DRAFT_COMMIT, NULL, "uuuuuuu", dataset->id,
+                        (uint64_t)dataset->version, dataset->created, dataset->labelled,
+                        dataset->checksum, dataset->samples, (uint64_t)dataset->classes);
+
+    return changed(engine, rc, EVD_E_CONFLICT,
+                   "the draft is gone or not all of it was stored: load the dataset again", err);
+}
+
+static int dataset_drop(struct engine *engine, uint64_t id, struct evd_error *err)
+{
+    int rc = sqlite_run(engine, SQL_DATASET_USED, NULL, "u", id);
+
+    if (rc == SQLITE_ROW)
+        return error_set(err, EVD_E_CONFLICT, "store",
+                         "a job uses this dataset version: drop the job first");
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(engine, SQL_DATASET_DROP, NULL, "u", id);
+    engine->garbage = true;
+    return changed(engine, rc, EVD_E_NOT_FOUND, "this dataset is not in the database", err);
+}
+
+/* ---- jobs ---- */
+
+static int add_revision(struct engine *engine, const struct store_revision *revision,
+                        struct evd_error *err)
+{
+    return ran(engine,
+               sqlite_run(engine, SQL_REVISION_ADD, NULL, "uuuuuuubuus", revision->job,
+                          (uint64_t)revision->generation, (uint64_t)revision->revision,
+                          revision->epoch, revision->step, revision->shape_steps,
+                          (uint64_t)revision->shape_last, revision->strategy,
+                          revision->strategy_bytes, revision->digest, revision->created,
+                          revision->author),
+               err);
+}
+
+static int job_create(struct engine *engine, const struct store_job *job,
+                      const struct store_revision *revision, struct evd_error *err)
+{
+    int rc = sqlite_run(engine, SQL_JOB_CREATE, NULL, "usuuuuuss", job->id, job->name, job->dataset,
+                        (uint64_t)job->batch_size, (uint64_t)job->world_size, job->seed,
+                        job->created, job->mode, job->last_batch);
+    int code = changed(engine, rc, EVD_E_NOT_FOUND,
+                       "the job's dataset is not in the database (any more)", err);
+
+    return code == EVD_OK ? add_revision(engine, revision, err) : code;
+}
+
+static int revision_add(struct engine *engine, const struct store_revision *revision,
+                        struct evd_error *err)
+{
+    int code = ran(engine,
+                   sqlite_run(engine, SQL_REVISION_CANCEL, NULL, "uuu", revision->job,
+                              (uint64_t)revision->generation, (uint64_t)revision->keep_revision),
+                   err);
+
+    return code == EVD_OK ? add_revision(engine, revision, err) : code;
+}
+
+static int job_gone(struct engine *engine, int rc, struct evd_error *err)
+{
+    return changed(engine, rc, EVD_E_NOT_FOUND, "this job is not in the database (any more)", err);
+}
+
+static int progress_put(struct engine *engine, const struct store_op *op, struct evd_error *err)
+{
+    uint64_t job = op->job.id;
+    int rc = sqlite_run(engine, SQL_JOB_WORLD, NULL, "uu", job, (uint64_t)op->job.world_size);
+    int code = job_gone(engine, rc, err);
+
+    if (code == EVD_OK)
+        code = ran(engine, sqlite_run(engine, SQL_PROGRESS_CLEAR, NULL, "u", job), err);
+    for (size_t i = 0; code == EVD_OK && i < op->progress_count; i++) {
+        const struct store_progress *row = &op->progress[i];
+        code = ran(engine,
+                   sqlite_run(engine, SQL_PROGRESS_ADD, NULL, "uuuuub", job, (uint64_t)row->rank,
+                              (uint64_t)row->generation, row->epoch, row->step,
+                              (const void *)row->acked, row->acked_bytes),
+                   err);
+    }
+    return code;
+}
+
+/* ---- groups ---- */
+
+static int apply(struct engine *engine, struct store_op *op)
+{
+    struct evd_error *err = &op->error;
+
+    switch (op->kind) {
+    case STORE_DRAFT_CREATE:
+        return draft_create(engine, &op->dataset, err);
+    case STORE_DRAFT_APPEND:
+        return draft_append(engine, &op->chunk, err);
+    case STORE_DRAFT_COMMIT:
+        return draft_commit(engine, &op->dataset, err);
+    case STORE_DATASET_DROP:
+        return dataset_drop(engine, op->dataset.id, err);
+    case STORE_JOB_CREATE:
+        return job_create(engine, &op->job, &op->revision, err);
+    case STORE_REVISION_ADD:
+        return revision_add(engine, &op->revision, err);
+    case STORE_JOB_DROP:
+        return job_gone(engine, sqlite_run(engine, SQL_JOB_DROP, NULL, "u", op->job.id), err);
+    case STORE_PROGRESS_PUT:
+        return progress_put(engine, op, err);
+    }
+    return error_set(err, EVD_E_INTERNAL, "store", "unknown store operation %d", (int)op->kind);
+}
+
+/* One operation under a savepoint. Returns SQLITE_DONE unless the transaction itself is lost; the
+ * operation's own failure is in its error. */
+static int apply_alone(struct engine *engine, struct store_op *op)
+{
+    int rc = sqlite_run(engine, SQL_SAVEPOINT, NULL, "");
+
+    if (rc != SQLITE_DONE)
+        return rc;
+    if (apply(engine, op) != EVD_OK) {
+        /* A full disk or lack of memory can make SQLite give up the whole transaction. */
+        if (sqlite3_get_autocommit(engine->db))
+            return sqlite3_extended_errcode(engine->db);
+        rc = sqlite_run(engine, SQL_ROLLBACK_TO, NULL, "");
+    }
+    return rc == SQLITE_DONE ? sqlite_run(engine, SQL_RELEASE, NULL, "") : rc;
+}
+
+static int write_group(struct engine *engine, struct store_op *group)
+{
+    int rc = sqlite_run(engine, SQL_BEGIN, NULL, "");
+
+    for (struct store_op *op = group; op && rc == SQLITE_DONE; op = op->next)
+        rc = apply_alone(engine, op);
+    return rc == SQLITE_DONE ? sqlite_run(engine, SQL_COMMIT, NULL, "") : rc;
+}
+
+bool engine_write(struct engine *engine, struct store_op *group)
+{
+    int rc = engine->broken ? SQLITE_IOERR_FSYNC : write_group(engine, group);
+    bool failed = false;
+
+    if (rc != SQLITE_DONE && !sqlite3_get_autocommit(engine->db))
+        sqlite_run(engine, SQL_ROLLBACK, NULL, "");
+    for (struct store_op *op = group; op; op = op->next) {
+        if (rc != SQLITE_DONE && op->error.code == EVD_OK)
+            sqlite_error(engine, rc, &op->error);
+        failed = failed || op->error.code == EVD_E_STORE;
+    }
+    engine->write_failed = failed;
+    return rc == SQLITE_DONE;
+}
