@@ -47,7 +47,8 @@ static double weight(enum weight_kind kind, double n, double sum, uint32_t prese
     case WEIGHT_POS_WEIGHT:
         return (sum - n) / n;
     default:
-        return log(n / sum);
+        /* Near 1 the logarithm of the quotient would lose what sets it apart from 1. */
+        return n > sum / 2 ? log1p(-(sum - n) / sum) : log(n / sum);
     }
 }
 
