@@ -1,8 +1,8 @@
 /*
  * Plans: a strategy compiled for one dataset version, from which any batch can be drawn.
  *
- * A batch is a pure function of its position. A plan holds tables of integers and never changes once
- * it is placed, so any thread may draw from it; drawing allocates nothing and does no I/O.
+ * A batch is a pure function of its position. A plan holds tables of integers and never changes
+ * once it is placed, so any thread may draw from it; drawing allocates nothing and does no I/O.
  *
  *     plan_build   heavy, any thread: tables that do not depend on where the plan starts
  *     plan_place   light: from which epoch and step it holds
@@ -21,10 +21,10 @@
 /* The labelled samples of a dataset version, grouped by class. Borrowed: the tables must outlive
  * every plan built on them. */
 struct class_index {
-    uint64_t samples;         /* S: indices are 0 .. S-1 */
-    uint64_t labelled;        /* N, the number of samples with a label */
-    uint32_t classes;         /* C; some may be empty */
-    const uint64_t *start;    /* C + 1: class c has start[c+1] - start[c] members */
+    uint64_t samples;      /* S: indices are 0 .. S-1 */
+    uint64_t labelled;     /* N, the number of samples with a label */
+    uint32_t classes;      /* C; some may be empty */
+    const uint64_t *start; /* C + 1: class c has start[c+1] - start[c] members */
     /* Exactly one of the three tables is given. Members of a class are in ascending order. */
     const uint32_t *member32; /* N sample indices, class after class */
     const uint64_t *member64; /* the same, where an index needs more than 32 bits */
@@ -54,7 +54,7 @@ struct sampler_error {
 
 enum {
     PLAN_OK = 0,
-    PLAN_REFUSED = -1,   /* the strategy does not fit the dataset or batch; see the message */
+    PLAN_REFUSED = -1, /* the strategy does not fit the dataset or batch; see the message */
     PLAN_NO_MEMORY = -2,
 };
 
@@ -86,10 +86,10 @@ struct plan_slice {
 
 /* Where to put what is drawn: room for G / world values (rounded up) each, or NULL. */
 struct plan_columns {
-    uint64_t *index;       /* sample indices */
-    uint32_t *label;       /* class numbers */
-    float *probability;    /* of drawing this sample in this place */
-    uint32_t *repeat;      /* how often the sample came before in its class' order */
+    uint64_t *index;        /* sample indices */
+    uint32_t *label;        /* class numbers */
+    float *probability;     /* of drawing this sample in this place */
+    uint32_t *repeat;       /* how often the sample came before in its class' order */
     uint64_t *augment_seed; /* a function of position: the same sample drawn twice differs */
 };
 

@@ -1,0 +1,131 @@
+/*
+ * The epoch engine: a multiset of slots in random order. Class c has slots[c] slots of a pass; a
+ * permutation of all slots, one for each pass, gives their order; the ordinal of a slot in its
+ * class becomes a member.
+ */
+#include "sampler/internal.h"
+#include "sampler/members.h"
+
+struct epoch_tables {
+    struct cuts cuts;     /* of [0, slots of a pass) */
+    const uint64_t *kept; /* ordinals below it are members in permuted order, others uniform */
+    const double *shares;
+    bool plain;    /* every class gives each member once: the order of slots is random enough */
+    bool permuted; /* some ordinals are below kept */
+    bool uniform;  /* some are not */
+    bool fixed;    /* the same members in every pass, epoch and revision */
+};
+
+/* Draw numbers become slots in the order of their pass; second[] keeps the pass. */
+static void order_slots(const struct plan *plan, const struct draw_step *at,
+                        struct draw_block *block)
+{
+    uint64_t key = 0, keyed_pass = UINT64_MAX;
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint64_t pass = divide(block->draw[k], plan->draws, &block->draw[k]);
+        if (pass != keyed_pass) {
+            key = key_derive(at->epoch_key, KEY_ORDER, pass, 0);
+            keyed_pass = pass;
+        }
+        block->first[k] = key;
+        block->second[k] = pass;
+        block->size[k] = plan->draws;
+    }
+    lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
+}
+
+/* Ordinals at or beyond `kept` are drawn uniformly from their class. second[] says which. */
+static void members_uniform(const struct plan *plan, const struct epoch_tables *tables,
+                            uint64_t key, struct draw_block *block, const uint64_t *ordinal,
+                            const uint8_t *free_draw)
+{
+    lanes_numbers(key, KEY_BOOTSTRAP, ordinal, block->class, block->first, block->second, block->n);
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint64_t size = class_size(plan->index, block->class[k]);
+        uint64_t member = key_below(block->first[k], size);
+        block->member[k] = free_draw[k] || !tables->permuted ? member : block->member[k];
+    }
+}
+
+static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
+                          struct draw_block *block)
+{
+    const struct epoch_tables *tables = plan->tables;
+    const uint64_t *cut = tables->cuts.cut;
+    uint64_t ordinal[LANES];
+    uint8_t free_draw[LANES];
+    order_slots(plan, at, block);
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint32_t c = cuts_find(&tables->cuts, block->draw[k]);
+        uint64_t j = block->draw[k] - cut[c];
+        uint64_t pass = tables->fixed ? 0 : block->second[k];
+        block->class[k] = c;
+        ordinal[k] = pass * (cut[c + 1] - cut[c]) + j;
+        free_draw[k] = j >= tables->kept[c];
+        block->member[k] = free_draw[k] ? 0 : pass * tables->kept[c] + j;
+    }
+    if (tables->plain) {
+        for (uint32_t k = 0; k < block->n; k++) {
+            block->member[k] = block->draw[k] - cut[block->class[k]];
+            block->repeat[k] = (uint32_t)block->second[k];
+        }
+        return;
+    }
+    uint64_t key = tables->fixed ? key_derive(plan->seed, KEY_FIXED, 0, 0) : at->epoch_key;
+    if (tables->permuted)
+        members_permuted(plan->index, key, block);
+    if (tables->uniform)
+        members_uniform(plan, tables, key, block, ordinal, free_draw);
+}
+
+static const double *epoch_shares(const struct plan *plan, uint64_t epoch, bool head)
+{
+    (void)epoch, (void)head;
+    return ((const struct epoch_tables *)plan->tables)->shares;
+}
+
+static const struct engine engine = {
+    .name = "epoch",
+    .resolve = epoch_resolve,
+    .shares = epoch_shares,
+};
+
+int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sampler_error *err)
+{
+    const struct class_index *index = plan->index;
+    uint32_t classes = index->classes;
+    struct epoch_tables *tables = plan_alloc(plan, 1, sizeof *tables);
+    uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof *cut);
+    uint64_t *kept = plan_alloc(plan, classes, sizeof *kept);
+    double *shares = plan_alloc(plan, classes, sizeof *shares);
+    if (!tables || !cut || !kept || !shares)
+        return PLAN_NO_MEMORY;
+    *tables = (struct epoch_tables){.plain = !spec->fixed, .fixed = spec->fixed};
+    for (uint32_t c = 0; c < classes; c++) {
+        uint64_t slots = spec->slots[c];
+        kept[c] = spec->kept && spec->kept[c] < slots ? spec->kept[c] : slots;
+        tables->permuted |= kept[c] > 0;
+        tables->uniform |= kept[c] < slots;
+        tables->plain &= kept[c] == slots && slots == class_size(index, c);
+        if (slots > PLAN_MAX_DRAWS - cut[c])
+            return plan_refuse(err, "strategy", "an epoch would have over 2^48 draws");
+        cut[c + 1] = cut[c] + slots;
+    }
+    if (cut[classes] == 0)
+        return plan_refuse(err, "strategy", "no sample is left to draw: keep some of a class");
+    for (uint32_t c = 0; c < classes; c++)
+        shares[c] = (double)spec->slots[c] / (double)cut[classes];
+    if (!cuts_init(&tables->cuts, plan, cut, classes))
+        return PLAN_NO_MEMORY;
+    tables->kept = kept;
+    tables->shares = shares;
+    plan->engine = &engine;
+    plan->tables = tables;
+    plan->draws = cut[classes];
+    if (!tables->uniform)
+        plan->columns |= 1u << PLAN_REPEAT;
+    plan_hash(plan, cut, (classes + 1ull) * sizeof *cut);
+    plan_hash(plan, kept, classes * sizeof *kept);
+    plan_hash(plan, &spec->fixed, sizeof spec->fixed);
+    return PLAN_OK;
+}

@@ -1,0 +1,123 @@
+/*
+ * Inside the sampler: what a plan is, and what an engine does for it. Strategies (kind_*.c) reduce
+ * themselves to one engine's parameters; engines resolve positions to (class, member) in blocks.
+ */
+#ifndef SAMPLER_INTERNAL_H
+#define SAMPLER_INTERNAL_H
+
+#include <stdatomic.h>
+#include "sampler/lanes.h"
+#include "sampler/plan.h"
+#include "sampler/tables.h"
+
+#define PLAN_MAX_DRAWS (1ull << 48) /* of one epoch */
+
+/* One block of draws on its way from positions to samples. */
+struct draw_block {
+    uint32_t n;
+    _Alignas(LANES_ALIGN) uint64_t draw[LANES]; /* draw number t */
+    uint64_t member[LANES];                     /* number of the member in its class */
+    uint64_t first[LANES], second[LANES];       /* random numbers, keys */
+    uint64_t size[LANES];
+    uint32_t position[LANES]; /* i, in the step */
+    uint32_t place[LANES];    /* where in the output it goes */
+    uint32_t class[LANES];
+    uint32_t repeat[LANES]; /* how often the member came before */
+    struct lanes_walk walk;
+};
+
+/* What is the same for all draws of a slice. */
+struct draw_step {
+    uint64_t epoch_key, step_key;
+    uint64_t epoch;
+    uint64_t step; /* counted from the first step of this plan in the epoch */
+    bool head;     /* the epoch in which the plan took over, after its first step */
+    uint32_t size; /* draws in the step: G, or fewer in a short last step */
+};
+
+struct engine {
+    const char *name;
+    /* Fills class, member and repeat of the block. */
+    void (*resolve)(const struct plan *plan, const struct draw_step *at, struct draw_block *block);
+    /* The share of each class under the epoch's tables: C values each. */
+    const double *(*shares)(const struct plan *plan, uint64_t epoch, bool head);
+    /* The plan takes over before `step` > 0 of an epoch of `steps`; may be NULL. */
+    int (*place_head)(struct plan *plan, uint64_t steps);
+    /* Positions of a step are ordered by class, so ranks' batches are put in random order. */
+    bool ordered;
+    /* Only whole steps can be drawn. */
+    bool whole_steps;
+};
+
+struct plan_memory_block;
+
+struct plan {
+    atomic_uint users;
+    const struct engine *engine;
+    void *tables; /* the engine's */
+    const struct class_index *index;
+    uint64_t seed;
+    uint32_t revision;
+    uint32_t batch_size;
+    enum last_batch last_batch;
+    uint64_t draws; /* of a whole epoch */
+    uint32_t columns;
+    /* Placement. */
+    uint64_t start_epoch, start_step;
+    uint64_t digest;
+    size_t memory;
+    struct plan_memory_block *blocks;
+};
+
+/* Zeroed memory that lives as long as the plan; NULL without memory. */
+void *plan_alloc(struct plan *plan, size_t count, size_t size);
+/* Adds to the plan's digest. */
+void plan_hash(struct plan *plan, const void *data, size_t size);
+/* Writes the error and returns PLAN_REFUSED. `detail` is the parameter's name. */
+int plan_refuse(struct sampler_error *err, const char *detail, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static inline uint64_t class_size(const struct class_index *index, uint32_t c)
+{
+    return index->start[c + 1] - index->start[c];
+}
+
+/* Parameters as a strategy's compile function reads them: given values, or defaults. */
+bool strategy_given(const struct strategy *s, int param);
+double strategy_number(const struct strategy *s, int param);
+bool strategy_flag(const struct strategy *s, int param);
+const char *strategy_text(const struct strategy *s, int param);
+/* A parameter that must be a whole number from min to max, and not_set where it has no value. */
+int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t max,
+                   uint64_t not_set, uint64_t *out, struct sampler_error *err);
+/* Which of `words` (NULL-terminated) the text is, or refuses with the list of them. */
+int strategy_word(const struct strategy *s, int param, const char *const *words, int *out,
+                  struct sampler_error *err);
+/* One number >= 0 for every class from a class map: refuses missing, negative, infinite, all zero.
+ * Classes without samples need not be named and come out as 0. */
+int strategy_class_numbers(const struct strategy *s, int param, const struct class_index *index,
+                           double *out, struct sampler_error *err);
+
+/* ---- engines ---- */
+
+/* How ordinals of a class become members (SAMPLING.md). */
+struct epoch_spec {
+    const uint64_t *slots; /* C: how many slots each class contributes to a pass */
+    const uint64_t *kept;  /* C: slots below it take members in permuted order, those from it on
+                            * are drawn uniformly; NULL: all permuted */
+    bool fixed;            /* the same members in every epoch and revision */
+};
+int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sampler_error *err);
+
+struct quota_spec {
+    const double *weights;  /* C, >= 0, not all 0: proportions asked for */
+    uint64_t draws;         /* of an epoch; rounded down to whole steps */
+    uint32_t min_per_class; /* in each batch */
+};
+int quota_engine(struct plan *plan, const struct quota_spec *spec, struct sampler_error *err);
+
+/* i.i.d. draws: over classes by weight, then uniformly in the class. */
+int independent_engine(struct plan *plan, const double *class_weights, uint64_t draws,
+                       struct sampler_error *err);
+
+#endif

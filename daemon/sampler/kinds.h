@@ -1,0 +1,19 @@
+/*
+ * All kinds of strategy. A new one is a file with its row, and a line here.
+ */
+#ifndef SAMPLER_KINDS_H
+#define SAMPLER_KINDS_H
+
+#include "sampler/strategy.h"
+
+#define STRATEGY_KINDS(ROW)                                                                        \
+    ROW(kind_uniform)                                                                              \
+    ROW(kind_weighted)                                                                             \
+    ROW(kind_stratified)                                                                           \
+    ROW(kind_undersampled)
+
+#define STRATEGY_DECLARE(kind) extern const struct strategy_kind kind;
+STRATEGY_KINDS(STRATEGY_DECLARE)
+#undef STRATEGY_DECLARE
+
+#endif

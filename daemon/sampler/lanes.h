@@ -1,0 +1,43 @@
+/*
+ * Many draws at once: blocks of up to LANES positions go through one pass after another, each a
+ * plain loop that the compiler turns into vector code. Where the processor has wider vectors than
+ * the build's baseline, the same loops compiled for them are used; results are the same bit for
+ * bit.
+ */
+#ifndef SAMPLER_LANES_H
+#define SAMPLER_LANES_H
+
+#include <stdint.h>
+#include "sampler/key.h"
+
+#define LANES       128u
+#define LANES_ALIGN 64
+
+/* Working memory of lanes_permute. */
+struct lanes_walk {
+    _Alignas(LANES_ALIGN) uint32_t left[LANES];
+    uint32_t right[LANES];
+    uint32_t left_shift[LANES], right_shift[LANES];
+    uint32_t left_key[LANES], right_key[LANES];
+    uint32_t lane[LANES];
+};
+
+/* numbers(key, purpose, a[k], b[k]) for each lane below n: see key.h. */
+void lanes_numbers(uint64_t key, enum key_purpose purpose, const uint64_t *a, const uint32_t *b,
+                   uint64_t *first, uint64_t *second, uint32_t n);
+/* value[k] becomes its place in the permutation of [0, size[k]) under key[k]. size[k] > value[k].
+ */
+void lanes_permute(uint64_t *value, const uint64_t *size, const uint64_t *key, uint32_t n,
+                   struct lanes_walk *walk);
+
+/* The vector code in use, and for tests all that this processor can run. */
+struct lanes_path {
+    const char *name;
+    void (*numbers)(uint64_t key, uint32_t purpose, const uint64_t *a, const uint32_t *b,
+                    uint64_t *first, uint64_t *second, uint32_t n);
+    void (*rounds)(struct lanes_walk *walk, uint32_t n);
+};
+unsigned lanes_paths(const struct lanes_path **out); /* the last one is the fastest */
+void lanes_use(const struct lanes_path *path);       /* tests only, before any other thread */
+
+#endif

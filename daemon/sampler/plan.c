@@ -1,0 +1,320 @@
+#include "sampler/plan.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "sampler/internal.h"
+
+/* ---- memory and digest ---- */
+
+struct plan_memory_block {
+    struct plan_memory_block *next;
+    _Alignas(LANES_ALIGN) unsigned char bytes[];
+};
+
+void *plan_alloc(struct plan *plan, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) ||
+        bytes > SIZE_MAX - sizeof(struct plan_memory_block) - LANES_ALIGN)
+        return NULL;
+    bytes =
+        (sizeof(struct plan_memory_block) + bytes + LANES_ALIGN - 1) / LANES_ALIGN * LANES_ALIGN;
+    struct plan_memory_block *block = aligned_alloc(LANES_ALIGN, bytes);
+    if (!block)
+        return NULL;
+    memset(block, 0, bytes);
+    block->next = plan->blocks;
+    plan->blocks = block;
+    plan->memory += bytes;
+    return block->bytes;
+}
+
+void plan_hash(struct plan *plan, const void *data, size_t size)
+{
+    plan->digest = XXH3_64bits_withSeed(data, size, plan->digest);
+}
+
+static void hash_number(struct plan *plan, uint64_t number)
+{
+    plan_hash(plan, &number, sizeof number);
+}
+
+int plan_refuse(struct sampler_error *err, const char *detail, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->message, sizeof err->message, format, args);
+    va_end(args);
+    snprintf(err->detail, sizeof err->detail, "%s", detail);
+    return PLAN_REFUSED;
+}
+
+/* ---- life ---- */
+
+static void plan_free(struct plan *plan)
+{
+    while (plan->blocks) {
+        struct plan_memory_block *next = plan->blocks->next;
+        free(plan->blocks);
+        plan->blocks = next;
+    }
+    free(plan);
+}
+
+int plan_build(struct plan **out, const struct plan_input *in, struct sampler_error *err)
+{
+    if (in->batch_size == 0)
+        return plan_refuse(err, "batch_size", "a batch needs at least one sample");
+    if (in->index->labelled == 0)
+        return plan_refuse(err, "dataset", "no sample of the dataset has a label");
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return PLAN_NO_MEMORY;
+    atomic_init(&plan->users, 1);
+    plan->index = in->index;
+    plan->seed = in->seed;
+    plan->revision = in->revision;
+    plan->batch_size = in->batch_size;
+    plan->last_batch = in->last_batch;
+    plan->memory = sizeof *plan;
+    plan->columns =
+        1u << PLAN_INDEX | 1u << PLAN_LABEL | 1u << PLAN_PROBABILITY | 1u << PLAN_AUGMENT_SEED;
+    hash_number(plan, in->seed);
+    hash_number(plan, in->revision);
+    hash_number(plan, in->batch_size);
+    hash_number(plan, in->last_batch);
+    plan_hash(plan, in->index->start, (in->index->classes + 1ull) * sizeof *in->index->start);
+    int rc = in->strategy->kind->compile(plan, in, err);
+    if (rc != PLAN_OK) {
+        plan_free(plan);
+        return rc;
+    }
+    plan_hash(plan, plan->engine->name, strlen(plan->engine->name));
+    hash_number(plan, plan->draws);
+    *out = plan;
+    return PLAN_OK;
+}
+
+struct plan *plan_ref(struct plan *plan)
+{
+    atomic_fetch_add_explicit(&plan->users, 1, memory_order_relaxed);
+    return plan;
+}
+
+void plan_unref(struct plan *plan)
+{
+    if (plan && atomic_fetch_sub_explicit(&plan->users, 1, memory_order_acq_rel) == 1)
+        plan_free(plan);
+}
+
+/* ---- epochs and placement ---- */
+
+struct epoch_shape plan_epoch(const struct plan *plan, uint64_t epoch)
+{
+    (void)epoch;
+    uint32_t size = plan->batch_size;
+    uint64_t steps = plan->draws / size;
+    uint32_t rest = (uint32_t)(plan->draws % size);
+    bool partial = rest && plan->last_batch != LAST_DROP && !plan->engine->whole_steps;
+    struct epoch_shape shape = {.steps = steps + partial, .last_size = size};
+    if (partial && plan->last_batch == LAST_SHORT)
+        shape.last_size = rest;
+    return shape;
+}
+
+int plan_place(struct plan *plan, uint64_t epoch, uint64_t step, struct epoch_shape shape,
+               struct sampler_error *err)
+{
+    plan->start_epoch = epoch;
+    plan->start_step = step;
+    if (step == 0 || !plan->engine->place_head)
+        return PLAN_OK;
+    if (step >= shape.steps)
+        return plan_refuse(err, "step",
+                           "the epoch has %llu steps, so none is left from step %llu on",
+                           (unsigned long long)shape.steps, (unsigned long long)step);
+    return plan->engine->place_head(plan, shape.steps - step);
+}
+
+/* ---- drawing ---- */
+
+size_t plan_scratch_size(const struct plan *plan)
+{
+    (void)plan;
+    return sizeof(struct draw_block);
+}
+
+uint32_t plan_columns_known(const struct plan *plan)
+{
+    return plan->columns;
+}
+
+/* The positions of a slice, in the order of slots: two runs with the same stride, because the step
+ * is turned by `turn` before the ranks take their slots. */
+struct slice_runs {
+    uint32_t stride;
+    uint32_t first[2], count[2];
+};
+
+static uint32_t run_length(uint32_t first, uint32_t end, uint32_t stride)
+{
+    return first < end ? (end - first - 1) / stride + 1 : 0;
+}
+
+static struct slice_runs slice_runs(uint32_t batch_size, uint32_t size, uint32_t turn,
+                                    uint32_t rank, uint32_t world)
+{
+    /* Slot s holds position (s - turn) mod G; the slots of a rank are rank, rank + W, ... */
+    uint32_t first = rank >= turn ? rank - turn : batch_size - (turn - rank);
+    uint32_t before_wrap = run_length(first, batch_size, world);
+    uint32_t wrapped = (uint32_t)(first + (uint64_t)before_wrap * world - batch_size);
+    struct slice_runs runs = {.stride = world, .first = {first, wrapped}};
+    runs.count[0] = run_length(first, size, world);
+    /* The second run ends where the first one began. */
+    runs.count[1] = run_length(wrapped, size < first ? size : first, world);
+    return runs;
+}
+
+static void fill_positions(struct draw_block *block, const struct slice_runs *runs, uint32_t from)
+{
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint32_t at = from + k;
+        uint32_t second = at >= runs->count[0];
+        block->position[k] =
+            runs->first[second] + (at - (second ? runs->count[0] : 0)) * runs->stride;
+        block->place[k] = at;
+    }
+}
+
+/* Batches whose positions are ordered by class are put in random order. */
+static void shuffle_places(struct draw_block *block, uint64_t key, uint32_t count)
+{
+    for (uint32_t k = 0; k < block->n; k++) {
+        block->draw[k] = block->place[k];
+        block->size[k] = count;
+        block->first[k] = key;
+    }
+    lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
+    for (uint32_t k = 0; k < block->n; k++)
+        block->place[k] = (uint32_t)block->draw[k];
+}
+
+static void fill_draws(const struct plan *plan, const struct draw_step *at,
+                       struct draw_block *block)
+{
+    uint64_t first = at->step * plan->batch_size;
+    for (uint32_t k = 0; k < block->n; k++)
+        block->draw[k] = first + block->position[k];
+    /* Padding repeats the epoch's start; a plan that took over in mid-epoch just draws on. */
+    if (plan->last_batch == LAST_PAD && !at->head && !plan->engine->whole_steps &&
+        first + plan->batch_size > plan->draws) {
+        for (uint32_t k = 0; k < block->n; k++)
+            block->draw[k] %= plan->draws;
+    }
+}
+
+static void gather_index(const struct class_index *index, struct draw_block *block, uint64_t *out)
+{
+    uint64_t *at = block->first;
+    if (index->first) {
+        for (uint32_t k = 0; k < block->n; k++)
+            out[block->place[k]] = index->first[block->class[k]] + block->member[k];
+        return;
+    }
+    for (uint32_t k = 0; k < block->n; k++)
+        at[k] = index->start[block->class[k]] + block->member[k];
+    if (index->member32) {
+        for (uint32_t k = 0; k < block->n; k++)
+            __builtin_prefetch(&index->member32[at[k]]);
+        for (uint32_t k = 0; k < block->n; k++)
+            out[block->place[k]] = index->member32[at[k]];
+        return;
+    }
+    for (uint32_t k = 0; k < block->n; k++)
+        __builtin_prefetch(&index->member64[at[k]]);
+    for (uint32_t k = 0; k < block->n; k++)
+        out[block->place[k]] = index->member64[at[k]];
+}
+
+static void fill_columns(const struct plan *plan, const struct plan_slice *slice,
+                         const struct draw_step *at, struct draw_block *block,
+                         const struct plan_columns *columns)
+{
+    if (columns->index)
+        gather_index(plan->index, block, columns->index);
+    if (columns->label) {
+        for (uint32_t k = 0; k < block->n; k++)
+            columns->label[block->place[k]] = block->class[k];
+    }
+    if (columns->repeat) {
+        for (uint32_t k = 0; k < block->n; k++)
+            columns->repeat[block->place[k]] = block->repeat[k];
+    }
+    if (columns->probability) {
+        const double *share = plan->engine->shares(plan, at->epoch, at->head);
+        for (uint32_t k = 0; k < block->n; k++) {
+            uint32_t c = block->class[k];
+            columns->probability[block->place[k]] =
+                (float)(share[c] / (double)class_size(plan->index, c));
+        }
+    }
+    if (columns->augment_seed) {
+        for (uint32_t k = 0; k < block->n; k++)
+            block->draw[k] = slice->step;
+        lanes_numbers(at->epoch_key, KEY_AUGMENT, block->draw, block->position, block->first,
+                      block->second, block->n);
+        for (uint32_t k = 0; k < block->n; k++)
+            columns->augment_seed[block->place[k]] = block->first[k];
+    }
+}
+
+uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
+                   const struct plan_columns *columns, void *scratch)
+{
+    struct draw_block *block = scratch;
+    bool first_epoch = slice->epoch == plan->start_epoch;
+    struct draw_step at = {
+        .epoch = slice->epoch,
+        .step = slice->step - (first_epoch ? plan->start_step : 0),
+        .head = first_epoch && plan->start_step > 0,
+        .size = slice->step + 1 == slice->shape.steps ? slice->shape.last_size : plan->batch_size,
+        .epoch_key = key_derive(plan->seed, KEY_EPOCH, slice->epoch, plan->revision),
+    };
+    at.step_key = key_derive(at.epoch_key, KEY_STEP, slice->step, 0);
+    uint32_t turn = (uint32_t)key_below(key_derive(at.step_key, KEY_TURN, 0, 0), plan->batch_size);
+    uint64_t rank_key = key_derive(at.step_key, KEY_RANK, slice->rank, slice->world);
+    struct slice_runs runs = slice_runs(plan->batch_size, at.size, turn, slice->rank, slice->world);
+    uint32_t count = runs.count[0] + runs.count[1];
+    for (uint32_t from = 0; from < count; from += LANES) {
+        block->n = count - from < LANES ? count - from : LANES;
+        fill_positions(block, &runs, from);
+        if (plan->engine->ordered)
+            shuffle_places(block, rank_key, count);
+        fill_draws(plan, &at, block);
+        plan->engine->resolve(plan, &at, block);
+        fill_columns(plan, slice, &at, block, columns);
+    }
+    return count;
+}
+
+/* ---- asking ---- */
+
+void plan_expected(const struct plan *plan, uint64_t epoch, double *share)
+{
+    const double *table = plan->engine->shares(plan, epoch, false);
+    memcpy(share, table, plan->index->classes * sizeof *share);
+}
+
+uint64_t plan_digest(const struct plan *plan)
+{
+    return plan->digest;
+}
+
+size_t plan_memory(const struct plan *plan)
+{
+    return plan->memory;
+}

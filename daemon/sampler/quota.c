@@ -1,0 +1,280 @@
+/*
+ * The quota engine: every batch, every rank's part and the whole epoch hold exactly the proportions
+ * asked for. Step b of B takes the points i * B + (s + a b) mod B of the grid [0, G B), cut into
+ * one interval a class; SAMPLING.md says why that is exact.
+ */
+#include <stdlib.h>
+#include "sampler/internal.h"
+#include "sampler/members.h"
+
+/* One epoch's worth of steps: a whole epoch, or what was left of one. */
+struct quota_grid {
+    uint64_t steps;   /* B */
+    uint64_t stride;  /* a */
+    struct cuts cuts; /* of [0, G * B): the draws of each class */
+    const double *shares;
+};
+
+struct quota_tables {
+    const double *weights;
+    uint32_t min_per_class;
+    struct quota_grid whole, head;
+};
+
+/* ---- the grid ---- */
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The largest quotient of the continued fraction of b/a, then their sum: how uneven multiples of a
+ * fall modulo b. */
+static uint64_t unevenness(uint64_t a, uint64_t b)
+{
+    uint64_t largest = 0, sum = 0;
+    while (a) {
+        uint64_t quotient = b / a, rest = b % a;
+        largest = quotient > largest ? quotient : largest;
+        sum += quotient;
+        b = a;
+        a = rest;
+    }
+    return largest << 32 | (sum & UINT32_MAX);
+}
+
+/* A stride near the golden ratio of `steps`, coprime to it, as even as any nearby. */
+static uint64_t grid_stride(uint64_t steps)
+{
+    const uint64_t golden = 0x9E3779B97F4A7C15u; /* of 2^64 */
+    uint64_t centre = key_below(golden, steps);
+    uint64_t best = 1, best_unevenness = UINT64_MAX;
+    for (uint64_t i = 0; i < 128; i++) {
+        uint64_t offset = i / 2 + (i & 1); /* 0, +1, -1, +2, -2, ... */
+        uint64_t a = i & 1 ? centre + offset : centre - offset;
+        if (a == 0 || a >= steps || gcd(a, steps) != 1)
+            continue;
+        uint64_t uneven = unevenness(a, steps);
+        if (uneven < best_unevenness) {
+            best = a;
+            best_unevenness = uneven;
+        }
+    }
+    return best;
+}
+
+/* sum over j < n of floor((a j + b) / m), modulo 2^64. */
+static uint64_t floor_sum(uint64_t n, uint64_t m, uint64_t a, uint64_t b)
+{
+    uint64_t sum = 0;
+    for (;;) {
+        uint64_t pairs = n & 1 ? n * ((n - 1) / 2) : n / 2 * (n - 1);
+        sum += pairs * (a / m) + n * (b / m);
+        a %= m;
+        b %= m;
+        unsigned __int128 top = (unsigned __int128)a * n + b;
+        if (top < m)
+            return sum;
+        if (top >> 64) {
+            n = (uint64_t)(top / m);
+            b = (uint64_t)(top % m);
+        } else {
+            n = (uint64_t)top / m;
+            b = (uint64_t)top % m;
+        }
+        uint64_t swap = m;
+        m = a;
+        a = swap;
+    }
+}
+
+/* How many points below q steps 0 .. n-1 took. */
+static uint64_t points_below(const struct quota_grid *grid, uint64_t start, uint64_t q, uint64_t n)
+{
+    uint64_t steps = grid->steps;
+    uint64_t pairs = n & 1 ? n * ((n - 1) / 2) : n ? n / 2 * (n - 1) : 0;
+    return floor_sum(n, steps, steps - grid->stride, q + steps - 1 - start) - pairs +
+           floor_sum(n, steps, grid->stride, start);
+}
+
+/* ---- drawing ---- */
+
+/* A short last step holds a random part of what a whole one would. */
+static void choose_tail(const struct plan *plan, const struct draw_step *at,
+                        struct draw_block *block)
+{
+    uint64_t key = key_derive(at->step_key, KEY_TAIL, 0, 0);
+    for (uint32_t k = 0; k < block->n; k++) {
+        block->draw[k] = block->position[k];
+        block->size[k] = plan->batch_size;
+        block->first[k] = key;
+    }
+    lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
+}
+
+/* The ordinals of a class go on from epoch to epoch of a revision. */
+static uint64_t ordinals_before(const struct plan *plan, const struct quota_tables *tables,
+                                const struct draw_step *at, uint32_t c)
+{
+    if (at->head)
+        return 0;
+    const uint64_t *cut = tables->whole.cuts.cut;
+    uint64_t epochs = at->epoch - plan->start_epoch, before = 0;
+    if (tables->head.steps) {
+        before = tables->head.cuts.cut[c + 1] - tables->head.cuts.cut[c];
+        epochs--;
+    }
+    return before + epochs * (cut[c + 1] - cut[c]);
+}
+
+static void quota_resolve(const struct plan *plan, const struct draw_step *at,
+                          struct draw_block *block)
+{
+    const struct quota_tables *tables = plan->tables;
+    const struct quota_grid *grid = at->head ? &tables->head : &tables->whole;
+    const uint64_t *cut = grid->cuts.cut;
+    uint64_t steps = grid->steps;
+    uint64_t start = key_below(key_derive(at->epoch_key, KEY_GRID, 0, 0), steps);
+    uint64_t point0 = (uint64_t)((start + (unsigned __int128)grid->stride * at->step) % steps);
+    if (at->size < plan->batch_size)
+        choose_tail(plan, at, block);
+    else {
+        for (uint32_t k = 0; k < block->n; k++)
+            block->draw[k] = block->position[k];
+    }
+    /* Positions come in order, so classes do: what is the same for a class is found once. */
+    uint64_t low = 1, high = 0, ordinal0 = 0;
+    uint32_t c = 0;
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint64_t point = block->draw[k] * steps + point0;
+        if (point < low || point >= high) {
+            c = cuts_find(&grid->cuts, point);
+            low = cut[c];
+            high = cut[c + 1];
+            uint64_t first = low > point0 ? (low - point0 + steps - 1) / steps : 0;
+            ordinal0 = ordinals_before(plan, tables, at, c) +
+                       points_below(grid, start, high, at->step) -
+                       points_below(grid, start, low, at->step) - first;
+        }
+        block->class[k] = c;
+        block->member[k] = ordinal0 + block->draw[k];
+    }
+    members_permuted(plan->index, key_derive(plan->seed, KEY_REVISION, 0, plan->revision), block);
+}
+
+/* ---- building ---- */
+
+/* Draws of each class in so many steps. Classes below the minimum are fixed at it and the others
+ * share the rest, until none is below. */
+static bool apportion(const struct quota_tables *tables, uint32_t classes, uint64_t batch_size,
+                      uint64_t steps, uint64_t *count)
+{
+    double *weights = malloc(classes * sizeof *weights);
+    uint64_t *share = malloc(classes * sizeof *share);
+    bool ok = weights && share, again = ok;
+    uint64_t least = tables->min_per_class * steps, left = batch_size * steps;
+    for (uint32_t c = 0; ok && c < classes; c++) {
+        weights[c] = tables->weights[c];
+        count[c] = 0;
+    }
+    while (again) {
+        again = false;
+        ok = tables_apportion(weights, classes, left, share);
+        for (uint32_t c = 0; ok && c < classes; c++) {
+            if (weights[c] > 0 && share[c] < least) {
+                weights[c] = 0;
+                count[c] = least;
+                left -= least;
+                again = true;
+            }
+        }
+    }
+    for (uint32_t c = 0; ok && c < classes; c++) {
+        if (weights[c] > 0)
+            count[c] = share[c];
+    }
+    free(weights);
+    free(share);
+    return ok;
+}
+
+static bool grid_build(struct plan *plan, const struct quota_tables *tables,
+                       struct quota_grid *grid, uint64_t steps)
+{
+    uint32_t classes = plan->index->classes;
+    uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof *cut);
+    double *shares = plan_alloc(plan, classes, sizeof *shares);
+    if (!cut || !shares || !apportion(tables, classes, plan->batch_size, steps, cut + 1))
+        return false;
+    for (uint32_t c = 0; c < classes; c++) {
+        shares[c] = (double)cut[c + 1] / ((double)steps * plan->batch_size);
+        cut[c + 1] += cut[c];
+    }
+    grid->steps = steps;
+    grid->stride = grid_stride(steps);
+    grid->shares = shares;
+    return cuts_init(&grid->cuts, plan, cut, classes);
+}
+
+static const double *quota_shares(const struct plan *plan, uint64_t epoch, bool head)
+{
+    (void)epoch;
+    const struct quota_tables *tables = plan->tables;
+    return head ? tables->head.shares : tables->whole.shares;
+}
+
+static int quota_place_head(struct plan *plan, uint64_t steps)
+{
+    struct quota_tables *tables = plan->tables;
+    return grid_build(plan, tables, &tables->head, steps) ? PLAN_OK : PLAN_NO_MEMORY;
+}
+
+static const struct engine engine = {
+    .name = "quota",
+    .resolve = quota_resolve,
+    .shares = quota_shares,
+    .place_head = quota_place_head,
+    .ordered = true,
+    .whole_steps = true,
+};
+
+int quota_engine(struct plan *plan, const struct quota_spec *spec, struct sampler_error *err)
+{
+    uint32_t classes = plan->index->classes, drawn = 0;
+    uint64_t steps = spec->draws / plan->batch_size;
+    if (steps == 0)
+        return plan_refuse(
+            err, "batch_size",
+            "an epoch of %llu draws does not fill one batch of %u, and this strategy "
+            "has full batches only: take a smaller batch or a larger num_samples",
+            (unsigned long long)spec->draws, plan->batch_size);
+    for (uint32_t c = 0; c < classes; c++)
+        drawn += spec->weights[c] > 0;
+    if ((uint64_t)drawn * spec->min_per_class > plan->batch_size)
+        return plan_refuse(err, "min_per_class",
+                           "%u of each of %u classes do not fit in a batch of %u: take a larger "
+                           "batch or a smaller min_per_class",
+                           spec->min_per_class, drawn, plan->batch_size);
+    struct quota_tables *tables = plan_alloc(plan, 1, sizeof *tables);
+    double *weights = plan_alloc(plan, classes, sizeof *weights);
+    if (!tables || !weights)
+        return PLAN_NO_MEMORY;
+    for (uint32_t c = 0; c < classes; c++)
+        weights[c] = spec->weights[c];
+    tables->weights = weights;
+    tables->min_per_class = spec->min_per_class;
+    if (!grid_build(plan, tables, &tables->whole, steps))
+        return PLAN_NO_MEMORY;
+    plan->engine = &engine;
+    plan->tables = tables;
+    plan->draws = steps * plan->batch_size;
+    plan->columns |= 1u << PLAN_REPEAT;
+    plan_hash(plan, tables->whole.cuts.cut, (classes + 1ull) * sizeof(uint64_t));
+    plan_hash(plan, &tables->whole.stride, sizeof tables->whole.stride);
+    return PLAN_OK;
+}

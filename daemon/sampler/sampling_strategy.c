@@ -1,0 +1,172 @@
+#include "sampler/sampling_strategy.h"
+
+#include <math.h>
+#include <string.h>
+
+enum direction { UNDER, OVER };
+
+/* The classes with samples; the first of equals is the majority or minority. */
+struct extremes {
+    uint32_t present, majority, minority;
+    uint64_t most, fewest;
+};
+
+static struct extremes find_extremes(const struct class_index *index)
+{
+    struct extremes e = {.fewest = UINT64_MAX};
+    for (uint32_t c = 0; c < index->classes; c++) {
+        uint64_t n = class_size(index, c);
+        if (n == 0)
+            continue;
+        e.present++;
+        if (n > e.most) {
+            e.most = n;
+            e.majority = c;
+        }
+        if (n < e.fewest) {
+            e.fewest = n;
+            e.minority = c;
+        }
+    }
+    return e;
+}
+
+static const char *const words[] = {"auto",         "minority", "majority", "not minority",
+                                    "not majority", "all",      NULL};
+enum word { AUTO, MINORITY, MAJORITY, NOT_MINORITY, NOT_MAJORITY, ALL };
+
+static bool word_names(enum word word, uint32_t c, const struct extremes *e)
+{
+    switch (word) {
+    case MINORITY:
+        return c == e->minority;
+    case MAJORITY:
+        return c == e->majority;
+    case NOT_MINORITY:
+        return c != e->minority;
+    case NOT_MAJORITY:
+        return c != e->majority;
+    default:
+        return true;
+    }
+}
+
+/* target[c]: the count that the class shall have afterwards. */
+static int from_word(const struct strategy *s, int param, enum direction direction,
+                     const struct class_index *index, const struct extremes *e, uint64_t *target,
+                     struct sampler_error *err)
+{
+    const char *name = s->kind->params[param].name;
+    int word;
+    if (strategy_word(s, param, words, &word, err) != PLAN_OK)
+        return PLAN_REFUSED;
+    if (word == AUTO)
+        word = direction == UNDER ? NOT_MINORITY : NOT_MAJORITY;
+    if (word == (direction == UNDER ? MINORITY : MAJORITY))
+        return plan_refuse(err, name, "%s \"%s\" means nothing when classes are made %s", name,
+                           words[word], direction == UNDER ? "smaller" : "larger");
+    for (uint32_t c = 0; c < index->classes; c++) {
+        if (class_size(index, c) && word_names((enum word)word, c, e))
+            target[c] = direction == UNDER ? e->fewest : e->most;
+    }
+    return PLAN_OK;
+}
+
+static int from_ratio(const struct strategy *s, int param, enum direction direction,
+                      const struct class_index *index, const struct extremes *e, uint64_t *target,
+                      struct sampler_error *err)
+{
+    const char *name = s->kind->params[param].name;
+    double ratio = s->values[param].number;
+    if (!(ratio > 0 && ratio <= 1))
+        return plan_refuse(err, name,
+                           "%s is %g: a ratio of minority to majority is above 0 and at "
+                           "most 1",
+                           name, ratio);
+    if (e->present != 2)
+        return plan_refuse(err, name,
+                           "%s as a ratio is for two classes, the dataset has %u with "
+                           "samples: give a count for each class or a word",
+                           name, e->present);
+    uint32_t c = direction == UNDER ? e->majority : e->minority;
+    if (e->majority == e->minority) /* of two equals: the one that is not the first */
+        for (c = e->majority + 1; class_size(index, c) == 0;)
+            c++;
+    uint64_t n = class_size(index, c);
+    double wanted =
+        direction == UNDER ? (double)e->fewest / ratio : trunc((double)e->most * ratio - (double)n);
+    if (direction == UNDER ? trunc(wanted) > (double)n : wanted <= 0)
+        return plan_refuse(err, name,
+                           "%s %g asks for %s samples of class number %u than its %llu: "
+                           "the classes are %s balanced than that already",
+                           name, ratio, direction == UNDER ? "more" : "no more", c,
+                           (unsigned long long)n,
+                           direction == UNDER ? "better" : "as well or better");
+    target[c] = direction == UNDER ? (uint64_t)wanted : n + (uint64_t)wanted;
+    return PLAN_OK;
+}
+
+static int from_map(const struct strategy *s, int param, enum direction direction,
+                    const struct class_index *index, uint64_t *target, struct sampler_error *err)
+{
+    const char *name = s->kind->params[param].name;
+    const double *map = s->values[param].by_class;
+    for (uint32_t c = 0; c < index->classes; c++) {
+        uint64_t n = class_size(index, c);
+        if (isnan(map[c]))
+            continue;
+        if (n == 0)
+            return plan_refuse(err, name, "%s names class number %u, which has no samples", name,
+                               c);
+        if (!(map[c] >= 0 && map[c] <= (double)PLAN_MAX_DRAWS) || map[c] != floor(map[c]))
+            return plan_refuse(err, name,
+                               "%s of class number %u is %g: give a whole number of 0 or "
+                               "more",
+                               name, c, map[c]);
+        target[c] = (uint64_t)map[c];
+        if (direction == UNDER ? target[c] > n : target[c] < n)
+            return plan_refuse(err, name,
+                               "%s of class number %u is %g, but the class has %llu: it "
+                               "can only be made %s",
+                               name, c, map[c], (unsigned long long)n,
+                               direction == UNDER ? "smaller" : "larger");
+    }
+    return PLAN_OK;
+}
+
+static int resolve(const struct strategy *s, int param, enum direction direction,
+                   const struct class_index *index, uint64_t *target, struct sampler_error *err)
+{
+    const char *name = s->kind->params[param].name;
+    struct extremes e = find_extremes(index);
+    if (e.present < 2)
+        return plan_refuse(err, name,
+                           "resampling needs two classes with samples, the dataset has "
+                           "%u",
+                           e.present);
+    for (uint32_t c = 0; c < index->classes; c++)
+        target[c] = class_size(index, c);
+    switch (s->values[param].tag) {
+    case VALUE_NUMBER:
+        return from_ratio(s, param, direction, index, &e, target, err);
+    case VALUE_CLASS_MAP:
+        return from_map(s, param, direction, index, target, err);
+    default:
+        return from_word(s, param, direction, index, &e, target, err);
+    }
+}
+
+int sampling_strategy_under(const struct strategy *s, int param, const struct class_index *index,
+                            uint64_t *keep, struct sampler_error *err)
+{
+    return resolve(s, param, UNDER, index, keep, err);
+}
+
+int sampling_strategy_over(const struct strategy *s, int param, const struct class_index *index,
+                           uint64_t *add, struct sampler_error *err)
+{
+    int rc = resolve(s, param, OVER, index, add, err);
+    for (uint32_t c = 0; rc == PLAN_OK && c < index->classes; c++)
+        add[c] -= class_size(index, c);
+    return rc;
+}

@@ -1,0 +1,17 @@
+/*
+ * The parameter `sampling_strategy` of imbalanced-learn: a word, a ratio or a map of class to
+ * count, resolved to counts exactly as version 0.10 does, errors included.
+ */
+#ifndef SAMPLER_SAMPLING_STRATEGY_H
+#define SAMPLER_SAMPLING_STRATEGY_H
+
+#include "sampler/internal.h"
+
+/* keep[c]: how many of each class an under-sampler keeps; untouched classes whole. C values. */
+int sampling_strategy_under(const struct strategy *s, int param, const struct class_index *index,
+                            uint64_t *keep, struct sampler_error *err);
+/* add[c]: how many an over-sampler adds to each class. */
+int sampling_strategy_over(const struct strategy *s, int param, const struct class_index *index,
+                           uint64_t *add, struct sampler_error *err);
+
+#endif

@@ -1,0 +1,167 @@
+#include "sampler/strategy.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sampler/internal.h"
+#include "sampler/kinds.h"
+
+const struct strategy_kind *const strategy_kinds[] = {
+#define STRATEGY_ROW(kind) &kind,
+    STRATEGY_KINDS(STRATEGY_ROW)
+#undef STRATEGY_ROW
+        NULL,
+};
+
+static bool same(const char *name, const char *text, size_t len)
+{
+    return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
+const struct strategy_kind *strategy_find(const char *name, size_t len)
+{
+    for (size_t i = 0; strategy_kinds[i]; i++) {
+        if (same(strategy_kinds[i]->name, name, len))
+            return strategy_kinds[i];
+    }
+    return NULL;
+}
+
+int strategy_param_find(const struct strategy_kind *kind, const char *name, size_t len)
+{
+    for (int i = 0; i < STRATEGY_MAX_PARAMS && kind->params[i].name; i++) {
+        if (same(kind->params[i].name, name, len))
+            return i;
+    }
+    return -1;
+}
+
+void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, uint32_t classes)
+{
+    memset(strategy, 0, sizeof *strategy);
+    strategy->kind = kind;
+    strategy->classes = classes;
+}
+
+void strategy_fini(struct strategy *strategy)
+{
+    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++) {
+        free(strategy->values[i].by_class);
+        strategy->values[i].by_class = NULL;
+    }
+}
+
+bool strategy_class_map(struct strategy *strategy, int param)
+{
+    struct strategy_value *value = &strategy->values[param];
+    double *by_class = calloc(strategy->classes, sizeof *by_class);
+    if (!by_class)
+        return false;
+    for (uint32_t c = 0; c < strategy->classes; c++)
+        by_class[c] = NAN;
+    free(value->by_class);
+    value->by_class = by_class;
+    value->tag = VALUE_CLASS_MAP;
+    return true;
+}
+
+/* ---- reading parameters ---- */
+
+bool strategy_given(const struct strategy *s, int param)
+{
+    return s->values[param].tag != VALUE_UNSET;
+}
+
+double strategy_number(const struct strategy *s, int param)
+{
+    const struct strategy_value *value = &s->values[param];
+    if (value->tag == VALUE_NUMBER || value->tag == VALUE_BOOLEAN)
+        return value->number;
+    const char *text = s->kind->params[param].default_value;
+    return text && *text ? strtod(text, NULL) : NAN;
+}
+
+bool strategy_flag(const struct strategy *s, int param)
+{
+    const struct strategy_value *value = &s->values[param];
+    if (value->tag == VALUE_NUMBER || value->tag == VALUE_BOOLEAN)
+        return value->number != 0;
+    const char *text = s->kind->params[param].default_value;
+    return text && strcmp(text, "true") == 0;
+}
+
+const char *strategy_text(const struct strategy *s, int param)
+{
+    const struct strategy_value *value = &s->values[param];
+    return value->tag == VALUE_TEXT ? value->text : s->kind->params[param].default_value;
+}
+
+int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t max,
+                   uint64_t not_set, uint64_t *out, struct sampler_error *err)
+{
+    double number = strategy_number(s, param);
+    if (isnan(number) && !strategy_given(s, param)) {
+        *out = not_set;
+        return PLAN_OK;
+    }
+    const char *name = s->kind->params[param].name;
+    if (!(number >= (double)min && number <= (double)max) || number != floor(number))
+        return plan_refuse(err, name, "%s is %g: give a whole number from %llu to %llu", name,
+                           number, (unsigned long long)min, (unsigned long long)max);
+    *out = (uint64_t)number;
+    return PLAN_OK;
+}
+
+int strategy_word(const struct strategy *s, int param, const char *const *words, int *out,
+                  struct sampler_error *err)
+{
+    const char *text = strategy_text(s, param);
+    char list[160] = "";
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return PLAN_OK;
+        }
+        size_t len = strlen(list);
+        snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", words[i]);
+    }
+    const char *name = s->kind->params[param].name;
+    return plan_refuse(err, name, "%s \"%s\" is unknown: give one of %s", name, text, list);
+}
+
+int strategy_class_numbers(const struct strategy *s, int param, const struct class_index *index,
+                           double *out, struct sampler_error *err)
+{
+    const char *name = s->kind->params[param].name;
+    const double *given = s->values[param].by_class;
+    if (!given)
+        return plan_refuse(err, name, "%s is missing: give a number for each class", name);
+    double sum = 0;
+    for (uint32_t c = 0; c < index->classes; c++) {
+        bool empty = class_size(index, c) == 0;
+        if (isnan(given[c]) && !empty)
+            return plan_refuse(err, name,
+                               "%s has no number for class number %u: give every class "
+                               "one, 0 to leave it out",
+                               name, c);
+        if (given[c] < 0 || isinf(given[c]))
+            return plan_refuse(err, name,
+                               "%s of class number %u is %g: give a finite number of 0 "
+                               "or more",
+                               name, c, given[c]);
+        if (given[c] > 0 && empty)
+            return plan_refuse(err, name,
+                               "%s of class number %u is %g, but the class has no "
+                               "samples: leave it out",
+                               name, c, given[c]);
+        out[c] = empty ? 0 : given[c];
+        sum += out[c];
+    }
+    if (!(sum > 0) || isinf(sum))
+        return plan_refuse(err, name,
+                           "%s sum to %g: at least one must be above 0, and the sum "
+                           "finite",
+                           name, sum);
+    return PLAN_OK;
+}

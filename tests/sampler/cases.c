@@ -1,0 +1,105 @@
+#include "cases.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+const uint64_t case_counts[CASE_CLASSES] = {400, 160, 0, 60, 25, 7};
+
+static void uniform(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "uniform", classes);
+}
+
+static void weighted(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "weighted", classes);
+}
+
+static void weighted_power(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "weighted", classes);
+    strategy_say(s, "weight", "power");
+    strategy_set(s, "num_samples", 1000);
+}
+
+static void weighted_explicit(struct strategy *s, uint32_t classes)
+{
+    static const double weights[CASE_CLASSES] = {0.5, 1, 0, 0, 3, 2};
+    strategy_make(s, "weighted", classes);
+    strategy_say(s, "weight", "explicit");
+    strategy_map(s, "weights", weights);
+}
+
+static void stratified(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "stratified", classes);
+}
+
+static void stratified_equal(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "stratified", classes);
+    strategy_say(s, "proportions", "equal");
+}
+
+static void stratified_least(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "stratified", classes);
+    strategy_set(s, "min_per_class", 1);
+}
+
+static void undersampled(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "undersampled", classes);
+    strategy_say(s, "sampling_strategy", "majority");
+}
+
+static void undersampled_fixed(struct strategy *s, uint32_t classes)
+{
+    static const double keep[CASE_CLASSES] = {100, 100, NAN, 50, 25, 0};
+    strategy_make(s, "undersampled", classes);
+    strategy_map(s, "sampling_strategy", keep);
+    strategy_say(s, "subset", "fixed");
+}
+
+static void undersampled_replaced(struct strategy *s, uint32_t classes)
+{
+    static const double keep[CASE_CLASSES] = {200, 150, NAN, 50, 25, 7};
+    strategy_make(s, "undersampled", classes);
+    strategy_map(s, "sampling_strategy", keep);
+    strategy_set(s, "replacement", 1);
+}
+
+const struct strategy_case strategy_cases[] = {
+    {"uniform", DISTINCT | EXACT, uniform},
+    {"weighted", 0, weighted},
+    {"weighted, power", 0, weighted_power},
+    {"weighted, explicit", 0, weighted_explicit},
+    {"stratified", EXACT | WHOLE | BALANCED, stratified},
+    {"stratified, equal", EXACT | WHOLE | BALANCED, stratified_equal},
+    {"stratified, at least 1", EXACT | WHOLE | BALANCED, stratified_least},
+    {"undersampled", DISTINCT | EXACT, undersampled},
+    {"undersampled, fixed", DISTINCT | EXACT | SUBSET, undersampled_fixed},
+    {"undersampled, replaced", EXACT, undersampled_replaced},
+    {NULL, 0, NULL},
+};
+
+double *case_weights(const struct data *data)
+{
+    double *weights = calloc(data->index.samples, sizeof *weights);
+    assert_non_null(weights);
+    for (uint64_t i = 0; i < data->index.samples; i++)
+        weights[i] = i % 5 == 0 ? 0 : 1 + (double)(i % 3);
+    return weights;
+}
+
+struct plan *case_plan(const struct strategy_case *c, const struct data *data, uint32_t batch_size,
+                       enum last_batch last, uint64_t seed)
+{
+    struct strategy s;
+    c->make(&s, data->index.classes);
+    double *weights = c->traits & WEIGHED ? case_weights(data) : NULL;
+    struct plan *plan = plan_make(data, &s, batch_size, last, seed, weights);
+    strategy_fini(&s);
+    free(weights); /* only read while the plan is built */
+    return plan;
+}

@@ -1,0 +1,184 @@
+#include "fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *grab(size_t count, size_t size)
+{
+    void *p = calloc(count ? count : 1, size);
+    assert_non_null(p);
+    return p;
+}
+
+static uint64_t fill_starts(struct data *data, const uint64_t *counts, uint32_t classes)
+{
+    *data = (struct data){.start = grab(classes + 1u, sizeof *data->start)};
+    for (uint32_t c = 0; c < classes; c++)
+        data->start[c + 1] = data->start[c] + counts[c];
+    data->index = (struct class_index){
+        .labelled = data->start[classes], .classes = classes, .start = data->start};
+    return data->start[classes];
+}
+
+void data_init(struct data *data, const uint64_t *counts, uint32_t classes)
+{
+    uint64_t n = fill_starts(data, counts, classes);
+    uint64_t samples = n + n / 6 + 1, left = n;
+    data->index.samples = samples;
+    data->label = grab(samples, sizeof *data->label);
+    data->member32 = grab(n, sizeof *data->member32);
+    uint64_t *given = grab(classes, sizeof *given), state = 1;
+    for (uint64_t i = 0; i < samples; i++) {
+        data->label[i] = UINT32_MAX;
+        if (left == 0 || (i % 7 == 3 && samples - i > left))
+            continue;
+        /* Selection sampling: classes come in mixed order, in their proportions. */
+        uint64_t pick = test_random(&state) % left--;
+        uint32_t c = 0;
+        for (; pick >= counts[c] - given[c]; c++)
+            pick -= counts[c] - given[c];
+        data->label[i] = c;
+        data->member32[data->start[c] + given[c]++] = (uint32_t)i;
+    }
+    assert_int_equal(left, 0);
+    free(given);
+    data->index.member32 = data->member32;
+}
+
+void data_init_grouped(struct data *data, const uint64_t *counts, uint32_t classes)
+{
+    data->index.samples = fill_starts(data, counts, classes);
+    data->index.samples = data->index.labelled;
+    data->first = grab(classes, sizeof *data->first);
+    memcpy(data->first, data->start, classes * sizeof *data->first);
+    data->index.first = data->first;
+}
+
+void data_fini(struct data *data)
+{
+    free(data->start);
+    free(data->first);
+    free(data->member32);
+    free(data->label);
+}
+
+/* ---- strategies ---- */
+
+void strategy_make(struct strategy *s, const char *kind, uint32_t classes)
+{
+    const struct strategy_kind *found = strategy_find(kind, strlen(kind));
+    assert_non_null(found);
+    strategy_init(s, found, classes);
+}
+
+static struct strategy_value *value_of(struct strategy *s, const char *param)
+{
+    int i = strategy_param_find(s->kind, param, strlen(param));
+    assert_true(i >= 0);
+    return &s->values[i];
+}
+
+void strategy_set(struct strategy *s, const char *param, double number)
+{
+    struct strategy_value *value = value_of(s, param);
+    value->tag = VALUE_NUMBER;
+    value->number = number;
+}
+
+void strategy_say(struct strategy *s, const char *param, const char *text)
+{
+    struct strategy_value *value = value_of(s, param);
+    value->tag = VALUE_TEXT;
+    assert_true(strlen(text) < sizeof value->text);
+    strcpy(value->text, text);
+}
+
+void strategy_map(struct strategy *s, const char *param, const double *by_class)
+{
+    assert_true(strategy_class_map(s, strategy_param_find(s->kind, param, strlen(param))));
+    memcpy(value_of(s, param)->by_class, by_class, s->classes * sizeof *by_class);
+}
+
+struct plan *plan_make(const struct data *data, const struct strategy *s, uint32_t batch_size,
+                       enum last_batch last, uint64_t seed, const double *weights)
+{
+    struct plan *plan = NULL;
+    struct sampler_error err = {.message = "no memory"};
+    const struct plan_input in = {
+        .index = &data->index,
+        .strategy = s,
+        .seed = seed,
+        .batch_size = batch_size,
+        .last_batch = last,
+        .weights = weights,
+    };
+    if (plan_build(&plan, &in, &err) != PLAN_OK)
+        fail_msg("%s: %s", s->kind->name, err.message);
+    assert_int_equal(plan_place(plan, 0, 0, plan_epoch(plan, 0), &err), PLAN_OK);
+    return plan;
+}
+
+/* ---- drawing ---- */
+
+void drawn_init(struct drawn *drawn, uint32_t batch_size)
+{
+    *drawn = (struct drawn){
+        .index = grab(batch_size, sizeof *drawn->index),
+        .label = grab(batch_size, sizeof *drawn->label),
+        .repeat = grab(batch_size, sizeof *drawn->repeat),
+        .probability = grab(batch_size, sizeof *drawn->probability),
+        .seed = grab(batch_size, sizeof *drawn->seed),
+    };
+}
+
+void drawn_fini(struct drawn *drawn)
+{
+    free(drawn->index);
+    free(drawn->label);
+    free(drawn->repeat);
+    free(drawn->probability);
+    free(drawn->seed);
+}
+
+void draw_slice(const struct plan *plan, uint64_t epoch, uint64_t step, struct epoch_shape shape,
+                uint32_t rank, uint32_t world, struct drawn *out)
+{
+    uint32_t known = plan_columns_known(plan);
+    const struct plan_columns columns = {
+        .index = out->index,
+        .label = out->label,
+        .probability = known & 1u << PLAN_PROBABILITY ? out->probability : NULL,
+        .repeat = known & 1u << PLAN_REPEAT ? out->repeat : NULL,
+        .augment_seed = out->seed,
+    };
+    const struct plan_slice slice = {
+        .epoch = epoch, .step = step, .shape = shape, .rank = rank, .world = world};
+    size_t size = (plan_scratch_size(plan) + 63) / 64 * 64;
+    void *scratch = aligned_alloc(64, size);
+    assert_non_null(scratch);
+    memset(scratch, (int)(epoch * 31 + step * 7 + rank), size); /* contents must not matter */
+    out->n = plan_draw(plan, &slice, &columns, scratch);
+    free(scratch);
+}
+
+void draw_step(const struct plan *plan, uint64_t epoch, uint64_t step, struct drawn *out)
+{
+    draw_slice(plan, epoch, step, plan_epoch(plan, epoch), 0, 1, out);
+}
+
+/* ---- numbers ---- */
+
+uint64_t test_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+double chi_square_tail(double x, double freedom)
+{
+    double a = 2 / (9 * freedom);
+    return 0.5 * erfc((cbrt(x / freedom) - (1 - a)) / sqrt(a) / sqrt(2));
+}
