@@ -15,7 +15,8 @@ static void check_history(const struct job *job)
     const struct history *history = &job->history;
     uint64_t users = 0;
 
-    CHECK(history->count > 0 && history->held < history->count);
+    CHECK(history->held < history->certain && history->certain <= history->count);
+    CHECK(job->update.active || history->certain == history->count);
     for (uint32_t i = 0; i < history->count; i++) {
         const struct revision *revision = &history->items[i];
 
@@ -62,13 +63,16 @@ static void check_steps(const struct cursor *cursor)
 static void check_cursor(const struct job *job, const struct cursor *cursor)
 {
     const struct history *history = &job->history;
-    struct job_position limit = {UINT64_MAX, UINT64_MAX};
     struct cursor copy = *cursor;
     const struct job_stream *stream;
     struct taken_step taken;
+    uint32_t in_force;
 
     check_steps(cursor);
-    CHECK(cursor->low_revision == history_in_force(history, cursor_low(cursor)));
+    in_force = history_in_force(history, cursor_low(cursor));
+    if (in_force >= history->certain)
+        in_force = history->certain - 1;
+    CHECK(cursor->low_revision == in_force);
     CHECK(cursor->low_revision >= history->held);
     CHECK(!position_before(cursor_next(cursor), history->items[cursor->next_revision].at));
     CHECK(!cursor_at_end(cursor));
@@ -78,10 +82,8 @@ static void check_cursor(const struct job *job, const struct cursor *cursor)
         CHECK(stream->hungry == (!stream->blocked && stream->count < stream->window));
     }
     /* Nobody waits for a step that could be handed out. */
-    if (job->update.active)
-        limit = job->update.revision.at;
     if (!TAILQ_EMPTY(&cursor->hungry) && cursor->returned_count == 0)
-        CHECK(!cursor_take(&copy, history, limit, &taken));
+        CHECK(!cursor_take(&copy, history, update_limit(job), &taken));
     CHECK(TAILQ_EMPTY(&cursor->hungry) || cursor->returned_count == 0);
 }
 

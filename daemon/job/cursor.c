@@ -126,7 +126,7 @@ void cursor_settle(struct cursor *cursor, struct history *history)
     struct job_position low = cursor_low(cursor);
     uint32_t i = cursor->low_revision;
 
-    while (i + 1 < history->count && !position_before(low, history->items[i + 1].at))
+    while (i + 1 < history->certain && !position_before(low, history->items[i + 1].at))
         i++;
     if (i == cursor->low_revision)
         return;

@@ -19,6 +19,7 @@ bool history_reserve(struct history *history)
 void history_append(struct history *history, struct revision revision)
 {
     history->items[history->count++] = revision;
+    history->certain = history->count;
 }
 
 void history_cut(struct history *history, uint32_t count)

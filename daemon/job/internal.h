@@ -30,6 +30,8 @@ struct revision {
 struct history {
     struct revision *items;
     uint32_t count, capacity, held;
+    uint32_t
+        certain; /* how many stay whatever becomes of the update under way; count without one */
 };
 
 bool history_reserve(struct history *history);                          /* room for one more */
@@ -115,11 +117,12 @@ void stream_free(struct job *job, struct job_stream *stream);
 
 struct update {
     bool active;
-    uint32_t keep; /* how many revisions of the history stay */
     uint64_t token;
     struct revision revision;
 };
 
+struct job_position
+update_limit(const struct job *job); /* the first step not to be handed out now */
 int update_begin(struct job *job, const struct job_event *event, struct evd_error *err);
 int update_stored(struct job *job, int code, struct evd_error *err);
 

@@ -96,12 +96,10 @@ static void deliver(struct job *job, struct job_stream *stream, const struct tak
 
 void stream_pump(struct job *job, struct cursor *cursor)
 {
-    struct job_position limit = {UINT64_MAX, UINT64_MAX};
+    struct job_position limit = update_limit(job);
     struct job_stream *stream;
     struct taken_step taken;
 
-    if (job->update.active)
-        limit = job->update.revision.at;
     while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
            cursor_take(cursor, &job->history, limit, &taken))
         deliver(job, stream, &taken);

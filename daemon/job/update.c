@@ -69,6 +69,22 @@ static int update_check(const struct job *job, const struct job_event *event, st
     return EVD_OK;
 }
 
+/* Until it is known whether the revision is durable, nothing is handed out that depends on it: no
+ * step it would hold for, and none of a revision that it would cancel. */
+struct job_position update_limit(const struct job *job)
+{
+    const struct history *history = &job->history;
+    struct job_position limit = {UINT64_MAX, UINT64_MAX};
+
+    if (!job->update.active)
+        return limit;
+    limit = job->update.revision.at;
+    if (history->certain < history->count &&
+        position_before(history->items[history->certain].at, limit))
+        limit = history->items[history->certain].at;
+    return limit;
+}
+
 int update_begin(struct job *job, const struct job_event *event, struct evd_error *err)
 {
     struct revision revision = {.number = event->revision, .plan = event->plan};
@@ -91,8 +107,8 @@ int update_begin(struct job *job, const struct job_event *event, struct evd_erro
     if (code != PLAN_OK)
         return error_set(err, EVD_E_STRATEGY, refused.detail, "%s", refused.message);
 
-    job->update =
-        (struct update){.active = true, .keep = keep, .token = event->token, .revision = revision};
+    job->update = (struct update){.active = true, .token = event->token, .revision = revision};
+    job->history.certain = keep;
     effect.revision = revision.number;
     effect.keep_revision = job->history.items[keep - 1].number;
     effect.at = revision.at;
@@ -105,12 +121,15 @@ int update_begin(struct job *job, const struct job_event *event, struct evd_erro
 /* The revision is durable: from now on it holds. */
 static void update_apply(struct job *job)
 {
-    struct update *update = &job->update;
+    history_cut(&job->history, job->history.certain);
+    history_append(&job->history, job->update.revision);
+}
 
-    history_cut(&job->history, update->keep);
-    history_append(&job->history, update->revision);
-    for (uint32_t i = 0; i < job->cursor_count; i++)
-        cursor_settle(&job->cursors[i], &job->history);
+/* It is not: what was recorded before goes on. */
+static void update_cancel(struct job *job)
+{
+    plan_unref(job->update.revision.plan);
+    job->history.certain = job->history.count;
 }
 
 int update_stored(struct job *job, int code, struct evd_error *err)
@@ -125,10 +144,12 @@ int update_stored(struct job *job, int code, struct evd_error *err)
     if (!update.active)
         return error_set(err, EVD_E_INTERNAL, "", "a revision was stored that nobody asked for");
     if (code)
-        plan_unref(update.revision.plan);
+        update_cancel(job);
     else
         update_apply(job);
     job->update.active = false;
+    for (uint32_t i = 0; i < job->cursor_count; i++)
+        cursor_settle(&job->cursors[i], &job->history);
     job_emit(job, &effect);
 
     effect = (struct job_effect){

@@ -1,0 +1,393 @@
+#include "trace.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fake_plan.h"
+#include "job/job.h"
+
+#define MAX_WORKERS   16
+#define MAX_WORDS     12
+#define MAX_REVISIONS 16
+
+struct worker {
+    char name[16];
+    struct job_stream *stream;
+    bool full; /* its send buffer is full after the next batch */
+};
+
+struct run {
+    FILE *out;
+    struct job *job;
+    struct job_config config;
+    struct worker workers[MAX_WORKERS];
+    uint64_t steps[MAX_REVISIONS]; /* of an epoch under each revision */
+};
+
+static void die(const char *what, const char *word)
+{
+    fprintf(stderr, "trace: %s: %s\n", what, word);
+    abort();
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct run *run, const char *format, ...)
+{
+    va_list ap;
+
+    fputs("    ", run->out);
+    va_start(ap, format);
+    vfprintf(run->out, format, ap);
+    va_end(ap);
+    fputc('\n', run->out);
+}
+
+/* ---- effects ---- */
+
+static void print_deliver(struct run *run, const struct job_effect *e)
+{
+    const struct worker *worker = e->owner;
+    char slice[32] = "";
+
+    if (run->config.mode == JOB_RANKED)
+        snprintf(slice, sizeof(slice), " slice %" PRIu32 " of %" PRIu32, e->slice.rank,
+                 e->slice.world);
+    if (fake_plan_revision(e->plan) != e->revision)
+        die("deliver", "the plan is not the revision's");
+    say(run, "deliver %s %" PRIu64 ":%" PRIu64 "%s revision %" PRIu32 "%s", worker->name,
+        e->slice.epoch, e->slice.step, slice, e->revision, e->redelivered ? " redelivered" : "");
+}
+
+static bool print_effect(void *arg, const struct job_effect *e)
+{
+    struct run *run = arg;
+    struct worker *worker = e->owner;
+
+    switch (e->kind) {
+    case JOB_DELIVER:
+        print_deliver(run, e);
+        return !worker->full;
+    case JOB_EPOCH_END:
+        say(run, "epoch_end %s %" PRIu64 " after %" PRIu64 " steps", worker->name, e->at.epoch,
+            e->at.step);
+        break;
+    case JOB_REVISION:
+        say(run, "revision %s %" PRIu32 " from %" PRIu64 ":%" PRIu64, worker->name, e->revision,
+            e->at.epoch, e->at.step);
+        break;
+    case JOB_STORE_REVISION:
+        say(run,
+            "store_revision %" PRIu32 " from %" PRIu64 ":%" PRIu64 " of %" PRIu64 " keep %" PRIu32,
+            e->revision, e->at.epoch, e->at.step, e->shape.steps, e->keep_revision);
+        break;
+    case JOB_STORE_PROGRESS:
+        say(run, "store_progress");
+        break;
+    case JOB_UPDATED:
+        say(run, "updated %" PRIu64 " %s revision %" PRIu32 " from %" PRIu64 ":%" PRIu64, e->token,
+            error_name(e->code), e->revision, e->at.epoch, e->at.step);
+        break;
+    case JOB_ACKED:
+        say(run, "acked %" PRIu64 " %s", e->token, error_name(e->code));
+        break;
+    case JOB_DIRTY:
+        say(run, "dirty");
+        break;
+    }
+    return true;
+}
+
+/* ---- commands ---- */
+
+struct command {
+    const char *words[MAX_WORDS];
+    int count;
+};
+
+/* The word after `key`, or NULL. */
+static const char *option(const struct command *command, const char *key)
+{
+    for (int i = 1; i + 1 < command->count; i++) {
+        if (strcmp(command->words[i], key) == 0)
+            return command->words[i + 1];
+    }
+    return NULL;
+}
+
+static uint64_t number(const struct command *command, const char *key, uint64_t otherwise)
+{
+    const char *word = option(command, key);
+
+    return word ? strtoull(word, NULL, 10) : otherwise;
+}
+
+static bool has(const struct command *command, const char *key)
+{
+    for (int i = 1; i < command->count; i++) {
+        if (strcmp(command->words[i], key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct job_position position(const char *word)
+{
+    struct job_position at;
+
+    if (sscanf(word, "%" SCNu64 ":%" SCNu64, &at.epoch, &at.step) != 2)
+        die("not a position", word);
+    return at;
+}
+
+static int code_named(const char *name)
+{
+    if (strcmp(name, "ok") == 0)
+        return EVD_OK;
+    for (int code = 1; code < 100; code++) {
+        if (strcmp(error_name(code), name) == 0)
+            return code;
+    }
+    die("no such error", name);
+    return 0;
+}
+
+static struct worker *worker_named(struct run *run, const char *name)
+{
+    struct worker *unused = NULL;
+
+    for (int i = MAX_WORKERS - 1; i >= 0; i--) {
+        if (strcmp(run->workers[i].name, name) == 0)
+            return &run->workers[i];
+        if (!run->workers[i].name[0])
+            unused = &run->workers[i];
+    }
+    if (!unused)
+        die("too many workers", name);
+    snprintf(unused->name, sizeof(unused->name), "%s", name);
+    return unused;
+}
+
+static struct plan *plan_make(const struct run *run, uint32_t revision, int place)
+{
+    uint32_t batch = run->config.batch_size;
+
+    return fake_plan_new((struct fake_plan){.revision = revision,
+                                            .steps = run->steps[revision],
+                                            .batch = batch,
+                                            .last = batch,
+                                            .place = place});
+}
+
+/* The plan a command asks for; its epochs are as long as the first revision's unless it says so. */
+static struct plan *plan_of(struct run *run, const struct command *command, uint32_t revision)
+{
+    if (revision >= MAX_REVISIONS)
+        die("too many revisions", command->words[0]);
+    run->steps[revision] = number(command, "steps", revision ? run->steps[0] : 3);
+    return plan_make(run, revision, has(command, "unfit") ? PLAN_REFUSED : PLAN_OK);
+}
+
+static void refused(struct run *run, const struct evd_error *err)
+{
+    say(run, "refused %s %s: %s", error_name(err->code), err->detail, err->message);
+}
+
+static void command_job(struct run *run, const struct command *command)
+{
+    struct evd_error err;
+    struct plan *plan;
+
+    run->config = (struct job_config){
+        .mode = has(command, "ranked") ? JOB_RANKED : JOB_SHARED,
+        .batch_size = (uint32_t)number(command, "batch", 4),
+        .world_size = (uint32_t)number(command, "world", 0),
+    };
+    plan = plan_of(run, command, 0);
+    if (job_new(&run->job, &run->config, plan, print_effect, run, &err) == EVD_OK)
+        return;
+    refused(run, &err);
+    plan_unref(plan);
+}
+
+/* The daemon starts again: what was stored is what the job says now, workers are gone. */
+static void command_restart(struct run *run)
+{
+    struct job *old = run->job;
+    const struct job_progress *rows;
+    uint32_t n = job_progress(old, &rows);
+    struct evd_error err;
+
+    for (uint32_t i = 0; i < job_revisions(old); i++) {
+        struct job_revision_info info = job_revision(old, i);
+        struct plan *plan = plan_make(run, info.revision, PLAN_OK);
+        int code = i == 0 ? job_new(&run->job, &run->config, plan, print_effect, run, &err)
+                          : job_restore_revision(run->job, info.revision, info.at, plan, &err);
+
+        if (code)
+            die("restore", err.message);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (job_restore_progress(run->job, n, &rows[i], &err))
+            die("restore", err.message);
+    }
+    job_free(old);
+    memset(run->workers, 0, sizeof(run->workers));
+}
+
+static void command_state(struct run *run)
+{
+    struct job_state s;
+
+    job_state(run->job, &s);
+    say(run,
+        "next %" PRIu64 ":%" PRIu64 " of %" PRIu64 " low %" PRIu64 ":%" PRIu64 " revision %" PRIu32
+        " of %" PRIu32 " streams %" PRIu32 " outstanding %" PRIu32 "%s",
+        s.next.epoch, s.next.step, s.shape.steps, s.low.epoch, s.low.step, s.revision,
+        job_revisions(run->job), s.streams, s.outstanding, s.updating ? " updating" : "");
+    say(run, "plans held %u", fake_plans());
+}
+
+static void command_progress(struct run *run)
+{
+    const struct job_progress *rows;
+    uint32_t n = job_progress(run->job, &rows);
+
+    for (uint32_t r = 0; r < n; r++) {
+        fprintf(run->out, "    rank %" PRIu32 " low %" PRIu64 ":%" PRIu64 " acknowledged",
+                rows[r].rank, rows[r].low.epoch, rows[r].low.step);
+        for (uint32_t i = 0; i < rows[r].acked_bytes * 8; i++) {
+            if (rows[r].acked[i / 8] >> (i % 8) & 1)
+                fprintf(run->out, " %" PRIu64, rows[r].low.step + i);
+        }
+        fputc('\n', run->out);
+    }
+}
+
+static const struct {
+    const char *name;
+    enum job_event_kind kind;
+} events[] = {
+    {"open", JOB_OPEN},
+    {"credit", JOB_CREDIT},
+    {"ack", JOB_ACK},
+    {"close", JOB_CLOSE},
+    {"ready", JOB_READY},
+    {"update", JOB_UPDATE},
+    {"revision_stored", JOB_REVISION_STORED},
+    {"progress_stored", JOB_PROGRESS_STORED},
+    {"flush", JOB_FLUSH},
+};
+
+static void event_fill(struct run *run, const struct command *command, struct job_event *event)
+{
+    const char *first = command->count > 1 ? command->words[1] : "";
+
+    event->rank = (uint32_t)number(command, "rank", 0);
+    event->world = (uint32_t)number(command, "world", 0);
+    event->window = (uint32_t)number(command, "window", 0);
+    event->generation = (uint32_t)number(command, "generation", 0);
+    event->token = number(command, "token", 0);
+    event->through = has(command, "through");
+    if (event->kind == JOB_ACK)
+        event->at = position(command->words[2]);
+    if (event->kind == JOB_UPDATE) {
+        event->revision = (uint32_t)number(command, "revision", job_next_revision(run->job));
+        event->plan = plan_of(run, command, event->revision);
+        event->when = strcmp(first, "now") == 0     ? JOB_NOW
+                      : strcmp(first, "epoch") == 0 ? JOB_NEXT_EPOCH
+                                                    : JOB_AT;
+        if (event->when == JOB_AT)
+            event->at = position(option(command, "at"));
+    } else if (event->kind == JOB_REVISION_STORED || event->kind == JOB_PROGRESS_STORED) {
+        event->code = code_named(first[0] ? first : "ok");
+    }
+}
+
+static void command_event(struct run *run, const struct command *command, enum job_event_kind kind)
+{
+    struct job_event event = {.kind = kind};
+    struct worker *worker = NULL;
+    struct evd_error err;
+
+    if (kind <= JOB_READY) {
+        worker = worker_named(run, command->words[1]);
+        worker->full &= kind != JOB_READY;
+        event.stream = worker->stream;
+        event.owner = worker;
+    }
+    event_fill(run, command, &event);
+    if (job_step(run->job, &event, &err)) {
+        refused(run, &err);
+        plan_unref(event.plan);
+    } else if (worker) {
+        worker->stream = event.stream;
+    }
+    job_check(run->job);
+}
+
+static void command_run(struct run *run, const struct command *command)
+{
+    const char *name = command->words[0];
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (strcmp(events[i].name, name) == 0) {
+            command_event(run, command, events[i].kind);
+            return;
+        }
+    }
+    if (strcmp(name, "job") == 0)
+        command_job(run, command);
+    else if (strcmp(name, "restart") == 0)
+        command_restart(run);
+    else if (strcmp(name, "full") == 0)
+        worker_named(run, command->words[1])->full = true;
+    else if (strcmp(name, "state") == 0)
+        command_state(run);
+    else if (strcmp(name, "progress") == 0)
+        command_progress(run);
+    else
+        die("unknown command", name);
+}
+
+static void run_line(struct run *run, const char *line, size_t len)
+{
+    char copy[256];
+    struct command command = {0};
+
+    if (len >= sizeof(copy))
+        die("line too long", line);
+    memcpy(copy, line, len);
+    copy[len] = '\0';
+    fprintf(run->out, "%s\n", copy);
+    if (copy[0] == '#')
+        return;
+    for (char *save, *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        if (command.count == MAX_WORDS)
+            die("too many words", line);
+        command.words[command.count++] = word;
+    }
+    if (command.count)
+        command_run(run, &command);
+}
+
+char *trace_run(const char *text)
+{
+    struct run run = {0};
+    char *result = NULL;
+    size_t size = 0;
+
+    run.out = open_memstream(&result, &size);
+    if (!run.out)
+        die("memory", "");
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        if (strncmp(text, "    ", 4) != 0)
+            run_line(&run, text, len);
+        text += len + (text[len] == '\n');
+    }
+    job_free(run.job);
+    fclose(run.out);
+    return result;
+}
