@@ -1,0 +1,145 @@
+#include "net/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
+#define SOCKET_MODE  0660
+
+static struct sockaddr_un unix_address(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+    memcpy(sun.sun_path, path, strlen(path));
+    return sun;
+}
+
+/* 0 if somebody listens there, else the errno of trying. */
+static int try_connect(const struct sockaddr_un *sun)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCKET_FLAGS, 0);
+    int error = 0;
+
+    if (fd < 0)
+        return errno;
+    if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 && errno != EAGAIN)
+        error = errno; /* EAGAIN: a daemon that is too busy to accept is still there */
+    close(fd);
+    return error;
+}
+
+/* Makes way at the path: nothing there, or a socket of ours that nobody listens on any more. */
+static int remove_stale(const struct sockaddr_un *sun, struct evd_error *err)
+{
+    const char *path = sun->sun_path;
+    struct stat file;
+    int error;
+
+    if (lstat(path, &file) < 0)
+        return EVD_OK; /* bind will say what else is wrong with it */
+    if (!S_ISSOCK(file.st_mode))
+        return error_set(err, EVD_E_EXISTS, path,
+                         "%s exists and is not a socket; choose another path or remove it", path);
+    error = try_connect(sun);
+    if (error == 0)
+        return error_set(err, EVD_E_EXISTS, path,
+                         "another process listens at %s; stop it or choose another path", path);
+    if (error != ECONNREFUSED)
+        return error_set(err, EVD_E_EXISTS, path,
+                         "%s exists and cannot be tried (%s); choose another path", path,
+                         strerror(error));
+    if (file.st_uid != geteuid())
+        return error_set(err, EVD_E_EXISTS, path,
+                         "%s is a dead socket of another user (%u); let them remove it or choose "
+                         "another path",
+                         path, (unsigned)file.st_uid);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return error_set(err, EVD_E_EXISTS, path, "cannot remove the dead socket %s: %s", path,
+                         strerror(errno));
+    return EVD_OK;
+}
+
+int bind_unix(const struct address *address, int *out, struct evd_error *err)
+{
+    struct sockaddr_un sun = unix_address(address->path);
+    int rc = remove_stale(&sun, err);
+    int fd;
+
+    if (rc != EVD_OK)
+        return rc;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCKET_FLAGS, 0);
+    if (fd < 0)
+        return error_set(err, EVD_E_INTERNAL, address->path, "no socket: %s", strerror(errno));
+    /* The mode of the file comes from the socket: set before, nobody can slip in between. */
+    if (fchmod(fd, SOCKET_MODE) < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+        rc = error_set(err, EVD_E_BAD_VALUE, address->path,
+                       "cannot listen at %s: %s; the folder must exist and be writable",
+                       address->path, strerror(errno));
+        close(fd);
+        return rc;
+    }
+    if (chmod(address->path, SOCKET_MODE) < 0) { /* bits the umask took away */
+        rc = error_set(err, EVD_E_INTERNAL, address->path, "cannot set the mode of %s: %s",
+                       address->path, strerror(errno));
+        unlink(address->path);
+        close(fd);
+        return rc;
+    }
+    *out = fd;
+    return EVD_OK;
+}
+
+int bind_tcp(const struct addrinfo *info, const char *address, int *out, struct evd_error *err)
+{
+    const int on = 1;
+    int fd = socket(info->ai_family, info->ai_socktype | SOCKET_FLAGS, info->ai_protocol);
+    int error;
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        (info->ai_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+        bind(fd, info->ai_addr, info->ai_addrlen) < 0) {
+        error = errno;
+        if (fd >= 0)
+            close(fd);
+        if (error == EADDRINUSE)
+            return error_set(err, EVD_E_EXISTS, address,
+                             "cannot listen at %s: the port is in use; stop what uses it or choose "
+                             "another port",
+                             address);
+        return error_set(err,
+                         error == EADDRNOTAVAIL || error == EAFNOSUPPORT ? EVD_E_NOT_FOUND
+                                                                         : EVD_E_BAD_VALUE,
+                         address, "cannot listen at %s: %s; choose an address of this machine",
+                         address, strerror(error));
+    }
+    *out = fd;
+    return EVD_OK;
+}
+
+void bind_name(int fd, bool peer, char *text, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    bool v6;
+
+    snprintf(text, size, "tcp:unknown");
+    if ((peer ? getpeername(fd, (struct sockaddr *)&address, &length)
+              : getsockname(fd, (struct sockaddr *)&address, &length)) < 0)
+        return;
+    if (getnameinfo((struct sockaddr *)&address, length, host, 256, port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    v6 = address.ss_family == AF_INET6;
+    snprintf(text, size, "tcp:%s%.255s%s:%.31s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}

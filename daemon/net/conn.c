@@ -1,0 +1,410 @@
+#include "net/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An input buffer that has grown beyond this is given back when it is empty. */
+#define KEEP_BYTES (64u << 10)
+
+static size_t unwritten(const struct net_conn *conn)
+{
+    return conn->output.buf->len + *conn->output.in_flight;
+}
+
+static bool is_full(const struct net_conn *conn)
+{
+    return unwritten(conn) > conn->net->config.high_water;
+}
+
+static bool takes_frames(const struct net_conn *conn)
+{
+    return conn->state <= CONN_SERVING && !is_full(conn);
+}
+
+const char *net_conn_name(const struct net_conn *conn)
+{
+    static char name[NET_TEXT + 32]; /* the loop's thread only */
+    char peer[NET_TEXT] = "unix";
+    uv_os_fd_t fd;
+
+    if (conn->kind == ADDRESS_TCP && uv_fileno(&conn->socket.handle, &fd) == 0)
+        bind_name(fd, true, peer, sizeof(peer));
+    snprintf(name, sizeof(name), "connection %" PRIu64 " (%s)", conn->number, peer);
+    return name;
+}
+
+/* ---- the end ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct net_conn *conn = handle->data;
+    struct net *net = conn->net;
+    struct net_listener *listener;
+
+    TAILQ_REMOVE(&net->conns, conn, link);
+    if (conn->counted)
+        net->connections--;
+    else
+        net->refused--;
+    if (conn->session)
+        net->config.events.closed(net->config.events.arg, conn->session);
+    buf_fini(&conn->input);
+    buf_fini(&conn->flight);
+    buf_fini(&conn->refusal);
+    free(conn);
+    TAILQ_FOREACH(listener, &net->listeners, link)
+    listener_accept(listener);
+    net_settle(net);
+    net_handle_closed(net);
+}
+
+void net_conn_close(struct net_conn *conn)
+{
+    if (conn->state == CONN_CLOSED)
+        return;
+    conn->state = CONN_CLOSED;
+    if (conn->resuming)
+        TAILQ_REMOVE(&conn->net->resume, conn, resume_link);
+    conn->resuming = false;
+    uv_close(&conn->socket.handle, on_closed);
+}
+
+static void close_because(struct net_conn *conn, const char *why)
+{
+    if (conn->state != CONN_CLOSED)
+        net_log(conn->net, NET_DEBUG, "%s: closed: %s", net_conn_name(conn), why);
+    net_conn_close(conn);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    struct net_conn *conn = request->data;
+
+    if (status < 0)
+        close_because(conn, uv_strerror(status));
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+/* Everything is written: our side is shut down, and the peer's last words are read and dropped,
+ * since closing over unread input would make the kernel reset the connection and destroy what was
+ * sent. */
+static void shut_down(struct net_conn *conn)
+{
+    int rc;
+
+    conn->shut = true;
+    conn->shutdown.data = conn;
+    rc = uv_shutdown(&conn->shutdown, &conn->socket.stream, on_shutdown);
+    if (rc == 0)
+        rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
+    if (rc < 0 && rc != UV_EALREADY)
+        close_because(conn, uv_strerror(rc));
+}
+
+void net_conn_finish(struct net_conn *conn)
+{
+    if (conn->state >= CONN_FINISHING)
+        return;
+    conn->state = CONN_FINISHING;
+    conn->since = uv_now(conn->net->config.loop);
+    net_conn_flush(conn);
+}
+
+/* ---- output ---- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct net_conn *conn = request->data;
+
+    conn->writing = false;
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (status < 0) {
+        close_because(conn, uv_strerror(status));
+        return;
+    }
+    *conn->output.in_flight = 0;
+    conn->flight.len = 0;
+    if (conn->flight.cap > KEEP_BYTES)
+        buf_fini(&conn->flight);
+    net_conn_flush(conn);
+    net_settle(conn->net);
+}
+
+/* Hands what try_write left of the output to the loop. The bytes change buffers, they are not
+ * copied; the layer above goes on in the other one. */
+static void queue_rest(struct net_conn *conn, size_t written)
+{
+    struct evd_buf *out = conn->output.buf;
+    struct evd_buf rest = *out;
+    uv_buf_t bytes;
+    int rc;
+
+    out->data = conn->flight.data;
+    out->cap = conn->flight.cap;
+    out->len = 0;
+    conn->flight = rest;
+    *conn->output.in_flight = rest.len - written;
+    bytes = uv_buf_init((char *)rest.data + written, (unsigned)(rest.len - written));
+    conn->write.data = conn;
+    rc = uv_write(&conn->write, &conn->socket.stream, &bytes, 1, on_written);
+    if (rc < 0)
+        close_because(conn, uv_strerror(rc));
+    else
+        conn->writing = true;
+}
+
+static void write_output(struct net_conn *conn)
+{
+    struct evd_buf *out = conn->output.buf;
+    uv_buf_t bytes = uv_buf_init((char *)out->data, (unsigned)out->len);
+    int n = uv_try_write(&conn->socket.stream, &bytes, 1);
+
+    if (n == UV_EAGAIN)
+        n = 0;
+    if (n < 0)
+        close_because(conn, uv_strerror(n));
+    else if ((size_t)n == out->len)
+        out->len = 0;
+    else
+        queue_rest(conn, (size_t)n);
+}
+
+void net_conn_flush(struct net_conn *conn)
+{
+    if (conn->state == CONN_CLOSED || conn->shut) {
+        conn->output.buf->len = 0;
+        return;
+    }
+    if (!conn->full && conn->state != CONN_FINISHING && is_full(conn)) {
+        conn->full = true;
+        uv_read_stop(&conn->socket.stream);
+    }
+    if (!conn->writing && conn->output.buf->len > 0)
+        write_output(conn);
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (conn->state == CONN_FINISHING) {
+        if (!conn->writing)
+            shut_down(conn);
+    } else if (conn->full && !conn->resuming && unwritten(conn) <= conn->net->config.low_water) {
+        conn->resuming = true;
+        TAILQ_INSERT_TAIL(&conn->net->resume, conn, resume_link);
+    }
+}
+
+/* ---- input ---- */
+
+static void refuse(struct net_conn *conn, const uint8_t *bytes, size_t n)
+{
+    conn->net->config.events.refuse(conn->net->config.events.arg, bytes, n, &conn->refusal);
+    net_conn_finish(conn);
+}
+
+static void hand_up_frame(struct net_conn *conn, const uint8_t *bytes, size_t n)
+{
+    if (conn->state == CONN_REFUSED) {
+        refuse(conn, bytes, n);
+        return;
+    }
+    if (conn->state == CONN_NEW) {
+        conn->state = CONN_SERVING;
+        conn->since = uv_now(conn->net->config.loop);
+    }
+    conn->net->config.events.frame(conn->net->config.events.arg, conn->session, bytes, n);
+}
+
+static void hand_up_broken(struct net_conn *conn, const uint8_t *bytes, size_t n)
+{
+    struct evd_error err;
+
+    guard_error(&conn->guard, &err);
+    net_log(conn->net, NET_DEBUG, "%s: %s", net_conn_name(conn), err.message);
+    if (conn->state == CONN_REFUSED)
+        refuse(conn, bytes, n);
+    else
+        conn->net->config.events.broken(conn->net->config.events.arg, conn->session, bytes, n,
+                                        &err);
+    net_conn_finish(conn);
+}
+
+/* Hands up every whole frame. `bytes` begin with a frame, of which the guard may have seen a part.
+ * Returns how many bytes are done with. */
+static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
+{
+    size_t done = 0;
+
+    while (takes_frames(conn) && done + conn->guard.seen < n) {
+        size_t seen = conn->guard.seen;
+
+        guard_feed(&conn->guard, bytes + done + seen, n - done - seen);
+        if (conn->guard.status == GUARD_MORE)
+            break;
+        if (conn->guard.status != GUARD_DONE) {
+            hand_up_broken(conn, bytes + done, n - done);
+            break;
+        }
+        seen = conn->guard.seen;
+        guard_reset(&conn->guard);
+        hand_up_frame(conn, bytes + done, seen);
+        done += seen;
+    }
+    return conn->state <= CONN_SERVING ? done : n;
+}
+
+static void keep(struct net_conn *conn, const uint8_t *bytes, size_t n)
+{
+    buf_append(&conn->input, bytes, n);
+    if (conn->input.failed)
+        close_because(conn, "no memory for its input");
+}
+
+static void take(struct net_conn *conn, const uint8_t *bytes, size_t n)
+{
+    size_t done;
+
+    if (conn->input.len == 0) {
+        done = hand_up(conn, bytes, n);
+        keep(conn, bytes + done, n - done);
+        return;
+    }
+    keep(conn, bytes, n);
+    done = hand_up(conn, conn->input.data, conn->input.len);
+    buf_consume(&conn->input, done);
+    if (conn->input.len == 0 && conn->input.cap > KEEP_BYTES) {
+        buf_fini(&conn->input);
+        buf_init(&conn->input, EVD_MAX_FRAME + NET_READ_BYTES);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct net_conn *conn = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)conn->net->read_buffer, NET_READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct net_conn *conn = stream->data;
+
+    if (n == 0)
+        return;
+    if (n < 0) {
+        close_because(conn, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n));
+        return;
+    }
+    if (conn->state >= CONN_FINISHING)
+        return;
+    if (conn->state == CONN_SERVING)
+        conn->since = uv_now(conn->net->config.loop);
+    take(conn, (const uint8_t *)buf->base, (size_t)n);
+    net_settle(conn->net);
+}
+
+void conn_resume(struct net_conn *conn)
+{
+    size_t done;
+    int rc;
+
+    conn->full = false;
+    if (conn->state >= CONN_FINISHING)
+        return;
+    conn->since = uv_now(conn->net->config.loop);
+    if (conn->session)
+        conn->net->config.events.writable(conn->net->config.events.arg, conn->session);
+    done = hand_up(conn, conn->input.data, conn->input.len);
+    buf_consume(&conn->input, done);
+    if (conn->state >= CONN_FINISHING)
+        return;
+    rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
+    if (rc < 0 && rc != UV_EALREADY)
+        close_because(conn, uv_strerror(rc));
+}
+
+/* ---- the beginning ---- */
+
+struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
+{
+    struct net_conn *conn = calloc(1, sizeof(*conn));
+    int rc;
+
+    if (!conn)
+        return NULL;
+    if (kind == ADDRESS_TCP)
+        rc = uv_tcp_init(net->config.loop, &conn->socket.tcp);
+    else
+        rc = uv_pipe_init(net->config.loop, &conn->socket.pipe, 0);
+    if (rc < 0) {
+        free(conn);
+        return NULL;
+    }
+    conn->net = net;
+    conn->kind = kind;
+    conn->number = ++net->accepted;
+    conn->socket.handle.data = conn;
+    conn->output = (struct net_output){&conn->refusal, &conn->refusal_in_flight};
+    guard_init(&conn->guard, &guard_request_limits);
+    buf_init(&conn->input, EVD_MAX_FRAME + NET_READ_BYTES);
+    buf_init(&conn->refusal, NET_READ_BYTES);
+    conn->state = refused ? CONN_REFUSED : CONN_NEW;
+    conn->counted = !refused;
+    *(refused ? &net->refused : &net->connections) += 1;
+    TAILQ_INSERT_TAIL(&net->conns, conn, link);
+    net->handles++;
+    return conn;
+}
+
+void conn_start(struct net_conn *conn)
+{
+    struct net *net = conn->net;
+    int rc = 0;
+
+    conn->since = uv_now(net->config.loop);
+    if (conn->counted) {
+        conn->session = net->config.events.open(net->config.events.arg, conn, &conn->output);
+        if (!conn->session) {
+            close_because(conn, "no memory for its session");
+            return;
+        }
+    }
+    net_log(net, NET_DEBUG, "%s: %s", net_conn_name(conn),
+            conn->counted ? "accepted" : "refused: too many connections");
+    if (conn->kind == ADDRESS_TCP) {
+        rc = uv_tcp_nodelay(&conn->socket.tcp, 1);
+        if (rc == 0)
+            rc = uv_tcp_keepalive(&conn->socket.tcp, 1, 60);
+    }
+    if (rc == 0)
+        rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
+    if (rc < 0)
+        close_because(conn, uv_strerror(rc));
+}
+
+void conn_check_time(struct net_conn *conn, uint64_t now)
+{
+    const struct net_config *config = &conn->net->config;
+    uint64_t waited = now - conn->since;
+
+    switch (conn->state) {
+    case CONN_REFUSED:
+    case CONN_NEW:
+        if (waited >= config->hello_ms)
+            close_because(conn, "its first request did not come in time");
+        break;
+    case CONN_SERVING:
+        if (conn->input.len > 0 && !conn->full && waited >= config->frame_ms)
+            close_because(conn, "the rest of a request did not come in time");
+        break;
+    case CONN_FINISHING:
+        if (waited >= NET_FINISH_MS)
+            close_because(conn, "it did not take what was sent in time");
+        break;
+    case CONN_CLOSED:
+        break;
+    }
+}

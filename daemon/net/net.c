@@ -1,0 +1,269 @@
+#include "net/internal.h"
+
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void net_log(struct net *net, enum net_level level, const char *format, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    net->config.events.log(net->config.events.arg, level, text);
+}
+
+uint32_t net_descriptors(uint32_t connections)
+{
+    const rlim_t others = NET_OTHER_DESCRIPTORS + NET_REFUSED;
+    rlim_t need = others + connections;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return connections;
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < need) {
+        struct rlimit raised = limit;
+
+        raised.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    if (limit.rlim_cur >= need)
+        return connections;
+    return limit.rlim_cur > others ? (uint32_t)(limit.rlim_cur - others) : 0;
+}
+
+/* ---- the timer ---- */
+
+static bool anything_to_watch(const struct net *net)
+{
+    const struct net_listener *listener;
+
+    if (!TAILQ_EMPTY(&net->conns))
+        return true;
+    TAILQ_FOREACH(listener, &net->listeners, link)
+    {
+        if (listener->pending)
+            return true;
+    }
+    return false;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+    uint64_t now = uv_now(net->config.loop);
+    struct net_listener *listener;
+    struct net_conn *conn;
+
+    TAILQ_FOREACH(conn, &net->conns, link)
+    conn_check_time(conn, now);
+    TAILQ_FOREACH(listener, &net->listeners, link)
+    listener_accept(listener);
+    if (!anything_to_watch(net))
+        uv_timer_stop(timer);
+}
+
+void net_watch(struct net *net)
+{
+    uint64_t tick = NET_TICK_MS;
+
+    if (net->closing || uv_is_active((uv_handle_t *)&net->timer))
+        return;
+    if (tick > net->config.hello_ms)
+        tick = net->config.hello_ms;
+    if (tick > net->config.frame_ms)
+        tick = net->config.frame_ms;
+    /* Fails for a missing callback or a closing handle only. */
+    uv_timer_start(&net->timer, on_tick, tick, tick);
+}
+
+/* ---- life ---- */
+
+int net_new(struct net **out, const struct net_config *config, struct evd_error *err)
+{
+    struct net *net = calloc(1, sizeof(*net));
+    int rc;
+
+    if (!net)
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the network");
+    net->config = *config;
+    if (net->config.hello_ms == 0)
+        net->config.hello_ms = NET_HELLO_MS;
+    if (net->config.frame_ms == 0)
+        net->config.frame_ms = NET_FRAME_MS;
+    TAILQ_INIT(&net->listeners);
+    TAILQ_INIT(&net->conns);
+    TAILQ_INIT(&net->resume);
+    rc = uv_timer_init(config->loop, &net->timer);
+    if (rc < 0) {
+        free(net);
+        return error_set(err, EVD_E_INTERNAL, "", "no timer: %s", uv_strerror(rc));
+    }
+    net->timer.data = net;
+    net->handles = 1;
+    *out = net;
+    return EVD_OK;
+}
+
+void net_handle_closed(struct net *net)
+{
+    if (--net->handles > 0)
+        return;
+    net->config.events.gone(net->config.events.arg);
+    free(net);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    net_handle_closed(handle->data);
+}
+
+void net_quiet(struct net *net)
+{
+    struct net_listener *listener;
+
+    while ((listener = TAILQ_FIRST(&net->listeners)))
+        listener_close(listener);
+}
+
+void net_finish(struct net *net)
+{
+    struct net_conn *conn;
+
+    net_quiet(net);
+    TAILQ_FOREACH(conn, &net->conns, link)
+    net_conn_finish(conn);
+}
+
+void net_close(struct net *net)
+{
+    struct net_conn *conn;
+
+    if (net->closing)
+        return;
+    net->closing = true;
+    net_quiet(net);
+    TAILQ_FOREACH(conn, &net->conns, link)
+    net_conn_close(conn);
+    uv_close((uv_handle_t *)&net->timer, on_timer_closed);
+}
+
+void net_settle(struct net *net)
+{
+    struct net_conn *conn;
+
+    for (;;) {
+        net->config.events.settle(net->config.events.arg);
+        conn = TAILQ_FIRST(&net->resume);
+        if (!conn)
+            return;
+        TAILQ_REMOVE(&net->resume, conn, resume_link);
+        conn->resuming = false;
+        conn_resume(conn);
+    }
+}
+
+uint32_t net_connections(const struct net *net)
+{
+    return net->connections;
+}
+
+const char *net_address(const struct net *net, size_t i)
+{
+    const struct net_listener *listener;
+
+    TAILQ_FOREACH(listener, &net->listeners, link)
+    {
+        if (i-- == 0)
+            return listener->text;
+    }
+    return NULL;
+}
+
+/* ---- listening ---- */
+
+static int listen_unix(struct net *net, const struct address *address, struct evd_error *err)
+{
+    struct net_listener *listener;
+    char text[NET_TEXT];
+    struct stat file;
+    int fd, rc;
+
+    rc = bind_unix(address, &fd, err);
+    if (rc != EVD_OK)
+        return rc;
+    snprintf(text, sizeof(text), "unix:%s", address->path);
+    rc = listener_open(net, ADDRESS_UNIX, fd, text, &listener, err);
+    if (rc != EVD_OK) {
+        unlink(address->path);
+        return rc;
+    }
+    if (stat(address->path, &file) == 0) {
+        memcpy(listener->path, address->path, sizeof(listener->path));
+        listener->dev = file.st_dev;
+        listener->ino = file.st_ino;
+    }
+    return EVD_OK;
+}
+
+static int listen_info(struct net *net, const struct addrinfo *info, const char *address,
+                       struct evd_error *err)
+{
+    struct net_listener *listener;
+    char text[NET_TEXT];
+    int fd, rc;
+
+    rc = bind_tcp(info, address, &fd, err);
+    if (rc != EVD_OK)
+        return rc;
+    bind_name(fd, false, text, sizeof(text));
+    return listener_open(net, ADDRESS_TCP, fd, text, &listener, err);
+}
+
+/* Every address of the host; one that this machine does not have (IPv6 switched off) is passed over
+ * if there is another. */
+static int listen_tcp(struct net *net, const struct address *address, const char *text,
+                      struct evd_error *err)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list, *info;
+    uint32_t count = 0;
+    int rc;
+
+    rc = getaddrinfo(address->host, address->port, &hints, &list);
+    if (rc != 0)
+        return error_set(err, EVD_E_BAD_VALUE, text,
+                         "cannot listen at %s: %s; give a host name or address of this machine",
+                         text, gai_strerror(rc));
+    rc = EVD_OK;
+    for (info = list; info; info = info->ai_next) {
+        rc = listen_info(net, info, text, err);
+        if (rc == EVD_OK)
+            count++;
+        else if (rc != EVD_E_NOT_FOUND)
+            break;
+    }
+    freeaddrinfo(list);
+    return rc == EVD_E_NOT_FOUND && count > 0 ? EVD_OK : rc;
+}
+
+int net_listen(struct net *net, const char *text, struct evd_error *err)
+{
+    struct address address;
+    int rc = address_parse(text, &address, err);
+
+    if (rc != EVD_OK)
+        return rc;
+    if (address.kind == ADDRESS_UNIX)
+        return listen_unix(net, &address, err);
+    return listen_tcp(net, &address, text, err);
+}

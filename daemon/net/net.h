@@ -1,0 +1,119 @@
+/*
+ * Listeners and connections: bytes in, whole frames up; bytes down, written with as few system
+ * calls and as little memory as possible.
+ *
+ * Knows where a frame ends (the guard says so) and nothing else of what the bytes mean. Everything
+ * runs on the loop's thread.
+ *
+ *     net_new, net_listen ...      before the loop runs
+ *       open                       a peer is there; the layer above gives it a session
+ *       frame ... frame, settle    one read; the layer above answers into the session's output and
+ *                                  calls net_conn_flush from its settle
+ *       writable, settle           the output was over the high-water mark and has drained
+ *       closed, settle             the peer is gone, or was ended; the last call for a session
+ *     net_quiet                    listens no more
+ *     net_finish                   also ends every connection once its output is written
+ *     net_close                    ends all at once; net is freed after `gone`
+ *
+ * Back-pressure: a connection whose unwritten output is over high_water is neither read nor handed
+ * frames until it has fallen to low_water. What was read before stays in a buffer of at most one
+ * frame and one read. At most one write of a connection is queued in the loop.
+ *
+ * Time limits, kept by one timer for all: a connection's first frame must be complete within
+ * NET_HELLO_MS, a frame that has begun must go on every NET_FRAME_MS, and what is to be ended is
+ * ended after NET_FINISH_MS at the latest.
+ *
+ * Too many connections: the next NET_REFUSED ones are accepted to be told so (`refuse`), the rest
+ * wait in the kernel until one of those has gone.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "proto/buf.h"
+#include "proto/error.h"
+
+#define NET_HELLO_MS  10000u
+#define NET_FRAME_MS  30000u
+#define NET_FINISH_MS 3000u
+#define NET_REFUSED   16u
+/* Descriptors the rest of the process needs: loop, database, standard streams, listeners. */
+#define NET_OTHER_DESCRIPTORS 64u
+
+struct uv_loop_s;
+struct net;
+struct net_conn;
+
+/* Where the layer above collects what is to be written. `in_flight` is net's to write: bytes taken
+ * out of `buf` and not yet written. */
+struct net_output {
+    struct evd_buf *buf;
+    size_t *in_flight;
+};
+
+enum net_level { NET_DEBUG, NET_WARNING };
+
+/* Apart from log, no callback is made from within a net_* call other than net_settle. */
+struct net_events {
+    void *arg;
+    /* A new connection: its session (then *output is set), or NULL to close it at once. */
+    void *(*open)(void *arg, struct net_conn *conn, struct net_output *output);
+    /* One whole frame, valid during the call. */
+    void (*frame)(void *arg, void *session, const uint8_t *bytes, size_t n);
+    /* The guard refused what begins with these bytes. No frame follows: what is in the output by
+     * the end of the call is written, then the connection ends. */
+    void (*broken)(void *arg, void *session, const uint8_t *bytes, size_t n,
+                   const struct evd_error *err);
+    void (*writable)(void *arg, void *session);
+    void (*closed)(void *arg, void *session);
+    /* One connection too many has sent its first frame: append what to tell it. */
+    void (*refuse)(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out);
+    /* After a batch of the calls above: call net_conn_flush for every session with output. */
+    void (*settle)(void *arg);
+    /* net_close is complete. */
+    void (*gone)(void *arg);
+    void (*log)(void *arg, enum net_level level, const char *text);
+};
+
+struct net_config {
+    struct uv_loop_s *loop;
+    uint32_t max_connections;
+    size_t high_water, low_water; /* bytes of unwritten output of one connection */
+    uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS; the tests are less patient */
+    struct net_events events;
+};
+
+/* Raises the soft limit of descriptors as far as `connections` need and the hard limit allows;
+ * returns how many connections fit (0: not even one). */
+uint32_t net_descriptors(uint32_t connections);
+
+int net_new(struct net **out, const struct net_config *config, struct evd_error *err);
+
+/* Listens at an address as in proto/address.h; "tcp:host:0" takes a free port. A socket file that
+ * nobody listens on any more is replaced; one that is in use, is not ours or is no socket is
+ * refused. Unix sockets have mode 0660. Errors say what to do. */
+int net_listen(struct net *net, const char *address, struct evd_error *err);
+/* The i-th address really listened at (a host name can have several), or NULL. */
+const char *net_address(const struct net *net, size_t i);
+
+uint32_t net_connections(const struct net *net);
+
+/* Calls `settle`, and what follows from it: the entry for everything that did not begin in net. */
+void net_settle(struct net *net);
+
+/* Writes the connection's output: what the socket takes at once, the rest when it can. */
+void net_conn_flush(struct net_conn *conn);
+/* Ends the connection when its output is written; no frame comes up any more. */
+void net_conn_finish(struct net_conn *conn);
+/* Ends it now. */
+void net_conn_close(struct net_conn *conn);
+/* "connection 3 (tcp:127.0.0.1:51234)", for logs. */
+const char *net_conn_name(const struct net_conn *conn);
+
+void net_quiet(struct net *net);
+void net_finish(struct net *net);
+void net_close(struct net *net);
+
+#endif

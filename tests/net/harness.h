@@ -1,0 +1,62 @@
+/*
+ * A server of net with a tiny layer above it, and peers on real sockets, all in one thread: `pump`
+ * turns the loop while the peers do nothing.
+ *
+ * The layer above understands one object per frame:
+ *   text          is sent back as it is
+ *   uint 32 n     is answered with n bytes of nil
+ *   false, nil    ends the connection: after the output; at once
+ *   anything else is counted
+ */
+#ifndef TESTS_NET_HARNESS_H
+#define TESTS_NET_HARNESS_H
+
+/* cmocka needs these four before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <uv.h>
+#include "net/net.h"
+
+#define HIGH_WATER  (1u << 20)
+#define LOW_WATER   (256u << 10)
+#define REFUSED_YOU "\xa4who?"
+#define BROKEN_YOU  "\xa6wrong!"
+
+struct server {
+    uv_loop_t loop;
+    struct net *net;
+    char folder[64]; /* made for the test, removed with what is in it */
+    char unix_path[108];
+    char unix_address[128];
+    uint64_t opened, closed, frames, frame_bytes, broken, refused, writable;
+    size_t most_unwritten; /* of any session at any time */
+    bool gone;
+    struct evd_error err;
+};
+
+void server_start(struct server *server, uint32_t max_connections, uint64_t hello_ms,
+                  uint64_t frame_ms);
+void server_listen(struct server *server, const char *address); /* must succeed */
+/* net_close unless that was done, and everything given back. */
+void server_stop(struct server *server);
+
+/* Turns the loop until *counter is `value` or more; fails the test after 5 seconds. */
+void pump_until(struct server *server, const uint64_t *counter, uint64_t value);
+void pump_for(struct server *server, unsigned ms);
+
+/* Peers: blocking sockets with a time limit of 5 seconds. `address` as net_address gives it. */
+int peer_connect(const char *address);
+void peer_send(int fd, const void *bytes, size_t n);
+/* Reads exactly n bytes while the loop turns; fails the test if they do not come. */
+void peer_read(struct server *server, int fd, void *bytes, size_t n);
+/* The next thing from the server is the end of the connection (or its reset). */
+void peer_expect_end(struct server *server, int fd);
+/* Text goes there and comes back. */
+void peer_echo(struct server *server, int fd, const char *text);
+/* Closes it so that the server sees a reset (TCP). */
+void peer_reset(int fd);
+
+#endif
