@@ -121,6 +121,7 @@ static void check_field(char cells[4][64], void *arg)
 
         if (strcmp(field->name, cells[0]) != 0)
             continue;
+        cells[1][strcspn(cells[1], " ")] = '\0'; /* "bin or array" */
         if (!strstr(type_words[field->type], cells[1]))
             fail_msg("%s.%s: type %s", method->name, cells[0], cells[1]);
         if ((strcmp(cells[2], "required") == 0) != field->required)
