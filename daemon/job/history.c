@@ -16,6 +16,19 @@ bool history_reserve(struct history *history)
     return true;
 }
 
+int revision_place(const struct revision *revision, struct evd_error *err)
+{
+    struct sampler_error refused;
+    int code = plan_place(revision->plan, revision->at.epoch, revision->at.step, revision->shape,
+                          &refused);
+
+    if (code == PLAN_NO_MEMORY)
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the strategy");
+    if (code != PLAN_OK)
+        return error_set(err, EVD_E_STRATEGY, refused.detail, "%s", refused.message);
+    return EVD_OK;
+}
+
 void history_append(struct history *history, struct revision revision)
 {
     history->items[history->count++] = revision;

@@ -34,9 +34,10 @@ struct history {
         certain; /* how many stay whatever becomes of the update under way; count without one */
 };
 
-bool history_reserve(struct history *history);                          /* room for one more */
-void history_append(struct history *history, struct revision revision); /* reserved before */
-void history_cut(struct history *history, uint32_t count);              /* to the first `count` */
+int revision_place(const struct revision *revision, struct evd_error *err); /* its plan */
+bool history_reserve(struct history *history);                              /* room for one more */
+void history_append(struct history *history, struct revision revision);     /* reserved before */
+void history_cut(struct history *history, uint32_t count); /* to the first `count` */
 uint32_t history_in_force(const struct history *history, struct job_position at);
 /* The shape of an epoch; 0 steps if it has none or the plan that says it is released. */
 struct epoch_shape history_shape(const struct history *history, uint64_t epoch);

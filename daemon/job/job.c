@@ -76,8 +76,6 @@ int job_set_world(struct job *job, uint32_t world, struct evd_error *err)
 static int first_revision(struct job *job, struct plan *plan, struct evd_error *err)
 {
     struct revision first = {.plan = plan, .shape = plan_epoch(plan, 0)};
-    struct sampler_error refused;
-    int code;
 
     if (first.shape.steps == 0)
         return error_set(err, EVD_E_STRATEGY, "batch_size",
@@ -86,11 +84,6 @@ static int first_revision(struct job *job, struct plan *plan, struct evd_error *
                          job->config.batch_size);
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another job");
-    code = plan_place(plan, 0, 0, first.shape, &refused);
-    if (code == PLAN_NO_MEMORY)
-        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the strategy");
-    if (code != PLAN_OK)
-        return error_set(err, EVD_E_STRATEGY, refused.detail, "%s", refused.message);
     history_append(&job->history, first);
     return EVD_OK;
 }
@@ -114,6 +107,8 @@ int job_new(struct job **out, const struct job_config *config, struct plan *plan
     code = first_revision(job, plan, err);
     if (!code && (config->mode == JOB_SHARED || config->world_size))
         code = job_set_world(job, config->mode == JOB_SHARED ? 1 : config->world_size, err);
+    if (!code)
+        code = revision_place(&job->history.items[0], err);
     if (code) {
         history_disown(&job->history);
         job_free(job);

@@ -6,7 +6,6 @@ int job_restore_revision(struct job *job, uint32_t revision, struct job_position
 {
     const struct revision *last = &job->history.items[job->history.count - 1];
     struct revision next = {.number = revision, .at = at, .plan = plan};
-    struct sampler_error refused;
     int code;
 
     if (revision <= last->number || position_before(at, last->at))
@@ -20,11 +19,9 @@ int job_restore_revision(struct job *job, uint32_t revision, struct job_position
                          revision, at.step, at.epoch, next.shape.steps);
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
-    code = plan_place(plan, at.epoch, at.step, next.shape, &refused);
-    if (code == PLAN_NO_MEMORY)
-        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the strategy");
-    if (code != PLAN_OK)
-        return error_set(err, EVD_E_STRATEGY, refused.detail, "%s", refused.message);
+    code = revision_place(&next, err);
+    if (code)
+        return code;
     history_append(&job->history, next);
     for (uint32_t i = 0; i < job->cursor_count; i++)
         cursor_settle(&job->cursors[i], &job->history);

@@ -90,7 +90,6 @@ int update_begin(struct job *job, const struct job_event *event, struct evd_erro
     struct revision revision = {.number = event->revision, .plan = event->plan};
     uint32_t keep = update_keeps(job);
     struct job_effect effect = {.kind = JOB_STORE_REVISION};
-    struct sampler_error refused;
     int code = update_check(job, event, err);
 
     if (!code)
@@ -101,11 +100,9 @@ int update_begin(struct job *job, const struct job_event *event, struct evd_erro
         return code;
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
-    code = plan_place(event->plan, revision.at.epoch, revision.at.step, revision.shape, &refused);
-    if (code == PLAN_NO_MEMORY)
-        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the strategy");
-    if (code != PLAN_OK)
-        return error_set(err, EVD_E_STRATEGY, refused.detail, "%s", refused.message);
+    code = revision_place(&revision, err);
+    if (code)
+        return code;
 
     job->update = (struct update){.active = true, .token = event->token, .revision = revision};
     job->history.certain = keep;

@@ -56,6 +56,10 @@ struct model {
     struct token waiting[WAITING];
     uint32_t tokens;
     bool writing, storing, flush;
+    /* Progress in the store, and in the write under way. */
+    struct job_progress stored[RANKS], written[RANKS];
+    uint8_t stored_bits[RANKS][STEPS / 8 + 1], written_bits[RANKS][STEPS / 8 + 1];
+    uint32_t rows;
     struct job_position frontier; /* the first step handed to nobody */
     struct job_position update_at;
 };
@@ -125,6 +129,31 @@ static void on_acked(struct model *m, const struct job_effect *e)
     m->waiting[i] = m->waiting[--m->tokens];
 }
 
+static void on_store_progress(struct model *m)
+{
+    const struct job_progress *rows;
+    uint32_t n = job_progress(m->job, &rows);
+
+    EXPECT(!m->writing && n <= RANKS);
+    m->writing = true;
+    for (uint32_t r = 0; r < n; r++) {
+        EXPECT(rows[r].rank == r && rows[r].acked_bytes <= sizeof(m->written_bits[r]));
+        m->written[r] = rows[r];
+        memcpy(m->written_bits[r], rows[r].acked, rows[r].acked_bytes);
+    }
+}
+
+/* The write under way is on the disk. */
+static void commit_progress(struct model *m)
+{
+    memcpy(m->stored_bits, m->written_bits, sizeof(m->stored_bits));
+    m->rows = m->config.mode == JOB_RANKED ? RANKS : 1;
+    for (uint32_t r = 0; r < m->rows; r++) {
+        m->stored[r] = m->written[r];
+        m->stored[r].acked = m->stored_bits[r];
+    }
+}
+
 static bool sink(void *arg, const struct job_effect *e)
 {
     struct model *m = arg;
@@ -147,8 +176,7 @@ static bool sink(void *arg, const struct job_effect *e)
         m->update_at = e->at;
         break;
     case JOB_STORE_PROGRESS:
-        EXPECT(!m->writing);
-        m->writing = true;
+        on_store_progress(m);
         break;
     case JOB_ACKED:
         on_acked(m, e);
@@ -292,8 +320,11 @@ static void do_stored(struct model *m, enum job_event_kind kind)
 {
     struct job_event event = {.kind = kind, .code = random_below(m, 4) ? EVD_OK : EVD_E_STORE};
 
-    if (kind == JOB_PROGRESS_STORED)
+    if (kind == JOB_PROGRESS_STORED) {
         m->writing = false; /* another write may follow within the event */
+        if (event.code == EVD_OK)
+            commit_progress(m);
+    }
     EXPECT(step(m, &event) == EVD_OK);
 }
 
@@ -305,27 +336,37 @@ static void do_flush(struct model *m)
     EXPECT(step(m, &event) == EVD_OK);
 }
 
-/* What the store would have: progress as of now, or with the latest acknowledgements missing. */
-static void forget_progress(struct model *m, struct job *old)
+/* What the store has is restored. What was confirmed must be there; what was not is handed out
+ * again, and above the last acknowledged step that counts as never handed out. */
+static void restore_rank(struct model *m, uint32_t r, const struct job_progress *row)
 {
-    const struct job_progress *rows;
-    uint32_t n = job_progress(old, &rows);
+    struct job_position next = job_next(m->job, r);
+
+    m->ended[r] = row->low.epoch;
+    for (uint64_t e = 0; e < EPOCHS; e++) {
+        for (uint64_t s = 0; s < STEPS; s++) {
+            struct job_position at = {e, s};
+            struct step *known = &m->steps[e][s];
+            uint64_t bit = s - row->low.step;
+
+            known->acked[r] =
+                before(at, row->low) || (e == row->low.epoch && bit < row->acked_bytes * 8 &&
+                                         row->acked[bit / 8] >> (bit % 8) & 1);
+            EXPECT(known->acked[r] || !known->durable[r]);
+            if (!before(at, next))
+                known->handed[r] = 0;
+        }
+    }
+}
+
+static void restore_progress(struct model *m)
+{
     struct evd_error err;
 
-    for (uint32_t r = 0; r < n; r++)
-        EXPECT(job_restore_progress(m->job, n, &rows[r], &err) == EVD_OK);
-    /* Steps above the last acknowledged one count as never handed out. */
-    for (uint32_t r = 0; r < n; r++) {
-        struct job_position next = job_next(m->job, r);
-
-        for (uint64_t e = next.epoch; e < EPOCHS; e++) {
-            for (uint64_t s = e == next.epoch ? next.step : 0; s < STEPS; s++) {
-                EXPECT(!m->steps[e][s].acked[r] && !m->steps[e][s].durable[r]);
-                m->steps[e][s].handed[r] = 0;
-            }
-        }
-        m->ended[r] = rows[r].low.epoch;
-    }
+    for (uint32_t r = 0; r < m->rows; r++)
+        EXPECT(job_restore_progress(m->job, m->rows, &m->stored[r], &err) == EVD_OK);
+    for (uint32_t r = 0; r < RANKS; r++)
+        restore_rank(m, r, &m->stored[r]);
 }
 
 static void forget_frontier(struct model *m)
@@ -358,7 +399,9 @@ static void do_restart(struct model *m)
     }
     for (int i = 0; i < WORKERS; i++)
         m->workers[i].stream = NULL;
-    forget_progress(m, old);
+    if (m->writing && random_below(m, 2))
+        commit_progress(m); /* the crash came between the commit and the answer */
+    restore_progress(m);
     forget_frontier(m);
     job_free(old);
     m->tokens = 0;
