@@ -18,11 +18,12 @@ void dataset_builder_free(struct dataset_builder *builder)
     if (!builder)
         return;
     names_fini(&builder->classes);
+    weight_columns_free(builder->columns, builder->column_count);
     free(builder->labels);
     free(builder);
 }
 
-static int no_memory(struct evd_error *err)
+int builder_no_memory(struct evd_error *err)
 {
     return error_set(err, EVD_E_NO_MEMORY, "dataset",
                      "no memory for this dataset: drop datasets that are not used, or give the "
@@ -44,7 +45,7 @@ int dataset_builder_class(struct dataset_builder *builder, struct evd_str name,
         return error_set(err, EVD_E_EXISTS, "classes",
                          "class \"%.*s\" is already in this dataset: send every class name once",
                          (int)name.len, name.data);
-    return code == EVD_OK ? EVD_OK : no_memory(err);
+    return code == EVD_OK ? EVD_OK : builder_no_memory(err);
 }
 
 /* Room for `need` labels of `width` bytes, the present ones widened to it. */
@@ -93,7 +94,7 @@ int dataset_builder_labels(struct dataset_builder *builder, const uint32_t *labe
     if (n == 0)
         return EVD_OK;
     if (reserve(builder, builder->samples + n, width) != EVD_OK)
-        return no_memory(err);
+        return builder_no_memory(err);
     for (size_t i = 0; i < n; i++)
         label_put(builder->labels, width, builder->samples + i, labels[i]);
     builder->samples += n;

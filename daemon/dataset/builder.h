@@ -12,6 +12,12 @@ struct dataset_builder {
     void *labels; /* `cap` labels of `width` bytes, `samples` of them filled */
     uint64_t samples, cap;
     uint8_t width;
+    struct weight_column columns[DATASET_MAX_COLUMNS]; /* by name */
+    uint32_t column_count;
 };
+
+/* "no memory for this dataset" */
+int builder_no_memory(struct evd_error *err);
+void weight_columns_free(struct weight_column *columns, uint32_t count);
 
 #endif

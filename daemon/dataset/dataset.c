@@ -1,6 +1,7 @@
 #include "dataset/dataset.h"
 
 #include <endian.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -11,10 +12,26 @@
  * The checksum of a dataset is XXH3-64 (seed 0) over
  *   the number of classes, u32; the number of samples, u64;
  *   the class names in order, each followed by one zero byte;
- *   the labels in order, u32 each, 0xFFFFFFFF where there is none.
+ *   the labels in order, u32 each, 0xFFFFFFFF where there is none;
+ *   each weight column in byte order of the names: its name, one zero byte, one float64 per sample.
  * All numbers are little-endian. It does not depend on how the data was cut into chunks, nor on how
  * it is kept in memory.
  */
+static void checksum_column(XXH3_state_t *state, const struct weight_column *column)
+{
+    uint64_t block[512];
+
+    XXH3_64bits_update(state, column->name, strlen(column->name) + 1);
+    for (uint64_t i = 0; i < column->n;) {
+        size_t n = 0;
+        for (; n < sizeof(block) / sizeof(*block) && i < column->n; n++, i++) {
+            memcpy(&block[n], &column->values[i], sizeof(*block));
+            block[n] = htole64(block[n]);
+        }
+        XXH3_64bits_update(state, block, n * sizeof(*block));
+    }
+}
+
 static int dataset_checksum(const struct dataset_builder *builder, uint64_t *checksum)
 {
     XXH3_state_t *state = XXH3_createState();
@@ -34,6 +51,8 @@ static int dataset_checksum(const struct dataset_builder *builder, uint64_t *che
             block[n++] = htole32(label_get(builder->labels, builder->width, i++));
         XXH3_64bits_update(state, block, n * sizeof(*block));
     }
+    for (uint32_t i = 0; i < builder->column_count; i++)
+        checksum_column(state, &builder->columns[i]);
     *checksum = XXH3_64bits_digest(state);
     XXH3_freeState(state);
     return EVD_OK;
@@ -115,6 +134,19 @@ static int build_index(struct dataset *dataset, const struct dataset_builder *bu
     return EVD_OK;
 }
 
+static int check_columns(const struct dataset_builder *builder, struct evd_error *err)
+{
+    for (uint32_t i = 0; i < builder->column_count; i++) {
+        const struct weight_column *column = &builder->columns[i];
+        if (column->n != builder->samples)
+            return error_set(err, EVD_E_BAD_VALUE, column->name,
+                             "column \"%s\" has %" PRIu64 " values for %" PRIu64
+                             " samples: send one for each, in the same order",
+                             column->name, column->n, builder->samples);
+    }
+    return EVD_OK;
+}
+
 /* The builder's memory becomes the dataset's; what was reserved beyond need goes back. */
 static void take_over(struct dataset *dataset, struct dataset_builder *builder)
 {
@@ -123,6 +155,9 @@ static void take_over(struct dataset *dataset, struct dataset_builder *builder)
     dataset->labels = labels ? labels : builder->labels;
     dataset->label_width = builder->width;
     dataset->class_names = builder->classes;
+    memcpy(dataset->columns, builder->columns, sizeof(dataset->columns));
+    dataset->column_count = builder->column_count;
+    builder->column_count = 0;
     builder->labels = NULL;
     builder->classes = (struct names){0};
     dataset_builder_free(builder);
@@ -131,7 +166,10 @@ static void take_over(struct dataset *dataset, struct dataset_builder *builder)
 int dataset_build(struct dataset_builder *builder, struct dataset **out, struct evd_error *err)
 {
     struct dataset *dataset = NULL;
+    int code = check_columns(builder, err);
 
+    if (code != EVD_OK)
+        return code;
     if (builder->classes.count == 0)
         goto err_unlabelled;
     dataset = calloc(1, sizeof(*dataset));
@@ -160,6 +198,7 @@ void dataset_free(struct dataset *dataset)
     if (!dataset)
         return;
     names_fini(&dataset->class_names);
+    weight_columns_free(dataset->columns, dataset->column_count);
     free(dataset->labels);
     free(dataset->start);
     free(dataset->first);
@@ -201,5 +240,7 @@ size_t dataset_memory(const struct dataset *dataset)
         bytes += index->labelled * sizeof(*dataset->member32);
     if (dataset->member64)
         bytes += index->labelled * sizeof(*dataset->member64);
+    for (uint32_t i = 0; i < dataset->column_count; i++)
+        bytes += dataset->columns[i].cap * sizeof(*dataset->columns[i].values);
     return bytes;
 }

@@ -8,7 +8,7 @@
  *
  * Memory for S samples, N of them labelled, beside 8 to 16 bytes and the name for each class:
  *   at rest   S * width, and 4 N where a member table is needed: 5, 6 or 8 bytes a sample, 12 at
- *             most (u64 members with 4-byte labels)
+ *             most (u64 members with 4-byte labels); 8 more for each weight column
  *   building  never more than at rest plus half of S * width: the builder keeps labels narrow from
  *             the start and hands them over, and its growth steps are of one half
  */
@@ -24,18 +24,29 @@
 #include "proto/text.h"
 #include "sampler/plan.h"
 
+#define DATASET_MAX_COLUMNS 4u
+
+/* A number for every sample, by name: weights that a strategy refers to. */
+struct weight_column {
+    char name[EVD_MAX_NAME + 1];
+    double *values; /* finite, not negative; owned */
+    uint64_t n, cap;
+};
+
 struct dataset {
     uint64_t id; /* key in the store; 0 until known */
     char name[EVD_MAX_NAME + 1];
     uint32_t version;  /* 1, 2, ... of that name */
     uint64_t created;  /* seconds since 1970 */
-    uint64_t checksum; /* XXH3-64 over class names and labels; exactly: dataset.c */
+    uint64_t checksum; /* XXH3-64 over class names, labels and columns; exactly: dataset.c */
     struct class_index index;
     uint32_t users; /* jobs on it: not dropped while > 0; loop thread only */
     /* private */
     void *labels;        /* samples values of label_width bytes; all ones: unlabelled */
     uint8_t label_width; /* 1, 2 or 4 */
     struct names class_names;
+    struct weight_column columns[DATASET_MAX_COLUMNS]; /* by name */
+    uint32_t column_count;
     uint64_t *start, *first, *member64; /* what index points to; owned */
     uint32_t *member32;
 };
@@ -54,6 +65,13 @@ int dataset_builder_class(struct dataset_builder *builder, struct evd_str name,
  * error names the first bad sample and leaves the builder as it was. */
 int dataset_builder_labels(struct dataset_builder *builder, const uint32_t *labels, size_t n,
                            struct evd_error *err);
+/* Appends n values to a weight column, whose first piece creates it. All or none. Errors: a bad
+ * name, more than DATASET_MAX_COLUMNS, a value that is negative, NaN or infinite (the message names
+ * the sample). */
+int dataset_builder_weights(struct dataset_builder *builder, struct evd_str column,
+                            const double *values, size_t n, struct evd_error *err);
+/* How many values the column has so far; 0 for one nobody has met. */
+uint64_t dataset_builder_column(const struct dataset_builder *builder, struct evd_str column);
 uint64_t dataset_builder_samples(const struct dataset_builder *builder);
 uint32_t dataset_builder_classes(const struct dataset_builder *builder);
 /* Class names from number `first` on, each ended by NUL; *bytes is their total length. For the
@@ -61,7 +79,8 @@ uint32_t dataset_builder_classes(const struct dataset_builder *builder);
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,
                                   size_t *bytes);
 /* Builds class index and checksum: O(samples), for a worker thread. The builder is used up (freed)
- * on success only. Errors: no sample with a label (EVD_E_BAD_VALUE), no memory. */
+ * on success only. Errors: no sample with a label, a column that has not one value for each sample
+ * (EVD_E_BAD_VALUE), no memory. */
 int dataset_build(struct dataset_builder *builder, struct dataset **out, struct evd_error *err);
 void dataset_free(struct dataset *dataset);
 
@@ -71,7 +90,9 @@ const char *dataset_class_name(const struct dataset *dataset, uint32_t c);      
 int64_t dataset_class_find(const struct dataset *dataset, struct evd_str name); /* or -1 */
 uint64_t dataset_class_count(const struct dataset *dataset, uint32_t c);
 uint32_t dataset_label(const struct dataset *dataset, uint64_t sample); /* or EVD_UNLABELLED */
-size_t dataset_memory(const struct dataset *dataset);                   /* bytes */
+/* One value per sample, or NULL: no such column. */
+const double *dataset_weights(const struct dataset *dataset, struct evd_str column);
+size_t dataset_memory(const struct dataset *dataset); /* bytes */
 
 /* ---- statistics ---- */
 

@@ -35,6 +35,12 @@ struct sqlite3_stmt;
     SQL(LABELS_ADD, "INSERT INTO label_chunk(dataset, first_sample, n, width, labels)"             \
                     " VALUES(?1, ?2, ?3, ?4, ?5)")                                                 \
     SQL(CLASSES_ADD, "INSERT INTO class_chunk(dataset, first_class, names) VALUES(?1, ?2, ?3)")    \
+    SQL(WEIGHTS_END, "SELECT first_sample + n FROM weight_chunk WHERE dataset = ?1 AND name = ?2"  \
+                     " ORDER BY first_sample DESC LIMIT 1")                                        \
+    SQL(WEIGHTS_ADD, "INSERT INTO weight_chunk(dataset, name, first_sample, n, weights)"           \
+                     " VALUES(?1, ?2, ?3, ?4, ?5)")                                                \
+    SQL(WEIGHTS_UNEVEN, "SELECT 1 FROM weight_chunk WHERE dataset = ?1 GROUP BY name"              \
+                        " HAVING sum(n) <> ?2")                                                    \
     SQL(DRAFT_COMMIT,                                                                              \
         "UPDATE dataset SET state = " DATASET_COMMITTED ", version = ?2,"                          \
         " created = ?3, labelled = ?4, checksum = ?5"                                              \
@@ -60,6 +66,8 @@ struct sqlite3_stmt;
                       " OR (state = " DATASET_DRAFT " AND id < ?1) LIMIT 1")                       \
     SQL(GARBAGE_LABELS, "DELETE FROM label_chunk WHERE id IN"                                      \
                         " (SELECT id FROM label_chunk WHERE dataset = ?1 LIMIT ?2)")               \
+    SQL(GARBAGE_WEIGHTS, "DELETE FROM weight_chunk WHERE id IN"                                    \
+                         " (SELECT id FROM weight_chunk WHERE dataset = ?1 LIMIT ?2)")             \
     SQL(GARBAGE_CLASSES, "DELETE FROM class_chunk WHERE id IN"                                     \
                          " (SELECT id FROM class_chunk WHERE dataset = ?1 LIMIT ?2)")              \
     SQL(GARBAGE_DATASET, "DELETE FROM dataset WHERE id = ?1")

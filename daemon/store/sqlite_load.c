@@ -13,8 +13,8 @@ struct load {
     struct evd_error *err;
     struct store_dataset dataset; /* the one being read */
     uint64_t next;                /* sample or class that the next chunk must begin with */
-    uint32_t *labels;             /* working memory */
-    size_t labels_cap;
+    void *buffer;                 /* working memory */
+    size_t buffer_bytes;
     uint64_t max_id;
 };
 
@@ -80,18 +80,18 @@ static int read_names(struct load *load, sqlite3_stmt *row)
     return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
 }
 
-static int reserve_labels(struct load *load, size_t n)
+static int reserve(struct load *load, size_t bytes)
 {
-    uint32_t *labels;
+    void *buffer;
 
-    if (n <= load->labels_cap)
+    if (bytes <= load->buffer_bytes)
         return EVD_OK;
-    labels = realloc(load->labels, n * sizeof(*labels));
-    if (!labels)
+    buffer = realloc(load->buffer, bytes);
+    if (!buffer)
         return error_set(load->err, EVD_E_NO_MEMORY, "store", "no memory to read dataset \"%s\"",
                          load->dataset.name);
-    load->labels = labels;
-    load->labels_cap = n;
+    load->buffer = buffer;
+    load->buffer_bytes = bytes;
     return EVD_OK;
 }
 
@@ -124,12 +124,41 @@ static int read_labels(struct load *load, sqlite3_stmt *row)
     if (!stored || (width != 1 && width != 2 && width != 4) ||
         (uint64_t)sqlite3_column_bytes(row, 3) != n * width || chunk.first_sample != load->next)
         return damaged(load);
-    code = reserve_labels(load, n);
+    code = reserve(load, n * sizeof(*chunk.labels));
     if (code != EVD_OK)
         return code;
-    widen(stored, n, width, load->labels);
-    chunk.labels = load->labels;
+    widen(stored, n, width, load->buffer);
+    chunk.labels = load->buffer;
     load->next += n;
+    return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
+}
+
+/* Columns one after the other, each from sample 0 to the last. */
+static int read_weights(struct load *load, sqlite3_stmt *row)
+{
+    const void *stored = sqlite3_column_blob(row, 3);
+    struct store_chunk chunk = {.dataset = load->dataset.id,
+                                .column = text(row, 0),
+                                .first_weight = u64(row, 1),
+                                .weights_n = u64(row, 2)};
+    size_t bytes = chunk.weights_n * sizeof(*chunk.weights);
+    bool next_column = chunk.first_weight == 0 && load->next == load->dataset.samples;
+    int code;
+
+    if (!stored || (size_t)sqlite3_column_bytes(row, 3) != bytes ||
+        (chunk.first_weight != load->next && !next_column))
+        return damaged(load);
+    code = reserve(load, bytes);
+    if (code != EVD_OK)
+        return code;
+    for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
+        uint64_t bits;
+        memcpy(&bits, (const char *)stored + at, sizeof(bits));
+        bits = le64toh(bits);
+        memcpy((char *)load->buffer + at, &bits, sizeof(bits));
+    }
+    chunk.weights = load->buffer;
+    load->next = chunk.first_weight + chunk.weights_n;
     return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
 }
 
@@ -162,6 +191,13 @@ static int read_dataset(struct load *load, sqlite3_stmt *row)
                         "SELECT first_sample, n, width, labels FROM label_chunk WHERE dataset = ?1"
                         " ORDER BY first_sample",
                         dataset->id, read_labels);
+    if (code == EVD_OK && load->next != dataset->samples)
+        code = damaged(load);
+    if (code == EVD_OK)
+        code = each_row(load,
+                        "SELECT name, first_sample, n, weights FROM weight_chunk"
+                        " WHERE dataset = ?1 ORDER BY name, first_sample",
+                        dataset->id, read_weights);
     if (code == EVD_OK && load->next != dataset->samples)
         code = damaged(load);
     return code == EVD_OK ? reader->dataset_end(reader->arg, load->err) : code;
@@ -241,7 +277,7 @@ int engine_load(struct engine *engine, const struct store_reader *reader, uint64
                         " FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
                         0, read_dataset);
 
-    free(load.labels);
+    free(load.buffer);
     if (code == EVD_OK)
         code = each_row(&load,
                         "SELECT id, name, dataset, batch_size, world_size, seed, created, mode,"

@@ -47,6 +47,14 @@ static const char *const migrations[] = {
     "  width INTEGER NOT NULL," /* 1, 2 or 4 bytes a label; all ones: unlabelled */
     "  labels BLOB NOT NULL,"
     "  UNIQUE(dataset, first_sample)) STRICT;"
+    "CREATE TABLE weight_chunk("
+    "  id INTEGER PRIMARY KEY,"
+    "  dataset INTEGER NOT NULL REFERENCES dataset,"
+    "  name TEXT NOT NULL," /* of the column */
+    "  first_sample INTEGER NOT NULL,"
+    "  n INTEGER NOT NULL,"
+    "  weights BLOB NOT NULL," /* float64 */
+    "  UNIQUE(dataset, name, first_sample)) STRICT;"
     "CREATE TABLE job("
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL UNIQUE,"

@@ -19,7 +19,8 @@ static int checkpoint(struct engine *engine)
 /* Deletes a slice of one dropped dataset, and its row when nothing else is left of it. */
 static int sweep_one(struct engine *engine, uint64_t dataset)
 {
-    static const enum sql_statement slices[] = {SQL_GARBAGE_LABELS, SQL_GARBAGE_CLASSES};
+    static const enum sql_statement slices[] = {SQL_GARBAGE_LABELS, SQL_GARBAGE_WEIGHTS,
+                                                SQL_GARBAGE_CLASSES};
 
     for (size_t i = 0; i < sizeof(slices) / sizeof(*slices); i++) {
         int rc = sqlite_run(engine, slices[i], NULL, "uu", dataset, (uint64_t)SWEEP_CHUNKS);

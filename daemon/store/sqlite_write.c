@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 #include "proto/limits.h"
 
 /* EVD_OK for a statement that ran. */
@@ -23,6 +24,10 @@ static int changed(struct engine *engine, int rc, int refusal, const char *messa
 }
 
 /* ---- datasets ---- */
+
+static const char not_continued[] =
+    "this does not continue what is stored of the draft (an earlier piece failed, or it was "
+    "dropped): load the dataset again";
 
 static uint8_t narrowest(const uint32_t *labels, size_t n)
 {
@@ -66,6 +71,33 @@ static int add_labels(struct engine *engine, const struct store_chunk *chunk, st
     return code;
 }
 
+static int add_weights(struct engine *engine, const struct store_chunk *chunk,
+                       struct evd_error *err)
+{
+    uint64_t end = 0, *weights;
+    int code =
+        ran(engine, sqlite_run(engine, SQL_WEIGHTS_END, &end, "us", chunk->dataset, chunk->column),
+            err);
+
+    if (code != EVD_OK)
+        return code;
+    if (end != chunk->first_weight)
+        return error_set(err, EVD_E_CONFLICT, "store", "%s", not_continued);
+    weights = malloc(chunk->weights_n * sizeof(*weights));
+    if (!weights)
+        return sqlite_error(engine, SQLITE_NOMEM, err);
+    memcpy(weights, chunk->weights, chunk->weights_n * sizeof(*weights));
+    for (size_t i = 0; i < chunk->weights_n; i++)
+        weights[i] = htole64(weights[i]);
+    code = ran(engine,
+               sqlite_run(engine, SQL_WEIGHTS_ADD, NULL, "usuub", chunk->dataset, chunk->column,
+                          chunk->first_weight, (uint64_t)chunk->weights_n, (const void *)weights,
+                          chunk->weights_n * sizeof(*weights)),
+               err);
+    free(weights);
+    return code;
+}
+
 static uint64_t count_names(const char *names, size_t bytes)
 {
     uint64_t count = 0;
@@ -91,10 +123,7 @@ static int draft_append(struct engine *engine, const struct store_chunk *chunk,
         sqlite_run(engine, SQL_DRAFT_GROW, NULL, "uuuuu", chunk->dataset, (uint64_t)chunk->n,
                    chunk->first_sample, count_names(chunk->class_names, chunk->class_names_bytes),
                    (uint64_t)chunk->first_class);
-    int code = changed(engine, rc, EVD_E_CONFLICT,
-                       "this does not continue what is stored of the draft (an earlier piece "
-                       "failed, or it was dropped): load the dataset again",
-                       err);
+    int code = changed(engine, rc, EVD_E_CONFLICT, not_continued, err);
 
     if (code == EVD_OK && chunk->class_names_bytes > 0)
         code = ran(engine,
@@ -104,18 +133,24 @@ static int draft_append(struct engine *engine, const struct store_chunk *chunk,
                    err);
     if (code == EVD_OK && chunk->n > 0)
         code = add_labels(engine, chunk, err);
+    if (code == EVD_OK && chunk->weights_n > 0)
+        code = add_weights(engine, chunk, err);
     return code;
 }
 
 static int draft_commit(struct engine *engine, const struct store_dataset *dataset,
                         struct evd_error *err)
 {
-    int rc = sqlite_run(engine, SQL_DRAFT_COMMIT, NULL, "uuuuuuu", dataset->id,
+    int rc = sqlite_run(engine, SQL_WEIGHTS_UNEVEN, NULL, "uu", dataset->id, dataset->samples);
+
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(engine, SQL_DRAFT_COMMIT, NULL, "uuuuuuu", dataset->id,
                         (uint64_t)dataset->version, dataset->created, dataset->labelled,
                         dataset->checksum, dataset->samples, (uint64_t)dataset->classes);
-
-    return changed(engine, rc, EVD_E_CONFLICT,
-                   "the draft is gone or not all of it was stored: load the dataset again", err);
+    if (rc == SQLITE_ROW || (rc == SQLITE_DONE && sqlite3_changes(engine->db) == 0))
+        return error_set(err, EVD_E_CONFLICT, "store",
+                         "the draft is gone or not all of it was stored: load the dataset again");
+    return ran(engine, rc, err);
 }
 
 static int dataset_drop(struct engine *engine, uint64_t id, struct evd_error *err)

@@ -58,7 +58,8 @@ static size_t op_bytes(const struct store_op *op)
 
     switch (op->kind) {
     case STORE_DRAFT_APPEND:
-        bytes += op->chunk.n * sizeof(*op->chunk.labels) + op->chunk.class_names_bytes;
+        bytes += op->chunk.n * sizeof(*op->chunk.labels) + op->chunk.class_names_bytes +
+                 op->chunk.weights_n * sizeof(*op->chunk.weights);
         break;
     case STORE_JOB_CREATE:
     case STORE_REVISION_ADD:

@@ -23,7 +23,7 @@
 
 enum store_kind {
     STORE_DRAFT_CREATE,   /* a dataset that is not visible yet */
-    STORE_DRAFT_APPEND,   /* class names and labels at its end */
+    STORE_DRAFT_APPEND,   /* class names, labels, weights at its end */
     STORE_DRAFT_COMMIT,   /* becomes visible, with version, totals and checksum */
     STORE_DATASET_DROP,   /* a draft or a committed version, with all its chunks */
     STORE_JOB_CREATE,     /* a job and its revision 0 */
@@ -50,6 +50,10 @@ struct store_chunk {
     uint32_t first_class;
     const char *class_names; /* NUL-ended names from class first_class on; bytes in all */
     size_t class_names_bytes;
+    const char *column; /* a piece of a weight column of that name, or NULL */
+    uint64_t first_weight;
+    const double *weights; /* weights_n values from sample first_weight on */
+    size_t weights_n;
 };
 
 struct store_job {
@@ -113,7 +117,7 @@ int store_open(struct store **out, const char *path, void (*wake)(void *), void 
                struct evd_error *err);
 
 /* What was committed, read back once after opening and before store_start: datasets (class names and
- * label chunks in order, then dataset_end), then jobs with their revisions in order and progress.
+ * label chunks in order, weight columns one after the other, then dataset_end), then jobs with their revisions in order and progress.
  * Drafts are deleted, not reported. A callback that returns non-zero stops the load with that code
  * and its error. Pointers are valid during the callback only. */
 struct store_reader {

@@ -246,6 +246,59 @@ static void the_checksum_sees_names_and_labels(void **state)
                 UINT64_C(0xF31955075A123EA5));
 }
 
+static int add_weights(struct dataset_builder *b, const char *column, const double *values,
+                       size_t n)
+{
+    struct evd_error err;
+    int code = dataset_builder_weights(b, str(column), values, n, &err);
+
+    if (code == EVD_E_BAD_VALUE)
+        assert_non_null(strstr(err.message, "column"));
+    return code;
+}
+
+static void weight_columns(void **state)
+{
+    struct dataset_builder *b = builder_with(1), *other = builder_with(1);
+    struct dataset *d, *e;
+    struct evd_error err;
+
+    (void)state;
+    add_labels(b, (const uint32_t[]){0, 0, 0}, 3);
+    add_labels(other, (const uint32_t[]){0, 0, 0}, 3);
+    assert_int_equal(dataset_builder_column(b, str("loss")), 0);
+    assert_int_equal(add_weights(b, "loss", (const double[]){0.5, -0.0}, 2), EVD_OK);
+    assert_int_equal(dataset_builder_column(b, str("loss")), 2);
+    assert_int_equal(add_weights(b, "age", (const double[]){1, 2, 3}, 3), EVD_OK);
+    for (int i = 0; i < 3; i++) {
+        const double bad[] = {1, i == 0 ? -1 : i == 1 ? NAN : INFINITY};
+        assert_int_equal(add_weights(b, "loss", bad, 2), EVD_E_BAD_VALUE);
+        assert_int_equal(add_weights(b, "bad", bad, 2), EVD_E_BAD_VALUE);
+    }
+    assert_int_equal(add_weights(b, "", NULL, 0), EVD_E_BAD_VALUE);
+    assert_int_equal(dataset_build(b, &d, &err), EVD_E_BAD_VALUE); /* loss is too short */
+    assert_string_equal(err.detail, "loss");
+    assert_int_equal(add_weights(b, "loss", (const double[]){7}, 1), EVD_OK);
+    d = build(b);
+    assert_memory_equal(dataset_weights(d, str("loss")), ((const double[]){0.5, 0.0, 7}), 24);
+    assert_memory_equal(dataset_weights(d, str("age")), ((const double[]){1, 2, 3}), 24);
+    assert_null(dataset_weights(d, str("bad")));
+
+    /* In another order, from other pieces: the same dataset. */
+    assert_int_equal(add_weights(other, "age", (const double[]){1, 2, 3}, 3), EVD_OK);
+    assert_int_equal(add_weights(other, "loss", (const double[]){0.5, 0.0, 7}, 3), EVD_OK);
+    e = build(other);
+    assert_true(d->checksum == e->checksum);
+    dataset_free(d);
+    dataset_free(e);
+
+    b = builder_with(1);
+    for (char name[] = "a"; name[0] < 'a' + (int)DATASET_MAX_COLUMNS; name[0]++)
+        assert_int_equal(add_weights(b, name, (const double[]){1}, 1), EVD_OK);
+    assert_int_equal(add_weights(b, "z", (const double[]){1}, 1), EVD_E_LIMIT);
+    dataset_builder_free(b);
+}
+
 static void the_summary(void **state)
 {
     /* Counts 4, 0, 2, 2: shares 1/2, 1/4, 1/4. */
@@ -290,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_bad_chunk_leaves_nothing),
         cmocka_unit_test(without_labels_there_is_no_dataset),
         cmocka_unit_test(the_checksum_sees_names_and_labels),
+        cmocka_unit_test(weight_columns),
         cmocka_unit_test(the_summary),
     };
 

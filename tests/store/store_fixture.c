@@ -93,6 +93,10 @@ static int paint_chunk(void *arg, const struct store_chunk *c, struct evd_error 
         else
             paint(arg, " %u", c->labels[i]);
     }
+    if (c->weights_n > 0)
+        paint(arg, " | %s %" PRIu64 ":", c->column, c->first_weight);
+    for (size_t i = 0; i < c->weights_n; i++)
+        paint(arg, " %g", c->weights[i]);
     return EVD_OK;
 }
 
@@ -222,6 +226,17 @@ struct noted_op op_labels(uint64_t id, uint64_t first, const uint32_t *labels, s
     return (struct noted_op){
         .op = {.kind = STORE_DRAFT_APPEND,
                .chunk = {.dataset = id, .first_sample = first, .labels = labels, .n = n}}};
+}
+
+struct noted_op op_weights(uint64_t id, const char *column, uint64_t first, const double *weights,
+                           size_t n)
+{
+    return (struct noted_op){.op = {.kind = STORE_DRAFT_APPEND,
+                                    .chunk = {.dataset = id,
+                                              .column = column,
+                                              .first_weight = first,
+                                              .weights = weights,
+                                              .weights_n = n}}};
 }
 
 struct noted_op op_commit(uint64_t id, uint32_t version, uint64_t samples, uint32_t classes)

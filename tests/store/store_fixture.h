@@ -45,6 +45,8 @@ struct noted_op {
 struct noted_op op_draft(uint64_t id, const char *name);
 struct noted_op op_classes(uint64_t id, uint32_t first, const char *names, size_t bytes);
 struct noted_op op_labels(uint64_t id, uint64_t first, const uint32_t *labels, size_t n);
+struct noted_op op_weights(uint64_t id, const char *column, uint64_t first, const double *weights,
+                           size_t n);
 struct noted_op op_commit(uint64_t id, uint32_t version, uint64_t samples, uint32_t classes);
 struct noted_op op_drop(uint64_t id);
 struct noted_op op_job(uint64_t id, const char *name, uint64_t dataset);

@@ -106,6 +106,29 @@ static void labels_keep_their_value_in_every_width(void **state)
                         " | 3: 255 65534 - | 6: 65535 1000000 - | 9: - - -\n");
 }
 
+static void weight_columns_survive(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t labels[] = {0, 0, 0};
+    const double weights[] = {0.5, 0, 1e300};
+    char picture[4096];
+
+    fixture_open(f, NULL, 0);
+    assert_int_equal(run(f, op_draft(1, "w")), EVD_OK);
+    assert_int_equal(run(f, op_weights(1, "loss", 0, weights, 2)), EVD_OK);
+    assert_int_equal(run(f, op_labels(1, 0, labels, 3)), EVD_OK);
+    assert_int_equal(run(f, op_weights(1, "age", 0, weights, 3)), EVD_OK);
+    assert_int_equal(run(f, op_weights(1, "loss", 0, weights, 1)), EVD_E_CONFLICT); /* again */
+    assert_int_equal(run(f, op_weights(1, "loss", 3, weights, 1)), EVD_E_CONFLICT); /* a gap */
+    assert_int_equal(run(f, op_weights(9, "loss", 0, weights, 1)), EVD_E_CONFLICT); /* no draft */
+    assert_int_equal(run(f, op_commit(1, 1, 3, 0)), EVD_E_CONFLICT); /* loss is too short */
+    assert_int_equal(run(f, op_weights(1, "loss", 2, weights + 2, 1)), EVD_OK);
+    assert_int_equal(run(f, op_commit(1, 1, 3, 0)), EVD_OK);
+    fixture_reopen(f, picture, sizeof(picture));
+    assert_string_equal(picture, "dataset 1 w v1 at 2001: 2/3 in 0, fffffffffffffffe | 0: 0 0 0"
+                                 " | age 0: 0.5 0 1e+300 | loss 0: 0.5 0 | loss 2: 1e+300\n");
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -281,6 +304,7 @@ int main(void)
         TEST(replacing_and_dropping),
         TEST(drafts_vanish),
         TEST(labels_keep_their_value_in_every_width),
+        TEST(weight_columns_survive),
         TEST(what_does_not_fit_is_refused),
         TEST(a_group_is_one_commit_and_one_failure_stays_alone),
         TEST(the_queue_is_bounded),
