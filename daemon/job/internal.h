@@ -3,10 +3,14 @@
  * out each once, and knows which are acknowledged and which came back. A shared job has one cursor
  * with any number of streams; a ranked job has a cursor for each rank, with at most one stream.
  *
- *     job.c       events in, effects out, asking          history.c   revisions and their plans
- *     stream.c    open, credit, ack, close; handing out   cursor.c    the steps of one cursor
- *     update.c    a change of strategy                    progress.c  what is durable, and who
- * waits for it restore.c   from the store                          check.c     invariants
+ *     job.c       events in, effects out, asking
+ *     stream.c    open, credit, ack, close; handing out
+ *     cursor.c    the steps of one cursor
+ *     update.c    a change of strategy
+ *     history.c   revisions and their plans
+ *     progress.c  what is durable, and who waits for it
+ *     restore.c   from the store
+ *     check.c     invariants
  */
 #ifndef JOB_INTERNAL_H
 #define JOB_INTERNAL_H
@@ -26,12 +30,11 @@ struct revision {
 };
 
 /* In the order of numbers and of positions. The strategy of a step is the last one that begins at
- * or before it. Plans are held from items[held] on. */
+ * or before it. Plans are held from items[held] on. While an update is being stored, the first
+ * `certain` stay whatever becomes of it; without one, all. */
 struct history {
     struct revision *items;
-    uint32_t count, capacity, held;
-    uint32_t
-        certain; /* how many stay whatever becomes of the update under way; count without one */
+    uint32_t count, capacity, held, certain;
 };
 
 int revision_place(const struct revision *revision, struct evd_error *err); /* its plan */

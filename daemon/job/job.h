@@ -5,19 +5,31 @@
  * clock; the tests drive it line by line and print the trace. One job is used by one thread.
  *
  *   open, credit, ack, close, ready -> | job_step | -> deliver, epoch_end, revision
- *   update, flush, stored           -> |          | -> store_revision, store_progress, updated,
- * acked
+ *   update, flush, stored           -> |          | -> store_*, updated, acked, dirty
  *
  * A step is (epoch, step). Its batch is a pure function of it, so nothing drawn is kept: a step
- * that comes back is simply handed out again.
+ * that comes back is simply handed out again, and says so (`redelivered`).
  *
- * Shared mode: each step goes to one worker, whichever has room; a lost worker's steps go to
- * others. An epoch ends, for all at once, when all its steps are acknowledged. Ranked mode: each
- * rank gets its slice of every step, in order; a rank that comes back continues at its lowest
- * unacknowledged step. An epoch ends for a rank when it has acknowledged its last step; it may go
- * on without the others (data-parallel ranks move in lockstep anyway).
+ *         handed out              acknowledged
+ *   new ------------> held by one -----------> done
+ *                      ^     |
+ *         handed out   |     v   its worker is gone
+ *                      returned     (goes out before anything new, the lowest first)
+ *
+ * Shared mode: each step goes to one worker, whichever has room and waits longest. An epoch ends,
+ * for all at once, when all its steps are done.
+ *
+ * Ranked mode: each rank gets its slice of every step, in order; the life of a step is that of each
+ * rank's slice. A rank that comes back continues at its lowest step not done. An epoch ends for a
+ * rank when its last step is done; it may go on without the others (data-parallel ranks move in
+ * lockstep anyway).
  *
  * After the end of an epoch a stream's window is 0 until JOB_CREDIT.
+ *
+ * A change of strategy begins at one step for everybody, never at one that was handed out. Until
+ * it is durable nothing from there on is handed out, nor anything under a recorded revision that it
+ * cancels; steps before it go on. It cancels the recorded revisions that begin after the first step
+ * not handed out. An epoch's length is fixed by the strategy in force at its first step.
  */
 #ifndef JOB_JOB_H
 #define JOB_JOB_H
@@ -61,7 +73,8 @@ enum job_when {
 enum job_event_kind {
     JOB_OPEN,   /* owner, rank, world, window -> stream, or refused */
     JOB_CREDIT, /* stream, window: how many unacknowledged batches it takes */
-    JOB_ACK,    /* stream, generation, at, through, token; only what the stream holds */
+    JOB_ACK,    /* stream, generation, at, through, token; refused if the stream does not hold it,
+                   so also the second time */
     JOB_CLOSE,  /* stream: closed by the worker or its connection is gone */
     JOB_READY,  /* stream: its send buffer has room again */
     JOB_UPDATE, /* plan (built, not placed; passes over on success), revision, when, at, token */
@@ -124,7 +137,10 @@ int job_new(struct job **out, const struct job_config *config, struct plan *plan
 void job_free(struct job *job);
 
 /* Restoring from the store, before any event: the recorded revisions after the first, in order,
- * then progress. Plans are built, not placed; references pass over on success. */
+ * then progress. Plans are built, not placed; references pass over on success. Steps are handed out
+ * in order, so those below an acknowledged one came back (`redelivered`); what was handed out above
+ * the highest acknowledged one is not known any more and counts as new. After an error the job can
+ * only be freed. */
 int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
                          struct plan *plan, struct evd_error *err);
 struct job_progress {
