@@ -90,6 +90,8 @@ typedef struct evd_stream evd_stream; /* one worker attached to a job */
 typedef struct evd_upload evd_upload; /* one dataset on its way to the daemon */
 
 #define EVD_NO_TIME_LIMIT (-1)
+/* Bytes of UTF-8 in the name of a dataset, job or class, at most. */
+#define EVD_NAME_LIMIT 128
 
 /* The version of the library, "0.1.0". Static storage. */
 EVD_API const char *evd_version(void);

@@ -1,0 +1,155 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- arguments ---- */
+
+enum { OPTION_JSON = 0x1000 };
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+    struct cli *cli = state->input;
+
+    switch (key) {
+    case 's':
+        cli->server = arg;
+        return 0;
+    case OPTION_JSON:
+        cli->json = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option common_options[] = {
+    {"server", 's', "ADDRESS", 0, "Where evendrawd listens: unix:/path or tcp:host:port", 0},
+    {"json", OPTION_JSON, NULL, 0, "Print the daemon's answer as JSON", 0},
+    {0},
+};
+
+static const struct argp common_argp = {.options = common_options, .parser = parse_common};
+
+const struct argp_child cli_children[] = {
+    {&common_argp, 0, "Common options:", 1},
+    {0},
+};
+
+void cli_parse_init(struct argp_state *state)
+{
+    struct cli **input = state->input;
+
+    state->child_inputs[0] = *input;
+}
+
+void cli_positional(struct argp_state *state, const char *arg, const char **slots, unsigned count)
+{
+    if (state->arg_num >= count)
+        argp_error(state, "'%s' is one argument too many", arg);
+    else
+        slots[state->arg_num] = arg;
+}
+
+uint64_t cli_number(struct argp_state *state, const char *option, const char *text, uint64_t min,
+                    uint64_t max)
+{
+    unsigned long long value;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max)
+        argp_error(state, "%s: '%s' is not a whole number from %llu to %llu", option, text,
+                   (unsigned long long)min, (unsigned long long)max);
+    return value;
+}
+
+/* ---- errors ---- */
+
+int cli_failed(struct cli *cli, int code)
+{
+    fprintf(stderr, "evendraw: %s (%s)\n", evd_error_message(cli->client), evd_error_name(code));
+    switch (code) {
+    case EVD_E_CONNECT:
+    case EVD_E_CLOSED:
+    case EVD_E_TIMEOUT:
+        cli->status = EXIT_CONNECT;
+        break;
+    case EVD_E_USAGE:
+        cli->status = EXIT_USAGE;
+        break;
+    default:
+        cli->status = EXIT_REFUSED;
+    }
+    return cli->status;
+}
+
+int cli_error(struct cli *cli, int status, const char *format, ...)
+{
+    va_list ap;
+
+    fputs("evendraw: ", stderr);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    cli->status = status;
+    return status;
+}
+
+/* ---- the daemon ---- */
+
+bool cli_connect(struct cli *cli)
+{
+    evd_client_options options = {.client_name = "evendraw"};
+    int code;
+
+    if (cli->client != NULL)
+        return true;
+    code = evd_connect(cli->server, &options, &cli->client);
+    if (code == EVD_E_BAD_VALUE) {
+        cli_error(cli, EXIT_USAGE, "--server: %s", evd_error_message(cli->client));
+        return false;
+    }
+    if (code != EVD_OK)
+        cli_failed(cli, code);
+    return code == EVD_OK;
+}
+
+json_t *cli_call(struct cli *cli, const char *method, json_t *params)
+{
+    char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
+    char *result = NULL;
+    json_t *answer = NULL;
+    int code;
+
+    if (params && !text) {
+        cli_error(cli, EXIT_USAGE, "no memory, or an argument is not UTF-8");
+    } else if (cli_connect(cli)) {
+        code = evd_call(cli->client, method, text, &result);
+        if (code != EVD_OK)
+            cli_failed(cli, code);
+        else if ((answer = json_loads(result, 0, NULL)) == NULL)
+            cli_error(cli, EXIT_REFUSED, "%s: the answer is no JSON object, or there is no memory",
+                      method);
+    }
+    json_decref(params);
+    free(text);
+    evd_free(result);
+    return answer;
+}
+
+int cli_print_json(struct cli *cli, json_t *answer)
+{
+    char *text = json_dumps(answer, JSON_INDENT(2));
+
+    json_decref(answer);
+    if (text == NULL)
+        return cli_error(cli, EXIT_REFUSED, "no memory to print the answer");
+    puts(text);
+    free(text);
+    return EXIT_OK;
+}

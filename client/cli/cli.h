@@ -1,0 +1,105 @@
+/*
+ * The command line tool `evendraw`: one file per command, a table of them in main.c, and here what
+ * they share. It uses the public library only.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <evendraw.h>
+#include <jansson.h>
+
+/* Exit codes, documented in `evendraw --help`. */
+enum {
+    EXIT_OK = 0,
+    EXIT_REFUSED = 1, /* the daemon refused or failed */
+    EXIT_USAGE = 2,   /* the command line is wrong */
+    EXIT_CONNECT = 3, /* no daemon there, or the connection was lost */
+    EXIT_INPUT = 4,   /* a file cannot be read or is not what it should be */
+};
+
+struct cli {
+    const char *server; /* NULL: as evd_connect finds it */
+    bool json;
+    evd_client *client; /* NULL until cli_connect */
+    int status;         /* exit code of what failed last */
+};
+
+/* A command parses its own arguments; argv[0] is the command as it was called. Returns an exit
+ * code. */
+typedef int command_run(struct cli *cli, int argc, char **argv);
+command_run command_load, command_datasets, command_dataset_rm, command_stats, command_info,
+    command_job_create, command_job_set, command_job_ls, command_job_info, command_job_rm,
+    command_job_stats, command_pull;
+
+/* ---- cli.c: arguments, the daemon, errors ---- */
+
+/* --server and --json; the last child of every command's argp. A command's input struct begins with
+ * `struct cli *cli`, and its parser hands it on at ARGP_KEY_INIT by cli_parse_init. */
+extern const struct argp_child cli_children[];
+void cli_parse_init(struct argp_state *state);
+/* Stores a positional argument; one too many is a usage error. */
+void cli_positional(struct argp_state *state, const char *arg, const char **slots, unsigned count);
+/* The whole of `text` as a number from min to max, or a usage error that names the option. */
+uint64_t cli_number(struct argp_state *state, const char *option, const char *text, uint64_t min,
+                    uint64_t max);
+
+/* Connects unless it is connected. False: the reason was printed, and cli->status is set. */
+bool cli_connect(struct cli *cli);
+/* Calls a method; takes over the reference to params (NULL: none). NULL: the reason was printed. */
+json_t *cli_call(struct cli *cli, const char *method, json_t *params);
+/* Prints the library's last error and returns the exit code for it, which is also cli->status. */
+int cli_failed(struct cli *cli, int code);
+/* Prints an error of the tool's own and returns `status`. */
+int cli_error(struct cli *cli, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Prints the daemon's answer as it is and releases it. */
+int cli_print_json(struct cli *cli, json_t *answer);
+
+/* ---- print.c: what people read ---- */
+
+/* A field of an answer; 0, 0.0 or "" if it is not there. */
+uint64_t field_u64(const json_t *object, const char *key);
+double field_f64(const json_t *object, const char *key);
+const char *field_text(const json_t *object, const char *key);
+
+/* 1234567 as "1,234,567"; bytes as "1.2 MB"; seconds as "3 h 12 min". In a buffer of the caller. */
+typedef char text_t[40];
+const char *text_count(text_t out, uint64_t n);
+const char *text_bytes(text_t out, uint64_t bytes);
+const char *text_duration(text_t out, double seconds);
+const char *text_time(text_t out, uint64_t seconds_since_1970);
+
+/* Columns a text takes on the terminal. */
+int text_width(const char *text);
+/* Writes a text in exactly `width` columns, cut with "..." or padded on the right. */
+void print_padded(FILE *out, const char *text, int width);
+/* Columns of the terminal behind stdout, or 80. */
+int terminal_width(void);
+
+/* A table whose columns are as wide as they need to be; numbers stand on the right. */
+struct table;
+struct table *table_new(const char *const *titles, const bool *right, unsigned columns);
+void table_add(struct table *table, const char *text);
+void table_print(struct table *table); /* and frees it */
+
+/* A bar of `share` (0..1) of `width` columns: eighths of blocks on a UTF-8 terminal, or else '#'.
+ */
+void print_bar(double share, int width);
+
+/* ---- strategy.c: --strategy and --set ---- */
+
+/* Starts a strategy: `text` is a kind ("stratified") or a JSON object. NULL and a usage error. */
+json_t *strategy_parse(struct argp_state *state, const char *text);
+/* Adds "name=value"; a value that is JSON is taken as such, anything else as text. */
+void strategy_set(struct argp_state *state, json_t *strategy, const char *assignment);
+
+/* ---- pages.c: per-class answers that come in pages ---- */
+
+/* Calls `method` again and again until the per-class arrays named in `arrays` are whole. */
+json_t *pages_call(struct cli *cli, const char *method, json_t *params, const char *const *arrays);
+
+#endif

@@ -1,0 +1,103 @@
+/* `evendraw job info`: a job's settings, position and revisions. */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct args {
+    struct cli *cli;
+    const char *name;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *args = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        cli_parse_init(state);
+        return 0;
+    case ARGP_KEY_ARG:
+        cli_positional(state, arg, &args->name, 1);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "name the job (`evendraw job ls` lists them)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A strategy in one line: explicit weights of many classes are cut. */
+static void print_strategy(const json_t *strategy)
+{
+    char *text = json_dumps(strategy, JSON_COMPACT);
+
+    if (text != NULL && text_width(text) > 200)
+        print_padded(stdout, text, 200);
+    else
+        fputs(text ? text : "?", stdout);
+    free(text);
+}
+
+static void print_revisions(const json_t *revisions)
+{
+    const json_t *revision;
+    size_t i;
+
+    json_array_foreach(revisions, i, revision)
+    {
+        text_t time;
+
+        printf("  revision %-3" PRIu64 " from epoch %" PRIu64 " step %" PRIu64 ", %s: ",
+               field_u64(revision, "revision"), field_u64(revision, "epoch"),
+               field_u64(revision, "step"), text_time(time, field_u64(revision, "created")));
+        print_strategy(json_object_get(revision, "strategy"));
+        fputc('\n', stdout);
+    }
+}
+
+static void print_job(const json_t *job)
+{
+    const json_t *acked = json_object_get(job, "acked");
+    uint64_t world = field_u64(job, "world_size");
+    text_t one, two, three;
+
+    printf("job %s on %s, version %" PRIu64 "\n", field_text(job, "job"),
+           field_text(job, "dataset"), field_u64(job, "version"));
+    printf("  %s, batches of %s, last batch %s, seed %" PRIu64, field_text(job, "mode"),
+           text_count(one, field_u64(job, "batch_size")), field_text(job, "last_batch"),
+           field_u64(job, "seed"));
+    if (world > 0)
+        printf(", %" PRIu64 " ranks", world);
+    printf("\n  epoch %s, next step %s of %s", text_count(one, field_u64(job, "epoch")),
+           text_count(two, field_u64(job, "step")), text_count(three, field_u64(job, "steps")));
+    printf("; all before epoch %s step %s is acknowledged\n",
+           text_count(one, field_u64(acked, "epoch")), text_count(two, field_u64(acked, "step")));
+    printf(
+        "  %s workers, %s batches out, %s of plans%s\n", text_count(one, field_u64(job, "streams")),
+        text_count(two, field_u64(job, "outstanding")), text_bytes(three, field_u64(job, "memory")),
+        json_is_true(json_object_get(job, "updating")) ? ", an update is being stored" : "");
+    print_revisions(json_object_get(job, "revisions"));
+}
+
+int command_job_info(struct cli *cli, int argc, char **argv)
+{
+    static const struct argp argp = {
+        .parser = parse,
+        .args_doc = "NAME",
+        .doc = "Show a job's settings, its position, and the strategies it had and has.",
+        .children = cli_children};
+    struct args args = {.cli = cli};
+    json_t *answer;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &args);
+    answer = cli_call(cli, "job.info", json_pack("{s:s}", "job", args.name));
+    if (answer == NULL)
+        return cli->status;
+    if (cli->json)
+        return cli_print_json(cli, answer);
+    print_job(answer);
+    json_decref(answer);
+    return EXIT_OK;
+}

@@ -1,0 +1,252 @@
+#include "cli.h"
+
+#include <inttypes.h>
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+/* ---- fields ---- */
+
+uint64_t field_u64(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_integer(value) ? (uint64_t)json_integer_value(value) : 0;
+}
+
+double field_f64(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+const char *field_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+/* ---- numbers ---- */
+
+const char *text_count(text_t out, uint64_t n)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+    char *to = out;
+
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = '\0';
+    return out;
+}
+
+const char *text_bytes(text_t out, uint64_t bytes)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};
+    double value = (double)bytes / 1000;
+    size_t unit = 0;
+
+    if (bytes < 1000) {
+        snprintf(out, sizeof(text_t), "%u B", (unsigned)bytes);
+        return out;
+    }
+    while (value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(out, sizeof(text_t), "%.1f %s", value, units[unit]);
+    return out;
+}
+
+const char *text_duration(text_t out, double seconds)
+{
+    unsigned long s = seconds > 0 && seconds < 1e15 ? (unsigned long)seconds : 0;
+
+    if (s >= 86400)
+        snprintf(out, sizeof(text_t), "%lu d %lu h", s / 86400, s / 3600 % 24);
+    else if (s >= 3600)
+        snprintf(out, sizeof(text_t), "%lu h %lu min", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(out, sizeof(text_t), "%lu min %lu s", s / 60, s % 60);
+    else
+        snprintf(out, sizeof(text_t), "%lu s", s);
+    return out;
+}
+
+const char *text_time(text_t out, uint64_t seconds_since_1970)
+{
+    time_t at = (time_t)seconds_since_1970;
+    struct tm tm;
+
+    if (localtime_r(&at, &tm) == NULL || strftime(out, sizeof(text_t), "%Y-%m-%d %H:%M", &tm) == 0)
+        snprintf(out, sizeof(text_t), "?");
+    return out;
+}
+
+/* ---- terminal ---- */
+
+int terminal_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    struct winsize size;
+    int width = 0;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        width = size.ws_col;
+    else if (columns != NULL)
+        width = atoi(columns);
+    if (width <= 0)
+        return 80;
+    return width < 40 ? 40 : width > 400 ? 400 : width;
+}
+
+/* Length in bytes and width in columns of the character at text; a byte that is none counts as one.
+ */
+static size_t character(const char *text, int *width)
+{
+    mbstate_t state = {0};
+    wchar_t wide;
+    size_t n = mbrtowc(&wide, text, strlen(text), &state);
+
+    if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
+        *width = 1;
+        return 1;
+    }
+    *width = wcwidth(wide) > 0 ? wcwidth(wide) : 0;
+    return n;
+}
+
+int text_width(const char *text)
+{
+    int total = 0;
+
+    while (*text != '\0') {
+        int width;
+        text += character(text, &width);
+        total += width;
+    }
+    return total;
+}
+
+void print_padded(FILE *out, const char *text, int width)
+{
+    int room = text_width(text) <= width ? width : width - 3;
+    int used = 0;
+
+    while (*text != '\0') {
+        int columns;
+        size_t n = character(text, &columns);
+        if (used + columns > room)
+            break;
+        fwrite(text, 1, n, out);
+        text += n;
+        used += columns;
+    }
+    if (*text != '\0')
+        used += fprintf(out, "...");
+    fprintf(out, "%*s", width > used ? width - used : 0, "");
+}
+
+void print_bar(double share, int width)
+{
+    static const char *const blocks[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    bool fine = isatty(STDOUT_FILENO) && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    int steps = fine ? 8 : 1;
+    int filled = (int)(share * width * steps + 0.5);
+
+    if (filled == 0 && share > 0)
+        filled = 1; /* little is not nothing */
+    for (int i = 0; i < filled / steps; i++)
+        fputs(fine ? "█" : "#", stdout);
+    fputs(blocks[filled % steps], stdout);
+}
+
+/* ---- tables ---- */
+
+#define TABLE_COLUMNS 12
+
+struct table {
+    const char *const *titles;
+    const bool *right;
+    unsigned columns;
+    size_t cells, capacity;
+    char **text;
+    int width[TABLE_COLUMNS];
+    bool failed; /* no memory */
+};
+
+struct table *table_new(const char *const *titles, const bool *right, unsigned columns)
+{
+    struct table *table = calloc(1, sizeof(*table));
+
+    if (table == NULL)
+        return NULL;
+    table->titles = titles;
+    table->right = right;
+    table->columns = columns;
+    for (unsigned i = 0; i < columns; i++)
+        table->width[i] = text_width(titles[i]);
+    return table;
+}
+
+void table_add(struct table *table, const char *text)
+{
+    int width;
+
+    if (table == NULL || table->failed)
+        return;
+    if (table->cells == table->capacity) {
+        size_t capacity = table->capacity ? table->capacity * 2 : 64;
+        char **grown = realloc(table->text, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            table->failed = true;
+            return;
+        }
+        table->text = grown;
+        table->capacity = capacity;
+    }
+    table->text[table->cells] = strdup(text);
+    if (table->text[table->cells] == NULL) {
+        table->failed = true;
+        return;
+    }
+    width = text_width(text);
+    if (width > table->width[table->cells % table->columns])
+        table->width[table->cells % table->columns] = width;
+    table->cells++;
+}
+
+static void print_cell(const struct table *table, unsigned column, const char *text)
+{
+    int pad = table->width[column] - text_width(text);
+    bool last = column + 1 == table->columns;
+
+    printf("%*s%s%*s", table->right[column] ? pad : 0, "", text,
+           table->right[column] || last ? 0 : pad, "");
+    fputs(last ? "\n" : "  ", stdout);
+}
+
+void table_print(struct table *table)
+{
+    if (table == NULL || table->failed)
+        fputs("evendraw: no memory to print the table\n", stderr);
+    if (table == NULL)
+        return;
+    if (table->cells > 0 && !table->failed) {
+        for (unsigned i = 0; i < table->columns; i++)
+            print_cell(table, i, table->titles[i]);
+        for (size_t i = 0; i < table->cells; i++)
+            print_cell(table, i % table->columns, table->text[i]);
+    }
+    for (size_t i = 0; i < table->cells; i++)
+        free(table->text[i]);
+    free(table->text);
+    free(table);
+}

@@ -1,0 +1,189 @@
+/* CSV and TSV with a header line; the label's column is chosen by name. Parsed by libcsv. */
+#include "source.h"
+
+#include <csv.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CELL_LIMIT (16u << 20) /* bytes: beyond it a quote was surely never closed */
+#define NO_COLUMN  UINT32_MAX
+
+struct csv_reader {
+    struct source *source;
+    label_sink *sink;
+    void *arg;
+    bool ok;
+    bool has_header;
+    uint32_t columns;      /* of the header */
+    uint32_t label_column; /* or NO_COLUMN until it was met */
+    uint32_t cell;         /* in this row, from 0 */
+    uint64_t newlines;     /* within quotes in this row */
+    int row_end;           /* the character that ended the row before */
+    char *names;           /* the header's columns, for messages: "a, b, c" */
+    char *label;           /* this row's */
+    size_t label_len, label_cap;
+};
+
+static bool fail_memory(struct csv_reader *reader)
+{
+    return source_error(reader->source, "no memory for the line");
+}
+
+static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
+{
+    const char *wanted = reader->source->column;
+    size_t old = reader->names ? strlen(reader->names) : 0;
+    char *names = realloc(reader->names, old + len + 3);
+
+    if (names == NULL)
+        return fail_memory(reader);
+    reader->names = names;
+    sprintf(names + old, "%s%.*s", old ? ", " : "", (int)len, text);
+    reader->columns++;
+    if (wanted == NULL || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
+        return true;
+    if (reader->label_column != NO_COLUMN)
+        return source_error(reader->source, "has two columns called '%s'", wanted);
+    reader->label_column = reader->columns - 1;
+    return true;
+}
+
+static bool header_row(struct csv_reader *reader)
+{
+    reader->has_header = true;
+    if (reader->label_column != NO_COLUMN)
+        return true;
+    if (reader->source->column == NULL && reader->columns == 1) {
+        reader->label_column = 0;
+        return true;
+    }
+    if (reader->source->column == NULL)
+        return source_error(reader->source,
+                            "say with --column which column holds the labels; it has: %s",
+                            reader->names);
+    return source_error(reader->source,
+                        "has no column '%s'; it has: %s (another delimiter? see --delimiter)",
+                        reader->source->column, reader->names);
+}
+
+static bool keep_label(struct csv_reader *reader, const char *text, size_t len)
+{
+    if (len > reader->label_cap) {
+        char *label = realloc(reader->label, len);
+        if (label == NULL)
+            return fail_memory(reader);
+        reader->label = label;
+        reader->label_cap = len;
+    }
+    if (len > 0)
+        memcpy(reader->label, text, len);
+    reader->label_len = len;
+    return true;
+}
+
+static bool data_row(struct csv_reader *reader)
+{
+    if (reader->cell != reader->columns)
+        return source_error(reader->source,
+                            "has %u cells, but the header has %u: quote cells that hold the "
+                            "delimiter, or see --delimiter",
+                            reader->cell, reader->columns);
+    if (!reader->sink(reader->arg, reader->label, reader->label_len))
+        return false;
+    reader->source->samples++;
+    return true;
+}
+
+static void on_cell(void *text, size_t len, void *arg)
+{
+    struct csv_reader *reader = arg;
+    const char *at = text, *end = at + len;
+
+    if (!reader->ok)
+        return;
+    for (; at && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        reader->newlines++;
+    if (!reader->has_header)
+        reader->ok = header_cell(reader, text, len);
+    else if (reader->cell == reader->label_column)
+        reader->ok = keep_label(reader, text, len);
+    reader->cell++;
+}
+
+/* An empty line. In a file of one column that is an empty cell, elsewhere no row at all. */
+static bool empty_row(struct csv_reader *reader)
+{
+    if (!reader->has_header || reader->columns > 1)
+        return true;
+    reader->label_len = 0;
+    reader->cell = 1;
+    return data_row(reader);
+}
+
+/* The end of a row, by `end`; -1: the end of the file. Both characters of CR LF come here. */
+static void on_row(int end, void *arg)
+{
+    struct csv_reader *reader = arg;
+    bool second = reader->cell == 0 && end == '\n' && reader->row_end == '\r';
+
+    reader->row_end = end;
+    if (!reader->ok || second)
+        return;
+    if (reader->cell == 0)
+        reader->ok = empty_row(reader);
+    else
+        reader->ok = reader->has_header ? data_row(reader) : header_row(reader);
+    reader->cell = 0;
+    if (reader->ok)
+        reader->source->line += 1 + reader->newlines;
+    reader->newlines = 0;
+}
+
+static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
+{
+    struct source *source = reader->source;
+    bool first = true;
+    char block[65536];
+    int n;
+
+    while ((n = source_bytes(source, block, sizeof(block))) > 0) {
+        /* Some editors put a byte order mark at a file's beginning. */
+        size_t mark = first && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+        size_t size = (size_t)n - mark;
+        size_t used = csv_parse(parser, block + mark, size, on_cell, on_row, reader);
+
+        first = false;
+        if (!reader->ok)
+            return false;
+        if (used < size)
+            return source_error(source, "a quote stands where none may be: %s",
+                                csv_strerror(csv_error(parser)));
+        if (csv_get_buffer_size(parser) > CELL_LIMIT)
+            return source_error(source, "a cell of over 16 MiB: a quote is not closed");
+    }
+    if (n < 0)
+        return false;
+    if (csv_fini(parser, on_cell, on_row, reader) != 0)
+        return source_error(source, "the file ends within quotes: a quote is not closed");
+    if (reader->ok && !reader->has_header)
+        return source_error(source, "has no header line");
+    return reader->ok;
+}
+
+bool source_read_csv(struct source *source, label_sink *sink, void *arg)
+{
+    struct csv_reader reader = {
+        .source = source, .sink = sink, .arg = arg, .ok = true, .label_column = NO_COLUMN};
+    struct csv_parser parser;
+    bool ok;
+
+    source->line = 1;
+    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL) != 0)
+        return source_error(source, "no memory to read it");
+    csv_set_delim(&parser, (unsigned char)source->delimiter);
+    ok = parse_all(&reader, &parser);
+    csv_free(&parser);
+    free(reader.names);
+    free(reader.label);
+    return ok;
+}
