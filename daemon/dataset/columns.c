@@ -94,7 +94,6 @@ static int start_column(const struct dataset_builder *builder, struct evd_str na
     if (builder->column_count == DATASET_MAX_COLUMNS)
         return error_set(err, EVD_E_LIMIT, "column", "a dataset has at most %u weight columns",
                          DATASET_MAX_COLUMNS);
-    *column = (struct weight_column){0};
     memcpy(column->name, name.data, name.len);
     return EVD_OK;
 }
@@ -103,7 +102,7 @@ int dataset_builder_weights(struct dataset_builder *builder, struct evd_str name
                             const double *values, size_t n, struct evd_error *err)
 {
     int at = find(builder->columns, builder->column_count, name);
-    struct weight_column fresh;
+    struct weight_column fresh = {0};
 
     if (at >= 0)
         return append(&builder->columns[at], values, n, err);

@@ -6,7 +6,7 @@
  * integer (1, 2 or 4 bytes) and, unless every class is one run of indices, a member table (4 bytes
  * a sample, 8 beyond 2^32 samples). A sample without a label keeps its index and is never drawn.
  *
- * Memory for S samples, N of them labelled, beside 8 to 16 bytes and the name for each class:
+ * Memory for S samples, N of them labelled, beside the name and 25 to 50 bytes for each class:
  *   at rest   S * width, and 4 N where a member table is needed: 5, 6 or 8 bytes a sample, 12 at
  *             most (u64 members with 4-byte labels); 8 more for each weight column
  *   building  never more than at rest plus half of S * width: the builder keeps labels narrow from
