@@ -60,9 +60,11 @@ struct rpc_host {
     void *arg;
     uint64_t (*now)(void *arg);  /* monotonic milliseconds */
     uint64_t (*wall)(void *arg); /* seconds since 1970 */
-    /* Runs the work; EVD_OK, or an error code and then nothing will be called. */
+    /* Has the work run, and done later, not from within this call; EVD_OK, or an error code and
+     * then nothing will be called. */
     int (*work)(void *arg, struct rpc_work *work);
-    /* The session has output: called from rpc_settle only, once for each. May close the session. */
+    /* The session has output: called from rpc_settle only, once for each. May call
+     * rpc_session_ready, or close the session. */
     void (*flush)(void *arg, void *conn);
     /* Call rpc_tick in RPC_TICK_MS. Not called again before that. */
     void (*arm)(void *arg);

@@ -1,0 +1,64 @@
+/*
+ * Builds: a strategy from a request on its way to a plan and into the records of a job.
+ *
+ *     build_start -> run (pool thread) -> built (loop thread) -> stored -> answered
+ */
+#ifndef RPC_BUILD_H
+#define RPC_BUILD_H
+
+#include "rpc/core.h"
+#include "sampler/strategy.h"
+
+/* When an update begins. */
+struct moment {
+    enum job_when when;
+    struct job_position at; /* JOB_AT */
+};
+
+struct build {
+    struct rpc_work work; /* first */
+    struct ticket ticket;
+    struct job_entry *entry; /* held */
+    struct strategy strategy;
+    struct plan_input input;
+    struct plan *plan; /* when built; until a job takes it */
+    int code;          /* of plan_build */
+    struct sampler_error refused;
+    struct revision
+        record; /* what will be recorded; author and strategy are there from the start */
+    struct store_op op;
+    struct moment moment; /* job.update */
+};
+
+/* Decodes the strategy and has its plan built as that revision; then `built` is called with the
+ * work. On an error the caller still owes the answer and nothing was started. */
+int build_start(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
+                uint32_t revision, void (*built)(struct rpc_work *), struct build **out);
+/* EVD_OK, or why there is no plan. */
+int build_result(const struct build *build, struct evd_error *err);
+/* Answers with the error; ends the build. */
+void build_fail(struct build *build, const struct evd_error *err);
+/* Ends it when the ticket was answered. */
+void build_free(struct build *build);
+
+/* The job core's part in job.update: JOB_STORE_REVISION (returns why the store refused it at once)
+ * and JOB_UPDATED. */
+int update_store(struct job_entry *entry, const struct job_effect *effect);
+void update_answer(struct job_entry *entry, const struct job_effect *effect);
+
+/* What all plans of a job have in common; may be read by any thread. */
+struct plan_base {
+    const struct dataset *dataset;
+    uint64_t seed;
+    uint32_t batch_size;
+    enum last_batch last_batch;
+};
+struct plan_base plan_base_of(const struct job_entry *entry);
+/* Builds a recorded revision's plan again; EVD_E_STORE if it is not what it was. Any thread. */
+int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
+                  uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
+
+/* PLAN_REFUSED and PLAN_NO_MEMORY as an error of the protocol. */
+int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);
+
+#endif

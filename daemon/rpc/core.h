@@ -1,0 +1,255 @@
+/*
+ * Inside of rpc/: what the calls share. Everything here belongs to the loop thread.
+ *
+ * Names: a `session` is a connection, a `stream` one attached worker of it, a `draft` a dataset
+ * that is being sent, a `job_entry` a job with all that the job core does not know about it.
+ */
+#ifndef RPC_CORE_H
+#define RPC_CORE_H
+
+#include "rpc/rpc.h"
+#include "dataset/dataset.h"
+#include "job/job.h"
+#include "proto/batch.h"
+#include "proto/limits.h"
+#include "proto/message.h"
+#include "proto/methods.h"
+#include "sampler/plan.h"
+
+#define RPC_SERVER_NAME "evendrawd 0.1.0"
+
+struct session {
+    struct rpc_session port; /* first: the host's view of it */
+    struct rpc *rpc;
+    uint64_t id;
+    char client[EVD_MAX_NAME + 1]; /* what hello said; recorded as the author of revisions */
+    bool greeted;
+    bool open;    /* until rpc_session_close */
+    bool closing; /* to be closed when its output is written */
+    bool queued;  /* in rpc->output */
+    uint32_t refs;
+    uint32_t last_stream, last_draft; /* numbers given out */
+    struct stream *streams[EVD_MAX_STREAMS];
+    uint32_t stream_count;
+    struct draft *drafts;
+    uint32_t draft_count;
+    struct session *prev, *next;               /* all sessions */
+    struct session *output_prev, *output_next; /* those to flush */
+};
+
+/* An answer that is owed to a message, now or later; the session may be gone when it comes. */
+struct ticket {
+    struct session *session;
+    uint32_t id;
+    bool request;       /* else a notification: results are dropped, errors become `error` */
+    const char *method; /* static */
+    size_t mark;        /* where the answer begins, between answer_begin and answer_end */
+    msgpack_packer packer;
+};
+
+/* A message being handled. A handler answers, or keeps the ticket for later, and returns EVD_OK; or
+ * it returns what it put into err, which is then the answer. */
+struct call {
+    struct rpc *rpc;
+    struct session *session;
+    struct ticket ticket;
+    struct evd_error err;
+};
+
+struct stream {
+    struct session *session;
+    struct job_entry *entry;
+    struct job_stream *worker; /* the job core's side of it */
+    uint32_t number;           /* unique in the connection */
+    uint32_t rank, world;
+    uint32_t window;
+    uint32_t generation; /* of the last batch */
+    struct batch_format format;
+    bool blocked;               /* the session was full: JOB_READY is due */
+    bool owed;                  /* a batch was handed out while the session was full: `late` */
+    struct job_effect late;     /* holds a reference to its plan */
+    struct stream *prev, *next; /* of the job */
+};
+
+/* A revision as it is recorded. */
+struct revision {
+    uint32_t generation, number;
+    struct job_position at;
+    struct epoch_shape shape; /* of at.epoch */
+    uint64_t digest, created;
+    char *author;
+    void *strategy; /* canonical MessagePack map */
+    size_t strategy_bytes;
+};
+
+enum job_status {
+    JOB_STATUS_CREATING, /* the name is taken, nothing else */
+    JOB_STATUS_LIVE,
+    JOB_STATUS_DROPPING, /* until the store has answered */
+    JOB_STATUS_DROPPED,  /* out of the table; pending work may still hold it */
+    JOB_STATUS_FAILED,   /* could not be restored: see failure */
+};
+
+struct job_entry {
+    struct rpc *rpc;
+    enum job_status status;
+    uint32_t refs;
+    uint64_t id; /* in the store */
+    char name[EVD_MAX_NAME + 1];
+    uint32_t name_len;
+    struct dataset *dataset; /* holds one of its users; NULL in a failed entry without one */
+    struct job_config config;
+    enum last_batch last_batch;
+    uint64_t seed, created;
+    struct job *job; /* while LIVE or DROPPING */
+    struct evd_error failure;
+    struct revision *revisions;
+    uint32_t revision_count, revision_cap;
+    struct build *update; /* the one update in progress */
+    struct stream *streams;
+    struct ack *acks; /* acknowledgements to be confirmed */
+    struct stats_cache *stats;
+    bool dirty;           /* JOB_FLUSH is due at the next tick */
+    bool store_progress;  /* the job core asked for it in this step */
+    int revision_refused; /* the store did not even take the revision: this code */
+};
+
+struct dataset_entry {
+    struct dataset *dataset;
+    bool dropping; /* until the store has answered; nobody finds it */
+};
+
+struct rpc {
+    struct rpc_host host;
+    struct store *store;
+    uint64_t started; /* host->now */
+    uint64_t next_id; /* of datasets and jobs in the store */
+    uint64_t last_session;
+    bool stopping, armed;
+    struct session *sessions;
+    uint32_t session_count, stream_count;
+    struct session *output;
+    struct dataset_entry *datasets; /* by name and version */
+    uint32_t dataset_count, dataset_cap;
+    struct job_entry **jobs; /* by name */
+    uint32_t job_count, job_cap;
+    struct draft *doomed;   /* drafts to be dropped from the store */
+    struct message message; /* the frame at hand */
+    union params params;
+    struct evd_buf discard; /* where answers go that nobody wants */
+    /* Drawing: working memory and columns, enough for every plan and batch. */
+    void *scratch;
+    size_t scratch_size;
+    void *columns[COLUMN_COUNT];
+};
+
+/* ---- session.c: sessions and their output ---- */
+
+void session_ref(struct session *session);
+void session_unref(struct session *session);
+/* The packer of a new message, and its end: too long or no memory disconnects the peer. */
+size_t session_begin(struct session *session, msgpack_packer *pk);
+void session_end(struct session *session, size_t mark);
+void session_wrote(struct session *session);
+void session_hang_up(struct session *session);
+
+struct ticket ticket_keep(struct call *call); /* holds the session until answered */
+/* Starts the answer; the caller packs the result's map and ends it. */
+msgpack_packer *answer_begin(struct ticket *ticket);
+/* A result that does not fit is replaced by an error. */
+void answer_end(struct ticket *ticket);
+void answer_error(struct ticket *ticket, const struct evd_error *err);
+/* The same for kept tickets, which end with it. */
+void ticket_end(struct ticket *ticket);
+void ticket_error(struct ticket *ticket, const struct evd_error *err);
+
+/* ---- tables.c: datasets and jobs by name ---- */
+
+/* version 0: the newest. NULL and NOT_FOUND. */
+struct dataset *datasets_find(struct rpc *rpc, struct evd_str name, uint32_t version,
+                              struct evd_error *err);
+uint32_t datasets_highest(struct rpc *rpc, struct evd_str name);
+/* Takes the dataset over; false without memory. */
+bool datasets_insert(struct rpc *rpc, struct dataset *dataset);
+struct dataset_entry *datasets_entry(struct rpc *rpc, const struct dataset *dataset);
+void datasets_remove(struct rpc *rpc, struct dataset_entry *entry);
+
+struct job_entry *entry_find(struct rpc *rpc, struct evd_str name);
+/* A job that serves: NULL and NOT_FOUND, CONFLICT or why it failed. */
+struct job_entry *entry_find_live(struct rpc *rpc, struct evd_str name, struct evd_error *err);
+/* A new entry in the table, its name reserved; NULL without memory. */
+struct job_entry *entry_insert(struct rpc *rpc, struct evd_str name, struct dataset *dataset);
+/* Out of the table; freed when nobody holds it. */
+void entry_remove(struct job_entry *entry);
+void entry_ref(struct job_entry *entry);
+void entry_unref(struct job_entry *entry);
+/* Room for one more revision; false without memory. */
+bool entry_reserve(struct job_entry *entry);
+/* Records a revision (its author and strategy pass over), reserved before; later ones than keep go.
+ */
+void entry_record(struct job_entry *entry, const struct revision *revision, uint32_t keep);
+void revision_fini(struct revision *revision);
+
+/* ---- entry.c: events into the job core, effects out of it ---- */
+
+/* job_step with the clock, and everything that its effects ask for. */
+int entry_drive(struct job_entry *entry, struct job_event *event, struct evd_error *err);
+/* The sink of every job; arg is its entry. */
+bool entry_effect(void *arg, const struct job_effect *effect);
+void entry_flush(struct job_entry *entry);
+
+/* An acknowledgement whose sender waits for the commit. */
+struct ack {
+    struct ticket ticket;
+    struct job_entry *entry;
+    struct job_position at;
+    uint32_t stream;
+    struct ack *prev, *next;
+};
+void ack_answer(struct ack *ack, int code);
+void ack_drop(struct ack *ack); /* unanswered */
+
+/* ---- stream_calls.c ---- */
+
+bool rpc_stream_deliver(struct stream *stream, const struct job_effect *effect);
+void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect);
+void rpc_stream_revision(struct stream *stream, const struct job_effect *effect);
+void rpc_stream_closed(struct stream *stream, int code, const char *message);
+/* Takes the worker off its job and frees the stream. */
+void rpc_stream_close(struct stream *stream);
+/* The session has room again. */
+void rpc_stream_ready(struct stream *stream);
+/* EVD_E_STRATEGY if the plan cannot answer these columns. */
+int rpc_stream_columns(const struct job_entry *entry, uint32_t columns, const struct plan *plan,
+                       struct evd_error *err);
+/* Working memory for draws of this plan; false without memory. */
+bool rpc_stream_prepare(struct rpc *rpc, const struct plan *plan);
+
+/* ---- dataset_calls.c, draft.c ---- */
+
+void drafts_die(struct session *session);
+void drafts_retry(struct rpc *rpc);
+void drafts_free(struct rpc *rpc);
+uint32_t drafts_highest(struct rpc *rpc, struct evd_str name);
+uint32_t drafts_count(struct rpc *rpc);
+
+/* ---- stats.c ---- */
+
+void stats_cache_free(struct stats_cache *cache); /* NULL is fine */
+
+/* ---- handlers: one for each method, wherever it fits ---- */
+
+#define RPC_HANDLER(id, wire) int do_##id(struct call *call, const struct params_##id *p);
+EVD_METHODS(RPC_HANDLER)
+#undef RPC_HANDLER
+
+/* ---- small things ---- */
+
+/* Into EVD_MAX_NAME + 1 bytes, of a name that was checked. */
+void rpc_name_copy(char *to, struct evd_str name);
+int rpc_no_memory(struct evd_error *err);
+void rpc_arm(struct rpc *rpc);
+/* store_submit, while there is a store. */
+int rpc_submit(struct rpc *rpc, struct store_op *op, struct evd_error *err);
+
+#endif

@@ -1,0 +1,169 @@
+/* dataset.list, dataset.info, dataset.stats and dataset.drop. */
+#include "rpc/core.h"
+#include "rpc/replies.h"
+
+#include <stdlib.h>
+
+int do_dataset_list(struct call *call, const struct params_dataset_list *p)
+{
+    struct rpc *rpc = call->rpc;
+    msgpack_packer *pk = answer_begin(&call->ticket);
+    uint32_t count = 0;
+
+    (void)p;
+    for (uint32_t i = 0; i < rpc->dataset_count; i++)
+        count += !rpc->datasets[i].dropping;
+    msgpack_pack_map(pk, 1);
+    pack_key_array(pk, "datasets", count);
+    for (uint32_t i = 0; i < rpc->dataset_count; i++) {
+        if (!rpc->datasets[i].dropping)
+            reply_dataset(pk, rpc->datasets[i].dataset);
+    }
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+int do_dataset_info(struct call *call, const struct params_dataset_info *p)
+{
+    struct dataset *dataset = datasets_find(call->rpc, p->dataset, p->version, &call->err);
+
+    if (!dataset)
+        return call->err.code;
+    reply_dataset(answer_begin(&call->ticket), dataset);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
+            struct page *out, struct evd_error *err)
+{
+    if (has_count && count > EVD_MAX_PAGE)
+        return error_set(err, EVD_E_LIMIT, "count",
+                         "\"count\" is at most %u: ask for the rest with \"first\"", EVD_MAX_PAGE);
+    if (has_first && first > classes)
+        return error_set(err, EVD_E_BAD_VALUE, "first",
+                         "\"first\" is %u, but there are %u classes, counted from 0", first,
+                         classes);
+    out->first = has_first ? first : 0;
+    out->count = has_count ? count : EVD_MAX_PAGE;
+    if (out->count > classes - out->first)
+        out->count = classes - out->first;
+    return EVD_OK;
+}
+
+void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+{
+    pack_key_array(pk, "class", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        pack_cstr(pk, dataset_class_name(dataset, page->first + i));
+}
+
+void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+{
+    pack_key_array(pk, "count", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+}
+
+static void pack_extreme(msgpack_packer *pk, const char *key, const struct dataset *dataset,
+                         uint32_t c, uint64_t count)
+{
+    pack_key_map(pk, key, 2);
+    pack_key_cstr(pk, "class", dataset_class_name(dataset, c));
+    pack_key_u64(pk, "count", count);
+}
+
+int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
+{
+    struct dataset *dataset = datasets_find(call->rpc, p->dataset, p->version, &call->err);
+    struct dataset_summary sum;
+    struct page page = {0};
+    msgpack_packer *pk;
+
+    if (!dataset || page_of(p->has_first, p->first, p->has_count, p->count, dataset->index.classes,
+                            &page, &call->err) != EVD_OK)
+        return call->err.code;
+    dataset_summarise(dataset, &sum);
+    pk = answer_begin(&call->ticket);
+    msgpack_pack_map(pk, 16);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_u64(pk, "samples", sum.samples);
+    pack_key_u64(pk, "labelled", sum.labelled);
+    pack_key_u64(pk, "unlabelled", sum.samples - sum.labelled);
+    pack_key_u64(pk, "classes", sum.classes);
+    pack_key_u64(pk, "empty_classes", sum.empty_classes);
+    pack_key_f64(pk, "imbalance_ratio", sum.imbalance_ratio);
+    pack_key_f64(pk, "entropy", sum.entropy);
+    pack_key_f64(pk, "balance", sum.balance);
+    pack_extreme(pk, "largest", dataset, sum.largest, sum.largest_count);
+    pack_extreme(pk, "smallest", dataset, sum.smallest, sum.smallest_count);
+    pack_key_u64(pk, "first", page.first);
+    pack_class_names(pk, dataset, &page);
+    pack_class_counts(pk, dataset, &page);
+    pack_key_array(pk, "share", page.count);
+    for (uint32_t i = 0; i < page.count; i++)
+        msgpack_pack_double(pk, (double)dataset_class_count(dataset, page.first + i) /
+                                    (double)sum.labelled);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+/* ---- dataset.drop ---- */
+
+struct drop {
+    struct store_op op;
+    struct ticket ticket;
+    struct rpc *rpc;
+    struct dataset *dataset;
+};
+
+static void drop_stored(struct store_op *op)
+{
+    struct drop *drop = op->owner;
+    struct dataset_entry *entry = datasets_entry(drop->rpc, drop->dataset);
+    msgpack_packer *pk;
+
+    if (op->error.code != EVD_OK) {
+        entry->dropping = false;
+        ticket_error(&drop->ticket, &op->error);
+    } else {
+        pk = answer_begin(&drop->ticket);
+        msgpack_pack_map(pk, 2);
+        pack_key_cstr(pk, "dataset", drop->dataset->name);
+        pack_key_u64(pk, "version", drop->dataset->version);
+        ticket_end(&drop->ticket);
+        datasets_remove(drop->rpc, entry);
+    }
+    free(drop);
+}
+
+int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
+{
+    struct rpc *rpc = call->rpc;
+    struct dataset *dataset = datasets_find(rpc, p->dataset, p->version, &call->err);
+    struct drop *drop;
+
+    if (!dataset)
+        return call->err.code;
+    if (dataset->users > 0)
+        return error_set(&call->err, EVD_E_CONFLICT, dataset->name,
+                         "dataset \"%s\" version %u is used by %u jobs: drop those first",
+                         dataset->name, dataset->version, dataset->users);
+    drop = calloc(1, sizeof(*drop));
+    if (!drop)
+        return rpc_no_memory(&call->err);
+    drop->rpc = rpc;
+    drop->dataset = dataset;
+    drop->op.kind = STORE_DATASET_DROP;
+    drop->op.dataset.id = dataset->id;
+    drop->op.done = drop_stored;
+    drop->op.owner = drop;
+    if (rpc_submit(rpc, &drop->op, &call->err) != EVD_OK) {
+        free(drop);
+        return call->err.code;
+    }
+    drop->ticket = ticket_keep(call);
+    datasets_entry(rpc, dataset)->dropping = true;
+    return EVD_OK;
+}

@@ -1,0 +1,360 @@
+#include "rpc/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "rpc/build.h"
+#include "rpc/replies.h"
+
+static const char *const mode_words[] = {[JOB_SHARED] = "shared", [JOB_RANKED] = "ranked"};
+static const char *const last_words[] = {
+    [LAST_SHORT] = "short", [LAST_DROP] = "drop", [LAST_PAD] = "pad"};
+
+const char *job_mode_word(enum job_mode mode)
+{
+    return mode_words[mode];
+}
+
+const char *job_last_word(enum last_batch last)
+{
+    return last_words[last];
+}
+
+int job_words_parse(struct evd_str mode, struct evd_str last, struct job_entry *entry,
+                    struct evd_error *err)
+{
+    if (str_is(mode, "shared"))
+        entry->config.mode = JOB_SHARED;
+    else if (str_is(mode, "ranked"))
+        entry->config.mode = JOB_RANKED;
+    else
+        return error_set(err, EVD_E_BAD_VALUE, "mode", "\"mode\" must be \"shared\" or \"ranked\"");
+    for (size_t i = 0; i < sizeof(last_words) / sizeof(last_words[0]); i++) {
+        if (str_is(last, last_words[i])) {
+            entry->last_batch = (enum last_batch)i;
+            return EVD_OK;
+        }
+    }
+    return error_set(err, EVD_E_BAD_VALUE, "last_batch",
+                     "\"last_batch\" must be \"short\", \"drop\" or \"pad\"");
+}
+
+static struct evd_str literal(const char *text)
+{
+    return (struct evd_str){text, (uint32_t)strlen(text)};
+}
+
+/* ---- job.create ---- */
+
+static int sizes_check(const struct params_job_create *p, const struct job_entry *entry,
+                       struct evd_error *err)
+{
+    if (p->batch_size == 0)
+        return error_set(err, EVD_E_BAD_VALUE, "batch_size", "\"batch_size\" must be at least 1");
+    if (p->batch_size > EVD_MAX_BATCH)
+        return error_set(err, EVD_E_LIMIT, "batch_size",
+                         "\"batch_size\" is %u, at most %u are allowed", p->batch_size,
+                         EVD_MAX_BATCH);
+    if (p->has_seed && p->seed > EVD_MAX_SEED)
+        return error_set(err, EVD_E_LIMIT, "seed", "\"seed\" must be below 2^63");
+    if (!p->has_world_size || p->world_size == 0)
+        return EVD_OK;
+    if (entry->config.mode == JOB_SHARED)
+        return error_set(err, EVD_E_BAD_VALUE, "world_size",
+                         "a shared job has no world_size: leave it out, or use mode \"ranked\"");
+    if (p->world_size > EVD_MAX_WORLD)
+        return error_set(err, EVD_E_LIMIT, "world_size",
+                         "\"world_size\" is %u, at most %u are allowed", p->world_size,
+                         EVD_MAX_WORLD);
+    if (p->batch_size % p->world_size != 0)
+        return error_set(
+            err, EVD_E_BAD_VALUE, "world_size",
+            "world_size %u does not divide batch_size %u: every rank gets an equal part "
+            "of each batch",
+            p->world_size, p->batch_size);
+    return EVD_OK;
+}
+
+static int entry_fill(struct job_entry *entry, const struct params_job_create *p,
+                      struct evd_error *err)
+{
+    struct evd_str mode = p->has_mode ? p->mode : literal("shared");
+    struct evd_str last = p->has_last_batch        ? p->last_batch
+                          : str_is(mode, "ranked") ? literal("drop")
+                                                   : literal("short");
+
+    if (job_words_parse(mode, last, entry, err) != EVD_OK || sizes_check(p, entry, err) != EVD_OK)
+        return err->code;
+    if (entry->config.mode == JOB_RANKED && entry->last_batch == LAST_SHORT)
+        return error_set(
+            err, EVD_E_BAD_VALUE, "last_batch",
+            "a ranked job cannot end an epoch with a short batch, since every rank gets "
+            "an equal part: use \"drop\" or \"pad\"");
+    entry->config.batch_size = p->batch_size;
+    entry->config.world_size = p->world_size;
+    entry->seed = p->seed;
+    entry->created = entry->rpc->host.wall(entry->rpc->host.arg);
+    entry->id = entry->rpc->next_id++;
+    return EVD_OK;
+}
+
+static void create_fail(struct build *build, const struct evd_error *err)
+{
+    entry_remove(build->entry);
+    build_fail(build, err);
+}
+
+static void create_stored(struct store_op *op)
+{
+    struct build *build = op->owner;
+    struct job_entry *entry = build->entry;
+
+    if (op->error.code != EVD_OK) {
+        struct evd_error err = op->error;
+
+        create_fail(build, &err);
+        return;
+    }
+    entry_record(entry, &build->record, 0);
+    build->record = (struct revision){0};
+    entry->status = JOB_STATUS_LIVE;
+    reply_job(answer_begin(&build->ticket), entry);
+    ticket_end(&build->ticket);
+    build_free(build);
+}
+
+/* The revision as the store takes it. */
+static void fill_store_revision(struct build *build, uint32_t keep)
+{
+    const struct revision *record = &build->record;
+
+    build->op.revision = (struct store_revision){
+        .job = build->entry->id,
+        .generation = record->generation,
+        .revision = record->number,
+        .keep_revision = keep,
+        .epoch = record->at.epoch,
+        .step = record->at.step,
+        .shape_steps = record->shape.steps,
+        .shape_last = record->shape.last_size,
+        .strategy = record->strategy,
+        .strategy_bytes = record->strategy_bytes,
+        .digest = record->digest,
+        .created = record->created,
+        .author = record->author,
+    };
+}
+
+static int create_store(struct build *build, struct evd_error *err)
+{
+    struct job_entry *entry = build->entry;
+
+    build->op.kind = STORE_JOB_CREATE;
+    build->op.done = create_stored;
+    build->op.owner = build;
+    build->op.job = (struct store_job){
+        .id = entry->id,
+        .name = entry->name,
+        .dataset = entry->dataset->id,
+        .batch_size = entry->config.batch_size,
+        .world_size = entry->config.world_size,
+        .seed = entry->seed,
+        .created = entry->created,
+        .mode = job_mode_word(entry->config.mode),
+        .last_batch = job_last_word(entry->last_batch),
+    };
+    fill_store_revision(build, 0);
+    return rpc_submit(entry->rpc, &build->op, err);
+}
+
+static void create_built(struct rpc_work *work)
+{
+    struct build *build = (struct build *)work;
+    struct job_entry *entry = build->entry;
+    struct plan *plan = build->plan;
+    struct evd_error err;
+
+    if (build_result(build, &err) != EVD_OK) {
+        create_fail(build, &err);
+        return;
+    }
+    build->record.created = entry->created;
+    build->record.digest = plan_digest(plan);
+    build->record.shape = plan_epoch(plan, 0);
+    if (job_new(&entry->job, &entry->config, plan, entry_effect, entry, &err) != EVD_OK) {
+        create_fail(build, &err);
+        return;
+    }
+    build->plan = NULL; /* the job's now */
+    if (create_store(build, &err) != EVD_OK)
+        create_fail(build, &err);
+}
+
+int do_job_create(struct call *call, const struct params_job_create *p)
+{
+    struct rpc *rpc = call->rpc;
+    struct dataset *dataset;
+    struct job_entry *entry;
+    struct build *build;
+
+    if (name_check(p->name, "name", &call->err) != EVD_OK)
+        return call->err.code;
+    entry = entry_find(rpc, p->name);
+    if (entry)
+        return error_set(&call->err, EVD_E_EXISTS, entry->name,
+                         "there is a job \"%s\" already: take another name, or drop it first",
+                         entry->name);
+    if (rpc->job_count >= EVD_MAX_JOBS)
+        return error_set(&call->err, EVD_E_LIMIT, "jobs",
+                         "there are %u jobs, and more are not allowed: drop some", EVD_MAX_JOBS);
+    dataset = datasets_find(rpc, p->dataset, p->version, &call->err);
+    if (!dataset)
+        return call->err.code;
+    entry = entry_insert(rpc, p->name, dataset);
+    if (!entry)
+        return rpc_no_memory(&call->err);
+    if (entry_fill(entry, p, &call->err) != EVD_OK ||
+        build_start(call, entry, p->strategy, 0, create_built, &build) != EVD_OK) {
+        entry_remove(entry);
+        return call->err.code;
+    }
+    return EVD_OK;
+}
+
+/* ---- job.update ---- */
+
+static void update_fail(struct build *build, const struct evd_error *err)
+{
+    build->entry->update = NULL;
+    build_fail(build, err);
+}
+
+static void update_stored(struct store_op *op)
+{
+    struct build *build = op->owner;
+    struct job_entry *entry = build->entry;
+    struct job_event event = {.kind = JOB_REVISION_STORED, .code = op->error.code};
+    struct evd_error err;
+
+    if (op->error.code == EVD_OK) {
+        entry_record(entry, &build->record, op->revision.keep_revision);
+        build->record = (struct revision){0};
+    }
+    entry_drive(entry, &event, &err); /* answers, and ends the build */
+}
+
+int update_store(struct job_entry *entry, const struct job_effect *effect)
+{
+    struct build *build = entry->update;
+    struct revision *record = &build->record;
+    struct evd_error err;
+
+    record->generation = effect->generation;
+    record->number = effect->revision;
+    record->at = effect->at;
+    record->shape = effect->shape;
+    record->digest = plan_digest(effect->plan);
+    record->created = entry->rpc->host.wall(entry->rpc->host.arg);
+    build->op.kind = STORE_REVISION_ADD;
+    build->op.done = update_stored;
+    build->op.owner = build;
+    build->op.job.id = entry->id;
+    fill_store_revision(build, effect->keep_revision);
+    return rpc_submit(entry->rpc, &build->op, &err);
+}
+
+void update_answer(struct job_entry *entry, const struct job_effect *effect)
+{
+    struct build *build = entry->update;
+    struct evd_error err;
+    msgpack_packer *pk;
+
+    entry->update = NULL;
+    if (effect->code != EVD_OK) {
+        error_set(&err, effect->code, entry->name,
+                  "the change of job \"%s\" could not be stored%s%s: its old strategy goes on",
+                  entry->name, build->op.error.message[0] ? ": " : "", build->op.error.message);
+        build_fail(build, &err);
+        return;
+    }
+    pk = answer_begin(&build->ticket);
+    msgpack_pack_map(pk, 4);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_u64(pk, "revision", effect->revision);
+    pack_key_u64(pk, "epoch", effect->at.epoch);
+    pack_key_u64(pk, "step", effect->at.step);
+    ticket_end(&build->ticket);
+    build_free(build);
+}
+
+static void update_built(struct rpc_work *work)
+{
+    struct build *build = (struct build *)work;
+    struct job_entry *entry = build->entry;
+    struct job_event event = {
+        .kind = JOB_UPDATE,
+        .plan = build->plan,
+        .revision = build->input.revision,
+        .when = build->moment.when,
+        .at = build->moment.at,
+        .token = 1, /* there is one update at a time */
+    };
+    struct evd_error err;
+    int code = build_result(build, &err);
+
+    for (struct stream *s = entry->streams; code == EVD_OK && s; s = s->next)
+        code = rpc_stream_columns(entry, s->format.columns, build->plan, &err);
+    if (code != EVD_OK) {
+        update_fail(build, &err);
+        return;
+    }
+    /* The build may end within this call. */
+    plan_ref(event.plan);
+    if (entry_drive(entry, &event, &err) != EVD_OK) {
+        plan_unref(event.plan);
+        update_fail(build, &err);
+    }
+}
+
+static int when_decode(const struct params_job_update *p, struct moment *moment,
+                       struct evd_error *err)
+{
+    bool at = p->has_when && str_is(p->when, "at");
+
+    if (at && (!p->has_epoch || !p->has_step))
+        return error_set(err, EVD_E_MISSING_FIELD, p->has_epoch ? "step" : "epoch",
+                         "job.update: \"when\": \"at\" needs \"epoch\" and \"step\"");
+    if (!at && (p->has_epoch || p->has_step))
+        return error_set(err, EVD_E_BAD_VALUE, p->has_epoch ? "epoch" : "step",
+                         "job.update: \"epoch\" and \"step\" go only with \"when\": \"at\"");
+    moment->at = (struct job_position){p->epoch, p->step};
+    if (at)
+        moment->when = JOB_AT;
+    else if (!p->has_when || str_is(p->when, "now"))
+        moment->when = JOB_NOW;
+    else if (str_is(p->when, "epoch"))
+        moment->when = JOB_NEXT_EPOCH;
+    else
+        return error_set(err, EVD_E_BAD_VALUE, "when",
+                         "job.update: \"when\" must be \"now\", \"epoch\" or \"at\"");
+    return EVD_OK;
+}
+
+int do_job_update(struct call *call, const struct params_job_update *p)
+{
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
+    struct moment moment = {0};
+    struct build *build;
+
+    if (!entry || when_decode(p, &moment, &call->err) != EVD_OK)
+        return call->err.code;
+    if (entry->update)
+        return error_set(&call->err, EVD_E_CONFLICT, entry->name,
+                         "job \"%s\" is being changed by somebody else: try again when it is done",
+                         entry->name);
+    if (build_start(call, entry, p->strategy, job_next_revision(entry->job), update_built,
+                    &build) != EVD_OK)
+        return call->err.code;
+    build->moment = moment;
+    entry->update = build;
+    return EVD_OK;
+}

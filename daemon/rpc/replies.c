@@ -1,0 +1,192 @@
+#include "rpc/replies.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* job.info shows the newest revisions: at most so many, and strategies of so many bytes in all. */
+#define REVISIONS_SHOWN  64u
+#define STRATEGIES_SHOWN (1u << 20)
+
+static void pack_hex(msgpack_packer *pk, const char *key, uint64_t value)
+{
+    char hex[17];
+
+    snprintf(hex, sizeof(hex), "%016" PRIx64, value);
+    pack_key_cstr(pk, key, hex);
+}
+
+/* A packed value as it is. */
+static void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n)
+{
+    pack_cstr(pk, key);
+    pk->callback(pk->data, bytes, n);
+}
+
+static void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at)
+{
+    pack_key_map(pk, key, 2);
+    pack_key_u64(pk, "epoch", at.epoch);
+    pack_key_u64(pk, "step", at.step);
+}
+
+void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
+{
+    msgpack_pack_map(pk, 9);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_u64(pk, "samples", dataset->index.samples);
+    pack_key_u64(pk, "labelled", dataset->index.labelled);
+    pack_key_u64(pk, "classes", dataset->index.classes);
+    pack_hex(pk, "checksum", dataset->checksum);
+    pack_key_u64(pk, "created", dataset->created);
+    pack_key_u64(pk, "memory", dataset_memory(dataset));
+    pack_key_u64(pk, "jobs", dataset->users);
+}
+
+uint64_t job_memory(const struct job_entry *entry)
+{
+    uint64_t bytes = 0;
+
+    if (!entry->job)
+        return 0;
+    for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
+        const struct plan *plan = job_revision(entry->job, i).plan;
+
+        if (!plan)
+            break;
+        bytes += plan_memory(plan);
+    }
+    return bytes;
+}
+
+static void pack_revision(msgpack_packer *pk, const struct revision *revision)
+{
+    msgpack_pack_map(pk, 7);
+    pack_key_u64(pk, "revision", revision->number);
+    pack_key_u64(pk, "epoch", revision->at.epoch);
+    pack_key_u64(pk, "step", revision->at.step);
+    pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+    pack_key_cstr(pk, "author", revision->author);
+    pack_key_u64(pk, "created", revision->created);
+    pack_hex(pk, "digest", revision->digest);
+}
+
+static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
+{
+    uint32_t first = entry->revision_count;
+    size_t bytes = 0;
+
+    while (first > 0 && entry->revision_count - first < REVISIONS_SHOWN) {
+        bytes += entry->revisions[first - 1].strategy_bytes;
+        if (bytes > STRATEGIES_SHOWN)
+            break;
+        first--;
+    }
+    pack_key_array(pk, "revisions", entry->revision_count - first);
+    for (uint32_t i = first; i < entry->revision_count; i++)
+        pack_revision(pk, &entry->revisions[i]);
+}
+
+/* The recorded strategy that the next step is drawn by. */
+static const struct revision *current_revision(const struct job_entry *entry, uint32_t number)
+{
+    for (uint32_t i = entry->revision_count; i-- > 0;) {
+        if (entry->revisions[i].number <= number)
+            return &entry->revisions[i];
+    }
+    return NULL;
+}
+
+static void pack_key_strategy(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
+{
+    const struct revision *revision = current_revision(entry, number);
+
+    if (revision) {
+        pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+    } else {
+        pack_cstr(pk, "strategy");
+        msgpack_pack_nil(pk);
+    }
+}
+
+/* A job that is out of service has only what is recorded of it. */
+static struct job_state state_of(const struct job_entry *entry)
+{
+    struct job_state state = {.config = entry->config};
+
+    if (entry->job)
+        job_state(entry->job, &state);
+    else if (entry->revision_count > 0)
+        state.revision = entry->revisions[entry->revision_count - 1].number;
+    return state;
+}
+
+void reply_job(msgpack_packer *pk, const struct job_entry *entry)
+{
+    struct job_state state = state_of(entry);
+    bool failed = entry->status == JOB_STATUS_FAILED;
+
+    msgpack_pack_map(pk, failed ? 22 : 21);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
+    pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
+    pack_key_u64(pk, "batch_size", entry->config.batch_size);
+    pack_key_cstr(pk, "mode", job_mode_word(entry->config.mode));
+    pack_key_u64(pk, "world_size", state.config.world_size);
+    pack_key_cstr(pk, "last_batch", job_last_word(entry->last_batch));
+    pack_key_u64(pk, "seed", entry->seed);
+    pack_key_u64(pk, "created", entry->created);
+    pack_key_u64(pk, "generation", state.generation);
+    pack_key_u64(pk, "revision", state.revision);
+    pack_key_strategy(pk, entry, state.revision);
+    pack_key_u64(pk, "epoch", state.next.epoch);
+    pack_key_u64(pk, "step", state.next.step);
+    pack_key_u64(pk, "steps", state.shape.steps);
+    pack_key_position(pk, "acked", state.low);
+    pack_key_u64(pk, "streams", state.streams);
+    pack_key_u64(pk, "outstanding", state.outstanding);
+    pack_key_bool(pk, "updating", entry->update != NULL);
+    pack_key_u64(pk, "memory", job_memory(entry));
+    pack_revisions(pk, entry);
+    if (failed)
+        pack_key_cstr(pk, "failure", entry->failure.message);
+}
+
+/* "weighted" of {kind: "weighted", ...}: a canonical strategy begins with its kind. */
+static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
+{
+    const struct revision *revision = current_revision(entry, number);
+    msgpack_unpacked map;
+    const msgpack_object *kind = NULL;
+
+    msgpack_unpacked_init(&map);
+    if (revision &&
+        msgpack_unpack_next(&map, revision->strategy, revision->strategy_bytes, NULL) ==
+            MSGPACK_UNPACK_SUCCESS &&
+        map.data.type == MSGPACK_OBJECT_MAP && map.data.via.map.size > 0)
+        kind = &map.data.via.map.ptr[0].val;
+    pack_cstr(pk, "kind");
+    if (kind && kind->type == MSGPACK_OBJECT_STR)
+        pack_text(pk, kind->via.str.ptr, kind->via.str.size);
+    else
+        msgpack_pack_nil(pk);
+    msgpack_unpacked_destroy(&map);
+}
+
+void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
+{
+    struct job_state state = state_of(entry);
+
+    msgpack_pack_map(pk, 11);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
+    pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
+    pack_key_kind(pk, entry, state.revision);
+    pack_key_cstr(pk, "mode", job_mode_word(entry->config.mode));
+    pack_key_u64(pk, "batch_size", entry->config.batch_size);
+    pack_key_u64(pk, "world_size", state.config.world_size);
+    pack_key_u64(pk, "epoch", state.next.epoch);
+    pack_key_u64(pk, "step", state.next.step);
+    pack_key_u64(pk, "steps", state.shape.steps);
+    pack_key_u64(pk, "streams", state.streams);
+}

@@ -1,0 +1,32 @@
+/*
+ * Results that more than one method answers with. Each packs one whole map.
+ */
+#ifndef RPC_REPLIES_H
+#define RPC_REPLIES_H
+
+#include "rpc/core.h"
+
+void reply_dataset(msgpack_packer *pk, const struct dataset *dataset);
+void reply_job(msgpack_packer *pk, const struct job_entry *entry);
+void reply_job_row(msgpack_packer *pk, const struct job_entry *entry); /* of job.list */
+
+/* A part of the classes: answers by class are given in pages. */
+struct page {
+    uint32_t first, count;
+};
+/* From optional `first` and `count`; LIMIT or BAD_VALUE. */
+int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
+            struct page *out, struct evd_error *err);
+void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
+void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
+
+/* Words of the wire for a job's enums, and back; the defaults are the caller's. */
+const char *job_mode_word(enum job_mode mode);
+const char *job_last_word(enum last_batch last);
+int job_words_parse(struct evd_str mode, struct evd_str last, struct job_entry *entry,
+                    struct evd_error *err);
+
+/* Bytes of the plans a job holds. */
+uint64_t job_memory(const struct job_entry *entry);
+
+#endif

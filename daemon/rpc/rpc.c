@@ -1,0 +1,160 @@
+#include "rpc/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t column_width[COLUMN_COUNT] = {
+#define COLUMN_WIDTH(id, name, type) [COLUMN_##id] = sizeof(type),
+    EVD_COLUMNS(COLUMN_WIDTH)
+#undef COLUMN_WIDTH
+};
+
+int rpc_new(struct rpc **out, const struct rpc_host *host, struct store *store,
+            struct evd_error *err)
+{
+    struct rpc *rpc = calloc(1, sizeof(*rpc));
+
+    if (!rpc)
+        return rpc_no_memory(err);
+    rpc->host = *host;
+    rpc->store = store;
+    rpc->started = host->now(host->arg);
+    rpc->next_id = 1;
+    message_init(&rpc->message);
+    buf_init(&rpc->discard, RPC_SEND_LIMIT);
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        rpc->columns[i] = aligned_alloc(64, EVD_MAX_BATCH * column_width[i]);
+        if (!rpc->columns[i]) {
+            rpc_free(rpc);
+            return rpc_no_memory(err);
+        }
+    }
+    *out = rpc;
+    return EVD_OK;
+}
+
+int rpc_submit(struct rpc *rpc, struct store_op *op, struct evd_error *err)
+{
+    if (!rpc->store)
+        return error_set(err, EVD_E_SHUTTING_DOWN, "", "the daemon is stopping");
+    return store_submit(rpc->store, op, err);
+}
+
+void rpc_free(struct rpc *rpc)
+{
+    rpc->store = NULL; /* closed by the host before */
+    while (rpc->sessions)
+        rpc_session_close(&rpc->sessions->port);
+    while (rpc->job_count > 0)
+        entry_remove(rpc->jobs[rpc->job_count - 1]);
+    drafts_free(rpc);
+    while (rpc->dataset_count > 0)
+        datasets_remove(rpc, &rpc->datasets[rpc->dataset_count - 1]);
+    free(rpc->jobs);
+    free(rpc->datasets);
+    free(rpc->scratch);
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        free(rpc->columns[i]);
+    buf_fini(&rpc->discard);
+    message_fini(&rpc->message);
+    free(rpc);
+}
+
+static int dispatch(struct call *call, enum method method, const union params *params)
+{
+    switch (method) {
+#define DISPATCH(id, wire)                                                                         \
+    case METHOD_##id:                                                                              \
+        return do_##id(call, &params->id);
+        EVD_METHODS(DISPATCH)
+#undef DISPATCH
+    case METHOD_COUNT:
+        break;
+    }
+    return error_set(&call->err, EVD_E_INTERNAL, "", "a method without a handler");
+}
+
+static int handle(struct call *call, const struct message *msg)
+{
+    struct rpc *rpc = call->rpc;
+    int method = method_find(msg->method.data, msg->method.len);
+
+    if (method < 0)
+        return method_unknown(msg->method, &call->err);
+    call->ticket.method = method_table[method].name;
+    if (!call->session->greeted && method != METHOD_hello)
+        return error_set(&call->err, EVD_E_HELLO_REQUIRED, "hello",
+                         "the first request of a connection must be hello {protocol: %u, client}",
+                         EVD_PROTOCOL_VERSION);
+    if (rpc->stopping)
+        return error_set(&call->err, EVD_E_SHUTTING_DOWN, "", "the daemon is stopping");
+    if (method_decode((enum method)method, msg->params, &rpc->params, &call->err) != EVD_OK)
+        return call->err.code;
+    return dispatch(call, (enum method)method, &rpc->params);
+}
+
+void rpc_frame(struct rpc_session *port, const uint8_t *bytes, size_t n)
+{
+    struct session *session = (struct session *)port;
+    struct call call;
+    bool has_id = false;
+    struct message *msg = &session->rpc->message;
+
+    if (session->closing)
+        return;
+    if (message_decode(msg, bytes, n, &has_id, &call.err) != EVD_OK) {
+        rpc_reject(port, &call.err, has_id, msg->id);
+        return;
+    }
+    if (msg->type == MESSAGE_RESPONSE) {
+        error_set(&call.err, EVD_E_PROTOCOL, "",
+                  "the daemon sends no requests: a response has no place here");
+        rpc_reject(port, &call.err, false, 0);
+        return;
+    }
+    call.rpc = session->rpc;
+    call.session = session;
+    call.ticket.session = session;
+    call.ticket.request = msg->type == MESSAGE_REQUEST;
+    call.ticket.id = msg->id;
+    call.ticket.method = "";
+    if (handle(&call, msg) != EVD_OK)
+        answer_error(&call.ticket, &call.err);
+}
+
+void rpc_reject(struct rpc_session *port, const struct evd_error *err, bool has_id, uint32_t id)
+{
+    struct session *session = (struct session *)port;
+    struct ticket ticket = {.session = session, .request = has_id, .id = id, .method = ""};
+
+    answer_error(&ticket, err);
+    session_hang_up(session);
+}
+
+void rpc_arm(struct rpc *rpc)
+{
+    if (rpc->armed)
+        return;
+    rpc->armed = true;
+    rpc->host.arm(rpc->host.arg);
+}
+
+void rpc_tick(struct rpc *rpc)
+{
+    rpc->armed = false;
+    for (uint32_t i = 0; i < rpc->job_count; i++)
+        entry_flush(rpc->jobs[i]);
+    drafts_retry(rpc);
+}
+
+void rpc_stop(struct rpc *rpc)
+{
+    rpc->stopping = true;
+    for (struct session *session = rpc->sessions; session; session = session->next) {
+        for (uint32_t i = 0; i < session->stream_count; i++)
+            rpc_stream_closed(session->streams[i], EVD_E_SHUTTING_DOWN,
+                              "the daemon is stopping: connect again when it is back");
+    }
+    for (uint32_t i = 0; i < rpc->job_count; i++)
+        entry_flush(rpc->jobs[i]);
+}

@@ -1,0 +1,159 @@
+/* hello, server.info and strategy.list. */
+#include "rpc/core.h"
+#include "rpc/replies.h"
+
+#include "sampler/strategy.h"
+
+static const struct {
+    const char *name;
+    uint32_t value;
+} limits[] = {
+    {"frame", EVD_MAX_FRAME},
+    {"depth", EVD_MAX_DEPTH},
+    {"nodes", EVD_MAX_NODES},
+    {"reply_frame", EVD_MAX_REPLY_FRAME},
+    {"name", EVD_MAX_NAME},
+    {"classes", EVD_MAX_CLASSES},
+    {"batch", EVD_MAX_BATCH},
+    {"world_size", EVD_MAX_WORLD},
+    {"window", EVD_MAX_WINDOW},
+    {"streams", EVD_MAX_STREAMS},
+    {"page", EVD_MAX_PAGE},
+    /* server.info only: */
+    {"jobs", EVD_MAX_JOBS},
+    {"datasets", EVD_MAX_DATASETS},
+    {"drafts", EVD_MAX_DRAFTS},
+    {"send_buffer", RPC_SEND_LIMIT},
+};
+#define LIMITS_ALL   (sizeof(limits) / sizeof(limits[0]))
+#define LIMITS_HELLO 11u
+
+static void pack_limits(msgpack_packer *pk, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pack_key_u64(pk, limits[i].name, limits[i].value);
+}
+
+int do_hello(struct call *call, const struct params_hello *p)
+{
+    struct session *session = call->session;
+    msgpack_packer *pk;
+
+    if (p->protocol != EVD_PROTOCOL_VERSION)
+        return error_set(&call->err, EVD_E_VERSION, "protocol",
+                         "this server speaks protocol %u, not %u: use a client of the same version",
+                         EVD_PROTOCOL_VERSION, p->protocol);
+    if (name_check(p->client, "client", &call->err) != EVD_OK)
+        return call->err.code;
+    if (session->greeted)
+        return error_set(&call->err, EVD_E_CONFLICT, "hello", "hello was said already");
+    rpc_name_copy(session->client, p->client);
+    session->greeted = true;
+    pk = answer_begin(&call->ticket);
+    msgpack_pack_map(pk, 4);
+    pack_key_u64(pk, "protocol", EVD_PROTOCOL_VERSION);
+    pack_key_cstr(pk, "server", RPC_SERVER_NAME);
+    pack_key_u64(pk, "session", session->id);
+    pack_key_map(pk, "limits", LIMITS_HELLO);
+    pack_limits(pk, LIMITS_HELLO);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+static uint64_t memory_in_all(const struct rpc *rpc)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < rpc->dataset_count; i++)
+        bytes += dataset_memory(rpc->datasets[i].dataset);
+    for (uint32_t i = 0; i < rpc->job_count; i++)
+        bytes += job_memory(rpc->jobs[i]);
+    return bytes;
+}
+
+int do_server_info(struct call *call, const struct params_server_info *p)
+{
+    struct rpc *rpc = call->rpc;
+    msgpack_packer *pk = answer_begin(&call->ticket);
+    struct store_info info;
+
+    (void)p;
+    store_info(rpc->store, &info);
+    msgpack_pack_map(pk, 10);
+    pack_key_cstr(pk, "server", RPC_SERVER_NAME);
+    pack_key_u64(pk, "protocol", EVD_PROTOCOL_VERSION);
+    pack_key_f64(pk, "uptime", (double)(rpc->host.now(rpc->host.arg) - rpc->started) / 1000.0);
+    pack_key_u64(pk, "connections", rpc->session_count);
+    pack_key_u64(pk, "streams", rpc->stream_count);
+    pack_key_u64(pk, "datasets", rpc->dataset_count);
+    pack_key_u64(pk, "jobs", rpc->job_count);
+    pack_key_u64(pk, "memory", memory_in_all(rpc));
+    pack_key_map(pk, "store", 5);
+    pack_key_u64(pk, "commits", info.commits);
+    pack_key_u64(pk, "operations", info.operations);
+    pack_key_u64(pk, "queued_bytes", info.queued_bytes);
+    pack_key_u64(pk, "file_bytes", info.file_bytes);
+    pack_key_bool(pk, "failing", info.failing);
+    pack_key_map(pk, "limits", LIMITS_ALL + 1);
+    pack_limits(pk, LIMITS_ALL);
+    pack_key_u64(pk, "connections", rpc->host.max_connections);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+/* ---- strategy.list ---- */
+
+static void pack_accepts(msgpack_packer *pk, unsigned accepts)
+{
+    static const char *const words[] = {"number", "text", "boolean", "class_map", "schedule"};
+
+    pack_key_array(pk, "accepts", (size_t)__builtin_popcount(accepts));
+    for (unsigned bit = 0; bit < sizeof(words) / sizeof(words[0]); bit++) {
+        if (accepts & 1u << bit)
+            pack_cstr(pk, words[bit]);
+    }
+}
+
+static void pack_param(msgpack_packer *pk, const struct strategy_param *param)
+{
+    bool has_default = param->default_value && param->default_value[0];
+
+    msgpack_pack_map(pk, has_default ? 5 : 4);
+    pack_key_cstr(pk, "name", param->name);
+    pack_accepts(pk, param->accepts);
+    if (has_default)
+        pack_key_cstr(pk, "default", param->default_value);
+    pack_key_bool(pk, "required", !param->default_value);
+    pack_key_cstr(pk, "help", param->help);
+}
+
+static void pack_kind(msgpack_packer *pk, const struct strategy_kind *kind)
+{
+    uint32_t count = 0;
+
+    while (count < STRATEGY_MAX_PARAMS && kind->params[count].name)
+        count++;
+    msgpack_pack_map(pk, 4);
+    pack_key_cstr(pk, "kind", kind->name);
+    pack_key_cstr(pk, "meaning", kind->meaning);
+    pack_key_cstr(pk, "example", kind->example);
+    pack_key_array(pk, "parameters", count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_param(pk, &kind->params[i]);
+}
+
+int do_strategy_list(struct call *call, const struct params_strategy_list *p)
+{
+    msgpack_packer *pk = answer_begin(&call->ticket);
+    uint32_t count = 0;
+
+    (void)p;
+    while (strategy_kinds[count])
+        count++;
+    msgpack_pack_map(pk, 1);
+    pack_key_array(pk, "strategies", count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_kind(pk, strategy_kinds[i]);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}

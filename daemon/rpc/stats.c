@@ -1,0 +1,421 @@
+/*
+ * job.stats. What was served is counted by replay, on a pool thread, and never while serving. A job
+ * keeps the counts up to where the last replay ended, so that the next one draws only what is new.
+ * One replay of a job at a time; requests that come meanwhile wait for it and go on from there.
+ */
+#include "rpc/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "job/replay.h"
+#include "rpc/build.h"
+#include "rpc/replies.h"
+
+#define EPOCHS_SHOWN 64u
+
+struct epoch_count {
+    uint64_t epoch;
+    struct replay_totals totals;
+};
+
+/* Counts of all steps before `upto`. */
+struct stats_cache {
+    struct job_position upto;
+    struct replay_totals totals;
+    struct epoch_count epochs[EPOCHS_SHOWN]; /* the newest, oldest first */
+    uint32_t epoch_count;
+    bool busy;               /* a request has it on a pool thread */
+    struct request *waiting; /* in order of arrival */
+    uint64_t *served;        /* of each class */
+};
+
+/* A recorded revision, as far as the replay needs it. */
+struct replayed {
+    struct plan *plan; /* held by a reference, or built again during the replay */
+    uint64_t digest;
+    void *strategy; /* a copy, only where the plan has to be built again */
+    size_t strategy_bytes;
+};
+
+struct request {
+    struct rpc_work work; /* first */
+    struct ticket ticket;
+    struct job_entry *entry; /* held */
+    struct page page;
+    bool has_epoch;
+    uint64_t epoch;
+    struct request *next;
+    /* for the pool thread */
+    struct stats_cache *cache;
+    struct plan_base base;
+    struct job_position to; /* the first step not handed out to everybody it goes to */
+    uint32_t count;
+    struct replay_revision *revisions;
+    struct replayed *replayed;
+    struct plan *current; /* a reference: whose shares are "asked" */
+    uint64_t current_epoch;
+    double *asked;
+    uint64_t *of_epoch; /* served in the epoch that was asked for */
+    struct replay_totals of_epoch_totals;
+    struct evd_error err;
+};
+
+void stats_cache_free(struct stats_cache *cache)
+{
+    if (!cache)
+        return;
+    free(cache->served);
+    free(cache);
+}
+
+static void request_free(struct request *request)
+{
+    for (uint32_t i = 0; request->replayed && i < request->count; i++) {
+        plan_unref(request->replayed[i].plan);
+        free(request->replayed[i].strategy);
+    }
+    free(request->revisions);
+    free(request->replayed);
+    plan_unref(request->current);
+    free(request->asked);
+    free(request->of_epoch);
+    entry_unref(request->entry);
+    free(request);
+}
+
+/* ---- on the pool thread ---- */
+
+static const struct plan *plan_of(void *arg, uint32_t i, struct evd_error *err)
+{
+    struct request *request = arg;
+    struct replayed *replayed = &request->replayed[i];
+    const struct replay_revision *revision = &request->revisions[i];
+    struct sampler_error refused;
+    int code;
+
+    if (replayed->plan)
+        return replayed->plan;
+    if (revision_plan(&request->base, replayed->strategy, replayed->strategy_bytes,
+                      revision->revision, replayed->digest, &replayed->plan, err) != EVD_OK)
+        return NULL;
+    code = plan_place(replayed->plan, revision->at.epoch, revision->at.step, revision->shape,
+                      &refused);
+    if (code == PLAN_OK)
+        return replayed->plan;
+    plan_error(code, &refused, err);
+    return NULL;
+}
+
+static int count_range(struct request *request, struct job_position from, struct job_position to,
+                       uint64_t *served, struct replay_totals *totals)
+{
+    const struct replay_history history = {
+        .revisions = request->revisions,
+        .count = request->count,
+        .plan = plan_of,
+        .plan_arg = request,
+    };
+
+    return replay_count(&history, from, to, request->base.batch_size,
+                        request->base.dataset->index.classes, served, totals, &request->err);
+}
+
+static bool before(struct job_position a, struct job_position b)
+{
+    return a.epoch < b.epoch || (a.epoch == b.epoch && a.step < b.step);
+}
+
+static struct job_position epoch_end(uint64_t epoch, struct job_position to)
+{
+    struct job_position end = {epoch + 1, 0};
+
+    return before(end, to) ? end : to;
+}
+
+/* Adds to the totals of an epoch, the newest or a new one. */
+static void note_epoch(struct stats_cache *cache, uint64_t epoch, struct replay_totals more)
+{
+    struct epoch_count *last;
+
+    if (more.steps == 0)
+        return;
+    if (cache->epoch_count == 0 || cache->epochs[cache->epoch_count - 1].epoch != epoch) {
+        if (cache->epoch_count == EPOCHS_SHOWN) {
+            memmove(cache->epochs, cache->epochs + 1, (EPOCHS_SHOWN - 1) * sizeof(*cache->epochs));
+            cache->epoch_count--;
+        }
+        cache->epochs[cache->epoch_count++] = (struct epoch_count){.epoch = epoch};
+    }
+    last = &cache->epochs[cache->epoch_count - 1];
+    last->totals.steps += more.steps;
+    last->totals.samples += more.samples;
+}
+
+/* Brings the cache up to request->to, epoch by epoch. */
+static int cache_advance(struct request *request)
+{
+    struct stats_cache *cache = request->cache;
+
+    while (before(cache->upto, request->to)) {
+        struct job_position end = epoch_end(cache->upto.epoch, request->to);
+        struct replay_totals part = {0};
+
+        if (count_range(request, cache->upto, end, cache->served, &part) != EVD_OK)
+            return request->err.code;
+        note_epoch(cache, cache->upto.epoch, part);
+        cache->totals.steps += part.steps;
+        cache->totals.samples += part.samples;
+        cache->upto = end;
+    }
+    return EVD_OK;
+}
+
+static void stats_run(struct rpc_work *work)
+{
+    struct request *request = (struct request *)work;
+    struct job_position from = {request->epoch, 0};
+
+    request->err.code = EVD_OK;
+    if (cache_advance(request) != EVD_OK)
+        return;
+    if (request->has_epoch && before(from, request->to) &&
+        count_range(request, from, epoch_end(request->epoch, request->to), request->of_epoch,
+                    &request->of_epoch_totals) != EVD_OK)
+        return;
+    plan_expected(request->current, request->current_epoch, request->asked);
+}
+
+/* ---- on the loop thread ---- */
+
+static void pack_u64s(msgpack_packer *pk, const char *key, const uint64_t *values,
+                      const struct page *page)
+{
+    pack_key_array(pk, key, page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_uint64(pk, values[page->first + i]);
+}
+
+static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
+{
+    pack_key_array(pk, "epochs", cache->epoch_count);
+    for (uint32_t i = 0; i < cache->epoch_count; i++) {
+        msgpack_pack_map(pk, 3);
+        pack_key_u64(pk, "epoch", cache->epochs[i].epoch);
+        pack_key_u64(pk, "steps", cache->epochs[i].totals.steps);
+        pack_key_u64(pk, "samples", cache->epochs[i].totals.samples);
+    }
+}
+
+static void reply_stats(msgpack_packer *pk, const struct request *request)
+{
+    const struct stats_cache *cache = request->cache;
+    const struct dataset *dataset = request->entry->dataset;
+    const struct page *page = &request->page;
+    const uint64_t *served = request->has_epoch ? request->of_epoch : cache->served;
+    struct replay_totals totals = request->has_epoch ? request->of_epoch_totals : cache->totals;
+
+    msgpack_pack_map(pk, request->has_epoch ? 14 : 13);
+    pack_key_cstr(pk, "job", request->entry->name);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_u64(pk, "classes", dataset->index.classes);
+    pack_key_u64(pk, "first", page->first);
+    if (request->has_epoch)
+        pack_key_u64(pk, "epoch", request->epoch);
+    pack_key_u64(pk, "steps", totals.steps);
+    pack_key_u64(pk, "samples", totals.samples);
+    pack_class_names(pk, dataset, page);
+    pack_key_array(pk, "asked", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_double(pk, request->asked[page->first + i]);
+    pack_u64s(pk, "served", served, page);
+    pack_key_array(pk, "share", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_double(
+            pk, totals.samples ? (double)served[page->first + i] / (double)totals.samples : 0.0);
+    pack_class_counts(pk, dataset, page);
+    pack_epochs(pk, cache);
+}
+
+static int request_send(struct request *request, struct evd_error *err);
+
+/* Starts those that waited, until one is under way. */
+static void next_request(struct job_entry *entry)
+{
+    struct stats_cache *cache = entry->stats;
+
+    cache->busy = false;
+    while (cache->waiting && !cache->busy) {
+        struct request *request = cache->waiting;
+        struct evd_error err;
+
+        cache->waiting = request->next;
+        if (request_send(request, &err) != EVD_OK) {
+            ticket_error(&request->ticket, &err);
+            request_free(request);
+        }
+    }
+}
+
+static void stats_done(struct rpc_work *work)
+{
+    struct request *request = (struct request *)work;
+    struct job_entry *entry = request->entry;
+
+    if (request->err.code != EVD_OK) {
+        /* The counts may hold half a range: the next request counts from the beginning. */
+        request->cache->upto = (struct job_position){0, 0};
+        request->cache->totals = (struct replay_totals){0};
+        request->cache->epoch_count = 0;
+        memset(request->cache->served, 0,
+               entry->dataset->index.classes * sizeof(request->cache->served[0]));
+        ticket_error(&request->ticket, &request->err);
+    } else {
+        reply_stats(answer_begin(&request->ticket), request);
+        ticket_end(&request->ticket);
+    }
+    entry_ref(entry);
+    request_free(request);
+    next_request(entry);
+    entry_unref(entry);
+}
+
+/* References to the plans that are held; copies of the strategies of those to be built again. */
+static int take_history(struct request *request, struct evd_error *err)
+{
+    struct job_entry *entry = request->entry;
+    struct job_position from = request->cache->upto;
+
+    if (request->has_epoch && request->epoch < from.epoch)
+        from = (struct job_position){request->epoch, 0};
+    request->count = job_revisions(entry->job);
+    request->revisions = calloc(request->count, sizeof(request->revisions[0]));
+    request->replayed = calloc(request->count, sizeof(request->replayed[0]));
+    if (!request->revisions || !request->replayed)
+        return rpc_no_memory(err);
+    for (uint32_t i = 0; i < request->count; i++) {
+        struct job_revision_info info = job_revision(entry->job, i);
+        const struct revision *record = &entry->revisions[i];
+        struct replayed *replayed = &request->replayed[i];
+        bool over = i + 1 < request->count && !before(from, job_revision(entry->job, i + 1).at);
+
+        request->revisions[i] = (struct replay_revision){info.revision, info.at, info.shape};
+        replayed->digest = record->digest;
+        if (info.plan) {
+            replayed->plan = plan_ref(info.plan);
+        } else if (!over) {
+            replayed->strategy = malloc(record->strategy_bytes);
+            if (!replayed->strategy)
+                return rpc_no_memory(err);
+            memcpy(replayed->strategy, record->strategy, record->strategy_bytes);
+            replayed->strategy_bytes = record->strategy_bytes;
+        }
+    }
+    return EVD_OK;
+}
+
+/* Before it, every step was handed out to everybody it goes to. */
+static struct job_position handed_out(const struct job_entry *entry, const struct job_state *state)
+{
+    struct job_position low = state->next;
+
+    for (uint32_t rank = 0; state->config.mode == JOB_RANKED && rank < state->config.world_size;
+         rank++) {
+        struct job_position next = job_next(entry->job, rank);
+
+        if (before(next, low))
+            low = next;
+    }
+    return low;
+}
+
+/* What the pool thread needs of the job as it is now. */
+static int request_prepare(struct request *request, struct evd_error *err)
+{
+    struct job_entry *entry = request->entry;
+    uint32_t classes = entry->dataset->index.classes;
+    struct job_state state;
+
+    if (!entry->job)
+        return error_set(err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
+    job_state(entry->job, &state);
+    request->base = plan_base_of(entry);
+    request->cache = entry->stats;
+    request->current_epoch = state.next.epoch;
+    request->to = handed_out(entry, &state);
+    request->asked = calloc(classes, sizeof(request->asked[0]));
+    request->of_epoch = calloc(classes, sizeof(request->of_epoch[0]));
+    if (!request->asked || !request->of_epoch)
+        return rpc_no_memory(err);
+    for (uint32_t i = job_revisions(entry->job); i-- > 0 && !request->current;) {
+        struct job_revision_info info = job_revision(entry->job, i);
+
+        if (info.revision <= state.revision && info.plan)
+            request->current = plan_ref(info.plan);
+    }
+    return take_history(request, err);
+}
+
+static int request_send(struct request *request, struct evd_error *err)
+{
+    struct rpc *rpc = request->entry->rpc;
+    int code;
+
+    if (request_prepare(request, err) != EVD_OK)
+        return err->code;
+    code = rpc->host.work(rpc->host.arg, &request->work);
+    if (code != EVD_OK)
+        return error_set(err, code, "", "no thread could be had for the statistics: try again");
+    request->cache->busy = true;
+    return EVD_OK;
+}
+
+static struct stats_cache *cache_of(struct job_entry *entry)
+{
+    struct stats_cache *cache = entry->stats;
+
+    if (cache)
+        return cache;
+    cache = calloc(1, sizeof(*cache));
+    if (cache)
+        cache->served = calloc(entry->dataset->index.classes, sizeof(cache->served[0]));
+    if (cache && !cache->served) {
+        free(cache);
+        cache = NULL;
+    }
+    return entry->stats = cache;
+}
+
+int do_job_stats(struct call *call, const struct params_job_stats *p)
+{
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
+    struct request *request, **last;
+    struct page page = {0};
+
+    if (!entry || page_of(p->has_first, p->first, p->has_count, p->count,
+                          entry->dataset->index.classes, &page, &call->err) != EVD_OK)
+        return call->err.code;
+    request = calloc(1, sizeof(*request));
+    if (!request || !cache_of(entry)) {
+        free(request);
+        return rpc_no_memory(&call->err);
+    }
+    request->work.run = stats_run;
+    request->work.done = stats_done;
+    request->entry = entry;
+    request->page = page;
+    request->has_epoch = p->has_epoch;
+    request->epoch = p->epoch;
+    entry_ref(entry);
+    if (!entry->stats->busy && request_send(request, &call->err) != EVD_OK) {
+        request_free(request);
+        return call->err.code;
+    }
+    request->ticket = ticket_keep(call);
+    if (!request->cache) {
+        for (last = &entry->stats->waiting; *last; last = &(*last)->next)
+            ;
+        *last = request;
+    }
+    return EVD_OK;
+}

@@ -1,0 +1,26 @@
+/*
+ * Strategies on the wire: a map with `kind` and that kind's parameters <-> struct strategy.
+ *
+ * Walks the table of kinds; knows none of them. Explicit numbers by class come as a map from class
+ * names, or in class order as an array or as bin of little-endian f64.
+ */
+#ifndef RPC_STRATEGY_CODEC_H
+#define RPC_STRATEGY_CODEC_H
+
+#include <msgpack.h>
+#include "dataset/dataset.h"
+#include "proto/buf.h"
+#include "sampler/strategy.h"
+
+/* NULL or nil is {kind: "uniform"}. On an error there is nothing to fini. Errors: EVD_E_STRATEGY
+ * for an unknown kind, UNKNOWN_FIELD, MISSING_FIELD, BAD_TYPE, BAD_VALUE, NOT_FOUND for a class. */
+int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
+                    struct strategy *out, struct evd_error *err);
+/* The same from stored bytes. */
+int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dataset,
+                          struct strategy *out, struct evd_error *err);
+/* The canonical form: parameters in the table's order, only those that were given. */
+void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
+                     struct evd_buf *out);
+
+#endif
