@@ -29,12 +29,14 @@ static int check_world(const struct job_config *config, uint32_t world, struct e
 static void cursor_init(struct cursor *cursor, uint32_t rank, uint32_t world, uint32_t span,
                         uint64_t *words)
 {
+    size_t each = span / 64;
+
     *cursor = (struct cursor){.rank = rank,
                               .world = world,
                               .span = span,
                               .acked = words,
-                              .returned = words + span / 64,
-                              .packed = (uint8_t *)(words + 2 * (span / 64))};
+                              .returned = words + each,
+                              .packed = (uint8_t *)(words + 2 * each)};
     TAILQ_INIT(&cursor->streams);
     TAILQ_INIT(&cursor->hungry);
 }
