@@ -1,6 +1,6 @@
 /*
  * The store: what must survive a restart. One interface; engines live in files of their own (now:
- * sqlite.c, the only file that includes sqlite3.h).
+ * the sqlite_*.c files, the only ones that include sqlite3.h).
  *
  * Asynchronous: the loop thread submits operations and goes on; one writer thread owns the only
  * database connection, takes what is queued, writes it in one transaction (group commit,
@@ -9,7 +9,12 @@
  * which runs the operations' `done` callbacks, in the order of submission.
  *
  * Within one group an operation that fails is rolled back alone (savepoint); a failed commit fails
- * every operation of the group.
+ * every operation of the group, and the store goes on: once the disk has room again, writing works
+ * again. After a failed fsync (or damage met while writing) it does not: nobody knows what is on the
+ * disk then, so every later operation fails until the daemon is restarted.
+ *
+ * Pieces of a draft must follow one another without a gap, or they are refused (EVD_E_CONFLICT). A
+ * dropped dataset is gone at the commit; its chunks are deleted in slices between later groups.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -119,7 +124,8 @@ int store_open(struct store **out, const char *path, void (*wake)(void *), void 
 /* What was committed, read back once after opening and before store_start: datasets (class names and
  * label chunks in order, weight columns one after the other, then dataset_end), then jobs with their revisions in order and progress.
  * Drafts are deleted, not reported. A callback that returns non-zero stops the load with that code
- * and its error. Pointers are valid during the callback only. */
+ * and its error. Pointers are valid during the callback only. The store checks that chunks are whole
+ * and without gaps; that they give the dataset's checksum is for the caller to check. */
 struct store_reader {
     void *arg;
     int (*dataset_begin)(void *arg, const struct store_dataset *dataset, struct evd_error *err);
