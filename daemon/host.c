@@ -1,0 +1,364 @@
+#include "host_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DRAIN_MS 5000u
+
+void host_log(const struct host *host, enum net_level level, const char *text)
+{
+    if (level == NET_WARNING)
+        fprintf(stderr, "evendrawd: warning: %s\n", text);
+    else if (host->config->verbose)
+        fprintf(stderr, "evendrawd: %s\n", text);
+}
+
+/* ---- what rpc asks for ---- */
+
+struct host_work {
+    uv_work_t request;
+    struct host *host;
+    struct rpc_work *work;
+};
+
+static uint64_t now_ms(void *arg)
+{
+    struct host *host = arg;
+
+    return uv_now(&host->loop);
+}
+
+static uint64_t wall_seconds(void *arg)
+{
+    (void)arg;
+    return (uint64_t)time(NULL);
+}
+
+static void on_work(uv_work_t *request)
+{
+    struct host_work *item = request->data;
+
+    item->work->run(item->work);
+}
+
+static void on_worked(uv_work_t *request, int status)
+{
+    struct host_work *item = request->data;
+    struct host *host = item->host;
+    struct rpc_work *work = item->work;
+
+    (void)status; /* nothing is ever cancelled */
+    free(item);
+    host->working--;
+    work->done(work);
+    net_settle(host->net);
+    host_proceed(host);
+}
+
+static int queue_work(void *arg, struct rpc_work *work)
+{
+    struct host *host = arg;
+    struct host_work *item;
+
+    if (host->stage == HOST_CLOSING)
+        return EVD_E_SHUTTING_DOWN;
+    item = malloc(sizeof(*item));
+    if (!item)
+        return EVD_E_NO_MEMORY;
+    *item = (struct host_work){.host = host, .work = work};
+    item->request.data = item;
+    if (uv_queue_work(&host->loop, &item->request, on_work, on_worked) < 0) {
+        free(item);
+        return EVD_E_INTERNAL;
+    }
+    host->working++;
+    return EVD_OK;
+}
+
+static void flush_conn(void *arg, void *conn)
+{
+    (void)arg;
+    net_conn_flush(conn);
+}
+
+static void finish_conn(void *arg, void *conn)
+{
+    (void)arg;
+    net_conn_finish(conn);
+}
+
+static void on_rpc_tick(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+
+    rpc_tick(host->rpc);
+    net_settle(host->net);
+}
+
+static void arm_tick(void *arg)
+{
+    struct host *host = arg;
+
+    uv_timer_start(&host->tick, on_rpc_tick, RPC_TICK_MS, 0);
+}
+
+/* ---- the store's writer thread has something ---- */
+
+static void wake_for_store(void *arg)
+{
+    struct host *host = arg;
+
+    uv_async_send(&host->store_wake);
+}
+
+static void report_store(struct host *host)
+{
+    struct store_info info;
+
+    store_info(host->store, &info);
+    if (info.failing == host->store_failing)
+        return;
+    host->store_failing = info.failing;
+    if (info.failing)
+        fprintf(stderr,
+                "evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
+                "the disk has room and works\n",
+                host->config->database);
+    else
+        fprintf(stderr, "evendrawd: %s can be written again\n", host->config->database);
+}
+
+static void on_store_wake(uv_async_t *async)
+{
+    struct host *host = async->data;
+
+    store_poll(host->store);
+    report_store(host);
+    net_settle(host->net);
+    host_proceed(host);
+}
+
+/* Nothing queued, and nothing to be handed back. (What store_poll finds here is settled by the wake
+ * that comes with it.) */
+static bool store_is_quiet(struct host *host)
+{
+    struct store_info info;
+
+    store_info(host->store, &info);
+    return info.queued_bytes == 0 && store_poll(host->store) == 0;
+}
+
+/* ---- the end ---- */
+
+static void finish_connections(struct host *host)
+{
+    host->stage = HOST_FINISHING;
+    net_finish(host->net);
+    host_proceed(host);
+}
+
+void host_proceed(struct host *host)
+{
+    if (host->stage == HOST_DRAINING && host->working == 0 && store_is_quiet(host)) {
+        finish_connections(host);
+    } else if (host->stage == HOST_FINISHING && host->working == 0 &&
+               net_connections(host->net) == 0) {
+        host->stage = HOST_CLOSING;
+        net_close(host->net);
+    }
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+
+    if (host->stage == HOST_DRAINING)
+        finish_connections(host);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct host *host = handle->data;
+
+    if (host->stage != HOST_SERVING)
+        _exit(EXIT_FAILURE);
+    fprintf(stderr, "evendrawd: %s: stopping (once more to exit at once)\n",
+            number == SIGTERM ? "SIGTERM" : "SIGINT");
+    host->stage = HOST_DRAINING;
+    uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
+    net_quiet(host->net);
+    rpc_stop(host->rpc);
+    net_settle(host->net);
+    host_proceed(host);
+}
+
+/* ---- the beginning ---- */
+
+static int init_handles(struct host *host)
+{
+    uv_loop_t *loop = &host->loop;
+    int rc;
+
+    if ((rc = uv_async_init(loop, &host->store_wake, on_store_wake)) < 0 ||
+        (rc = uv_timer_init(loop, &host->tick)) < 0 ||
+        (rc = uv_timer_init(loop, &host->patience)) < 0 ||
+        (rc = uv_signal_init(loop, &host->sigterm)) < 0 ||
+        (rc = uv_signal_init(loop, &host->sigint)) < 0)
+        return rc;
+    host->store_wake.data = host->tick.data = host->patience.data = host;
+    host->sigterm.data = host->sigint.data = host;
+    return 0;
+}
+
+static int open_rpc(struct host *host, uint32_t max_connections, struct evd_error *err)
+{
+    struct rpc_host services = {
+        .arg = host,
+        .now = now_ms,
+        .wall = wall_seconds,
+        .work = queue_work,
+        .flush = flush_conn,
+        .arm = arm_tick,
+        .close = finish_conn,
+        .max_connections = max_connections,
+    };
+    int rc = store_open(&host->store, host->config->database, wake_for_store, host, err);
+
+    if (rc != EVD_OK)
+        return rc;
+    rc = rpc_new(&host->rpc, &services, host->store, err);
+    if (rc == EVD_OK)
+        rc = rpc_load(host->rpc, err);
+    if (rc == EVD_OK)
+        rc = store_start(host->store, err);
+    return rc;
+}
+
+static int open_net(struct host *host, uint32_t max_connections, struct evd_error *err)
+{
+    struct net_config config = {
+        .loop = &host->loop,
+        .max_connections = max_connections,
+        .high_water = RPC_SEND_HIGH_WATER,
+        .low_water = RPC_SEND_LOW_WATER,
+        .events = host_net_events(host),
+    };
+    int rc = net_new(&host->net, &config, err);
+
+    for (size_t i = 0; rc == EVD_OK && i < host->config->address_count; i++)
+        rc = net_listen(host->net, host->config->addresses[i], err);
+    return rc;
+}
+
+/* How many connections the limit of descriptors leaves of those wanted; 0 with an error: none. */
+static uint32_t fit_connections(const struct host *host, struct evd_error *err)
+{
+    uint32_t wanted = host->config->max_connections;
+    uint32_t fit = net_descriptors(wanted);
+
+    if (fit == 0)
+        error_set(err, EVD_E_LIMIT, "descriptors",
+                  "the limit of open files leaves no connection at all; raise it (ulimit -n)");
+    else if (fit < wanted)
+        fprintf(stderr,
+                "evendrawd: warning: the limit of open files allows %" PRIu32
+                " connections, not %" PRIu32 "; raise it (ulimit -n) for more\n",
+                fit, wanted);
+    return fit;
+}
+
+static void announce(const struct host *host)
+{
+    static const char ready[] = "ready\n";
+    const char *address;
+
+    for (size_t i = 0; (address = net_address(host->net, i)); i++) {
+        printf("listening on %s\n", address);
+        if (strncmp(address, "tcp:", 4) == 0 && strncmp(address, "tcp:127.", 8) != 0 &&
+            strncmp(address, "tcp:[::1]:", 10) != 0)
+            fprintf(stderr,
+                    "evendrawd: warning: whoever can reach %s can use and change everything: "
+                    "there is no authentication\n",
+                    address);
+    }
+    fflush(stdout);
+    if (host->config->ready_fd < 0)
+        return;
+    if (write(host->config->ready_fd, ready, sizeof(ready) - 1) < 0)
+        fprintf(stderr, "evendrawd: warning: --ready-fd %d: %s\n", host->config->ready_fd,
+                strerror(errno));
+    close(host->config->ready_fd);
+}
+
+static int start(struct host *host, struct evd_error *err)
+{
+    uint32_t connections = fit_connections(host, err);
+    int rc;
+
+    if (connections == 0)
+        return err->code;
+    rc = init_handles(host);
+    if (rc < 0)
+        return error_set(err, EVD_E_INTERNAL, "", "cannot set up the event loop: %s",
+                         uv_strerror(rc));
+    rc = open_rpc(host, connections, err);
+    if (rc == EVD_OK)
+        rc = open_net(host, connections, err);
+    if (rc != EVD_OK)
+        return rc;
+    if ((rc = uv_signal_start(&host->sigterm, on_signal, SIGTERM)) < 0 ||
+        (rc = uv_signal_start(&host->sigint, on_signal, SIGINT)) < 0)
+        return error_set(err, EVD_E_INTERNAL, "", "cannot watch for signals: %s", uv_strerror(rc));
+    return EVD_OK;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* From any state that start may have left behind, or after serving (then net is gone already). The
+ * store goes before rpc, which its last callbacks belong to, and before the handle that wakes us.
+ */
+static void finish(struct host *host)
+{
+    host->stage = HOST_CLOSING;
+    if (host->net) {
+        net_close(host->net);
+        uv_run(&host->loop, UV_RUN_DEFAULT);
+    }
+    store_close(host->store);
+    if (host->rpc)
+        rpc_free(host->rpc);
+    uv_walk(&host->loop, close_handle, NULL);
+    uv_run(&host->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&host->loop);
+}
+
+int host_run(const struct host_config *config, struct evd_error *err)
+{
+    struct host host = {.config = config};
+    int rc;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    rc = uv_loop_init(&host.loop);
+    if (rc < 0)
+        return error_set(err, EVD_E_INTERNAL, "", "cannot make an event loop: %s", uv_strerror(rc));
+    rc = start(&host, err);
+    if (rc == EVD_OK) {
+        host.stage = HOST_SERVING;
+        announce(&host);
+        uv_run(&host.loop, UV_RUN_DEFAULT);
+    }
+    finish(&host);
+    return rc;
+}

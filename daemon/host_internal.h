@@ -1,0 +1,45 @@
+/*
+ * What host.c and host_net.c share.
+ */
+#ifndef HOST_INTERNAL_H
+#define HOST_INTERNAL_H
+
+#include <uv.h>
+#include "host.h"
+#include "net/net.h"
+#include "rpc/rpc.h"
+#include "store/store.h"
+
+/* Every stage waits for something; host_proceed goes on to the next once it is there. */
+enum host_stage {
+    HOST_STARTING,
+    HOST_SERVING,   /* until a signal */
+    HOST_DRAINING,  /* stopped: until the store has written and all heavy work is back, */
+    HOST_FINISHING, /* then until every connection has ended, */
+    HOST_CLOSING,   /* then until net is gone */
+};
+
+struct host {
+    const struct host_config *config;
+    enum host_stage stage;
+    uv_loop_t loop;
+    uv_async_t store_wake;
+    uv_timer_t tick;     /* rpc's */
+    uv_timer_t patience; /* ends HOST_DRAINING at the latest */
+    uv_signal_t sigterm, sigint;
+    struct store *store;
+    struct rpc *rpc;
+    struct net *net;
+    uint32_t working; /* heavy work that is not back */
+    bool store_failing;
+};
+
+/* host.c */
+void host_log(const struct host *host, enum net_level level, const char *text);
+/* Something has ended: is it time for the next stage? */
+void host_proceed(struct host *host);
+
+/* host_net.c */
+struct net_events host_net_events(struct host *host);
+
+#endif

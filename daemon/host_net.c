@@ -1,0 +1,117 @@
+/* Between net and rpc: what arrives goes up, and what a refused peer is told. */
+#include "host_internal.h"
+
+#include "proto/message.h"
+
+/* The id of the request that begins with these bytes, which may be cut short or broken further on:
+ * a four-element array, the number 0, an unsigned integer of at most 32 bits. */
+static bool request_id(const uint8_t *bytes, size_t n, uint32_t *id)
+{
+    size_t width;
+
+    if (n < 3 || bytes[0] != 0x94 || bytes[1] != 0x00)
+        return false;
+    if (bytes[2] < 0x80) {
+        *id = bytes[2];
+        return true;
+    }
+    if (bytes[2] < 0xcc || bytes[2] > 0xce)
+        return false;
+    width = (size_t)1 << (bytes[2] - 0xcc);
+    if (n < 3 + width)
+        return false;
+    *id = 0;
+    for (size_t i = 0; i < width; i++)
+        *id = *id << 8 | bytes[3 + i];
+    return true;
+}
+
+static void *on_open(void *arg, struct net_conn *conn, struct net_output *output)
+{
+    struct host *host = arg;
+    struct rpc_session *session = rpc_session_open(host->rpc, conn);
+
+    if (session)
+        *output = (struct net_output){&session->out, &session->in_flight};
+    return session;
+}
+
+static void on_frame(void *arg, void *session, const uint8_t *bytes, size_t n)
+{
+    (void)arg;
+    rpc_frame(session, bytes, n);
+}
+
+static void on_broken(void *arg, void *session, const uint8_t *bytes, size_t n,
+                      const struct evd_error *err)
+{
+    uint32_t id = 0;
+    bool has_id = request_id(bytes, n, &id);
+
+    (void)arg;
+    rpc_reject(session, err, has_id, id);
+}
+
+static void on_writable(void *arg, void *session)
+{
+    (void)arg;
+    rpc_session_ready(session);
+}
+
+static void on_closed(void *arg, void *session)
+{
+    rpc_session_close(session);
+    host_proceed(arg);
+}
+
+static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out)
+{
+    struct host *host = arg;
+    struct evd_error err;
+    msgpack_packer packer;
+    uint32_t id = 0;
+
+    request_id(bytes, n, &id);
+    error_set(&err, EVD_E_BUSY, "connections",
+              "the daemon serves as many connections as it may (%u); try again later, or start it "
+              "with a larger --max-connections",
+              host->config->max_connections);
+    buf_packer(out, &packer);
+    message_error(&packer, id, &err);
+}
+
+static void on_settle(void *arg)
+{
+    struct host *host = arg;
+
+    rpc_settle(host->rpc);
+}
+
+static void on_gone(void *arg)
+{
+    struct host *host = arg;
+
+    host->net = NULL;
+    uv_stop(&host->loop);
+}
+
+static void on_log(void *arg, enum net_level level, const char *text)
+{
+    host_log(arg, level, text);
+}
+
+struct net_events host_net_events(struct host *host)
+{
+    return (struct net_events){
+        .arg = host,
+        .open = on_open,
+        .frame = on_frame,
+        .broken = on_broken,
+        .writable = on_writable,
+        .closed = on_closed,
+        .refuse = on_refuse,
+        .settle = on_settle,
+        .gone = on_gone,
+        .log = on_log,
+    };
+}

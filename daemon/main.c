@@ -1,0 +1,130 @@
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "host.h"
+#include "paths.h"
+#include "proto/address.h"
+
+enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
+enum { OPTION_MAX_CONNECTIONS = 256, OPTION_READY_FD };
+
+const char *argp_program_version = "evendrawd " EVD_VERSION;
+
+static const char doc[] =
+    "Serves class-balanced batches of sample indices to data-loader workers."
+    "\v"
+    "ADDRESS is unix:/PATH, tcp:HOST:PORT or tcp:[V6]:PORT. Without --listen it is the Unix socket "
+    "where the evendraw command looks by default. Unix sockets have mode 0660: their owner and "
+    "group "
+    "may connect. TCP has NO AUTHENTICATION in this version: whoever reaches the port can use and "
+    "change everything, so listen on loopback, or where a firewall or tunnel guards the port.\n"
+    "\n"
+    "Examples:\n"
+    "  evendrawd\n"
+    "  evendrawd --listen unix:/run/evendraw/evendraw.sock --database "
+    "/var/lib/evendraw/evendraw.db\n"
+    "  evendrawd -v --listen tcp:127.0.0.1:4710 --listen unix:/tmp/evd.sock\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT stop the daemon once everything is stored and sent; a second one "
+    "exits at once. SIGHUP is ignored.\n"
+    "Exit status: 0 after a signal, 1 if the daemon could not start (or was told twice to stop), "
+    "2 if it was called wrongly.";
+
+static const struct argp_option options[] = {
+    {"listen", 'l', "ADDRESS", 0, "Listen there (may be given up to 16 times)", 0},
+    {"database", 'd', "FILE", 0,
+     "Keep datasets and jobs in FILE (default $XDG_STATE_HOME/evendraw/evendraw.db, or "
+     "~/.local/state/evendraw/evendraw.db)",
+     0},
+    {"max-connections", OPTION_MAX_CONNECTIONS, "N", 0,
+     "Serve at most N connections (default 1024); further ones are told that it is busy", 0},
+    {"verbose", 'v', NULL, 0, "Log connections", 0},
+    {"ready-fd", OPTION_READY_FD, "FD", 0,
+     "Write the line \"ready\" to this open file descriptor once the daemon listens, then close it",
+     0},
+    {0},
+};
+
+/* A number from min to max, or a usage error. */
+static long parse_number(struct argp_state *state, const char *option, const char *text, long min,
+                         long max)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < min || value > max)
+        argp_error(state, "%s: \"%s\" is not a number from %ld to %ld", option, text, min, max);
+    return value;
+}
+
+static void add_address(struct argp_state *state, struct host_config *config, const char *text)
+{
+    struct address address;
+    struct evd_error err;
+
+    if (config->address_count == HOST_MAX_LISTEN)
+        argp_error(state, "--listen can be given %u times at most", HOST_MAX_LISTEN);
+    if (address_parse(text, &address, &err) != EVD_OK)
+        argp_error(state, "--listen: %s", err.message);
+    config->addresses[config->address_count++] = text;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct host_config *config = state->input;
+
+    switch (key) {
+    case 'l':
+        add_address(state, config, arg);
+        return 0;
+    case 'd':
+        config->database = arg;
+        return 0;
+    case 'v':
+        config->verbose = true;
+        return 0;
+    case OPTION_MAX_CONNECTIONS:
+        config->max_connections =
+            (uint32_t)parse_number(state, "--max-connections", arg, 1, HOST_MAX_CONNECTIONS);
+        return 0;
+    case OPTION_READY_FD:
+        config->ready_fd = (int)parse_number(state, "--ready-fd", arg, 0, 1 << 20);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "\"%s\" is no option; the daemon takes options only", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {options, parse_option, NULL, doc, NULL, NULL, NULL};
+    struct host_config config = {.max_connections = HOST_DEFAULT_CONNECTIONS, .ready_fd = -1};
+    char database[4096], address[256];
+    struct evd_error err;
+    int rc = EVD_OK;
+
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &config);
+    if (config.address_count == 0) {
+        rc = paths_address(address, sizeof(address), &err);
+        config.addresses[config.address_count++] = address;
+    }
+    if (rc == EVD_OK && !config.database) {
+        rc = paths_database(database, sizeof(database), &err);
+        config.database = database;
+    }
+    if (rc == EVD_OK)
+        rc = host_run(&config, &err);
+    if (rc != EVD_OK) {
+        fprintf(stderr, "evendrawd: %s\n", err.message);
+        return EXIT_RUNTIME;
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,332 @@
+/* The daemon as a process: starting, answering, being stopped and killed, being called wrongly. */
+#define _GNU_SOURCE /* pipe2 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "proto/guard.h"
+#include "proto/message.h"
+
+struct place {
+    char folder[64], socket[80], listen[96], database[80];
+};
+
+static int setup(void **state)
+{
+    struct place *place = calloc(1, sizeof(*place));
+
+    assert_non_null(place);
+    strcpy(place->folder, "/tmp/evd-daemon-XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    snprintf(place->socket, sizeof(place->socket), "%s/s", place->folder);
+    snprintf(place->listen, sizeof(place->listen), "unix:%s/s", place->folder);
+    snprintf(place->database, sizeof(place->database), "%s/db", place->folder);
+    *state = place;
+    return 0;
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    char below[512];
+
+    if (!dir) {
+        unlink(path);
+        return;
+    }
+    while ((entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
+        remove_tree(below);
+    }
+    closedir(dir);
+    rmdir(path);
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+
+    remove_tree(place->folder);
+    free(place);
+    return 0;
+}
+
+/* Starts a daemon with --ready-fd and these arguments (ended by NULL), its output thrown away; its
+ * end of life is the caller's to collect. Returns once it listens or has ended. */
+static pid_t spawn(const char *const *args)
+{
+    char *argv[16] = {(char *)EVENDRAWD, (char *)"--ready-fd", (char *)"9"};
+    size_t argc = 3;
+    char line[8];
+    int ready[2];
+    pid_t child;
+
+    while (*args && argc < 15)
+        argv[argc++] = (char *)*args++;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        int null = open("/dev/null", O_WRONLY);
+
+        close(ready[0]);
+        dup2(ready[1], 9);
+        if (ready[1] != 9)
+            close(ready[1]);
+        dup2(null, STDOUT_FILENO);
+        if (!getenv("EVD_TEST_VERBOSE"))
+            dup2(null, STDERR_FILENO);
+        alarm(50); /* whatever happens, it does not outlive the test by much */
+        execv(EVENDRAWD, argv);
+        _exit(127);
+    }
+    close(ready[1]);
+    if (read(ready[0], line, 6) == 6)
+        assert_memory_equal(line, "ready\n", 6);
+    close(ready[0]);
+    return child;
+}
+
+static pid_t spawn_at(const struct place *place)
+{
+    const char *const args[] = {"--listen", place->listen, "--database", place->database, NULL};
+
+    return spawn(args);
+}
+
+/* Its exit status, or 1000 and the signal that killed it. */
+static int collect(pid_t child)
+{
+    int status;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int stop(pid_t child)
+{
+    assert_int_equal(kill(child, SIGTERM), 0);
+    return collect(child);
+}
+
+static int dial(const struct place *place)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = 10};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", place->socket);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+    return fd;
+}
+
+/* Sends a request, whose params' map the caller has packed, and reads the answer to it. */
+static void call(int fd, const struct evd_buf *request, struct message *answer)
+{
+    static uint8_t bytes[1 << 16];
+    struct evd_error err;
+    struct guard guard;
+    size_t have = 0;
+    bool has_id;
+
+    assert_false(request->failed);
+    assert_int_equal(send(fd, request->data, request->len, MSG_NOSIGNAL), request->len);
+    guard_init(&guard, &guard_reply_limits);
+    while (guard.status == GUARD_MORE) {
+        ssize_t n = recv(fd, bytes + have, sizeof(bytes) - have, 0);
+
+        assert_true(n > 0);
+        guard_feed(&guard, bytes + have, (size_t)n);
+        have += (size_t)n;
+    }
+    assert_int_equal(guard.status, GUARD_DONE);
+    assert_int_equal(guard.seen, have);
+    assert_int_equal(message_decode(answer, bytes, have, &has_id, &err), EVD_OK);
+    assert_int_equal(answer->type, MESSAGE_RESPONSE);
+}
+
+static void hello_and_info(int fd)
+{
+    struct message answer;
+    struct evd_buf buf;
+    msgpack_packer pk;
+
+    message_init(&answer);
+    buf_init(&buf, 4096);
+    buf_packer(&buf, &pk);
+    message_request(&pk, 1, "hello");
+    msgpack_pack_map(&pk, 2);
+    pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
+    pack_key_cstr(&pk, "client", "test_daemon");
+    call(fd, &buf, &answer);
+    assert_int_equal(answer.id, 1);
+    assert_int_equal(answer.error->type, MSGPACK_OBJECT_NIL);
+    buf_truncate(&buf, 0);
+    message_request(&pk, 2, "server.info");
+    msgpack_pack_map(&pk, 0);
+    call(fd, &buf, &answer);
+    assert_int_equal(answer.id, 2);
+    assert_int_equal(answer.error->type, MSGPACK_OBJECT_NIL);
+    assert_int_equal(answer.result->type, MSGPACK_OBJECT_MAP);
+    buf_fini(&buf);
+    message_fini(&answer);
+}
+
+static void serves_and_stops(void **state)
+{
+    const struct place *place = *state;
+    pid_t daemon = spawn_at(place);
+    int fd = dial(place), silent = dial(place);
+    char byte;
+
+    hello_and_info(fd);
+    assert_int_equal(kill(daemon, SIGHUP), 0);
+    assert_int_equal(kill(daemon, SIGTERM), 0);
+    assert_int_equal(recv(silent, &byte, 1, 0), 0);
+    close(fd);
+    close(silent);
+    assert_int_equal(collect(daemon), 0);
+    assert_int_equal(access(place->socket, F_OK), -1);
+}
+
+/* Peers that neither read nor close do not hold it up for long. */
+static void stops_in_spite_of_peers(void **state)
+{
+    const struct place *place = *state;
+    pid_t daemon = spawn_at(place);
+    int fd = dial(place), half = dial(place);
+
+    hello_and_info(fd);
+    assert_int_equal(send(half, "\x94\x00", 2, MSG_NOSIGNAL), 2);
+    assert_int_equal(stop(daemon), 0);
+    close(fd);
+    close(half);
+}
+
+static void second_signal_exits_at_once(void **state)
+{
+    const struct place *place = *state;
+    pid_t daemon = spawn_at(place);
+    int fd = dial(place);
+
+    hello_and_info(fd);
+    assert_int_equal(kill(daemon, SIGINT), 0);
+    usleep(100000);
+    assert_int_equal(kill(daemon, SIGINT), 0);
+    assert_int_equal(collect(daemon), 1);
+    close(fd);
+}
+
+static void killed_and_started_again(void **state)
+{
+    const struct place *place = *state;
+
+    for (int i = 0; i < 5; i++) {
+        pid_t daemon = spawn_at(place);
+        int fd = dial(place);
+
+        hello_and_info(fd);
+        assert_int_equal(kill(daemon, SIGKILL), 0);
+        assert_int_equal(collect(daemon), 1000 + SIGKILL);
+        close(fd);
+        assert_int_equal(access(place->socket, F_OK), 0);
+    }
+    assert_int_equal(stop(spawn_at(place)), 0);
+}
+
+static void one_daemon_for_each(void **state)
+{
+    const struct place *place = *state;
+    char other_listen[128], other_database[128];
+    const char *const same_socket[] = {"-l", place->listen, "-d", other_database, NULL};
+    const char *const same_database[] = {"-l", other_listen, "-d", place->database, NULL};
+    pid_t daemon = spawn_at(place);
+    int fd;
+
+    snprintf(other_listen, sizeof(other_listen), "unix:%s/other", place->folder);
+    snprintf(other_database, sizeof(other_database), "%s/other.db", place->folder);
+    assert_int_equal(collect(spawn(same_socket)), 1);
+    assert_int_equal(collect(spawn(same_database)), 1);
+    fd = dial(place);
+    hello_and_info(fd);
+    close(fd);
+    assert_int_equal(stop(daemon), 0);
+}
+
+static void called_wrongly(void **state)
+{
+    const struct place *place = *state;
+    const char *const wrong[][5] = {
+        {"--listen", "nonsense", NULL},   {"--nonsense", NULL},
+        {"--max-connections", "0", NULL}, {"--max-connections", "many", NULL},
+        {"--ready-fd", "-1", NULL},       {"argument", NULL},
+    };
+    char nowhere[128];
+    const char *const no_folder[] = {"-l", place->listen, "-d", nowhere, NULL};
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(collect(spawn(wrong[i])), 2);
+    snprintf(nowhere, sizeof(nowhere), "%s/none/db", place->folder);
+    assert_int_equal(collect(spawn(no_folder)), 1);
+    assert_int_equal(access(place->socket, F_OK), -1);
+}
+
+static void makes_its_own_folders(void **state)
+{
+    static const char *const none[] = {NULL};
+    const struct place *place = *state;
+    struct stat file;
+    char path[160];
+    pid_t daemon;
+
+    snprintf(path, sizeof(path), "%s/state/of/mine", place->folder);
+    setenv("XDG_STATE_HOME", path, 1);
+    setenv("XDG_RUNTIME_DIR", place->folder, 1);
+    daemon = spawn(none);
+    snprintf(path, sizeof(path), "%s/evendraw.sock", place->folder);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(stop(daemon), 0);
+    snprintf(path, sizeof(path), "%s/state/of/mine/evendraw", place->folder);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0700);
+    strcat(path, "/evendraw.db");
+    assert_int_equal(access(path, F_OK), 0);
+    unsetenv("XDG_STATE_HOME");
+    unsetenv("XDG_RUNTIME_DIR");
+}
+
+#define DAEMON_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DAEMON_TEST(serves_and_stops),
+        DAEMON_TEST(stops_in_spite_of_peers),
+        DAEMON_TEST(second_signal_exits_at_once),
+        DAEMON_TEST(killed_and_started_again),
+        DAEMON_TEST(one_daemon_for_each),
+        DAEMON_TEST(called_wrongly),
+        DAEMON_TEST(makes_its_own_folders),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
