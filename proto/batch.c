@@ -131,20 +131,13 @@ static unsigned array_width(enum column column, const void *data, uint32_t n)
     return bits <= UINT32_MAX ? 5 : 9;
 }
 
-/* Type byte and number, as one store. */
+/* Type byte and big-endian number, as one store. */
 static inline __attribute__((always_inline)) void
 put_numbers(uint8_t *to, const void *data, uint32_t n, unsigned size, unsigned width, uint8_t type)
 {
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t value = load(data, i, size), word;
+        uint64_t word = htobe64((uint64_t)type << 56 | load(data, i, size) << (64 - 8 * width));
 
-        if (width == 2)
-            value &= UINT8_MAX;
-        else if (width == 3)
-            value = __builtin_bswap16((uint16_t)value);
-        else
-            value = __builtin_bswap32((uint32_t)value);
-        word = htole64(value << 8 | type);
         memcpy(to + (size_t)i * width, &word, sizeof(word));
     }
 }
