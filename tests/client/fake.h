@@ -1,0 +1,53 @@
+/*
+ * A daemon that does what a script says: a thread with one connection, for tests of what a client
+ * does with good and bad answers. The script's functions end the test program if the client does
+ * not send what is expected.
+ */
+#ifndef TESTS_CLIENT_FAKE_H
+#define TESTS_CLIENT_FAKE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include "proto/batch.h"
+#include "proto/buf.h"
+#include "proto/guard.h"
+#include "proto/message.h"
+
+struct fake {
+    char folder[64], address[96];
+    int listener, fd;
+    pthread_t thread;
+    void (*script)(struct fake *fake);
+    struct evd_buf in, out;
+    size_t taken; /* bytes of `in` that belonged to the last message */
+    struct message msg;
+    msgpack_packer pk; /* packs into out */
+    void *arg;         /* the script's own */
+    int reads;         /* calls of recv that brought something */
+};
+
+void fake_start(struct fake *fake, void (*script)(struct fake *fake), void *arg);
+void fake_stop(struct fake *fake); /* waits for the script's end */
+
+/* ---- for scripts ---- */
+
+/* The next message into fake->msg; false at the end of the connection. */
+bool fake_next(struct fake *fake);
+/* The next message, which must be this method. Its one map of params. */
+const msgpack_object *fake_expect(struct fake *fake, const char *method);
+uint64_t fake_u64(const msgpack_object *map, const char *key); /* or UINT64_MAX */
+/* Starts the answer to the last request: the caller packs the result, then fake_send. */
+msgpack_packer *fake_result(struct fake *fake);
+void fake_error(struct fake *fake, int code, const char *message);
+void fake_send(struct fake *fake);
+void fake_bytes(struct fake *fake, const void *bytes, size_t n);
+
+void fake_hello(struct fake *fake);
+/* Answers stream.open: stream 1 of job "train", packed u32. */
+void fake_stream(struct fake *fake, const char *mode, uint32_t window);
+/* Packs a batch: indices step * 10 + 0, 1, ... and labels 0, 1, ... */
+void fake_batch(struct fake *fake, uint64_t epoch, uint64_t step, uint32_t n, bool label);
+void fake_epoch_end(struct fake *fake, uint64_t epoch);
+void fake_closed(struct fake *fake, int code, const char *message);
+
+#endif

@@ -1,0 +1,526 @@
+/* libevendraw against a scripted daemon: calls, streams, acknowledgements, and what goes wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <evendraw.h>
+#include "fake.h"
+
+static evd_client *connected(struct fake *fake, int time_limit_ms)
+{
+    evd_client_options options = {.time_limit_ms = time_limit_ms};
+    evd_client *client;
+
+    assert_int_equal(evd_connect(fake->address, &options, &client), EVD_OK);
+    return client;
+}
+
+static evd_stream *opened(evd_client *client, uint32_t flags)
+{
+    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
+    evd_stream *stream;
+
+    options.job = "train";
+    options.flags = flags;
+    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
+    return stream;
+}
+
+static void wait_end(struct fake *fake)
+{
+    while (fake_next(fake))
+        ;
+}
+
+/* ---- connecting ---- */
+
+static void nobody_there(void **state)
+{
+    evd_client *client;
+
+    (void)state;
+    assert_int_equal(evd_connect("unix:/nonexistent/s", NULL, &client), EVD_E_CONNECT);
+    assert_non_null(strstr(evd_error_message(client), "/nonexistent/s"));
+    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_E_CONNECT);
+    assert_int_equal(evd_fd(client), -1);
+    evd_close(client);
+    assert_int_equal(evd_connect("nonsense", NULL, &client), EVD_E_BAD_VALUE);
+    evd_close(client);
+    evd_close(NULL);
+    assert_string_equal(evd_error_name(EVD_E_TIMEOUT), "timeout");
+}
+
+static void other_version(struct fake *fake)
+{
+    fake_expect(fake, "hello");
+    msgpack_pack_map(fake_result(fake), 1);
+    pack_key_u64(&fake->pk, "protocol", 9);
+    fake_send(fake);
+}
+
+static void turned_away(struct fake *fake)
+{
+    message_notification(&fake->pk, "error");
+    msgpack_pack_map(&fake->pk, 2);
+    pack_key_u64(&fake->pk, "code", EVD_E_BUSY);
+    pack_key_cstr(&fake->pk, "message", "too many connections");
+    fake_send(fake);
+}
+
+static void no_messagepack(struct fake *fake)
+{
+    fake_bytes(fake, "HTTP/1.1 400 Bad Request\r\n\r\n\xc1\xc1\xc1", 31);
+    wait_end(fake);
+}
+
+static void silent(struct fake *fake)
+{
+    wait_end(fake);
+}
+
+static void bad_hello(void **state)
+{
+    static const struct {
+        void (*script)(struct fake *fake);
+        int code;
+    } cases[] = {{other_version, EVD_E_VERSION},
+                 {turned_away, EVD_E_BUSY},
+                 {no_messagepack, EVD_E_PROTOCOL},
+                 {silent, EVD_E_TIMEOUT}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        evd_client_options options = {.time_limit_ms = 100};
+        struct fake fake;
+        evd_client *client;
+
+        fake_start(&fake, cases[i].script, NULL);
+        assert_int_equal(evd_connect(fake.address, &options, &client), cases[i].code);
+        evd_close(client);
+        fake_stop(&fake);
+    }
+}
+
+/* ---- calls ---- */
+
+static void answer_values(struct fake *fake)
+{
+    const msgpack_object *params;
+
+    fake_hello(fake);
+    params = fake_expect(fake, "job.create");
+    if (params->via.map.size != 3 || fake_u64(params, "i") != 7)
+        abort();
+    msgpack_pack_map(fake_result(fake), 6);
+    pack_key_u64(&fake->pk, "big", UINT64_MAX);
+    pack_key_f64(&fake->pk, "nan", 0.0 / 0.0);
+    pack_key_f64(&fake->pk, "real", 1.5);
+    pack_key_bin(&fake->pk, "bytes", "\x00\xff", 2);
+    pack_key_bool(&fake->pk, "yes", true);
+    pack_cstr(&fake->pk, "low");
+    msgpack_pack_int64(&fake->pk, INT64_MIN);
+    /* One byte at a time. */
+    for (size_t i = 0; i < fake->out.len; i++)
+        fake_bytes(fake, fake->out.data + i, 1);
+    buf_truncate(&fake->out, 0);
+    fake_expect(fake, "job.drop");
+    fake_error(fake, EVD_E_NOT_FOUND, "no such job");
+    wait_end(fake);
+}
+
+static void call_and_json(void **state)
+{
+    struct fake fake;
+    evd_client *client;
+    char *text;
+
+    (void)state;
+    fake_start(&fake, answer_values, NULL);
+    client = connected(&fake, 5000);
+    assert_int_equal(evd_call(client, "job.create",
+                              "{\"i\": 7, \"b\": {\"$hex\": \"00fF\"}, \"a\": [1.0, null, \"x\"]}",
+                              &text),
+                     EVD_OK);
+    assert_string_equal(text, "{\"big\":\"18446744073709551615\",\"nan\":null,\"real\":1.5,"
+                              "\"bytes\":{\"$hex\":\"00ff\"},\"yes\":true,"
+                              "\"low\":-9223372036854775808}");
+    evd_free(text);
+    assert_int_equal(evd_call(client, "job.drop", "{\"job\": \"x\"}", &text), EVD_E_NOT_FOUND);
+    assert_null(text);
+    assert_string_equal(evd_error_message(client), "no such job");
+    assert_string_equal(evd_error_detail(client), "thing");
+    assert_int_equal(evd_call(client, "x", "[1]", NULL), EVD_E_USAGE);
+    assert_int_equal(evd_call(client, "x", "{\"a\":", NULL), EVD_E_USAGE);
+    assert_int_equal(evd_call(client, "x", "{\"a\": {\"$hex\": \"0g\"}}", NULL), EVD_E_USAGE);
+    assert_int_equal(evd_call(client, "x", "{\"a\": 9223372036854775808}", NULL), EVD_E_USAGE);
+    assert_int_equal(evd_call(client, "stream.open", "{}", NULL), EVD_E_USAGE);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+static void late_answer(struct fake *fake)
+{
+    uint32_t late;
+
+    fake_hello(fake);
+    fake_expect(fake, "a");
+    late = fake->msg.id;
+    fake_expect(fake, "b");
+    message_result(&fake->pk, late);
+    msgpack_pack_map(&fake->pk, 0);
+    msgpack_pack_map(fake_result(fake), 1);
+    pack_key_u64(&fake->pk, "b", 1);
+    fake_send(fake);
+    fake_expect(fake, "c");
+    fake_bytes(fake, "\x94\x01", 2); /* and then it dies */
+}
+
+static void timeout_and_loss(void **state)
+{
+    struct fake fake;
+    evd_client *client;
+    char *text;
+
+    (void)state;
+    fake_start(&fake, late_answer, NULL);
+    client = connected(&fake, 100);
+    assert_int_equal(evd_call(client, "a", NULL, &text), EVD_E_TIMEOUT);
+    assert_int_equal(evd_call(client, "b", NULL, &text), EVD_OK);
+    assert_string_equal(text, "{\"b\":1}");
+    evd_free(text);
+    assert_int_equal(evd_call(client, "c", NULL, &text), EVD_E_CLOSED);
+    assert_int_equal(evd_call(client, "d", NULL, &text), EVD_E_CLOSED);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+/* ---- streams ---- */
+
+/* Window 4: acknowledgements come two at a time, at the end of an epoch all, and then the credit.
+ */
+static void two_epochs(struct fake *fake)
+{
+    const msgpack_object *map;
+
+    fake_hello(fake);
+    fake_stream(fake, "shared", 4);
+    for (uint64_t step = 0; step < 4; step++)
+        fake_batch(fake, 0, step, 4, false);
+    fake_send(fake);
+    map = fake_expect(fake, "stream.ack");
+    if (fake_u64(map, "step") != 1 || fake_u64(map, "through") != 1 ||
+        fake_u64(map, "epoch") != 0 || fake_u64(map, "generation") != 3)
+        abort();
+    map = fake_expect(fake, "stream.ack");
+    if (fake_u64(map, "step") != 3 || fake_u64(map, "through") != 1)
+        abort();
+    fake_epoch_end(fake, 0);
+    fake_send(fake);
+    map = fake_expect(fake, "stream.credit");
+    if (fake_u64(map, "window") != 4)
+        abort();
+    fake_batch(fake, 1, 0, 4, false);
+    fake_closed(fake, EVD_E_SHUTTING_DOWN, "stopping");
+    fake_send(fake);
+    wait_end(fake);
+}
+
+static void epochs_and_acks(void **state)
+{
+    const evd_batch *batch;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+
+    (void)state;
+    fake_start(&fake, two_epochs, NULL);
+    client = connected(&fake, 5000);
+    stream = opened(client, 0);
+    assert_int_equal(evd_stream_get_info(stream)->rank, -1);
+    assert_int_equal(evd_stream_get_info(stream)->window, 4);
+    for (uint64_t step = 0; step < 4; step++) {
+        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
+        assert_int_equal(batch->step, step);
+        assert_int_equal(batch->n, 4);
+        assert_int_equal(batch->index[3], step * 10 + 3);
+        assert_null(batch->label);
+    }
+    assert_int_equal(evd_next(stream, 5000, &batch), EVD_EPOCH_END);
+    assert_null(batch);
+    assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
+    assert_int_equal(batch->epoch, 1);
+    assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_SHUTTING_DOWN);
+    assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_SHUTTING_DOWN);
+    assert_string_equal(evd_error_message(client), "stopping");
+    evd_stream_close(stream);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+/* Batches that arrive while a call waits are kept, and handed out afterwards. */
+static void batches_before_answer(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_stream(fake, "ranked", 8);
+    fake_expect(fake, "job.list");
+    for (uint64_t step = 0; step < 3; step++)
+        fake_batch(fake, 0, step, 2, false);
+    msgpack_pack_map(fake_result(fake), 0);
+    fake_batch(fake, 0, 3, 2, false);
+    fake_send(fake);
+    wait_end(fake);
+}
+
+static void call_between(void **state)
+{
+    const evd_batch *batch;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+
+    (void)state;
+    fake_start(&fake, batches_before_answer, NULL);
+    client = connected(&fake, 5000);
+    stream = opened(client, 0);
+    assert_int_equal(evd_next(stream, 0, &batch), EVD_E_TIMEOUT);
+    assert_int_equal(evd_next(stream, 20, &batch), EVD_E_TIMEOUT);
+    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
+    for (uint64_t step = 0; step < 4; step++) {
+        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
+        assert_int_equal(batch->step, step);
+    }
+    evd_close(client); /* with the stream */
+    fake_stop(&fake);
+}
+
+static void manual_acks(struct fake *fake)
+{
+    const msgpack_object *map;
+
+    fake_hello(fake);
+    fake_stream(fake, "shared", 8);
+    for (uint64_t step = 0; step < 4; step++)
+        fake_batch(fake, 0, step, 1, false);
+    fake_send(fake);
+    map = fake_expect(fake, "stream.ack");
+    if (fake->msg.type != MESSAGE_REQUEST || fake_u64(map, "step") != 2)
+        abort();
+    msgpack_pack_map(fake_result(fake), 0);
+    fake_send(fake);
+    map = fake_expect(fake, "stream.ack");
+    if (fake->msg.type != MESSAGE_NOTIFICATION || fake_u64(map, "step") != 0)
+        abort();
+    fake_expect(fake, "stream.close");
+    wait_end(fake);
+}
+
+static void acknowledge_by_hand(void **state)
+{
+    const evd_batch *batch;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+
+    (void)state;
+    fake_start(&fake, manual_acks, NULL);
+    client = connected(&fake, 5000);
+    stream = opened(client, EVD_STREAM_MANUAL_ACK);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
+    assert_int_equal(evd_ack(stream, 0, 0, 0), EVD_OK);
+    assert_int_equal(evd_ack(stream, 0, 2, EVD_ACK_CONFIRM), EVD_OK);
+    assert_int_equal(evd_ack(stream, 0, 2, EVD_ACK_CONFIRM), EVD_E_USAGE);
+    assert_int_equal(evd_ack(stream, 0, 2, 0), EVD_OK);
+    evd_stream_close(stream);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+static void too_many(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_stream(fake, "shared", 2);
+    for (uint64_t step = 0; step < 3; step++)
+        fake_batch(fake, 0, step, 1, false);
+    fake_send(fake);
+    wait_end(fake);
+}
+
+static void bad_batch(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_stream(fake, "shared", 2);
+    message_notification(&fake->pk, "batch");
+    msgpack_pack_map(&fake->pk, 2);
+    pack_key_u64(&fake->pk, "stream", 1);
+    pack_key_cstr(&fake->pk, "index", "nonsense");
+    fake_send(fake);
+    wait_end(fake);
+}
+
+static void daemon_breaks_rules(void **state)
+{
+    static void (*const scripts[])(struct fake *) = {too_many, bad_batch};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const evd_batch *batch;
+        struct fake fake;
+        evd_client *client;
+        evd_stream *stream;
+        int code;
+
+        fake_start(&fake, scripts[i], NULL);
+        client = connected(&fake, 5000);
+        stream = opened(client, EVD_STREAM_MANUAL_ACK);
+        while ((code = evd_next(stream, 5000, &batch)) == EVD_OK)
+            ;
+        assert_int_equal(code, EVD_E_PROTOCOL);
+        assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_PROTOCOL);
+        evd_close(client);
+        fake_stop(&fake);
+    }
+}
+
+static void event_loop(void **state)
+{
+    const evd_batch *batch;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+    int got = 0;
+
+    (void)state;
+    fake_start(&fake, too_many, NULL);
+    client = connected(&fake, 5000);
+    stream = opened(client, 0);
+    while (got < 3) {
+        struct pollfd fd = {.fd = evd_fd(client), .events = evd_events(client)};
+
+        if (evd_next(stream, 0, &batch) == EVD_OK) {
+            assert_int_equal(batch->step, got);
+            got++;
+            continue;
+        }
+        assert_int_equal(poll(&fd, 1, 5000), 1);
+        assert_int_equal(evd_process(client), EVD_OK);
+    }
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+/* ---- uploads ---- */
+
+struct collected {
+    uint64_t labels, sum, classes, appends;
+    uint32_t refuse_append; /* this one, counted from 1 */
+};
+
+static void collect(struct fake *fake)
+{
+    struct collected *got = fake->arg;
+
+    fake_hello(fake);
+    fake_expect(fake, "dataset.create");
+    msgpack_pack_map(fake_result(fake), 1);
+    pack_key_u64(&fake->pk, "draft", 5);
+    fake_send(fake);
+    while (fake_next(fake)) {
+        const msgpack_object *map = fake->msg.params->via.array.ptr;
+        if (str_is(fake->msg.method, "dataset.append")) {
+            const msgpack_object *value = &map->via.map.ptr[1].val;
+            if (value->type == MSGPACK_OBJECT_ARRAY)
+                got->classes += value->via.array.size;
+            for (uint32_t i = 0; value->type == MSGPACK_OBJECT_BIN && i < value->via.bin.size;
+                 i += 4) {
+                uint32_t label;
+                memcpy(&label, value->via.bin.ptr + i, 4);
+                got->sum += label;
+                got->labels++;
+            }
+            if (++got->appends == got->refuse_append) {
+                fake_error(fake, EVD_E_STORE, "disk full");
+                continue;
+            }
+        }
+        msgpack_pack_map(fake_result(fake), 1);
+        pack_key_u64(&fake->pk, "samples", got->labels);
+        fake_send(fake);
+    }
+}
+
+static void upload(void **state)
+{
+    static const char *const names[] = {"a", "b"};
+    static uint32_t labels[300000];
+    struct collected got = {0};
+    const char **many = calloc(100000, sizeof(*many));
+    struct fake fake;
+    evd_client *client;
+    evd_upload *up;
+    char *info;
+
+    (void)state;
+    for (size_t i = 0; i < 300000; i++)
+        labels[i] = i % 2;
+    for (size_t i = 0; i < 100000; i++)
+        many[i] = "name";
+    fake_start(&fake, collect, &got);
+    client = connected(&fake, 5000);
+    assert_int_equal(evd_dataset_begin(client, "d", names, 2, &up), EVD_OK);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(evd_dataset_append(up, labels, 300000), EVD_OK);
+    assert_int_equal(evd_dataset_classes(up, many, 100000), EVD_OK);
+    assert_int_equal(evd_dataset_commit(up, &info), EVD_OK);
+    assert_string_equal(info, "{\"samples\":1500000}");
+    evd_free(info);
+    free(many);
+    evd_close(client);
+    fake_stop(&fake);
+    assert_int_equal(got.sum, 750000);
+    assert_int_equal(got.classes, 100002);
+}
+
+static void upload_refused(void **state)
+{
+    static const char *const names[] = {"a"};
+    static uint32_t labels[1000000];
+    struct collected got = {.refuse_append = 3};
+    struct fake fake;
+    evd_client *client;
+    evd_upload *up;
+    char *info;
+    int code = EVD_OK;
+
+    (void)state;
+    fake_start(&fake, collect, &got);
+    client = connected(&fake, 5000);
+    assert_int_equal(evd_dataset_begin(client, "d", names, 1, &up), EVD_OK);
+    for (int i = 0; i < 10 && code == EVD_OK; i++)
+        code = evd_dataset_append(up, labels, 1000000);
+    assert_int_equal(code, EVD_E_STORE);
+    assert_int_equal(evd_dataset_append(up, labels, 1), EVD_E_STORE);
+    assert_int_equal(evd_dataset_commit(up, &info), EVD_E_STORE);
+    assert_null(info);
+    assert_string_equal(evd_error_message(client), "disk full");
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_there),        cmocka_unit_test(bad_hello),
+        cmocka_unit_test(call_and_json),       cmocka_unit_test(timeout_and_loss),
+        cmocka_unit_test(epochs_and_acks),     cmocka_unit_test(call_between),
+        cmocka_unit_test(acknowledge_by_hand), cmocka_unit_test(daemon_breaks_rules),
+        cmocka_unit_test(event_loop),          cmocka_unit_test(upload),
+        cmocka_unit_test(upload_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
