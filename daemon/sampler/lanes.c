@@ -1,6 +1,10 @@
 #include "sampler/lanes.h"
 
 #include <stdatomic.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #include "sampler/permute.h"
 
 #define PHILOX_M0 0xD2511F53u
@@ -8,63 +12,81 @@
 #define PHILOX_W0 0x9E3779B9u
 #define PHILOX_W1 0xBB67AE85u
 
-/* Philox4x32-10 with the counters spread over lanes, as Random123 defines it. */
-static inline __attribute__((always_inline)) void
-numbers_body(uint64_t key, uint32_t purpose, const uint64_t *restrict a, const uint32_t *restrict b,
-             uint64_t *restrict first, uint64_t *restrict second, uint32_t n)
-{
-    for (uint32_t k = 0; k < n; k++) {
-        /* 64-bit lanes that hold 32-bit values: a product then needs no rearranging. */
-        uint64_t c0 = (uint32_t)a[k], c1 = a[k] >> 32, c2 = b[k], c3 = purpose;
-        uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-        for (unsigned round = 0; round < 10; round++) {
-            uint64_t p0 = (uint64_t)(uint32_t)c0 * PHILOX_M0;
-            uint64_t p1 = (uint64_t)(uint32_t)c2 * PHILOX_M1;
-            c0 = (p1 >> 32) ^ c1 ^ k0;
-            c1 = (uint32_t)p1;
-            c2 = (p0 >> 32) ^ c3 ^ k1;
-            c3 = (uint32_t)p0;
-            k0 += PHILOX_W0;
-            k1 += PHILOX_W1;
-        }
-        first[k] = c0 | c1 << 32;
-        second[k] = c2 | c3 << 32;
-    }
-}
-
-static inline __attribute__((always_inline)) void rounds_body(struct lanes_walk *w, uint32_t n)
-{
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t left = w->left[k], right = w->right[k];
-        uint32_t left_key = w->left_key[k], right_key = w->right_key[k];
-        for (unsigned i = 0; i < PERMUTE_ROUNDS; i++) {
-            left ^= permute_mix(right, left_key) >> w->left_shift[k];
-            right ^= permute_mix(left, right_key) >> w->right_shift[k];
-            left_key += PERMUTE_WEYL_LEFT;
-            right_key += PERMUTE_WEYL_RIGHT;
-        }
-        w->left[k] = left;
-        w->right[k] = right;
-    }
-}
-
-#define LANES_PATH(name, attributes)                                                               \
-    attributes static void numbers_##name(uint64_t key, uint32_t purpose, const uint64_t *a,       \
+/* Philox4x32-10 as Random123 defines it, with 32-bit values in the 64-bit lanes of a vector: a
+ * product then needs no rearranging. `multiply` is the product of the lower halves, whatever stands
+ * in the upper ones; compilers do not find that instruction by themselves. */
+#define NUMBERS(path, attributes, vector, narrow, multiply)                                        \
+    attributes static void numbers_##path(uint64_t key, uint32_t purpose, const uint64_t *a,       \
                                           const uint32_t *b, uint64_t *first, uint64_t *second,    \
                                           uint32_t n)                                              \
     {                                                                                              \
-        numbers_body(key, purpose, a, b, first, second, n);                                        \
-    }                                                                                              \
-    attributes static void rounds_##name(struct lanes_walk *walk, uint32_t n)                      \
-    {                                                                                              \
-        rounds_body(walk, n);                                                                      \
+        const vector zero = {0}, m0 = zero + PHILOX_M0, m1 = zero + PHILOX_M1;                     \
+        const vector low = zero + UINT32_MAX;                                                      \
+        for (uint32_t k = 0; k < n; k += sizeof(vector) / sizeof *a) {                             \
+            vector c0, c1, c2, c3 = zero + purpose;                                                \
+            narrow b32;                                                                            \
+            memcpy(&c0, a + k, sizeof c0);                                                         \
+            memcpy(&b32, b + k, sizeof b32);                                                       \
+            c1 = c0 >> 32;                                                                         \
+            c2 = __builtin_convertvector(b32, vector);                                             \
+            uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);                               \
+            for (unsigned round = 0; round < 10; round++) {                                        \
+                vector p0 = multiply(c0, m0), p1 = multiply(c2, m1);                               \
+                c0 = (p1 >> 32) ^ c1 ^ (zero + k0);                                                \
+                c1 = p1;                                                                           \
+                c2 = (p0 >> 32) ^ c3 ^ (zero + k1);                                                \
+                c3 = p0;                                                                           \
+                k0 += PHILOX_W0;                                                                   \
+                k1 += PHILOX_W1;                                                                   \
+            }                                                                                      \
+            c0 = (c0 & low) | c1 << 32;                                                            \
+            c2 = (c2 & low) | c3 << 32;                                                            \
+            memcpy(first + k, &c0, sizeof c0);                                                     \
+            memcpy(second + k, &c2, sizeof c2);                                                    \
+        }                                                                                          \
     }
 
-LANES_PATH(baseline, )
+/* The compilers vectorise this one well. */
+#define ROUNDS(path, attributes)                                                                   \
+    attributes static void rounds_##path(struct lanes_walk *w, uint32_t n)                         \
+    {                                                                                              \
+        for (uint32_t k = 0; k < n; k++) {                                                         \
+            uint32_t left = w->left[k], right = w->right[k];                                       \
+            uint32_t low_key = w->low_key[k], high_key = w->high_key[k];                           \
+            for (unsigned i = 0; i < PERMUTE_ROUNDS; i += 2) {                                     \
+                PERMUTE_HALF_ROUND(left, right, low_key, high_key, w->left_shift[k]);              \
+                PERMUTE_HALF_ROUND(right, left, low_key, high_key, w->right_shift[k]);             \
+            }                                                                                      \
+            w->left[k] = left;                                                                     \
+            w->right[k] = right;                                                                   \
+        }                                                                                          \
+    }
+
+typedef uint64_t u64x2 __attribute__((vector_size(16)));
+typedef uint32_t u32x2 __attribute__((vector_size(8)));
 #if defined(__x86_64__)
-LANES_PATH(avx2, __attribute__((target("avx2"))))
-LANES_PATH(avx512,
-           __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,prefer-vector-width=512"))))
+#define MULTIPLY_BASELINE(x, y) ((u64x2)_mm_mul_epu32((__m128i)(x), (__m128i)(y)))
+#else
+#define MULTIPLY_BASELINE(x, y) (((x)&UINT32_MAX) * (y))
+#endif
+
+NUMBERS(baseline, , u64x2, u32x2, MULTIPLY_BASELINE)
+ROUNDS(baseline, )
+
+#if defined(__x86_64__)
+typedef uint64_t u64x4 __attribute__((vector_size(32)));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
+typedef uint64_t u64x8 __attribute__((vector_size(64)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+#define TARGET_AVX2           __attribute__((target("avx2")))
+#define TARGET_AVX512         __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw")))
+#define MULTIPLY_AVX2(x, y)   ((u64x4)_mm256_mul_epu32((__m256i)(x), (__m256i)(y)))
+#define MULTIPLY_AVX512(x, y) ((u64x8)_mm512_mul_epu32((__m512i)(x), (__m512i)(y)))
+
+NUMBERS(avx2, TARGET_AVX2, u64x4, u32x4, MULTIPLY_AVX2)
+ROUNDS(avx2, TARGET_AVX2)
+NUMBERS(avx512, TARGET_AVX512, u64x8, u32x8, MULTIPLY_AVX512)
+ROUNDS(avx512, TARGET_AVX512)
 #endif
 
 static const struct lanes_path paths[] = {
@@ -114,43 +136,43 @@ void lanes_numbers(uint64_t key, enum key_purpose purpose, const uint64_t *a, co
     path()->numbers(key, (uint32_t)purpose, a, b, first, second, n);
 }
 
-static void walk_copy(struct lanes_walk *w, uint32_t to, uint32_t from)
-{
-    w->left[to] = w->left[from];
-    w->right[to] = w->right[from];
-    w->left_shift[to] = w->left_shift[from];
-    w->right_shift[to] = w->right_shift[from];
-    w->left_key[to] = w->left_key[from];
-    w->right_key[to] = w->right_key[from];
-    w->lane[to] = w->lane[from];
-}
-
 void lanes_permute(uint64_t *value, const uint64_t *size, const uint64_t *key, uint32_t n,
                    struct lanes_walk *w)
 {
+    uint32_t walking = 0;
     for (uint32_t k = 0; k < n; k++) {
+        if (size[k] <= PERMUTE_TINY) {
+            value[k] = permute_tiny(value[k], size[k], key[k]);
+            continue;
+        }
         unsigned bits = permute_bits(size[k]);
         unsigned left_bits = bits / 2, right_bits = bits - left_bits;
-        w->left[k] = (uint32_t)(value[k] >> right_bits);
-        w->right[k] = (uint32_t)(value[k] & ((1ull << right_bits) - 1));
-        w->left_shift[k] = 32 - left_bits;
-        w->right_shift[k] = 32 - right_bits;
-        w->left_key[k] = (uint32_t)key[k];
-        w->right_key[k] = (uint32_t)(key[k] >> 32);
-        w->lane[k] = k;
+        w->left[walking] = (uint32_t)(value[k] >> right_bits);
+        w->right[walking] = (uint32_t)(value[k] & ((1ull << right_bits) - 1));
+        w->left_shift[walking] = 32 - left_bits;
+        w->right_shift[walking] = 32 - right_bits;
+        w->low_key[walking] = (uint32_t)key[k];
+        w->high_key[walking] = (uint32_t)(key[k] >> 32);
+        w->lane[walking++] = k;
     }
     /* Lanes that have arrived drop out; the others close up and walk on. */
     const struct lanes_path *p = path();
-    while (n) {
-        p->rounds(w, n);
-        uint32_t walking = 0;
-        for (uint32_t k = 0; k < n; k++) {
+    while (walking) {
+        uint32_t before = walking;
+        p->rounds(w, before);
+        walking = 0;
+        for (uint32_t k = 0; k < before; k++) {
             uint32_t lane = w->lane[k];
             uint64_t x = (uint64_t)w->left[k] << (32 - w->right_shift[k]) | w->right[k];
             value[lane] = x;
-            walk_copy(w, walking, k);
+            w->left[walking] = w->left[k];
+            w->right[walking] = w->right[k];
+            w->left_shift[walking] = w->left_shift[k];
+            w->right_shift[walking] = w->right_shift[k];
+            w->low_key[walking] = w->low_key[k];
+            w->high_key[walking] = w->high_key[k];
+            w->lane[walking] = lane;
             walking += x >= size[lane];
         }
-        n = walking;
     }
 }

@@ -18,11 +18,12 @@ struct lanes_walk {
     _Alignas(LANES_ALIGN) uint32_t left[LANES];
     uint32_t right[LANES];
     uint32_t left_shift[LANES], right_shift[LANES];
-    uint32_t left_key[LANES], right_key[LANES];
+    uint32_t low_key[LANES], high_key[LANES];
     uint32_t lane[LANES];
 };
 
-/* numbers(key, purpose, a[k], b[k]) for each lane below n: see key.h. */
+/* key_numbers(key, purpose, a[k], b[k]) for each lane below n. The arrays have room for LANES
+ * values; what stands beyond n does not matter, and may be overwritten. */
 void lanes_numbers(uint64_t key, enum key_purpose purpose, const uint64_t *a, const uint32_t *b,
                    uint64_t *first, uint64_t *second, uint32_t n);
 /* value[k] becomes its place in the permutation of [0, size[k]) under key[k]. size[k] > value[k].
