@@ -1,0 +1,375 @@
+/* `evendraw load` against a daemon that keeps what it is sent: formats, bad files, long tails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+#include "fake.h"
+
+#define NONE UINT32_MAX
+
+/* ---- a daemon that keeps one dataset ---- */
+
+struct kept {
+    char classes[4096]; /* "a|b|" */
+    uint32_t *labels;
+    size_t count;
+    bool committed;
+};
+
+static void keep_append(struct kept *kept, const msgpack_object *map)
+{
+    const msgpack_object *value = &map->via.map.ptr[1].val;
+
+    if (value->type == MSGPACK_OBJECT_ARRAY) {
+        for (uint32_t i = 0; i < value->via.array.size; i++) {
+            const msgpack_object *name = &value->via.array.ptr[i];
+            size_t len = strlen(kept->classes);
+            snprintf(kept->classes + len, sizeof(kept->classes) - len, "%.*s|",
+                     (int)name->via.str.size, name->via.str.ptr);
+        }
+        return;
+    }
+    kept->labels = realloc(kept->labels, kept->count * 4 + value->via.bin.size);
+    memcpy(kept->labels + kept->count, value->via.bin.ptr, value->via.bin.size);
+    kept->count += value->via.bin.size / 4;
+}
+
+static void keep(struct fake *fake)
+{
+    struct kept *kept = fake->arg;
+
+    fake_hello(fake);
+    while (fake_next(fake)) {
+        if (str_is(fake->msg.method, "dataset.append"))
+            keep_append(kept, fake->msg.params->via.array.ptr);
+        kept->committed = str_is(fake->msg.method, "dataset.commit");
+        msgpack_pack_map(fake_result(fake), 2);
+        pack_key_u64(&fake->pk, "draft", 1);
+        pack_key_u64(&fake->pk, "version", 7);
+        fake_send(fake);
+    }
+}
+
+/* ---- running the tool ---- */
+
+static char folder[] = "/tmp/evendraw-load-XXXXXX";
+
+struct loaded {
+    struct kept kept;
+    int status;
+    char out[4096], err[4096];
+};
+
+static void read_file(const char *name, char *text, size_t size)
+{
+    char path[256];
+    FILE *file;
+    size_t n;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "r");
+    n = fread(text, 1, size - 1, file);
+    fclose(file);
+    text[n] = '\0';
+}
+
+/* `evendraw load d ARGUMENTS`, in the test's folder. */
+static void load(struct loaded *loaded, const char *arguments)
+{
+    char command[2048];
+    struct fake fake;
+    int status;
+
+    memset(loaded, 0, sizeof(*loaded));
+    fake_start(&fake, keep, &loaded->kept);
+    snprintf(command, sizeof(command),
+             "cd %s && EVENDRAW_SERVER=%s %s load d %s > stdout 2> stderr", folder, fake.address,
+             EVENDRAW, arguments);
+    status = system(command);
+    fake_stop(&fake);
+    loaded->status = WEXITSTATUS(status);
+    read_file("stdout", loaded->out, sizeof(loaded->out));
+    read_file("stderr", loaded->err, sizeof(loaded->err));
+}
+
+static void write_file(const char *name, const void *bytes, size_t n)
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    fwrite(bytes, 1, n, file);
+    fclose(file);
+}
+
+static void write_text(const char *name, const char *text)
+{
+    write_file(name, text, strlen(text));
+}
+
+static void expect(const char *arguments, const char *classes, const uint32_t *labels, size_t count)
+{
+    struct loaded loaded;
+
+    load(&loaded, arguments);
+    if (loaded.status != 0)
+        fprintf(stderr, "%s: %s\n", arguments, loaded.err);
+    assert_int_equal(loaded.status, 0);
+    assert_true(loaded.kept.committed);
+    assert_string_equal(loaded.kept.classes, classes);
+    assert_int_equal(loaded.kept.count, count);
+    assert_memory_equal(loaded.kept.labels, labels, count * 4);
+    free(loaded.kept.labels);
+}
+
+/* Fails with exit code 4, nothing committed, and a message that says all of these. */
+static void refuse(const char *arguments, const char *const *says)
+{
+    struct loaded loaded;
+
+    load(&loaded, arguments);
+    if (loaded.status != 4)
+        fprintf(stderr, "%s: status %d: %s\n", arguments, loaded.status, loaded.err);
+    assert_int_equal(loaded.status, 4);
+    assert_false(loaded.kept.committed);
+    for (; *says != NULL; says++) {
+        if (strstr(loaded.err, *says) == NULL)
+            fprintf(stderr, "%s: no \"%s\" in: %s\n", arguments, *says, loaded.err);
+        assert_non_null(strstr(loaded.err, *says));
+    }
+    free(loaded.kept.labels);
+}
+
+#define LABELS(...)       (const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / 4
+#define REFUSE(args, ...) refuse(args, (const char *const[]){__VA_ARGS__, NULL})
+
+/* ---- what can be loaded ---- */
+
+static void lines(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    write_text("plain.txt", "dog\ncat\n\ndog\r\n  bird \ncat");
+    expect("plain.txt", "bird|cat|dog|", LABELS(2, 1, NONE, 2, 0, 1));
+    write_text("numbers.txt", "\xef\xbb\xbf"
+                              "10\n9\n-1\n9\n");
+    expect("numbers.txt", "-1|9|10|", LABELS(2, 1, 0, 1));
+    expect("- < numbers.txt", "-1|9|10|", LABELS(2, 1, 0, 1));
+    write_text("small.txt", "1\n0\n2\n");
+    expect("small.txt --class-names a,b,c,d", "a|b|c|d|", LABELS(1, 0, 2));
+    write_text("names", "x\r\ny\nz\n");
+    expect("small.txt --class-names @names", "x|y|z|", LABELS(1, 0, 2));
+    load(&loaded, "plain.txt");
+    assert_non_null(strstr(loaded.out, "version 7: 6 samples, 3 classes (in byte order)"));
+    assert_non_null(strstr(loaded.out, "1 samples have no label"));
+    free(loaded.kept.labels);
+}
+
+static void pipes(void **state)
+{
+    struct fake fake;
+    struct kept kept = {0};
+    char command[1024];
+
+    (void)state;
+    fake_start(&fake, keep, &kept);
+    snprintf(command, sizeof(command),
+             "printf 'b\\na\\nb\\n' | %s load d - --server %s > %s/stdout", EVENDRAW, fake.address,
+             folder);
+    assert_int_equal(system(command), 0);
+    fake_stop(&fake);
+    assert_string_equal(kept.classes, "a|b|");
+    assert_int_equal(kept.count, 3);
+    free(kept.labels);
+}
+
+static void csv(void **state)
+{
+    (void)state;
+    write_text("a.csv", "id,class name,x\r\n1,\"cat, big\",3\r\n2,dog,4\r\n3,,5\r\n\r\n");
+    expect("a.csv --column 'class name'", "cat, big|dog|", LABELS(0, 1, NONE));
+    write_text("a.tsv", "y\tz\n5\ta b\n7\t\"two\nlines\"\n");
+    expect("a.tsv --column y", "5|7|", LABELS(0, 1));
+    write_text("one.csv", "label\na\n\nb\n");
+    expect("one.csv", "a|b|", LABELS(0, NONE, 1));
+    write_text("semi", "p;q\n1;2\n3;4\n");
+    expect("semi --column q --delimiter ';'", "2|4|", LABELS(0, 1));
+}
+
+static const unsigned char idx[] = {0, 0, 8, 1, 0, 0, 0, 5, 3, 0, 11, 3, 0};
+
+static void write_gz(const char *name, const void *bytes, unsigned n)
+{
+    char path[256];
+    gzFile gz;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    gz = gzopen(path, "w");
+    gzwrite(gz, bytes, n);
+    gzclose(gz);
+}
+
+static void idx_files(void **state)
+{
+    static const unsigned char wide[] = {0, 0, 0x0b, 1, 0, 0, 0, 2, 1, 0, 0xff, 0xff};
+
+    (void)state;
+    write_file("t-labels-idx1-ubyte", idx, sizeof(idx));
+    expect("t-labels-idx1-ubyte", "0|3|11|", LABELS(1, 0, 2, 1, 0));
+    write_gz("l.gz", idx, sizeof(idx));
+    expect("l.gz", "0|3|11|", LABELS(1, 0, 2, 1, 0));
+    write_file("wide", wide, sizeof(wide));
+    expect("wide", "-1|256|", LABELS(1, 0));
+}
+
+/* ---- what cannot ---- */
+
+static void bad_files(void **state)
+{
+    static char huge[300000];
+
+    (void)state;
+    REFUSE("missing.txt", "missing.txt", "No such file");
+    REFUSE(".", "folder");
+    write_text("empty", "");
+    REFUSE("empty", "is empty");
+    write_text("blank", "\n\n");
+    REFUSE("blank", "no label at all");
+    write_text("fake.gz", "cat\n");
+    REFUSE("fake.gz", "not compressed");
+    write_text("x-labels-idx1-ubyte", "cat\ndog\n");
+    REFUSE("x-labels-idx1-ubyte", "should be IDX", "63 61 74 0a");
+    write_file("images", "\0\0\10\3\0\0\0\1\0\0\0\1\0\0\0\1\0", 17);
+    REFUSE("images", "3 dimensions", "labels-idx1-ubyte");
+    write_file("floats", "\0\0\15\1\0\0\0\1\0\0\0\0", 12);
+    REFUSE("floats", "not whole numbers");
+    write_file("short", idx, sizeof(idx) - 2);
+    REFUSE("short", "cut off");
+    write_file("header", idx, 6);
+    REFUSE("header", "within its header");
+    write_file("long", "\0\0\10\1\0\0\0\1\1\1", 10);
+    REFUSE("long", "longer than its header");
+    memset(huge, 'x', sizeof(huge));
+    write_file("huge", huge, sizeof(huge));
+    REFUSE("huge", "line 1", "longer than any label");
+    huge[200] = '\n';
+    write_file("wide-label", huge, 300);
+    REFUSE("wide-label", "line 1", "200 bytes");
+    write_text("latin", "a\ncaf\xe9\n");
+    REFUSE("latin", "line 2", "UTF-8");
+    write_file("binary", "a\n\0\1\2\n", 7);
+    REFUSE("binary", "line 2", "control character");
+    write_text("five.txt", "0\n5\n");
+    REFUSE("five.txt --class-names a,b", "2 names", "'5'");
+}
+
+static void cut_gz(void **state)
+{
+    static unsigned char labels[100008] = {0, 0, 8, 1, 0, 1, 0x86, 0xa0};
+    char command[512];
+
+    (void)state;
+    for (size_t i = 8; i < sizeof(labels); i++)
+        labels[i] = (unsigned char)((uint32_t)i * 2654435761u >> 24);
+    write_gz("whole.gz", labels, sizeof(labels));
+    snprintf(command, sizeof(command), "cd %s && head -c 1000 whole.gz > cut.gz", folder);
+    assert_int_equal(system(command), 0);
+    REFUSE("cut.gz", "cut off");
+}
+
+static void bad_csv(void **state)
+{
+    (void)state;
+    write_text("b.csv", "id,kind\n1,a\n2,b,c\n");
+    REFUSE("b.csv", "--column", "id, kind");
+    REFUSE("b.csv --column label", "no column 'label'", "id, kind");
+    REFUSE("b.csv --column kind", "line 3", "3 cells", "header has 2");
+    write_text("q.csv", "id,kind\n1,\"a\n2,b\n");
+    REFUSE("q.csv --column kind", "quote is not closed");
+    write_text("r.csv", "id,kind\n1,\"a\nb\"\n2\n");
+    REFUSE("r.csv --column id", "line 4", "1 cells");
+    write_text("twice.csv", "a,a\n1,2\n");
+    REFUSE("twice.csv --column a", "two columns");
+    write_text("none.csv", "a\n");
+    REFUSE("none.csv", "no label at all");
+}
+
+/* ---- long tails ---- */
+
+static void tail_counts(const char *arguments, const uint64_t *wanted, uint32_t classes,
+                        uint32_t **labels, size_t *count)
+{
+    uint64_t counts[16] = {0};
+    struct loaded loaded;
+
+    load(&loaded, arguments);
+    assert_int_equal(loaded.status, 0);
+    for (size_t i = 0; i < loaded.kept.count; i++) {
+        if (loaded.kept.labels[i] != NONE)
+            counts[loaded.kept.labels[i]]++;
+    }
+    for (uint32_t c = 0; c < classes; c++)
+        assert_int_equal(counts[c], wanted[c]);
+    *labels = loaded.kept.labels;
+    *count = loaded.kept.count;
+}
+
+static void long_tail(void **state)
+{
+    /* 1000 * 100^(-c/3), c = 0, 1, 2, 3 */
+    static const uint64_t wanted[] = {1000, 215, 46, 10};
+    static const uint64_t all[] = {1000, 1000, 1000, 1000};
+    static char text[8001];
+    uint32_t *one, *two, *other;
+    size_t count;
+
+    (void)state;
+    for (int i = 0; i < 4000; i++)
+        memcpy(text + i * 2, (const char[]){(char)('a' + i * 7 % 4), '\n'}, 2);
+    write_text("flat", text);
+    tail_counts("flat --long-tail 100", wanted, 4, &one, &count);
+    assert_int_equal(count, 4000);
+    tail_counts("flat --long-tail 100 --seed 0", wanted, 4, &two, &count);
+    assert_memory_equal(one, two, 4000 * 4);
+    tail_counts("flat --long-tail 100 --seed 1", wanted, 4, &other, &count);
+    assert_memory_not_equal(one, other, 4000 * 4);
+    free(one);
+    tail_counts("flat --long-tail 1", all, 4, &one, &count);
+    free(one);
+    free(two);
+    free(other);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines),     cmocka_unit_test(pipes),     cmocka_unit_test(csv),
+        cmocka_unit_test(idx_files), cmocka_unit_test(bad_files), cmocka_unit_test(cut_gz),
+        cmocka_unit_test(bad_csv),   cmocka_unit_test(long_tail),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
