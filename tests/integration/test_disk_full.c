@@ -1,0 +1,107 @@
+/* No room for the database: the one who loads is told, everyone else goes on. The room is taken
+ * away and given back with RLIMIT_FSIZE of the running daemon, which ignores SIGXFSZ. */
+#define _GNU_SOURCE /* prlimit */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "server.h"
+
+static struct server server;
+
+static void set_room(rlim_t bytes)
+{
+    struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+
+    assert_int_equal(prlimit(server.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN); /* inherited by the daemon */
+    server_start(&server);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    server_remove(&server);
+    return 0;
+}
+
+/* Loads 16 million labels that do not compress well; the first error, or EVD_OK. */
+static int load_much(evd_client *client, const char *name)
+{
+    static const char *const classes[] = {"a", "b", "c", "d"};
+    static uint32_t labels[1 << 16];
+    evd_upload *upload;
+    int code = evd_dataset_begin(client, name, classes, 4, &upload);
+
+    for (int chunk = 0; chunk < 256 && code == EVD_OK; chunk++) {
+        for (size_t i = 0; i < 1 << 16; i++)
+            labels[i] = (uint32_t)random() % 4;
+        code = evd_dataset_append(upload, labels, 1 << 16);
+    }
+    return code == EVD_OK ? evd_dataset_commit(upload, NULL) : code;
+}
+
+static void test_disk_full_while_loading(void **state)
+{
+    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
+    evd_client *client = server_dial(&server), *loader = server_dial(&server);
+    const evd_batch *batch;
+    evd_stream *stream;
+    json_t *list;
+
+    (void)state;
+    load(client, "small", 5000, 4);
+    tell(client, "job.create", "{\"name\": \"j\", \"dataset\": \"small\", \"batch_size\": 10}");
+    options.job = "j";
+    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
+
+    set_room(4u << 20);
+    assert_int_equal(load_much(loader, "much"), EVD_E_STORE);
+    assert_true(evd_error_message(loader)[0] != '\0');
+    evd_close(loader);
+    list = ask(client, "dataset.list", NULL);
+    assert_int_equal(json_array_size(json_object_get(list, "datasets")), 1);
+    json_decref(list);
+    assert_int_equal(evd_next(stream, 10000, &batch), EVD_OK);
+
+    set_room(RLIM_INFINITY);
+    loader = server_dial(&server);
+    assert_int_equal(load_much(loader, "much"), EVD_OK);
+    evd_close(loader);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(evd_next(stream, 10000, &batch), EVD_OK);
+    assert_int_equal(evd_ack(stream, batch->epoch, batch->step, EVD_ACK_CONFIRM), EVD_OK);
+    evd_close(client);
+
+    /* And it is all there after a restart. */
+    server_stop(&server);
+    server_start(&server);
+    client = server_dial(&server);
+    list = ask(client, "dataset.list", NULL);
+    assert_int_equal(json_array_size(json_object_get(list, "datasets")), 2);
+    json_decref(list);
+    evd_close(client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_disk_full_while_loading),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
