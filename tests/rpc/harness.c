@@ -1,0 +1,569 @@
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "proto/message.h"
+
+/* ---- the host ---- */
+
+static void wake(void *arg)
+{
+    struct harness *h = arg;
+
+    pthread_mutex_lock(&h->lock);
+    h->wake = true;
+    pthread_cond_signal(&h->woken);
+    pthread_mutex_unlock(&h->lock);
+}
+
+static uint64_t host_now(void *arg)
+{
+    return ((struct harness *)arg)->now;
+}
+
+static uint64_t host_wall(void *arg)
+{
+    (void)arg;
+    return 1700000000;
+}
+
+static int host_work(void *arg, struct rpc_work *work)
+{
+    struct harness *h = arg;
+
+    assert_true(h->work_count < 64);
+    h->work[h->work_count++] = work;
+    return EVD_OK;
+}
+
+static void host_flush(void *arg, void *conn)
+{
+    struct peer *peer = conn;
+
+    (void)arg;
+    if (peer->slow)
+        return;
+    buf_append(&peer->in, peer->session->out.data, peer->session->out.len);
+    buf_consume(&peer->session->out, peer->session->out.len);
+    assert_false(peer->in.failed);
+    rpc_session_ready(peer->session);
+}
+
+static void host_arm(void *arg)
+{
+    ((struct harness *)arg)->armed = true;
+}
+
+static void host_close(void *arg, void *conn)
+{
+    (void)arg;
+    ((struct peer *)conn)->hung_up = true;
+}
+
+void work_run(struct harness *h)
+{
+    while (h->work_count > 0) {
+        struct rpc_work *work = h->work[0];
+
+        memmove(h->work, h->work + 1, --h->work_count * sizeof(work));
+        work->run(work);
+        work->done(work);
+    }
+}
+
+void harness_pump(struct harness *h)
+{
+    do {
+        if (!h->hold_work)
+            work_run(h);
+        rpc_settle(h->rpc);
+    } while (store_poll(h->store) > 0 || (!h->hold_work && h->work_count > 0));
+    rpc_settle(h->rpc);
+}
+
+void harness_tick(struct harness *h)
+{
+    if (h->armed) {
+        h->armed = false;
+        h->now += RPC_TICK_MS;
+        rpc_tick(h->rpc);
+    }
+    harness_pump(h);
+}
+
+static void wait_for_store(struct harness *h)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    pthread_mutex_lock(&h->lock);
+    while (!h->wake)
+        assert_int_equal(pthread_cond_timedwait(&h->woken, &h->lock, &until), 0);
+    h->wake = false;
+    pthread_mutex_unlock(&h->lock);
+}
+
+void harness_up(struct harness *h)
+{
+    const struct rpc_host host = {
+        .arg = h,
+        .now = host_now,
+        .wall = host_wall,
+        .work = host_work,
+        .flush = host_flush,
+        .arm = host_arm,
+        .close = host_close,
+        .max_connections = 100,
+    };
+    struct evd_error err = {0};
+
+    h->armed = false;
+    if (store_open(&h->store, h->path, wake, h, &err) != EVD_OK ||
+        rpc_new(&h->rpc, &host, h->store, &err) != EVD_OK || rpc_load(h->rpc, &err) != EVD_OK ||
+        store_start(h->store, &err) != EVD_OK)
+        fail_msg("%s", err.message);
+}
+
+void harness_start(struct harness *h)
+{
+    *h = (struct harness){.now = 1000};
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_cond_init(&h->woken, NULL);
+    snprintf(h->folder, sizeof(h->folder), "/tmp/evd-rpc-XXXXXX");
+    assert_non_null(mkdtemp(h->folder));
+    snprintf(h->path, sizeof(h->path), "%s/db", h->folder);
+    harness_up(h);
+}
+
+void harness_down(struct harness *h)
+{
+    rpc_stop(h->rpc);
+    rpc_settle(h->rpc);
+    while (h->peers)
+        peer_close(h->peers);
+    work_run(h);
+    store_close(h->store);
+    rpc_free(h->rpc);
+}
+
+void harness_restart(struct harness *h)
+{
+    harness_down(h);
+    harness_up(h);
+}
+
+void harness_stop(struct harness *h)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal", ".lock"};
+    char path[128];
+
+    harness_down(h);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        snprintf(path, sizeof(path), "%s%s", h->path, ends[i]);
+        unlink(path);
+    }
+    rmdir(h->folder);
+    pthread_mutex_destroy(&h->lock);
+    pthread_cond_destroy(&h->woken);
+}
+
+/* ---- JSON and MessagePack ---- */
+
+static json_t *json_vof(const char *format, va_list ap)
+{
+    json_error_t err;
+    char *text_ = NULL;
+    json_t *value;
+
+    assert_true(vasprintf(&text_, format, ap) >= 0);
+    for (char *c = text_; *c; c++) {
+        if (*c == '\'')
+            *c = '"';
+    }
+    value = json_loads(text_, JSON_DECODE_ANY, &err);
+    if (!value)
+        fail_msg("%s in %s", err.text, text_);
+    free(text_);
+    return value;
+}
+
+json_t *json_of(const char *format, ...)
+{
+    va_list ap;
+    json_t *value;
+
+    va_start(ap, format);
+    value = json_vof(format, ap);
+    va_end(ap);
+    return value;
+}
+
+static void pack_hex(msgpack_packer *pk, const char *hex)
+{
+    size_t n = strlen(hex) / 2;
+    uint8_t *bytes = malloc(n + 1);
+    unsigned byte;
+
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        bytes[i] = (uint8_t)byte;
+    }
+    msgpack_pack_bin(pk, n);
+    msgpack_pack_bin_body(pk, bytes, n);
+    free(bytes);
+}
+
+static void pack_json(msgpack_packer *pk, const json_t *value)
+{
+    const json_t *special;
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        if ((special = json_object_get(value, "$bin"))) {
+            pack_hex(pk, json_string_value(special));
+            return;
+        }
+        if ((special = json_object_get(value, "$f64"))) {
+            msgpack_pack_double(pk, strtod(json_string_value(special), NULL));
+            return;
+        }
+        msgpack_pack_map(pk, json_object_size(value));
+        json_object_foreach((json_t *)value, key, item)
+        {
+            pack_cstr(pk, key);
+            pack_json(pk, item);
+        }
+        return;
+    case JSON_ARRAY:
+        msgpack_pack_array(pk, json_array_size(value));
+        json_array_foreach(value, i, item) pack_json(pk, item);
+        return;
+    case JSON_STRING:
+        pack_text(pk, json_string_value(value), json_string_length(value));
+        return;
+    case JSON_INTEGER:
+        msgpack_pack_int64(pk, json_integer_value(value));
+        return;
+    case JSON_REAL:
+        msgpack_pack_double(pk, json_real_value(value));
+        return;
+    case JSON_TRUE:
+        msgpack_pack_true(pk);
+        return;
+    case JSON_FALSE:
+        msgpack_pack_false(pk);
+        return;
+    case JSON_NULL:
+        msgpack_pack_nil(pk);
+        return;
+    }
+}
+
+static json_t *json_from(const msgpack_object *object)
+{
+    json_t *value;
+    char key[EVD_MAX_NAME + 1];
+
+    switch (object->type) {
+    case MSGPACK_OBJECT_NIL:
+        return json_null();
+    case MSGPACK_OBJECT_BOOLEAN:
+        return json_boolean(object->via.boolean);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return json_integer(object->via.i64);
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        return json_real(object->via.f64);
+    case MSGPACK_OBJECT_STR:
+        return json_stringn_nocheck(object->via.str.ptr, object->via.str.size);
+    case MSGPACK_OBJECT_ARRAY:
+        value = json_array();
+        for (uint32_t i = 0; i < object->via.array.size; i++)
+            json_array_append_new(value, json_from(&object->via.array.ptr[i]));
+        return value;
+    case MSGPACK_OBJECT_MAP:
+        value = json_object();
+        for (uint32_t i = 0; i < object->via.map.size; i++) {
+            const msgpack_object_kv *kv = &object->via.map.ptr[i];
+
+            assert_int_equal(kv->key.type, MSGPACK_OBJECT_STR);
+            snprintf(key, sizeof(key), "%.*s", (int)kv->key.via.str.size, kv->key.via.str.ptr);
+            json_object_set_new(value, key, json_from(&kv->val));
+        }
+        return value;
+    default: /* bin: its length is enough here */
+        return json_integer(object->via.bin.size);
+    }
+}
+
+int64_t integer(const json_t *map, const char *key)
+{
+    const json_t *value = json_object_get(map, key);
+
+    if (!json_is_integer(value))
+        fail_msg("no integer \"%s\"", key);
+    return json_integer_value(value);
+}
+
+const char *text(const json_t *map, const char *key)
+{
+    const json_t *value = json_object_get(map, key);
+
+    if (!json_is_string(value))
+        fail_msg("no text \"%s\"", key);
+    return json_string_value(value);
+}
+
+double real(const json_t *map, const char *key)
+{
+    const json_t *value = json_object_get(map, key);
+
+    if (!json_is_number(value))
+        fail_msg("no number \"%s\"", key);
+    return json_number_value(value);
+}
+
+/* ---- peers ---- */
+
+struct peer *peer_connect(struct harness *h)
+{
+    struct peer *peer = calloc(1, sizeof(*peer));
+
+    assert_non_null(peer);
+    peer->harness = h;
+    buf_init(&peer->in, 256u << 20);
+    peer->answers = json_array();
+    peer->notes = json_array();
+    peer->session = rpc_session_open(h->rpc, peer);
+    assert_non_null(peer->session);
+    peer->next = h->peers;
+    h->peers = peer;
+    return peer;
+}
+
+struct peer *peer_new(struct harness *h)
+{
+    struct peer *peer = peer_connect(h);
+
+    peer_do(peer, "hello", "[{'protocol': 1, 'client': 'test'}]");
+    return peer;
+}
+
+void peer_close(struct peer *peer)
+{
+    struct peer **at = &peer->harness->peers;
+
+    rpc_session_close(peer->session);
+    rpc_settle(peer->harness->rpc);
+    while (*at != peer)
+        at = &(*at)->next;
+    *at = peer->next;
+    json_decref(peer->answers);
+    json_decref(peer->notes);
+    buf_fini(&peer->in);
+    free(peer);
+}
+
+void peer_bytes(struct peer *peer, const void *bytes, size_t n)
+{
+    rpc_frame(peer->session, bytes, n);
+    harness_pump(peer->harness);
+}
+
+static void send_json(struct peer *peer, bool request, const char *method, const char *format,
+                      va_list ap)
+{
+    json_t *params = json_vof(format, ap);
+    struct evd_buf buf;
+    msgpack_packer pk;
+
+    buf_init(&buf, 64u << 20);
+    buf_packer(&buf, &pk);
+    if (request)
+        message_request(&pk, ++peer->last_id, method);
+    else
+        message_notification(&pk, method);
+    if (json_array_size(params) > 0)
+        pack_json(&pk, json_array_get(params, 0));
+    else
+        msgpack_pack_map(&pk, 0);
+    json_decref(params);
+    peer_bytes(peer, buf.data, buf.len);
+    buf_fini(&buf);
+}
+
+uint32_t peer_send(struct peer *peer, const char *method, const char *params, ...)
+{
+    va_list ap;
+
+    va_start(ap, params);
+    send_json(peer, true, method, params, ap);
+    va_end(ap);
+    return peer->last_id;
+}
+
+void peer_notify(struct peer *peer, const char *method, const char *params, ...)
+{
+    va_list ap;
+
+    va_start(ap, params);
+    send_json(peer, false, method, params, ap);
+    va_end(ap);
+}
+
+static void take(struct peer *peer, const msgpack_object *root)
+{
+    const msgpack_object *part = root->via.array.ptr;
+
+    assert_int_equal(root->type, MSGPACK_OBJECT_ARRAY);
+    if (part[0].via.u64 == MESSAGE_RESPONSE) {
+        assert_int_equal(root->via.array.size, 4);
+        json_array_append_new(peer->answers, json_pack("[I,o,o]", (json_int_t)part[1].via.u64,
+                                                       json_from(&part[2]), json_from(&part[3])));
+        return;
+    }
+    assert_int_equal(part[0].via.u64, MESSAGE_NOTIFICATION);
+    json_array_append_new(
+        peer->notes, json_pack("[o,o]", json_from(&part[1]), json_from(&part[2].via.array.ptr[0])));
+}
+
+static void parse(struct peer *peer)
+{
+    msgpack_unpacked message;
+    size_t at = 0;
+
+    msgpack_unpacked_init(&message);
+    while (at < peer->in.len && msgpack_unpack_next(&message, (const char *)peer->in.data,
+                                                    peer->in.len, &at) == MSGPACK_UNPACK_SUCCESS)
+        take(peer, &message.data);
+    msgpack_unpacked_destroy(&message);
+    assert_int_equal(at, peer->in.len); /* only whole messages */
+    peer->in.len = 0;
+}
+
+static json_t *find_answer(struct peer *peer, uint32_t id)
+{
+    json_t *answer;
+    size_t i;
+
+    parse(peer);
+    json_array_foreach(peer->answers, i, answer)
+    {
+        if (json_integer_value(json_array_get(answer, 0)) == id) {
+            json_incref(answer);
+            json_array_remove(peer->answers, i);
+            return answer;
+        }
+    }
+    return NULL;
+}
+
+bool peer_answered(struct peer *peer, uint32_t id)
+{
+    json_t *answer = find_answer(peer, id);
+
+    if (!answer)
+        return false;
+    json_array_append_new(peer->answers, answer);
+    return true;
+}
+
+static json_t *wait_answer(struct peer *peer, uint32_t id)
+{
+    json_t *answer;
+
+    while (!(answer = find_answer(peer, id))) {
+        wait_for_store(peer->harness);
+        harness_pump(peer->harness);
+    }
+    return answer;
+}
+
+json_t *peer_result(struct peer *peer, uint32_t id)
+{
+    json_t *answer = wait_answer(peer, id), *error = json_array_get(answer, 1);
+    json_t *result = json_incref(json_array_get(answer, 2));
+
+    if (!json_is_null(error))
+        fail_msg("refused: %s", json_string_value(json_array_get(error, 1)));
+    json_decref(answer);
+    return result;
+}
+
+json_t *peer_call(struct peer *peer, const char *method, const char *params, ...)
+{
+    va_list ap;
+
+    va_start(ap, params);
+    send_json(peer, true, method, params, ap);
+    va_end(ap);
+    return peer_result(peer, peer->last_id);
+}
+
+void peer_do(struct peer *peer, const char *method, const char *params, ...)
+{
+    va_list ap;
+
+    va_start(ap, params);
+    send_json(peer, true, method, params, ap);
+    va_end(ap);
+    json_decref(peer_result(peer, peer->last_id));
+}
+
+const char *peer_error(struct peer *peer, uint32_t id, int code)
+{
+    static char message[512];
+    json_t *answer = wait_answer(peer, id), *error = json_array_get(answer, 1);
+
+    if (json_is_null(error))
+        fail_msg("not refused, though %s was expected", error_name(code));
+    snprintf(message, sizeof(message), "%s", json_string_value(json_array_get(error, 1)));
+    if (json_integer_value(json_array_get(error, 0)) != code)
+        fail_msg("%s instead of %s: %s", json_string_value(json_array_get(error, 2)),
+                 error_name(code), message);
+    json_decref(answer);
+    return message;
+}
+
+const char *peer_refused(struct peer *peer, int code, const char *method, const char *params, ...)
+{
+    va_list ap;
+
+    va_start(ap, params);
+    send_json(peer, true, method, params, ap);
+    va_end(ap);
+    return peer_error(peer, peer->last_id, code);
+}
+
+json_t *peer_note(struct peer *peer, const char *method)
+{
+    json_t *note;
+    size_t i;
+
+    parse(peer);
+    json_array_foreach(peer->notes, i, note)
+    {
+        if (strcmp(json_string_value(json_array_get(note, 0)), method) == 0) {
+            json_t *params = json_incref(json_array_get(note, 1));
+
+            json_array_remove(peer->notes, i);
+            return params;
+        }
+    }
+    return NULL;
+}
+
+void peer_forget(struct peer *peer)
+{
+    parse(peer);
+    json_array_clear(peer->notes);
+    json_array_clear(peer->answers);
+}

@@ -1,0 +1,87 @@
+/*
+ * The protocol server without sockets: a host of one thread, the real store in a temporary file,
+ * and peers that speak JSON (turned into MessagePack, and back).
+ *
+ * In JSON texts ' stands for ". {'$bin': 'hex'} becomes bin, {'$f64': 'nan'} that number.
+ */
+#ifndef TESTS_RPC_HARNESS_H
+#define TESTS_RPC_HARNESS_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <pthread.h>
+#include "proto/limits.h"
+#include "rpc/rpc.h"
+
+struct peer {
+    struct harness *harness;
+    struct rpc_session *session; /* NULL once closed */
+    struct evd_buf in;           /* bytes received, not yet parsed */
+    uint32_t last_id;
+    json_t *answers; /* [id, error, result] of requests not yet asked for */
+    json_t *notes;   /* [method, params] not yet taken */
+    bool slow;       /* does not read */
+    bool hung_up;    /* the server asked to close */
+    struct peer *next;
+};
+
+struct harness {
+    char folder[64], path[96];
+    struct store *store;
+    struct rpc *rpc;
+    uint64_t now;
+    bool armed;
+    bool hold_work; /* work waits until work_run */
+    struct rpc_work *work[64];
+    uint32_t work_count;
+    struct peer *peers;
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
+    bool wake;
+};
+
+void harness_start(struct harness *h);   /* a new database */
+void harness_restart(struct harness *h); /* stop and start on the same database; peers are gone */
+void harness_stop(struct harness *h);    /* and removes the database */
+void harness_down(struct harness *h);    /* stop only */
+void harness_up(struct harness *h);
+/* Does all that can be done now; waits for nothing. */
+void harness_pump(struct harness *h);
+void work_run(struct harness *h);
+void harness_tick(struct harness *h);
+
+struct peer *peer_connect(struct harness *h); /* says nothing yet */
+struct peer *peer_new(struct harness *h);     /* says hello */
+void peer_close(struct peer *peer);           /* the connection ends */
+uint32_t peer_send(struct peer *peer, const char *method, const char *params, ...)
+    __attribute__((format(printf, 3, 4)));
+void peer_notify(struct peer *peer, const char *method, const char *params, ...)
+    __attribute__((format(printf, 3, 4)));
+void peer_bytes(struct peer *peer, const void *bytes, size_t n);
+/* Waits for the answer; the result must be given back by json_decref. Fails on an error. */
+json_t *peer_result(struct peer *peer, uint32_t id);
+json_t *peer_call(struct peer *peer, const char *method, const char *params, ...)
+    __attribute__((format(printf, 3, 4)));
+void peer_do(struct peer *peer, const char *method, const char *params, ...)
+    __attribute__((format(printf, 3, 4))); /* the result does not matter */
+/* The call must fail with that error; returns the message, valid until the next. */
+const char *peer_refused(struct peer *peer, int code, const char *method, const char *params, ...)
+    __attribute__((format(printf, 4, 5)));
+const char *peer_error(struct peer *peer, uint32_t id, int code);
+bool peer_answered(struct peer *peer, uint32_t id);
+/* The next notification of that method, out of turn if need be; NULL if there is none now. */
+json_t *peer_note(struct peer *peer, const char *method);
+/* Takes and drops what there is. */
+void peer_forget(struct peer *peer);
+
+json_t *json_of(const char *text, ...) __attribute__((format(printf, 1, 2)));
+int64_t integer(const json_t *map, const char *key);
+const char *text(const json_t *map, const char *key);
+double real(const json_t *map, const char *key);
+
+#endif
