@@ -26,13 +26,13 @@ static void print_info(struct cli *cli, const json_t *info)
 
     printf("%s at %s, protocol %u, up %s\n", field_text(info, "server"), evd_address(cli->client),
            (unsigned)field_u64(info, "protocol"), text_duration(text, field_f64(info, "uptime")));
-    printf("  %s datasets, ", text_count(text, field_u64(info, "datasets")));
-    printf("%s jobs, ", text_count(text, field_u64(info, "jobs")));
+    printf("  %s, ", text_items(text, field_u64(info, "datasets"), "dataset"));
+    printf("%s, ", text_items(text, field_u64(info, "jobs"), "job"));
     printf("%s of memory for both\n", text_bytes(text, field_u64(info, "memory")));
-    printf("  %s connections, %s open streams\n", text_count(text, field_u64(info, "connections")),
-           text_count(more, field_u64(info, "streams")));
-    printf("  store: %s, %s commits%s\n", text_bytes(text, field_u64(store, "file_bytes")),
-           text_count(more, field_u64(store, "commits")),
+    printf("  %s, %s open\n", text_items(text, field_u64(info, "connections"), "connection"),
+           text_items(more, field_u64(info, "streams"), "stream"));
+    printf("  store: %s, %s%s\n", text_bytes(text, field_u64(store, "file_bytes")),
+           text_items(more, field_u64(store, "commits"), "commit"),
            json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"
                                                            : "");
 }

@@ -74,10 +74,10 @@ static void print_job(const json_t *job)
            text_count(two, field_u64(job, "step")), text_count(three, field_u64(job, "steps")));
     printf("; all before epoch %s step %s is acknowledged\n",
            text_count(one, field_u64(acked, "epoch")), text_count(two, field_u64(acked, "step")));
-    printf(
-        "  %s workers, %s batches out, %s of plans%s\n", text_count(one, field_u64(job, "streams")),
-        text_count(two, field_u64(job, "outstanding")), text_bytes(three, field_u64(job, "memory")),
-        json_is_true(json_object_get(job, "updating")) ? ", an update is being stored" : "");
+    printf("  %s, %s out, %s of plans%s\n", text_items(one, field_u64(job, "streams"), "worker"),
+           text_items(two, field_u64(job, "outstanding"), "step"),
+           text_bytes(three, field_u64(job, "memory")),
+           json_is_true(json_object_get(job, "updating")) ? ", an update is being stored" : "");
     print_revisions(json_object_get(job, "revisions"));
 }
 

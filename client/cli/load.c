@@ -339,17 +339,18 @@ static int report(struct load *load, const char *info)
 
     if (load->args->cli->json)
         return cli_print_json(load->args->cli, answer);
-    printf("%s, version %u: %s samples, %s classes (%s)\n", load->args->positional[0],
-           (unsigned)field_u64(answer, "version"), text_count(one, load->samples),
-           text_count(two, load->labels.class_count),
+    printf("%s, version %u: %s, %u %s (%s)\n", load->args->positional[0],
+           (unsigned)field_u64(answer, "version"), text_items(one, load->samples, "sample"),
+           load->labels.class_count, load->labels.class_count == 1 ? "class" : "classes",
            load->names     ? "as named"
            : load->numeric ? "in numeric order"
                            : "in byte order");
     if (load->unlabelled > 0)
-        printf("  %s samples have no label: they keep their index and are never drawn\n",
-               text_count(one, load->unlabelled));
+        printf("  %s without a label: never drawn, but counted in the indices\n",
+               text_items(one, load->unlabelled, "sample"));
     if (load->longtail != NULL)
-        printf("  long tail: %s samples keep their label, %s do not\n", text_count(one, load->kept),
+        printf("  long tail: %s with a label are left, %s lost it\n",
+               text_items(one, load->kept, "sample"),
                text_count(two, load->samples - load->unlabelled - load->kept));
     json_decref(answer);
     return EXIT_OK;
@@ -361,7 +362,6 @@ static int run(struct load *load)
     char *info = NULL;
     int status;
 
-    load->source->doing = "reading";
     if (!read_names(load) || !cli_connect(cli) || !source_read(load->source, collect, load) ||
         !number_classes(load) || !plan_longtail(load) || !send_all(load, &info))
         return cli->status;
@@ -387,7 +387,7 @@ int command_load(struct cli *cli, int argc, char **argv)
             "C classes (c = 0, 1, ...; equally large ones in class order), the same ones for "
             "the same seed.",
         .children = cli_children};
-    struct args args = {.cli = cli, .source = {.cli = cli}};
+    struct args args = {.cli = cli, .source = {.cli = cli, .doing = "reading"}};
     struct load load = {.args = &args, .source = &args.source};
     int status;
 

@@ -47,6 +47,14 @@ const char *text_count(text_t out, uint64_t n)
     return out;
 }
 
+const char *text_items(text_t out, uint64_t n, const char *noun)
+{
+    text_t count;
+
+    snprintf(out, sizeof(text_t), "%.26s %.10s%s", text_count(count, n), noun, n == 1 ? "" : "s");
+    return out;
+}
+
 const char *text_bytes(text_t out, uint64_t bytes)
 {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};

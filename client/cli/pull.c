@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define DEFAULT_WINDOW 8
+
 struct args {
     struct cli *cli;
     evd_stream_options stream;
@@ -198,7 +200,7 @@ static int finish(struct cli *cli, evd_stream *stream, const evd_batch *last)
 
 static int pull(struct cli *cli, const struct args *args, evd_stream *stream)
 {
-    uint32_t revision = evd_stream_get_info(stream)->revision;
+    uint32_t revision = 0; /* the highest so far: a redelivered batch may have an older one */
     uint64_t steps = 0, epochs = 0;
 
     for (;;) {
@@ -212,12 +214,12 @@ static int pull(struct cli *cli, const struct args *args, evd_stream *stream)
             continue;
         if (code != EVD_OK)
             return cli_failed(cli, code);
-        if (batch->revision != revision)
+        if (steps > 0 && batch->revision > revision)
             fprintf(stderr,
                     "evendraw: strategy revision %" PRIu32 " from epoch %" PRIu64 " step %" PRIu64
                     "\n",
                     batch->revision, batch->epoch, batch->step);
-        revision = batch->revision;
+        revision = batch->revision > revision ? batch->revision : revision;
         status = write_batch(cli, args, batch, &gone);
         if (status != EXIT_OK || gone)
             return status;
@@ -247,6 +249,9 @@ int command_pull(struct cli *cli, int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     if (!args.has_epochs && args.steps == 0)
         args.epochs = 1;
+    /* Others should not have to wait for batches that this worker will not take. */
+    if (args.stream.window == 0 && args.steps > 0 && args.steps < DEFAULT_WINDOW)
+        args.stream.window = (uint32_t)args.steps;
     if (!cli_connect(cli))
         return cli->status;
     code = evd_stream_open(cli->client, &args.stream, &stream);

@@ -194,6 +194,7 @@ bool source_open(struct source *source)
 {
     int fd = open_file(source);
 
+    source->started = source->shown = now();
     if (fd < 0)
         return false;
     source->gz = gzdopen(fd, "rb");

@@ -170,7 +170,7 @@ static void lines(void **state)
     expect("small.txt --class-names @names", "x|y|z|", LABELS(1, 0, 2));
     load(&loaded, "plain.txt");
     assert_non_null(strstr(loaded.out, "version 7: 6 samples, 3 classes (in byte order)"));
-    assert_non_null(strstr(loaded.out, "1 samples have no label"));
+    assert_non_null(strstr(loaded.out, "1 sample without a label"));
     free(loaded.kept.labels);
 }
 
