@@ -1,0 +1,81 @@
+"""Counts against imbalanced-learn, for every form of sampling_strategy, errors included."""
+
+import os
+import subprocess
+import warnings
+
+import numpy as np
+import pytest
+from imblearn.under_sampling import RandomUnderSampler
+
+TOOL = os.environ["SAMPLER_COUNTS"]
+
+DATASETS = [
+    [50, 20, 5],
+    [5, 20, 50],
+    [20, 20, 20],
+    [7, 7],
+    [7, 7, 3, 3],
+    [1, 1000],
+    [100, 100, 10],
+    [13, 100],
+    [100, 33],
+    [90, 30, 30, 9, 1],
+]
+WORDS = ["auto", "minority", "majority", "not minority", "not majority", "all", "nonsense"]
+RATIOS = [0.01, 0.07, 0.1, 0.25, 0.3, 1 / 3, 0.33, 0.5, 0.66, 0.9, 0.99, 1.0, 0.0, -0.5, 1.5]
+
+
+def maps(sizes):
+    """Full, partial, empty counts, too many, negative, and a class that does not exist."""
+    yield {c: n for c, n in enumerate(sizes)}
+    yield {c: max(1, n // 2) for c, n in enumerate(sizes)}
+    yield {0: sizes[0] // 3}
+    yield {len(sizes) - 1: 0}
+    yield {1: sizes[1] + 1}
+    yield {c: n + 10 for c, n in enumerate(sizes)}
+    yield {c: 2 * max(sizes) for c, _ in enumerate(sizes)}
+    yield {0: -1}
+
+
+def ours(kind, sizes, strategy, *more):
+    if isinstance(strategy, dict):
+        text = ",".join(str(strategy.get(c, "-")) for c in range(len(sizes)))
+    else:
+        text = repr(strategy) if isinstance(strategy, float) else strategy
+    run = subprocess.run(
+        [TOOL, kind, ",".join(map(str, sizes)), "sampling_strategy=" + text, *more],
+        capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1), run
+    return [int(n) for n in run.stdout.split(",")] if run.returncode == 0 else None
+
+
+def theirs(sampler, sizes, strategy):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _, drawn = sampler(strategy).fit_resample(np.zeros((len(labels), 1)), labels)
+    except ValueError:
+        return None
+    return np.bincount(drawn, minlength=len(sizes)).tolist()
+
+
+def forms(sizes):
+    return [*WORDS, *RATIOS, *maps(sizes)]
+
+
+@pytest.mark.parametrize("sizes", DATASETS, ids=str)
+def test_under(sizes):
+    for strategy in forms(sizes):
+        for replacement in (False, True):
+            want = theirs(lambda s, r=replacement: RandomUnderSampler(
+                sampling_strategy=s, replacement=r, random_state=0), sizes, strategy)
+            got = ours("undersampled", sizes, strategy, f"replacement={int(replacement)}")
+            assert got == want, (strategy, replacement)
+
+
+def test_one_class_is_refused():
+    assert theirs(lambda s: RandomUnderSampler(sampling_strategy=s), [5], "auto") is None
+    assert ours("undersampled", [5], "auto") is None
+    assert ours("undersampled", [5, 0], "auto") is None
