@@ -28,12 +28,14 @@ static const char *after_scheme(const char *text, const char *scheme)
 static int parse_unix(const char *text, const char *path, struct address *out,
                       struct evd_error *err)
 {
+    size_t len = strlen(path);
+
     if (path[0] != '/')
         return bad_address(text, "the path of a Unix socket must begin with /", err);
-    if (strlen(path) >= sizeof(out->path))
+    if (len >= sizeof(out->path))
         return bad_address(text, "the path of a Unix socket can have 107 bytes at most", err);
     out->kind = ADDRESS_UNIX;
-    strcpy(out->path, path);
+    memcpy(out->path, path, len + 1);
     return EVD_OK;
 }
 
@@ -74,7 +76,7 @@ static int parse_tcp(const char *text, const char *host, struct address *out, st
     out->kind = ADDRESS_TCP;
     memcpy(out->host, host, len);
     out->host[len] = '\0';
-    strcpy(out->port, port);
+    memcpy(out->port, port, strlen(port) + 1);
     return EVD_OK;
 }
 

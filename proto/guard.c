@@ -107,7 +107,7 @@ static void guard_item(struct guard *guard)
     if (scalar_size[type] > 0)
         guard_bytes(guard, scalar_size[type] - 1u);
     else if (type <= 0x8f)
-        guard_container(guard, (type & 0x0fu) * 2);
+        guard_container(guard, (uint64_t)(type & 0x0fu) * 2);
     else if (type <= 0x9f)
         guard_container(guard, type & 0x0fu);
     else if (type <= 0xbf)
