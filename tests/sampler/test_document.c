@@ -1,0 +1,131 @@
+/*
+ * The test vectors in SAMPLING.md are what the code does. With the argument `print` it writes them,
+ * for when an algorithm is changed on purpose (and every recorded position with it).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fixture.h"
+#include "sampler/key.h"
+#include "sampler/permute.h"
+
+#define VECTOR_SEED  42u
+#define VECTOR_BATCH 8u
+
+static const uint64_t vector_counts[] = {20, 6, 3};
+
+static void vector_key(char *out, size_t room, uint64_t key, unsigned purpose, uint64_t a,
+                       uint32_t b)
+{
+    struct key_pair pair = key_numbers(key, (enum key_purpose)purpose, a, b);
+    snprintf(out, room, "key %016" PRIx64 " %u %" PRIu64 " %u = %016" PRIx64 " %016" PRIx64, key,
+             purpose, a, b, pair.first, pair.second);
+}
+
+static void vector_permute(char *out, size_t room, uint64_t n, uint64_t key)
+{
+    size_t len = (size_t)snprintf(out, room, "permute %" PRIu64 " %016" PRIx64 " =", n, key);
+    for (uint64_t x = 0; x < 10 && x < n; x++)
+        len += (size_t)snprintf(out + len, room - len, " %" PRIu64, permute(x, n, key));
+}
+
+static void vector_draw(char *out, size_t room, const char *kind, uint64_t epoch, uint64_t step)
+{
+    struct data data;
+    struct strategy s;
+    struct drawn one;
+    data_init_grouped(&data, vector_counts, 3);
+    strategy_make(&s, kind, 3);
+    drawn_init(&one, VECTOR_BATCH);
+    struct plan *plan = plan_make(&data, &s, VECTOR_BATCH, LAST_DROP, VECTOR_SEED, NULL);
+    draw_step(plan, epoch, step, &one);
+    size_t len =
+        (size_t)snprintf(out, room, "draw %s %" PRIu64 " %" PRIu64 " =", kind, epoch, step);
+    for (uint32_t k = 0; k < one.n; k++)
+        len += (size_t)snprintf(out + len, room - len, " %" PRIu64, one.index[k]);
+    plan_unref(plan);
+    strategy_fini(&s);
+    drawn_fini(&one);
+    data_fini(&data);
+}
+
+/* Computes a line of the document anew from its left side. False: not a vector. */
+static bool compute(const char *line, char *out, size_t room)
+{
+    uint64_t a, b;
+    unsigned purpose, c;
+    char kind[32];
+    if (sscanf(line, "key %" SCNx64 " %u %" SCNu64 " %u =", &a, &purpose, &b, &c) == 4)
+        vector_key(out, room, a, purpose, b, c);
+    else if (sscanf(line, "permute %" SCNu64 " %" SCNx64 " =", &a, &b) == 2)
+        vector_permute(out, room, a, b);
+    else if (sscanf(line, "draw %31s %" SCNu64 " %" SCNu64 " =", kind, &a, &b) == 3)
+        vector_draw(out, room, kind, a, b);
+    else
+        return false;
+    return true;
+}
+
+static void document_holds_what_the_code_does(void **state)
+{
+    (void)state;
+    FILE *file = fopen(SAMPLING_MD, "r");
+    char line[512], want[512], kinds[2048] = " ";
+    unsigned vectors = 0;
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        char *text = line + strspn(line, " ");
+        text[strcspn(text, "\n")] = 0;
+        if (text == line || !compute(text, want, sizeof want))
+            continue;
+        assert_string_equal(text, want);
+        vectors++;
+        if (strncmp(text, "draw ", 5) == 0) {
+            strncat(kinds, text + 5, strcspn(text + 5, " "));
+            strcat(kinds, " ");
+        }
+    }
+    fclose(file);
+    assert_true(vectors >= 10);
+    for (size_t i = 0; strategy_kinds[i]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, " %s ", strategy_kinds[i]->name);
+        if (!strstr(kinds, name))
+            fail_msg("SAMPLING.md has no vector of%s", name);
+    }
+}
+
+static void print(void)
+{
+    char line[512];
+    const uint64_t sizes[] = {5, 16, 17, 100, 1000003, 1ull << 40};
+    vector_key(line, sizeof line, 0, KEY_EPOCH, 0, 0);
+    printf("    %s\n", line);
+    vector_key(line, sizeof line, VECTOR_SEED, KEY_EPOCH, 1, 2);
+    printf("    %s\n", line);
+    vector_key(line, sizeof line, 0x0123456789abcdefu, KEY_MEMBER, 1ull << 33, 7);
+    printf("    %s\n", line);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        vector_permute(line, sizeof line, sizes[i], 0x0123456789abcdefu);
+        printf("    %s\n", line);
+    }
+    for (size_t i = 0; strategy_kinds[i]; i++) {
+        for (uint64_t epoch = 0; epoch < 2; epoch++) {
+            vector_draw(line, sizeof line, strategy_kinds[i]->name, epoch, epoch);
+            printf("    %s\n", line);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(document_holds_what_the_code_does),
+    };
+    if (argc > 1 && strcmp(argv[1], "print") == 0) {
+        print();
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

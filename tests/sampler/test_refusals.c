@@ -1,0 +1,134 @@
+/* What does not fit a dataset is refused, with a message that names the parameter. */
+#include <math.h>
+#include <string.h>
+#include "cases.h"
+
+static struct data data;
+
+static int setup(void **state)
+{
+    (void)state;
+    data_init(&data, case_counts, CASE_CLASSES);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    data_fini(&data);
+    return 0;
+}
+
+static void refused(struct strategy *s, uint32_t batch_size, const char *detail, const char *says)
+{
+    struct plan *plan = NULL;
+    struct sampler_error err = {.message = ""};
+    const struct plan_input in = {.index = &data.index, .strategy = s, .batch_size = batch_size};
+    if (plan_build(&plan, &in, &err) != PLAN_REFUSED)
+        fail_msg("%s was not refused: %s", s->kind->name, says);
+    assert_null(plan);
+    if (strcmp(err.detail, detail) != 0 || !strstr(err.message, says))
+        fail_msg("refused with \"%s\" about \"%s\", not \"%s\" about \"%s\"", err.message,
+                 err.detail, says, detail);
+    strategy_fini(s);
+}
+
+static void explicit_weights(struct strategy *s, const double *weights)
+{
+    strategy_make(s, "weighted", CASE_CLASSES);
+    strategy_say(s, "weight", "explicit");
+    if (weights)
+        strategy_map(s, "weights", weights);
+}
+
+static void weights_are_checked(void **state)
+{
+    (void)state;
+    struct strategy s;
+    explicit_weights(&s, NULL);
+    refused(&s, 8, "weights", "is missing");
+    explicit_weights(&s, (const double[]){1, 1, 0, -2, 1, 1});
+    refused(&s, 8, "weights", "-2");
+    explicit_weights(&s, (const double[]){1, 1, 0, NAN, 1, 1});
+    refused(&s, 8, "weights", "class number 3");
+    explicit_weights(&s, (const double[]){1, 1, 0, INFINITY, 1, 1});
+    refused(&s, 8, "weights", "finite");
+    explicit_weights(&s, (const double[]){0, 0, 0, 0, 0, 0});
+    refused(&s, 8, "weights", "at least one");
+    explicit_weights(&s, (const double[]){1, 1, 1, 1, 1, 1});
+    refused(&s, 8, "weights", "no samples");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_map(&s, "weights", (const double[]){1, 1, 1, 1, 1, 1});
+    refused(&s, 8, "weights", "explicit");
+}
+
+static void weighted_parameters_are_checked(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_say(&s, "weight", "inverted");
+    refused(&s, 8, "weight", "sqrt-inverse");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_set(&s, "num_samples", 0);
+    refused(&s, 8, "num_samples", "whole number");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_set(&s, "num_samples", 2.5);
+    refused(&s, 8, "num_samples", "2.5");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_say(&s, "weight", "effective");
+    strategy_set(&s, "beta", 1);
+    refused(&s, 8, "beta", "below 1");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_say(&s, "weight", "power");
+    strategy_set(&s, "alpha", NAN);
+    refused(&s, 8, "alpha", "nan");
+}
+
+static void stratified_parameters_are_checked(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "stratified", CASE_CLASSES);
+    strategy_set(&s, "min_per_class", 3);
+    refused(&s, 14, "min_per_class", "larger batch");
+    strategy_make(&s, "stratified", CASE_CLASSES);
+    refused(&s, 5000, "batch_size", "does not fill one batch");
+    strategy_make(&s, "stratified", CASE_CLASSES);
+    strategy_say(&s, "proportions", "explicit");
+    refused(&s, 8, "weights", "is missing");
+    strategy_make(&s, "uniform", CASE_CLASSES);
+    refused(&s, 0, "batch_size", "at least one");
+}
+
+static void undersampled_parameters_are_checked(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_map(&s, "sampling_strategy", (const double[]){401, NAN, NAN, NAN, NAN, NAN});
+    refused(&s, 8, "sampling_strategy", "smaller");
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_map(&s, "sampling_strategy", (const double[]){1.5, NAN, NAN, NAN, NAN, NAN});
+    refused(&s, 8, "sampling_strategy", "1.5");
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_map(&s, "sampling_strategy", (const double[]){0, 0, NAN, 0, 0, 0});
+    refused(&s, 8, "strategy", "no sample is left");
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_set(&s, "sampling_strategy", 0.5);
+    refused(&s, 8, "sampling_strategy", "two classes");
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_say(&s, "subset", "new");
+    refused(&s, 8, "subset", "fresh, fixed");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_are_checked),
+        cmocka_unit_test(weighted_parameters_are_checked),
+        cmocka_unit_test(stratified_parameters_are_checked),
+        cmocka_unit_test(undersampled_parameters_are_checked),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
