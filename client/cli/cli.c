@@ -76,6 +76,7 @@ int cli_failed(struct cli *cli, int code)
     case EVD_E_CONNECT:
     case EVD_E_CLOSED:
     case EVD_E_TIMEOUT:
+    case EVD_E_SHUTTING_DOWN:
         cli->status = EXIT_CONNECT;
         break;
     case EVD_E_USAGE:
