@@ -48,15 +48,17 @@ struct request {
     /* for the pool thread */
     struct stats_cache *cache;
     struct plan_base base;
-    struct job_position to; /* the first step not handed out to everybody it goes to */
+    struct job_position to;     /* the first step not handed out to everybody it goes to */
+    struct job_position *ranks; /* ranked: how far each of them is */
+    uint32_t world;
     uint32_t count;
     struct replay_revision *revisions;
     struct replayed *replayed;
     struct plan *current; /* a reference: whose shares are "asked" */
     uint64_t current_epoch;
     double *asked;
-    uint64_t *of_epoch; /* served in the epoch that was asked for */
-    struct replay_totals of_epoch_totals;
+    uint64_t *served; /* the answer: in all, or in the epoch that was asked for */
+    struct replay_totals totals;
     struct evd_error err;
 };
 
@@ -78,7 +80,8 @@ static void request_free(struct request *request)
     free(request->replayed);
     plan_unref(request->current);
     free(request->asked);
-    free(request->of_epoch);
+    free(request->served);
+    free(request->ranks);
     entry_unref(request->entry);
     free(request);
 }
@@ -106,15 +109,20 @@ static const struct plan *plan_of(void *arg, uint32_t i, struct evd_error *err)
     return NULL;
 }
 
-static int count_range(struct request *request, struct job_position from, struct job_position to,
-                       uint64_t *served, struct replay_totals *totals)
+static struct replay_history history_of(struct request *request)
 {
-    const struct replay_history history = {
+    return (struct replay_history){
         .revisions = request->revisions,
         .count = request->count,
         .plan = plan_of,
         .plan_arg = request,
     };
+}
+
+static int count_range(struct request *request, struct job_position from, struct job_position to,
+                       uint64_t *served, struct replay_totals *totals)
+{
+    const struct replay_history history = history_of(request);
 
     return replay_count(&history, from, to, request->base.batch_size,
                         request->base.dataset->index.classes, served, totals, &request->err);
@@ -170,17 +178,77 @@ static int cache_advance(struct request *request)
     return EVD_OK;
 }
 
+/* ---- ranks that are ahead of the last one ---- */
+
+struct ahead {
+    struct request *request;
+    uint32_t rank;
+    uint32_t *label;
+};
+
+static int count_slice(void *arg, const struct replay_step *step, struct evd_error *err)
+{
+    struct ahead *ahead = arg;
+    struct request *request = ahead->request;
+    const struct plan_columns columns = {.label = ahead->label};
+    const struct plan_slice slice = {
+        .epoch = step->at.epoch,
+        .step = step->at.step,
+        .shape = step->shape,
+        .rank = ahead->rank,
+        .world = request->world,
+    };
+    void *scratch;
+    uint32_t n;
+
+    if (request->has_epoch && request->epoch != step->at.epoch)
+        return EVD_OK;
+    scratch = aligned_alloc(64, (plan_scratch_size(step->plan) + 63) / 64 * 64);
+    if (!scratch)
+        return rpc_no_memory(err);
+    n = plan_draw(step->plan, &slice, &columns, scratch);
+    free(scratch);
+    for (uint32_t i = 0; i < n; i++)
+        request->served[ahead->label[i]]++;
+    request->totals.samples += n;
+    return EVD_OK;
+}
+
+static int count_ahead(struct request *request)
+{
+    const struct replay_history history = history_of(request);
+    struct ahead ahead = {.request = request};
+    int code = EVD_OK;
+
+    ahead.label = malloc(request->base.batch_size * sizeof(ahead.label[0]));
+    if (!ahead.label)
+        return rpc_no_memory(&request->err);
+    for (; code == EVD_OK && ahead.rank < request->world; ahead.rank++)
+        code = replay_steps(&history, request->to, request->ranks[ahead.rank], count_slice, &ahead,
+                            &request->err);
+    free(ahead.label);
+    return code;
+}
+
 static void stats_run(struct rpc_work *work)
 {
     struct request *request = (struct request *)work;
+    const struct stats_cache *cache = request->cache;
     struct job_position from = {request->epoch, 0};
 
     request->err.code = EVD_OK;
     if (cache_advance(request) != EVD_OK)
         return;
-    if (request->has_epoch && before(from, request->to) &&
-        count_range(request, from, epoch_end(request->epoch, request->to), request->of_epoch,
-                    &request->of_epoch_totals) != EVD_OK)
+    if (!request->has_epoch) {
+        memcpy(request->served, cache->served,
+               request->base.dataset->index.classes * sizeof(cache->served[0]));
+        request->totals = cache->totals;
+    } else if (before(from, request->to) &&
+               count_range(request, from, epoch_end(request->epoch, request->to), request->served,
+                           &request->totals) != EVD_OK) {
+        return;
+    }
+    if (request->world > 0 && count_ahead(request) != EVD_OK)
         return;
     plan_expected(request->current, request->current_epoch, request->asked);
 }
@@ -211,8 +279,8 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
     const struct stats_cache *cache = request->cache;
     const struct dataset *dataset = request->entry->dataset;
     const struct page *page = &request->page;
-    const uint64_t *served = request->has_epoch ? request->of_epoch : cache->served;
-    struct replay_totals totals = request->has_epoch ? request->of_epoch_totals : cache->totals;
+    const uint64_t *served = request->served;
+    struct replay_totals totals = request->totals;
 
     msgpack_pack_map(pk, request->has_epoch ? 14 : 13);
     pack_key_cstr(pk, "job", request->entry->name);
@@ -314,19 +382,23 @@ static int take_history(struct request *request, struct evd_error *err)
     return EVD_OK;
 }
 
-/* Before it, every step was handed out to everybody it goes to. */
-static struct job_position handed_out(const struct job_entry *entry, const struct job_state *state)
+/* How far everybody is: before request->to, every step was handed out to all it goes to. */
+static int take_positions(struct request *request, const struct job_state *state,
+                          struct evd_error *err)
 {
-    struct job_position low = state->next;
-
-    for (uint32_t rank = 0; state->config.mode == JOB_RANKED && rank < state->config.world_size;
-         rank++) {
-        struct job_position next = job_next(entry->job, rank);
-
-        if (before(next, low))
-            low = next;
+    request->to = state->next;
+    if (state->config.mode != JOB_RANKED || state->config.world_size == 0)
+        return EVD_OK;
+    request->world = state->config.world_size;
+    request->ranks = calloc(request->world, sizeof(request->ranks[0]));
+    if (!request->ranks)
+        return rpc_no_memory(err);
+    for (uint32_t rank = 0; rank < request->world; rank++) {
+        request->ranks[rank] = job_next(request->entry->job, rank);
+        if (before(request->ranks[rank], request->to))
+            request->to = request->ranks[rank];
     }
-    return low;
+    return EVD_OK;
 }
 
 /* What the pool thread needs of the job as it is now. */
@@ -342,11 +414,12 @@ static int request_prepare(struct request *request, struct evd_error *err)
     request->base = plan_base_of(entry);
     request->cache = entry->stats;
     request->current_epoch = state.next.epoch;
-    request->to = handed_out(entry, &state);
     request->asked = calloc(classes, sizeof(request->asked[0]));
-    request->of_epoch = calloc(classes, sizeof(request->of_epoch[0]));
-    if (!request->asked || !request->of_epoch)
+    request->served = calloc(classes, sizeof(request->served[0]));
+    if (!request->asked || !request->served)
         return rpc_no_memory(err);
+    if (take_positions(request, &state, err) != EVD_OK)
+        return err->code;
     for (uint32_t i = job_revisions(entry->job); i-- > 0 && !request->current;) {
         struct job_revision_info info = job_revision(entry->job, i);
 

@@ -171,6 +171,14 @@ static void test_restart(void **state)
     }
     for (int i = 0; i < 5; i++)
         free(before[i]);
+    /* Counted through two revisions, the first of which nobody needs any more. */
+    for (int i = 1; i < 8; i++)
+        peer_notify(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': %d}]", i);
+    peer_forget(peer);
+    info = peer_call(peer, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(integer(info, "samples"), 32 * integer(info, "steps"));
+    assert_true(integer(info, "steps") >= 7);
+    json_decref(info);
 }
 
 static void test_live_update(void **state)
@@ -212,6 +220,11 @@ static void test_live_update(void **state)
         assert_int_equal(integer(note, "step"), at);
         json_decref(note);
     }
+    /* Ten steps to everybody, and the windows of 1, 2, 3 and 4 on top. */
+    answer = peer_call(boss, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(integer(answer, "steps"), 11);
+    assert_int_equal(integer(answer, "samples"), 10 * (11 + 12 + 13 + 14));
+    json_decref(answer);
     peer_refused(boss, EVD_E_CONFLICT, "job.drop", "[{'job': 'j'}]");
     peer_do(boss, "job.drop", "[{'job': 'j', 'force': true}]");
     answer = peer_note(ranks[2], "closed");
