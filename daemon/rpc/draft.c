@@ -49,7 +49,7 @@ void draft_try_drop(struct draft *draft)
 {
     struct evd_error err;
 
-    if (draft->building || draft->dropping)
+    if (draft->building || draft->storing || draft->dropping)
         return;
     draft->drop = (struct store_op){
         .kind = STORE_DATASET_DROP, .dataset.id = draft->id, .done = draft_dropped, .owner = draft};
@@ -61,8 +61,10 @@ void draft_try_drop(struct draft *draft)
 
 void draft_doom(struct draft *draft)
 {
-    if (!draft->session)
+    if (!draft->session) {
+        draft_try_drop(draft);
         return;
+    }
     draft_unlink(draft);
     draft->session = NULL;
     draft_link(draft, &draft->rpc->doomed);

@@ -21,6 +21,7 @@ struct draft {
     bool named;      /* class names were given; else they are numbers, made as labels come */
     bool committing; /* from dataset.commit on */
     bool building;   /* a pool thread has the builder */
+    bool storing;    /* the store has the commit: it happens, whoever goes */
     bool dropping;   /* the store was asked */
     struct store_op drop;
     struct evd_error error; /* why an unanswered write failed: the next answer says it */

@@ -338,6 +338,7 @@ static void commit_stored(struct store_op *op)
     struct draft *draft = write->draft;
     struct rpc *rpc = draft->rpc;
 
+    draft->storing = false;
     if (write->op.error.code == EVD_OK && !datasets_insert(rpc, write->dataset))
         rpc_no_memory(&write->op.error);
     if (op->error.code != EVD_OK) {
@@ -381,7 +382,9 @@ static void commit_store(struct draft_write *write)
         .checksum = dataset->checksum,
     };
     write->op.done = commit_stored;
+    draft->storing = true;
     if (rpc_submit(draft->rpc, &write->op, &write->op.error) != EVD_OK) {
+        draft->storing = false;
         dataset_free(dataset);
         write_failed(write);
     }
