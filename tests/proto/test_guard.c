@@ -210,7 +210,7 @@ static void test_random_objects(void **state)
     (void)state;
     buf_init(&buf, 1u << 30);
     guard_init(&guard, &wide);
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < 300; round++) {
         msgpack_packer pk;
         msgpack_unpacked unpacked;
         size_t offset = 0;
