@@ -251,6 +251,8 @@ static int apply(struct engine *engine, struct store_op *op)
         return job_gone(engine, sqlite_run(engine, SQL_JOB_DROP, NULL, "u", op->job.id), err);
     case STORE_PROGRESS_PUT:
         return progress_put(engine, op, err);
+    case STORE_SEEK_ADD:
+        break;
     }
     return error_set(err, EVD_E_INTERNAL, "store", "unknown store operation %d", (int)op->kind);
 }

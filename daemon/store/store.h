@@ -32,7 +32,10 @@ enum store_kind {
     STORE_DRAFT_COMMIT,   /* becomes visible, with version, totals and checksum */
     STORE_DATASET_DROP,   /* a draft or a committed version, with all its chunks */
     STORE_JOB_CREATE,     /* a job and its revision 0 */
-    STORE_REVISION_ADD,   /* and removes the job's revisions numbered above `keep_revision` */
+    /* and removes the revisions of its generation numbered above `keep_revision`, to which it also
+     * lowers the one of the generation's store_seek, if there is one and it is higher */
+    STORE_REVISION_ADD,
+    STORE_SEEK_ADD,       /* a new generation, perhaps with a revision; replaces the progress */
     STORE_JOB_DROP,
     STORE_PROGRESS_PUT,   /* replaces one job's progress (all its ranks) */
 };
@@ -67,7 +70,11 @@ struct store_job {
     uint64_t dataset;
     uint32_t batch_size, world_size; /* world_size 0: shared, or ranked and not yet known */
     uint64_t seed, created;
-    const char *mode, *last_batch; /* as on the wire */
+    const char *mode, *last_batch, *guarantee; /* as on the wire */
+    uint32_t time_to_run, grace;               /* ms; 0: no limit, none */
+    uint32_t replicas;
+    /* Nothing at or after it has been handed out; written by JOB_CREATE, PROGRESS_PUT, SEEK_ADD. */
+    uint64_t mark_epoch, mark_step;
 };
 
 struct store_revision {
@@ -82,6 +89,30 @@ struct store_revision {
     uint64_t digest;          /* plan_digest */
     uint64_t created;
     const char *author;       /* `client` of the session that asked */
+};
+
+/* A job was moved to another position, which opens a generation (the first, 0, has no record). Its
+ * history is that of its parent up to revision `keep_revision`, then the revisions recorded with its
+ * own number. */
+struct store_seek {
+    uint64_t job;
+    uint32_t generation, parent;
+    uint32_t keep_revision;
+    uint64_t epoch, step;           /* where it begins */
+    uint64_t left_epoch, left_step; /* the first step not handed out when it happened */
+    const char *mode;               /* as on the wire */
+    uint64_t created;
+    const char *author;
+};
+
+/* From a step on, a ranked job has had so many ranks. */
+struct store_world {
+    uint64_t job;
+    uint32_t generation;
+    uint64_t epoch, step;
+    uint32_t world_size;
+    uint64_t created;
+    const char *author;
 };
 
 /* How far a job's workers have come: one row per rank (shared jobs: rank 0 only). */
@@ -99,10 +130,16 @@ struct store_op {
         struct store_dataset dataset; /* DRAFT_CREATE, DRAFT_COMMIT, DATASET_DROP (id only) */
         struct store_chunk chunk;
         struct {
-            struct store_job job; /* JOB_CREATE, JOB_DROP (id only), PROGRESS_PUT (id, world_size) */
-            struct store_revision revision; /* JOB_CREATE, REVISION_ADD */
-            const struct store_progress *progress; /* PROGRESS_PUT */
+            /* JOB_CREATE, JOB_DROP (id only), PROGRESS_PUT (id, world_size, mark), SEEK_ADD (id,
+             * world_size, mark) */
+            struct store_job job;
+            struct store_revision revision; /* JOB_CREATE, REVISION_ADD, SEEK_ADD (author NULL: none) */
+            const struct store_progress *progress; /* PROGRESS_PUT, SEEK_ADD */
             size_t progress_count;
+            struct store_seek seek; /* SEEK_ADD */
+            /* PROGRESS_PUT, SEEK_ADD (author NULL: none): put in place of one of the same job,
+             * generation and position, if there is one. */
+            struct store_world world;
         };
     };
     struct evd_error error; /* the result: code EVD_OK, or why it was not written */
@@ -122,7 +159,9 @@ int store_open(struct store **out, const char *path, void (*wake)(void *), void 
                struct evd_error *err);
 
 /* What was committed, read back once after opening and before store_start: datasets (class names and
- * label chunks in order, weight columns one after the other, then dataset_end), then jobs with their revisions in order and progress.
+ * label chunks in order, weight columns one after the other, then dataset_end), then each job with its
+ * seeks by generation, revisions by generation and number, world sizes by generation and position,
+ * and progress.
  * Drafts are deleted, not reported. A callback that returns non-zero stops the load with that code
  * and its error. Pointers are valid during the callback only. The store checks that chunks are whole
  * and without gaps; that they give the dataset's checksum is for the caller to check. */
@@ -132,7 +171,9 @@ struct store_reader {
     int (*dataset_chunk)(void *arg, const struct store_chunk *chunk, struct evd_error *err);
     int (*dataset_end)(void *arg, struct evd_error *err);
     int (*job)(void *arg, const struct store_job *job, struct evd_error *err);
+    int (*seek)(void *arg, const struct store_seek *seek, struct evd_error *err);
     int (*revision)(void *arg, const struct store_revision *revision, struct evd_error *err);
+    int (*world)(void *arg, const struct store_world *world, struct evd_error *err);
     int (*progress)(void *arg, uint64_t job, const struct store_progress *progress,
                     struct evd_error *err);
 };
