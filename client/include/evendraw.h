@@ -199,6 +199,11 @@ EVD_API void evd_dataset_abort(evd_upload *upload);
 #define EVD_EPOCH_END (-1)
 
 #define EVD_STREAM_MANUAL_ACK 1u /* evd_next acknowledges nothing by itself */
+/* evd_next says EVD_EPOCH_END as soon as every step of the epoch is in some worker's hands, and
+ * does not wait for others (or for this worker's own caller) to acknowledge theirs. For workers
+ * that are drained in turn by one reader, who would otherwise wait for the wrong one. The next
+ * epoch still begins only when all is acknowledged. */
+#define EVD_STREAM_EARLY_END 2u
 
 typedef struct evd_stream_options {
     const char *job;
@@ -206,7 +211,7 @@ typedef struct evd_stream_options {
     uint32_t world_size; /* ranked jobs; 0: as the job has it */
     uint32_t window;     /* batches under way at most; 0: the protocol's default, 8 */
     uint32_t columns;    /* EVD_COLUMN_* */
-    uint32_t flags;      /* EVD_STREAM_MANUAL_ACK */
+    uint32_t flags;      /* EVD_STREAM_* */
 } evd_stream_options;
 
 #define EVD_STREAM_OPTIONS_INIT                                                                    \
@@ -267,8 +272,9 @@ EVD_API const evd_stream_info *evd_stream_get_info(const evd_stream *stream);
  * Acknowledgements travel together, a few in one message; none is held back while this call waits.
  *
  * - EVD_OK: *batch is set.
- * - EVD_EPOCH_END: every batch of the epoch was handed out (shared jobs: and acknowledged by all
- *   workers). Nothing of the next epoch comes before evd_next is called again.
+ * - EVD_EPOCH_END: every batch of the epoch was handed out and acknowledged (shared jobs: by all
+ *   workers; but see EVD_STREAM_EARLY_END). Nothing of the next epoch comes before evd_next is
+ *   called again.
  * - EVD_E_TIMEOUT: nothing came in time; ask again.
  * - Others: the stream has ended (job dropped, daemon stopping, connection lost).
  */

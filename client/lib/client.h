@@ -141,7 +141,9 @@ struct evd_stream {
     struct batch_format format;
     struct batch_decoded decoded;
     struct evd_batch batch;
-    bool at_end;          /* EVD_EPOCH_END was returned: the next evd_next grants credit again */
+    bool at_end; /* the epoch is over: the next evd_next grants credit again */
+    bool early;  /* EVD_EPOCH_END was returned for early_epoch, which is not over yet */
+    uint64_t early_epoch;
     struct evd_error end; /* code is not EVD_OK: the stream has ended, and why */
     /* Frames that arrived while somebody else was waited for: length (u32) and bytes of each. */
     struct evd_buf backlog;

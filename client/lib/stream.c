@@ -256,6 +256,52 @@ static int take_closed(struct evd_stream *stream, const msgpack_object *map)
     return client_error(stream->client, &stream->end);
 }
 
+/* After the end of an epoch the daemon waits until the worker wants more. */
+static void pack_credit(struct evd_stream *stream)
+{
+    struct evd_buf *out = &stream->client->out;
+    size_t start = out->len;
+    msgpack_packer pk;
+
+    buf_packer(out, &pk);
+    message_notification(&pk, "stream.credit");
+    msgpack_pack_map(&pk, 2);
+    pack_key_u64(&pk, "stream", stream->id);
+    pack_key_u64(&pk, "window", stream->info.window);
+    if (out->failed)
+        buf_truncate(out, start);
+    else
+        stream->at_end = false;
+}
+
+/* The epoch is over. If the caller knows already, it is waiting for the next one. */
+static int take_epoch_end(struct evd_stream *stream, const msgpack_object *map)
+{
+    bool known = stream->early && map_u64(map, "epoch", UINT64_MAX) == stream->early_epoch;
+
+    stream->early = false;
+    stream->at_end = true;
+    if (known)
+        pack_credit(stream);
+    ack_pack(stream); /* it may be long before the next call */
+    client_flush(stream->client);
+    return known ? NOTHING : EVD_EPOCH_END;
+}
+
+/* Nothing is left of the epoch, though others may still be busy with it. */
+static int take_drained(struct evd_stream *stream, const msgpack_object *map)
+{
+    uint64_t epoch = map_u64(map, "epoch", 0);
+
+    if (!(stream->flags & EVD_STREAM_EARLY_END) || (stream->early && stream->early_epoch == epoch))
+        return NOTHING;
+    stream->early = true;
+    stream->early_epoch = epoch;
+    ack_pack(stream);
+    client_flush(stream->client);
+    return EVD_EPOCH_END;
+}
+
 /* client->msg is a notification for this stream. */
 static int take_notification(struct evd_stream *stream)
 {
@@ -263,12 +309,10 @@ static int take_notification(struct evd_stream *stream)
 
     if (str_is(msg->method, "batch"))
         return take_batch(stream, msg->params);
-    if (str_is(msg->method, "epoch_end")) {
-        stream->at_end = true;
-        ack_pack(stream); /* it may be long before the next call */
-        client_flush(stream->client);
-        return EVD_EPOCH_END;
-    }
+    if (str_is(msg->method, "epoch_end"))
+        return take_epoch_end(stream, msg->params->via.array.ptr);
+    if (str_is(msg->method, "drained"))
+        return take_drained(stream, msg->params->via.array.ptr);
     if (str_is(msg->method, "closed"))
         return take_closed(stream, msg->params->via.array.ptr);
     return NOTHING;
@@ -305,24 +349,6 @@ static int take_arrived(struct evd_stream *stream)
             code = client_dispatch(client, frame, n);
     }
     return code == EVD_OK ? result : code;
-}
-
-/* After the end of an epoch the daemon waits until the worker wants more. */
-static void pack_credit(struct evd_stream *stream)
-{
-    struct evd_buf *out = &stream->client->out;
-    size_t start = out->len;
-    msgpack_packer pk;
-
-    buf_packer(out, &pk);
-    message_notification(&pk, "stream.credit");
-    msgpack_pack_map(&pk, 2);
-    pack_key_u64(&pk, "stream", stream->id);
-    pack_key_u64(&pk, "window", stream->info.window);
-    if (out->failed)
-        buf_truncate(out, start);
-    else
-        stream->at_end = false;
 }
 
 /* What must be said before waiting for a batch. */

@@ -108,6 +108,11 @@ void cursor_return(struct cursor *cursor, uint64_t step)
         cursor->returned_from = step;
 }
 
+bool cursor_drained(const struct cursor *cursor)
+{
+    return cursor->next > 0 && cursor->next == cursor->shape.steps && cursor->returned_count == 0;
+}
+
 bool cursor_at_end(const struct cursor *cursor)
 {
     return cursor->low > 0 && cursor->low == cursor->shape.steps;

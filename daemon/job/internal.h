@@ -83,6 +83,8 @@ void cursor_ack(struct cursor *cursor, uint64_t step);
 void cursor_return(struct cursor *cursor, uint64_t step);
 bool cursor_acked(const struct cursor *cursor, uint64_t step);
 bool cursor_returned(const struct cursor *cursor, uint64_t step);
+/* Every step of the epoch is handed out, and not all of them are done. */
+bool cursor_drained(const struct cursor *cursor);
 bool cursor_at_end(const struct cursor *cursor); /* all steps of its epoch are acknowledged */
 void cursor_next_epoch(struct cursor *cursor);
 struct job_position cursor_low(const struct cursor *cursor);
@@ -100,6 +102,7 @@ struct job_stream {
     uint32_t window;
     bool blocked; /* its send buffer is full */
     bool hungry;  /* it is in cursor->hungry */
+    bool drained; /* it heard that nothing is left of this epoch */
     /* The steps it holds, in the order they were handed out: a ring. capacity is a power of two, at
      * least every window the stream ever had. */
     uint64_t *held;

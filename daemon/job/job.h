@@ -4,7 +4,7 @@
  * Pure: an event goes in, effects come out, time is passed in. No sockets, no SQL, no loop, no
  * clock; the tests drive it line by line and print the trace. One job is used by one thread.
  *
- *   open, credit, ack, close, ready -> | job_step | -> deliver, epoch_end, revision
+ *   open, credit, ack, close, ready -> | job_step | -> deliver, drained, epoch_end, revision
  *   update, flush, stored           -> |          | -> store_*, updated, acked, dirty
  *
  * A step is (epoch, step). Its batch is a pure function of it, so nothing drawn is kept: a step
@@ -24,7 +24,8 @@
  * rank when its last step is done; it may go on without the others (data-parallel ranks move in
  * lockstep anyway).
  *
- * After the end of an epoch a stream's window is 0 until JOB_CREDIT.
+ * After the end of an epoch a stream's window is 0 until JOB_CREDIT. A worker that has room when
+ * the last step is in other hands hears `drained`, once: it need not wait for them.
  *
  * A change of strategy begins at one step for everybody, never at one that was handed out. Until
  * it is durable nothing from there on is handed out, nor anything under a recorded revision that it
@@ -103,6 +104,7 @@ struct job_event {
 enum job_effect_kind {
     JOB_DELIVER,        /* owner, plan, slice, revision, redelivered: draw and send it */
     JOB_EPOCH_END,      /* owner, at.epoch, at.step = its number of steps; its window is 0 now */
+    JOB_DRAINED,        /* owner, at as in JOB_EPOCH_END: every step of the epoch is handed out */
     JOB_REVISION,       /* owner, revision, at: a new strategy from there on */
     JOB_STORE_REVISION, /* revision, keep_revision, at, shape, plan; answer: JOB_REVISION_STORED */
     JOB_STORE_PROGRESS, /* take job_progress(); answer: JOB_PROGRESS_STORED */

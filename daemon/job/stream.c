@@ -94,6 +94,23 @@ static void deliver(struct job *job, struct job_stream *stream, const struct tak
     settle(stream);
 }
 
+/* Who would take a step and finds none left hears so, once. */
+static void tell_drained(struct job *job, struct cursor *cursor)
+{
+    struct job_effect effect = {
+        .kind = JOB_DRAINED, .at = {cursor->epoch, cursor->shape.steps}, .shape = cursor->shape};
+    struct job_stream *stream;
+
+    TAILQ_FOREACH(stream, &cursor->hungry, in_hungry)
+    {
+        if (stream->drained)
+            continue;
+        stream->drained = true;
+        effect.owner = stream->owner;
+        job_emit(job, &effect);
+    }
+}
+
 void stream_pump(struct job *job, struct cursor *cursor)
 {
     struct job_position limit = update_limit(job);
@@ -103,6 +120,8 @@ void stream_pump(struct job *job, struct cursor *cursor)
     while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
            cursor_take(cursor, &job->history, limit, &taken))
         deliver(job, stream, &taken);
+    if (cursor_drained(cursor))
+        tell_drained(job, cursor);
 }
 
 static int check_window(uint32_t window, struct evd_error *err)
@@ -210,6 +229,7 @@ static void end_epoch(struct job *job, struct cursor *cursor)
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
     {
         stream->window = 0;
+        stream->drained = false;
         settle(stream);
     }
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
@@ -278,6 +298,15 @@ void stream_free(struct job *job, struct job_stream *stream)
     free(stream);
 }
 
+/* There are steps again. */
+static void forget_drained(struct cursor *cursor)
+{
+    struct job_stream *stream;
+
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
+    stream->drained = false;
+}
+
 int stream_close(struct job *job, struct job_event *event)
 {
     struct job_stream *stream = event->stream;
@@ -285,6 +314,8 @@ int stream_close(struct job *job, struct job_event *event)
 
     for (uint32_t i = 0; i < stream->count; i++)
         cursor_return(cursor, stream_held(stream, i));
+    if (stream->count)
+        forget_drained(cursor);
     stream_free(job, stream);
     event->stream = NULL;
     stream_pump(job, cursor);

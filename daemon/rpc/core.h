@@ -213,6 +213,7 @@ void ack_drop(struct ack *ack); /* unanswered */
 
 bool rpc_stream_deliver(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect);
+void rpc_stream_drained(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_revision(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_closed(struct stream *stream, int code, const char *message);
 /* Takes the worker off its job and frees the stream. */

@@ -150,6 +150,9 @@ bool entry_effect(void *arg, const struct job_effect *effect)
     case JOB_EPOCH_END:
         rpc_stream_epoch_end(effect->owner, effect);
         break;
+    case JOB_DRAINED:
+        rpc_stream_drained(effect->owner, effect);
+        break;
     case JOB_REVISION:
         rpc_stream_revision(effect->owner, effect);
         break;

@@ -97,15 +97,25 @@ static size_t notify(struct stream *stream, msgpack_packer *pk, const char *meth
     return mark;
 }
 
-void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect)
+static void notify_epoch(struct stream *stream, const struct job_effect *effect, const char *method)
 {
     msgpack_packer pk;
-    size_t mark = notify(stream, &pk, "epoch_end", 5);
+    size_t mark = notify(stream, &pk, method, 5);
 
     pack_key_u64(&pk, "generation", effect->generation);
     pack_key_u64(&pk, "epoch", effect->at.epoch);
     pack_key_u64(&pk, "steps", effect->at.step);
     session_end(stream->session, mark);
+}
+
+void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect)
+{
+    notify_epoch(stream, effect, "epoch_end");
+}
+
+void rpc_stream_drained(struct stream *stream, const struct job_effect *effect)
+{
+    notify_epoch(stream, effect, "drained");
 }
 
 void rpc_stream_revision(struct stream *stream, const struct job_effect *effect)

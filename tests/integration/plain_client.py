@@ -40,7 +40,9 @@ def work(client):
     client.call("job.create", name="j", dataset="d", batch_size=32, strategy={"kind": "uniform"})
     stream = client.call("stream.open", job="j", columns=["label"])["stream"]
     seen = []
-    while (event := client.notification())[0] == "batch":
+    while (event := client.notification())[0] in ("batch", "drained"):
+        if event[0] == "drained":
+            continue
         batch = event[1][0]
         assert batch["label"] == [labels[i] for i in batch["index"]]
         seen += batch["index"]

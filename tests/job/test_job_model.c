@@ -167,6 +167,10 @@ static bool sink(void *arg, const struct job_effect *e)
     case JOB_EPOCH_END:
         on_epoch_end(m, e);
         break;
+    case JOB_DRAINED:
+        EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
+        EXPECT(worker->count < worker->window);
+        break;
     case JOB_STORE_REVISION:
         EXPECT(!m->storing && !before(e->at, m->frontier));
         EXPECT(fake_plan_epoch(e->plan) == e->at.epoch && fake_plan_step(e->plan) == e->at.step);

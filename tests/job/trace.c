@@ -72,6 +72,9 @@ static bool print_effect(void *arg, const struct job_effect *e)
         say(run, "epoch_end %s %" PRIu64 " after %" PRIu64 " steps", worker->name, e->at.epoch,
             e->at.step);
         break;
+    case JOB_DRAINED:
+        say(run, "drained %s %" PRIu64, worker->name, e->at.epoch);
+        break;
     case JOB_REVISION:
         say(run, "revision %s %" PRIu32 " from %" PRIu64 ":%" PRIu64, worker->name, e->revision,
             e->at.epoch, e->at.step);
