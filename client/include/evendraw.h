@@ -178,6 +178,13 @@ EVD_API EVD_MUST_CHECK int evd_dataset_classes(evd_upload *upload, const char *c
  */
 EVD_API EVD_MUST_CHECK int evd_dataset_append(evd_upload *upload, const uint32_t *labels, size_t n);
 /*
+ * Appends n values to the weight column `column`, which its first values create: in the end it must
+ * have one value, finite and not negative, for every sample, those without a label among them. A
+ * strategy refers to it by name. Before, between or after the labels; sent in chunks as they are.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_weights(evd_upload *upload, const char *column,
+                                               const double *weights, size_t n);
+/*
  * Sends what is left and commits; returns when the version is durable. *info (unless `info` is
  * NULL) is the answer of dataset.commit as JSON text, to be freed with evd_free(). Frees the
  * upload, whether it succeeds or not.

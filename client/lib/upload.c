@@ -3,8 +3,9 @@
 #include <string.h>
 #include "client/lib/client.h"
 
-/* Labels of one dataset.append; well within a frame. */
-#define CHUNK_LABELS (128u << 10)
+/* Labels or weights of one dataset.append; well within a frame. */
+#define CHUNK_LABELS  (128u << 10)
+#define CHUNK_WEIGHTS (64u << 10)
 /* Class names of one message: bounded in bytes and in nodes. */
 #define CHUNK_NAMES      16384u
 #define CHUNK_NAME_BYTES (512u << 10)
@@ -21,6 +22,9 @@ struct evd_upload {
     uint64_t samples;
     uint32_t *labels; /* little-endian, not sent yet */
     uint32_t label_count;
+    char column[EVD_MAX_NAME + 1]; /* whose weights wait to be sent */
+    double *weights;               /* little-endian, not sent yet; NULL until there are any */
+    uint32_t weight_count;
 };
 
 static int upload_fail(struct evd_upload *upload, const struct evd_error *err)
@@ -82,6 +86,27 @@ static int send_labels(struct evd_upload *upload)
     pack_key_u64(&pk, "draft", upload->draft);
     pack_key_bin(&pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
     upload->label_count = 0;
+    return upload_sent(upload, slot, start);
+}
+
+static int send_weights(struct evd_upload *upload)
+{
+    struct evd_client *client = upload->client;
+    struct pending *slot;
+    msgpack_packer pk;
+    size_t start;
+
+    if (upload->weight_count == 0)
+        return EVD_OK;
+    if (upload_room(upload, &slot) != EVD_OK)
+        return client->error.code;
+    start = client->out.len;
+    request_begin(client, &pk, slot, "dataset.append");
+    msgpack_pack_map(&pk, 3);
+    pack_key_u64(&pk, "draft", upload->draft);
+    pack_key_cstr(&pk, "column", upload->column);
+    pack_key_bin(&pk, "weights", upload->weights, upload->weight_count * sizeof(double));
+    upload->weight_count = 0;
     return upload_sent(upload, slot, start);
 }
 
@@ -205,6 +230,44 @@ int evd_dataset_append(evd_upload *upload, const uint32_t *labels, size_t n)
     return EVD_OK;
 }
 
+/* Weights that wait are all of one column. */
+static int choose_column(struct evd_upload *upload, const char *column)
+{
+    struct evd_error err;
+
+    if (strlen(column) > EVD_MAX_NAME) {
+        error_set(&err, EVD_E_BAD_VALUE, "column",
+                  "a column's name has %zu bytes: at most %u are allowed", strlen(column),
+                  EVD_MAX_NAME);
+        return upload_fail(upload, &err);
+    }
+    if (upload->weights == NULL)
+        upload->weights = malloc(CHUNK_WEIGHTS * sizeof(*upload->weights));
+    if (upload->weights == NULL) {
+        error_set(&err, EVD_E_NO_MEMORY, "", "no memory for weights");
+        return upload_fail(upload, &err);
+    }
+    if (strcmp(upload->column, column) != 0 && send_weights(upload) != EVD_OK)
+        return upload->client->error.code;
+    strcpy(upload->column, column);
+    return EVD_OK;
+}
+
+int evd_dataset_weights(evd_upload *upload, const char *column, const double *weights, size_t n)
+{
+    if (upload_check(upload) != EVD_OK || choose_column(upload, column) != EVD_OK)
+        return upload->client->error.code;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &weights[i], sizeof(bits));
+        bits = htole64(bits);
+        memcpy(&upload->weights[upload->weight_count++], &bits, sizeof(bits));
+        if (upload->weight_count == CHUNK_WEIGHTS && send_weights(upload) != EVD_OK)
+            return upload->client->error.code;
+    }
+    return EVD_OK;
+}
+
 /* Waits for every append, in the order they were sent: the first error is the one that counts. */
 static int upload_settle(struct evd_upload *upload)
 {
@@ -230,7 +293,8 @@ static int commit(struct evd_upload *upload, char **info)
     msgpack_packer pk;
     size_t start;
 
-    if (send_labels(upload) != EVD_OK || upload_settle(upload) != EVD_OK)
+    if (send_labels(upload) != EVD_OK || send_weights(upload) != EVD_OK ||
+        upload_settle(upload) != EVD_OK)
         return client->error.code;
     start = client->out.len;
     request_begin(client, &pk, &pending, "dataset.commit");
@@ -274,5 +338,6 @@ void upload_free(struct evd_upload *upload)
         }
     }
     free(upload->labels);
+    free(upload->weights);
     free(upload);
 }
