@@ -4,6 +4,7 @@
  *   sqlite_open.c    opening, checks, schema and migrations, errors, statements
  *   sqlite_write.c   one group of operations, one transaction
  *   sqlite_tidy.c    checkpoints, and what dropped datasets leave behind
+ *   sqlite_backup.c  the copy made while everything goes on
  *   sqlite_load.c    reading everything back
  */
 #ifndef STORE_SQLITE_INTERNAL_H
@@ -49,16 +50,25 @@ struct sqlite3_stmt;
                       " WHERE id = ?1 AND state <> " DATASET_DROPPED                               \
                       " AND NOT EXISTS(SELECT 1 FROM job WHERE dataset = ?1)")                     \
     SQL(DATASET_USED, "SELECT 1 FROM job WHERE dataset = ?1 LIMIT 1")                              \
-    SQL(JOB_CREATE, "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created,"    \
-                    " mode, last_batch) SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9 FROM dataset"    \
-                    " WHERE id = ?3 AND state = " DATASET_COMMITTED)                               \
+    SQL(JOB_CREATE,                                                                                \
+        "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created, mode,"          \
+        " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch, mark_step)"             \
+        " SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, 'at-least-once'), ?11, ?12,"    \
+        " ?13, ?14, ?15 FROM dataset WHERE id = ?3 AND state = " DATASET_COMMITTED)                \
     SQL(JOB_DROP, "DELETE FROM job WHERE id = ?1")                                                 \
-    SQL(JOB_WORLD, "UPDATE job SET world_size = ?2 WHERE id = ?1")                                 \
+    SQL(JOB_MOVE, "UPDATE job SET world_size = ?2, mark_epoch = ?3, mark_step = ?4 WHERE id = ?1") \
     SQL(REVISION_CANCEL, "DELETE FROM revision WHERE job = ?1 AND generation = ?2"                 \
                          " AND revision > ?3")                                                     \
+    SQL(REVISION_KEEP, "UPDATE seek SET keep_revision = min(keep_revision, ?3)"                    \
+                       " WHERE job = ?1 AND generation = ?2")                                      \
     SQL(REVISION_ADD, "INSERT INTO revision(job, generation, revision, epoch, step, shape_steps,"  \
                       " shape_last, strategy, digest, created, author)"                            \
                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                     \
+    SQL(SEEK_ADD, "INSERT INTO seek(job, generation, parent, keep_revision, epoch, step,"          \
+                  " left_epoch, left_step, mode, created, author)"                                 \
+                  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                         \
+    SQL(WORLD_PUT, "INSERT OR REPLACE INTO world(job, generation, epoch, step, world_size,"        \
+                   " created, author) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                         \
     SQL(PROGRESS_CLEAR, "DELETE FROM progress WHERE job = ?1")                                     \
     SQL(PROGRESS_ADD, "INSERT INTO progress(job, rank, generation, epoch, step, acked)"            \
                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                           \
@@ -82,6 +92,8 @@ enum sql_statement {
 struct engine {
     struct sqlite3 *db;
     char *path;
+    char *vfs;             /* NULL: the system's */
+    struct backup *backup; /* the one being made */
     struct sqlite3_stmt *statements[SQL_COUNT];
     uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
     int wal_frames;       /* in the log, not yet checkpointed */
@@ -98,6 +110,9 @@ struct engine {
  * if asked for, is the first column of the first row. */
 int sqlite_run(struct engine *engine, enum sql_statement statement, uint64_t *value,
                const char *types, ...);
+/* Writes the file's identity and version, in transactions of their own unless there is one: what
+ * a migration ends with, and the smallest write there is. */
+int sqlite_stamp(struct engine *engine);
 /* What SQLite's result code means to whoever asked. Notes what makes the engine `broken`. */
 int sqlite_error(struct engine *engine, int rc, struct evd_error *err);
 

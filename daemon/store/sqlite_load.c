@@ -223,6 +223,36 @@ static int read_revision(struct load *load, sqlite3_stmt *row)
     return load->reader->revision(load->reader->arg, &revision, load->err);
 }
 
+static int read_seek(struct load *load, sqlite3_stmt *row)
+{
+    struct store_seek seek = {.job = u64(row, 0),
+                              .generation = u32(row, 1),
+                              .parent = u32(row, 2),
+                              .keep_revision = u32(row, 3),
+                              .epoch = u64(row, 4),
+                              .step = u64(row, 5),
+                              .left_epoch = u64(row, 6),
+                              .left_step = u64(row, 7),
+                              .mode = text(row, 8),
+                              .created = u64(row, 9),
+                              .author = text(row, 10)};
+
+    return load->reader->seek(load->reader->arg, &seek, load->err);
+}
+
+static int read_world(struct load *load, sqlite3_stmt *row)
+{
+    struct store_world world = {.job = u64(row, 0),
+                                .generation = u32(row, 1),
+                                .epoch = u64(row, 2),
+                                .step = u64(row, 3),
+                                .world_size = u32(row, 4),
+                                .created = u64(row, 5),
+                                .author = text(row, 6)};
+
+    return load->reader->world(load->reader->arg, &world, load->err);
+}
+
 static int read_progress(struct load *load, sqlite3_stmt *row)
 {
     struct store_progress progress = {.rank = u32(row, 1),
@@ -245,15 +275,32 @@ static int read_job(struct load *load, sqlite3_stmt *row)
                             .seed = u64(row, 5),
                             .created = u64(row, 6),
                             .mode = text(row, 7),
-                            .last_batch = text(row, 8)};
+                            .last_batch = text(row, 8),
+                            .guarantee = text(row, 9),
+                            .time_to_run = u32(row, 10),
+                            .grace = u32(row, 11),
+                            .replicas = u32(row, 12),
+                            .mark_epoch = u64(row, 13),
+                            .mark_step = u64(row, 14)};
     int code = load->reader->job(load->reader->arg, &job, load->err);
 
+    if (code == EVD_OK && load->reader->seek)
+        code = each_row(load,
+                        "SELECT job, generation, parent, keep_revision, epoch, step, left_epoch,"
+                        " left_step, mode, created, author FROM seek WHERE job = ?1"
+                        " ORDER BY generation",
+                        job.id, read_seek);
     if (code == EVD_OK)
         code = each_row(load,
                         "SELECT job, generation, revision, epoch, step, shape_steps, shape_last,"
                         " strategy, digest, created, author FROM revision WHERE job = ?1"
                         " ORDER BY generation, revision",
                         job.id, read_revision);
+    if (code == EVD_OK && load->reader->world)
+        code = each_row(load,
+                        "SELECT job, generation, epoch, step, world_size, created, author"
+                        " FROM world WHERE job = ?1 ORDER BY generation, epoch, step",
+                        job.id, read_world);
     if (code == EVD_OK)
         code = each_row(load,
                         "SELECT job, rank, generation, epoch, step, acked FROM progress"
@@ -281,7 +328,8 @@ int engine_load(struct engine *engine, const struct store_reader *reader, uint64
     if (code == EVD_OK)
         code = each_row(&load,
                         "SELECT id, name, dataset, batch_size, world_size, seed, created, mode,"
-                        " last_batch FROM job ORDER BY id",
+                        " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch,"
+                        " mark_step FROM job ORDER BY id",
                         0, read_job);
     if (code == EVD_OK)
         code = each_row(&load,

@@ -12,9 +12,12 @@
 /*
  * The schema. PRAGMA user_version is its version: the number of migrations that made it.
  *
- * The rule: whatever changes what is in the file is a new entry at the end, and an entry that was
- * ever released is never edited. A daemon migrates an older file when it opens it, in one
- * transaction, and refuses a newer one.
+ * The rule: whatever changes what is in the file, or what it means, is a new entry at the end, and
+ * an entry that was ever released is never edited. What it adds has defaults that say what the old
+ * rows meant. A daemon migrates an older file when it opens it, from whichever version, in one
+ * transaction (after a failure or a power cut the file is of the old version, whole), and refuses a
+ * newer one. Each version's schema is kept as text in tests/store, where a file of it with rows in
+ * every table is migrated.
  *
  * Unsigned 64-bit numbers (seeds, digests, checksums) are kept as the signed number with the same
  * bits. Blobs of numbers are little-endian.
@@ -87,6 +90,35 @@ static const char *const migrations[] = {
     "  step INTEGER NOT NULL,"
     "  acked BLOB NOT NULL,"
     "  PRIMARY KEY(job, rank)) STRICT, WITHOUT ROWID;",
+    /* 1 -> 2: leases, generations, elastic world sizes */
+    "ALTER TABLE job ADD COLUMN guarantee TEXT NOT NULL DEFAULT 'at-least-once';"
+    "ALTER TABLE job ADD COLUMN time_to_run INTEGER NOT NULL DEFAULT 600000;"
+    "ALTER TABLE job ADD COLUMN grace INTEGER NOT NULL DEFAULT 2000;"
+    "ALTER TABLE job ADD COLUMN replicas INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE job ADD COLUMN mark_epoch INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN mark_step INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE seek("
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
+    "  generation INTEGER NOT NULL,"
+    "  parent INTEGER NOT NULL,"
+    "  keep_revision INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  left_epoch INTEGER NOT NULL,"
+    "  left_step INTEGER NOT NULL,"
+    "  mode TEXT NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  author TEXT NOT NULL,"
+    "  PRIMARY KEY(job, generation)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE world("
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
+    "  generation INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  world_size INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  author TEXT NOT NULL,"
+    "  PRIMARY KEY(job, generation, epoch, step)) STRICT, WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
@@ -109,7 +141,7 @@ int sqlite_error(struct engine *engine, int rc, struct evd_error *err)
                          "restart evendrawd",
                          path);
     }
-    switch (rc & 0xff) {
+    switch (rc == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : rc & 0xff) {
     case SQLITE_FULL:
         return error_set(err, EVD_E_STORE, "store",
                          "no room to write to %s: free disk space and try again; what was "
@@ -243,22 +275,32 @@ static int check_content(struct engine *engine, struct evd_error *err)
     return rc == SQLITE_OK ? EVD_OK : sqlite_error(engine, rc, err);
 }
 
+int sqlite_stamp(struct engine *engine)
+{
+    char sql[48];
+    int rc;
+
+    snprintf(sql, sizeof(sql), "PRAGMA application_id = %d", APPLICATION_ID);
+    rc = sqlite3_exec(engine->db, sql, NULL, NULL, NULL);
+    snprintf(sql, sizeof(sql), "PRAGMA user_version = %" PRId64, SCHEMA_VERSION);
+    return rc == SQLITE_OK ? sqlite3_exec(engine->db, sql, NULL, NULL, NULL) : rc;
+}
+
 static int migrate(struct engine *engine, int64_t version, struct evd_error *err)
 {
-    char stamp[96];
-    int rc = SQLITE_OK;
+    int rc;
 
     if (version == SCHEMA_VERSION)
         return EVD_OK;
     rc = sqlite3_exec(engine->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (int64_t v = version; rc == SQLITE_OK && v < SCHEMA_VERSION; v++)
         rc = sqlite3_exec(engine->db, migrations[v], NULL, NULL, NULL);
-    snprintf(stamp, sizeof(stamp), "PRAGMA application_id = %d; PRAGMA user_version = %" PRId64,
-             APPLICATION_ID, SCHEMA_VERSION);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(engine->db, stamp, NULL, NULL, NULL);
+        rc = sqlite_stamp(engine);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(engine->db, "COMMIT", NULL, NULL, NULL);
+    if (rc == SQLITE_ERROR) /* the tables are not those of its version */
+        rc = SQLITE_CORRUPT;
     return rc == SQLITE_OK ? EVD_OK : sqlite_error(engine, rc, err);
 }
 
@@ -314,13 +356,13 @@ static int prepare(struct engine *engine, struct evd_error *err)
     return EVD_OK;
 }
 
-static int open_file(struct engine *engine, const char *vfs, struct evd_error *err)
+static int open_file(struct engine *engine, struct evd_error *err)
 {
     int64_t version = 0;
     int rc = sqlite3_open_v2(engine->path, &engine->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                                  SQLITE_OPEN_EXRESCODE,
-                             vfs);
+                             engine->vfs);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(engine->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -344,13 +386,16 @@ int engine_open(struct engine **out, const char *path, const char *vfs, struct e
     struct engine *engine = calloc(1, sizeof(*engine));
     int code;
 
-    if (engine)
+    if (engine) {
         engine->path = strdup(path);
-    if (!engine || !engine->path) {
-        free(engine);
+        engine->vfs = vfs ? strdup(vfs) : NULL;
+    }
+    if (!engine || !engine->path || (vfs && !engine->vfs)) {
+        if (engine)
+            engine_close(engine);
         return error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
     }
-    code = open_file(engine, vfs, err);
+    code = open_file(engine, err);
     if (code != EVD_OK) {
         engine_close(engine);
         return code;
@@ -362,6 +407,7 @@ int engine_open(struct engine **out, const char *path, const char *vfs, struct e
 
 void engine_close(struct engine *engine)
 {
+    engine_backup_abort(engine);
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(engine->statements[i]);
     /* The log is the best copy there is then: leave it for the next start. */
@@ -369,6 +415,7 @@ void engine_close(struct engine *engine)
         sqlite3_db_config(engine->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
     sqlite3_close(engine->db);
     free(engine->path);
+    free(engine->vfs);
     free(engine);
 }
 

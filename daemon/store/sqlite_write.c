@@ -184,9 +184,11 @@ static int add_revision(struct engine *engine, const struct store_revision *revi
 static int job_create(struct engine *engine, const struct store_job *job,
                       const struct store_revision *revision, struct evd_error *err)
 {
-    int rc = sqlite_run(engine, SQL_JOB_CREATE, NULL, "usuuuuuss", job->id, job->name, job->dataset,
-                        (uint64_t)job->batch_size, (uint64_t)job->world_size, job->seed,
-                        job->created, job->mode, job->last_batch);
+    int rc = sqlite_run(engine, SQL_JOB_CREATE, NULL, "usuuuuusssuuuuu", job->id, job->name,
+                        job->dataset, (uint64_t)job->batch_size, (uint64_t)job->world_size,
+                        job->seed, job->created, job->mode, job->last_batch, job->guarantee,
+                        (uint64_t)job->time_to_run, (uint64_t)job->grace, (uint64_t)job->replicas,
+                        job->mark_epoch, job->mark_step);
     int code = changed(engine, rc, EVD_E_NOT_FOUND,
                        "the job's dataset is not in the database (any more)", err);
 
@@ -196,11 +198,13 @@ static int job_create(struct engine *engine, const struct store_job *job,
 static int revision_add(struct engine *engine, const struct store_revision *revision,
                         struct evd_error *err)
 {
-    int code = ran(engine,
-                   sqlite_run(engine, SQL_REVISION_CANCEL, NULL, "uuu", revision->job,
-                              (uint64_t)revision->generation, (uint64_t)revision->keep_revision),
-                   err);
+    uint64_t generation = revision->generation, keep = revision->keep_revision;
+    int rc = sqlite_run(engine, SQL_REVISION_CANCEL, NULL, "uuu", revision->job, generation, keep);
+    int code;
 
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(engine, SQL_REVISION_KEEP, NULL, "uuu", revision->job, generation, keep);
+    code = ran(engine, rc, err);
     return code == EVD_OK ? add_revision(engine, revision, err) : code;
 }
 
@@ -209,12 +213,24 @@ static int job_gone(struct engine *engine, int rc, struct evd_error *err)
     return changed(engine, rc, EVD_E_NOT_FOUND, "this job is not in the database (any more)", err);
 }
 
+static int put_world(struct engine *engine, const struct store_world *world, struct evd_error *err)
+{
+    return ran(engine,
+               sqlite_run(engine, SQL_WORLD_PUT, NULL, "uuuuuus", world->job,
+                          (uint64_t)world->generation, world->epoch, world->step,
+                          (uint64_t)world->world_size, world->created, world->author),
+               err);
+}
+
 static int progress_put(struct engine *engine, const struct store_op *op, struct evd_error *err)
 {
     uint64_t job = op->job.id;
-    int rc = sqlite_run(engine, SQL_JOB_WORLD, NULL, "uu", job, (uint64_t)op->job.world_size);
+    int rc = sqlite_run(engine, SQL_JOB_MOVE, NULL, "uuuu", job, (uint64_t)op->job.world_size,
+                        op->job.mark_epoch, op->job.mark_step);
     int code = job_gone(engine, rc, err);
 
+    if (code == EVD_OK && op->world.author)
+        code = put_world(engine, &op->world, err);
     if (code == EVD_OK)
         code = ran(engine, sqlite_run(engine, SQL_PROGRESS_CLEAR, NULL, "u", job), err);
     for (size_t i = 0; code == EVD_OK && i < op->progress_count; i++) {
@@ -226,6 +242,21 @@ static int progress_put(struct engine *engine, const struct store_op *op, struct
                    err);
     }
     return code;
+}
+
+static int seek_add(struct engine *engine, const struct store_op *op, struct evd_error *err)
+{
+    const struct store_seek *seek = &op->seek;
+    int code = ran(
+        engine,
+        sqlite_run(engine, SQL_SEEK_ADD, NULL, "uuuuuuuusus", seek->job, (uint64_t)seek->generation,
+                   (uint64_t)seek->parent, (uint64_t)seek->keep_revision, seek->epoch, seek->step,
+                   seek->left_epoch, seek->left_step, seek->mode, seek->created, seek->author),
+        err);
+
+    if (code == EVD_OK && op->revision.author)
+        code = add_revision(engine, &op->revision, err);
+    return code == EVD_OK ? progress_put(engine, op, err) : code;
 }
 
 /* ---- groups ---- */
@@ -252,6 +283,8 @@ static int apply(struct engine *engine, struct store_op *op)
     case STORE_PROGRESS_PUT:
         return progress_put(engine, op, err);
     case STORE_SEEK_ADD:
+        return seek_add(engine, op, err);
+    case STORE_BACKUP: /* never in a group */
         break;
     }
     return error_set(err, EVD_E_INTERNAL, "store", "unknown store operation %d", (int)op->kind);
@@ -286,7 +319,7 @@ static int write_group(struct engine *engine, struct store_op *group)
 bool engine_write(struct engine *engine, struct store_op *group)
 {
     int rc = engine->broken ? SQLITE_IOERR_FSYNC : write_group(engine, group);
-    bool failed = false;
+    bool failed = rc != SQLITE_DONE;
 
     if (rc != SQLITE_DONE && !sqlite3_get_autocommit(engine->db))
         sqlite_run(engine, SQL_ROLLBACK, NULL, "");
@@ -297,4 +330,17 @@ bool engine_write(struct engine *engine, struct store_op *group)
     }
     engine->write_failed = failed;
     return rc == SQLITE_DONE;
+}
+
+void engine_probe(struct engine *engine)
+{
+    struct evd_error ignored; /* shows in engine_failing */
+    int rc;
+
+    if (engine->broken)
+        return;
+    rc = sqlite_stamp(engine);
+    if (rc != SQLITE_OK)
+        sqlite_error(engine, rc, &ignored);
+    engine->write_failed = rc != SQLITE_OK;
 }

@@ -4,15 +4,19 @@
  */
 #include "store/store.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "store/engine.h"
 
 /* One transaction takes at most this much, so that an acknowledgement that is queued behind a large
  * load waits for one such piece, not for all of it. */
 #define GROUP_BYTES (8u << 20)
 #define GROUP_OPS   1024u
+/* While writing fails it is tried so often whether it works again. */
+#define PROBE_SECONDS 1
 
 struct op_list {
     struct store_op *head, **tail;
@@ -23,8 +27,9 @@ struct store {
     void (*wake)(void *);
     void *wake_arg;
     pthread_t thread;
-    bool started;         /* loop thread only */
-    pthread_mutex_t lock; /* guards what follows */
+    struct store_op *backup; /* being made; the writer thread's */
+    bool started;            /* loop thread only */
+    pthread_mutex_t lock;    /* guards what follows */
     pthread_cond_t work;
     struct op_list queue, finished;
     bool stopping;
@@ -47,7 +52,7 @@ static size_t job_bytes(const struct store_op *op)
 {
     size_t bytes = op->revision.strategy_bytes;
 
-    for (size_t i = 0; op->kind == STORE_PROGRESS_PUT && i < op->progress_count; i++)
+    for (size_t i = 0; i < op->progress_count; i++)
         bytes += sizeof(op->progress[i]) + op->progress[i].acked_bytes;
     return bytes;
 }
@@ -63,6 +68,7 @@ static size_t op_bytes(const struct store_op *op)
         break;
     case STORE_JOB_CREATE:
     case STORE_REVISION_ADD:
+    case STORE_SEEK_ADD:
     case STORE_PROGRESS_PUT:
         bytes += job_bytes(op);
         break;
@@ -76,6 +82,7 @@ int store_open_vfs(struct store **out, const char *path, const char *vfs, void (
                    void *wake_arg, struct evd_error *err)
 {
     struct store *store = calloc(1, sizeof(*store));
+    pthread_condattr_t clock;
     int code;
 
     if (!store)
@@ -86,7 +93,10 @@ int store_open_vfs(struct store **out, const char *path, const char *vfs, void (
         return code;
     }
     pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->work, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->work, &clock);
+    pthread_condattr_destroy(&clock);
     list_init(&store->queue);
     list_init(&store->finished);
     store->wake = wake;
@@ -108,7 +118,12 @@ int store_load(struct store *store, const struct store_reader *reader, uint64_t 
     return engine_load(store->engine, reader, next_id, err);
 }
 
-/* The next group off the queue, ended by NULL; lock held. */
+static bool joins_group(const struct store_op *op, size_t count, size_t bytes)
+{
+    return op && op->kind != STORE_BACKUP && count < GROUP_OPS && bytes + op->bytes <= GROUP_BYTES;
+}
+
+/* The next group off the queue, ended by NULL; lock held. A backup comes alone. */
 static struct store_op *take_group(struct store *store)
 {
     struct store_op *head = store->queue.head, *last = head;
@@ -117,7 +132,7 @@ static struct store_op *take_group(struct store *store)
     if (!head)
         return NULL;
     bytes = last->bytes;
-    while (last->next && count < GROUP_OPS && bytes + last->next->bytes <= GROUP_BYTES) {
+    while (last->kind != STORE_BACKUP && joins_group(last->next, count, bytes)) {
         last = last->next;
         bytes += last->bytes;
         count++;
@@ -152,32 +167,100 @@ static void hand_back(struct store *store, struct store_op *group, bool committe
     store->wake(store->wake_arg);
 }
 
+/* Writing works again, or tidying does not: the loop is to know. */
+static void note_failing(struct store *store)
+{
+    bool changed;
+
+    pthread_mutex_lock(&store->lock);
+    changed = store->info.failing != engine_failing(store->engine);
+    store->info.failing ^= changed;
+    pthread_mutex_unlock(&store->lock);
+    if (changed)
+        store->wake(store->wake_arg);
+}
+
+/* Lock held. While writing fails, only until it is time to try again. */
+static void wait_for_work(struct store *store)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PROBE_SECONDS;
+    while (!store->queue.head && !store->stopping) {
+        if (!store->info.failing)
+            pthread_cond_wait(&store->work, &store->lock);
+        else if (pthread_cond_timedwait(&store->work, &store->lock, &until) == ETIMEDOUT)
+            break;
+    }
+}
+
 /* Sleeps until there is something to do. Returns whether the thread is to go on. */
-static bool next_work(struct store *store, bool untidy, struct store_op **group)
+static bool next_work(struct store *store, bool unfinished, struct store_op **group)
 {
     bool stopping;
 
     pthread_mutex_lock(&store->lock);
-    store->info.failing = engine_failing(store->engine);
-    while (!store->queue.head && !store->stopping && !untidy)
-        pthread_cond_wait(&store->work, &store->lock);
+    if (!unfinished)
+        wait_for_work(store);
     stopping = store->stopping;
     *group = take_group(store);
     pthread_mutex_unlock(&store->lock);
     return *group || !stopping;
 }
 
+/* ---- backup ---- */
+
+static void backup_begin(struct store *store, struct store_op *op)
+{
+    if (engine_backup_begin(store->engine, op->backup.path, &op->error) == EVD_OK)
+        store->backup = op;
+    else
+        hand_back(store, op, false);
+}
+
+/* Returns whether there is more to copy. */
+static bool backup_step(struct store *store)
+{
+    struct store_op *op = store->backup;
+
+    if (!op || engine_backup_step(store->engine, &op->backup.bytes, &op->error))
+        return op != NULL;
+    store->backup = NULL;
+    hand_back(store, op, false);
+    return false;
+}
+
+static void backup_abort(struct store *store)
+{
+    struct store_op *op = store->backup;
+
+    if (!op)
+        return;
+    engine_backup_abort(store->engine);
+    error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
+              "the daemon stopped before the backup was whole: there is none");
+    hand_back(store, op, false);
+}
+
 static void *writer(void *arg)
 {
     struct store *store = arg;
     struct store_op *group;
-    bool untidy = true;
+    bool unfinished = true;
 
-    while (next_work(store, untidy, &group)) {
-        if (group)
+    while (next_work(store, unfinished, &group)) {
+        if (group && group->kind == STORE_BACKUP)
+            backup_begin(store, group);
+        else if (group)
             hand_back(store, group, engine_write(store->engine, group));
-        untidy = engine_tidy(store->engine);
+        else if (engine_failing(store->engine))
+            engine_probe(store->engine);
+        unfinished = engine_tidy(store->engine);
+        note_failing(store);
+        unfinished = backup_step(store) || unfinished;
     }
+    backup_abort(store);
     return NULL;
 }
 

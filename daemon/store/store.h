@@ -6,12 +6,15 @@
  * database connection, takes what is queued, writes it in one transaction (group commit,
  * synchronous=FULL) and hands every operation back with its result after the commit. `wake` is called
  * from the writer thread when something is to be collected; the loop thread then calls store_poll,
- * which runs the operations' `done` callbacks, in the order of submission.
+ * which runs the operations' `done` callbacks, in the order of submission (a backup's when it is
+ * done).
  *
  * Within one group an operation that fails is rolled back alone (savepoint); a failed commit fails
- * every operation of the group, and the store goes on: once the disk has room again, writing works
- * again. After a failed fsync (or damage met while writing) it does not: nobody knows what is on the
- * disk then, so every later operation fails until the daemon is restarted.
+ * every operation of the group, and the store goes on: while writing fails it tries by itself, each
+ * second, whether it works again (a full disk has room, a file system is writable again), and calls
+ * `wake` when `failing` changes. After a failed fsync (or damage met while writing) it does not try:
+ * nobody knows what is on the disk then, and a second fsync can succeed without having written what
+ * the first one lost, so every later operation fails until the daemon is restarted.
  *
  * Pieces of a draft must follow one another without a gap, or they are refused (EVD_E_CONFLICT). A
  * dropped dataset is gone at the commit; its chunks are deleted in slices between later groups.
@@ -38,6 +41,7 @@ enum store_kind {
     STORE_SEEK_ADD,       /* a new generation, perhaps with a revision; replaces the progress */
     STORE_JOB_DROP,
     STORE_PROGRESS_PUT,   /* replaces one job's progress (all its ranks) */
+    STORE_BACKUP,         /* copies the database, piece by piece, while other operations go on */
 };
 
 struct store_dataset {
@@ -141,6 +145,10 @@ struct store_op {
              * generation and position, if there is one. */
             struct store_world world;
         };
+        struct {
+            const char *path; /* of a file that does not exist */
+            uint64_t bytes;   /* its size, when done */
+        } backup;
     };
     struct evd_error error; /* the result: code EVD_OK, or why it was not written */
     void (*done)(struct store_op *op); /* loop thread, after the commit; may free the op */
@@ -149,7 +157,7 @@ struct store_op {
     struct store_op *next;
     size_t bytes;
 };
-/* Every pointer in an op must stay valid until done. */
+/* Every pointer in an op must stay valid until done; what a kind does not use is zero. */
 
 struct store;
 
@@ -193,7 +201,7 @@ struct store_info {
     uint64_t commits, operations; /* since start */
     uint64_t queued_bytes;
     uint64_t file_bytes;
-    bool failing; /* the last write failed */
+    bool failing; /* the last write failed, or what follows one: nothing can be stored now */
 };
 void store_info(struct store *store, struct store_info *out);
 

@@ -110,9 +110,30 @@ static int paint_end(void *arg, struct evd_error *err)
 static int paint_job(void *arg, const struct store_job *j, struct evd_error *err)
 {
     (void)err;
-    paint(arg, "job %" PRIu64 " %s of %" PRIu64 ": %u/%u %s %s seed %" PRIx64 " at %" PRIu64 "\n",
+    paint(arg, "job %" PRIu64 " %s of %" PRIu64 ": %u/%u %s %s seed %" PRIx64 " at %" PRIu64 ",",
           j->id, j->name, j->dataset, j->batch_size, j->world_size, j->mode, j->last_batch, j->seed,
           j->created);
+    paint(arg, " %s %u+%u ms x%u to %" PRIu64 "/%" PRIu64 "\n", j->guarantee, j->time_to_run,
+          j->grace, j->replicas, j->mark_epoch, j->mark_step);
+    return EVD_OK;
+}
+
+static int paint_seek(void *arg, const struct store_seek *s, struct evd_error *err)
+{
+    (void)err;
+    paint(arg,
+          " seek %" PRIu64 " %u<%u.%u from %" PRIu64 "/%" PRIu64 " to %" PRIu64 "/%" PRIu64
+          " %s at %" PRIu64 " by %s\n",
+          s->job, s->generation, s->parent, s->keep_revision, s->left_epoch, s->left_step, s->epoch,
+          s->step, s->mode, s->created, s->author);
+    return EVD_OK;
+}
+
+static int paint_world(void *arg, const struct store_world *w, struct evd_error *err)
+{
+    (void)err;
+    paint(arg, " world %" PRIu64 " %u %" PRIu64 "/%" PRIu64 " %u at %" PRIu64 " by %s\n", w->job,
+          w->generation, w->epoch, w->step, w->world_size, w->created, w->author);
     return EVD_OK;
 }
 
@@ -156,7 +177,9 @@ static void open_and_load(struct fixture *f, char *picture, size_t size)
                                   .dataset_chunk = picture ? paint_chunk : ignore_chunk,
                                   .dataset_end = paint_end,
                                   .job = paint_job,
+                                  .seek = paint_seek,
                                   .revision = paint_revision,
+                                  .world = paint_world,
                                   .progress = paint_progress};
     struct evd_error err = {0};
 
@@ -282,7 +305,11 @@ struct noted_op op_job(uint64_t id, const char *name, uint64_t dataset)
                                             .seed = UINT64_MAX >> 1,
                                             .created = 4000,
                                             .mode = "ranked",
-                                            .last_batch = "drop"},
+                                            .last_batch = "drop",
+                                            .guarantee = "at-most-once",
+                                            .time_to_run = UINT32_MAX,
+                                            .grace = 20,
+                                            .replicas = 2},
                                     .revision = revision(id, 0, 0)}};
 }
 
@@ -295,7 +322,10 @@ struct noted_op op_revision(uint64_t job, uint32_t number, uint32_t keep)
 struct noted_op op_progress(uint64_t job, uint64_t step, size_t ranks)
 {
     struct noted_op noted = {.op = {.kind = STORE_PROGRESS_PUT,
-                                    .job = {.id = job, .world_size = (uint32_t)ranks},
+                                    .job = {.id = job,
+                                            .world_size = (uint32_t)ranks,
+                                            .mark_epoch = 2,
+                                            .mark_step = step + 8},
                                     .progress_count = ranks}};
 
     for (uint32_t i = 0; i < ranks; i++)
@@ -305,6 +335,45 @@ struct noted_op op_progress(uint64_t job, uint64_t step, size_t ranks)
                                                     .acked = (const uint8_t *)"\x05\x80",
                                                     .acked_bytes = i == 0 ? 0 : 2};
     return noted;
+}
+
+struct noted_op op_world(uint64_t job, uint64_t step, uint32_t world_size)
+{
+    struct noted_op noted = op_progress(job, step, 1);
+
+    noted.op.job.world_size = world_size;
+    noted.op.world = (struct store_world){.job = job,
+                                          .epoch = 2,
+                                          .step = step,
+                                          .world_size = world_size,
+                                          .created = 5000 + world_size,
+                                          .author = "tests"};
+    return noted;
+}
+
+struct noted_op op_seek(uint64_t job, uint32_t generation, uint64_t step)
+{
+    struct noted_op noted = op_progress(job, step, 1);
+
+    noted.op.kind = STORE_SEEK_ADD;
+    noted.progress[0].generation = generation;
+    noted.op.seek = (struct store_seek){.job = job,
+                                        .generation = generation,
+                                        .parent = generation - 1,
+                                        .keep_revision = 5,
+                                        .epoch = 2,
+                                        .step = step,
+                                        .left_epoch = 9,
+                                        .left_step = UINT64_MAX,
+                                        .mode = "replay",
+                                        .created = 6000 + generation,
+                                        .author = "tests"};
+    return noted;
+}
+
+struct noted_op op_backup(const char *path)
+{
+    return (struct noted_op){.op = {.kind = STORE_BACKUP, .backup = {.path = path}}};
 }
 
 struct noted_op op_job_drop(uint64_t id)
@@ -327,7 +396,7 @@ void submit(struct fixture *f, struct noted_op *op)
 
     op->op.done = note;
     op->op.owner = op;
-    if (op->op.kind == STORE_PROGRESS_PUT)
+    if (op->op.kind == STORE_PROGRESS_PUT || op->op.kind == STORE_SEEK_ADD)
         op->op.progress = op->progress;
     if (store_submit(f->store, &op->op, &err) != EVD_OK)
         fail_msg("%s", err.message);

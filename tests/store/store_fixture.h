@@ -52,7 +52,12 @@ struct noted_op op_drop(uint64_t id);
 struct noted_op op_job(uint64_t id, const char *name, uint64_t dataset);
 struct noted_op op_revision(uint64_t job, uint32_t revision, uint32_t keep);
 struct noted_op op_progress(uint64_t job, uint64_t step, size_t ranks);
+/* Progress of one rank, with a world size from that step on. */
+struct noted_op op_world(uint64_t job, uint64_t step, uint32_t world_size);
+/* To that step of epoch 2, keeping revisions up to 5 of the generation before. */
+struct noted_op op_seek(uint64_t job, uint32_t generation, uint64_t step);
 struct noted_op op_job_drop(uint64_t id);
+struct noted_op op_backup(const char *path);
 
 /* Submits; the op must stay where it is until done. */
 void submit(struct fixture *f, struct noted_op *op);

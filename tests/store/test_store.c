@@ -8,7 +8,10 @@
 #define DATASET_1                                                                                  \
     "dataset 1 pets v1 at 2001: 5/6 in 3, fffffffffffffffe | 0: cat dog | 2: eel"                  \
     " | 0: 0 2 - 1 | 4: 0 2\n"
-#define JOB_7 "job 7 train of 1: 64/0 ranked drop seed 7fffffffffffffff at 4000\n"
+#define JOB_7_WITH(world, mark)                                                                    \
+    "job 7 train of 1: 64/" world " ranked drop seed 7fffffffffffffff at 4000,"                    \
+    " at-most-once 4294967295+20 ms x2 to " mark "\n"
+#define JOB_7 JOB_7_WITH("0", "0/0")
 
 static void everything_survives_a_restart(void **state)
 {
@@ -24,14 +27,13 @@ static void everything_survives_a_restart(void **state)
     assert_int_equal(run(f, op_progress(7, 40, 2)), EVD_OK);
     fixture_reopen(f, picture, sizeof(picture));
     assert_string_equal(
-        picture,
-        DATASET_1 "dataset 2 pets v2 at 2002: 5/6 in 3, fffffffffffffffd | 0: cat dog | 2: eel"
-                  " | 0: 0 2 - 1 | 4: 0 2\n"
-                  "job 7 train of 1: 64/2 ranked drop seed 7fffffffffffffff at 4000\n"
-                  " revision 0.0 from 1/0 of 100 (32) uniform ffffffffffffffff by tests\n"
-                  " revision 0.1 from 1/10 of 100 (32) uniform fffffffffffffffe by tests\n"
-                  " progress 7 rank 0: 0.2/40 +0\n"
-                  " progress 7 rank 1: 0.2/41 +2 05 80\n");
+        picture, DATASET_1
+        "dataset 2 pets v2 at 2002: 5/6 in 3, fffffffffffffffd | 0: cat dog | 2: eel"
+        " | 0: 0 2 - 1 | 4: 0 2\n" JOB_7_WITH(
+            "2", "2/48") " revision 0.0 from 1/0 of 100 (32) uniform ffffffffffffffff by tests\n"
+                         " revision 0.1 from 1/10 of 100 (32) uniform fffffffffffffffe by tests\n"
+                         " progress 7 rank 0: 0.2/40 +0\n"
+                         " progress 7 rank 1: 0.2/41 +2 05 80\n");
     assert_int_equal(f->next_id, 8);
 }
 
@@ -54,17 +56,67 @@ static void replacing_and_dropping(void **state)
     assert_int_equal(run(f, op_drop(2)), EVD_OK);
     assert_int_equal(run(f, op_drop(1)), EVD_E_CONFLICT); /* job 7 */
     fixture_reopen(f, picture, sizeof(picture));
-    assert_string_equal(picture, DATASET_1
-                        "job 7 train of 1: 64/1 ranked drop seed 7fffffffffffffff at 4000\n"
-                        " revision 0.0 from 1/0 of 100 (32) uniform ffffffffffffffff by tests\n"
-                        " revision 0.1 from 1/10 of 100 (32) uniform fffffffffffffffe by tests\n"
-                        " revision 0.3 from 1/30 of 100 (32) uniform fffffffffffffffc by tests\n"
-                        " progress 7 rank 0: 0.2/20 +0\n");
+    assert_string_equal(
+        picture,
+        DATASET_1 JOB_7_WITH(
+            "1", "2/28") " revision 0.0 from 1/0 of 100 (32) uniform ffffffffffffffff by tests\n"
+                         " revision 0.1 from 1/10 of 100 (32) uniform fffffffffffffffe by tests\n"
+                         " revision 0.3 from 1/30 of 100 (32) uniform fffffffffffffffc by tests\n"
+                         " progress 7 rank 0: 0.2/20 +0\n");
     assert_int_equal(run(f, op_job_drop(7)), EVD_OK);
     assert_int_equal(run(f, op_drop(1)), EVD_OK);
     make_dataset(f, 9, "pets", 1); /* the name is free again at once */
     fixture_reopen(f, picture, sizeof(picture));
     assert_memory_equal(picture, "dataset 9 pets v1", 17);
+}
+
+static void seeks_and_world_sizes(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_op seek = op_seek(7, 1, 5);
+    char picture[4096];
+
+    fixture_open(f, NULL, 0);
+    make_dataset(f, 1, "pets", 1);
+    assert_int_equal(run(f, op_job(7, "train", 1)), EVD_OK);
+    assert_int_equal(run(f, op_world(7, 20, 4)), EVD_OK);
+    assert_int_equal(run(f, op_world(7, 10, 2)), EVD_OK);
+    assert_int_equal(run(f, op_world(7, 20, 8)), EVD_OK); /* instead of 4 */
+    assert_int_equal(run(f, seek), EVD_OK);
+    assert_int_equal(run(f, op_seek(7, 1, 6)), EVD_E_EXISTS);
+    seek = op_seek(7, 2, 3);
+    seek.op.revision = op_revision(7, 9, 0).op.revision;
+    seek.op.revision.generation = 2;
+    seek.op.world = op_world(7, 3, 16).op.world;
+    seek.op.world.generation = 2;
+    assert_int_equal(run(f, seek), EVD_OK);
+    /* A revision lowers what its own generation keeps of its parent's, and never raises it. */
+    seek = op_revision(7, 10, 9);
+    seek.op.revision.generation = 2;
+    assert_int_equal(run(f, seek), EVD_OK);
+    seek = op_revision(7, 4, 3);
+    seek.op.revision.generation = 1;
+    assert_int_equal(run(f, seek), EVD_OK);
+    assert_int_equal(run(f, op_seek(8, 1, 5)), EVD_E_NOT_FOUND);
+    assert_int_equal(run(f, op_world(8, 1, 5)), EVD_E_NOT_FOUND);
+    fixture_reopen(f, picture, sizeof(picture));
+    assert_string_equal(
+        picture,
+        DATASET_1 JOB_7_WITH(
+            "1",
+            "2/11") " seek 7 1<0.3 from 9/18446744073709551615 to 2/5 replay at 6001 by tests\n"
+                    " seek 7 2<1.5 from 9/18446744073709551615 to 2/3 replay at 6002 by tests\n"
+                    " revision 0.0 from 1/0 of 100 (32) uniform ffffffffffffffff by tests\n"
+                    " revision 1.4 from 1/40 of 100 (32) uniform fffffffffffffffb by tests\n"
+                    " revision 2.9 from 1/90 of 100 (32) uniform fffffffffffffff6 by tests\n"
+                    " revision 2.10 from 1/100 of 100 (32) uniform fffffffffffffff5 by tests\n"
+                    " world 7 0 2/10 2 at 5002 by tests\n"
+                    " world 7 0 2/20 8 at 5008 by tests\n"
+                    " world 7 2 2/3 16 at 5016 by tests\n"
+                    " progress 7 rank 0: 2.2/3 +0\n");
+    assert_int_equal(run(f, op_job_drop(7)), EVD_OK);
+    fixture_reopen(f, picture, sizeof(picture));
+    assert_string_equal(picture, DATASET_1);
 }
 
 static void drafts_vanish(void **state)
@@ -302,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(everything_survives_a_restart),
         TEST(replacing_and_dropping),
+        TEST(seeks_and_world_sizes),
         TEST(drafts_vanish),
         TEST(labels_keep_their_value_in_every_width),
         TEST(weight_columns_survive),
