@@ -7,8 +7,9 @@
 #include "sampler/members.h"
 
 struct epoch_tables {
-    struct cuts cuts;     /* of [0, slots of a pass) */
-    const uint64_t *kept; /* ordinals below it are members in permuted order, others uniform */
+    struct cuts cuts;       /* of [0, slots of a pass) */
+    const uint64_t *kept;   /* ordinals below it are members in permuted order, others uniform */
+    const uint64_t *offset; /* where in the fixed order a class' ordinals begin */
     const double *shares;
     bool plain;    /* every class gives each member once: the order of slots is random enough */
     bool permuted; /* some ordinals are below kept */
@@ -47,6 +48,20 @@ static void members_uniform(const struct plan *plan, const struct epoch_tables *
     }
 }
 
+/* The order of a class never changes: ordinals beyond its end begin at its start again. */
+static void members_fixed(const struct plan *plan, uint64_t key, struct draw_block *block)
+{
+    for (uint32_t k = 0; k < block->n; k++) {
+        block->size[k] = class_size(plan->index, block->class[k]);
+        block->repeat[k] = (uint32_t)block->second[k];
+        (void)divide(block->member[k], block->size[k], &block->member[k]);
+        block->draw[k] = 0;
+    }
+    lanes_numbers(key, KEY_MEMBER, block->draw, block->class, block->first, block->second,
+                  block->n);
+    lanes_permute(block->member, block->size, block->first, block->n, &block->walk);
+}
+
 static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
                           struct draw_block *block)
 {
@@ -60,9 +75,9 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
         uint64_t j = block->draw[k] - cut[c];
         uint64_t pass = tables->fixed ? 0 : block->second[k];
         block->class[k] = c;
-        ordinal[k] = pass * (cut[c + 1] - cut[c]) + j;
+        ordinal[k] = tables->offset[c] + pass * (cut[c + 1] - cut[c]) + j;
         free_draw[k] = j >= tables->kept[c];
-        block->member[k] = free_draw[k] ? 0 : pass * tables->kept[c] + j;
+        block->member[k] = free_draw[k] ? 0 : tables->offset[c] + pass * tables->kept[c] + j;
     }
     if (tables->plain) {
         for (uint32_t k = 0; k < block->n; k++) {
@@ -72,7 +87,9 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
         return;
     }
     uint64_t key = tables->fixed ? key_derive(plan->seed, KEY_FIXED, 0, 0) : at->epoch_key;
-    if (tables->permuted)
+    if (tables->permuted && tables->fixed)
+        members_fixed(plan, key, block);
+    else if (tables->permuted)
         members_permuted(plan->index, key, block);
     if (tables->uniform)
         members_uniform(plan, tables, key, block, ordinal, free_draw);
@@ -97,12 +114,14 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
     struct epoch_tables *tables = plan_alloc(plan, 1, sizeof *tables);
     uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof *cut);
     uint64_t *kept = plan_alloc(plan, classes, sizeof *kept);
+    uint64_t *offset = plan_alloc(plan, classes, sizeof *offset);
     double *shares = plan_alloc(plan, classes, sizeof *shares);
-    if (!tables || !cut || !kept || !shares)
+    if (!tables || !cut || !kept || !offset || !shares)
         return PLAN_NO_MEMORY;
     *tables = (struct epoch_tables){.plain = !spec->fixed, .fixed = spec->fixed};
     for (uint32_t c = 0; c < classes; c++) {
         uint64_t slots = spec->slots[c];
+        offset[c] = spec->offset ? spec->offset[c] : 0;
         kept[c] = spec->kept && spec->kept[c] < slots ? spec->kept[c] : slots;
         tables->permuted |= kept[c] > 0;
         tables->uniform |= kept[c] < slots;
@@ -118,6 +137,7 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
     if (!cuts_init(&tables->cuts, plan, cut, classes))
         return PLAN_NO_MEMORY;
     tables->kept = kept;
+    tables->offset = offset;
     tables->shares = shares;
     plan->engine = &engine;
     plan->tables = tables;
@@ -126,6 +146,7 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
         plan->columns |= 1u << PLAN_REPEAT;
     plan_hash(plan, cut, (classes + 1ull) * sizeof *cut);
     plan_hash(plan, kept, classes * sizeof *kept);
+    plan_hash(plan, offset, classes * sizeof *offset);
     plan_hash(plan, &spec->fixed, sizeof spec->fixed);
     return PLAN_OK;
 }

@@ -4,18 +4,30 @@
  */
 #include "sampler/internal.h"
 
-struct independent_tables {
+struct stage {
     struct alias alias;
     const double *shares;
 };
 
+struct independent_tables {
+    uint64_t first_epoch; /* of the first stage */
+    uint64_t stages;      /* one an epoch; the last one stays */
+    const struct stage *stage;
+};
+
 static const uint32_t no_class[LANES];
+
+static const struct stage *stage_of(const struct plan *plan, uint64_t epoch)
+{
+    const struct independent_tables *tables = plan->tables;
+    uint64_t i = epoch > tables->first_epoch ? epoch - tables->first_epoch : 0;
+    return &tables->stage[i < tables->stages ? i : tables->stages - 1];
+}
 
 static void independent_resolve(const struct plan *plan, const struct draw_step *at,
                                 struct draw_block *block)
 {
-    const struct independent_tables *tables = plan->tables;
-    const struct alias alias = tables->alias;
+    const struct alias alias = stage_of(plan, at->epoch)->alias;
     const uint64_t *start = plan->index->start;
     lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second,
                   block->n);
@@ -28,8 +40,8 @@ static void independent_resolve(const struct plan *plan, const struct draw_step 
 
 static const double *independent_shares(const struct plan *plan, uint64_t epoch, bool head)
 {
-    (void)epoch, (void)head;
-    return ((const struct independent_tables *)plan->tables)->shares;
+    (void)head;
+    return stage_of(plan, epoch)->shares;
 }
 
 static const struct engine engine = {
@@ -38,23 +50,35 @@ static const struct engine engine = {
     .shares = independent_shares,
 };
 
-int independent_engine(struct plan *plan, const double *class_weights, uint64_t draws,
-                       struct sampler_error *err)
+static bool stage_init(struct plan *plan, struct stage *stage, const double *weights)
 {
-    (void)err;
     uint32_t classes = plan->index->classes;
+    double *shares = plan_alloc(plan, classes, sizeof *shares), sum = 0;
+    if (!shares || !alias_init(&stage->alias, plan, weights, classes))
+        return false;
+    for (uint32_t c = 0; c < classes; c++)
+        sum += weights[c];
+    for (uint32_t c = 0; c < classes; c++)
+        shares[c] = weights[c] / sum;
+    stage->shares = shares;
+    return true;
+}
+
+int independent_engine(struct plan *plan, const struct independent_spec *spec)
+{
     struct independent_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    double *shares = plan_alloc(plan, classes, sizeof *shares);
-    if (!tables || !shares || !alias_init(&tables->alias, plan, class_weights, classes))
+    struct stage *stage = plan_alloc(plan, spec->stages, sizeof *stage);
+    if (!tables || !stage)
         return PLAN_NO_MEMORY;
-    double sum = 0;
-    for (uint32_t c = 0; c < classes; c++)
-        sum += class_weights[c];
-    for (uint32_t c = 0; c < classes; c++)
-        shares[c] = class_weights[c] / sum;
-    tables->shares = shares;
+    for (uint64_t i = 0; i < spec->stages; i++) {
+        if (!stage_init(plan, &stage[i], spec->weights + i * plan->index->classes))
+            return PLAN_NO_MEMORY;
+    }
+    *tables = (struct independent_tables){
+        .first_epoch = spec->first_epoch, .stages = spec->stages, .stage = stage};
     plan->engine = &engine;
     plan->tables = tables;
-    plan->draws = draws;
+    plan->draws = spec->draws;
+    plan_hash(plan, &spec->first_epoch, sizeof spec->first_epoch);
     return PLAN_OK;
 }

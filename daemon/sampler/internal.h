@@ -41,6 +41,8 @@ struct engine {
     void (*resolve)(const struct plan *plan, const struct draw_step *at, struct draw_block *block);
     /* The share of each class under the epoch's tables: C values each. */
     const double *(*shares)(const struct plan *plan, uint64_t epoch, bool head);
+    /* Probabilities of the block's draws, where they do not follow from the class; may be NULL. */
+    void (*probability)(const struct plan *plan, struct draw_block *block, float *out);
     /* The plan takes over before `step` > 0 of an epoch of `steps`; may be NULL. */
     int (*place_head)(struct plan *plan, uint64_t steps);
     /* Positions of a step are ordered by class, so ranks' batches are put in random order. */
@@ -82,6 +84,9 @@ static inline uint64_t class_size(const struct class_index *index, uint32_t c)
     return index->start[c + 1] - index->start[c];
 }
 
+/* The sample index of a place among all members, class after class. Not for draw loops. */
+uint64_t index_sample(const struct class_index *index, uint64_t place);
+
 /* Parameters as a strategy's compile function reads them: given values, or defaults. */
 bool strategy_given(const struct strategy *s, int param);
 double strategy_number(const struct strategy *s, int param);
@@ -102,10 +107,11 @@ int strategy_class_numbers(const struct strategy *s, int param, const struct cla
 
 /* How ordinals of a class become members (SAMPLING.md). */
 struct epoch_spec {
-    const uint64_t *slots; /* C: how many slots each class contributes to a pass */
-    const uint64_t *kept;  /* C: slots below it take members in permuted order, those from it on
-                            * are drawn uniformly; NULL: all permuted */
-    bool fixed;            /* the same members in every epoch and revision */
+    const uint64_t *slots;  /* C: how many slots each class contributes to a pass */
+    const uint64_t *kept;   /* C: slots below it take members in permuted order, those from it on
+                             * are drawn uniformly; NULL: all permuted */
+    const uint64_t *offset; /* C: where in the fixed order a class' ordinals begin; NULL: at 0 */
+    bool fixed;             /* the same members in every epoch and revision */
 };
 int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sampler_error *err);
 
@@ -116,8 +122,34 @@ struct quota_spec {
 };
 int quota_engine(struct plan *plan, const struct quota_spec *spec, struct sampler_error *err);
 
-/* i.i.d. draws: over classes by weight, then uniformly in the class. */
-int independent_engine(struct plan *plan, const double *class_weights, uint64_t draws,
-                       struct sampler_error *err);
+/* i.i.d. draws: classes by weight, then uniformly in the class. */
+struct independent_spec {
+    const double *weights; /* stages x C, >= 0, none of a stage all 0 */
+    uint64_t stages;       /* one an epoch from first_epoch on; the last one stays. Usually 1 */
+    uint64_t first_epoch;
+    uint64_t draws; /* of an epoch */
+};
+int independent_engine(struct plan *plan, const struct independent_spec *spec);
+
+/* i.i.d. draws of samples by a weight of each; S weights as in plan_input. */
+int samples_engine(struct plan *plan, const double *weights, uint64_t draws);
+
+/* Draws without replacement by weight: orders made in advance, a different one each epoch. */
+struct ordered_spec {
+    const double *class_weights;  /* of one sample, by class; or NULL */
+    const double *sample_weights; /* S, as in plan_input */
+    uint64_t draws;               /* at most the samples of weight above 0 */
+    uint32_t orders;              /* epoch e has order e mod orders */
+};
+int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sampler_error *err);
+
+/* A cycle over the classes with samples, in groups of so many, and in each a cycle over members. */
+struct cycle_spec {
+    uint32_t classes; /* in a group; no class twice in it */
+    uint32_t samples; /* of each */
+    uint64_t draws;   /* of an epoch */
+    bool whole_steps; /* a group is a batch */
+};
+int cycle_engine(struct plan *plan, const struct cycle_spec *spec);
 
 #endif

@@ -26,8 +26,7 @@ enum key_purpose {
     KEY_STEP = 9,      /* a: step */
     KEY_AUGMENT = 10,  /* a: step, b: position; the number itself is the augmentation seed */
     KEY_CLASSES = 11,  /* a: pass; the order of classes */
-    KEY_PART = 12,     /* b: class; how a class is cut into parts */
-    KEY_ARRIVAL = 13,  /* a: pass, b: class; arrival times of weighted draws without replacement */
+    KEY_ARRIVAL = 12,  /* a: place, b: order; arrival times of weighted draws without replacement */
     /* from a step's key */
     KEY_TURN = 14, /* the number itself: by how much positions are turned before ranks take them */
     KEY_RANK = 15, /* a: rank, b: world; order in a rank's batch */

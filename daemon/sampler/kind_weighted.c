@@ -1,16 +1,16 @@
-/* weighted: independent draws, classes by weight. */
+/* weighted: draws by a weight, of classes or of samples, with or without replacement. */
 #include <math.h>
 #include <stdlib.h>
 #include "sampler/internal.h"
 #include "sampler/kinds.h"
 
-enum { WEIGHT, ALPHA, BETA, WEIGHTS, NUM_SAMPLES };
+enum { WEIGHT, ALPHA, BETA, WEIGHTS, COLUMN, REPLACEMENT, ORDERS, NUM_SAMPLES };
 
 static const char *const rules[] = {"inverse",   "sqrt-inverse", "power",
                                     "effective", "explicit",     NULL};
 enum rule { INVERSE, SQRT_INVERSE, POWER, EFFECTIVE, EXPLICIT };
 
-/* The weight of one sample of a class of n; a class' share is n times that. */
+/* The weight of one sample of a class of n. */
 static double sample_weight(enum rule rule, double n, double alpha, double beta)
 {
     switch (rule) {
@@ -43,7 +43,7 @@ static int check_rule_params(const struct strategy *s, enum rule rule, struct sa
     return PLAN_OK;
 }
 
-/* How much of all draws each class gets: its size times the weight of one of its samples. */
+/* The weight of one sample of each class. */
 static int class_weights(const struct plan_input *in, double *out, struct sampler_error *err)
 {
     const struct strategy *s = in->strategy;
@@ -58,34 +58,90 @@ static int class_weights(const struct plan_input *in, double *out, struct sample
         double n = (double)class_size(in->index, c);
         if (rule != EXPLICIT)
             out[c] = n > 0 ? sample_weight((enum rule)rule, n, alpha, beta) : 0;
-        out[c] *= n;
-        sum += out[c];
+        sum += out[c] * n;
     }
     if (!(sum > 0) || isinf(sum))
-        return plan_refuse(err, "weight", "the classes' weights sum to %g: use less extreme ones",
+        return plan_refuse(err, "weight", "the samples' weights sum to %g: use less extreme ones",
                            sum);
     return PLAN_OK;
 }
 
-static int compile(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
+static int check_sample_weights(const struct plan_input *in, struct sampler_error *err)
 {
-    uint64_t draws;
-    if (strategy_whole(in->strategy, NUM_SAMPLES, 1, PLAN_MAX_DRAWS, in->index->labelled, &draws,
-                       err) != PLAN_OK)
+    double sum = 0;
+    if (strategy_given(in->strategy, WEIGHT) || strategy_given(in->strategy, WEIGHTS))
+        return plan_refuse(err, "column",
+                           "give weights of samples (column) or of classes (weight, "
+                           "weights), not both");
+    if (!in->weights)
+        return plan_refuse(err, "column", "the dataset has no column of weights named \"%s\"",
+                           strategy_text(in->strategy, COLUMN));
+    for (uint64_t place = 0; place < in->index->labelled; place++) {
+        uint64_t sample = index_sample(in->index, place);
+        double weight = in->weights[sample];
+        if (!(weight >= 0) || isinf(weight))
+            return plan_refuse(err, "column",
+                               "the weight of sample %llu is %g: give finite numbers "
+                               "of 0 or more",
+                               (unsigned long long)sample, weight);
+        sum += weight;
+    }
+    if (!(sum > 0) || isinf(sum))
+        return plan_refuse(err, "column",
+                           "the weights of all samples sum to %g: at least one must "
+                           "be above 0, and the sum finite",
+                           sum);
+    return PLAN_OK;
+}
+
+static int compile_samples(struct plan *plan, const struct plan_input *in, uint64_t draws,
+                           uint32_t orders, struct sampler_error *err)
+{
+    if (check_sample_weights(in, err) != PLAN_OK)
         return PLAN_REFUSED;
+    if (strategy_flag(in->strategy, REPLACEMENT))
+        return samples_engine(plan, in->weights, draws ? draws : in->index->labelled);
+    const struct ordered_spec spec = {
+        .sample_weights = in->weights, .draws = draws, .orders = orders};
+    return ordered_engine(plan, &spec, err);
+}
+
+static int compile_classes(struct plan *plan, const struct plan_input *in, uint64_t draws,
+                           uint32_t orders, struct sampler_error *err)
+{
     double *weights = calloc(in->index->classes, sizeof *weights);
     if (!weights)
         return PLAN_NO_MEMORY;
     int rc = class_weights(in, weights, err);
-    if (rc == PLAN_OK)
-        rc = independent_engine(plan, weights, draws, err);
+    if (rc == PLAN_OK && strategy_flag(in->strategy, REPLACEMENT)) {
+        for (uint32_t c = 0; c < in->index->classes; c++)
+            weights[c] *= (double)class_size(in->index, c);
+        const struct independent_spec spec = {
+            .weights = weights, .stages = 1, .draws = draws ? draws : in->index->labelled};
+        rc = independent_engine(plan, &spec);
+    } else if (rc == PLAN_OK) {
+        const struct ordered_spec spec = {
+            .class_weights = weights, .draws = draws, .orders = orders};
+        rc = ordered_engine(plan, &spec, err);
+    }
     free(weights);
     return rc;
 }
 
+static int compile(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
+{
+    uint64_t draws, orders;
+    if (strategy_whole(in->strategy, NUM_SAMPLES, 1, PLAN_MAX_DRAWS, 0, &draws, err) != PLAN_OK ||
+        strategy_whole(in->strategy, ORDERS, 1, 1024, 1, &orders, err) != PLAN_OK)
+        return PLAN_REFUSED;
+    if (*strategy_text(in->strategy, COLUMN))
+        return compile_samples(plan, in, draws, (uint32_t)orders, err);
+    return compile_classes(plan, in, draws, (uint32_t)orders, err);
+}
+
 const struct strategy_kind kind_weighted = {
     .name = "weighted",
-    .meaning = "independent draws with replacement, samples weighted by class",
+    .meaning = "draws by weight of class or sample, with replacement or without",
     .example = "{\"kind\": \"weighted\", \"weight\": \"inverse\"}",
     .params =
         {
@@ -96,7 +152,15 @@ const struct strategy_kind kind_weighted = {
              "for power: a class gets n^alpha of the draws; 1 is natural, 0 balanced"},
             {"beta", STRATEGY_NUMBER, "0.999", "for effective: 0 is natural, towards 1 balanced"},
             {"weights", STRATEGY_CLASS_MAP, "", "for explicit: the weight of one sample, by class"},
-            {"num_samples", STRATEGY_NUMBER, "", "draws in an epoch; as many as labelled samples"},
+            {"column", STRATEGY_TEXT, "",
+             "a column of the dataset with a weight for each sample, instead of weight"},
+            {"replacement", STRATEGY_BOOLEAN, "true",
+             "false: no sample twice in an epoch, heavy ones first"},
+            {"orders", STRATEGY_NUMBER, "4",
+             "without replacement: how many different orders epochs go through"},
+            {"num_samples", STRATEGY_NUMBER, "",
+             "draws in an epoch; as many as labelled samples (without replacement: as there are of "
+             "weight above 0)"},
             {NULL, 0, NULL, NULL},
         },
     .compile = compile,

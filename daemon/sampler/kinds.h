@@ -10,7 +10,14 @@
     ROW(kind_uniform)                                                                              \
     ROW(kind_weighted)                                                                             \
     ROW(kind_stratified)                                                                           \
-    ROW(kind_undersampled)
+    ROW(kind_undersampled)                                                                         \
+    ROW(kind_oversampled)                                                                          \
+    ROW(kind_resampled)                                                                            \
+    ROW(kind_repeat_factor)                                                                        \
+    ROW(kind_p_by_k)                                                                               \
+    ROW(kind_class_aware)                                                                          \
+    ROW(kind_ensemble)                                                                             \
+    ROW(kind_progressive)
 
 #define STRATEGY_DECLARE(kind) extern const struct strategy_kind kind;
 STRATEGY_KINDS(STRATEGY_DECLARE)

@@ -254,7 +254,9 @@ static void fill_columns(const struct plan *plan, const struct plan_slice *slice
         for (uint32_t k = 0; k < block->n; k++)
             columns->repeat[block->place[k]] = block->repeat[k];
     }
-    if (columns->probability) {
+    if (columns->probability && plan->engine->probability)
+        plan->engine->probability(plan, block, columns->probability);
+    else if (columns->probability) {
         const double *share = plan->engine->shares(plan, at->epoch, at->head);
         for (uint32_t k = 0; k < block->n; k++) {
             uint32_t c = block->class[k];
@@ -299,6 +301,23 @@ uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
         fill_columns(plan, slice, &at, block, columns);
     }
     return count;
+}
+
+uint64_t index_sample(const struct class_index *index, uint64_t place)
+{
+    if (index->member32)
+        return index->member32[place];
+    if (index->member64)
+        return index->member64[place];
+    uint32_t c = 0, last = index->classes - 1;
+    while (c < last) {
+        uint32_t middle = c + (last - c) / 2;
+        if (index->start[middle + 1] > place)
+            last = middle;
+        else
+            c = middle + 1;
+    }
+    return index->first[c] + (place - index->start[c]);
 }
 
 /* ---- asking ---- */

@@ -1,6 +1,7 @@
 #include "sampler/sampling_strategy.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum direction { UNDER, OVER };
@@ -168,5 +169,20 @@ int sampling_strategy_over(const struct strategy *s, int param, const struct cla
     int rc = resolve(s, param, OVER, index, add, err);
     for (uint32_t c = 0; rc == PLAN_OK && c < index->classes; c++)
         add[c] -= class_size(index, c);
+    return rc;
+}
+
+const char *const member_rules[] = {"keep-then-bootstrap", "balanced-repeat", NULL};
+
+int filled_up(struct plan *plan, const uint64_t *slots, int member_rule, struct sampler_error *err)
+{
+    uint32_t classes = plan->index->classes;
+    uint64_t *kept = calloc(classes, sizeof *kept);
+    if (!kept)
+        return PLAN_NO_MEMORY;
+    for (uint32_t c = 0; c < classes; c++)
+        kept[c] = member_rule == 0 ? class_size(plan->index, c) : slots[c];
+    int rc = epoch_engine(plan, &(struct epoch_spec){.slots = slots, .kept = kept}, err);
+    free(kept);
     return rc;
 }

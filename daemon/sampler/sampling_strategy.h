@@ -14,4 +14,12 @@ int sampling_strategy_under(const struct strategy *s, int param, const struct cl
 int sampling_strategy_over(const struct strategy *s, int param, const struct class_index *index,
                            uint64_t *add, struct sampler_error *err);
 
+/* How classes are filled up beyond their size: what the parameter `members` says. */
+extern const char *const member_rules[];
+#define MEMBERS_HELP                                                                               \
+    "how a class is filled up: keep-then-bootstrap: every sample once, the rest drawn at random; " \
+    "balanced-repeat: every sample equally often, give or take one"
+/* An epoch of so many slots of each class, which may be more or fewer than its samples. */
+int filled_up(struct plan *plan, const uint64_t *slots, int member_rule, struct sampler_error *err);
+
 #endif

@@ -69,6 +69,94 @@ static void undersampled_replaced(struct strategy *s, uint32_t classes)
     strategy_set(s, "replacement", 1);
 }
 
+static void weighted_samples(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "weighted", classes);
+    strategy_say(s, "column", "hardness");
+}
+
+static void weighted_once(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "weighted", classes);
+    strategy_set(s, "replacement", 0);
+    strategy_set(s, "num_samples", 90);
+}
+
+static void weighted_samples_once(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "weighted", classes);
+    strategy_say(s, "column", "hardness");
+    strategy_set(s, "replacement", 0);
+}
+
+static void oversampled(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "oversampled", classes);
+}
+
+static void oversampled_evenly(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "oversampled", classes);
+    strategy_say(s, "members", "balanced-repeat");
+}
+
+static void resampled(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "resampled", classes);
+}
+
+static void resampled_evenly(struct strategy *s, uint32_t classes)
+{
+    static const double target[CASE_CLASSES] = {100, NAN, NAN, 90, 0, 70};
+    strategy_make(s, "resampled", classes);
+    strategy_map(s, "target", target);
+    strategy_say(s, "members", "balanced-repeat");
+}
+
+static void repeat_factor(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "repeat-factor", classes);
+    strategy_set(s, "threshold", 0.3);
+}
+
+static void p_by_k(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "p-by-k", classes);
+    strategy_set(s, "p", 2);
+    strategy_set(s, "num_samples", 700);
+}
+
+static void class_aware(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "class-aware", classes);
+}
+
+static void ensemble(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "ensemble", classes);
+    strategy_set(s, "member", 3);
+}
+
+static void ensemble_bootstrap(struct strategy *s, uint32_t classes)
+{
+    static const double keep[CASE_CLASSES] = {100, 100, NAN, 50, 25, 7};
+    strategy_make(s, "ensemble", classes);
+    strategy_say(s, "parts", "bootstrap");
+    strategy_map(s, "sampling_strategy", keep);
+}
+
+static void progressive(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "progressive", classes);
+}
+
+static void progressive_exponential(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "progressive", classes);
+    strategy_say(s, "schedule", "exponential");
+    strategy_set(s, "max_ratio", 20);
+}
+
 const struct strategy_case strategy_cases[] = {
     {"uniform", DISTINCT | EXACT, uniform},
     {"weighted", 0, weighted},
@@ -80,6 +168,20 @@ const struct strategy_case strategy_cases[] = {
     {"undersampled", DISTINCT | EXACT, undersampled},
     {"undersampled, fixed", DISTINCT | EXACT | SUBSET, undersampled_fixed},
     {"undersampled, replaced", EXACT, undersampled_replaced},
+    {"weighted, samples", WEIGHED, weighted_samples},
+    {"weighted, once", DISTINCT | EXACT | UNEVEN, weighted_once},
+    {"weighted, samples, once", DISTINCT | EXACT | WEIGHED | UNEVEN, weighted_samples_once},
+    {"oversampled", EXACT, oversampled},
+    {"oversampled, evenly", EXACT, oversampled_evenly},
+    {"resampled", EXACT, resampled},
+    {"resampled, evenly", EXACT, resampled_evenly},
+    {"repeat-factor", EXACT, repeat_factor},
+    {"p-by-k", WHOLE, p_by_k},
+    {"class-aware", 0, class_aware},
+    {"ensemble", DISTINCT | EXACT | SUBSET, ensemble},
+    {"ensemble, bootstrap", EXACT | SUBSET, ensemble_bootstrap},
+    {"progressive", VARYING, progressive},
+    {"progressive, exponential", VARYING, progressive_exponential},
     {NULL, 0, NULL},
 };
 

@@ -1,0 +1,143 @@
+/*
+ * Draws without replacement by weight, after Efraimidis and Spirakis: every sample gets an arrival
+ * time, exponential with its weight as rate, and samples come as they arrive. Which is t-th is only
+ * known once all are sorted, so the orders of some epochs are made in advance.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include "sampler/internal.h"
+#include "sampler/members.h"
+
+struct ordered_tables {
+    uint32_t orders;
+    const uint32_t *place; /* orders x draws: places among all members */
+    const double *shares;  /* orders x C */
+    struct cuts classes;   /* of [0, N) */
+    bool fresh; /* weights are of classes: who of a class comes is drawn anew each epoch */
+};
+
+static void ordered_resolve(const struct plan *plan, const struct draw_step *at,
+                            struct draw_block *block)
+{
+    const struct ordered_tables *tables = plan->tables;
+    const uint64_t *start = plan->index->start;
+    for (uint32_t k = 0; k < block->n; k++) {
+        /* After taking over in mid-epoch the draws may go on into the next orders. */
+        uint64_t pass = divide(block->draw[k], plan->draws, &block->draw[k]);
+        uint64_t order = (at->epoch + pass) % tables->orders;
+        block->first[k] = order * plan->draws + block->draw[k];
+        block->second[k] = pass;
+        __builtin_prefetch(&tables->place[block->first[k]]);
+    }
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint32_t place = tables->place[block->first[k]];
+        uint32_t c = cuts_find(&tables->classes, place);
+        uint64_t ordinal = place - start[c];
+        block->class[k] = c;
+        block->member[k] =
+            ordinal + (tables->fresh ? block->second[k] * class_size(plan->index, c) : 0);
+    }
+    if (tables->fresh)
+        members_permuted(plan->index, at->epoch_key, block);
+}
+
+static const double *ordered_shares(const struct plan *plan, uint64_t epoch, bool head)
+{
+    (void)head;
+    const struct ordered_tables *tables = plan->tables;
+    return tables->shares + epoch % tables->orders * plan->index->classes;
+}
+
+static const struct engine engine = {
+    .name = "ordered",
+    .resolve = ordered_resolve,
+    .shares = ordered_shares,
+};
+
+struct arrival {
+    double time;
+    uint32_t place;
+};
+
+static int arrival_order(const void *a, const void *b)
+{
+    const struct arrival *x = a, *y = b;
+    if (x->time != y->time)
+        return x->time < y->time ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static double weight_of(const struct class_index *index, const struct ordered_spec *spec,
+                        uint32_t c, uint64_t place)
+{
+    return spec->class_weights ? spec->class_weights[c]
+                               : spec->sample_weights[index_sample(index, place)];
+}
+
+static void make_order(const struct plan *plan, const struct ordered_spec *spec, uint32_t order,
+                       struct arrival *arrivals, uint32_t *places, double *shares)
+{
+    const struct class_index *index = plan->index;
+    uint64_t key = key_derive(plan->seed, KEY_REVISION, 0, plan->revision), n = 0;
+    for (uint32_t c = 0; c < index->classes; c++) {
+        for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++) {
+            double weight = weight_of(index, spec, c, place);
+            /* 53 bits, never 0: the logarithm is finite. */
+            double u = ((double)(key_derive(key, KEY_ARRIVAL, place, order) >> 11) + 0.5) * 0x1p-53;
+            if (weight > 0)
+                arrivals[n++] = (struct arrival){-log(u) / weight, (uint32_t)place};
+        }
+    }
+    qsort(arrivals, n, sizeof *arrivals, arrival_order);
+    const struct ordered_tables *tables = plan->tables;
+    for (uint64_t t = 0; t < spec->draws; t++) {
+        places[t] = arrivals[t].place;
+        shares[cuts_find(&tables->classes, places[t])] += 1.0 / (double)spec->draws;
+    }
+}
+
+int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sampler_error *err)
+{
+    const struct class_index *index = plan->index;
+    if (index->labelled > UINT32_MAX)
+        return plan_refuse(err, "replacement",
+                           "drawing without replacement by weight is limited to "
+                           "2^32 samples, the dataset has %llu",
+                           (unsigned long long)index->labelled);
+    uint64_t drawable = 0;
+    for (uint32_t c = 0; c < index->classes; c++) {
+        for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++)
+            drawable += weight_of(index, spec, c, place) > 0;
+    }
+    uint64_t draws = spec->draws ? spec->draws : drawable;
+    if (draws > drawable)
+        return plan_refuse(err, "num_samples",
+                           "%llu draws without replacement need as many samples "
+                           "of weight above 0, there are %llu",
+                           (unsigned long long)draws, (unsigned long long)drawable);
+    struct ordered_spec full = *spec;
+    full.draws = draws;
+    struct ordered_tables *tables = plan_alloc(plan, 1, sizeof *tables);
+    uint32_t *places = plan_alloc(plan, draws * spec->orders, sizeof *places);
+    double *shares = plan_alloc(plan, (size_t)index->classes * spec->orders, sizeof *shares);
+    struct arrival *arrivals = malloc(drawable * sizeof *arrivals);
+    if (!tables || !places || !shares || !arrivals ||
+        !cuts_init(&tables->classes, plan, index->start, index->classes)) {
+        free(arrivals);
+        return PLAN_NO_MEMORY;
+    }
+    plan->engine = &engine;
+    plan->tables = tables;
+    plan->draws = draws;
+    plan->columns &= ~(1u << PLAN_PROBABILITY); /* has no closed form */
+    tables->orders = spec->orders;
+    tables->place = places;
+    tables->shares = shares;
+    tables->fresh = spec->class_weights != NULL;
+    for (uint32_t i = 0; i < spec->orders; i++)
+        make_order(plan, &full, i, arrivals, places + i * draws,
+                   shares + (size_t)i * index->classes);
+    free(arrivals);
+    plan_hash(plan, places, draws * spec->orders * sizeof *places);
+    return PLAN_OK;
+}

@@ -1,0 +1,85 @@
+/*
+ * The independent engine over samples: an alias table with a bucket for each. A sample's number
+ * here is its place among all members, class after class.
+ */
+#include <stdlib.h>
+#include "sampler/internal.h"
+
+struct samples_tables {
+    struct alias alias;
+    struct cuts classes; /* of [0, N) */
+    const double *shares;
+    const float *probability; /* by place */
+};
+
+static const uint32_t no_class[LANES];
+
+static void samples_resolve(const struct plan *plan, const struct draw_step *at,
+                            struct draw_block *block)
+{
+    const struct samples_tables *tables = plan->tables;
+    const uint64_t *start = plan->index->start;
+    const unsigned below = 63 - tables->alias.bits;
+    lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second,
+                  block->n);
+    for (uint32_t k = 0; k < block->n; k++)
+        __builtin_prefetch(&tables->alias.bucket[block->first[k] >> 1 >> below]);
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint64_t place = alias_draw(&tables->alias, block->first[k]);
+        uint32_t c = cuts_find(&tables->classes, place);
+        block->class[k] = c;
+        block->member[k] = place - start[c];
+    }
+}
+
+static const double *samples_shares(const struct plan *plan, uint64_t epoch, bool head)
+{
+    (void)epoch, (void)head;
+    return ((const struct samples_tables *)plan->tables)->shares;
+}
+
+static void samples_probability(const struct plan *plan, struct draw_block *block, float *out)
+{
+    const struct samples_tables *tables = plan->tables;
+    for (uint32_t k = 0; k < block->n; k++)
+        out[block->place[k]] =
+            tables->probability[plan->index->start[block->class[k]] + block->member[k]];
+}
+
+static const struct engine engine = {
+    .name = "samples",
+    .resolve = samples_resolve,
+    .shares = samples_shares,
+    .probability = samples_probability,
+};
+
+int samples_engine(struct plan *plan, const double *weights, uint64_t draws)
+{
+    const struct class_index *index = plan->index;
+    struct samples_tables *tables = plan_alloc(plan, 1, sizeof *tables);
+    double *shares = plan_alloc(plan, index->classes, sizeof *shares);
+    float *probability = plan_alloc(plan, index->labelled, sizeof *probability);
+    double *by_place = malloc(index->labelled * sizeof *by_place);
+    if (!tables || !shares || !probability || !by_place) {
+        free(by_place);
+        return PLAN_NO_MEMORY;
+    }
+    double sum = 0;
+    for (uint64_t place = 0; place < index->labelled; place++)
+        sum += by_place[place] = weights[index_sample(index, place)];
+    for (uint32_t c = 0; c < index->classes; c++) {
+        for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++) {
+            shares[c] += by_place[place] / sum;
+            probability[place] = (float)(by_place[place] / sum);
+        }
+    }
+    tables->shares = shares;
+    tables->probability = probability;
+    bool ok = alias_init(&tables->alias, plan, by_place, index->labelled) &&
+              cuts_init(&tables->classes, plan, index->start, index->classes);
+    free(by_place);
+    plan->engine = &engine;
+    plan->tables = tables;
+    plan->draws = draws;
+    return ok ? PLAN_OK : PLAN_NO_MEMORY;
+}
