@@ -1,6 +1,7 @@
 #include "proto/methods.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,9 +96,8 @@ static int unknown_field(const struct method_desc *method, struct evd_str name,
 }
 
 static const char *const type_names[] = {
-    [FIELD_str] = "text",       [FIELD_u32] = "an integer",
-    [FIELD_u64] = "an integer", [FIELD_boolean] = "true or false",
-    [FIELD_obj] = "anything",
+    [FIELD_str] = "text",     [FIELD_u32] = "an integer",        [FIELD_u64] = "an integer",
+    [FIELD_f64] = "a number", [FIELD_boolean] = "true or false", [FIELD_obj] = "anything",
 };
 
 static int bad_type(const struct method_desc *method, const struct field_desc *field,
@@ -123,6 +123,29 @@ static int decode_integer(const struct method_desc *method, const struct field_d
         *(uint32_t *)to = (uint32_t)value->via.u64;
     else
         *(uint64_t *)to = value->via.u64;
+    return EVD_OK;
+}
+
+static int decode_number(const struct method_desc *method, const struct field_desc *field,
+                         const msgpack_object *value, double *to, struct evd_error *err)
+{
+    switch (value->type) {
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        *to = (double)value->via.u64;
+        return EVD_OK;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        *to = (double)value->via.i64;
+        return EVD_OK;
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        *to = value->via.f64;
+        break;
+    default:
+        return bad_type(method, field, err);
+    }
+    if (!isfinite(*to))
+        return error_set(err, EVD_E_BAD_VALUE, field->name, "%s: \"%s\" is not a finite number",
+                         method->name, field->name);
     return EVD_OK;
 }
 
@@ -154,6 +177,8 @@ static int decode_field(const struct method_desc *method, const struct field_des
     case FIELD_u32:
     case FIELD_u64:
         return decode_integer(method, field, value, to, err);
+    case FIELD_f64:
+        return decode_number(method, field, value, to, err);
     case FIELD_boolean:
         if (value->type != MSGPACK_OBJECT_BOOLEAN)
             return bad_type(method, field, err);

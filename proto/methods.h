@@ -8,6 +8,7 @@
  *
  *     str          UTF-8 text                 struct evd_str, points into the request
  *     u32 u64      unsigned integers          uint32_t, uint64_t
+ *     f64          float or integer           double, finite
  *     boolean                                 bool
  *     obj          anything, decoded later    const msgpack_object *
  *
@@ -57,10 +58,11 @@
 #define EVD_FIELDS_dataset_commit(F, m) F(m, u32, draft, REQUIRED) F(m, u64, samples, OPTIONAL)
 #define EVD_FIELDS_dataset_list(F, m)
 #define EVD_FIELDS_dataset_info(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
-/* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. */
+/* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. `weights`: a
+ * kind of class weights for losses, with `beta` where that kind has one. */
 #define EVD_FIELDS_dataset_stats(F, m)                                                             \
     F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u32, first, OPTIONAL)           \
-    F(m, u32, count, OPTIONAL)
+    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
 #define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
@@ -77,7 +79,7 @@
 #define EVD_FIELDS_job_info(F, m) F(m, str, job, REQUIRED)
 #define EVD_FIELDS_job_stats(F, m)                                                                 \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, u32, first, OPTIONAL)                 \
-    F(m, u32, count, OPTIONAL)
+    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
 #define EVD_FIELDS_job_drop(F, m) F(m, str, job, REQUIRED) F(m, boolean, force, OPTIONAL)
 
 /* `encoding`: "array" or "packed"; `columns`: array of column names beside `index`. */
@@ -95,6 +97,7 @@
 typedef struct evd_str evd_type_str;
 typedef uint32_t evd_type_u32;
 typedef uint64_t evd_type_u64;
+typedef double evd_type_f64;
 typedef bool evd_type_boolean;
 typedef const msgpack_object *evd_type_obj;
 
@@ -120,7 +123,7 @@ enum method {
         METHOD_COUNT
 };
 
-enum field_type { FIELD_str, FIELD_u32, FIELD_u64, FIELD_boolean, FIELD_obj };
+enum field_type { FIELD_str, FIELD_u32, FIELD_u64, FIELD_f64, FIELD_boolean, FIELD_obj };
 
 struct field_desc {
     const char *name;

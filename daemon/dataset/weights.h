@@ -18,7 +18,7 @@
     X(BALANCED, "balanced", "N / (C n_c), as scikit-learn")                                        \
     X(INVERSE, "inverse", "1 / n_c")                                                               \
     X(SQRT_INVERSE, "sqrt-inverse", "1 / sqrt(n_c)")                                               \
-    X(EFFECTIVE_NUMBER, "effective-number",                                                        \
+    X(EFFECTIVE_NUMBER, "effective",                                                               \
       "(1 - beta) / (1 - beta^n_c), scaled to sum C (Cui et al. 2019)")                            \
     X(POS_WEIGHT, "pos-weight", "(N - n_c) / n_c, one class against the rest")                     \
     X(LOG_PRIOR, "log-prior", "log(n_c / N), natural logarithm (Menon et al. 2020)")
@@ -38,12 +38,12 @@ int weight_kind_find(struct evd_str name); /* or -1 */
 
 /* Writes one weight per class. Classes without samples count nowhere (as in scikit-learn, C and the
  * scaled sum are of the others) and get 0, since a loss never meets them; their log prior is
- * -infinity. `beta` is read by effective-number only: 0 <= beta < 1. EVD_E_BAD_VALUE for another
+ * -infinity. `beta` is read by effective only: 0 <= beta < 1. EVD_E_BAD_VALUE for another
  * beta, or when no class has samples. */
 int weights_from_counts(enum weight_kind kind, const uint64_t *counts, uint32_t classes,
                         double beta, double *out, struct evd_error *err);
 /* The same from shares: non-negative, in any scale. They stand for counts that sum to `total`,
- * which is what inverse, sqrt-inverse and effective-number need beside the shares: the dataset's
+ * which is what inverse, sqrt-inverse and effective need beside the shares: the dataset's
  * number of labelled samples makes the results comparable with weights_from_counts. EVD_E_BAD_VALUE
  * for a share that is negative or not finite, or a total that is not positive. `out` may be
  * `shares`. */

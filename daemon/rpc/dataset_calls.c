@@ -73,19 +73,53 @@ static void pack_extreme(msgpack_packer *pk, const char *key, const struct datas
     pack_key_u64(pk, "count", count);
 }
 
+/* NULL without an error: none are wanted. */
+static double *weights_of(const struct dataset *dataset, const struct weights_ask *ask,
+                          struct evd_error *err)
+{
+    uint32_t classes = dataset->index.classes;
+    uint64_t *counts;
+    double *weights;
+
+    err->code = EVD_OK;
+    if (!ask->wanted)
+        return NULL;
+    counts = malloc(classes * sizeof(counts[0]));
+    weights = malloc(classes * sizeof(weights[0]));
+    if (!counts || !weights) {
+        rpc_no_memory(err);
+    } else {
+        for (uint32_t c = 0; c < classes; c++)
+            counts[c] = dataset_class_count(dataset, c);
+        weights_from_counts(ask->kind, counts, classes, ask->beta, weights, err);
+    }
+    free(counts);
+    if (err->code == EVD_OK)
+        return weights;
+    free(weights);
+    return NULL;
+}
+
 int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
 {
     struct dataset *dataset = datasets_find(call->rpc, p->dataset, p->version, &call->err);
     struct dataset_summary sum;
+    struct weights_ask ask;
     struct page page = {0};
+    double *weights;
     msgpack_packer *pk;
 
-    if (!dataset || page_of(p->has_first, p->first, p->has_count, p->count, dataset->index.classes,
-                            &page, &call->err) != EVD_OK)
+    if (!dataset ||
+        page_of(p->has_first, p->first, p->has_count, p->count, dataset->index.classes, &page,
+                &call->err) != EVD_OK ||
+        weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
+        return call->err.code;
+    weights = weights_of(dataset, &ask, &call->err);
+    if (call->err.code != EVD_OK)
         return call->err.code;
     dataset_summarise(dataset, &sum);
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 16);
+    msgpack_pack_map(pk, 16 + weights_entries(&ask));
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     pack_key_u64(pk, "samples", sum.samples);
@@ -105,6 +139,8 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     for (uint32_t i = 0; i < page.count; i++)
         msgpack_pack_double(pk, (double)dataset_class_count(dataset, page.first + i) /
                                     (double)sum.labelled);
+    pack_weights(pk, &ask, weights, &page);
+    free(weights);
     answer_end(&call->ticket);
     return EVD_OK;
 }

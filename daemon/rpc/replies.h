@@ -4,6 +4,7 @@
 #ifndef RPC_REPLIES_H
 #define RPC_REPLIES_H
 
+#include "dataset/weights.h"
 #include "rpc/core.h"
 
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset);
@@ -19,6 +20,21 @@ int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint
             struct page *out, struct evd_error *err);
 void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
 void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
+
+/* Class weights for losses, as dataset.stats and job.stats give them. */
+struct weights_ask {
+    bool wanted;
+    enum weight_kind kind;
+    double beta;
+};
+/* From optional `weights` and `beta`; BAD_VALUE. */
+int weights_ask(bool has_kind, struct evd_str kind, bool has_beta, double beta,
+                struct weights_ask *out, struct evd_error *err);
+/* How many entries pack_weights adds to a map. */
+size_t weights_entries(const struct weights_ask *ask);
+/* `values`: one for each class of the dataset. A log prior of minus infinity is sent as nil. */
+void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
+                  const struct page *page);
 
 /* Words of the wire for a job's enums, and back; the defaults are the caller's. */
 const char *job_mode_word(enum job_mode mode);

@@ -42,6 +42,7 @@ struct request {
     struct ticket ticket;
     struct job_entry *entry; /* held */
     struct page page;
+    struct weights_ask ask;
     bool has_epoch;
     uint64_t epoch;
     struct request *next;
@@ -57,6 +58,7 @@ struct request {
     struct plan *current; /* a reference: whose shares are "asked" */
     uint64_t current_epoch;
     double *asked;
+    double *weights;  /* class weights that go with it, if they are wanted */
     uint64_t *served; /* the answer: in all, or in the epoch that was asked for */
     struct replay_totals totals;
     struct evd_error err;
@@ -80,6 +82,7 @@ static void request_free(struct request *request)
     free(request->replayed);
     plan_unref(request->current);
     free(request->asked);
+    free(request->weights);
     free(request->served);
     free(request->ranks);
     entry_unref(request->entry);
@@ -251,6 +254,10 @@ static void stats_run(struct rpc_work *work)
     if (request->world > 0 && count_ahead(request) != EVD_OK)
         return;
     plan_expected(request->current, request->current_epoch, request->asked);
+    if (request->ask.wanted)
+        weights_from_shares(request->ask.kind, request->asked, request->base.dataset->index.classes,
+                            (double)request->base.dataset->index.labelled, request->ask.beta,
+                            request->weights, &request->err);
 }
 
 /* ---- on the loop thread ---- */
@@ -282,7 +289,7 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
     const uint64_t *served = request->served;
     struct replay_totals totals = request->totals;
 
-    msgpack_pack_map(pk, request->has_epoch ? 14 : 13);
+    msgpack_pack_map(pk, (request->has_epoch ? 14 : 13) + weights_entries(&request->ask));
     pack_key_cstr(pk, "job", request->entry->name);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
@@ -302,6 +309,7 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
         msgpack_pack_double(
             pk, totals.samples ? (double)served[page->first + i] / (double)totals.samples : 0.0);
     pack_class_counts(pk, dataset, page);
+    pack_weights(pk, &request->ask, request->weights, page);
     pack_epochs(pk, cache);
 }
 
@@ -416,7 +424,8 @@ static int request_prepare(struct request *request, struct evd_error *err)
     request->current_epoch = state.next.epoch;
     request->asked = calloc(classes, sizeof(request->asked[0]));
     request->served = calloc(classes, sizeof(request->served[0]));
-    if (!request->asked || !request->served)
+    request->weights = calloc(classes, sizeof(request->weights[0]));
+    if (!request->asked || !request->served || !request->weights)
         return rpc_no_memory(err);
     if (take_positions(request, &state, err) != EVD_OK)
         return err->code;
@@ -463,10 +472,13 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct request *request, **last;
+    struct weights_ask ask;
     struct page page = {0};
 
-    if (!entry || page_of(p->has_first, p->first, p->has_count, p->count,
-                          entry->dataset->index.classes, &page, &call->err) != EVD_OK)
+    if (!entry ||
+        page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
+                &page, &call->err) != EVD_OK ||
+        weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
         return call->err.code;
     request = calloc(1, sizeof(*request));
     if (!request || !cache_of(entry)) {
@@ -477,6 +489,7 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     request->work.done = stats_done;
     request->entry = entry;
     request->page = page;
+    request->ask = ask;
     request->has_epoch = p->has_epoch;
     request->epoch = p->epoch;
     entry_ref(entry);

@@ -40,7 +40,7 @@ def formulas(counts, beta):
         "balanced": [total / (len(n) * x) for x in n],
         "inverse": [1 / x for x in n],
         "sqrt-inverse": [1 / x.sqrt() for x in n],
-        "effective-number": [e * scale for e in effective],
+        "effective": [e * scale for e in effective],
         "pos-weight": [(total - x) / x for x in n],
         "log-prior": [(x / total).ln() for x in n],
     }

@@ -108,8 +108,8 @@ static int table(const char *text, const char *first, void (*each)(char cells[4]
 /* ---- methods and fields ---- */
 
 static const char *const type_words[] = {
-    [FIELD_str] = "text",     [FIELD_u32] = "u32",           [FIELD_u64] = "u64",
-    [FIELD_boolean] = "bool", [FIELD_obj] = "array map bin",
+    [FIELD_str] = "text", [FIELD_u32] = "u32",      [FIELD_u64] = "u64",
+    [FIELD_f64] = "f64",  [FIELD_boolean] = "bool", [FIELD_obj] = "array map bin",
 };
 
 static void check_field(char cells[4][64], void *arg)
