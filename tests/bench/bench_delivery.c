@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -100,8 +101,10 @@ static void start_bare(int i)
     bare_pid[i] = fork();
     if (bare_pid[i] < 0)
         die("fork");
-    if (bare_pid[i] == 0)
+    if (bare_pid[i] == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         bare_serve(listeners, sizes[i]);
+    }
     close(listeners[UNIX]);
     close(listeners[TCP]);
 }

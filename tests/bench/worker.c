@@ -139,7 +139,6 @@ static void open_epoch(struct worker *w, struct evd_buf *buf)
 
     buf_packer(buf, &pk);
     message_notification(&pk, "stream.credit");
-    msgpack_pack_array(&pk, 1);
     msgpack_pack_map(&pk, 2);
     pack_key_u64(&pk, "stream", w->stream);
     pack_key_u64(&pk, "window", BENCH_WINDOW);
@@ -179,12 +178,10 @@ static void attach(struct worker *w, const char *job, struct evd_buf *buf)
 
     buf_packer(buf, &pk);
     message_request(&pk, 0, "hello");
-    msgpack_pack_array(&pk, 1);
     msgpack_pack_map(&pk, 2);
     pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(&pk, "client", "bench");
     message_request(&pk, 1, "stream.open");
-    msgpack_pack_array(&pk, 1);
     msgpack_pack_map(&pk, 3);
     pack_key_cstr(&pk, "job", job);
     pack_key_u64(&pk, "window", BENCH_WINDOW);

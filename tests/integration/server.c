@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -55,6 +56,7 @@ static void run_daemon(const struct server *server)
     const char *args[16] = {program, "--listen", server->address, "--database", database};
     size_t n = 5;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no daemon behind */
     snprintf(database, sizeof database, "%s/evendraw.db", server->dir);
     for (size_t i = 0; server->options != NULL && server->options[i] != NULL && n < 15; i++)
         args[n++] = server->options[i];
