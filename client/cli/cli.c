@@ -105,7 +105,7 @@ int cli_error(struct cli *cli, int status, const char *format, ...)
 
 bool cli_connect(struct cli *cli)
 {
-    evd_client_options options = {.client_name = "evendraw"};
+    evd_client_options options = {.client_name = "evendraw", .time_limit_ms = cli->time_limit_ms};
     int code;
 
     if (cli->client != NULL)

@@ -24,6 +24,7 @@ enum {
 struct cli {
     const char *server; /* NULL: as evd_connect finds it */
     bool json;
+    int time_limit_ms;  /* of a call; 0: the library's */
     evd_client *client; /* NULL until cli_connect */
     int status;         /* exit code of what failed last */
 };

@@ -115,8 +115,14 @@ static int by_value(const void *a, const void *b)
     return x != y ? (x > y) - (x < y) : by_bytes(a, b);
 }
 
-bool labels_order(struct labels *labels, bool *numeric)
+void label_exclude(struct label *label)
 {
+    label->number = LABELS_EXCLUDED;
+}
+
+bool labels_order(struct labels *labels, bool bytes, bool *numeric)
+{
+    uint32_t n = 0;
     struct label **order = calloc(labels->count + 1u, sizeof(struct label *));
 
     labels->classes = calloc(labels->count + 1u, sizeof(*labels->classes));
@@ -124,17 +130,19 @@ bool labels_order(struct labels *labels, bool *numeric)
         free(order);
         return false;
     }
-    *numeric = true;
+    *numeric = !bytes;
     for (uint32_t i = 0; i < labels->count; i++) {
-        order[i] = &labels->items[i];
-        *numeric = *numeric && is_number(order[i]->name);
+        if (labels->items[i].number == LABELS_EXCLUDED)
+            continue;
+        order[n++] = &labels->items[i];
+        *numeric = *numeric && is_number(labels->items[i].name);
     }
-    qsort(order, labels->count, sizeof(struct label *), *numeric ? by_value : by_bytes);
-    for (uint32_t i = 0; i < labels->count; i++) {
+    qsort(order, n, sizeof(struct label *), *numeric ? by_value : by_bytes);
+    for (uint32_t i = 0; i < n; i++) {
         order[i]->number = i;
         labels->classes[i] = order[i]->name;
     }
-    labels->class_count = labels->count;
+    labels->class_count = n;
     free(order);
     return true;
 }
@@ -147,6 +155,8 @@ const struct label *labels_rename(struct labels *labels, const char *const *name
         struct label *label = &labels->items[i];
         long long value = strtoll(label->name, NULL, 10);
 
+        if (label->number == LABELS_EXCLUDED)
+            continue;
         if (!is_number(label->name) || value < 0 || value >= count)
             return label;
         label->number = (uint32_t)value;

@@ -1,50 +1,62 @@
-/* `evendraw load`: labels of a file become a dataset. */
-#include <errno.h>
+/* `evendraw load`: labels of a file or folder become a dataset, or several parts of one. */
+#include "load.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include "labels.h"
-#include "longtail.h"
-#include "source.h"
 
-#define BUFFER_LABELS 65536u
-#define MAX_CLASSES   (1u << 20) /* the daemon's limit, told before everything was read */
-
-struct args {
-    struct cli *cli;
-    const char *positional[2]; /* name, source */
-    struct source source;
-    const char *class_names;
-    double long_tail; /* 0: none */
-    uint64_t seed;
-};
+#define TIME_LIMIT_MS                                                                              \
+    600000 /* a commit builds the dataset first, which takes long for 10^9 labels */
 
 /* ---- arguments ---- */
 
+enum { OPTION_SPLIT = 0x2000, OPTION_STRATIFY, OPTION_WEIGHTS, OPTION_WEIGHT_COLUMN };
+
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "idx, csv, tsv or lines (default: by content and name)", 0},
+    {"format", 'f', "FORMAT", 0, "idx, npy, csv, tsv, lines or folders (default: by content)", 0},
     {"column", 'c', "NAME", 0, "CSV and TSV: the column with the labels", 0},
     {"delimiter", 'd', "CHARACTER", 0, "CSV: between the cells (default: by suffix)", 0},
+    {"extensions", 'x', "LIST", 0,
+     "Folders: endings of the files that are samples (default: those of torchvision's ImageFolder)",
+     0},
     {"class-names", 'n', "A,B,C|@FILE", 0,
      "Names for labels that are numbers from 0 on: a list, or a file with one name a line", 0},
+    {"unlabelled", 'u', "LABEL", 0,
+     "The label of samples that have none (default: -1 in NPY, otherwise no label)", 0},
     {"long-tail", 't', "RATIO", 0,
      "Keep a long-tailed part: the largest class as it is, the smallest "
      "RATIO times fewer; the other samples lose their label",
      0},
-    {"seed", 'r', "N", 0, "Chooses the samples that --long-tail keeps (default: 0)", 0},
+    {"split", OPTION_SPLIT, "PART=SHARE,...", 0,
+     "Make a dataset NAME-PART for each part, such as train=0.8,val=0.2, with the labels of that "
+     "share of the samples",
+     0},
+    {"stratify", OPTION_STRATIFY, NULL, 0, "Split every class in these shares", 0},
+    {"seed", 'r', "N", 0, "Chooses the samples of --long-tail and --split (default: 0)", 0},
+    {"weights", OPTION_WEIGHTS, "COLUMN=FILE", 0,
+     "A weight for each sample: NPY, or one number a line", 0},
+    {"weight-column", OPTION_WEIGHT_COLUMN, "COLUMN[=CELLS]", 0,
+     "CSV: the same from the cells under CELLS (default: under COLUMN)", 0},
     {0}};
+
+static const struct {
+    const char *name;
+    enum source_format format;
+    char delimiter;
+} formats[] = {{"idx", SOURCE_IDX, 0},        {"npy", SOURCE_NPY, 0},     {"csv", SOURCE_CSV, 0},
+               {"tsv", SOURCE_CSV, '\t'},     {"lines", SOURCE_LINES, 0}, {"text", SOURCE_LINES, 0},
+               {"folders", SOURCE_FOLDERS, 0}};
 
 static void parse_format(struct argp_state *state, struct source *source, const char *text)
 {
-    if (strcmp(text, "idx") == 0)
-        source->format = SOURCE_IDX;
-    else if (strcmp(text, "csv") == 0 || strcmp(text, "tsv") == 0)
-        source->format = SOURCE_CSV;
-    else if (strcmp(text, "lines") == 0 || strcmp(text, "text") == 0)
-        source->format = SOURCE_LINES;
-    else
-        argp_error(state, "--format: '%s' is none of idx, csv, tsv, lines", text);
-    if (strcmp(text, "tsv") == 0)
-        source->delimiter = '\t';
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (strcmp(formats[i].name, text) != 0)
+            continue;
+        source->format = formats[i].format;
+        if (formats[i].delimiter)
+            source->delimiter = formats[i].delimiter;
+        return;
+    }
+    argp_error(state, "--format: '%s' is none of idx, npy, csv, tsv, lines, folders", text);
 }
 
 static void parse_delimiter(struct argp_state *state, struct source *source, const char *text)
@@ -67,9 +79,80 @@ static double parse_ratio(struct argp_state *state, const char *text)
     return ratio;
 }
 
+static void parse_weights(struct argp_state *state, struct load_args *args, char *text, bool file)
+{
+    char *equals = strchr(text, '=');
+    struct load_weights *weights = &args->weights[args->weights_count];
+
+    if (equals == text || (file && equals == NULL)) {
+        argp_error(state,
+                   file ? "--weights: '%s' is not COLUMN=FILE"
+                        : "--weight-column: '%s' is not COLUMN or COLUMN=CELLS",
+                   text);
+        return;
+    }
+    if (equals != NULL)
+        *equals++ = '\0';
+    for (uint32_t i = 0; i < args->weights_count; i++) {
+        if (strcmp(args->weights[i].name, text) == 0)
+            argp_error(state, "the weight column '%s' is given twice", text);
+    }
+    if (args->weights_count == LOAD_COLUMNS) {
+        argp_error(state, "a dataset has at most %u weight columns", LOAD_COLUMNS);
+        return;
+    }
+    weights->name = text;
+    weights->path = file ? equals : NULL;
+    weights->column = file ? NULL : equals ? equals : text;
+    args->weights_count++;
+}
+
+static void parse_split(struct argp_state *state, struct load_args *args, char *text)
+{
+    const char *wrong = split_parse(&args->split, text);
+
+    if (wrong != NULL)
+        argp_error(state, "--split: %s", wrong);
+}
+
+static void check(struct argp_state *state, const struct load_args *args)
+{
+    if (args->positional[1] == NULL)
+        argp_error(state, "give a name for the dataset, and a file or folder (or - for standard "
+                          "input)");
+    else if (args->stratify && args->split.count == 0)
+        argp_error(state, "--stratify is for --split: say which parts");
+}
+
+static error_t parse_choice(int key, char *arg, struct argp_state *state)
+{
+    struct load_args *args = state->input;
+
+    switch (key) {
+    case 't':
+        args->long_tail = parse_ratio(state, arg);
+        return 0;
+    case 'r':
+        args->seed = cli_number(state, "--seed", arg, 0, UINT64_MAX);
+        return 0;
+    case OPTION_SPLIT:
+        parse_split(state, args, arg);
+        return 0;
+    case OPTION_STRATIFY:
+        args->stratify = true;
+        return 0;
+    case OPTION_WEIGHTS:
+    case OPTION_WEIGHT_COLUMN:
+        parse_weights(state, args, arg, key == OPTION_WEIGHTS);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct args *args = state->input;
+    struct load_args *args = state->input;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -84,290 +167,131 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'd':
         parse_delimiter(state, &args->source, arg);
         return 0;
+    case 'x':
+        args->source.extensions = arg;
+        return 0;
     case 'n':
         args->class_names = arg;
         return 0;
-    case 't':
-        args->long_tail = parse_ratio(state, arg);
-        return 0;
-    case 'r':
-        args->seed = cli_number(state, "--seed", arg, 0, UINT64_MAX);
+    case 'u':
+        args->unlabelled = arg;
         return 0;
     case ARGP_KEY_ARG:
         cli_positional(state, arg, args->positional, 2);
         return 0;
     case ARGP_KEY_END:
-        if (args->positional[1] == NULL)
-            argp_error(state, "give a name for the dataset, and a file (or - for standard input)");
+        check(state, args);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_choice(key, arg, state);
     }
 }
 
-/* ---- the first pass: which classes are there? ---- */
+/* ---- the report ---- */
 
-struct load {
-    struct args *args;
-    struct source *source;
-    struct labels labels;
-    char *names_text;   /* what names[] points into */
-    const char **names; /* --class-names; NULL: none */
-    uint32_t name_count;
-    bool numeric;                    /* the classes' order */
-    uint64_t unlabelled;             /* in the source */
-    struct longtail_class *longtail; /* by class; NULL: keep everything */
-    uint64_t samples, kept;
-    evd_upload *upload;
-    uint32_t *buffer;
-    uint32_t buffered;
-};
-
-/* Would the daemon take it as a class's name? Said here, where the line is known. */
-static bool check_label(struct source *source, const char *label, size_t len)
+static const char *order_of(const struct load *load)
 {
-    json_t *text;
-
-    if (len > EVD_NAME_LIMIT)
-        return source_error(source,
-                            "a label of %zu bytes, at most %d are allowed: is this the column (or "
-                            "file) with the labels?",
-                            len, EVD_NAME_LIMIT);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)label[i] < 0x20 || label[i] == 0x7f)
-            return source_error(source, "a label with a control character: is this a text file?");
-    }
-    text = json_stringn(label, len);
-    json_decref(text);
-    return text != NULL || source_error(source, "a label that is not UTF-8: convert it with iconv");
+    return load->names ? "as named" : load->numeric ? "in numeric order" : "in byte order";
 }
 
-static bool collect(void *arg, const char *text, size_t len)
+static const char *class_word(uint32_t n)
 {
-    struct load *load = arg;
-    struct label *label;
-
-    load->samples++;
-    if (len == 0) {
-        load->unlabelled++;
-        return true;
-    }
-    label = labels_find(&load->labels, text, len);
-    if (label == NULL) {
-        if (!check_label(load->source, text, len))
-            return false;
-        if (load->labels.count == MAX_CLASSES)
-            return source_error(load->source,
-                                "more than %u different labels: is this the column (or file) with "
-                                "the labels?",
-                                MAX_CLASSES);
-        label = labels_add(&load->labels, text, len);
-    }
-    if (label == NULL)
-        return source_error(load->source, "no memory for its labels");
-    label->count++;
-    return true;
+    return n == 1 ? "class" : "classes";
 }
 
-/* ---- between the passes: order, names, long tail ---- */
-
-/* Cuts text at every separator; names[] points into it. */
-static bool split_names(struct load *load, char separator)
+static void report_unlabelled(const struct load *load)
 {
-    size_t count = 1;
-    char *at = load->names_text;
+    const char *label = load->args->unlabelled ? load->args->unlabelled : "-1";
+    text_t text;
 
-    for (const char *c = at; *c; c++)
-        count += *c == separator;
-    load->names = calloc(count, sizeof(*load->names));
-    if (load->names == NULL)
-        return false;
-    while (at != NULL) {
-        char *end = strchr(at, separator);
-        if (end != NULL)
-            *end = '\0';
-        at[strcspn(at, "\r")] = '\0';
-        if (end != NULL || *at != '\0') /* what follows the last newline is no name */
-            load->names[load->name_count++] = at;
-        at = end ? end + 1 : NULL;
-    }
-    return true;
+    if (load->marked > 0)
+        printf("  %s labelled '%s', taken as without a label%s\n",
+               text_items(text, load->marked, "sample"), label,
+               load->args->unlabelled ? "" : " (--unlabelled= makes it a class)");
+    if (load->empty > 0)
+        printf("  %s without a label: never drawn, but counted in the indices\n",
+               text_items(text, load->empty, "sample"));
 }
 
-static char *read_text(const char *path)
+static void report_parts(const struct load *load, uint64_t lost)
 {
-    FILE *file = fopen(path, "r");
-    char *text = NULL;
-    size_t size = 0;
-    ssize_t len = -1;
+    text_t text;
 
-    if (file != NULL) {
-        len = getdelim(&text, &size, '\0', file);
-        fclose(file);
+    for (uint32_t p = 0; p < load->part_count; p++) {
+        const struct load_part *part = &load->parts[p];
+        printf("  %s, version %u: %s with a label", part->name,
+               (unsigned)field_u64(part->info, "version"),
+               text_items(text, part->labelled, "sample"));
+        if (part->classes < load->labels.class_count)
+            printf(", none of %u %s", load->labels.class_count - part->classes,
+                   class_word(load->labels.class_count - part->classes));
+        fputc('\n', stdout);
     }
-    if (len < 0) {
-        free(text);
-        text = NULL;
-    }
-    return text;
+    if (lost > 0)
+        printf("  %s with a label %s in no part\n", text_items(text, lost, "sample"),
+               lost == 1 ? "is" : "are");
 }
 
-static bool read_names(struct load *load)
+static void report(const struct load *load)
 {
-    const char *given = load->args->class_names;
-    bool file = given && given[0] == '@';
+    uint64_t kept = 0, labelled = load->samples - load->empty - load->marked;
+    text_t one, two;
 
-    if (given == NULL)
-        return true;
-    errno = 0;
-    load->names_text = file ? read_text(given + 1) : strdup(given);
-    if (load->names_text != NULL && split_names(load, file ? '\n' : ','))
-        return true;
-    cli_error(load->args->cli, EXIT_INPUT, "--class-names: %s: %s", given,
-              errno ? strerror(errno) : "is empty");
-    return false;
+    for (uint32_t p = 0; p < load->part_count; p++)
+        kept += load->parts[p].labelled;
+    fputs(load->args->positional[0], stdout);
+    if (load->groups == NULL)
+        printf(", version %u", (unsigned)field_u64(load->parts[0].info, "version"));
+    printf(": %s, %u %s (%s)\n", text_items(one, load->samples, "sample"), load->labels.class_count,
+           class_word(load->labels.class_count), order_of(load));
+    report_unlabelled(load);
+    if (load->groups != NULL)
+        report_parts(load, labelled - kept);
+    else if (load->longtail != NULL)
+        printf("  long tail: %s with a label are left, %s lost it\n",
+               text_items(one, kept, "sample"), text_count(two, labelled - kept));
+    for (uint32_t i = 0; i < load->args->weights_count; i++)
+        printf("  with weights: column '%s'\n", load->args->weights[i].name);
 }
 
-static bool number_classes(struct load *load)
+static int print_answer(struct cli *cli, struct load *load)
 {
-    const struct label *odd = NULL;
-    bool ok;
+    json_t *list;
 
-    if (load->labels.count == 0) {
-        load->source->line = 0;
-        return source_error(load->source, "holds no label at all (%llu samples)",
-                            (unsigned long long)load->samples);
-    }
-    if (load->names != NULL)
-        odd = labels_rename(&load->labels, load->names, load->name_count, &ok);
-    else
-        ok = labels_order(&load->labels, &load->numeric);
-    if (odd != NULL) {
-        cli_error(load->args->cli, EXIT_INPUT,
-                  "--class-names gives %u names, for the labels 0 to %u, but there is a label '%s'",
-                  load->name_count, load->name_count - 1, odd->name);
-        return false;
-    }
-    if (!ok)
-        cli_error(load->args->cli, EXIT_INPUT, "no memory for %u classes", load->labels.count);
-    return ok;
-}
-
-static bool plan_longtail(struct load *load)
-{
-    struct labels *labels = &load->labels;
-    uint64_t *counts;
-
-    if (load->args->long_tail == 0)
-        return true;
-    counts = calloc(labels->class_count + 1u, sizeof(*counts));
-    for (uint32_t i = 0; counts && i < labels->count; i++)
-        counts[labels->items[i].number] += labels->items[i].count;
-    if (counts != NULL)
-        load->longtail = longtail_plan(counts, labels->class_count, load->args->long_tail);
-    free(counts);
-    if (load->longtail == NULL)
-        cli_error(load->args->cli, EXIT_INPUT, "no memory for %u classes", labels->class_count);
-    return load->longtail != NULL;
-}
-
-/* ---- the second pass: sending ---- */
-
-static bool send_buffer(struct load *load)
-{
-    int code = evd_dataset_append(load->upload, load->buffer, load->buffered);
-
-    load->buffered = 0;
-    if (code != EVD_OK)
-        cli_failed(load->args->cli, code);
-    return code == EVD_OK;
-}
-
-static bool send_label(void *arg, const char *text, size_t len)
-{
-    struct load *load = arg;
-    struct label *label = len > 0 ? labels_find(&load->labels, text, len) : NULL;
-    uint32_t number = EVD_NO_LABEL;
-
-    if (len > 0 && (label == NULL || label->count-- == 0))
-        return source_error(load->source, "it changed while it was read: load it again");
-    if (label != NULL && (load->longtail == NULL || longtail_keep(&load->longtail[label->number],
-                                                                  load->args->seed, load->samples)))
-        number = label->number;
-    load->samples++;
-    load->kept += number != EVD_NO_LABEL;
-    load->buffer[load->buffered++] = number;
-    return load->buffered < BUFFER_LABELS || send_buffer(load);
-}
-
-static bool send_all(struct load *load, char **info)
-{
-    struct cli *cli = load->args->cli;
-    uint64_t expected = load->samples;
-    int code;
-
-    load->buffer = malloc(BUFFER_LABELS * sizeof(*load->buffer));
-    if (load->buffer == NULL) {
-        cli_error(cli, EXIT_INPUT, "no memory for a buffer");
-        return false;
-    }
-    code = evd_dataset_begin(cli->client, load->args->positional[0], load->labels.classes,
-                             load->labels.class_count, &load->upload);
-    if (code != EVD_OK) {
-        cli_failed(cli, code);
-        return false;
-    }
-    load->samples = 0;
-    load->source->doing = "sending";
-    if (!source_read(load->source, send_label, load) || !send_buffer(load))
-        return false;
-    if (load->samples != expected)
-        return source_error(load->source, "it changed while it was read: load it again");
-    code = evd_dataset_commit(load->upload, info);
-    load->upload = NULL;
-    if (code != EVD_OK)
-        cli_failed(cli, code);
-    return code == EVD_OK;
+    if (load->groups == NULL)
+        return cli_print_json(cli, json_incref(load->parts[0].info));
+    list = json_array();
+    for (uint32_t p = 0; p < load->part_count; p++)
+        json_array_append(list, load->parts[p].info);
+    return cli_print_json(cli, json_pack("{s:o}", "datasets", list));
 }
 
 /* ---- the command ---- */
 
-static int report(struct load *load, const char *info)
+static int run(struct cli *cli, struct load *load)
 {
-    json_t *answer = json_loads(info, 0, NULL);
-    text_t one, two;
-
-    if (load->args->cli->json)
-        return cli_print_json(load->args->cli, answer);
-    printf("%s, version %u: %s, %u %s (%s)\n", load->args->positional[0],
-           (unsigned)field_u64(answer, "version"), text_items(one, load->samples, "sample"),
-           load->labels.class_count, load->labels.class_count == 1 ? "class" : "classes",
-           load->names     ? "as named"
-           : load->numeric ? "in numeric order"
-                           : "in byte order");
-    if (load->unlabelled > 0)
-        printf("  %s without a label: never drawn, but counted in the indices\n",
-               text_items(one, load->unlabelled, "sample"));
-    if (load->longtail != NULL)
-        printf("  long tail: %s with a label are left, %s lost it\n",
-               text_items(one, load->kept, "sample"),
-               text_count(two, load->samples - load->unlabelled - load->kept));
-    json_decref(answer);
+    if (!cli_connect(cli) || !load_classes(load) || !load_send(load))
+        return cli->status;
+    if (cli->json)
+        return print_answer(cli, load);
+    report(load);
     return EXIT_OK;
 }
 
-static int run(struct load *load)
+static void load_fini(struct load *load)
 {
-    struct cli *cli = load->args->cli;
-    char *info = NULL;
-    int status;
-
-    if (!read_names(load) || !cli_connect(cli) || !source_read(load->source, collect, load) ||
-        !number_classes(load) || !plan_longtail(load) || !send_all(load, &info))
-        return cli->status;
-    status = report(load, info);
-    evd_free(info);
-    return status;
+    load_abort(load);
+    for (uint32_t p = 0; p < SPLIT_PARTS; p++) {
+        free(load->parts[p].name);
+        free(load->parts[p].buffer);
+        json_decref(load->parts[p].info);
+    }
+    labels_fini(&load->labels);
+    free(load->longtail);
+    free(load->groups);
+    free(load->met);
+    free(load->names);
+    free(load->names_text);
 }
 
 int command_load(struct cli *cli, int argc, char **argv)
@@ -379,30 +303,35 @@ int command_load(struct cli *cli, int argc, char **argv)
         .doc =
             "Send the labels of a dataset: sample i is the i-th label of SOURCE. Loading a name "
             "again makes its next version.\v"
-            "SOURCE is IDX (the MNIST family), CSV or TSV with a header line, or text with one "
-            "label a line; - is standard input; gzip is recognised. An empty cell or line is a "
-            "sample without a label: it keeps its index and is never drawn. Labels that are all "
-            "whole numbers become classes in numeric order, others in byte order.\n\n"
+            "SOURCE is IDX (the MNIST family), a NumPy array (.npy) of whole numbers, CSV or TSV "
+            "with a header line, text with one label a line, or a folder of class folders; - is "
+            "standard input; gzip is recognised. An empty cell or line, and -1 in a NumPy array, "
+            "is a sample without a label: it keeps its index and is never drawn. Labels that are "
+            "all whole numbers become classes in numeric order, others in byte order. The samples "
+            "of a folder are numbered as torchvision's ImageFolder numbers them, and so are its "
+            "classes.\n\n"
             "--long-tail keeps n_max * RATIO^(-c/(C-1)) samples, rounded, of the c-th largest of "
             "C classes (c = 0, 1, ...; equally large ones in class order), the same ones for "
-            "the same seed.",
+            "the same seed.\n\n"
+            "--split makes datasets over the same indices, of which each sample has its label in "
+            "one at most; what shares below 1 leave over is in none. It follows --long-tail. Of n "
+            "samples (with --stratify: of a class) a part gets n * SHARE rounded down; the few "
+            "samples this leaves go to the parts, and to none, whose n * SHARE had the largest "
+            "fractions, equal ones in the order given. If one dataset fails, none is made.\n\n"
+            "Example: evendraw load pets labels.npy --split train=0.8,val=0.2 --stratify",
         .children = cli_children};
-    struct args args = {.cli = cli, .source = {.cli = cli, .doing = "reading"}};
+    struct load_args args = {.cli = cli, .source = {.cli = cli, .doing = "reading"}};
     struct load load = {.args = &args, .source = &args.source};
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
+    cli->time_limit_ms = TIME_LIMIT_MS;
     args.source.path = args.positional[1];
     if (!source_open(&args.source))
         return cli->status;
     labels_init(&load.labels);
-    status = run(&load);
-    evd_dataset_abort(load.upload);
-    labels_fini(&load.labels);
-    free(load.longtail);
-    free(load.names);
-    free(load.names_text);
-    free(load.buffer);
+    status = run(cli, &load);
+    load_fini(&load);
     source_close(&args.source);
     return status;
 }

@@ -9,7 +9,8 @@ static const struct command {
     command_run *run;
     const char *help;
 } commands[] = {
-    {"load", NULL, command_load, "send the labels of a dataset (IDX, CSV, TSV, lines)"},
+    {"load", NULL, command_load,
+     "send the labels of a dataset (IDX, NPY, CSV, TSV, lines, folders)"},
     {"datasets", NULL, command_datasets, "list the datasets"},
     {"dataset", "rm", command_dataset_rm, "remove a version of a dataset"},
     {"stats", NULL, command_stats, "draw the class distribution of a dataset"},

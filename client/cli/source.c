@@ -47,14 +47,20 @@ static void show_progress(struct source *source, bool end)
     if (!isatty(STDERR_FILENO) || (!end && t - source->shown < 0.2))
         return;
     source->shown = t;
-    if (end) {
-        fputs("\r\033[K", stderr);
+    fputs("\r\033[K", stderr);
+    if (end)
         return;
-    }
-    fprintf(stderr, "\r\033[K%s %s: %s of %s, %s samples, %s/s", source->doing, source->path,
-            text_bytes(done, (uint64_t)gzoffset(source->gz)), text_bytes(all, source->file_bytes),
-            text_count(samples, source->samples),
+    fprintf(stderr, "%s %s: ", source->doing, source->path);
+    if (source->gz != NULL)
+        fprintf(stderr, "%s of %s, ", text_bytes(done, (uint64_t)gzoffset(source->gz)),
+                text_bytes(all, source->file_bytes));
+    fprintf(stderr, "%s samples, %s/s", text_count(samples, source->samples),
             text_count(rate, (uint64_t)((double)source->samples / (t - source->started + 1e-6))));
+}
+
+void source_progress(struct source *source)
+{
+    show_progress(source, false);
 }
 
 int source_bytes(struct source *source, void *bytes, unsigned size)
@@ -73,8 +79,21 @@ int source_bytes(struct source *source, void *bytes, unsigned size)
             return -1;
         }
     }
-    show_progress(source, false);
+    source_progress(source);
     return n;
+}
+
+/* gzread fills what it is asked for unless the file ends. */
+bool source_bytes_exactly(struct source *source, void *bytes, unsigned size, uint64_t missing)
+{
+    int n = source_bytes(source, bytes, size);
+
+    if (n == (int)size)
+        return true;
+    return n >= 0 && source_error(source,
+                                  "ends too early, %llu values before what its header says: "
+                                  "the file is cut off",
+                                  (unsigned long long)missing);
 }
 
 /* ---- opening ---- */
@@ -128,7 +147,7 @@ static int open_file(struct source *source)
     if (fd < 0 || fstat(fd, &info) < 0) {
         source_error(source, "cannot open it: %s", strerror(errno));
     } else if (S_ISDIR(info.st_mode)) {
-        source_error(source, "is a folder: name a file with labels");
+        source_error(source, "is a folder, where a file is needed");
     } else if (S_ISREG(info.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) {
         source->file_bytes = (uint64_t)info.st_size;
         return fd;
@@ -147,6 +166,51 @@ static bool has_suffix(const char *path, size_t len, const char *suffix)
     return len >= n && strncasecmp(path + len - n, suffix, n) == 0;
 }
 
+/* What the first bytes say: IDX, NPY, or AUTO for text. */
+static enum source_format by_content(const unsigned char *head, int n)
+{
+    if (n == 4 && head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14 && head[3] >= 1 &&
+        head[3] <= 8)
+        return SOURCE_IDX;
+    return n == 4 && memcmp(head, "\x93NUM", 4) == 0 ? SOURCE_NPY : SOURCE_AUTO;
+}
+
+/* What the name says; `len` is without ".gz". LINES if nothing. */
+static enum source_format by_name(const struct source *source, size_t len)
+{
+    static const struct {
+        const char *suffix;
+        enum source_format format;
+    } known[] = {{".csv", SOURCE_CSV}, {".tsv", SOURCE_CSV},   {".tab", SOURCE_CSV},
+                 {".idx", SOURCE_IDX}, {"-ubyte", SOURCE_IDX}, {".npy", SOURCE_NPY}};
+
+    if (source->column != NULL)
+        return SOURCE_CSV;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (has_suffix(source->path, len, known[i].suffix))
+            return known[i].format;
+    }
+    return SOURCE_LINES;
+}
+
+/* Do the format and the file's content agree? */
+static bool check_format(struct source *source, const unsigned char *head,
+                         enum source_format content)
+{
+    static const char *const names[] = {[SOURCE_IDX] = "IDX", [SOURCE_NPY] = "NPY"};
+    bool binary = source->format == SOURCE_IDX || source->format == SOURCE_NPY;
+
+    if (source->format == content || (!binary && content == SOURCE_AUTO))
+        return true;
+    if (binary)
+        return source_error(source,
+                            "should be %s, but begins with %02x %02x %02x %02x: is it another "
+                            "kind of file (--format)?",
+                            names[source->format], head[0], head[1], head[2], head[3]);
+    return source_error(source, "is an %s file, not text: leave --format and --column out",
+                        names[content]);
+}
+
 /* The format, by the first bytes and the name; and that both agree. */
 static bool detect(struct source *source)
 {
@@ -154,8 +218,7 @@ static bool detect(struct source *source)
     bool gz = has_suffix(source->path, len, ".gz");
     unsigned char head[4] = {0};
     int n = source_bytes(source, head, sizeof(head));
-    bool idx = n == 4 && head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14 &&
-               head[3] >= 1 && head[3] <= 8;
+    enum source_format content = by_content(head, n);
 
     if (n < 0)
         return false;
@@ -164,37 +227,38 @@ static bool detect(struct source *source)
     if (gz && gzdirect(source->gz))
         return source_error(source, "its name says gzip, but it is not compressed: rename it, or "
                                     "get it again");
+    if (n == 4 && memcmp(head, "PK\3\4", 4) == 0)
+        return source_error(source, "is a zip archive (.npz?): store one array with numpy.save, "
+                                    "or unpack the file with the labels");
     len -= gz ? 3 : 0;
-    if (source->format == SOURCE_AUTO && source->column == NULL && idx)
-        source->format = SOURCE_IDX;
-    else if (source->format == SOURCE_AUTO &&
-             (source->column || has_suffix(source->path, len, ".csv") ||
-              has_suffix(source->path, len, ".tsv") || has_suffix(source->path, len, ".tab")))
-        source->format = SOURCE_CSV;
-    else if (source->format == SOURCE_AUTO &&
-             (has_suffix(source->path, len, ".idx") || has_suffix(source->path, len, "-ubyte")))
-        source->format = SOURCE_IDX;
-    else if (source->format == SOURCE_AUTO)
-        source->format = SOURCE_LINES;
-    if (source->format == SOURCE_IDX && !idx)
-        return source_error(source,
-                            "should be IDX, but begins with %02x %02x %02x %02x: is it another "
-                            "kind of file (--format)?",
-                            head[0], head[1], head[2], head[3]);
-    if (source->format != SOURCE_IDX && idx)
-        return source_error(source, "is an IDX file, not text: leave --format and --column out");
+    if (source->format == SOURCE_FOLDERS)
+        return source_error(source, "is a file, but --format says folders");
+    if (source->format == SOURCE_AUTO)
+        source->format = content != SOURCE_AUTO && !source->column ? content : by_name(source, len);
     if (source->delimiter == '\0')
         source->delimiter =
             has_suffix(source->path, len, ".tsv") || has_suffix(source->path, len, ".tab") ? '\t'
                                                                                            : ',';
-    return true;
+    return check_format(source, head, content);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+
+    return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 bool source_open(struct source *source)
 {
-    int fd = open_file(source);
+    int fd;
 
     source->started = source->shown = now();
+    if (source->format == SOURCE_AUTO && !source->column && is_folder(source->path))
+        source->format = SOURCE_FOLDERS;
+    if (source->format == SOURCE_FOLDERS && is_folder(source->path))
+        return true;
+    fd = open_file(source);
     if (fd < 0)
         return false;
     source->gz = gzdopen(fd, "rb");
@@ -216,21 +280,61 @@ void source_close(struct source *source)
     source->gz = NULL;
 }
 
-bool source_read(struct source *source, label_sink *sink, void *arg)
+static bool rewind_all(struct source *source)
 {
-    bool ok;
-
-    if (gzrewind(source->gz) < 0)
+    if (source->gz != NULL && gzrewind(source->gz) < 0)
         return source_error(source, "cannot read it again from its beginning");
     source->line = 0;
     source->samples = 0;
     source->started = now();
-    if (source->format == SOURCE_IDX)
-        ok = source_read_idx(source, sink, arg);
-    else if (source->format == SOURCE_CSV)
-        ok = source_read_csv(source, sink, arg);
-    else
-        ok = source_read_lines(source, sink, arg);
+    return true;
+}
+
+bool source_read(struct source *source, label_sink *sink, void *arg)
+{
+    static bool (*const passes[])(struct source *, label_sink *, void *) = {
+        [SOURCE_IDX] = source_read_idx,         [SOURCE_NPY] = source_read_npy,
+        [SOURCE_CSV] = source_read_csv,         [SOURCE_LINES] = source_read_lines,
+        [SOURCE_FOLDERS] = source_read_folders,
+    };
+    bool ok = rewind_all(source) && passes[source->format](source, sink, arg);
+
+    show_progress(source, true);
+    return ok;
+}
+
+/* ---- numbers ---- */
+
+struct numbers {
+    struct source *source;
+    number_sink *sink;
+    void *arg;
+};
+
+static bool take_text(void *arg, const char *text, size_t len)
+{
+    struct numbers *numbers = arg;
+    char copy[64], *end;
+    double value;
+
+    if (len == 0)
+        return source_error(numbers->source, "a number is missing: every sample needs one, those "
+                                             "without a label too");
+    snprintf(copy, sizeof(copy), "%.*s", (int)(len < sizeof(copy) ? len : sizeof(copy)), text);
+    value = strtod(copy, &end);
+    if (len >= sizeof(copy) || *end != '\0')
+        return source_error(numbers->source, "'%s' is not a number", copy);
+    return numbers->sink(numbers->arg, value);
+}
+
+bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
+{
+    struct numbers numbers = {source, sink, arg};
+    bool ok;
+
+    if (source->format != SOURCE_NPY)
+        return source_read(source, take_text, &numbers);
+    ok = rewind_all(source) && source_read_npy_numbers(source, sink, arg);
     show_progress(source, true);
     return ok;
 }

@@ -37,19 +37,6 @@ static int32_t value_at(const unsigned char *at, unsigned char type)
     }
 }
 
-/* gzread fills what it is asked for unless the file ends. */
-static bool read_exactly(struct source *source, void *bytes, unsigned size, uint64_t missing)
-{
-    int n = source_bytes(source, bytes, size);
-
-    if (n == (int)size)
-        return true;
-    return n >= 0 && source_error(source,
-                                  "ends too early, %llu labels before what its header says: "
-                                  "the file is cut off",
-                                  (unsigned long long)missing);
-}
-
 static bool read_header(struct source *source, unsigned char *type, uint64_t *count)
 {
     unsigned char head[8];
@@ -81,7 +68,7 @@ bool source_read_idx(struct source *source, label_sink *sink, void *arg)
         uint64_t left = count - source->samples;
         unsigned n = left < sizeof(block) / size ? (unsigned)left : (unsigned)sizeof(block) / size;
 
-        if (!read_exactly(source, block, n * size, left))
+        if (!source_bytes_exactly(source, block, n * size, left))
             return false;
         for (unsigned i = 0; i < n; i++) {
             char text[16];

@@ -1,0 +1,74 @@
+/*
+ * What the files of `evendraw load` share:
+ *
+ *   load.c          arguments, order of events, what is reported
+ *   load_classes.c  the first pass: which classes are there, which samples are kept and where
+ *   load_send.c     the second pass, to one dataset or to several parts; weights; the commit
+ */
+#ifndef CLI_LOAD_H
+#define CLI_LOAD_H
+
+#include "labels.h"
+#include "longtail.h"
+#include "source.h"
+#include "split.h"
+
+#define LOAD_COLUMNS 4u /* weight columns: the daemon's limit */
+
+/* A weight column: numbers of a file of its own, or of a column of the labels' CSV. */
+struct load_weights {
+    const char *name;
+    const char *path;   /* NULL: the file with the labels */
+    const char *column; /* of that */
+};
+
+struct load_args {
+    struct cli *cli;
+    const char *positional[2]; /* name, source */
+    struct source source;
+    const char *class_names;
+    const char *unlabelled; /* the label that means "none"; NULL: not said */
+    double long_tail;       /* 0: none */
+    struct split split;
+    bool stratify;
+    uint64_t seed;
+    struct load_weights weights[LOAD_COLUMNS];
+    uint32_t weights_count;
+};
+
+/* A dataset being made: without --split there is one, called as the user said. */
+struct load_part {
+    char *name;
+    evd_upload *upload; /* NULL before and after */
+    uint32_t *buffer;   /* labels not handed to the library yet */
+    json_t *info;       /* once committed: the daemon's answer */
+    uint64_t labelled;
+    uint32_t classes; /* with a sample */
+};
+
+struct load {
+    struct load_args *args;
+    struct source *source;
+    struct labels labels;
+    char *names_text;   /* what names[] points into */
+    const char **names; /* --class-names; NULL: none */
+    uint32_t name_count;
+    bool numeric;                    /* the classes' order */
+    uint64_t samples;                /* in the source */
+    uint64_t empty, marked;          /* without a label: nothing there; the label for "none" */
+    struct longtail_class *longtail; /* by class; NULL: keep everything */
+    struct split_group *groups;      /* by class, or one; NULL: no split */
+    struct load_part parts[SPLIT_PARTS];
+    uint32_t part_count;
+    uint32_t buffered; /* in each part's buffer */
+    uint8_t *met;      /* by class: bit p is set once part p has a sample of it */
+};
+
+/* Reads the source once: numbers its classes, plans long tail and split. False after a message. */
+bool load_classes(struct load *load);
+/* Makes the datasets: all of them, or none. False after a message. */
+bool load_send(struct load *load);
+/* Gives up what was begun and not committed. */
+void load_abort(struct load *load);
+
+#endif

@@ -1,0 +1,253 @@
+/* `evendraw load`, first pass: which classes are there, and what becomes of their samples. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "load.h"
+
+#define MAX_CLASSES (1u << 20) /* the daemon's limit, told before everything was read */
+
+/* ---- reading ---- */
+
+/* Would the daemon take it as a class's name? Said here, where the line is known. */
+static bool check_label(struct source *source, const char *label, size_t len)
+{
+    json_t *text;
+
+    if (len > EVD_NAME_LIMIT)
+        return source_error(source,
+                            "a label of %zu bytes, at most %d are allowed: is this the column (or "
+                            "file) with the labels?",
+                            len, EVD_NAME_LIMIT);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)label[i] < 0x20 || label[i] == 0x7f)
+            return source_error(source, "a label with a control character: is this a text file?");
+    }
+    text = json_stringn(label, len);
+    json_decref(text);
+    return text != NULL || source_error(source, "a label that is not UTF-8: convert it with iconv");
+}
+
+static bool collect(void *arg, const char *text, size_t len)
+{
+    struct load *load = arg;
+    struct label *label;
+
+    load->samples++;
+    if (len == 0) {
+        load->empty++;
+        return true;
+    }
+    label = labels_find(&load->labels, text, len);
+    if (label == NULL) {
+        if (!check_label(load->source, text, len))
+            return false;
+        if (load->labels.count == MAX_CLASSES)
+            return source_error(load->source,
+                                "more than %u different labels: is this the column (or file) with "
+                                "the labels?",
+                                MAX_CLASSES);
+        label = labels_add(&load->labels, text, len);
+    }
+    if (label == NULL)
+        return source_error(load->source, "no memory for its labels");
+    label->count++;
+    return true;
+}
+
+/* ---- names for the classes ---- */
+
+/* Cuts text at every separator; names[] points into it. */
+static bool split_names(struct load *load, char separator)
+{
+    size_t count = 1;
+    char *at = load->names_text;
+
+    for (const char *c = at; *c; c++)
+        count += *c == separator;
+    load->names = calloc(count, sizeof(*load->names));
+    if (load->names == NULL)
+        return false;
+    while (at != NULL) {
+        char *end = strchr(at, separator);
+        if (end != NULL)
+            *end = '\0';
+        at[strcspn(at, "\r")] = '\0';
+        if (end != NULL || *at != '\0') /* what follows the last newline is no name */
+            load->names[load->name_count++] = at;
+        at = end ? end + 1 : NULL;
+    }
+    return true;
+}
+
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t len = -1;
+
+    if (file != NULL) {
+        len = getdelim(&text, &size, '\0', file);
+        fclose(file);
+    }
+    if (len < 0) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+static bool read_names(struct load *load)
+{
+    const char *given = load->args->class_names;
+    bool file = given && given[0] == '@';
+
+    if (given == NULL)
+        return true;
+    errno = 0;
+    load->names_text = file ? read_text(given + 1) : strdup(given);
+    if (load->names_text != NULL && split_names(load, file ? '\n' : ','))
+        return true;
+    cli_error(load->args->cli, EXIT_INPUT, "--class-names: %s: %s", given,
+              errno ? strerror(errno) : "is empty");
+    return false;
+}
+
+/* ---- labels that mean "none" ---- */
+
+static void mark_unlabelled(struct load *load, const char *text)
+{
+    struct label *label = labels_find(&load->labels, text, strlen(text));
+
+    if (label != NULL) {
+        label_exclude(label);
+        load->marked = label->count;
+    }
+}
+
+/*
+ * By convention -1 in a NumPy array is a sample without a label (scikit-learn). Where it may as
+ * well be a class, because there are other negative ones or it would leave fewer than two, we ask.
+ */
+static bool choose_unlabelled(struct load *load)
+{
+    const char *given = load->args->unlabelled;
+    const struct label *minus = labels_find(&load->labels, "-1", 2);
+    uint32_t negative = 0;
+
+    if (given != NULL && *given != '\0')
+        mark_unlabelled(load, given);
+    if (given != NULL || minus == NULL || load->source->format != SOURCE_NPY)
+        return true;
+    for (uint32_t i = 0; i < load->labels.count; i++)
+        negative += load->labels.items[i].name[0] == '-';
+    if (negative == 1 && load->labels.count > 2) {
+        mark_unlabelled(load, "-1");
+        return true;
+    }
+    return source_error(load->source,
+                        "is -1 a class, or does it mean that a sample has no label? Say "
+                        "--unlabelled= for a class, --unlabelled=-1 for no label");
+}
+
+/* ---- order, long tail, split ---- */
+
+static bool number_classes(struct load *load)
+{
+    const struct label *odd = NULL;
+    bool ok;
+
+    load->source->line = 0;
+    if (!choose_unlabelled(load))
+        return false;
+    if (load->samples == load->empty + load->marked)
+        return source_error(load->source, "holds no label at all (%llu samples)",
+                            (unsigned long long)load->samples);
+    if (load->names != NULL)
+        odd = labels_rename(&load->labels, load->names, load->name_count, &ok);
+    else
+        ok = labels_order(&load->labels, load->source->format == SOURCE_FOLDERS, &load->numeric);
+    if (odd != NULL) {
+        cli_error(load->args->cli, EXIT_INPUT,
+                  "--class-names gives %u names, for the labels 0 to %u, but there is a label '%s'",
+                  load->name_count, load->name_count - 1, odd->name);
+        return false;
+    }
+    if (!ok)
+        cli_error(load->args->cli, EXIT_INPUT, "no memory for %u classes", load->labels.count);
+    return ok;
+}
+
+static bool plan_longtail(struct load *load, uint64_t *counts)
+{
+    if (load->args->long_tail == 0)
+        return true;
+    load->longtail = longtail_plan(counts, load->labels.class_count, load->args->long_tail);
+    for (uint32_t c = 0; load->longtail && c < load->labels.class_count; c++)
+        counts[c] = load->longtail[c].need;
+    return load->longtail != NULL;
+}
+
+static bool plan_split(struct load *load, const uint64_t *counts)
+{
+    const struct split *split = &load->args->split;
+    uint32_t groups = load->args->stratify ? load->labels.class_count : 1;
+    uint64_t all = 0;
+
+    if (split->count == 0)
+        return true;
+    load->groups = calloc(groups + 1u, sizeof(*load->groups));
+    if (load->groups == NULL)
+        return false;
+    for (uint32_t c = 0; c < load->labels.class_count; c++) {
+        all += counts[c];
+        if (load->args->stratify)
+            split_counts(split, counts[c], &load->groups[c]);
+    }
+    if (!load->args->stratify)
+        split_counts(split, all, load->groups);
+    return true;
+}
+
+/* A dataset without any label would be refused at the very end. */
+static bool check_split(struct load *load)
+{
+    const struct split *split = &load->args->split;
+    uint32_t groups = load->args->stratify ? load->labels.class_count : 1;
+
+    for (uint32_t p = 0; p < split->count; p++) {
+        uint64_t sum = 0;
+        for (uint32_t g = 0; g < groups; g++)
+            sum += load->groups[g].need[p];
+        if (sum == 0)
+            return source_error(load->source,
+                                "is too small for this split: the part '%s' would be empty (give "
+                                "it a larger share%s)",
+                                split->parts[p].name,
+                                load->args->stratify ? ", or leave --stratify out" : "");
+    }
+    return true;
+}
+
+static bool plan(struct load *load)
+{
+    struct labels *labels = &load->labels;
+    uint64_t *counts = calloc(labels->class_count + 1u, sizeof(*counts));
+    bool ok = counts != NULL;
+
+    for (uint32_t i = 0; ok && i < labels->count; i++) {
+        if (labels->items[i].number != LABELS_EXCLUDED)
+            counts[labels->items[i].number] += labels->items[i].count;
+    }
+    ok = ok && plan_longtail(load, counts) && plan_split(load, counts);
+    free(counts);
+    if (!ok)
+        cli_error(load->args->cli, EXIT_INPUT, "no memory for %u classes", labels->class_count);
+    return ok && check_split(load);
+}
+
+bool load_classes(struct load *load)
+{
+    return read_names(load) && source_read(load->source, collect, load) && number_classes(load) &&
+           plan(load);
+}

@@ -1,0 +1,229 @@
+/*
+ * NumPy's .npy: a magic string, two bytes of version, the length of the header (16 bits in version
+ * 1, 32 in 2 and 3; little-endian), the header as a Python dictionary, then the values. Labels are
+ * one-dimensional arrays of whole numbers or bool, weights may be floating point too.
+ */
+#include "source.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_LIMIT 65536u
+
+struct npy {
+    char kind;     /* 'i', 'u', 'b' or 'f' */
+    unsigned size; /* bytes of a value: 1, 2, 4 or 8 */
+    bool big;      /* big-endian */
+    uint64_t count;
+};
+
+/* ---- the header ---- */
+
+/* What follows 'key': in the dictionary, or NULL. */
+static const char *value_of(const char *header, const char *key)
+{
+    const char *at = strstr(header, key);
+
+    if (at == NULL)
+        return NULL;
+    at += strlen(key);
+    at += strspn(at, "'\" ");
+    return *at == ':' ? at + 1 + strspn(at + 1, " ") : NULL;
+}
+
+static bool bad_header(struct source *source)
+{
+    return source_error(source, "its NPY header is damaged, or of a version this tool does not "
+                                "know: store it again with numpy.save");
+}
+
+/* "<i8", "|b1": byte order, kind, size. */
+static bool read_type(struct source *source, const char *descr, struct npy *npy)
+{
+    char *end;
+
+    if (descr == NULL)
+        return bad_header(source);
+    if (*descr == '[')
+        return source_error(source, "holds records with several fields: store the one with the "
+                                    "labels, numpy.save(FILE, array['FIELD'])");
+    if ((*descr != '\'' && *descr != '"') || strchr("<>|=", descr[1]) == NULL || descr[1] == '\0')
+        return bad_header(source);
+    npy->big = descr[1] == '>';
+    npy->kind = descr[2];
+    npy->size = (unsigned)strtoul(descr + 3, &end, 10);
+    if (strchr("iubf", npy->kind) && *end == *descr &&
+        (npy->size == 1 || npy->size == 2 || npy->size == 4 || npy->size == 8))
+        return true;
+    if (npy->kind == 'U' || npy->kind == 'S' || npy->kind == 'O')
+        return source_error(source, "holds text or Python objects: store numbers, as "
+                                    "numpy.unique(array, return_inverse=True) gives them, or write "
+                                    "one label a line");
+    return source_error(source,
+                        "holds values of type %.*s: only whole numbers and bool can be labels: "
+                        "store array.astype('int64')",
+                        (int)strcspn(descr + 1, "'\""), descr + 1);
+}
+
+/* "(5,)" */
+static bool read_shape(struct source *source, const char *shape, struct npy *npy)
+{
+    const char *close = shape ? strchr(shape, ')') : NULL;
+    char *end;
+
+    if (close == NULL || *shape != '(')
+        return bad_header(source);
+    npy->count = strtoull(shape + 1, &end, 10);
+    if (end > shape + 1 && *end == ',' && end + 1 + strspn(end + 1, " ") == close)
+        return true;
+    return source_error(source,
+                        "has the shape %.*s, but one value a sample is needed: store "
+                        "array.ravel(), or choose a column",
+                        (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
+}
+
+static bool read_header(struct source *source, struct npy *npy)
+{
+    unsigned char head[12];
+    char *header;
+    uint32_t len;
+    bool ok;
+
+    if (!source_bytes_exactly(source, head, 10, 0))
+        return false;
+    if (memcmp(head, "\x93NUMPY", 6) != 0 || head[6] < 1 || head[6] > 3)
+        return bad_header(source);
+    len = head[8] | (uint32_t)head[9] << 8;
+    if (head[6] > 1) {
+        if (!source_bytes_exactly(source, head + 10, 2, 0))
+            return false;
+        len |= (uint32_t)head[10] << 16 | (uint32_t)head[11] << 24;
+    }
+    if (len > HEADER_LIMIT)
+        return bad_header(source);
+    header = calloc(len + 1u, 1);
+    if (header == NULL)
+        return source_error(source, "no memory for its header");
+    ok = len > 0 && source_bytes_exactly(source, header, len, 0) &&
+         read_type(source, value_of(header, "descr"), npy) &&
+         read_shape(source, value_of(header, "shape"), npy);
+    free(header);
+    return ok;
+}
+
+/* ---- values ---- */
+
+/* The bits of the value, in the host's order. */
+static uint64_t bits_at(const unsigned char *at, const struct npy *npy)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < npy->size; i++)
+        bits |= (uint64_t)at[npy->big ? npy->size - 1 - i : i] << 8 * i;
+    return bits;
+}
+
+static int64_t sign_extended(uint64_t bits, unsigned size)
+{
+    unsigned unused = 64 - 8 * size;
+
+    return (int64_t)(bits << unused) >> unused;
+}
+
+static double number_of(uint64_t bits, const struct npy *npy)
+{
+    uint32_t bits32 = (uint32_t)bits;
+    double wide;
+    float narrow;
+
+    if (npy->kind == 'i')
+        return (double)sign_extended(bits, npy->size);
+    if (npy->kind != 'f')
+        return (double)bits;
+    memcpy(&wide, &bits, sizeof(wide));
+    memcpy(&narrow, &bits32, sizeof(narrow));
+    return npy->size == 8 ? wide : (double)narrow;
+}
+
+/* In decimal, at the end of `text`; where it begins. */
+static const char *decimal(char text[24], uint64_t bits, const struct npy *npy, size_t *len)
+{
+    int64_t value = sign_extended(bits, npy->size);
+    bool negative = npy->kind == 'i' && value < 0;
+    uint64_t rest = negative ? -(uint64_t)value : bits;
+    char *at = text + 24;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (negative)
+        *--at = '-';
+    *len = (size_t)(text + 24 - at);
+    return at;
+}
+
+/* Where the values go: exactly one of the two is set. */
+struct npy_sink {
+    label_sink *label;
+    number_sink *number;
+    void *arg;
+};
+
+static bool take_value(const struct npy_sink *sink, uint64_t bits, const struct npy *npy)
+{
+    char text[24];
+    const char *label;
+    size_t len;
+
+    if (sink->number != NULL)
+        return sink->number(sink->arg, number_of(bits, npy));
+    label = decimal(text, bits, npy, &len);
+    return sink->label(sink->arg, label, len);
+}
+
+static bool read_values(struct source *source, const struct npy *npy, const struct npy_sink *sink)
+{
+    unsigned char block[32768];
+
+    while (source->samples < npy->count) {
+        uint64_t left = npy->count - source->samples;
+        unsigned room = (unsigned)sizeof(block) / npy->size;
+        unsigned n = left < room ? (unsigned)left : room;
+
+        if (!source_bytes_exactly(source, block, n * npy->size, left))
+            return false;
+        for (unsigned i = 0; i < n; i++) {
+            if (!take_value(sink, bits_at(block + i * npy->size, npy), npy))
+                return false;
+            source->samples++;
+        }
+    }
+    if (source_bytes(source, block, 1) > 0)
+        return source_error(source, "is longer than its header says (%llu values): it is damaged",
+                            (unsigned long long)npy->count);
+    return true;
+}
+
+bool source_read_npy(struct source *source, label_sink *sink, void *arg)
+{
+    struct npy npy;
+
+    if (!read_header(source, &npy))
+        return false;
+    if (npy.kind == 'f')
+        return source_error(source, "holds floating point numbers, which cannot be labels: store "
+                                    "array.astype('int64')");
+    return read_values(source, &npy, &(struct npy_sink){.label = sink, .arg = arg});
+}
+
+bool source_read_npy_numbers(struct source *source, number_sink *sink, void *arg)
+{
+    struct npy npy;
+
+    if (!read_header(source, &npy))
+        return false;
+    if (npy.kind == 'f' && npy.size < 4)
+        return source_error(source, "holds float16: store array.astype('float64')");
+    return read_values(source, &npy, &(struct npy_sink){.number = sink, .arg = arg});
+}

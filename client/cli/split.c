@@ -1,0 +1,91 @@
+#include "split.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <Random123/philox.h>
+
+static const char *parse_part(struct split *split, char *text)
+{
+    char *equals = strchr(text, '='), *end;
+    double share;
+
+    if (equals == NULL || equals == text)
+        return "each part is NAME=SHARE, such as train=0.8,val=0.2";
+    *equals = '\0';
+    share = strtod(equals + 1, &end);
+    if (end == equals + 1 || *end != '\0' || !(share > 0 && share <= 1))
+        return "a share is a number above 0 and at most 1, such as 0.8";
+    for (uint32_t i = 0; i < split->count; i++) {
+        if (strcmp(split->parts[i].name, text) == 0)
+            return "two parts have the same name";
+    }
+    if (split->count == SPLIT_PARTS)
+        return "at most 4 parts are possible";
+    split->parts[split->count++] =
+        (struct split_part){text, (uint64_t)llround(share * (double)SPLIT_WHOLE)};
+    return NULL;
+}
+
+const char *split_parse(struct split *split, char *text)
+{
+    uint64_t sum = 0;
+
+    split->count = 0;
+    for (char *rest, *part = strtok_r(text, ",", &rest); part; part = strtok_r(NULL, ",", &rest)) {
+        const char *wrong = parse_part(split, part);
+        if (wrong != NULL)
+            return wrong;
+        sum += split->parts[split->count - 1].share;
+    }
+    if (split->count == 0)
+        return "name the parts and their shares, such as train=0.8,val=0.2";
+    return sum > SPLIT_WHOLE ? "the shares sum to more than 1" : NULL;
+}
+
+void split_counts(const struct split *split, uint64_t n, struct split_group *group)
+{
+    uint64_t share[SPLIT_PARTS + 1] = {0}, count[SPLIT_PARTS + 1], remainder[SPLIT_PARTS + 1];
+    uint64_t rest = SPLIT_WHOLE, left = n;
+    uint32_t parts = split->count;
+
+    for (uint32_t p = 0; p < parts; p++) {
+        share[p] = split->parts[p].share;
+        rest -= share[p];
+    }
+    share[parts] = rest;
+    for (uint32_t p = 0; p <= parts; p++) {
+        unsigned __int128 product = (unsigned __int128)n * share[p];
+        count[p] = (uint64_t)(product / SPLIT_WHOLE);
+        remainder[p] = (uint64_t)(product % SPLIT_WHOLE);
+        left -= count[p];
+    }
+    for (; left > 0; left--) {
+        uint32_t most = 0;
+        for (uint32_t p = 1; p <= parts; p++)
+            most = remainder[p] > remainder[most] ? p : most;
+        count[most]++;
+        remainder[most] = 0;
+    }
+    *group = (struct split_group){.left = n};
+    memcpy(group->need, count, parts * sizeof(count[0]));
+}
+
+int split_pick(struct split_group *group, uint32_t parts, uint64_t seed, uint64_t sample)
+{
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    philox4x32_ctr_t counter = {{(uint32_t)sample, (uint32_t)(sample >> 32), 1, 0}};
+    philox4x32_ctr_t random = philox4x32(counter, key);
+    uint64_t u = (uint64_t)random.v[1] << 32 | random.v[0];
+    uint64_t place = (uint64_t)((unsigned __int128)u * group->left >> 64);
+
+    group->left--;
+    for (uint32_t p = 0; p < parts; p++) {
+        if (place < group->need[p]) {
+            group->need[p]--;
+            return (int)p;
+        }
+        place -= group->need[p];
+    }
+    return -1;
+}
