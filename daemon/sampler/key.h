@@ -20,7 +20,7 @@ enum key_purpose {
     /* from one of those */
     KEY_ORDER = 4,     /* a: pass; the order of a pass */
     KEY_MEMBER = 5,    /* a: pass of the class, b: class; the order of a class */
-    KEY_BOOTSTRAP = 6, /* a: draw number, b: class; the number itself picks a member */
+    KEY_BOOTSTRAP = 6, /* a: ordinal, b: class; the number itself picks a member */
     KEY_DRAW = 7,      /* a: draw number; both numbers: the class, the member */
     KEY_GRID = 8,      /* the number itself: where the quota grid of an epoch starts */
     KEY_STEP = 9,      /* a: step */
@@ -28,9 +28,9 @@ enum key_purpose {
     KEY_CLASSES = 11,  /* a: pass; the order of classes */
     KEY_ARRIVAL = 12,  /* a: place, b: order; arrival times of weighted draws without replacement */
     /* from a step's key */
-    KEY_TURN = 14, /* the number itself: by how much positions are turned before ranks take them */
-    KEY_RANK = 15, /* a: rank, b: world; order in a rank's batch */
-    KEY_TAIL = 16, /* which positions a last, short step keeps */
+    KEY_TURN = 13, /* the number itself: by how much positions are turned before ranks take them */
+    KEY_RANK = 14, /* a: rank, b: world; order in a rank's batch */
+    KEY_TAIL = 15, /* which positions a last, short step keeps */
 };
 
 struct key_pair {

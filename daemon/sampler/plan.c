@@ -121,7 +121,7 @@ struct epoch_shape plan_epoch(const struct plan *plan, uint64_t epoch)
     uint32_t rest = (uint32_t)(plan->draws % size);
     bool partial = rest && plan->last_batch != LAST_DROP && !plan->engine->whole_steps;
     struct epoch_shape shape = {.steps = steps + partial, .last_size = size};
-    if (partial && plan->last_batch == LAST_SHORT)
+    if (partial && plan->last_batch != LAST_PAD)
         shape.last_size = rest;
     return shape;
 }
@@ -274,6 +274,30 @@ static void fill_columns(const struct plan *plan, const struct plan_slice *slice
     }
 }
 
+/* Which positions of a step a slice holds. */
+static struct slice_runs place_slice(const struct plan *plan, const struct plan_slice *slice,
+                                     uint32_t size, uint64_t step_key)
+{
+    uint32_t turn = (uint32_t)key_below(key_derive(step_key, KEY_TURN, 0, 0), plan->batch_size);
+
+    return slice_runs(plan->batch_size, size, turn, slice->rank, slice->world);
+}
+
+static uint32_t step_size(const struct plan *plan, const struct plan_slice *slice)
+{
+    return slice->step + 1 == slice->shape.steps ? slice->shape.last_size : plan->batch_size;
+}
+
+uint32_t plan_slice_size(const struct plan *plan, const struct plan_slice *slice)
+{
+    uint32_t size = step_size(plan, slice);
+    uint64_t epoch_key = key_derive(plan->seed, KEY_EPOCH, slice->epoch, plan->revision);
+    struct slice_runs runs =
+        place_slice(plan, slice, size, key_derive(epoch_key, KEY_STEP, slice->step, 0));
+
+    return runs.count[0] + runs.count[1];
+}
+
 uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
                    const struct plan_columns *columns, void *scratch)
 {
@@ -283,13 +307,12 @@ uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
         .epoch = slice->epoch,
         .step = slice->step - (first_epoch ? plan->start_step : 0),
         .head = first_epoch && plan->start_step > 0,
-        .size = slice->step + 1 == slice->shape.steps ? slice->shape.last_size : plan->batch_size,
+        .size = step_size(plan, slice),
         .epoch_key = key_derive(plan->seed, KEY_EPOCH, slice->epoch, plan->revision),
     };
     at.step_key = key_derive(at.epoch_key, KEY_STEP, slice->step, 0);
-    uint32_t turn = (uint32_t)key_below(key_derive(at.step_key, KEY_TURN, 0, 0), plan->batch_size);
     uint64_t rank_key = key_derive(at.step_key, KEY_RANK, slice->rank, slice->world);
-    struct slice_runs runs = slice_runs(plan->batch_size, at.size, turn, slice->rank, slice->world);
+    struct slice_runs runs = place_slice(plan, slice, at.size, at.step_key);
     uint32_t count = runs.count[0] + runs.count[1];
     for (uint32_t from = 0; from < count; from += LANES) {
         block->n = count - from < LANES ? count - from : LANES;

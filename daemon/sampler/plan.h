@@ -35,6 +35,7 @@ enum last_batch {
     LAST_SHORT, /* the epoch's last batch may be smaller */
     LAST_DROP,  /* what does not fill a batch is left out of the epoch */
     LAST_PAD,   /* the last batch is filled from the epoch's start */
+    LAST_EXACT, /* as short; slices of the last batch may be smaller than others, or empty */
 };
 
 struct plan_input {
@@ -99,6 +100,9 @@ struct plan_columns {
 size_t plan_scratch_size(const struct plan *plan);
 uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
                    const struct plan_columns *columns, void *scratch);
+
+/* How many samples plan_draw returns for a slice, without drawing them. */
+uint32_t plan_slice_size(const struct plan *plan, const struct plan_slice *slice);
 
 /* Bits (1 << enum plan_column) of the columns this plan can answer; index and label always. */
 enum plan_column {

@@ -96,6 +96,44 @@ static void document_holds_what_the_code_does(void **state)
     }
 }
 
+/* The parameters of a kind as STRATEGIES.md has them: rows below `### kind`, default in the second
+ * column. */
+static void strategies_are_documented(void **state)
+{
+    (void)state;
+    FILE *file = fopen(STRATEGIES_MD, "r");
+    const struct strategy_kind *kind = NULL;
+    char line[1024], want[256], listed[4096] = "";
+    size_t kinds = 0, row = 0;
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = 0;
+        if (strncmp(line, "| `", 3) == 0 && !kind && strlen(listed) + strlen(line) < sizeof listed)
+            strcat(listed, line);
+        if (strncmp(line, "### ", 4) == 0) {
+            if (kind && kind->params[row].name)
+                fail_msg("STRATEGIES.md: %s lacks %s", kind->name, kind->params[row].name);
+            kind = strategy_find(line + 4, strlen(line + 4));
+            if (!kind || kind != strategy_kinds[kinds])
+                fail_msg("STRATEGIES.md: \"%s\" is not the next kind", line + 4);
+            snprintf(want, sizeof want, "| `%s` |", kind->name);
+            assert_non_null(strstr(listed, want));
+            kinds++;
+            row = 0;
+        } else if (kind && strncmp(line, "| `", 3) == 0) {
+            const struct strategy_param *param = &kind->params[row++];
+            assert_non_null(param->name);
+            snprintf(want, sizeof want, "| `%s` | %s%s|", param->name, param->default_value,
+                     *param->default_value ? " " : "");
+            if (strncmp(line, want, strlen(want)) != 0)
+                fail_msg("STRATEGIES.md: \"%s\" is not %s", line, want);
+        }
+    }
+    fclose(file);
+    assert_null(strategy_kinds[kinds]);
+    assert_true(!kind || !kind->params[row].name);
+}
+
 static void print(void)
 {
     char line[512];
@@ -122,6 +160,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(document_holds_what_the_code_does),
+        cmocka_unit_test(strategies_are_documented),
     };
     if (argc > 1 && strcmp(argv[1], "print") == 0) {
         print();

@@ -1,5 +1,6 @@
 /* What does not fit a dataset is refused, with a message that names the parameter. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cases.h"
 
@@ -122,6 +123,79 @@ static void undersampled_parameters_are_checked(void **state)
     refused(&s, 8, "subset", "fresh, fixed");
 }
 
+static void other_parameters_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *param;
+        double number;
+        uint32_t batch_size;
+        const char *detail, *says;
+    } cases[] = {
+        {"oversampled", "sampling_strategy", 0.5, 8, "sampling_strategy", "two classes"},
+        {"resampled", "target", 0, 8, "target", "whole number"},
+        {"repeat-factor", "threshold", 0, 8, "threshold", "above 0"},
+        {"p-by-k", "p", 3, 8, "p", "equal to the batch size"},
+        {"p-by-k", "k", 1, 8, "p", "there are 5"},
+        {"p-by-k", "k", 9, 8, "p", "equal to the batch size"},
+        {"class-aware", "num_samples", -1, 8, "num_samples", "whole number"},
+        {"ensemble", "member", 10, 8, "member", "from 0 to 9"},
+        {"ensemble", "members", 0, 8, "members", "whole number"},
+        {"progressive", "decay", 1, 8, "decay", "between 0 and 1"},
+        {"progressive", "from", 11, 8, "from", "-10 to 10"},
+        {"progressive", "to", -11, 8, "to", "-10 to 10"},
+        {"progressive", "max_ratio", 0.5, 8, "max_ratio", "1 or more"},
+        {"progressive", "epochs", 0, 8, "epochs", "whole number"},
+        {"weighted", "orders", 0, 8, "orders", "whole number"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strategy s;
+        strategy_make(&s, cases[i].kind, CASE_CLASSES);
+        strategy_set(&s, cases[i].param, cases[i].number);
+        refused(&s, cases[i].batch_size, cases[i].detail, cases[i].says);
+    }
+}
+
+static void sample_weights_are_checked(void **state)
+{
+    (void)state;
+    struct strategy s;
+    double *weights = case_weights(&data);
+    uint64_t labelled = data.member32[0], unlabelled = 0;
+    while (data.label[unlabelled] != UINT32_MAX)
+        unlabelled++;
+    const double bad[] = {-1, NAN, INFINITY};
+    for (int i = 0; i < 3; i++) {
+        struct plan *plan = NULL;
+        struct sampler_error err;
+        strategy_make(&s, "weighted", CASE_CLASSES);
+        strategy_say(&s, "column", "hardness");
+        const struct plan_input in = {
+            .index = &data.index, .strategy = &s, .batch_size = 8, .weights = weights};
+        weights[unlabelled] = bad[i]; /* never looked at */
+        weights[labelled] = 1;
+        assert_int_equal(plan_build(&plan, &in, &err), PLAN_OK);
+        plan_unref(plan);
+        weights[labelled] = bad[i];
+        assert_int_equal(plan_build(&plan, &in, &err), PLAN_REFUSED);
+        assert_string_equal(err.detail, "column");
+        strategy_set(&s, "replacement", 0);
+        strategy_set(&s, "num_samples", 600);
+        weights[labelled] = 1;
+        assert_int_equal(plan_build(&plan, &in, &err), PLAN_REFUSED);
+        assert_non_null(strstr(err.message, "weight above 0"));
+        strategy_fini(&s);
+    }
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_say(&s, "column", "hardness");
+    refused(&s, 8, "column", "no column"); /* it is the caller who finds it */
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_say(&s, "column", "hardness");
+    strategy_say(&s, "weight", "inverse");
+    refused(&s, 8, "column", "not both");
+    free(weights);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +203,8 @@ int main(void)
         cmocka_unit_test(weighted_parameters_are_checked),
         cmocka_unit_test(stratified_parameters_are_checked),
         cmocka_unit_test(undersampled_parameters_are_checked),
+        cmocka_unit_test(other_parameters_are_checked),
+        cmocka_unit_test(sample_weights_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
