@@ -163,8 +163,13 @@ static void handle(struct worker *w, const uint8_t *frame, size_t size, struct e
                                    "epoch_end",
                                    12) == 0) {
         open_epoch(w, buf);
-    } else {
-        fprintf(stderr, "the server sent something else than batches\n");
+    } else if (size < 10 || memcmp(frame,
+                                   "\x93\x02\xa7"
+                                   "drained",
+                                   10) != 0) {
+        fprintf(stderr, "the server sent something else than batches: ");
+        fwrite(frame, 1, size, stderr);
+        fputc('\n', stderr);
         _exit(1);
     }
 }
