@@ -26,6 +26,7 @@
 #define EVD_METHODS(M)                                                                             \
     M(hello, "hello")                                                                              \
     M(server_info, "server.info")                                                                  \
+    M(server_backup, "server.backup")                                                              \
     M(strategy_list, "strategy.list")                                                              \
     M(dataset_create, "dataset.create")                                                            \
     M(dataset_append, "dataset.append")                                                            \
@@ -49,6 +50,7 @@
 #define EVD_FIELDS_hello(F, m)                                                                     \
     F(m, u32, protocol, REQUIRED) F(m, str, client, REQUIRED) F(m, str, token, OPTIONAL)
 #define EVD_FIELDS_server_info(F, m)
+#define EVD_FIELDS_server_backup(F, m) F(m, str, path, REQUIRED)
 #define EVD_FIELDS_strategy_list(F, m)
 
 /* `classes`: array of names; `labels`: bin of little-endian u32, or array of integers and nil. */

@@ -21,6 +21,7 @@ static const struct command {
     {"job", "stats", command_job_stats, "compare what a job asked for with what it served"},
     {"job", "rm", command_job_rm, "remove a job"},
     {"pull", NULL, command_pull, "be a worker: write a job's batches to standard output"},
+    {"backup", NULL, command_backup, "copy the daemon's database to a file"},
     {"info", NULL, command_info, "show the state of the daemon"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 #include "proto/methods.h"
 
 static int setup(void **state)
@@ -68,6 +69,26 @@ static void test_server(void **state)
     list = json_object_get(result, "strategies");
     assert_true(json_array_size(list) >= 4);
     json_decref(result);
+}
+
+static void test_backup(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *result;
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/copy.db", h->folder);
+    result = peer_call(peer, "server.backup", "[{'path': '%s'}]", path);
+    assert_string_equal(text(result, "path"), path);
+    assert_true(integer(result, "bytes") > 0);
+    json_decref(result);
+    peer_refused(peer, EVD_E_EXISTS, "server.backup", "[{'path': '%s'}]", path);
+    unlink(path);
+    peer_refused(peer, EVD_E_BAD_VALUE, "server.backup", "[{'path': 'copy.db'}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "server.backup", "[{'path': ''}]");
+    peer_refused(peer, EVD_E_LIMIT, "server.backup", "[{'path': '/%05000d'}]", 0);
+    peer_refused(peer, EVD_E_STORE, "server.backup", "[{'path': '/no/such/folder/copy.db'}]");
 }
 
 /* A request for every method, without its fields: whatever the answer is, there is one, and it is
@@ -312,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_hello),
         TEST(test_server),
+        TEST(test_backup),
         TEST(test_every_method),
         TEST(test_dataset),
         TEST(test_dataset_refusals),
