@@ -3,6 +3,7 @@
  * on over the epochs of a revision. A pass is one turn of all classes; what does not fill a group
  * is left out of that pass.
  */
+#include "sampler/coverage.h"
 #include "sampler/internal.h"
 #include "sampler/members.h"
 
@@ -60,6 +61,30 @@ static const double *cycle_shares(const struct plan *plan, uint64_t epoch, bool 
     return ((const struct cycle_tables *)plan->tables)->shares;
 }
 
+/* The first draws that the plan makes: some passes, in each of which a class has its turn or is
+ * left out, and a part of one. A group that is cut off has its samples in rounds over its classes.
+ */
+static void cycle_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out)
+{
+    const struct cycle_tables *tables = plan->tables;
+    uint64_t group_draws = (uint64_t)tables->classes * tables->samples, in_pass, in_group;
+    uint64_t passes = divide(draws, group_draws * tables->groups, &in_pass);
+    uint64_t groups = divide(in_pass, group_draws, &in_group);
+    uint64_t rounds = in_group / tables->classes, rest = in_group % tables->classes;
+    double present = tables->present, before = (double)(groups * tables->classes) / present;
+    (void)epoch;
+    for (uint32_t i = 0; i < tables->present; i++) {
+        uint32_t c = tables->class[i];
+        struct coverage coverage = coverage_begin(class_size(plan->index, c));
+        coverage_permuted(&coverage, passes * tables->samples,
+                          (double)(tables->groups * tables->classes) / present);
+        coverage_permuted(&coverage, rounds, before + tables->classes / present);
+        coverage_permuted(&coverage, 1, before + (double)rest / present);
+        coverage_permuted(&coverage, tables->samples - rounds - 1, before);
+        out[c] = coverage_end(&coverage);
+    }
+}
+
 static int cycle_place_head(struct plan *plan, uint64_t steps)
 {
     ((struct cycle_tables *)plan->tables)->head_draws = steps * plan->batch_size;
@@ -89,6 +114,7 @@ int cycle_engine(struct plan *plan, const struct cycle_spec *spec)
         .name = "cycle",
         .resolve = cycle_resolve,
         .shares = cycle_shares,
+        .coverage = cycle_coverage,
         .place_head = cycle_place_head,
         .whole_steps = spec->whole_steps,
     };

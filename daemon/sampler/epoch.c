@@ -3,6 +3,7 @@
  * permutation of all slots, one for each pass, gives their order; the ordinal of a slot in its
  * class becomes a member.
  */
+#include "sampler/coverage.h"
 #include "sampler/internal.h"
 #include "sampler/members.h"
 
@@ -101,10 +102,28 @@ static const double *epoch_shares(const struct plan *plan, uint64_t epoch, bool 
     return ((const struct epoch_tables *)plan->tables)->shares;
 }
 
+static void epoch_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out)
+{
+    const struct epoch_tables *tables = plan->tables;
+    const uint64_t *cut = tables->cuts.cut;
+    double chance = (double)draws / (double)plan->draws;
+    (void)epoch;
+    for (uint32_t c = 0; c < plan->index->classes; c++) {
+        uint64_t slots = cut[c + 1] - cut[c];
+        if (slots == 0)
+            continue;
+        struct coverage coverage = coverage_begin(class_size(plan->index, c));
+        coverage_permuted(&coverage, tables->kept[c], chance);
+        coverage_uniform(&coverage, slots - tables->kept[c], chance);
+        out[c] = coverage_end(&coverage);
+    }
+}
+
 static const struct engine engine = {
     .name = "epoch",
     .resolve = epoch_resolve,
     .shares = epoch_shares,
+    .coverage = epoch_coverage,
 };
 
 int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sampler_error *err)

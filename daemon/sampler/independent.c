@@ -2,6 +2,7 @@
  * The independent engine: every draw by itself, with replacement. An alias table picks the class,
  * a second number the member.
  */
+#include "sampler/coverage.h"
 #include "sampler/internal.h"
 
 struct stage {
@@ -44,10 +45,24 @@ static const double *independent_shares(const struct plan *plan, uint64_t epoch,
     return stage_of(plan, epoch)->shares;
 }
 
+static void independent_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws,
+                                 double *out)
+{
+    const double *shares = stage_of(plan, epoch)->shares;
+    for (uint32_t c = 0; c < plan->index->classes; c++) {
+        if (shares[c] == 0)
+            continue;
+        struct coverage coverage = coverage_begin(class_size(plan->index, c));
+        coverage_uniform(&coverage, draws, shares[c]);
+        out[c] = coverage_end(&coverage);
+    }
+}
+
 static const struct engine engine = {
     .name = "independent",
     .resolve = independent_resolve,
     .shares = independent_shares,
+    .coverage = independent_coverage,
 };
 
 static bool stage_init(struct plan *plan, struct stage *stage, const double *weights)

@@ -41,6 +41,8 @@ struct engine {
     void (*resolve)(const struct plan *plan, const struct draw_step *at, struct draw_block *block);
     /* The share of each class under the epoch's tables: C values each. */
     const double *(*shares)(const struct plan *plan, uint64_t epoch, bool head);
+    /* plan_coverage, of an epoch whose draws 0 .. draws-1 are made. See coverage.h. */
+    void (*coverage)(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out);
     /* Probabilities of the block's draws, where they do not follow from the class; may be NULL. */
     void (*probability)(const struct plan *plan, struct draw_block *block, float *out);
     /* The plan takes over before `step` > 0 of an epoch of `steps`; may be NULL. */

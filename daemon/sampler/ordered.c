@@ -48,10 +48,24 @@ static const double *ordered_shares(const struct plan *plan, uint64_t epoch, boo
     return tables->shares + epoch % tables->orders * plan->index->classes;
 }
 
+/* Exact: the order is known, and nobody is in it twice. */
+static void ordered_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out)
+{
+    const struct ordered_tables *tables = plan->tables;
+    const uint32_t *place = tables->place + epoch % tables->orders * plan->draws;
+    for (uint64_t t = 0; t < draws; t++)
+        out[cuts_find(&tables->classes, place[t])]++;
+    for (uint32_t c = 0; c < plan->index->classes; c++) {
+        if (out[c] > 0)
+            out[c] /= (double)class_size(plan->index, c);
+    }
+}
+
 static const struct engine engine = {
     .name = "ordered",
     .resolve = ordered_resolve,
     .shares = ordered_shares,
+    .coverage = ordered_coverage,
 };
 
 struct arrival {

@@ -117,6 +117,11 @@ uint32_t plan_columns_known(const struct plan *plan);
 /* The exact share of draws that go to each class in an epoch that begins under this plan: C values
  * that sum to 1. What job.stats calls "asked for". */
 void plan_expected(const struct plan *plan, uint64_t epoch, double *share);
+/* What share of each class' members is expected to come at least once in that epoch, if the plan
+ * takes over at its beginning: C values from 0 to 1, 0 for a class without samples. Takes time in
+ * proportion to the number of classes, and to that of samples where they have weights of their own
+ * or are drawn by weight without replacement. */
+void plan_coverage(const struct plan *plan, uint64_t epoch, double *share);
 
 /* A digest of every integer that draws depend on: two plans with the same digest draw the same. */
 uint64_t plan_digest(const struct plan *plan);

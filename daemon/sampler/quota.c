@@ -4,6 +4,7 @@
  * one interval a class; SAMPLING.md says why that is exact.
  */
 #include <stdlib.h>
+#include "sampler/coverage.h"
 #include "sampler/internal.h"
 #include "sampler/members.h"
 
@@ -228,6 +229,21 @@ static const double *quota_shares(const struct plan *plan, uint64_t epoch, bool 
     return head ? tables->head.shares : tables->whole.shares;
 }
 
+/* The epoch's draws are all made, and the first that the plan makes: ordinals begin at 0. */
+static void quota_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out)
+{
+    const struct quota_tables *tables = plan->tables;
+    const uint64_t *cut = tables->whole.cuts.cut;
+    (void)epoch, (void)draws;
+    for (uint32_t c = 0; c < plan->index->classes; c++) {
+        if (cut[c + 1] == cut[c])
+            continue;
+        struct coverage coverage = coverage_begin(class_size(plan->index, c));
+        coverage_permuted(&coverage, cut[c + 1] - cut[c], 1);
+        out[c] = coverage_end(&coverage);
+    }
+}
+
 static int quota_place_head(struct plan *plan, uint64_t steps)
 {
     struct quota_tables *tables = plan->tables;
@@ -238,6 +254,7 @@ static const struct engine engine = {
     .name = "quota",
     .resolve = quota_resolve,
     .shares = quota_shares,
+    .coverage = quota_coverage,
     .place_head = quota_place_head,
     .ordered = true,
     .whole_steps = true,

@@ -2,6 +2,7 @@
  * The independent engine over samples: an alias table with a bucket for each. A sample's number
  * here is its place among all members, class after class.
  */
+#include <math.h>
 #include <stdlib.h>
 #include "sampler/internal.h"
 
@@ -46,10 +47,25 @@ static void samples_probability(const struct plan *plan, struct draw_block *bloc
             tables->probability[plan->index->start[block->class[k]] + block->member[k]];
 }
 
+static void samples_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out)
+{
+    const struct samples_tables *tables = plan->tables;
+    const struct class_index *index = plan->index;
+    (void)epoch;
+    for (uint32_t c = 0; c < index->classes; c++) {
+        double seen = 0;
+        for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++)
+            seen -= expm1((double)draws * log1p(-(double)tables->probability[place]));
+        if (class_size(index, c))
+            out[c] = seen / (double)class_size(index, c);
+    }
+}
+
 static const struct engine engine = {
     .name = "samples",
     .resolve = samples_resolve,
     .shares = samples_shares,
+    .coverage = samples_coverage,
     .probability = samples_probability,
 };
 
