@@ -201,7 +201,7 @@ static void test_slow_sender(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof HELLO - 1; i++) {
-        put(fd, HELLO + i, 1);
+        put(fd, &HELLO[i], 1);
         usleep(2000);
     }
     expect(fd, "session", false);
