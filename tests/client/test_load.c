@@ -7,155 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <zlib.h>
-#include "fake.h"
-
-#define NONE UINT32_MAX
-
-/* ---- a daemon that keeps one dataset ---- */
-
-struct kept {
-    char classes[4096]; /* "a|b|" */
-    uint32_t *labels;
-    size_t count;
-    bool committed;
-};
-
-static void keep_append(struct kept *kept, const msgpack_object *map)
-{
-    const msgpack_object *value = &map->via.map.ptr[1].val;
-
-    if (value->type == MSGPACK_OBJECT_ARRAY) {
-        for (uint32_t i = 0; i < value->via.array.size; i++) {
-            const msgpack_object *name = &value->via.array.ptr[i];
-            size_t len = strlen(kept->classes);
-            snprintf(kept->classes + len, sizeof(kept->classes) - len, "%.*s|",
-                     (int)name->via.str.size, name->via.str.ptr);
-        }
-        return;
-    }
-    kept->labels = realloc(kept->labels, kept->count * 4 + value->via.bin.size);
-    memcpy(kept->labels + kept->count, value->via.bin.ptr, value->via.bin.size);
-    kept->count += value->via.bin.size / 4;
-}
-
-static void keep(struct fake *fake)
-{
-    struct kept *kept = fake->arg;
-
-    fake_hello(fake);
-    while (fake_next(fake)) {
-        if (str_is(fake->msg.method, "dataset.append"))
-            keep_append(kept, fake->msg.params->via.array.ptr);
-        kept->committed = str_is(fake->msg.method, "dataset.commit");
-        msgpack_pack_map(fake_result(fake), 2);
-        pack_key_u64(&fake->pk, "draft", 1);
-        pack_key_u64(&fake->pk, "version", 7);
-        fake_send(fake);
-    }
-}
-
-/* ---- running the tool ---- */
-
-static char folder[] = "/tmp/evendraw-load-XXXXXX";
-
-struct loaded {
-    struct kept kept;
-    int status;
-    char out[4096], err[4096];
-};
-
-static void read_file(const char *name, char *text, size_t size)
-{
-    char path[256];
-    FILE *file;
-    size_t n;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    file = fopen(path, "r");
-    n = fread(text, 1, size - 1, file);
-    fclose(file);
-    text[n] = '\0';
-}
-
-/* `evendraw load d ARGUMENTS`, in the test's folder. */
-static void load(struct loaded *loaded, const char *arguments)
-{
-    char command[2048];
-    struct fake fake;
-    int status;
-
-    memset(loaded, 0, sizeof(*loaded));
-    fake_start(&fake, keep, &loaded->kept);
-    snprintf(command, sizeof(command),
-             "cd %s && EVENDRAW_SERVER=%s %s load d %s > stdout 2> stderr", folder, fake.address,
-             EVENDRAW, arguments);
-    status = system(command);
-    fake_stop(&fake);
-    loaded->status = WEXITSTATUS(status);
-    read_file("stdout", loaded->out, sizeof(loaded->out));
-    read_file("stderr", loaded->err, sizeof(loaded->err));
-}
-
-static void write_file(const char *name, const void *bytes, size_t n)
-{
-    char path[256];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    file = fopen(path, "w");
-    fwrite(bytes, 1, n, file);
-    fclose(file);
-}
-
-static void write_text(const char *name, const char *text)
-{
-    write_file(name, text, strlen(text));
-}
-
-static void expect(const char *arguments, const char *classes, const uint32_t *labels, size_t count)
-{
-    struct loaded loaded;
-
-    load(&loaded, arguments);
-    if (loaded.status != 0)
-        fprintf(stderr, "%s: %s\n", arguments, loaded.err);
-    assert_int_equal(loaded.status, 0);
-    assert_true(loaded.kept.committed);
-    assert_string_equal(loaded.kept.classes, classes);
-    assert_int_equal(loaded.kept.count, count);
-    assert_memory_equal(loaded.kept.labels, labels, count * 4);
-    free(loaded.kept.labels);
-}
-
-/* Fails with exit code 4, nothing committed, and a message that says all of these. */
-static void refuse(const char *arguments, const char *const *says)
-{
-    struct loaded loaded;
-
-    load(&loaded, arguments);
-    if (loaded.status != 4)
-        fprintf(stderr, "%s: status %d: %s\n", arguments, loaded.status, loaded.err);
-    assert_int_equal(loaded.status, 4);
-    assert_false(loaded.kept.committed);
-    for (; *says != NULL; says++) {
-        if (strstr(loaded.err, *says) == NULL)
-            fprintf(stderr, "%s: no \"%s\" in: %s\n", arguments, *says, loaded.err);
-        assert_non_null(strstr(loaded.err, *says));
-    }
-    free(loaded.kept.labels);
-}
-
-#define LABELS(...)       (const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / 4
-#define REFUSE(args, ...) refuse(args, (const char *const[]){__VA_ARGS__, NULL})
+#include "loading.h"
 
 /* ---- what can be loaded ---- */
 
 static void lines(void **state)
 {
-    struct loaded loaded;
+    struct loaded loaded = {0};
 
     (void)state;
     write_text("plain.txt", "dog\ncat\n\ndog\r\n  bird \ncat");
@@ -171,7 +30,7 @@ static void lines(void **state)
     load(&loaded, "plain.txt");
     assert_non_null(strstr(loaded.out, "version 7: 6 samples, 3 classes (in byte order)"));
     assert_non_null(strstr(loaded.out, "1 sample without a label"));
-    free(loaded.kept.labels);
+    loaded_free(&loaded);
 }
 
 static void pipes(void **state)
@@ -187,9 +46,9 @@ static void pipes(void **state)
              folder);
     assert_int_equal(system(command), 0);
     fake_stop(&fake);
-    assert_string_equal(kept.classes, "a|b|");
-    assert_int_equal(kept.count, 3);
-    free(kept.labels);
+    assert_string_equal(kept.part->classes, "a|b|");
+    assert_int_equal(kept.part->count, 3);
+    free(kept.part->labels);
 }
 
 static void csv(void **state)
@@ -309,18 +168,18 @@ static void tail_counts(const char *arguments, const uint64_t *wanted, uint32_t 
                         uint32_t **labels, size_t *count)
 {
     uint64_t counts[16] = {0};
-    struct loaded loaded;
+    struct loaded loaded = {0};
 
     load(&loaded, arguments);
     assert_int_equal(loaded.status, 0);
-    for (size_t i = 0; i < loaded.kept.count; i++) {
-        if (loaded.kept.labels[i] != NONE)
-            counts[loaded.kept.labels[i]]++;
+    for (size_t i = 0; i < loaded.kept.part->count; i++) {
+        if (loaded.kept.part->labels[i] != NONE)
+            counts[loaded.kept.part->labels[i]]++;
     }
     for (uint32_t c = 0; c < classes; c++)
         assert_int_equal(counts[c], wanted[c]);
-    *labels = loaded.kept.labels;
-    *count = loaded.kept.count;
+    *labels = loaded.kept.part->labels;
+    *count = loaded.kept.part->count;
 }
 
 static void long_tail(void **state)
@@ -347,21 +206,6 @@ static void long_tail(void **state)
     free(one);
     free(two);
     free(other);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command);
 }
 
 int main(void)

@@ -1,0 +1,236 @@
+/* `evendraw load --split`: exact counts, disjoint parts, the same for the same seed; all or none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "client/cli/split.h"
+#include "loading.h"
+
+/* Loads; part p must have wanted[p][c] samples of class c, and no sample may be in two parts. */
+static void split(struct loaded *loaded, const char *arguments, uint32_t parts,
+                  const uint32_t wanted[][4])
+{
+    const struct kept *kept = &loaded->kept;
+
+    memset(loaded, 0, sizeof(*loaded));
+    load(loaded, arguments);
+    if (loaded->status != 0)
+        fprintf(stderr, "%s: %s\n", arguments, loaded->err);
+    assert_int_equal(loaded->status, 0);
+    assert_int_equal(kept->drafts, parts);
+    for (uint32_t p = 0; p < parts; p++) {
+        uint32_t counts[4] = {0};
+        assert_true(kept->part[p].committed);
+        assert_int_equal(kept->part[p].count, kept->part[0].count);
+        for (size_t i = 0; i < kept->part[p].count; i++) {
+            uint32_t label = kept->part[p].labels[i];
+            if (label == NONE)
+                continue;
+            counts[label]++;
+            for (uint32_t q = 0; q < p; q++)
+                assert_int_equal(kept->part[q].labels[i], NONE);
+        }
+        assert_memory_equal(counts, wanted[p], sizeof(counts));
+    }
+}
+
+/* counts[c] samples of class 'a' + c, mixed, and ten without a label. */
+static void write_classes(const char *name, const uint32_t counts[4])
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    for (uint32_t i = 0; i < counts[0]; i++) { /* class 0 is the largest */
+        for (uint32_t c = 0; c < 4; c++) {
+            if (i < counts[c])
+                fprintf(file, "%c\n", 'a' + (int)c);
+        }
+    }
+    fputs("\n\n\n\n\n\n\n\n\n\n", file);
+    fclose(file);
+}
+
+/* ---- counts ---- */
+
+static void stratified(void **state)
+{
+    static const uint32_t counts[4] = {1000, 100, 10, 1};
+    static const uint32_t wanted[][4] = {{800, 80, 8, 1}, {100, 10, 1, 0}, {50, 5, 1, 0}};
+    static const uint32_t halves[][4] = {{500, 50, 5, 1}, {500, 50, 5, 0}};
+    struct loaded loaded;
+
+    (void)state;
+    write_classes("y", counts);
+    split(&loaded, "y --split train=0.8,val=0.1,test=0.05 --stratify", 3, wanted);
+    assert_string_equal(loaded.kept.part[0].name, "d-train");
+    assert_string_equal(loaded.kept.part[2].name, "d-test");
+    assert_string_equal(loaded.kept.part[2].classes, "a|b|c|d|");
+    assert_int_equal(loaded.kept.part[2].count, 1121);
+    assert_non_null(strstr(loaded.out, "d: 1,121 samples, 4 classes"));
+    assert_non_null(strstr(loaded.out, "d-test, version 7: 56 samples with a label, none of 1 "
+                                       "class\n"));
+    assert_non_null(strstr(loaded.out, "55 samples with a label are in no part"));
+    loaded_free(&loaded);
+    split(&loaded, "y --split a=0.5,b=0.5 --stratify", 2, halves);
+    loaded_free(&loaded);
+}
+
+static void plain(void **state)
+{
+    static const uint32_t counts[4] = {1000, 100, 10, 1};
+    struct loaded loaded = {0};
+    uint32_t labelled[3] = {0};
+
+    (void)state;
+    write_classes("y", counts);
+    load(&loaded, "y --split train=0.8,val=0.1,test=0.05");
+    assert_int_equal(loaded.status, 0);
+    for (int p = 0; p < 3; p++) {
+        for (size_t i = 0; i < loaded.kept.part[p].count; i++)
+            labelled[p] += loaded.kept.part[p].labels[i] != NONE;
+    }
+    /* 888.8, 111.1, 55.55 and 55.55 in none, of 1111 */
+    assert_int_equal(labelled[0], 889);
+    assert_int_equal(labelled[1], 111);
+    assert_int_equal(labelled[2], 56);
+    loaded_free(&loaded);
+}
+
+static void with_long_tail(void **state)
+{
+    static const uint32_t counts[4] = {100, 100, 100, 100};
+    static const uint32_t wanted[][4] = {{50, 11, 3, 1}, {50, 11, 2, 0}};
+    struct loaded one, two, other;
+
+    (void)state;
+    write_classes("flat", counts);
+    split(&one, "flat --long-tail 100 --split a=0.5,b=0.5 --stratify --seed 5", 2, wanted);
+    split(&two, "flat --long-tail 100 --split a=0.5,b=0.5 --stratify --seed 5", 2, wanted);
+    split(&other, "flat --long-tail 100 --split a=0.5,b=0.5 --stratify --seed 6", 2, wanted);
+    for (int p = 0; p < 2; p++) {
+        assert_memory_equal(one.kept.part[p].labels, two.kept.part[p].labels, 410 * 4);
+        assert_memory_not_equal(one.kept.part[p].labels, other.kept.part[p].labels, 410 * 4);
+    }
+    loaded_free(&one);
+    loaded_free(&two);
+    loaded_free(&other);
+}
+
+static void with_weights(void **state)
+{
+    static const uint32_t counts[4] = {20, 10, 5, 5};
+    struct loaded loaded = {0};
+
+    (void)state;
+    write_classes("y", counts);
+    shell("seq 50 > w");
+    load(&loaded, "y --split a=0.5,b=0.25 --weights w=w --json");
+    assert_int_equal(loaded.status, 0);
+    assert_non_null(strstr(loaded.out, "\"datasets\": ["));
+    for (int p = 0; p < 2; p++) {
+        assert_int_equal(loaded.kept.part[p].weight_count, 50);
+        assert_true(loaded.kept.part[p].weights[49] == 50);
+    }
+    loaded_free(&loaded);
+}
+
+/* ---- refusals ---- */
+
+static void all_or_none(void **state)
+{
+    static const uint32_t counts[4] = {20, 10, 5, 5};
+    struct loaded loaded = {.kept.refuse_commit = 3};
+
+    (void)state;
+    write_classes("y", counts);
+    load(&loaded, "y --split a=0.5,b=0.25,c=0.25");
+    assert_int_equal(loaded.status, 1);
+    assert_non_null(strstr(loaded.err, "the disk is full"));
+    for (int p = 0; p < 2; p++)
+        assert_true(loaded.kept.part[p].committed && loaded.kept.part[p].dropped);
+    assert_false(loaded.kept.part[2].committed);
+    loaded_free(&loaded);
+    REFUSE("y --split a=0.99,b=0.01", "part 'b' would be empty");
+    REFUSE("y --split a=0.9,b=0.02 --stratify", "part 'b' would be empty", "--stratify");
+}
+
+static void usage(const char *arguments, const char *says)
+{
+    struct loaded loaded = {0};
+
+    load(&loaded, arguments);
+    if (loaded.status != 2 || strstr(loaded.err, says) == NULL)
+        fprintf(stderr, "%s: status %d: %s\n", arguments, loaded.status, loaded.err);
+    assert_int_equal(loaded.status, 2);
+    assert_non_null(strstr(loaded.err, says));
+    loaded_free(&loaded);
+}
+
+static void bad_splits(void **state)
+{
+    (void)state;
+    write_text("y", "a\nb\n");
+    usage("y --split a=0.6,b=0.5", "sum to more than 1");
+    usage("y --split a=0.5,a=0.5", "same name");
+    usage("y --split a=0", "a share is a number");
+    usage("y --split a=1.5", "a share is a number");
+    usage("y --split a=x", "a share is a number");
+    usage("y --split train", "NAME=SHARE");
+    usage("y --split =0.5", "NAME=SHARE");
+    usage("y --split ''", "name the parts");
+    usage("y --split a=.1,b=.1,c=.1,d=.1,e=.1", "at most 4");
+    usage("y --stratify", "--stratify is for --split");
+}
+
+/* ---- chance ---- */
+
+/* Every sample is as likely as every other to be in a part, and so is every pair. */
+static void even(void **state)
+{
+    enum { N = 12, SEEDS = 20000 };
+    static unsigned met[2][N], pairs[N][N];
+    struct split shares = {.count = 2, .parts = {{"a", 500000000}, {"b", 250000000}}};
+    unsigned lone = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct split_group group;
+        bool first[N] = {false};
+
+        split_counts(&shares, N, &group);
+        for (uint64_t i = 0; i < N; i++) {
+            int p = split_pick(&group, 2, seed, i);
+            if (p >= 0)
+                met[p][i]++;
+            first[i] = p == 0;
+            for (uint64_t j = 0; j < i; j++)
+                pairs[i][j] += first[i] && first[j];
+        }
+        lone += group.need[0] + group.need[1] > 0;
+    }
+    assert_int_equal(lone, 0);
+    for (int i = 0; i < N; i++) { /* 5 standard deviations */
+        assert_in_range(met[0][i], 10000 - 354, 10000 + 354);
+        assert_in_range(met[1][i], 5000 - 307, 5000 + 307);
+        for (int j = 0; j < i; j++) /* 6/12 * 5/11 of 20000 */
+            assert_in_range(pairs[i][j], 4545 - 297, 4545 + 297);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stratified),     cmocka_unit_test(plain),
+        cmocka_unit_test(with_long_tail), cmocka_unit_test(with_weights),
+        cmocka_unit_test(all_or_none),    cmocka_unit_test(bad_splits),
+        cmocka_unit_test(even),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
