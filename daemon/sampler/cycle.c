@@ -52,7 +52,7 @@ static void cycle_resolve(const struct plan *plan, const struct draw_step *at,
     lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
     for (uint32_t k = 0; k < block->n; k++)
         block->class[k] = tables->class[block->draw[k]];
-    members_permuted(plan->index, key, block);
+    members_permuted(plan, key, block);
 }
 
 static const double *cycle_shares(const struct plan *plan, uint64_t epoch, bool head)

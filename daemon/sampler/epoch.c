@@ -44,8 +44,9 @@ static void members_uniform(const struct plan *plan, const struct epoch_tables *
     lanes_numbers(key, KEY_BOOTSTRAP, ordinal, block->class, block->first, block->second, block->n);
     for (uint32_t k = 0; k < block->n; k++) {
         uint64_t size = class_size(plan->index, block->class[k]);
-        uint64_t member = key_below(block->first[k], size);
+        uint64_t member = plan->index->start[block->class[k]] + key_below(block->first[k], size);
         block->member[k] = free_draw[k] || !tables->permuted ? member : block->member[k];
+        member_prefetch(plan, block->member[k]);
     }
 }
 
@@ -60,7 +61,7 @@ static void members_fixed(const struct plan *plan, uint64_t key, struct draw_blo
     }
     lanes_numbers(key, KEY_MEMBER, block->draw, block->class, block->first, block->second,
                   block->n);
-    lanes_permute(block->member, block->size, block->first, block->n, &block->walk);
+    members_finish(plan, block);
 }
 
 static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
@@ -82,7 +83,9 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
     }
     if (tables->plain) {
         for (uint32_t k = 0; k < block->n; k++) {
-            block->member[k] = block->draw[k] - cut[block->class[k]];
+            /* Slots are members, since classes have as many of both. */
+            block->member[k] = block->draw[k];
+            member_prefetch(plan, block->member[k]);
             block->repeat[k] = (uint32_t)block->second[k];
         }
         return;
@@ -91,7 +94,7 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
     if (tables->permuted && tables->fixed)
         members_fixed(plan, key, block);
     else if (tables->permuted)
-        members_permuted(plan->index, key, block);
+        members_permuted(plan, key, block);
     if (tables->uniform)
         members_uniform(plan, tables, key, block, ordinal, free_draw);
 }

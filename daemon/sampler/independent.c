@@ -35,7 +35,8 @@ static void independent_resolve(const struct plan *plan, const struct draw_step 
     for (uint32_t k = 0; k < block->n; k++) {
         uint32_t c = (uint32_t)alias_draw(&alias, block->first[k]);
         block->class[k] = c;
-        block->member[k] = key_below(block->second[k], start[c + 1] - start[c]);
+        block->member[k] = start[c] + key_below(block->second[k], start[c + 1] - start[c]);
+        member_prefetch(plan, block->member[k]);
     }
 }
 

@@ -16,7 +16,7 @@
 struct draw_block {
     uint32_t n;
     _Alignas(LANES_ALIGN) uint64_t draw[LANES]; /* draw number t */
-    uint64_t member[LANES];                     /* number of the member in its class */
+    uint64_t member[LANES];                     /* its place among all members, class after class */
     uint64_t first[LANES], second[LANES];       /* random numbers, keys */
     uint64_t size[LANES];
     uint32_t position[LANES]; /* i, in the step */
@@ -60,9 +60,11 @@ struct plan {
     const struct engine *engine;
     void *tables; /* the engine's */
     const struct class_index *index;
+    const char *member_table; /* the index' table of members, if it has one */
+    uint32_t member_width;    /* bytes of an entry; 0 without a table */
+    uint32_t batch_size;
     uint64_t seed;
     uint32_t revision;
-    uint32_t batch_size;
     enum last_batch last_batch;
     uint64_t draws; /* of a whole epoch */
     uint32_t columns;
@@ -72,6 +74,12 @@ struct plan {
     size_t memory;
     struct plan_memory_block *blocks;
 };
+
+/* Starts fetching the sample index of a member that a block will need. */
+static inline void member_prefetch(const struct plan *plan, uint64_t member)
+{
+    __builtin_prefetch(plan->member_table + member * plan->member_width);
+}
 
 /* Zeroed memory that lives as long as the plan; NULL without memory. */
 void *plan_alloc(struct plan *plan, size_t count, size_t size);

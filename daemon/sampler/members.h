@@ -29,18 +29,27 @@ static inline uint64_t divide(uint64_t value, uint64_t by, uint64_t *rest)
     return quotient;
 }
 
+/* Numbers in their classes, permuted under first[], become members. */
+static inline void members_finish(const struct plan *plan, struct draw_block *block)
+{
+    lanes_permute(block->member, block->size, block->first, block->n, &block->walk);
+    for (uint32_t k = 0; k < block->n; k++) {
+        block->member[k] += plan->index->start[block->class[k]];
+        member_prefetch(plan, block->member[k]);
+    }
+}
+
 /* On entry member[] holds ordinals J; on return members, and repeat[] the pass. */
-static inline void members_permuted(const struct class_index *index, uint64_t key,
-                                    struct draw_block *block)
+static inline void members_permuted(const struct plan *plan, uint64_t key, struct draw_block *block)
 {
     for (uint32_t k = 0; k < block->n; k++) {
-        block->size[k] = class_size(index, block->class[k]);
+        block->size[k] = class_size(plan->index, block->class[k]);
         block->draw[k] = divide(block->member[k], block->size[k], &block->member[k]);
         block->repeat[k] = (uint32_t)block->draw[k];
     }
     lanes_numbers(key, KEY_MEMBER, block->draw, block->class, block->first, block->second,
                   block->n);
-    lanes_permute(block->member, block->size, block->first, block->n, &block->walk);
+    members_finish(plan, block);
 }
 
 #endif

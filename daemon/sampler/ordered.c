@@ -32,13 +32,14 @@ static void ordered_resolve(const struct plan *plan, const struct draw_step *at,
     for (uint32_t k = 0; k < block->n; k++) {
         uint32_t place = tables->place[block->first[k]];
         uint32_t c = cuts_find(&tables->classes, place);
-        uint64_t ordinal = place - start[c];
         block->class[k] = c;
-        block->member[k] =
-            ordinal + (tables->fresh ? block->second[k] * class_size(plan->index, c) : 0);
+        block->member[k] = place;
+        if (tables->fresh)
+            block->member[k] += block->second[k] * class_size(plan->index, c) - start[c];
+        member_prefetch(plan, place);
     }
     if (tables->fresh)
-        members_permuted(plan->index, at->epoch_key, block);
+        members_permuted(plan, at->epoch_key, block);
 }
 
 static const double *ordered_shares(const struct plan *plan, uint64_t epoch, bool head)

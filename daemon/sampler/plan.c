@@ -76,6 +76,15 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
         return PLAN_NO_MEMORY;
     atomic_init(&plan->users, 1);
     plan->index = in->index;
+    if (in->index->member32) {
+        plan->member_table = (const char *)in->index->member32;
+        plan->member_width = sizeof *in->index->member32;
+    } else if (in->index->member64) {
+        plan->member_table = (const char *)in->index->member64;
+        plan->member_width = sizeof *in->index->member64;
+    } else {
+        plan->member_table = (const char *)in->index->start; /* some address */
+    }
     plan->seed = in->seed;
     plan->revision = in->revision;
     plan->batch_size = in->batch_size;
@@ -217,27 +226,21 @@ static void fill_draws(const struct plan *plan, const struct draw_step *at,
     }
 }
 
-static void gather_index(const struct class_index *index, struct draw_block *block, uint64_t *out)
+static void gather_index(const struct class_index *index, const struct draw_block *block,
+                         uint64_t *out)
 {
-    uint64_t *at = block->first;
-    if (index->first) {
-        for (uint32_t k = 0; k < block->n; k++)
-            out[block->place[k]] = index->first[block->class[k]] + block->member[k];
-        return;
-    }
-    for (uint32_t k = 0; k < block->n; k++)
-        at[k] = index->start[block->class[k]] + block->member[k];
     if (index->member32) {
         for (uint32_t k = 0; k < block->n; k++)
-            __builtin_prefetch(&index->member32[at[k]]);
+            out[block->place[k]] = index->member32[block->member[k]];
+    } else if (index->member64) {
         for (uint32_t k = 0; k < block->n; k++)
-            out[block->place[k]] = index->member32[at[k]];
-        return;
+            out[block->place[k]] = index->member64[block->member[k]];
+    } else {
+        for (uint32_t k = 0; k < block->n; k++) {
+            uint32_t c = block->class[k];
+            out[block->place[k]] = index->first[c] + (block->member[k] - index->start[c]);
+        }
     }
-    for (uint32_t k = 0; k < block->n; k++)
-        __builtin_prefetch(&index->member64[at[k]]);
-    for (uint32_t k = 0; k < block->n; k++)
-        out[block->place[k]] = index->member64[at[k]];
 }
 
 static void fill_columns(const struct plan *plan, const struct plan_slice *slice,

@@ -165,7 +165,7 @@ static void quota_resolve(const struct plan *plan, const struct draw_step *at,
         block->class[k] = c;
         block->member[k] = ordinal0 + block->draw[k];
     }
-    members_permuted(plan->index, key_derive(plan->seed, KEY_REVISION, 0, plan->revision), block);
+    members_permuted(plan, key_derive(plan->seed, KEY_REVISION, 0, plan->revision), block);
 }
 
 /* ---- building ---- */

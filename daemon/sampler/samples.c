@@ -19,17 +19,15 @@ static void samples_resolve(const struct plan *plan, const struct draw_step *at,
                             struct draw_block *block)
 {
     const struct samples_tables *tables = plan->tables;
-    const uint64_t *start = plan->index->start;
     const unsigned below = 63 - tables->alias.bits;
     lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second,
                   block->n);
     for (uint32_t k = 0; k < block->n; k++)
         __builtin_prefetch(&tables->alias.bucket[block->first[k] >> 1 >> below]);
     for (uint32_t k = 0; k < block->n; k++) {
-        uint64_t place = alias_draw(&tables->alias, block->first[k]);
-        uint32_t c = cuts_find(&tables->classes, place);
-        block->class[k] = c;
-        block->member[k] = place - start[c];
+        block->member[k] = alias_draw(&tables->alias, block->first[k]);
+        member_prefetch(plan, block->member[k]);
+        block->class[k] = cuts_find(&tables->classes, block->member[k]);
     }
 }
 
@@ -43,8 +41,7 @@ static void samples_probability(const struct plan *plan, struct draw_block *bloc
 {
     const struct samples_tables *tables = plan->tables;
     for (uint32_t k = 0; k < block->n; k++)
-        out[block->place[k]] =
-            tables->probability[plan->index->start[block->class[k]] + block->member[k]];
+        out[block->place[k]] = tables->probability[block->member[k]];
 }
 
 static void samples_coverage(const struct plan *plan, uint64_t epoch, uint64_t draws, double *out)

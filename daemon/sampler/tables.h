@@ -58,7 +58,9 @@ static inline uint64_t alias_draw(const struct alias *alias, uint64_t number)
     unsigned below = 63 - alias->bits;
     uint64_t item = x >> below;
     const struct alias_bucket *bucket = &alias->bucket[item];
-    return (x & ((1ull << below) - 1)) < bucket->threshold ? item : bucket->other;
+    /* Which of the two is as good as random, so no processor could guess a branch. */
+    uint64_t other = -(uint64_t)((x & ((1ull << below) - 1)) >= bucket->threshold);
+    return item ^ ((item ^ bucket->other) & other);
 }
 
 #endif
