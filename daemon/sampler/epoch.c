@@ -22,18 +22,17 @@ struct epoch_tables {
 static void order_slots(const struct plan *plan, const struct draw_step *at,
                         struct draw_block *block)
 {
-    uint64_t key = 0, keyed_pass = UINT64_MAX;
-    for (uint32_t k = 0; k < block->n; k++) {
-        uint64_t pass = divide(block->draw[k], plan->draws, &block->draw[k]);
-        if (pass != keyed_pass) {
-            key = key_derive(at->epoch_key, KEY_ORDER, pass, 0);
-            keyed_pass = pass;
-        }
-        block->first[k] = key;
-        block->second[k] = pass;
-        block->size[k] = plan->draws;
+    for (uint32_t k = 0; k < block->n; k++)
+        block->second[k] = divide(block->draw[k], plan->draws, &block->draw[k]);
+    /* All of one pass, as good as always: it is longer than a block, but for very small datasets.
+     */
+    for (uint32_t from = 0, to; from < block->n; from = to) {
+        uint64_t pass = block->second[from];
+        for (to = from + 1; to < block->n && block->second[to] == pass;)
+            to++;
+        lanes_permute_one(block->draw + from, plan->draws,
+                          key_derive(at->epoch_key, KEY_ORDER, pass, 0), to - from, &block->walk);
     }
-    lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
 }
 
 /* Ordinals at or beyond `kept` are drawn uniformly from their class. second[] says which. */

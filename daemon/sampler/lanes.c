@@ -136,6 +136,44 @@ void lanes_numbers(uint64_t key, enum key_purpose purpose, const uint64_t *a, co
     path()->numbers(key, (uint32_t)purpose, a, b, first, second, n);
 }
 
+static void walk_begin(struct lanes_walk *w, uint32_t at, uint64_t value, unsigned bits)
+{
+    unsigned left_bits = bits / 2, right_bits = bits - left_bits;
+    w->left[at] = (uint32_t)(value >> right_bits);
+    w->right[at] = (uint32_t)(value & ((1ull << right_bits) - 1));
+    w->left_shift[at] = 32 - left_bits;
+    w->right_shift[at] = 32 - right_bits;
+}
+
+/* Lanes that have arrived drop out; the others close up and walk on. */
+static void walk(struct lanes_walk *w, uint32_t n, uint64_t *value, const uint64_t *size,
+                 uint64_t same_size)
+{
+    const struct lanes_path *p = path();
+    while (n) {
+        p->rounds(w, n);
+        uint32_t walking = 0;
+        for (uint32_t k = 0; k < n; k++) {
+            uint32_t lane = w->lane[k];
+            uint64_t x = (uint64_t)w->left[k] << (32 - w->right_shift[k]) | w->right[k];
+            value[lane] = x;
+            w->walking[walking] = k;
+            walking += x >= (size ? size[lane] : same_size);
+        }
+        n = walking;
+        for (uint32_t k = 0; k < n; k++) {
+            uint32_t from = w->walking[k];
+            w->left[k] = w->left[from];
+            w->right[k] = w->right[from];
+            w->left_shift[k] = w->left_shift[from];
+            w->right_shift[k] = w->right_shift[from];
+            w->low_key[k] = w->low_key[from];
+            w->high_key[k] = w->high_key[from];
+            w->lane[k] = w->lane[from];
+        }
+    }
+}
+
 void lanes_permute(uint64_t *value, const uint64_t *size, const uint64_t *key, uint32_t n,
                    struct lanes_walk *w)
 {
@@ -145,34 +183,28 @@ void lanes_permute(uint64_t *value, const uint64_t *size, const uint64_t *key, u
             value[k] = permute_tiny(value[k], size[k], key[k]);
             continue;
         }
-        unsigned bits = permute_bits(size[k]);
-        unsigned left_bits = bits / 2, right_bits = bits - left_bits;
-        w->left[walking] = (uint32_t)(value[k] >> right_bits);
-        w->right[walking] = (uint32_t)(value[k] & ((1ull << right_bits) - 1));
-        w->left_shift[walking] = 32 - left_bits;
-        w->right_shift[walking] = 32 - right_bits;
+        walk_begin(w, walking, value[k], permute_bits(size[k]));
         w->low_key[walking] = (uint32_t)key[k];
         w->high_key[walking] = (uint32_t)(key[k] >> 32);
         w->lane[walking++] = k;
     }
-    /* Lanes that have arrived drop out; the others close up and walk on. */
-    const struct lanes_path *p = path();
-    while (walking) {
-        uint32_t before = walking;
-        p->rounds(w, before);
-        walking = 0;
-        for (uint32_t k = 0; k < before; k++) {
-            uint32_t lane = w->lane[k];
-            uint64_t x = (uint64_t)w->left[k] << (32 - w->right_shift[k]) | w->right[k];
-            value[lane] = x;
-            w->left[walking] = w->left[k];
-            w->right[walking] = w->right[k];
-            w->left_shift[walking] = w->left_shift[k];
-            w->right_shift[walking] = w->right_shift[k];
-            w->low_key[walking] = w->low_key[k];
-            w->high_key[walking] = w->high_key[k];
-            w->lane[walking] = lane;
-            walking += x >= size[lane];
-        }
+    walk(w, walking, value, size, 0);
+}
+
+void lanes_permute_one(uint64_t *value, uint64_t size, uint64_t key, uint32_t n,
+                       struct lanes_walk *w)
+{
+    if (size <= PERMUTE_TINY) {
+        for (uint32_t k = 0; k < n; k++)
+            value[k] = permute_tiny(value[k], size, key);
+        return;
     }
+    unsigned bits = permute_bits(size);
+    for (uint32_t k = 0; k < n; k++) {
+        walk_begin(w, k, value[k], bits);
+        w->low_key[k] = (uint32_t)key;
+        w->high_key[k] = (uint32_t)(key >> 32);
+        w->lane[k] = k;
+    }
+    walk(w, n, value, NULL, size);
 }

@@ -19,7 +19,7 @@ struct lanes_walk {
     uint32_t right[LANES];
     uint32_t left_shift[LANES], right_shift[LANES];
     uint32_t low_key[LANES], high_key[LANES];
-    uint32_t lane[LANES];
+    uint32_t lane[LANES], walking[LANES];
 };
 
 /* key_numbers(key, purpose, a[k], b[k]) for each lane below n. The arrays have room for LANES
@@ -30,6 +30,10 @@ void lanes_numbers(uint64_t key, enum key_purpose purpose, const uint64_t *a, co
  */
 void lanes_permute(uint64_t *value, const uint64_t *size, const uint64_t *key, uint32_t n,
                    struct lanes_walk *walk);
+
+/* The same where all lanes have one permutation. */
+void lanes_permute_one(uint64_t *value, uint64_t size, uint64_t key, uint32_t n,
+                       struct lanes_walk *walk);
 
 /* The vector code in use, and for tests all that this processor can run. */
 struct lanes_path {

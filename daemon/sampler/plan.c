@@ -202,12 +202,9 @@ static void fill_positions(struct draw_block *block, const struct slice_runs *ru
 /* Batches whose positions are ordered by class are put in random order. */
 static void shuffle_places(struct draw_block *block, uint64_t key, uint32_t count)
 {
-    for (uint32_t k = 0; k < block->n; k++) {
+    for (uint32_t k = 0; k < block->n; k++)
         block->draw[k] = block->place[k];
-        block->size[k] = count;
-        block->first[k] = key;
-    }
-    lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
+    lanes_permute_one(block->draw, count, key, block->n, &block->walk);
     for (uint32_t k = 0; k < block->n; k++)
         block->place[k] = (uint32_t)block->draw[k];
 }

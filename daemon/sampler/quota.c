@@ -109,13 +109,10 @@ static uint64_t points_below(const struct quota_grid *grid, uint64_t start, uint
 static void choose_tail(const struct plan *plan, const struct draw_step *at,
                         struct draw_block *block)
 {
-    uint64_t key = key_derive(at->step_key, KEY_TAIL, 0, 0);
-    for (uint32_t k = 0; k < block->n; k++) {
+    for (uint32_t k = 0; k < block->n; k++)
         block->draw[k] = block->position[k];
-        block->size[k] = plan->batch_size;
-        block->first[k] = key;
-    }
-    lanes_permute(block->draw, block->size, block->first, block->n, &block->walk);
+    lanes_permute_one(block->draw, plan->batch_size, key_derive(at->step_key, KEY_TAIL, 0, 0),
+                      block->n, &block->walk);
 }
 
 /* The ordinals of a class go on from epoch to epoch of a revision. */
