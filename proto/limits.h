@@ -21,7 +21,7 @@
 #define EVD_MAX_NAME    128u                /* bytes of UTF-8 in a dataset, job or class name */
 #define EVD_MAX_CLASSES (1u << 20)          /* classes of a dataset */
 #define EVD_MAX_SAMPLES (UINT64_C(1) << 40) /* samples of a dataset */
-#define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats and job.stats */
+#define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats, job.stats, job.preview */
 
 /* Jobs and streams. */
 #define EVD_MAX_BATCH      65536u /* indices in a global batch */

@@ -37,6 +37,7 @@
     M(dataset_drop, "dataset.drop")                                                                \
     M(job_create, "job.create")                                                                    \
     M(job_update, "job.update")                                                                    \
+    M(job_preview, "job.preview")                                                                  \
     M(job_list, "job.list")                                                                        \
     M(job_info, "job.info")                                                                        \
     M(job_stats, "job.stats")                                                                      \
@@ -77,6 +78,12 @@
 #define EVD_FIELDS_job_update(F, m)                                                                \
     F(m, str, job, REQUIRED) F(m, obj, strategy, REQUIRED) F(m, str, when, OPTIONAL)               \
     F(m, u64, epoch, OPTIONAL) F(m, u64, step, OPTIONAL)
+/* Of `job`, or, as for job.create, of `dataset`, `batch_size` and what goes with them. */
+#define EVD_FIELDS_job_preview(F, m)                                                               \
+    F(m, str, job, OPTIONAL) F(m, str, dataset, OPTIONAL) F(m, u32, version, OPTIONAL)             \
+    F(m, obj, strategy, REQUIRED) F(m, u32, batch_size, OPTIONAL) F(m, u64, seed, OPTIONAL)        \
+    F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, str, last_batch, OPTIONAL)      \
+    F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_job_list(F, m)
 #define EVD_FIELDS_job_info(F, m) F(m, str, job, REQUIRED)
 #define EVD_FIELDS_job_stats(F, m)                                                                 \

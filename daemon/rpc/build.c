@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "rpc/strategy_codec.h"
 
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err)
@@ -11,11 +12,24 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
     return error_set(err, EVD_E_STRATEGY, refused->detail, "%s", refused->message);
 }
 
+/* Processor time of this thread: what a build costs, whatever else the machine does. */
+static double thread_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 static void build_run(struct rpc_work *work)
 {
     struct build *build = (struct build *)work;
+    double started = thread_ms();
 
     build->code = plan_build(&build->plan, &build->input, &build->refused);
+    build->milliseconds = thread_ms() - started;
+    if (build->code == PLAN_OK && build->study)
+        build->study(build);
 }
 
 /* The author, and the strategy as it will be recorded. */
@@ -36,23 +50,28 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
     return EVD_OK;
 }
 
-int build_start(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
-                uint32_t revision, void (*built)(struct rpc_work *), struct build **out)
+struct build *build_new(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
+                        uint32_t revision)
 {
-    struct rpc *rpc = call->rpc;
     struct build *build = calloc(1, sizeof(*build));
-    int code;
 
-    if (!build)
-        return rpc_no_memory(&call->err);
+    call->err.code = EVD_OK;
+    if (!build) {
+        rpc_no_memory(&call->err);
+        return NULL;
+    }
     if (strategy_decode(strategy, entry->dataset, &build->strategy, &call->err) != EVD_OK) {
         free(build);
-        return call->err.code;
+        return NULL;
     }
     build->entry = entry;
     entry_ref(entry);
-    if (record_prepare(build, call->session->client, &call->err) != EVD_OK)
-        goto fail;
+    build->ticket = ticket_keep(call);
+    if (record_prepare(build, call->session->client, &call->err) != EVD_OK) {
+        session_unref(build->ticket.session);
+        build_free(build);
+        return NULL;
+    }
     build->input = (struct plan_input){
         .index = &entry->dataset->index,
         .strategy = &build->strategy,
@@ -61,27 +80,41 @@ int build_start(struct call *call, struct job_entry *entry, const msgpack_object
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
     };
+    return build;
+}
+
+int build_send(struct build *build, void (*built)(struct rpc_work *), struct evd_error *err)
+{
+    const struct rpc_host *host = &build->entry->rpc->host;
+    int code;
+
     build->work.run = build_run;
     build->work.done = built;
-    build->ticket = ticket_keep(call);
-    *out = build;
-    code = rpc->host.work(rpc->host.arg, &build->work);
+    code = host->work(host->arg, &build->work);
     if (code == EVD_OK)
         return EVD_OK;
     session_unref(build->ticket.session);
-    error_set(&call->err, code, "", "no thread could be had for building the plan: try again");
-fail:
     build_free(build);
-    return call->err.code;
+    return error_set(err, code, "", "no thread could be had for building the plan: try again");
 }
 
-int build_result(const struct build *build, struct evd_error *err)
+int build_check(const struct build *build, struct evd_error *err)
 {
+    struct job_entry *entry = build->entry;
+    int code = EVD_OK;
+
     if (build->code != PLAN_OK)
         return plan_error(build->code, &build->refused, err);
-    if (!rpc_stream_prepare(build->entry->rpc, build->plan) || !entry_reserve(build->entry))
+    if (!rpc_stream_prepare(entry->rpc, build->plan) || !entry_reserve(entry))
         return rpc_no_memory(err);
-    return EVD_OK;
+    if (plan_epoch(build->plan, 0).steps == 0)
+        return error_set(err, EVD_E_STRATEGY, "batch_size",
+                         "with this strategy an epoch has not one whole batch of %u: take a "
+                         "smaller batch_size or another strategy",
+                         entry->config.batch_size);
+    for (struct stream *s = entry->streams; code == EVD_OK && s; s = s->next)
+        code = rpc_stream_columns(entry, s->format.columns, build->plan, err);
+    return code;
 }
 
 void build_fail(struct build *build, const struct evd_error *err)
@@ -95,6 +128,7 @@ void build_free(struct build *build)
     strategy_fini(&build->strategy);
     plan_unref(build->plan);
     revision_fini(&build->record);
+    preview_free(build->preview);
     entry_unref(build->entry);
     free(build);
 }

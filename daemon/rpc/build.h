@@ -1,13 +1,25 @@
 /*
  * Builds: a strategy from a request on its way to a plan and into the records of a job.
  *
- *     build_start -> run (pool thread) -> built (loop thread) -> stored -> answered
+ *     build_new, build_send -> run (pool thread) -> built (loop thread) -> stored -> answered
+ *
+ * job.create, job.update and job.preview all go this way as far as build_check, so that they refuse
+ * the same things in the same words.
  */
 #ifndef RPC_BUILD_H
 #define RPC_BUILD_H
 
 #include "rpc/core.h"
 #include "sampler/strategy.h"
+
+/* What a job is created with, beside its name, dataset and strategy; what is not given is zero. */
+struct job_terms {
+    struct evd_str mode, last_batch;
+    uint32_t batch_size, world_size;
+    uint64_t seed;
+};
+/* Into the entry's config, last_batch and seed, with defaults; BAD_VALUE or LIMIT. */
+int job_terms_take(struct job_entry *entry, const struct job_terms *terms, struct evd_error *err);
 
 /* When an update begins. */
 struct moment {
@@ -21,21 +33,28 @@ struct build {
     struct job_entry *entry; /* held */
     struct strategy strategy;
     struct plan_input input;
-    struct plan *plan; /* when built; until a job takes it */
-    int code;          /* of plan_build */
+    struct plan *plan;   /* when built; until a job takes it */
+    int code;            /* of plan_build */
+    double milliseconds; /* of processor time that it took */
     struct sampler_error refused;
     struct revision
         record; /* what will be recorded; author and strategy are there from the start */
     struct store_op op;
     struct moment moment; /* job.update */
+    /* job.preview: called on the pool thread when there is a plan. */
+    void (*study)(struct build *build);
+    struct preview *preview;
 };
 
-/* Decodes the strategy and has its plan built as that revision; then `built` is called with the
- * work. On an error the caller still owes the answer and nothing was started. */
-int build_start(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
-                uint32_t revision, void (*built)(struct rpc_work *), struct build **out);
-/* EVD_OK, or why there is no plan. */
-int build_result(const struct build *build, struct evd_error *err);
+/* Decodes the strategy, to be built as that revision. NULL with call->err, which is then the
+ * caller's to answer. */
+struct build *build_new(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
+                        uint32_t revision);
+/* Has the plan built; then `built` is called with the work. On an error the build is gone and the
+ * caller still owes the answer. */
+int build_send(struct build *build, void (*built)(struct rpc_work *), struct evd_error *err);
+/* EVD_OK, or why the job cannot go on with this plan, or has none. */
+int build_check(const struct build *build, struct evd_error *err);
 /* Answers with the error; ends the build. */
 void build_fail(struct build *build, const struct evd_error *err);
 /* Ends it when the ticket was answered. */
@@ -57,6 +76,8 @@ struct plan_base plan_base_of(const struct job_entry *entry);
 /* Builds a recorded revision's plan again; EVD_E_STORE if it is not what it was. Any thread. */
 int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
                   uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
+
+void preview_free(struct preview *preview); /* NULL is fine */
 
 /* PLAN_REFUSED and PLAN_NO_MEMORY as an error of the protocol. */
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);

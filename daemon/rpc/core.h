@@ -177,6 +177,8 @@ void datasets_remove(struct rpc *rpc, struct dataset_entry *entry);
 struct job_entry *entry_find(struct rpc *rpc, struct evd_str name);
 /* A job that serves: NULL and NOT_FOUND, CONFLICT or why it failed. */
 struct job_entry *entry_find_live(struct rpc *rpc, struct evd_str name, struct evd_error *err);
+/* A new entry outside the table, for the caller to entry_unref; NULL without memory. */
+struct job_entry *entry_new(struct rpc *rpc, struct evd_str name, struct dataset *dataset);
 /* A new entry in the table, its name reserved; NULL without memory. */
 struct job_entry *entry_insert(struct rpc *rpc, struct evd_str name, struct dataset *dataset);
 /* Out of the table; freed when nobody holds it. */

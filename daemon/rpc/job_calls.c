@@ -5,97 +5,7 @@
 #include "rpc/build.h"
 #include "rpc/replies.h"
 
-static const char *const mode_words[] = {[JOB_SHARED] = "shared", [JOB_RANKED] = "ranked"};
-static const char *const last_words[] = {
-    [LAST_SHORT] = "short", [LAST_DROP] = "drop", [LAST_PAD] = "pad"};
-
-const char *job_mode_word(enum job_mode mode)
-{
-    return mode_words[mode];
-}
-
-const char *job_last_word(enum last_batch last)
-{
-    return last_words[last];
-}
-
-int job_words_parse(struct evd_str mode, struct evd_str last, struct job_entry *entry,
-                    struct evd_error *err)
-{
-    if (str_is(mode, "shared"))
-        entry->config.mode = JOB_SHARED;
-    else if (str_is(mode, "ranked"))
-        entry->config.mode = JOB_RANKED;
-    else
-        return error_set(err, EVD_E_BAD_VALUE, "mode", "\"mode\" must be \"shared\" or \"ranked\"");
-    for (size_t i = 0; i < sizeof(last_words) / sizeof(last_words[0]); i++) {
-        if (str_is(last, last_words[i])) {
-            entry->last_batch = (enum last_batch)i;
-            return EVD_OK;
-        }
-    }
-    return error_set(err, EVD_E_BAD_VALUE, "last_batch",
-                     "\"last_batch\" must be \"short\", \"drop\" or \"pad\"");
-}
-
-static struct evd_str literal(const char *text)
-{
-    return (struct evd_str){text, (uint32_t)strlen(text)};
-}
-
 /* ---- job.create ---- */
-
-static int sizes_check(const struct params_job_create *p, const struct job_entry *entry,
-                       struct evd_error *err)
-{
-    if (p->batch_size == 0)
-        return error_set(err, EVD_E_BAD_VALUE, "batch_size", "\"batch_size\" must be at least 1");
-    if (p->batch_size > EVD_MAX_BATCH)
-        return error_set(err, EVD_E_LIMIT, "batch_size",
-                         "\"batch_size\" is %u, at most %u are allowed", p->batch_size,
-                         EVD_MAX_BATCH);
-    if (p->has_seed && p->seed > EVD_MAX_SEED)
-        return error_set(err, EVD_E_LIMIT, "seed", "\"seed\" must be below 2^63");
-    if (!p->has_world_size || p->world_size == 0)
-        return EVD_OK;
-    if (entry->config.mode == JOB_SHARED)
-        return error_set(err, EVD_E_BAD_VALUE, "world_size",
-                         "a shared job has no world_size: leave it out, or use mode \"ranked\"");
-    if (p->world_size > EVD_MAX_WORLD)
-        return error_set(err, EVD_E_LIMIT, "world_size",
-                         "\"world_size\" is %u, at most %u are allowed", p->world_size,
-                         EVD_MAX_WORLD);
-    if (p->batch_size % p->world_size != 0)
-        return error_set(
-            err, EVD_E_BAD_VALUE, "world_size",
-            "world_size %u does not divide batch_size %u: every rank gets an equal part "
-            "of each batch",
-            p->world_size, p->batch_size);
-    return EVD_OK;
-}
-
-static int entry_fill(struct job_entry *entry, const struct params_job_create *p,
-                      struct evd_error *err)
-{
-    struct evd_str mode = p->has_mode ? p->mode : literal("shared");
-    struct evd_str last = p->has_last_batch        ? p->last_batch
-                          : str_is(mode, "ranked") ? literal("drop")
-                                                   : literal("short");
-
-    if (job_words_parse(mode, last, entry, err) != EVD_OK || sizes_check(p, entry, err) != EVD_OK)
-        return err->code;
-    if (entry->config.mode == JOB_RANKED && entry->last_batch == LAST_SHORT)
-        return error_set(
-            err, EVD_E_BAD_VALUE, "last_batch",
-            "a ranked job cannot end an epoch with a short batch, since every rank gets "
-            "an equal part: use \"drop\" or \"pad\"");
-    entry->config.batch_size = p->batch_size;
-    entry->config.world_size = p->world_size;
-    entry->seed = p->seed;
-    entry->created = entry->rpc->host.wall(entry->rpc->host.arg);
-    entry->id = entry->rpc->next_id++;
-    return EVD_OK;
-}
 
 static void create_fail(struct build *build, const struct evd_error *err)
 {
@@ -173,7 +83,7 @@ static void create_built(struct rpc_work *work)
     struct plan *plan = build->plan;
     struct evd_error err;
 
-    if (build_result(build, &err) != EVD_OK) {
+    if (build_check(build, &err) != EVD_OK) {
         create_fail(build, &err);
         return;
     }
@@ -194,6 +104,13 @@ int do_job_create(struct call *call, const struct params_job_create *p)
     struct rpc *rpc = call->rpc;
     struct dataset *dataset;
     struct job_entry *entry;
+    const struct job_terms terms = {
+        .mode = p->mode,
+        .last_batch = p->last_batch,
+        .batch_size = p->batch_size,
+        .world_size = p->world_size,
+        .seed = p->seed,
+    };
     struct build *build;
 
     if (name_check(p->name, "name", &call->err) != EVD_OK)
@@ -212,8 +129,11 @@ int do_job_create(struct call *call, const struct params_job_create *p)
     entry = entry_insert(rpc, p->name, dataset);
     if (!entry)
         return rpc_no_memory(&call->err);
-    if (entry_fill(entry, p, &call->err) != EVD_OK ||
-        build_start(call, entry, p->strategy, 0, create_built, &build) != EVD_OK) {
+    entry->created = rpc->host.wall(rpc->host.arg);
+    entry->id = rpc->next_id++;
+    if (job_terms_take(entry, &terms, &call->err) != EVD_OK ||
+        !(build = build_new(call, entry, p->strategy, 0)) ||
+        build_send(build, create_built, &call->err) != EVD_OK) {
         entry_remove(entry);
         return call->err.code;
     }
@@ -299,11 +219,8 @@ static void update_built(struct rpc_work *work)
         .token = 1, /* there is one update at a time */
     };
     struct evd_error err;
-    int code = build_result(build, &err);
 
-    for (struct stream *s = entry->streams; code == EVD_OK && s; s = s->next)
-        code = rpc_stream_columns(entry, s->format.columns, build->plan, &err);
-    if (code != EVD_OK) {
+    if (build_check(build, &err) != EVD_OK) {
         update_fail(build, &err);
         return;
     }
@@ -351,10 +268,13 @@ int do_job_update(struct call *call, const struct params_job_update *p)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);
-    if (build_start(call, entry, p->strategy, job_next_revision(entry->job), update_built,
-                    &build) != EVD_OK)
+    build = build_new(call, entry, p->strategy, job_next_revision(entry->job));
+    if (!build)
         return call->err.code;
     build->moment = moment;
     entry->update = build;
-    return EVD_OK;
+    if (build_send(build, update_built, &call->err) == EVD_OK)
+        return EVD_OK;
+    entry->update = NULL;
+    return call->err.code;
 }

@@ -15,8 +15,7 @@ static void pack_hex(msgpack_packer *pk, const char *key, uint64_t value)
     pack_key_cstr(pk, key, hex);
 }
 
-/* A packed value as it is. */
-static void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n)
+void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n)
 {
     pack_cstr(pk, key);
     pk->callback(pk->data, bytes, n);

@@ -7,6 +7,8 @@
 #include "dataset/weights.h"
 #include "rpc/core.h"
 
+/* A packed value as it is. */
+void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n);
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset);
 void reply_job(msgpack_packer *pk, const struct job_entry *entry);
 void reply_job_row(msgpack_packer *pk, const struct job_entry *entry); /* of job.list */

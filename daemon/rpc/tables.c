@@ -154,6 +154,22 @@ struct job_entry *entry_find_live(struct rpc *rpc, struct evd_str name, struct e
     return NULL;
 }
 
+struct job_entry *entry_new(struct rpc *rpc, struct evd_str name, struct dataset *dataset)
+{
+    struct job_entry *entry = calloc(1, sizeof(*entry));
+
+    if (!entry)
+        return NULL;
+    entry->rpc = rpc;
+    entry->refs = 1;
+    rpc_name_copy(entry->name, name);
+    entry->name_len = name.len;
+    entry->dataset = dataset;
+    if (dataset)
+        dataset->users++;
+    return entry;
+}
+
 struct job_entry *entry_insert(struct rpc *rpc, struct evd_str name, struct dataset *dataset)
 {
     struct job_entry **grown =
@@ -164,16 +180,9 @@ struct job_entry *entry_insert(struct rpc *rpc, struct evd_str name, struct data
     if (!grown)
         return NULL;
     rpc->jobs = grown;
-    entry = calloc(1, sizeof(*entry));
+    entry = entry_new(rpc, name, dataset);
     if (!entry)
         return NULL;
-    entry->rpc = rpc;
-    entry->refs = 1;
-    rpc_name_copy(entry->name, name);
-    entry->name_len = name.len;
-    entry->dataset = dataset;
-    if (dataset)
-        dataset->users++;
     while (at > 0 && compare(grown[at - 1]->name, name) > 0)
         at--;
     memmove(&grown[at + 1], &grown[at], (rpc->job_count - at) * sizeof(struct job_entry *));
