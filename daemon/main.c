@@ -10,7 +10,6 @@
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 enum { OPTION_MAX_CONNECTIONS = 256, OPTION_READY_FD };
 
-const char *argp_program_version = "evendrawd " EVD_VERSION;
 
 static const char doc[] =
     "Serves class-balanced batches of sample indices to data-loader workers."
@@ -110,6 +109,8 @@ int main(int argc, char **argv)
     struct evd_error err;
     int rc = EVD_OK;
 
+    /* Assigned, not defined: a definition would be hidden from the C library. */
+    argp_program_version = "evendrawd " EVD_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &config);
     if (config.address_count == 0) {

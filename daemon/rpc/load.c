@@ -218,7 +218,7 @@ static int restore_revision(struct job_entry *entry, const struct revision *reco
                             struct evd_error *err)
 {
     struct plan_base base = plan_base_of(entry);
-    struct plan *plan;
+    struct plan *plan = NULL;
     int code;
 
     if (revision_plan(&base, record->strategy, record->strategy_bytes, record->number,

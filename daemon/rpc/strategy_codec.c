@@ -308,7 +308,7 @@ static int decode_params(struct strategy *strategy, const msgpack_object *object
 int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
                     struct strategy *out, struct evd_error *err)
 {
-    const struct strategy_kind *kind;
+    const struct strategy_kind *kind = NULL;
 
     if (!object || object->type == MSGPACK_OBJECT_NIL) {
         strategy_init(out, strategy_find("uniform", strlen("uniform")), dataset->index.classes);
