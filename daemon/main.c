@@ -10,7 +10,6 @@
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 enum { OPTION_MAX_CONNECTIONS = 256, OPTION_READY_FD };
 
-
 static const char doc[] =
     "Serves class-balanced batches of sample indices to data-loader workers."
     "\v"
