@@ -63,6 +63,18 @@ static void members_fixed(const struct plan *plan, uint64_t key, struct draw_blo
     members_finish(plan, block);
 }
 
+/* Slots are members, since classes have as many of both. */
+static void resolve_plain(const struct plan *plan, const struct epoch_tables *tables,
+                          struct draw_block *block)
+{
+    for (uint32_t k = 0; k < block->n; k++) {
+        block->member[k] = block->draw[k];
+        member_prefetch(plan, block->member[k]);
+        block->class[k] = cuts_find(&tables->cuts, block->draw[k]);
+        block->repeat[k] = (uint32_t)block->second[k];
+    }
+}
+
 static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
                           struct draw_block *block)
 {
@@ -71,6 +83,10 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
     uint64_t ordinal[LANES];
     uint8_t free_draw[LANES];
     order_slots(plan, at, block);
+    if (tables->plain) {
+        resolve_plain(plan, tables, block);
+        return;
+    }
     for (uint32_t k = 0; k < block->n; k++) {
         uint32_t c = cuts_find(&tables->cuts, block->draw[k]);
         uint64_t j = block->draw[k] - cut[c];
@@ -79,15 +95,6 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
         ordinal[k] = tables->offset[c] + pass * (cut[c + 1] - cut[c]) + j;
         free_draw[k] = j >= tables->kept[c];
         block->member[k] = free_draw[k] ? 0 : tables->offset[c] + pass * tables->kept[c] + j;
-    }
-    if (tables->plain) {
-        for (uint32_t k = 0; k < block->n; k++) {
-            /* Slots are members, since classes have as many of both. */
-            block->member[k] = block->draw[k];
-            member_prefetch(plan, block->member[k]);
-            block->repeat[k] = (uint32_t)block->second[k];
-        }
-        return;
     }
     uint64_t key = tables->fixed ? key_derive(plan->seed, KEY_FIXED, 0, 0) : at->epoch_key;
     if (tables->permuted && tables->fixed)

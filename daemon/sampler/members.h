@@ -12,6 +12,10 @@
  * off by at most one for values below 2^52, and put right. */
 static inline uint64_t divide(uint64_t value, uint64_t by, uint64_t *rest)
 {
+    if (value < by) {
+        *rest = value;
+        return 0;
+    }
     if (__builtin_expect((value | by) >> 52 != 0, 0)) {
         *rest = value % by;
         return value / by;

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "sampler/internal.h"
 #include "sampler/members.h"
 
@@ -74,12 +75,29 @@ struct arrival {
     uint32_t place;
 };
 
-static int arrival_order(const void *a, const void *b)
+/* By time; of equals, as they stood. Times are positive, so their bits are in the same order. */
+static void sort_arrivals(struct arrival *arrivals, struct arrival *spare, uint64_t n)
 {
-    const struct arrival *x = a, *y = b;
-    if (x->time != y->time)
-        return x->time < y->time ? -1 : 1;
-    return x->place < y->place ? -1 : x->place > y->place;
+    enum { BITS = 11, DIGIT = 1 << BITS };
+    for (unsigned shift = 0; shift < 64; shift += BITS) {
+        uint64_t at[DIGIT] = {0}, sum = 0, bits;
+        for (uint64_t i = 0; i < n; i++) {
+            memcpy(&bits, &arrivals[i].time, sizeof bits);
+            at[bits >> shift & (DIGIT - 1)]++;
+        }
+        for (uint32_t d = 0; d < DIGIT; d++) {
+            uint64_t count = at[d];
+            at[d] = sum;
+            sum += count;
+        }
+        for (uint64_t i = 0; i < n; i++) {
+            memcpy(&bits, &arrivals[i].time, sizeof bits);
+            spare[at[bits >> shift & (DIGIT - 1)]++] = arrivals[i];
+        }
+        struct arrival *swap = arrivals;
+        arrivals = spare;
+        spare = swap;
+    }
 }
 
 static double weight_of(const struct class_index *index, const struct ordered_spec *spec,
@@ -97,13 +115,13 @@ static void make_order(const struct plan *plan, const struct ordered_spec *spec,
     for (uint32_t c = 0; c < index->classes; c++) {
         for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++) {
             double weight = weight_of(index, spec, c, place);
-            /* 53 bits, never 0: the logarithm is finite. */
-            double u = ((double)(key_derive(key, KEY_ARRIVAL, place, order) >> 11) + 0.5) * 0x1p-53;
+            /* Between 0 and 1, never one of them: the logarithm is finite and not 0. */
+            double u = ((double)(key_derive(key, KEY_ARRIVAL, place, order) >> 12) + 0.5) * 0x1p-52;
             if (weight > 0)
                 arrivals[n++] = (struct arrival){-log(u) / weight, (uint32_t)place};
         }
     }
-    qsort(arrivals, n, sizeof *arrivals, arrival_order);
+    sort_arrivals(arrivals, arrivals + n, n); /* an even number of passes: back where it was */
     const struct ordered_tables *tables = plan->tables;
     for (uint64_t t = 0; t < spec->draws; t++) {
         places[t] = arrivals[t].place;
@@ -135,7 +153,7 @@ int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sa
     struct ordered_tables *tables = plan_alloc(plan, 1, sizeof *tables);
     uint32_t *places = plan_alloc(plan, draws * spec->orders, sizeof *places);
     double *shares = plan_alloc(plan, (size_t)index->classes * spec->orders, sizeof *shares);
-    struct arrival *arrivals = malloc(drawable * sizeof *arrivals);
+    struct arrival *arrivals = malloc(2 * drawable * sizeof *arrivals);
     if (!tables || !places || !shares || !arrivals ||
         !cuts_init(&tables->classes, plan, index->start, index->classes)) {
         free(arrivals);

@@ -8,8 +8,18 @@
 #include "sampler/internal.h"
 #include "sampler/members.h"
 
+/* Enough for Euclid's algorithm on numbers of 48 bits. */
+#define QUOTA_LEVELS 76
+
+struct quota_level {
+    uint64_t m, a;     /* modulus, and what the next level is taken modulo */
+    uint64_t quotient; /* how often m went into the level's slope */
+    double inverse;    /* of m */
+};
+
 /* One epoch's worth of steps: a whole epoch, or what was left of one. */
 struct quota_grid {
+    struct quota_level level[QUOTA_LEVELS];
     uint64_t steps;   /* B */
     uint64_t stride;  /* a */
     struct cuts cuts; /* of [0, G * B): the draws of each class */
@@ -69,38 +79,51 @@ static uint64_t grid_stride(uint64_t steps)
     return best;
 }
 
-/* sum over j < n of floor((a j + b) / m), modulo 2^64. */
-static uint64_t floor_sum(uint64_t n, uint64_t m, uint64_t a, uint64_t b)
+/* Division by a number that is known in advance: a product instead, put right as in divide(). */
+static inline uint64_t divide_known(uint64_t value, uint64_t by, double inverse, uint64_t *rest)
 {
-    uint64_t sum = 0;
-    for (;;) {
-        uint64_t pairs = n & 1 ? n * ((n - 1) / 2) : n / 2 * (n - 1);
-        sum += pairs * (a / m) + n * (b / m);
-        a %= m;
-        b %= m;
-        unsigned __int128 top = (unsigned __int128)a * n + b;
-        if (top < m)
-            return sum;
-        if (top >> 64) {
-            n = (uint64_t)(top / m);
-            b = (uint64_t)(top % m);
-        } else {
-            n = (uint64_t)top / m;
-            b = (uint64_t)top % m;
-        }
-        uint64_t swap = m;
-        m = a;
-        a = swap;
+    uint64_t quotient = (uint64_t)((double)value * inverse);
+    int64_t left = (int64_t)(value - quotient * by);
+    if (left < 0) {
+        quotient--;
+        left += (int64_t)by;
+    } else if (left >= (int64_t)by) {
+        quotient++;
+        left -= (int64_t)by;
+    }
+    *rest = (uint64_t)left;
+    return quotient;
+}
+
+/* The steps of Euclid's algorithm that every floor sum of the grid goes through. */
+static void grid_levels(struct quota_grid *grid)
+{
+    uint64_t m = grid->steps, a = grid->steps - grid->stride;
+    for (struct quota_level *level = grid->level; m; level++) {
+        *level =
+            (struct quota_level){.m = m, .a = a % m, .quotient = a / m, .inverse = 1 / (double)m};
+        a = m;
+        m = level->a;
     }
 }
 
-/* How many points below q steps 0 .. n-1 took. */
-static uint64_t points_below(const struct quota_grid *grid, uint64_t start, uint64_t q, uint64_t n)
+/* sum over j < n of floor((a j + b) / B), a = B - stride, modulo 2^64. */
+static uint64_t floor_sum(const struct quota_grid *grid, uint64_t n, uint64_t b)
 {
-    uint64_t steps = grid->steps;
-    uint64_t pairs = n & 1 ? n * ((n - 1) / 2) : n ? n / 2 * (n - 1) : 0;
-    return floor_sum(n, steps, steps - grid->stride, q + steps - 1 - start) - pairs +
-           floor_sum(n, steps, grid->stride, start);
+    uint64_t sum = 0;
+    for (const struct quota_level *level = grid->level;; level++) {
+        uint64_t m = level->m, pairs = n & 1 ? n * ((n - 1) / 2) : n / 2 * (n - 1);
+        sum += pairs * level->quotient + n * divide_known(b, m, level->inverse, &b);
+        unsigned __int128 top = (unsigned __int128)level->a * n + b;
+        if (top < m)
+            return sum;
+        if (top >> 51) {
+            n = (uint64_t)(top / m);
+            b = (uint64_t)(top % m);
+        } else {
+            n = divide_known((uint64_t)top, m, level->inverse, &b);
+        }
+    }
 }
 
 /* ---- drawing ---- */
@@ -145,19 +168,23 @@ static void quota_resolve(const struct plan *plan, const struct draw_step *at,
         for (uint32_t k = 0; k < block->n; k++)
             block->draw[k] = block->position[k];
     }
-    /* Positions come in order, so classes do: what is the same for a class is found once. */
-    uint64_t low = 1, high = 0, ordinal0 = 0;
+    /* Positions come in order, so classes do: what is the same for a class is found once. The
+     * points of a class in earlier steps are those below its end less those below its start; the
+     * other terms of their number (SAMPLING.md) are the same for both. */
+    uint64_t low = 1, high = 0, below_high = 0, ordinal0 = 0;
     uint32_t c = 0;
     for (uint32_t k = 0; k < block->n; k++) {
         uint64_t point = block->draw[k] * steps + point0;
         if (point < low || point >= high) {
             c = cuts_find(&grid->cuts, point);
+            uint64_t below_low = cut[c] == high && high
+                                     ? below_high
+                                     : floor_sum(grid, at->step, cut[c] + steps - 1 - start);
             low = cut[c];
             high = cut[c + 1];
+            below_high = floor_sum(grid, at->step, high + steps - 1 - start);
             uint64_t first = low > point0 ? (low - point0 + steps - 1) / steps : 0;
-            ordinal0 = ordinals_before(plan, tables, at, c) +
-                       points_below(grid, start, high, at->step) -
-                       points_below(grid, start, low, at->step) - first;
+            ordinal0 = ordinals_before(plan, tables, at, c) + below_high - below_low - first;
         }
         block->class[k] = c;
         block->member[k] = ordinal0 + block->draw[k];
@@ -215,6 +242,7 @@ static bool grid_build(struct plan *plan, const struct quota_tables *tables,
     }
     grid->steps = steps;
     grid->stride = grid_stride(steps);
+    grid_levels(grid);
     grid->shares = shares;
     return cuts_init(&grid->cuts, plan, cut, classes);
 }

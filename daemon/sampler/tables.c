@@ -53,7 +53,8 @@ bool cuts_init(struct cuts *cuts, struct plan *plan, const uint64_t *cut, uint32
 {
     uint64_t total = cut[classes];
     unsigned shift = 0;
-    while ((total >> shift) > 4ull * classes)
+    uint64_t wanted = 8ull * classes < 1024 ? 1024 : 8ull * classes;
+    while ((total >> shift) > wanted)
         shift++;
     uint64_t buckets = (total >> shift) + 2;
     uint32_t *guide = plan_alloc(plan, buckets, sizeof *guide);
