@@ -34,7 +34,8 @@ struct cli {
 typedef int command_run(struct cli *cli, int argc, char **argv);
 command_run command_load, command_datasets, command_dataset_rm, command_stats, command_info,
     command_job_create, command_job_set, command_job_ls, command_job_info, command_job_rm,
-    command_job_stats, command_pull, command_backup;
+    command_job_stats, command_pull, command_backup, command_preview, command_weights,
+    command_strategies;
 
 /* ---- cli.c: arguments, the daemon, errors ---- */
 
@@ -76,6 +77,11 @@ const char *text_bytes(text_t out, uint64_t bytes);
 const char *text_duration(text_t out, double seconds);
 const char *text_time(text_t out, uint64_t seconds_since_1970);
 
+/* A share (0..1) in percent with that many decimals; little is not nothing: "<0.1 %". */
+const char *text_share(text_t out, double share, int decimals);
+/* A real number in six digits; "-" for what is none. */
+const char *text_number(text_t out, const json_t *value);
+
 /* Columns a text takes on the terminal. */
 int text_width(const char *text);
 /* Writes a text in exactly `width` columns, cut with "..." or padded on the right. */
@@ -83,22 +89,48 @@ void print_padded(FILE *out, const char *text, int width);
 /* Columns of the terminal behind stdout, or 80. */
 int terminal_width(void);
 
+/* Writes a text in lines of the terminal's width, the second and further ones indented; the first
+ * begins at column `at`. */
+void print_wrapped(const char *text, int at, int indent);
+
 /* A table whose columns are as wide as they need to be; numbers stand on the right. */
 struct table;
 struct table *table_new(const char *const *titles, const bool *right, unsigned columns);
 void table_add(struct table *table, const char *text);
+/* A row with nothing but its first cell. */
+void table_gap(struct table *table, const char *text);
 void table_print(struct table *table); /* and frees it */
 
 /* A bar of `share` (0..1) of `width` columns: eighths of blocks on a UTF-8 terminal, or else '#'.
  */
 void print_bar(double share, int width);
 
+/* ---- classes.c: which classes a table shows ---- */
+
+/* All of them in class order, or the largest and the smallest if there are many. */
+struct shown {
+    size_t *class; /* n class numbers; owned */
+    size_t n, gap; /* before class[gap] others were left out; gap == n: none were */
+    size_t all;
+};
+
+/* `counts`: an array with one number for each class. False without memory, after a message. */
+bool shown_init(struct shown *shown, const json_t *counts, bool all);
+void shown_fini(struct shown *shown);
+/* "... 1,234": what stands in the gap. */
+const char *shown_between(const struct shown *shown, text_t out);
+/* Says how many were left out, if any. */
+void shown_note(const struct shown *shown);
+
 /* ---- strategy.c: --strategy and --set ---- */
 
-/* Starts a strategy: `text` is a kind ("stratified") or a JSON object. NULL and a usage error. */
-json_t *strategy_parse(struct argp_state *state, const char *text);
-/* Adds "name=value"; a value that is JSON is taken as such, anything else as text. */
-void strategy_set(struct argp_state *state, json_t *strategy, const char *assignment);
+/* These two may come in any order; *strategy begins as NULL. `text` is a kind ("stratified") or a
+ * JSON object, `assignment` is "name=value": a value that is JSON is taken as such, anything else
+ * as text. */
+void strategy_choose(struct argp_state *state, json_t **strategy, const char *text);
+void strategy_set(struct argp_state *state, json_t **strategy, const char *assignment);
+/* At the end of the arguments: --set without --strategy is a usage error. */
+void strategy_check(struct argp_state *state, const json_t *strategy);
 
 /* ---- pages.c: per-class answers that come in pages ---- */
 

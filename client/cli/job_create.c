@@ -14,8 +14,8 @@ static const struct argp_option options[] = {
     {"dataset-version", 'v', "N", 0, "Which version of it (default: the newest)", 0},
     {"batch-size", 'b', "G", 0, "Samples of a step, of all workers together", 0},
     {"strategy", 'S', "KIND", 0,
-     "How classes are drawn: uniform (default), weighted, stratified, undersampled, or a JSON "
-     "object",
+     "How classes are drawn: a kind (`evendraw strategies` explains them; default: uniform), or a "
+     "JSON object",
      0},
     {"set", 'p', "PARAM=VALUE", 0,
      "A parameter of the strategy, such as weight=inverse; repeat for more", 0},
@@ -28,23 +28,6 @@ static const struct argp_option options[] = {
     {"last-batch", 'l', "HOW", 0, "The incomplete step at an epoch's end: short, drop or pad", 0},
     {0}};
 
-/* --set may come before --strategy: kept until the end. */
-static json_t *strategy_of(struct args *args)
-{
-    if (args->strategy == NULL)
-        args->strategy = json_object();
-    return args->strategy;
-}
-
-static void set_strategy(struct argp_state *state, struct args *args, const char *text)
-{
-    json_t *strategy = strategy_parse(state, text);
-
-    json_object_update_missing(strategy, args->strategy);
-    json_decref(args->strategy);
-    args->strategy = strategy;
-}
-
 static void check(struct argp_state *state, const struct args *args)
 {
     if (args->name == NULL)
@@ -55,8 +38,7 @@ static void check(struct argp_state *state, const struct args *args)
         argp_error(state, "--batch-size is missing: how many samples are a step?");
     else if (args->world_size > 0 && !args->ranked)
         argp_error(state, "--world-size is for ranked jobs: add --ranked");
-    else if (args->strategy && json_object_get(args->strategy, "kind") == NULL)
-        argp_error(state, "--set needs --strategy KIND");
+    strategy_check(state, args->strategy);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -77,10 +59,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         args->batch_size = cli_number(state, "--batch-size", arg, 1, UINT32_MAX);
         return 0;
     case 'S':
-        set_strategy(state, args, arg);
+        strategy_choose(state, &args->strategy, arg);
         return 0;
     case 'p':
-        strategy_set(state, strategy_of(args), arg);
+        strategy_set(state, &args->strategy, arg);
         return 0;
     case 'r':
         args->seed = cli_number(state, "--seed", arg, 0, INT64_MAX);

@@ -29,14 +29,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_parse_init(state);
         return 0;
     case 'S':
-        json_decref(args->strategy);
-        args->strategy = strategy_parse(state, arg);
+        strategy_choose(state, &args->strategy, arg);
         return 0;
     case 'p':
-        if (args->strategy == NULL)
-            argp_error(state, "give --strategy before --set");
-        else
-            strategy_set(state, args->strategy, arg);
+        strategy_set(state, &args->strategy, arg);
         return 0;
     case 'w':
         args->when = arg;
@@ -57,6 +53,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "name the job");
         else if (args->strategy == NULL)
             argp_error(state, "--strategy is missing: what should the job draw by?");
+        strategy_check(state, args->strategy);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

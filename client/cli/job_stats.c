@@ -7,7 +7,7 @@ struct args {
     struct cli *cli;
     const char *name;
     uint64_t epoch;
-    bool has_epoch;
+    bool has_epoch, all;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -21,6 +21,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'e':
         args->epoch = cli_number(state, "--epoch", arg, 0, INT64_MAX);
         args->has_epoch = true;
+        return 0;
+    case 'a':
+        args->all = true;
         return 0;
     case ARGP_KEY_ARG:
         cli_positional(state, arg, &args->name, 1);
@@ -43,34 +46,36 @@ static void add_share(struct table *table, const json_t *stats, const char *key,
     const json_t *value = json_array_get(json_object_get(stats, key), i);
     text_t text;
 
-    if (json_is_number(value))
-        snprintf(text, sizeof(text), "%.2f %%", json_number_value(value) * 100);
-    else
-        snprintf(text, sizeof(text), "-");
-    table_add(table, text);
+    table_add(table, json_is_number(value) ? text_share(text, json_number_value(value), 2) : "-");
 }
 
-static void print_classes(const json_t *stats)
+static void print_classes(const json_t *stats, bool all)
 {
     static const char *const titles[] = {"CLASS", "IN DATASET", "ASKED", "SERVED", "SAMPLES"};
     static const bool right[] = {false, true, true, true, true};
     struct table *table = table_new(titles, right, 5);
-    const json_t *name;
+    struct shown shown;
     text_t text;
-    size_t i;
 
-    json_array_foreach(json_object_get(stats, "class"), i, name)
-    {
-        table_add(table, json_string_value(name) ? json_string_value(name) : "?");
+    shown_init(&shown, json_object_get(stats, "count"), all);
+    for (size_t row = 0; row < shown.n; row++) {
+        size_t i = shown.class[row];
+        const char *name = json_string_value(json_array_get(json_object_get(stats, "class"), i));
+
+        if (row == shown.gap)
+            table_gap(table, shown_between(&shown, text));
+        table_add(table, name ? name : "?");
         table_add(table, text_count(text, item_u64(stats, "count", i)));
         add_share(table, stats, "asked", i);
         add_share(table, stats, "share", i);
         table_add(table, text_count(text, item_u64(stats, "served", i)));
     }
     table_print(table);
+    shown_note(&shown);
+    shown_fini(&shown);
 }
 
-static void print_stats(const json_t *stats)
+static void print_stats(const json_t *stats, bool all)
 {
     const json_t *epoch;
     text_t steps, samples;
@@ -83,7 +88,7 @@ static void print_stats(const json_t *stats)
     if (json_object_get(stats, "epoch") != NULL)
         printf(" in epoch %" PRIu64, field_u64(stats, "epoch"));
     fputs("\n\n", stdout);
-    print_classes(stats);
+    print_classes(stats, all);
     fputc('\n', stdout);
     json_array_foreach(json_object_get(stats, "epochs"), i, epoch)
     {
@@ -97,7 +102,9 @@ int command_job_stats(struct cli *cli, int argc, char **argv)
 {
     static const char *const arrays[] = {"class", "count", "asked", "served", "share", NULL};
     static const struct argp_option options[] = {
-        {"epoch", 'e', "N", 0, "Count what this epoch served (default: all)", 0}, {0}};
+        {"epoch", 'e', "N", 0, "Count what this epoch served (default: all)", 0},
+        {"all", 'a', NULL, 0, "Every class, in class order, however many there are", 0},
+        {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
@@ -117,7 +124,7 @@ int command_job_stats(struct cli *cli, int argc, char **argv)
         return cli->status;
     if (cli->json)
         return cli_print_json(cli, stats);
-    print_stats(stats);
+    print_stats(stats, args.all);
     json_decref(stats);
     return EXIT_OK;
 }

@@ -98,6 +98,26 @@ const char *text_time(text_t out, uint64_t seconds_since_1970)
     return out;
 }
 
+const char *text_share(text_t out, double share, int decimals)
+{
+    double least = decimals == 1 ? 0.001 : 0.0001;
+
+    if (share > 0 && share < least)
+        snprintf(out, sizeof(text_t), "<%.*f %%", decimals, least * 100);
+    else
+        snprintf(out, sizeof(text_t), "%.*f %%", decimals, share * 100);
+    return out;
+}
+
+const char *text_number(text_t out, const json_t *value)
+{
+    if (json_is_number(value))
+        snprintf(out, sizeof(text_t), "%.6g", json_number_value(value));
+    else
+        snprintf(out, sizeof(text_t), "-");
+    return out;
+}
+
 /* ---- terminal ---- */
 
 int terminal_width(void)
@@ -160,6 +180,28 @@ void print_padded(FILE *out, const char *text, int width)
     if (*text != '\0')
         used += fprintf(out, "...");
     fprintf(out, "%*s", width > used ? width - used : 0, "");
+}
+
+void print_wrapped(const char *text, int at, int indent)
+{
+    int width = terminal_width();
+
+    while (*text != '\0') {
+        size_t n = strcspn(text, " ");
+        char word[256];
+
+        snprintf(word, sizeof(word), "%.*s", (int)n, text);
+        if (at > indent && at + 1 + text_width(word) > width) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
+            at += printf(" ");
+        }
+        fputs(word, stdout);
+        at += text_width(word);
+        text += n + strspn(text + n, " ");
+    }
+    fputc('\n', stdout);
 }
 
 void print_bar(double share, int width)
@@ -229,6 +271,13 @@ void table_add(struct table *table, const char *text)
     if (width > table->width[table->cells % table->columns])
         table->width[table->cells % table->columns] = width;
     table->cells++;
+}
+
+void table_gap(struct table *table, const char *text)
+{
+    table_add(table, text);
+    for (unsigned i = 1; table && i < table->columns; i++)
+        table_add(table, "");
 }
 
 static void print_cell(const struct table *table, unsigned column, const char *text)

@@ -176,8 +176,7 @@ static void write_raw(const evd_batch *batch)
 
 /* ---- pulling ---- */
 
-/* A batch is flushed before the next is asked for, which acknowledges it: what nobody could read
- * goes to another worker. */
+/* A batch is flushed before it is acknowledged: what nobody could read goes to another worker. */
 static int write_batch(struct cli *cli, const struct args *args, const evd_batch *batch, bool *gone)
 {
     if (args->raw)
@@ -190,42 +189,77 @@ static int write_batch(struct cli *cli, const struct args *args, const evd_batch
     return *gone ? EXIT_OK : cli_error(cli, EXIT_INPUT, "cannot write: %s", strerror(errno));
 }
 
-/* What was written last is done, too; waits until the daemon has stored that. */
-static int finish(struct cli *cli, evd_stream *stream, const evd_batch *last)
-{
-    int code = evd_ack(stream, last->epoch, last->step, EVD_ACK_THROUGH | EVD_ACK_CONFIRM);
+/*
+ * A written batch is acknowledged when the next one is here, or else, if none comes for a moment,
+ * by a request that waits until the daemon has stored that. So the end of an epoch, which comes
+ * when everything is acknowledged, is never met with anything unconfirmed, and within the epoch
+ * nobody waits for the disk.
+ */
+#define PATIENCE_MS 50
 
-    return code == EVD_OK ? EXIT_OK : cli_failed(cli, code);
+struct puller {
+    struct cli *cli;
+    const struct args *args;
+    evd_stream *stream;
+    bool waiting; /* the batch below is written and not acknowledged */
+    uint64_t epoch, step;
+    uint32_t revision; /* the highest so far: a redelivered batch may have an older one */
+    uint64_t steps, epochs;
+};
+
+static int acknowledge(struct puller *puller, unsigned flags)
+{
+    int code = EVD_OK;
+
+    if (puller->waiting)
+        code = evd_ack(puller->stream, puller->epoch, puller->step, flags);
+    puller->waiting = false;
+    return code == EVD_OK ? EXIT_OK : cli_failed(puller->cli, code);
 }
 
-static int pull(struct cli *cli, const struct args *args, evd_stream *stream)
+/* *done: nothing more is wanted. */
+static int take(struct puller *puller, const evd_batch *batch, bool *done)
 {
-    uint32_t revision = 0; /* the highest so far: a redelivered batch may have an older one */
-    uint64_t steps = 0, epochs = 0;
+    int status = acknowledge(puller, 0);
 
-    for (;;) {
+    if (status != EXIT_OK)
+        return status;
+    if (puller->steps > 0 && batch->revision > puller->revision)
+        fprintf(stderr,
+                "evendraw: strategy revision %" PRIu32 " from epoch %" PRIu64 " step %" PRIu64 "\n",
+                batch->revision, batch->epoch, batch->step);
+    puller->revision = batch->revision > puller->revision ? batch->revision : puller->revision;
+    status = write_batch(puller->cli, puller->args, batch, done);
+    if (status != EXIT_OK || *done)
+        return status;
+    puller->waiting = true;
+    puller->epoch = batch->epoch;
+    puller->step = batch->step;
+    *done = ++puller->steps == puller->args->steps;
+    return *done ? acknowledge(puller, EVD_ACK_CONFIRM) : EXIT_OK;
+}
+
+static int pull(struct puller *puller)
+{
+    /* With a window of one nothing comes before the acknowledgement. */
+    int patience = evd_stream_get_info(puller->stream)->window > 1 ? PATIENCE_MS : 0;
+    int status = EXIT_OK;
+    bool done = false;
+
+    while (status == EXIT_OK && !done) {
         const evd_batch *batch;
-        bool gone = false;
-        int status, code = evd_next(stream, EVD_NO_TIME_LIMIT, &batch);
+        int code = evd_next(puller->stream, puller->waiting ? patience : EVD_NO_TIME_LIMIT, &batch);
 
-        if (code == EVD_EPOCH_END && ++epochs == args->epochs)
-            return EXIT_OK;
-        if (code == EVD_EPOCH_END)
-            continue;
-        if (code != EVD_OK)
-            return cli_failed(cli, code);
-        if (steps > 0 && batch->revision > revision)
-            fprintf(stderr,
-                    "evendraw: strategy revision %" PRIu32 " from epoch %" PRIu64 " step %" PRIu64
-                    "\n",
-                    batch->revision, batch->epoch, batch->step);
-        revision = batch->revision > revision ? batch->revision : revision;
-        status = write_batch(cli, args, batch, &gone);
-        if (status != EXIT_OK || gone)
-            return status;
-        if (++steps == args->steps)
-            return finish(cli, stream, batch);
+        if (code == EVD_OK) {
+            status = take(puller, batch, &done);
+        } else if (code == EVD_E_TIMEOUT || code == EVD_EPOCH_END) {
+            status = acknowledge(puller, EVD_ACK_CONFIRM);
+            done = code == EVD_EPOCH_END && ++puller->epochs == puller->args->epochs;
+        } else {
+            status = cli_failed(puller->cli, code);
+        }
     }
+    return status;
 }
 
 int command_pull(struct cli *cli, int argc, char **argv)
@@ -243,10 +277,11 @@ int command_pull(struct cli *cli, int argc, char **argv)
                "says from which step on.",
         .children = cli_children};
     struct args args = {.cli = cli, .stream = EVD_STREAM_OPTIONS_INIT};
-    evd_stream *stream;
+    struct puller puller = {.cli = cli, .args = &args};
     int code, status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
+    args.stream.flags = EVD_STREAM_MANUAL_ACK;
     if (!args.has_epochs && args.steps == 0)
         args.epochs = 1;
     /* Others should not have to wait for batches that this worker will not take. */
@@ -254,10 +289,10 @@ int command_pull(struct cli *cli, int argc, char **argv)
         args.stream.window = (uint32_t)args.steps;
     if (!cli_connect(cli))
         return cli->status;
-    code = evd_stream_open(cli->client, &args.stream, &stream);
+    code = evd_stream_open(cli->client, &args.stream, &puller.stream);
     if (code != EVD_OK)
         return cli_failed(cli, code);
-    status = pull(cli, &args, stream);
-    evd_stream_close(stream);
+    status = pull(&puller);
+    evd_stream_close(puller.stream);
     return status;
 }

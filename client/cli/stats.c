@@ -1,12 +1,6 @@
 /* `evendraw stats`: the class distribution of a dataset as bars. */
 #include "cli.h"
 
-#include <stdlib.h>
-
-/* With more classes than this only the largest and smallest HEAD are drawn, unless --all. */
-#define MANY 40
-#define HEAD 12
-
 struct args {
     struct cli *cli;
     const char *name;
@@ -39,80 +33,61 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-struct bar {
-    const char *name;
-    uint64_t count;
-    double share;
-    size_t order; /* class number */
-};
-
-static int by_count(const void *a, const void *b)
+static const json_t *item(const json_t *stats, const char *key, size_t class)
 {
-    const struct bar *x = a, *y = b;
-
-    if (x->count != y->count)
-        return x->count < y->count ? 1 : -1;
-    return (x->order > y->order) - (x->order < y->order);
+    return json_array_get(json_object_get(stats, key), class);
 }
 
-static struct bar *read_bars(const json_t *stats, size_t *count)
+static const char *name_of(const json_t *stats, size_t class)
 {
-    const json_t *names = json_object_get(stats, "class");
-    const json_t *counts = json_object_get(stats, "count");
-    const json_t *shares = json_object_get(stats, "share");
-    struct bar *bars;
+    const char *name = json_string_value(item(stats, "class", class));
 
-    *count = json_array_size(names);
-    bars = calloc(*count + 1, sizeof(*bars));
-    for (size_t i = 0; bars != NULL && i < *count; i++) {
-        const char *name = json_string_value(json_array_get(names, i));
-        bars[i] = (struct bar){.name = name ? name : "",
-                               .count = (uint64_t)json_integer_value(json_array_get(counts, i)),
-                               .share = json_number_value(json_array_get(shares, i)),
-                               .order = i};
-    }
-    return bars;
+    return name ? name : "";
 }
 
-static void print_bars(const struct bar *bars, size_t count, int name_width, int count_width,
-                       double longest)
+static void print_bars(const json_t *stats, const struct shown *shown, int name_width,
+                       int count_width, double longest)
 {
-    int room = terminal_width() - name_width - count_width - 14;
+    int room = terminal_width() - name_width - count_width - 15;
 
-    for (size_t i = 0; i < count; i++) {
-        text_t text;
+    for (size_t i = 0; i < shown->n; i++) {
+        double share = json_number_value(item(stats, "share", shown->class[i]));
+        uint64_t count = (uint64_t)json_integer_value(item(stats, "count", shown->class[i]));
+        text_t text, percent;
 
+        if (i == shown->gap)
+            printf("  %s classes between; --all shows them\n", shown_between(shown, text));
         fputs("  ", stdout);
-        print_padded(stdout, bars[i].name, name_width);
-        printf("  %*s  %5.1f %%  ", count_width, text_count(text, bars[i].count),
-               bars[i].share * 100);
-        if (longest > 0 && room > 0)
-            print_bar(bars[i].share / longest, room);
+        print_padded(stdout, name_of(stats, shown->class[i]), name_width);
+        printf("  %*s  %7s", count_width, text_count(text, count), text_share(percent, share, 1));
+        if (longest > 0 && room > 0 && share > 0) {
+            fputs("  ", stdout);
+            print_bar(share / longest, room);
+        }
         fputc('\n', stdout);
     }
 }
 
-static void print_distribution(struct bar *bars, size_t count, bool all)
+static void print_distribution(const json_t *stats, bool all)
 {
     int name_width = 4, count_width = 1, third = terminal_width() / 3;
     double longest = 0;
+    struct shown shown;
     text_t text;
 
-    for (size_t i = 0; i < count; i++) {
-        int width = text_width(bars[i].name), digits = text_width(text_count(text, bars[i].count));
-        name_width = width > name_width ? width : name_width;
-        count_width = digits > count_width ? digits : count_width;
-        longest = bars[i].share > longest ? bars[i].share : longest;
+    if (shown_init(&shown, json_object_get(stats, "count"), all)) {
+        for (size_t i = 0; i < shown.n; i++) {
+            size_t c = shown.class[i];
+            uint64_t count = (uint64_t)json_integer_value(item(stats, "count", c));
+            int width = text_width(name_of(stats, c)), digits = text_width(text_count(text, count));
+            double share = json_number_value(item(stats, "share", c));
+            name_width = width > name_width ? width : name_width;
+            count_width = digits > count_width ? digits : count_width;
+            longest = share > longest ? share : longest;
+        }
+        print_bars(stats, &shown, name_width > third ? third : name_width, count_width, longest);
     }
-    name_width = name_width > third ? third : name_width;
-    if (all || count <= MANY) {
-        print_bars(bars, count, name_width, count_width, longest);
-        return;
-    }
-    qsort(bars, count, sizeof(*bars), by_count);
-    print_bars(bars, HEAD, name_width, count_width, longest);
-    printf("  ... %s classes between; --all shows them\n", text_count(text, count - 2 * HEAD));
-    print_bars(bars + count - HEAD, HEAD, name_width, count_width, longest);
+    shown_fini(&shown);
 }
 
 static void print_summary(const json_t *stats)
@@ -150,8 +125,6 @@ int command_stats(struct cli *cli, int argc, char **argv)
         .children = cli_children};
     struct args args = {.cli = cli};
     json_t *params, *stats;
-    struct bar *bars;
-    size_t count;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     params = json_pack("{s:s}", "dataset", args.name);
@@ -162,11 +135,8 @@ int command_stats(struct cli *cli, int argc, char **argv)
         return cli->status;
     if (cli->json)
         return cli_print_json(cli, stats);
-    bars = read_bars(stats, &count);
     print_summary(stats);
-    if (bars != NULL)
-        print_distribution(bars, count, args.all);
-    free(bars);
+    print_distribution(stats, args.all);
     json_decref(stats);
     return EXIT_OK;
 }

@@ -1,0 +1,196 @@
+/* `evendraw preview`: what a strategy would do, without creating or changing anything. */
+#include "cli.h"
+
+#include <string.h>
+
+struct args {
+    struct cli *cli;
+    const char *dataset, *job, *last_batch;
+    json_t *strategy;
+    uint64_t version, batch_size, seed, world_size;
+    bool has_seed, ranked, all;
+};
+
+static const struct argp_option options[] = {
+    {"job", 'j', "JOB", 0, "Preview a change of this job's strategy, instead of a new job", 0},
+    {"strategy", 'S', "KIND", 0, "A kind (`evendraw strategies` explains them), or a JSON object",
+     0},
+    {"set", 'p', "PARAM=VALUE", 0, "A parameter of it; repeat for more", 0},
+    {"batch-size", 'b', "G", 0, "Of a new job: samples of a step, of all workers together", 0},
+    {"dataset-version", 'v', "N", 0, "Of a new job: which version (default: the newest)", 0},
+    {"seed", 'r', "N", 0, "Of a new job (default: 0)", 0},
+    {"ranked", 'R', NULL, 0, "Of a new job: every rank gets its slice of every step", 0},
+    {"world-size", 'W', "W", 0, "Ranks of a new ranked job", 0},
+    {"last-batch", 'l', "HOW", 0, "Of a new job: short, drop or pad", 0},
+    {"all", 'a', NULL, 0, "Every class, in class order, however many there are", 0},
+    {0}};
+
+static void check(struct argp_state *state, const struct args *args)
+{
+    bool for_new = args->version || args->batch_size || args->has_seed || args->ranked ||
+                   args->world_size || args->last_batch;
+
+    if ((args->dataset == NULL) == (args->job == NULL))
+        argp_error(state, "name a dataset, or a job with --job");
+    else if (args->job && for_new)
+        argp_error(state, "with --job only --strategy and --set can be given: the rest is the "
+                          "job's own");
+    else if (args->job && args->strategy == NULL)
+        argp_error(state, "--strategy is missing: what should the job change to?");
+    else if (args->dataset && args->batch_size == 0)
+        argp_error(state, "--batch-size is missing: how many samples are a step?");
+    else if (args->world_size > 0 && !args->ranked)
+        argp_error(state, "--world-size is for ranked jobs: add --ranked");
+    strategy_check(state, args->strategy);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *args = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        cli_parse_init(state);
+        return 0;
+    case 'j':
+        args->job = arg;
+        return 0;
+    case 'S':
+        strategy_choose(state, &args->strategy, arg);
+        return 0;
+    case 'p':
+        strategy_set(state, &args->strategy, arg);
+        return 0;
+    case 'b':
+        args->batch_size = cli_number(state, "--batch-size", arg, 1, UINT32_MAX);
+        return 0;
+    case 'v':
+        args->version = cli_number(state, "--dataset-version", arg, 1, UINT32_MAX);
+        return 0;
+    case 'r':
+        args->seed = cli_number(state, "--seed", arg, 0, INT64_MAX);
+        args->has_seed = true;
+        return 0;
+    case 'R':
+        args->ranked = true;
+        return 0;
+    case 'W':
+        args->world_size = cli_number(state, "--world-size", arg, 1, UINT32_MAX);
+        return 0;
+    case 'l':
+        args->last_batch = arg;
+        return 0;
+    case 'a':
+        args->all = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        cli_positional(state, arg, &args->dataset, 1);
+        return 0;
+    case ARGP_KEY_END:
+        check(state, args);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static json_t *request(const struct args *args)
+{
+    json_t *params = json_pack("{s:s*, s:s*, s:o*, s:s*, s:s*}", "job", args->job, "dataset",
+                               args->dataset, "strategy", args->strategy, "last_batch",
+                               args->last_batch, "mode", args->ranked ? "ranked" : NULL);
+
+    if (args->batch_size > 0)
+        json_object_set_new(params, "batch_size", json_integer((json_int_t)args->batch_size));
+    if (args->version > 0)
+        json_object_set_new(params, "version", json_integer((json_int_t)args->version));
+    if (args->has_seed)
+        json_object_set_new(params, "seed", json_integer((json_int_t)args->seed));
+    if (args->world_size > 0)
+        json_object_set_new(params, "world_size", json_integer((json_int_t)args->world_size));
+    return params;
+}
+
+static void print_summary(const json_t *answer)
+{
+    const json_t *column;
+    text_t steps, samples, memory;
+    size_t i;
+
+    printf("an epoch: %s, %s\n", text_items(steps, field_u64(answer, "steps"), "step"),
+           text_items(samples, field_u64(answer, "samples"), "sample"));
+    printf("  needs %s of memory, built in %.0f ms; columns: index",
+           text_bytes(memory, field_u64(answer, "memory")), field_f64(answer, "build_ms"));
+    json_array_foreach(json_object_get(answer, "columns"), i, column)
+    {
+        if (json_is_string(column) && strcmp(json_string_value(column), "index") != 0)
+            printf(", %s", json_string_value(column));
+    }
+    fputs("\n\n", stdout);
+}
+
+static void print_classes(const json_t *answer, bool all)
+{
+    static const char *const titles[] = {"CLASS",   "IN DATASET", "DRAWN",
+                                         "REPEATS", "COVERAGE",   "PER BATCH"};
+    static const char *const numbers[] = {"drawn", "repeats", "coverage", "per_batch"};
+    static const bool right[] = {false, true, true, true, true, true};
+    struct table *table = table_new(titles, right, 6);
+    const json_t *names = json_object_get(answer, "class");
+    const json_t *counts = json_object_get(answer, "count");
+    struct shown shown;
+    text_t text;
+
+    shown_init(&shown, counts, all);
+    for (size_t row = 0; row < shown.n; row++) {
+        size_t c = shown.class[row];
+        const char *name = json_string_value(json_array_get(names, c));
+
+        if (row == shown.gap)
+            table_gap(table, shown_between(&shown, text));
+        table_add(table, name ? name : "?");
+        table_add(table, text_count(text, (uint64_t)json_integer_value(json_array_get(counts, c))));
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+            const json_t *value = json_array_get(json_object_get(answer, numbers[i]), c);
+            bool share = strcmp(numbers[i], "coverage") == 0 && json_is_number(value);
+            table_add(table, share ? text_share(text, json_number_value(value), 1)
+                                   : text_number(text, value));
+        }
+    }
+    table_print(table);
+    shown_note(&shown);
+    shown_fini(&shown);
+}
+
+int command_preview(struct cli *cli, int argc, char **argv)
+{
+    static const char *const arrays[] = {"class",    "count",     "drawn", "repeats",
+                                         "coverage", "per_batch", NULL};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "[DATASET]",
+        .doc = "What a strategy would do, without creating or changing anything: the length of an "
+               "epoch, and for every class what an epoch draws, how often a sample of it comes "
+               "(REPEATS), the share of its samples that come at all (COVERAGE), and what a batch "
+               "holds. What is refused here, `job create` and `job set` refuse with the same "
+               "words.\v"
+               "Examples:\n"
+               "evendraw preview fashion --batch-size 256 --strategy stratified --set "
+               "proportions=equal\n"
+               "evendraw preview --job train --strategy weighted --set weight=sqrt-inverse",
+        .children = cli_children};
+    struct args args = {.cli = cli};
+    json_t *answer;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &args);
+    answer = pages_call(cli, "job.preview", request(&args), arrays);
+    if (answer == NULL)
+        return cli->status;
+    if (cli->json)
+        return cli_print_json(cli, answer);
+    print_summary(answer);
+    print_classes(answer, args.all);
+    json_decref(answer);
+    return EXIT_OK;
+}

@@ -1,0 +1,154 @@
+/* `evendraw strategies`: what can be given to --strategy and --set. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct args {
+    struct cli *cli;
+    const char *kind; /* NULL: all */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *args = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        cli_parse_init(state);
+        return 0;
+    case ARGP_KEY_ARG:
+        cli_positional(state, arg, &args->kind, 1);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* "alpha=0.5", "weights (required)". */
+static void name_parameter(char *out, size_t size, const json_t *parameter)
+{
+    const char *standard = json_string_value(json_object_get(parameter, "default"));
+    bool required = json_is_true(json_object_get(parameter, "required"));
+
+    snprintf(out, size, "%s%s%s%s", field_text(parameter, "name"), standard ? "=" : "",
+             standard ? standard : "", required ? " (required)" : "");
+}
+
+static int widest_parameter(const json_t *strategies)
+{
+    const json_t *strategy, *parameter;
+    size_t i, k;
+    int widest = 0;
+
+    json_array_foreach(strategies, i, strategy)
+    {
+        json_array_foreach(json_object_get(strategy, "parameters"), k, parameter)
+        {
+            char name[128];
+            name_parameter(name, sizeof(name), parameter);
+            widest = text_width(name) > widest ? text_width(name) : widest;
+        }
+    }
+    return widest;
+}
+
+/* As it is written on a command line: an object becomes --strategy KIND --set NAME=VALUE. */
+static void print_example(const char *example)
+{
+    json_t *strategy = json_loads(example, 0, NULL), *value;
+    const char *key;
+
+    printf("    Example: --strategy %s", field_text(strategy, "kind"));
+    json_object_foreach(strategy, key, value)
+    {
+        const char *text = json_string_value(value);
+        char *json = text ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        const char *shown = text ? text : json ? json : "";
+        const char *quote = strpbrk(shown, " {}[]\"*?$") ? "'" : "";
+
+        if (strcmp(key, "kind") != 0)
+            printf(" --set %s%s=%s%s", quote, key, shown, quote);
+        free(json);
+    }
+    fputc('\n', stdout);
+    json_decref(strategy);
+}
+
+static void print_strategy(const json_t *strategy, int width)
+{
+    const json_t *parameter;
+    size_t i;
+
+    printf("%s\n    ", field_text(strategy, "kind"));
+    print_wrapped(field_text(strategy, "meaning"), 4, 4);
+    json_array_foreach(json_object_get(strategy, "parameters"), i, parameter)
+    {
+        char name[128];
+        name_parameter(name, sizeof(name), parameter);
+        fputs("      ", stdout);
+        print_padded(stdout, name, width);
+        fputs("  ", stdout);
+        print_wrapped(field_text(parameter, "help"), width + 8, width + 8);
+    }
+    print_example(field_text(strategy, "example"));
+}
+
+static int unknown(struct cli *cli, const json_t *strategies, const char *kind)
+{
+    const json_t *strategy;
+    size_t i;
+
+    fprintf(stderr, "evendraw: no strategy '%s'; there are", kind);
+    json_array_foreach(strategies, i, strategy)
+        fprintf(stderr, "%s %s", i ? "," : "", field_text(strategy, "kind"));
+    fputc('\n', stderr);
+    cli->status = EXIT_USAGE;
+    return EXIT_USAGE;
+}
+
+/* Leaves only the kind that was asked for. */
+static void filter(json_t *strategies, const char *kind)
+{
+    for (size_t i = json_array_size(strategies); kind && i-- > 0;) {
+        if (strcmp(field_text(json_array_get(strategies, i), "kind"), kind) != 0)
+            json_array_remove(strategies, i);
+    }
+}
+
+int command_strategies(struct cli *cli, int argc, char **argv)
+{
+    static const struct argp argp = {
+        .parser = parse,
+        .args_doc = "[KIND]",
+        .doc = "List the strategies, each with what it does, its parameters (NAME=DEFAULT) and an "
+               "example for `evendraw job create`, `job set` and `preview`.",
+        .children = cli_children};
+    struct args args = {.cli = cli};
+    json_t *answer, *strategies, *all;
+    int status = EXIT_OK;
+    const json_t *strategy;
+    size_t i;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &args);
+    answer = cli_call(cli, "strategy.list", NULL);
+    if (answer == NULL)
+        return cli->status;
+    strategies = json_object_get(answer, "strategies");
+    all = json_copy(strategies);
+    filter(strategies, args.kind);
+    if (json_array_size(strategies) == 0)
+        status = unknown(cli, all, args.kind ? args.kind : "");
+    else if (cli->json)
+        status = cli_print_json(cli, json_incref(answer));
+    else
+        json_array_foreach(strategies, i, strategy)
+        {
+            if (i > 0)
+                fputc('\n', stdout);
+            print_strategy(strategy, widest_parameter(strategies));
+        }
+    json_decref(all);
+    json_decref(answer);
+    return status;
+}
