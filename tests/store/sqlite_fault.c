@@ -7,6 +7,7 @@
 const int fault_full = SQLITE_FULL;
 const int fault_io_write = SQLITE_IOERR_WRITE;
 const int fault_io_fsync = SQLITE_IOERR_FSYNC;
+const int fault_readonly = SQLITE_READONLY;
 
 static atomic_uint fault_kinds;
 static atomic_int countdown, fault_code, fired;

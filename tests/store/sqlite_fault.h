@@ -22,6 +22,6 @@ int fault_clear(void);
 /* Runs SQL on a closed database; the first column of the first row, or 0. */
 int64_t sqlite_query(const char *path, const char *sql);
 
-extern const int fault_full, fault_io_write, fault_io_fsync; /* codes */
+extern const int fault_full, fault_io_write, fault_io_fsync, fault_readonly; /* codes */
 
 #endif
