@@ -1,0 +1,120 @@
+"""libevendraw by ctypes: its structs and functions as evendraw.h declares them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint, c_uint32, c_uint64
+from ctypes import c_void_p
+
+EPOCH_END = -1
+MANUAL_ACK = 1
+EARLY_END = 2
+ACK_THROUGH = 1
+ACK_CONFIRM = 2
+NO_LABEL = 0xFFFFFFFF
+
+COLUMNS = {"label": 1 << 1, "probability": 1 << 2, "repeat": 1 << 3, "augment_seed": 1 << 4}
+
+
+class ClientOptions(Structure):
+    _fields_ = [("client_name", c_char_p), ("time_limit_ms", c_int)]
+
+
+class StreamOptions(Structure):
+    _fields_ = [
+        ("job", c_char_p),
+        ("rank", c_int),
+        ("world_size", c_uint32),
+        ("window", c_uint32),
+        ("columns", c_uint32),
+        ("flags", c_uint32),
+    ]
+
+
+class StreamInfo(Structure):
+    _fields_ = [
+        ("job", c_char_p),
+        ("dataset", c_char_p),
+        ("version", c_uint32),
+        ("classes", c_uint32),
+        ("samples", c_uint64),
+        ("batch_size", c_uint32),
+        ("rank", c_int),
+        ("world_size", c_uint32),
+        ("window", c_uint32),
+        ("generation", c_uint32),
+        ("revision", c_uint32),
+        ("epoch", c_uint64),
+        ("step", c_uint64),
+        ("steps", c_uint64),
+        ("seed", c_uint64),
+    ]
+
+
+class Batch(Structure):
+    _fields_ = [
+        ("epoch", c_uint64),
+        ("step", c_uint64),
+        ("generation", c_uint32),
+        ("revision", c_uint32),
+        ("redelivered", c_int),
+        ("n", c_uint32),
+        ("index", c_void_p),
+        ("label", c_void_p),
+        ("probability", c_void_p),
+        ("repeat", c_void_p),
+        ("augment_seed", c_void_p),
+    ]
+
+
+_PROTOTYPES: dict[str, tuple[object, list[object]]] = {
+    "evd_version": (c_char_p, []),
+    "evd_connect": (c_int, [c_char_p, POINTER(ClientOptions), POINTER(c_void_p)]),
+    "evd_close": (None, [c_void_p]),
+    "evd_address": (c_char_p, [c_void_p]),
+    "evd_error_message": (c_char_p, [c_void_p]),
+    "evd_error_detail": (c_char_p, [c_void_p]),
+    "evd_error_name": (c_char_p, [c_int]),
+    "evd_call": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
+    "evd_free": (None, [c_void_p]),
+    "evd_dataset_begin": (c_int, [c_void_p, c_char_p, POINTER(c_char_p), c_size_t, POINTER(c_void_p)]),
+    "evd_dataset_append": (c_int, [c_void_p, c_void_p, c_size_t]),
+    "evd_dataset_weights": (c_int, [c_void_p, c_char_p, c_void_p, c_size_t]),
+    "evd_dataset_commit": (c_int, [c_void_p, POINTER(c_void_p)]),
+    "evd_dataset_abort": (None, [c_void_p]),
+    "evd_stream_open": (c_int, [c_void_p, POINTER(StreamOptions), POINTER(c_void_p)]),
+    "evd_stream_close": (None, [c_void_p]),
+    "evd_stream_get_info": (POINTER(StreamInfo), [c_void_p]),
+    "evd_next": (c_int, [c_void_p, c_int, POINTER(POINTER(Batch))]),
+    "evd_ack": (c_int, [c_void_p, c_uint64, c_uint64, c_uint]),
+    "evd_fd": (c_int, [c_void_p]),
+}
+
+
+def _load() -> ctypes.CDLL:
+    """The library named by EVENDRAW_LIBRARY, or else the one the dynamic linker finds."""
+    path = os.environ.get("EVENDRAW_LIBRARY", "libevendraw.so.0")
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(
+            f"cannot load libevendraw ({error}): install it (cmake --install), or set "
+            "EVENDRAW_LIBRARY to the path of libevendraw.so"
+        ) from error
+    for name, (result, arguments) in _PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+lib = _load()
+
+
+def take_text(pointer: c_void_p) -> str:
+    """The text that the library returned, which is freed."""
+    try:
+        return ctypes.string_at(pointer).decode()  # type: ignore[arg-type]
+    finally:
+        lib.evd_free(pointer)

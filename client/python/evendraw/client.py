@@ -1,0 +1,424 @@
+"""The connection to a daemon: datasets, jobs, statistics."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import threading
+import weakref
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _library, labels as _labels
+from .errors import BY_NAME, Error, UsageError
+from .stream import Stream
+
+lib = _library.lib
+
+Strategy = str | Mapping[str, Any]
+"""A strategy's name ("weighted") or {"kind": "weighted", "weight": "sqrt-inverse"}: see
+`Client.strategies`. Class weights may be NumPy arrays or torch tensors."""
+
+Result = dict[str, Any]
+"""An answer of the daemon, as proto/PROTOCOL.md lists its keys. New keys may come."""
+
+_INLINE_NUMBERS = 1000  # longer arrays travel as bytes
+
+
+def connect(
+    address: str | None = None, *, name: str | None = None, time_limit: float = 30.0
+) -> Client:
+    """Connects to a daemon.
+
+    Args:
+        address: ``"unix:/path"``, ``"/path"``, ``"tcp:host:port"``; None: the environment variable
+            EVENDRAW_SERVER, or else the daemon's default socket.
+        name: who this is, for the daemon's log and as author of changes.
+        time_limit: seconds for connecting and for every call (not for waiting for batches).
+
+    Raises:
+        ConnectError: no daemon there.
+    """
+    return Client(address, name=name, time_limit=time_limit)
+
+
+class Client:
+    """One connection. May be used by several threads, one of which waits while another calls.
+
+    A connection does not survive fork(): in the child it is closed, and using it raises UsageError.
+    """
+
+    def __init__(
+        self, address: str | None = None, *, name: str | None = None, time_limit: float = 30.0
+    ) -> None:
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._handle: ctypes.c_void_p | None = None
+        handle = ctypes.c_void_p()
+        name = name or f"python (pid {self._pid})"
+        options = _library.ClientOptions(name.encode(), max(1, int(time_limit * 1000)))
+        code = lib.evd_connect(
+            address.encode() if address else None, ctypes.byref(options), ctypes.byref(handle)
+        )
+        self._handle = handle
+        if code != 0:
+            error = self._error(code)
+            self.close()
+            raise error
+        _clients.add(self)
+
+    # ---- calls ----
+
+    def call(self, method: str, **fields: Any) -> Result:
+        """Any method of the protocol (proto/PROTOCOL.md) but those of streams.
+
+        Fields that are None are left out. Bytes travel as bytes; NaN in an answer is None.
+        """
+        given = {key: value for key, value in fields.items() if value is not None}
+        text = json.dumps(given, default=_jsonable, allow_nan=False)
+        result = ctypes.c_void_p()
+        with self._use():
+            self._check(
+                lib.evd_call(self._handle, method.encode(), text.encode(), ctypes.byref(result))
+            )
+            return json.loads(_library.take_text(result))  # type: ignore[no-any-return]
+
+    def info(self) -> Result:
+        """How the daemon is doing."""
+        return self.call("server.info")
+
+    def strategies(self) -> list[Result]:
+        """Every strategy with its parameters, an example and what it does."""
+        return self.call("strategy.list")["strategies"]  # type: ignore[no-any-return]
+
+    # ---- datasets ----
+
+    def create_dataset(
+        self,
+        name: str,
+        labels: Any,
+        classes: Sequence[Hashable] | None = None,
+        *,
+        weights: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """Sends labels as a new dataset, or as the next version of one that exists.
+
+        Args:
+            labels: shape (n,): list, NumPy array, torch tensor, pandas Series of anything hashable;
+                or a dataset (`labels.labels_of` says where its labels are looked for). None and NaN:
+                no label, never drawn. Sample i of the dataset is labels[i].
+            classes: their order, where not sorted; names where labels are numbers.
+            weights: by column name, arrays of shape (n,) with one finite number >= 0 for each
+                sample, to which a weighted strategy can refer.
+
+        Returns:
+            dataset, version, samples, labelled, classes (how many), checksum, ...
+        """
+        if hasattr(labels, "__getitem__") and not _is_array_like(labels):
+            labels, found = _labels.labels_of(labels)
+            classes = classes if classes is not None else found
+        names, codes = _labels.encode(labels, classes)
+        upload = ctypes.c_void_p()
+        texts = (ctypes.c_char_p * len(names))(*(n.encode() for n in names))
+        codes = np.ascontiguousarray(codes, dtype="<u4")
+        result = ctypes.c_void_p()
+        with self._use():
+            self._check(
+                lib.evd_dataset_begin(
+                    self._handle, name.encode(), texts, len(names), ctypes.byref(upload)
+                )
+            )
+            try:
+                self._check(lib.evd_dataset_append(upload, codes.ctypes.data, len(codes)))
+                for column, values in (weights or {}).items():
+                    array = np.ascontiguousarray(values, dtype="<f8")
+                    self._check(
+                        lib.evd_dataset_weights(
+                            upload, column.encode(), array.ctypes.data, len(array)
+                        )
+                    )
+            except Error:
+                lib.evd_dataset_abort(upload)
+                raise
+            self._check(lib.evd_dataset_commit(upload, ctypes.byref(result)))
+            return json.loads(_library.take_text(result))  # type: ignore[no-any-return]
+
+    def datasets(self) -> list[Result]:
+        """All versions of all datasets."""
+        return self.call("dataset.list")["datasets"]  # type: ignore[no-any-return]
+
+    def dataset(self, name: str, version: int | None = None) -> Result:
+        """One version; None: the newest. Raises NotFound."""
+        return self.call("dataset.info", dataset=name, version=version)
+
+    def dataset_stats(self, name: str, version: int | None = None) -> Result:
+        """How samples are spread over classes.
+
+        Returns:
+            samples, labelled, unlabelled, classes, empty_classes, imbalance_ratio, entropy (bits),
+            balance (0..1), largest, smallest; and by class, shape (classes,): class (list of names),
+            count (int64), share (float64, of the labelled samples).
+        """
+        return self._paged("dataset.stats", dataset=name, version=version)
+
+    def drop_dataset(self, name: str, version: int | None = None) -> None:
+        """Removes a version (None: the newest). Raises Conflict while a job uses it."""
+        self.call("dataset.drop", dataset=name, version=version)
+
+    # ---- jobs ----
+
+    def create_job(
+        self,
+        name: str,
+        dataset: str,
+        batch_size: int,
+        strategy: Strategy = "uniform",
+        *,
+        version: int | None = None,
+        seed: int = 0,
+        mode: Literal["shared", "ranked"] = "shared",
+        world_size: int | None = None,
+        last_batch: Literal["short", "drop", "pad", "exact"] | None = None,
+        **more: Any,
+    ) -> Result:
+        """Creates a job: what is drawn, from which version, how.
+
+        Args:
+            batch_size: global, of all ranks together.
+            mode: "shared": each step goes to one worker; "ranked": every rank gets its slice of
+                every step.
+            world_size: ranked: how many ranks; None: the first to attach says it.
+            last_batch: when the epoch does not divide into batches.
+            more: other fields of job.create.
+
+        Raises:
+            Exists, NotFound (dataset), StrategyError.
+        """
+        return self.call(
+            "job.create",
+            name=name,
+            dataset=dataset,
+            version=version,
+            strategy=as_strategy(strategy),
+            batch_size=batch_size,
+            seed=seed,
+            mode=mode,
+            world_size=world_size,
+            last_batch=last_batch,
+            **more,
+        )
+
+    def update_job(
+        self,
+        name: str,
+        strategy: Strategy,
+        *,
+        when: Literal["now", "epoch", "at"] = "now",
+        epoch: int | None = None,
+        step: int | None = None,
+    ) -> Result:
+        """Gives a running job another strategy; nothing that was handed out changes.
+
+        Returns:
+            job, revision, epoch, step: the first step drawn with it, on every rank.
+        """
+        return self.call(
+            "job.update", job=name, strategy=as_strategy(strategy), when=when, epoch=epoch, step=step
+        )
+
+    def jobs(self) -> list[Result]:
+        """All jobs."""
+        return self.call("job.list")["jobs"]  # type: ignore[no-any-return]
+
+    def job(self, name: str) -> Result:
+        """A job's settings, position and revisions. Raises NotFound."""
+        return self.call("job.info", job=name)
+
+    def job_stats(self, name: str, epoch: int | None = None) -> Result:
+        """What a job was asked to draw and what it handed out.
+
+        Returns:
+            steps, samples, epochs; and by class, shape (classes,): class (list of names), asked
+            (float64 share of the present strategy), served (int64; of `epoch` only, if given),
+            share (float64), count (int64, in the dataset).
+        """
+        return self._paged("job.stats", job=name, epoch=epoch)
+
+    def drop_job(self, name: str, *, force: bool = False) -> None:
+        """Removes a job. Raises Conflict while workers are attached, unless `force`."""
+        self.call("job.drop", job=name, force=force)
+
+    # ---- batches ----
+
+    def open(
+        self,
+        job: str,
+        *,
+        rank: int | None = None,
+        world_size: int | None = None,
+        window: int = 0,
+        columns: Sequence[str] = (),
+        manual_ack: bool = False,
+        early_end: bool = False,
+    ) -> Stream:
+        """Attaches to a job as a worker.
+
+        Args:
+            rank, world_size: of a ranked job.
+            window: unacknowledged batches under way at most; 0: 8.
+            columns: beside the index: any of label, probability, repeat, augment_seed.
+            manual_ack: `Stream.next` acknowledges nothing by itself.
+            early_end: an epoch ends when nothing of it is left to hand out, though other workers
+                have not yet acknowledged theirs.
+
+        Raises:
+            NotFound, BadValue (rank), Conflict (the rank is taken, another world size),
+            StrategyError (a column the strategy cannot answer).
+        """
+        bits = 0
+        for column in columns:
+            if column not in _library.COLUMNS:
+                raise UsageError(
+                    f'there is no column "{column}": there are {", ".join(_library.COLUMNS)}', column
+                )
+            bits |= _library.COLUMNS[column]
+        options = _library.StreamOptions(
+            job.encode(),
+            -1 if rank is None else rank,
+            world_size or 0,
+            window,
+            bits,
+            _library.MANUAL_ACK * manual_ack + _library.EARLY_END * early_end,
+        )
+        handle = ctypes.c_void_p()
+        with self._use():
+            self._check(
+                lib.evd_stream_open(self._handle, ctypes.byref(options), ctypes.byref(handle))
+            )
+            return Stream(self, handle)
+
+    # ---- life ----
+
+    @property
+    def address(self) -> str:
+        """Where the daemon is."""
+        with self._use():
+            return lib.evd_address(self._handle).decode()  # type: ignore[no-any-return]
+
+    @property
+    def usable(self) -> bool:
+        """Not closed, and of this process."""
+        return self._handle is not None and self._pid == os.getpid()
+
+    def close(self) -> None:
+        """Ends the connection and its streams."""
+        with self._lock:
+            if self.usable:
+                lib.evd_close(self._handle)
+            self._handle = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+    def __reduce__(self) -> Any:
+        raise UsageError("a connection cannot be sent to another process: connect there")
+
+    @contextmanager
+    def _use(self) -> Iterator[Client]:
+        with self._lock:
+            if self._handle is None:
+                raise UsageError("the connection is closed: call evendraw.connect() again")
+            if self._pid != os.getpid():
+                raise UsageError(
+                    f"this connection belongs to process {self._pid}: call evendraw.connect() in "
+                    "the new process"
+                )
+            yield self
+
+    def _error(self, code: int) -> Error:
+        kind = BY_NAME.get(lib.evd_error_name(code).decode(), Error)
+        return kind(
+            lib.evd_error_message(self._handle).decode(errors="replace"),
+            lib.evd_error_detail(self._handle).decode(errors="replace"),
+        )
+
+    def _check(self, code: int) -> None:
+        if code != 0:
+            raise self._error(code)
+
+    def _paged(self, method: str, **fields: Any) -> Result:
+        """All pages of an answer by class, as arrays."""
+        answer = self.call(method, **fields)
+        page = answer
+        while len(answer["class"]) < answer["classes"] and page["class"]:
+            page = self.call(method, **fields, first=len(answer["class"]))
+            for key, value in page.items():
+                if isinstance(value, list) and len(value) == len(page["class"]):
+                    answer[key] += value
+        n = len(answer["class"])
+        for key, value in answer.items():
+            if isinstance(value, list) and len(value) == n and key not in ("class", "epochs"):
+                answer[key] = np.array(value)
+        return answer
+
+    def _abandon(self) -> None:
+        """In a forked child: lets go of the parent's socket without a word to the daemon."""
+        if self._handle is not None and self._pid != os.getpid():
+            fd = lib.evd_fd(self._handle)
+            if fd >= 0:
+                os.close(fd)
+            self._handle = None
+            self._lock = threading.RLock()  # another thread may have held it
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for client in list(_clients):
+        client._abandon()
+    _clients.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def as_strategy(strategy: Strategy) -> dict[str, Any]:
+    """A strategy as the protocol wants it."""
+    if isinstance(strategy, str):
+        return {"kind": strategy}
+    return {
+        key: {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else value
+        for key, value in strategy.items()
+    }
+
+
+def _is_array_like(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or hasattr(value, "__array__") or hasattr(value, "to_numpy")
+
+
+def _jsonable(value: Any) -> Any:
+    """What json does not know: bytes, NumPy and torch numbers and arrays."""
+    if isinstance(value, bytes):
+        return {"$hex": value.hex()}
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.size > _INLINE_NUMBERS:
+            return {"$hex": value.astype("<f8").tobytes().hex()}
+        return value.tolist()
+    raise TypeError(f"cannot send a {type(value).__name__} to the daemon")

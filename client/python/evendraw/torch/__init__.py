@@ -1,0 +1,12 @@
+"""evendraw for PyTorch.
+
+- `BatchSampler` for ``DataLoader(batch_sampler=...)``: one rank's share of every batch.
+- `DataLoader`: PyTorch's, counting what the training loop has had, with exact checkpoints.
+- `IterableDataset`: every worker draws for itself, each batch goes to one of them.
+"""
+
+from .batch_sampler import BatchSampler
+from .iterable import IterableDataset
+from .loader import DataLoader
+
+__all__ = ["BatchSampler", "DataLoader", "IterableDataset"]

@@ -1,0 +1,291 @@
+"""`BatchSampler`: what a DataLoader takes as ``batch_sampler=``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import torch.utils.data
+
+from ..client import Strategy
+from ..errors import BadValue, UsageError
+from ..stream import Batch, Stream
+from ._attach import Attachment, rank_and_world, seek
+
+DEFAULT_WINDOW = 8
+MAX_WINDOW = 256
+
+State = dict[str, Any]
+"""A position: job, dataset, version, generation, epoch, step. Plain values, for a checkpoint."""
+
+
+class BatchSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
+    """Batches of a ranked job, for one rank::
+
+        sampler = evendraw.torch.BatchSampler("train", 32, dataset=dataset, strategy="weighted")
+        loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, num_workers=4)
+        for epoch in range(10):
+            for x, y in loader:
+                ...
+
+    Attaches to the job of that name; if there is none, creates it (and a dataset of the same name)
+    from the arguments. Each iteration is the rest of the job's epoch; the next begins the next one.
+
+    In a plain ``torch.utils.data.DataLoader`` a batch counts as used when the loader, which reads
+    ahead, asks for the one after it. In `evendraw.torch.DataLoader` it counts as used when the
+    training loop does: use that one if a run may be interrupted.
+
+    Args:
+        job: its name.
+        batch_size: of this rank, as everywhere in PyTorch (the job's own is batch_size times
+            world_size). May be left out when the job exists.
+        dataset: what the DataLoader reads: its labels are found as `evendraw.labels_of` says, and
+            its length is compared with the daemon's.
+        labels: shape (n,), instead of looking for them.
+        callback_get_label: called with the dataset, returns its labels.
+        strategy: "uniform" if not given; of an existing job it is left as it is.
+        seed: of the job, if it is created.
+        last_batch: "drop", "pad" or "exact"; of the job, if it is created.
+        rank, world_size: None: from torch.distributed if initialised, or else 0 of 1.
+        columns: for the `Batch`es: any of label, probability, repeat, augment_seed.
+        pass_columns: the dataset gets (index, column, ...) tuples in place of indices.
+        indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64.
+        window: batches under way at most; None: 8, or as many as the DataLoader reads ahead.
+        address: of the daemon, as `evendraw.connect` takes it.
+        time_limit: seconds, for the daemon and (on other ranks) for rank 0 to create the job.
+
+    Raises:
+        ConnectError, NotFound, BadValue (length, batch size, rank), StrategyError; when iterated:
+        Conflict (another sampler on this rank, another world size).
+    """
+
+    def __init__(
+        self,
+        job: str,
+        batch_size: int | None = None,
+        *,
+        dataset: Any = None,
+        labels: Any = None,
+        callback_get_label: Callable[[Any], Any] | None = None,
+        strategy: Strategy | None = None,
+        seed: int = 0,
+        last_batch: Literal["drop", "pad", "exact"] = "drop",
+        rank: int | None = None,
+        world_size: int | None = None,
+        columns: Sequence[str] = (),
+        pass_columns: bool = False,
+        indices: Literal["list", "numpy", "torch"] = "list",
+        window: int | None = None,
+        address: str | None = None,
+        time_limit: float = 30.0,
+    ) -> None:
+        if indices not in ("list", "numpy", "torch"):
+            raise BadValue(f'indices is "list", "numpy" or "torch", not {indices!r}', "indices")
+        rank, world_size = rank_and_world(rank, world_size)
+        self._attachment = Attachment(
+            job=job,
+            address=address,
+            dataset=dataset,
+            labels=labels,
+            callback=callback_get_label,
+            strategy=strategy,
+            weights=None,
+            batch_size=None if batch_size is None else batch_size * world_size,
+            seed=seed,
+            mode="ranked",
+            last_batch=last_batch,
+            rank=rank,
+            world_size=world_size,
+            time_limit=time_limit,
+        )
+        self.columns = tuple(columns)
+        self._pass_columns = pass_columns
+        self._indices = indices
+        self._window = window or 0
+        self._manual_ack = False
+        self._stream: Stream | None = None
+        self._iterator: _Iterator | None = None
+        self._position: State | None = None  # after the last batch returned
+        self._target: State | None = None  # where to go before the next batch
+        self._ahead: deque[Batch] | None = None  # returned to a counting DataLoader, not yielded
+        info = self._attachment.ensure()
+        self.job = job
+        self.batch_size: int = info["batch_size"] // world_size
+        self._steps: int | None = info["steps"]
+
+    # ---- as PyTorch wants it ----
+
+    def __len__(self) -> int:
+        """Batches in the present epoch (all of it, also when it is resumed in the middle)."""
+        if self._steps is None:
+            self._steps = self._attachment.client().job(self.job)["steps"]
+        return self._steps
+
+    def __iter__(self) -> Iterator[Any]:
+        self._iterator = _Iterator(self)
+        return self._iterator
+
+    def set_epoch(self, epoch: int) -> None:
+        """As of DistributedSampler. Epochs advance by themselves; this moves the job if it is in
+        another epoch than that one, and does nothing in the middle of that one."""
+        state = self.state_dict()
+        if state["epoch"] != epoch:
+            self.load_state_dict({**state, "epoch": epoch, "step": 0})
+
+    # ---- checkpoints ----
+
+    def state_dict(self) -> State:
+        """The position after the last batch returned. Local: nothing is sent."""
+        if self._target is not None:
+            return dict(self._target)
+        if self._position is None:
+            self._position = self._start_position()
+        return dict(self._position)
+
+    def load_state_dict(self, state: State) -> None:
+        """Goes to a position that `state_dict` returned, with the next batch.
+
+        Raises:
+            BadValue: of another job or dataset version.
+        """
+        info = self._attachment.client().job(self.job)
+        for key, here in (("job", self.job), ("dataset", info["dataset"]), ("version", info["version"])):
+            if state.get(key) != here:
+                raise BadValue(
+                    f"this state is of {key} {state.get(key)!r}, and the sampler's is {here!r}: "
+                    "load the checkpoint that belongs to this job",
+                    key,
+                )
+        self._target = dict(state)
+
+    def close(self) -> None:
+        """Detaches from the job."""
+        self._detach()
+        self._attachment.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stream": None, "_iterator": None, "_ahead": None}
+
+    # ---- for evendraw.torch.DataLoader ----
+
+    def _count(self, read_ahead: int) -> deque[Batch]:
+        """From now on batches are acknowledged by `_used` only. Whatever was read ahead and not
+        used in an earlier iteration comes again. Returns the queue of batches on their way."""
+        if read_ahead + 2 > MAX_WINDOW:
+            raise BadValue(
+                f"the DataLoader reads {read_ahead} batches ahead (num_workers * prefetch_factor), "
+                f"and at most {MAX_WINDOW - 2} can be followed: lower one of them",
+                "num_workers",
+            )
+        window = max(self._window, DEFAULT_WINDOW, read_ahead + 2)
+        if self._ahead is None or self._ahead or window > self._window:
+            self._detach()
+            self._position = None
+        self._window = window
+        self._manual_ack = True
+        self._ahead = deque()
+        return self._ahead
+
+    def _used(self, batch: Batch, *, confirm: bool = False) -> None:
+        if self._stream is not None:
+            self._stream.ack(batch, through=True, confirm=confirm)
+
+    # ---- inside ----
+
+    def _start_position(self) -> State:
+        stream = self._attached()
+        return self._state(stream.info.epoch, stream.info.step)
+
+    def _state(self, epoch: int, step: int, generation: int | None = None) -> State:
+        info = self._attached().info
+        return {
+            "job": self.job,
+            "dataset": info.dataset,
+            "version": info.version,
+            "generation": info.generation if generation is None else generation,
+            "epoch": epoch,
+            "step": step,
+        }
+
+    def _attached(self) -> Stream:
+        if self._stream is None or not self._stream._client.usable:
+            self._stream = self._attachment.open(
+                window=self._window, columns=self.columns, manual_ack=self._manual_ack
+            )
+        return self._stream
+
+    def _detach(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _go_to_target(self) -> None:
+        """Rewinds the job, unless it is there already."""
+        target, self._target = self._target, None
+        if target is None:
+            return
+        self._detach()
+        seek(self._attachment, target)
+        self._position = target
+
+    def _next(self) -> Batch | None:
+        self._go_to_target()
+        stream = self._attached()
+        if self._position is None:
+            self._position = self._start_position()
+        batch = stream.next()
+        if batch is None:
+            self._position = self._state(self._position["epoch"] + 1, 0)
+            self._steps = None
+            return None
+        self._position = self._state(batch.epoch, batch.step + 1, batch.generation)
+        if self._ahead is not None:
+            self._ahead.append(batch)
+        return batch
+
+    def _yielded(self, batch: Batch) -> Any:
+        if self._pass_columns:
+            columns = [batch.index, *(getattr(batch, name) for name in self.columns)]
+            return list(zip(*(c.tolist() for c in columns)))
+        if self._indices == "list":
+            return batch.tolist()
+        return batch.index if self._indices == "numpy" else batch.tensor()
+
+
+class _Iterator:
+    """One epoch's batches. Its state is that of the sampler, as torchdata's StatefulDataLoader
+    takes it for every batch."""
+
+    def __init__(self, sampler: BatchSampler) -> None:
+        self._sampler = sampler
+        self._done = False
+        self._fresh = True
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        sampler = self._sampler
+        if self._done:
+            raise StopIteration
+        if sampler._iterator is not self:
+            raise UsageError(
+                f"job {sampler.job!r}: a newer iteration over this sampler has begun, which took this "
+                "one's place. Two DataLoaders need two samplers, on different jobs"
+            )
+        resumed = sampler._target is not None
+        batch = sampler._next()
+        if batch is None and self._fresh and not resumed:
+            batch = sampler._next()  # an iteration left at the end of an epoch leaves nothing of it
+        self._fresh = False
+        if batch is None:
+            self._done = True
+            raise StopIteration
+        return sampler._yielded(batch)
+
+    def state_dict(self) -> State:
+        return self._sampler.state_dict()
+
+    def load_state_dict(self, state: State) -> None:
+        self._sampler.load_state_dict(state)

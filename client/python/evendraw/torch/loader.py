@@ -1,0 +1,83 @@
+"""A DataLoader that knows how far the training loop is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch.utils.data
+
+from ..errors import UsageError
+from ..stream import Batch
+from .batch_sampler import BatchSampler, State
+
+
+class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
+    """``torch.utils.data.DataLoader`` with ``batch_sampler=`` an `evendraw.torch.BatchSampler`;
+    all other arguments are the same.
+
+    PyTorch's reads ahead of the training loop and does not say how far. This one counts what it
+    yielded: a batch is acknowledged when the loop asks for the one after it, `state_dict` is the
+    position after the last batch yielded, and `current` is that batch.
+    """
+
+    def __init__(
+        self, dataset: Any, batch_sampler: BatchSampler | None = None, **arguments: Any
+    ) -> None:
+        for name in ("shuffle", "batch_size", "sampler", "drop_last"):
+            if arguments.get(name):
+                raise UsageError(
+                    f"{name}={arguments[name]!r} cannot be used beside a batch_sampler, which says "
+                    "what is in a batch, in what order: leave it out"
+                    + (" (the job's draws are shuffled)" if name == "shuffle" else ""),
+                    name,
+                )
+        if not isinstance(batch_sampler, BatchSampler):
+            raise UsageError(
+                "evendraw.torch.DataLoader wants batch_sampler=evendraw.torch.BatchSampler(...); "
+                "with any other sampler use torch.utils.data.DataLoader",
+                "batch_sampler",
+            )
+        super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
+        self._state: State | None = None
+        self._last: Batch | None = None  # yielded, not yet acknowledged
+
+    @property
+    def current(self) -> Batch | None:
+        """The `Batch` (position, indices, columns) of what was yielded last."""
+        return self._last
+
+    def state_dict(self) -> State:
+        """The position after the last batch yielded: put it into the model's checkpoint. Local."""
+        return dict(self._state) if self._state else self._ours.state_dict()
+
+    def load_state_dict(self, state: State) -> None:
+        """The next iteration begins at a position that `state_dict` returned."""
+        self._ours.load_state_dict(state)
+        self._state = dict(state)
+        self._last = None
+
+    @property
+    def _ours(self) -> BatchSampler:
+        sampler = self.batch_sampler
+        assert isinstance(sampler, BatchSampler)
+        return sampler
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        sampler = self._ours
+        self._acknowledge()
+        ahead = sampler._count(self.num_workers * (self.prefetch_factor or 0))
+        for item in super().__iter__():
+            self._acknowledge()
+            self._last = ahead.popleft()
+            self._state = sampler._state(
+                self._last.epoch, self._last.step + 1, self._last.generation
+            )
+            yield item
+        self._acknowledge(confirm=True)
+        self._state = None
+
+    def _acknowledge(self, *, confirm: bool = False) -> None:
+        batch, self._last = self._last, None
+        if batch is not None:
+            self._ours._used(batch, confirm=confirm)

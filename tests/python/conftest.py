@@ -1,0 +1,60 @@
+"""A real daemon for every test that wants one. EVENDRAWD and EVENDRAW_LIBRARY come from CMake."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parents[2] / "client" / "python"
+sys.path.insert(0, str(PACKAGE))
+# Processes that the tests start find it too.
+os.environ["PYTHONPATH"] = f"{PACKAGE}:{os.environ.get('PYTHONPATH', '')}"
+
+import evendraw  # noqa: E402
+
+
+class Daemon:
+    """evendrawd on a socket and a database in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.address = f"unix:{folder}/socket"
+        self.process = None
+        self.start()
+
+    def start(self):
+        read_end, write_end = os.pipe()
+        self.process = subprocess.Popen(
+            [os.environ["EVENDRAWD"], "--listen", self.address]
+            + ["--database", f"{self.folder}/evendraw.db", "--ready-fd", str(write_end)],
+            pass_fds=[write_end],
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(write_end)
+        assert os.read(read_end, 6) == b"ready\n", "the daemon did not start"
+        os.close(read_end)
+
+    def end(self, number=signal.SIGTERM):
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def daemon(monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="evendraw-python-") as folder:
+        daemon = Daemon(folder)
+        monkeypatch.setenv("EVENDRAW_SERVER", daemon.address)
+        yield daemon
+        daemon.end(signal.SIGKILL)  # it would give the clients that are still there time to leave
+
+
+@pytest.fixture
+def client(daemon):
+    with evendraw.connect() as client:
+        yield client

@@ -1,0 +1,255 @@
+"""Datasets, jobs, streams and errors of the Python package, against a real daemon."""
+
+import os
+import pathlib
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import evendraw
+from evendraw import _library
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+# ---- errors ----
+
+
+def test_every_error_has_a_class():
+    text = (ROOT / "proto" / "evendraw_errors.h").read_text()
+    errors = dict(re.findall(r'X\(\w+, (\d+), "(\w+)"\)', text))
+    assert set(errors.values()) == set(evendraw.errors.BY_NAME)
+    for code, name in errors.items():
+        assert _library.lib.evd_error_name(int(code)).decode() == name
+    for kind in evendraw.errors.BY_NAME.values():
+        assert getattr(evendraw, kind.__name__) is kind
+        assert kind.__name__ in evendraw.__all__
+        error = kind("what to do", "where")
+        assert (str(error), error.detail) == ("what to do", "where")
+
+
+@pytest.mark.parametrize(
+    "name, builtin",
+    [("not_found", LookupError), ("timeout", TimeoutError), ("connect", ConnectionError)]
+    + [("closed", ConnectionError), ("bad_value", ValueError), ("bad_type", TypeError)],
+)
+def test_builtin_bases(name, builtin):
+    assert issubclass(evendraw.errors.BY_NAME[name], builtin)
+
+
+def test_daemon_away(tmp_path):
+    with pytest.raises(ConnectionError, match="(?s)evendrawd.*EVENDRAW_SERVER|start") as caught:
+        evendraw.connect(f"unix:{tmp_path}/nobody")
+    assert isinstance(caught.value, evendraw.ConnectError)
+    with pytest.raises(evendraw.BadValue):
+        evendraw.connect("ftp:somewhere")
+
+
+def test_daemon_ends(daemon, client):
+    client.create_dataset("d", [0, 1])
+    client.create_job("j", "d", 1)
+    with client.open("j") as stream:
+        assert stream.next() is not None
+        daemon.end()
+        with pytest.raises(ConnectionError):
+            while stream.next(timeout=10):
+                pass
+
+
+# ---- datasets ----
+
+
+def test_create_dataset(client):
+    info = client.create_dataset("pets", ["dog", "cat", None, "dog"])
+    assert (info["version"], info["samples"], info["labelled"], info["classes"]) == (1, 4, 3, 2)
+    stats = client.dataset_stats("pets")
+    assert stats["class"] == ["cat", "dog"]
+    assert stats["count"].tolist() == [1, 2]
+    assert stats["share"] == pytest.approx([1 / 3, 2 / 3])
+    assert client.create_dataset("pets", torch.tensor([0, 1, 1]))["version"] == 2
+    assert client.dataset("pets")["samples"] == 3
+    assert [d["version"] for d in client.datasets()] == [1, 2]
+    client.drop_dataset("pets", 2)
+    assert client.dataset("pets")["version"] == 1
+
+
+def test_dataset_of_a_dataset(client):
+    class Folder:
+        samples = [("a", 1), ("b", 1), ("c", 0)]
+        classes = ["cat", "dog", "fox"]
+
+        def __getitem__(self, i):
+            return self.samples[i]
+
+    client.create_dataset("folder", Folder())
+    stats = client.dataset_stats("folder")
+    assert stats["class"] == ["cat", "dog", "fox"]
+    assert stats["count"].tolist() == [1, 2, 0]
+
+
+def test_many_classes_in_pages(client):
+    labels = np.arange(10000).repeat(2)
+    client.create_dataset("many", labels)
+    stats = client.dataset_stats("many")
+    assert stats["class"] == [str(c) for c in range(10000)]
+    assert stats["count"].tolist() == [2] * 10000
+    weights = np.zeros(10000)
+    weights[7] = 1
+    strategy = {"kind": "weighted", "weight": "explicit", "weights": weights}
+    client.create_job("j", "many", 8, strategy)
+    with client.open("j") as stream:
+        assert set(stream.next().tolist()) == {14, 15}
+    assert client.job_stats("j")["asked"].argmax() == 7
+
+
+# ---- jobs and batches ----
+
+
+@pytest.fixture
+def job(client):
+    client.create_dataset("d", np.arange(100) % 4)
+    client.create_job("j", "d", 10, {"kind": "weighted", "weight": "inverse"}, seed=3)
+    return "j"
+
+
+def test_batches(client, job):
+    columns = ["label", "probability", "augment_seed"]
+    with client.open(job, columns=columns) as stream:
+        assert stream.info.samples == 100 and stream.info.steps == 10
+        assert stream.info.rank is None and stream.info.window == 8
+        batches = list(stream)
+        assert [b.step for b in batches] == list(range(10))
+        for batch in batches:
+            assert batch.index.dtype == np.int64 and len(batch) == 10
+            assert batch.tolist() == list(batch) == batch.index.tolist()
+            assert (batch.label == batch.index % 4).all()
+            assert batch.probability == pytest.approx(1 / 100)
+            assert len(set(batch.augment_seed.tolist())) == 10
+            assert batch.tensor().tolist() == batch.tolist()
+            assert batch.tensor().dtype == torch.int64
+            assert batch.tensor("probability").dtype == torch.float32
+            with pytest.raises(evendraw.UsageError, match='columns=\\["repeat"\\]'):
+                batch.tensor("repeat")
+        following = stream.next()
+        assert (following.epoch, following.step) == (1, 0)
+    first = batches[0].tolist()
+    client.create_job("again", "d", 10, {"kind": "weighted", "weight": "inverse"}, seed=3)
+    with client.open("again") as stream:
+        assert stream.next().tolist() == first
+
+
+def test_batches_keep_their_memory(client, job):
+    with client.open(job) as stream:
+        batches = [stream.next() for _ in range(10)]
+        kept = [b.tolist() for b in batches]
+        stream.next()
+    assert [b.index.tolist() for b in batches] == kept
+    batches[0].index[0] = 5  # its own, and writable
+
+
+def test_update_and_stats(client, job):
+    with client.open(job, window=1) as stream:
+        stream.next()
+        answer = client.update_job(job, "uniform", when="epoch")
+        assert (answer["epoch"], answer["step"]) == (1, 0)
+        list(stream)
+        assert sorted(i for b in stream for i in b) == list(range(100))
+    assert client.job(job)["strategy"] == {"kind": "uniform"}
+    assert client.job_stats(job, epoch=1)["served"].tolist() == [25] * 4
+    assert [j["job"] for j in client.jobs()] == [job]
+    client.drop_job(job)
+    with pytest.raises(evendraw.NotFound):
+        client.job(job)
+
+
+def test_unacknowledged_comes_again(client, job):
+    with client.open(job, manual_ack=True, window=4) as stream:
+        first, second, third = (stream.next() for _ in range(3))
+        stream.ack(second, confirm=True)
+    with client.open(job) as stream:
+        again = stream.next()
+        assert again.redelivered and again.tolist() == first.tolist()
+        assert stream.next().tolist() == third.tolist()
+    assert not first.redelivered
+
+
+def test_early_end(client, job):
+    """Two workers read in turn: the one without a batch must not wait for the other."""
+    with evendraw.connect() as other:
+        early = dict(early_end=True, window=1)
+        with client.open(job, **early) as a, other.open(job, **early) as b:
+            for _ in range(5):
+                assert a.next() is not None and b.next() is not None
+            assert a.next(timeout=5) is None  # b holds the last step
+            assert b.next(timeout=5) is None
+            assert a.next().epoch == 1 and b.next().epoch == 1
+
+
+def test_timeout_and_threads(client, job):
+    with client.open(job, window=1) as holder, evendraw.connect() as other:
+        with other.open(job, window=1) as stream:
+            for _ in range(9):
+                holder.next()
+            stream.next()
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                stream.next(timeout=0.3)
+            assert 0.25 < time.monotonic() - began < 5
+            # While one thread waits for a batch, another may call.
+            waiter = threading.Thread(target=lambda: stream.next(timeout=1.0))
+            waiter.start()
+            assert other.job(job)["streams"] == 2
+            holder.next(timeout=5)
+            waiter.join()
+
+
+def test_refusals(client, job):
+    with pytest.raises(evendraw.NotFound, match="nothing|no job"):
+        client.open("nothing")
+    with pytest.raises(evendraw.UsageError, match="labels.*there are label, probability"):
+        client.open(job, columns=["labels"])
+    with pytest.raises(evendraw.StrategyError):
+        client.open(job, columns=["repeat"])
+    with pytest.raises(evendraw.UnknownField, match="batch_size"):
+        client.call("job.create", name="x", dataset="d", batchsize=3)
+    with pytest.raises(evendraw.StrategyError):
+        client.create_job("x", "d", 10, "wieghted")
+    with pytest.raises(evendraw.Exists):
+        client.create_job(job, "d", 10)
+    stream = client.open(job)
+    stream.close()
+    with pytest.raises(evendraw.UsageError, match="closed"):
+        stream.next()
+    client.close()
+    with pytest.raises(evendraw.UsageError, match="connect"):
+        client.jobs()
+    stream.close()
+
+
+def test_fork(client, job):
+    """The child's copy of the connection is closed, so that the daemon sees when the parent ends."""
+    stream = client.open(job)
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = b"nothing"
+        try:
+            client.jobs()
+        except evendraw.UsageError as error:
+            said = str(error).encode()
+        stream.close()
+        client.close()
+        try:
+            with evendraw.connect() as own:
+                said += b" %d" % len(own.jobs())
+        finally:
+            os.write(write_end, said)
+            os._exit(0)
+    os.waitpid(pid, 0)
+    assert re.match(rb".*connect.* 1$", os.read(read_end, 1000))
+    assert stream.next() is not None
+    assert client.jobs()[0]["streams"] == 1

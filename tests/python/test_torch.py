@@ -1,0 +1,328 @@
+"""Samplers within real DataLoaders: workers by fork and spawn, ranks, checkpoints, mistakes."""
+
+import collections
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data
+
+import evendraw
+import evendraw.torch
+
+N = 96
+CLASSES = 4
+
+
+class Dataset(torch.utils.data.Dataset):
+    """Says which sample it is, and its label."""
+
+    def __init__(self, n=N):
+        self.targets = torch.arange(n) % CLASSES
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, i):
+        return i, int(self.targets[i])
+
+
+def indices(loader):
+    return [batch[0].tolist() for batch in loader]
+
+
+def flat(batches):
+    return [i for batch in batches for i in batch]
+
+
+def workers(number, start=None, **more):
+    return dict(num_workers=number, multiprocessing_context=start if number else None, **more)
+
+
+WORKERS = [
+    workers(0),
+    workers(2, "fork"),
+    workers(2, "fork", persistent_workers=True),
+    workers(1, "spawn", persistent_workers=True),
+]
+
+
+# ---- BatchSampler ----
+
+
+@pytest.mark.parametrize("loading", WORKERS)
+@pytest.mark.parametrize("kind", [torch.utils.data.DataLoader, evendraw.torch.DataLoader])
+def test_batch_sampler(daemon, client, kind, loading):
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    loader = kind(dataset, batch_sampler=sampler, **loading)
+    assert len(loader) == len(sampler) == 12
+    epochs = [indices(loader) for _ in range(3)]
+    for epoch in epochs:
+        assert len(epoch) == 12 and sorted(flat(epoch)) == list(range(N))
+    assert epochs[0] != epochs[1]
+    # The same as the job says by itself.
+    client.create_job("again", "train", 8, mode="ranked")
+    with client.open("again", rank=0, world_size=1) as stream:
+        assert [batch.tolist() for batch in stream] == epochs[0]
+    sampler.close()
+
+
+def test_attaches_to_what_is_there(daemon, client):
+    client.create_dataset("d", Dataset().targets)
+    client.create_job("j", "d", 12, {"kind": "weighted"}, mode="ranked", seed=4)
+    sampler = evendraw.torch.BatchSampler("j")
+    assert sampler.batch_size == 12 and len(sampler) == 8
+    assert len(list(sampler)) == 8
+    assert len(client.datasets()) == 1
+
+
+@pytest.mark.parametrize("indices, kind", [("list", list), ("numpy", np.ndarray), ("torch", torch.Tensor)])
+def test_forms_of_indices(daemon, indices, kind):
+    sampler = evendraw.torch.BatchSampler("train", 8, labels=[0, 1] * 8, indices=indices)
+    batches = list(sampler)
+    assert all(type(batch) is kind for batch in batches)
+    assert sorted(int(i) for batch in batches for i in batch) == list(range(16))
+
+
+def test_columns(daemon):
+    class Seeded(Dataset):
+        def __getitem__(self, key):
+            index, label, seed = key
+            assert label == int(self.targets[index])
+            return index, seed
+
+    dataset = Seeded()
+    sampler = evendraw.torch.BatchSampler(
+        "train", 8, dataset=dataset, columns=["label", "augment_seed"], pass_columns=True
+    )
+    loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, num_workers=1)
+    seeds = []
+    for index, seed in loader:
+        assert loader.current.tolist() == index.tolist()
+        assert loader.current.augment_seed.tolist() == seed.tolist()
+        seeds += seed.tolist()
+    assert len(set(seeds)) == N
+
+
+def test_strategy_changes_while_it_runs(daemon, client):
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler)
+    only = {"kind": "weighted", "weight": "explicit", "weights": {"0": 0, "1": 0, "2": 0, "3": 1}}
+    first = None
+    for _, labels in loader:
+        if first is None:
+            first = client.update_job("train", only)["step"]
+        if loader.current.step >= first:
+            assert labels.tolist() == [3] * 8
+    assert 0 < first <= 10
+
+
+def test_left_early(daemon):
+    """The counting DataLoader goes on right after what the loop has had."""
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, **workers(2, "fork"))
+    seen = []
+    for batch, _ in loader:
+        seen.append(batch.tolist())
+        if len(seen) == 5:
+            break
+    assert loader.state_dict()["step"] == 5
+    seen += indices(loader)
+    assert len(seen) == 12 and sorted(flat(seen)) == list(range(N))
+    for i, (batch, _) in enumerate(loader):
+        if i + 1 == len(loader):
+            break  # at the very end
+    assert len(indices(loader)) == 12
+
+
+# ---- ranks ----
+
+
+def run_ranks(daemon, world, body, tmp_path):
+    """Runs `body` (which sees rank, world, dist) in `world` processes joined by gloo."""
+    script = tmp_path / "rank.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import json, sys, torch, torch.distributed as dist
+            sys.path.insert(0, {here!r})
+            import evendraw, evendraw.torch
+            from test_torch import *
+            rank, world = int(sys.argv[1]), {world}
+            dist.init_process_group("gloo", init_method="file://{tmp}/rendezvous", rank=rank,
+                                    world_size=world)
+            """
+        ).format(here=os.path.dirname(__file__), world=world, tmp=tmp_path)
+        + textwrap.dedent(body)
+    )
+    processes = [
+        subprocess.Popen([sys.executable, script, str(rank)], stdout=subprocess.PIPE, text=True)
+        for rank in range(world)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    (tmp_path / "rendezvous").unlink(missing_ok=True)
+    assert [process.returncode for process in processes] == [0] * world
+    return outputs
+
+
+def test_two_ranks(daemon, client, tmp_path):
+    outputs = run_ranks(
+        daemon,
+        2,
+        """
+        dataset = Dataset()
+        sampler = evendraw.torch.BatchSampler("train", 4, dataset=dataset)
+        loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, num_workers=1)
+        assert sampler.batch_size == 4 and len(loader) == 12
+        print(json.dumps([indices(loader) for _ in range(2)]))
+        """,
+        tmp_path,
+    )
+    import json
+
+    ranks = [json.loads(output) for output in outputs]
+    assert client.job("train")["world_size"] == 2 and client.job("train")["batch_size"] == 8
+    client.create_job("one", "train", 8, mode="ranked")
+    with client.open("one", rank=0, world_size=1) as stream:
+        for epoch in range(2):
+            assert sorted(flat(ranks[0][epoch] + ranks[1][epoch])) == list(range(N))
+            for step, batch in enumerate(stream):
+                assert sorted(batch) == sorted(ranks[0][epoch][step] + ranks[1][epoch][step])
+
+
+# ---- IterableDataset ----
+
+
+@pytest.mark.parametrize("loading", WORKERS + [workers(3, "fork", prefetch_factor=1)])
+def test_iterable_dataset(daemon, client, loading):
+    dataset = Dataset()
+    data = evendraw.torch.IterableDataset("train", dataset, 10)
+    loader = torch.utils.data.DataLoader(data, batch_size=None, **loading)
+    assert len(loader) == 10
+    for _ in range(3):
+        epoch = indices(loader)
+        assert sorted(map(len, epoch)) == [6] + [10] * 9
+        assert sorted(flat(epoch)) == list(range(N))
+    data.close()
+    del loader
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_few_steps_for_many_workers(daemon, steps):
+    """The worker that is read first may have no step at all, and another hold the last."""
+    data = evendraw.torch.IterableDataset("train", None, 2, labels=[0] * 2 * steps)
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=None, num_workers=3, prefetch_factor=1, persistent_workers=True
+    )
+    for epoch in range(4):
+        batches = list(loader)
+        assert {b.epoch for b in batches} == {epoch}
+        assert sorted(flat(b.tolist() for b in batches)) == list(range(2 * steps))
+
+
+def test_two_loaders_share_a_job(daemon):
+    dataset = Dataset()
+    first = evendraw.torch.IterableDataset("train", dataset, 4)
+    second = evendraw.torch.IterableDataset("train", dataset)
+    seen = []
+    a, b = iter(first), iter(second)
+    for _ in range(12):
+        seen += next(a)[0].tolist() + next(b)[0].tolist()
+    assert next(a, None) is None and next(b, None) is None
+    assert sorted(seen) == list(range(N))
+
+
+# ---- mistakes ----
+
+
+def test_another_length(daemon):
+    evendraw.torch.BatchSampler("train", 8, dataset=Dataset()).close()
+    with pytest.raises(ValueError, match="has 90 samples, but job 'train'.*with 96.*another job"):
+        evendraw.torch.BatchSampler("train", 8, dataset=Dataset(90))
+    with pytest.raises(evendraw.BadValue, match="90 samples"):
+        evendraw.torch.BatchSampler("train", labels=[0] * 90)
+
+
+def test_another_batch_size(daemon):
+    evendraw.torch.BatchSampler("train", 8, dataset=Dataset()).close()
+    with pytest.raises(ValueError, match="global batch of 8.*asked for 4 on each of 1.*it is 8"):
+        evendraw.torch.BatchSampler("train", 4)
+    with pytest.raises(ValueError, match="batch of 8.*cannot be divided among 3 ranks"):
+        evendraw.torch.BatchSampler("train", rank=0, world_size=3)
+
+
+def test_wrong_rank_or_world(daemon):
+    with pytest.raises(ValueError, match="rank 2 of world size 2 does not exist"):
+        evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), rank=2, world_size=2)
+    first = evendraw.torch.BatchSampler("train", 4, dataset=Dataset(), rank=0, world_size=2)
+    next(iter(first))
+    other = evendraw.torch.BatchSampler("train", rank=1, world_size=4)
+    with pytest.raises(evendraw.Conflict, match="world_size 2, not 4.*end the others first"):
+        next(iter(other))
+
+
+def test_two_samplers_on_one_rank(daemon):
+    first = evendraw.torch.BatchSampler("train", 8, dataset=Dataset())
+    second = evendraw.torch.BatchSampler("train")
+    next(iter(first))
+    with pytest.raises(evendraw.Conflict, match="attached already.*Validation needs a job of its own"):
+        next(iter(second))
+    first.close()
+    assert next(iter(second))
+
+
+def test_two_iterations_at_once(daemon):
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=Dataset())
+    old = iter(sampler)
+    next(old)
+    next(iter(sampler))
+    with pytest.raises(evendraw.UsageError, match="two samplers"):
+        next(old)
+
+
+def test_nothing_to_create_from(daemon):
+    with pytest.raises(LookupError, match="train.*dataset="):
+        evendraw.torch.BatchSampler("train", 8)
+    with pytest.raises(ValueError, match="batch_size is needed"):
+        evendraw.torch.BatchSampler("train", dataset=Dataset())
+    with pytest.raises(LookupError, match="waited 0 s for rank 0"):
+        evendraw.torch.BatchSampler(
+            "train", 8, dataset=Dataset(), rank=1, world_size=2, time_limit=0.4
+        )
+
+
+def test_wrong_mode(daemon, client):
+    client.create_dataset("d", Dataset().targets)
+    client.create_job("shared", "d", 8)
+    client.create_job("ranked", "d", 8, mode="ranked")
+    with pytest.raises(ValueError, match="is shared.*IterableDataset"):
+        evendraw.torch.BatchSampler("shared")
+    with pytest.raises(ValueError, match="is ranked.*BatchSampler"):
+        evendraw.torch.IterableDataset("ranked")
+
+
+def test_wrong_loader_arguments(daemon):
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    for name in ("shuffle", "drop_last"):
+        with pytest.raises(evendraw.UsageError, match=f"{name}=True cannot be used"):
+            evendraw.torch.DataLoader(dataset, batch_sampler=sampler, **{name: True})
+    with pytest.raises(evendraw.UsageError, match="torch.utils.data.DataLoader"):
+        evendraw.torch.DataLoader(dataset)
+    with pytest.raises(evendraw.BadValue, match="reads 300 batches ahead.*lower"):
+        loader = evendraw.torch.DataLoader(
+            dataset, batch_sampler=sampler, num_workers=3, prefetch_factor=100
+        )
+        next(iter(loader))
+
+
+def test_daemon_away(tmp_path):
+    with pytest.raises(ConnectionError):
+        evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), address=f"{tmp_path}/nobody")
