@@ -54,10 +54,12 @@
 #define EVD_FIELDS_server_backup(F, m) F(m, str, path, REQUIRED)
 #define EVD_FIELDS_strategy_list(F, m)
 
-/* `classes`: array of names; `labels`: bin of little-endian u32, or array of integers and nil. */
+/* `classes`: array of names; `labels`: bin of little-endian u32, or array of integers and nil;
+ * `weights`, of the samples, under the name `column`: bin of little-endian f64, or array. */
 #define EVD_FIELDS_dataset_create(F, m) F(m, str, name, REQUIRED) F(m, obj, classes, OPTIONAL)
 #define EVD_FIELDS_dataset_append(F, m)                                                            \
-    F(m, u32, draft, REQUIRED) F(m, obj, labels, OPTIONAL) F(m, obj, classes, OPTIONAL)
+    F(m, u32, draft, REQUIRED) F(m, obj, labels, OPTIONAL) F(m, obj, classes, OPTIONAL)            \
+    F(m, str, column, OPTIONAL) F(m, obj, weights, OPTIONAL)
 #define EVD_FIELDS_dataset_commit(F, m) F(m, u32, draft, REQUIRED) F(m, u64, samples, OPTIONAL)
 #define EVD_FIELDS_dataset_list(F, m)
 #define EVD_FIELDS_dataset_info(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)

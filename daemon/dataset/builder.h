@@ -18,6 +18,7 @@ struct dataset_builder {
 
 /* "no memory for this dataset" */
 int builder_no_memory(struct evd_error *err);
+void weight_column_trim(struct weight_column *column);
 void weight_columns_free(struct weight_column *columns, uint32_t count);
 
 #endif

@@ -25,6 +25,17 @@ void weight_columns_free(struct weight_column *columns, uint32_t count)
         free(columns[i].values);
 }
 
+/* What was reserved beyond need goes back. */
+void weight_column_trim(struct weight_column *column)
+{
+    double *values = realloc(column->values, column->n * sizeof(*values));
+
+    if (!values)
+        return;
+    column->values = values;
+    column->cap = column->n;
+}
+
 static int check_values(const struct weight_column *column, const double *values, size_t n,
                         struct evd_error *err)
 {

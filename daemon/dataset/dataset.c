@@ -157,6 +157,8 @@ static void take_over(struct dataset *dataset, struct dataset_builder *builder)
     dataset->class_names = builder->classes;
     memcpy(dataset->columns, builder->columns, sizeof(dataset->columns));
     dataset->column_count = builder->column_count;
+    for (uint32_t i = 0; i < dataset->column_count; i++)
+        weight_column_trim(&dataset->columns[i]);
     builder->column_count = 0;
     builder->labels = NULL;
     builder->classes = (struct names){0};

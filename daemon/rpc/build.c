@@ -79,6 +79,7 @@ struct build *build_new(struct call *call, struct job_entry *entry, const msgpac
         .revision = revision,
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
+        .weights = strategy_column(&build->strategy, entry->dataset),
     };
     return build;
 }

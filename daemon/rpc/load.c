@@ -54,6 +54,9 @@ static int load_dataset_chunk(void *arg, const struct store_chunk *chunk, struct
             return err->code;
         name += text.len + 1;
     }
+    if (chunk->column)
+        return dataset_builder_weights(load->builder, text_of(chunk->column), chunk->weights,
+                                       chunk->weights_n, err);
     return dataset_builder_labels(load->builder, chunk->labels, chunk->n, err);
 }
 
@@ -190,6 +193,7 @@ int revision_plan(const struct plan_base *base, const void *strategy, size_t str
 
     if (strategy_decode_bytes(strategy, strategy_bytes, base->dataset, &decoded, err) != EVD_OK)
         return err->code;
+    input.weights = strategy_column(&decoded, base->dataset);
     code = plan_build(out, &input, &refused);
     strategy_fini(&decoded);
     if (code != PLAN_OK)

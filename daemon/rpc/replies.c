@@ -30,7 +30,7 @@ static void pack_key_position(msgpack_packer *pk, const char *key, struct job_po
 
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
 {
-    msgpack_pack_map(pk, 9);
+    msgpack_pack_map(pk, 10);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     pack_key_u64(pk, "samples", dataset->index.samples);
@@ -40,6 +40,9 @@ void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
     pack_key_u64(pk, "created", dataset->created);
     pack_key_u64(pk, "memory", dataset_memory(dataset));
     pack_key_u64(pk, "jobs", dataset->users);
+    pack_key_array(pk, "columns", dataset->column_count);
+    for (uint32_t i = 0; i < dataset->column_count; i++)
+        pack_cstr(pk, dataset->columns[i].name);
 }
 
 uint64_t job_memory(const struct job_entry *entry)

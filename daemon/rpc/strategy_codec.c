@@ -85,9 +85,11 @@ static int bad_type(const struct strategy_kind *kind, const struct strategy_para
         unsigned bit;
         const char *words;
     } forms[] = {
-        {STRATEGY_NUMBER, "a number"},       {STRATEGY_TEXT, "a word"},
-        {STRATEGY_BOOLEAN, "true or false"}, {STRATEGY_CLASS_MAP, "numbers by class"},
-        {STRATEGY_SCHEDULE, "a schedule"},
+        {STRATEGY_NUMBER, "a number"},
+        {STRATEGY_TEXT, "a word"},
+        {STRATEGY_BOOLEAN, "true or false"},
+        {STRATEGY_CLASS_MAP, "numbers by class"},
+        {STRATEGY_COLUMN, "the name of a column"},
     };
     char list[96] = "";
     size_t len = 0;
@@ -218,6 +220,45 @@ static int decode_text(struct strategy *strategy, int at, struct evd_str text,
     return EVD_OK;
 }
 
+static int unknown_column(const struct strategy *strategy, int at, const struct dataset *dataset,
+                          struct evd_error *err)
+{
+    const char *name = strategy->values[at].text;
+    char known[DATASET_MAX_COLUMNS * (EVD_MAX_NAME + 2) + 1] = "none";
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < dataset->column_count; i++)
+        len += (size_t)snprintf(known + len, sizeof(known) - len, i ? ", %s" : "%s",
+                                dataset->columns[i].name);
+    return error_set(err, EVD_E_NOT_FOUND, name,
+                     "strategy %s: dataset \"%s\" has no column of weights \"%s\": it has %s",
+                     strategy->kind->name, dataset->name, name, known);
+}
+
+const double *strategy_column(const struct strategy *strategy, const struct dataset *dataset)
+{
+    const struct strategy_param *params = strategy->kind->params;
+
+    for (int i = 0; i < STRATEGY_MAX_PARAMS && params[i].name; i++) {
+        const struct strategy_value *value = &strategy->values[i];
+
+        if (params[i].accepts & STRATEGY_COLUMN && value->tag == VALUE_TEXT)
+            return dataset_weights(dataset,
+                                   (struct evd_str){value->text, (uint32_t)strlen(value->text)});
+    }
+    return NULL;
+}
+
+static int decode_column(struct strategy *strategy, int at, struct evd_str text,
+                         const struct dataset *dataset, struct evd_error *err)
+{
+    if (decode_text(strategy, at, text, err) != EVD_OK)
+        return err->code;
+    if (dataset_weights(dataset, text))
+        return EVD_OK;
+    return unknown_column(strategy, at, dataset, err);
+}
+
 static int decode_value(struct strategy *strategy, int at, const msgpack_object *object,
                         const struct dataset *dataset, struct evd_error *err)
 {
@@ -236,6 +277,8 @@ static int decode_value(struct strategy *strategy, int at, const msgpack_object 
         return decode_class_map(strategy, at, object, dataset, err);
     if (object->type == MSGPACK_OBJECT_STR && param->accepts & STRATEGY_TEXT)
         return decode_text(strategy, at, text_of(object), err);
+    if (object->type == MSGPACK_OBJECT_STR && param->accepts & STRATEGY_COLUMN)
+        return decode_column(strategy, at, text_of(object), dataset, err);
     if (object->type == MSGPACK_OBJECT_BOOLEAN && param->accepts & STRATEGY_BOOLEAN) {
         value->tag = VALUE_BOOLEAN;
         value->number = object->via.boolean;

@@ -13,12 +13,15 @@
 #include "sampler/strategy.h"
 
 /* NULL or nil is {kind: "uniform"}. On an error there is nothing to fini. Errors: EVD_E_STRATEGY
- * for an unknown kind, UNKNOWN_FIELD, MISSING_FIELD, BAD_TYPE, BAD_VALUE, NOT_FOUND for a class. */
+ * for an unknown kind, UNKNOWN_FIELD, MISSING_FIELD, BAD_TYPE, BAD_VALUE, NOT_FOUND for a class or
+ * a column. */
 int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
                     struct strategy *out, struct evd_error *err);
 /* The same from stored bytes. */
 int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dataset,
                           struct strategy *out, struct evd_error *err);
+/* The weights of samples that a parameter names, or NULL: none does. They are the dataset's. */
+const double *strategy_column(const struct strategy *strategy, const struct dataset *dataset);
 /* The canonical form: parameters in the table's order, only those that were given. */
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "rpc/chunk.h"
 #include "rpc/replies.h"
 
 /* ---- one write to the store on behalf of a draft ---- */
@@ -16,24 +17,33 @@ struct draft_write {
     struct dataset *dataset; /* commit: what becomes visible */
     uint64_t samples;        /* append: in all, with this chunk */
     uint32_t classes;
-    uint32_t label_count;
-    uint32_t labels[]; /* append: the chunk, then its class names */
+    struct chunk chunk; /* append */
+    char names[];       /* of new classes */
 };
 
+/* `names`: class names that the draft has got, or NULL. */
 static struct draft_write *write_new(struct call *call, struct draft *draft, enum store_kind kind,
-                                     size_t labels, size_t names)
+                                     const char *names, size_t bytes)
 {
-    struct draft_write *write = malloc(sizeof(*write) + labels * sizeof(write->labels[0]) + names);
+    struct draft_write *write = calloc(1, sizeof(*write) + bytes);
 
     if (!write)
         return NULL;
-    memset(write, 0, sizeof(*write));
     write->op.kind = kind;
     write->op.owner = write;
     write->ticket = call->ticket;
     write->draft = draft;
-    write->label_count = (uint32_t)labels;
+    if (bytes > 0)
+        memcpy(write->names, names, bytes);
     return write;
+}
+
+static void write_free(struct draft_write *write)
+{
+    if (!write)
+        return;
+    chunk_fini(&write->chunk);
+    free(write);
 }
 
 /* On an error the caller answers; the write is gone and the draft doomed. */
@@ -45,7 +55,7 @@ static int write_submit(struct call *call, struct draft_write *write)
         session_ref(call->session);
         return EVD_OK;
     }
-    free(write);
+    write_free(write);
     draft_doom(draft);
     return call->err.code;
 }
@@ -59,11 +69,11 @@ static bool write_failed(struct draft_write *write)
         return false;
     ticket_error(&write->ticket, first->code ? first : &write->op.error);
     draft_doom(write->draft);
-    free(write);
+    write_free(write);
     return true;
 }
 
-/* ---- class names and labels from a request ---- */
+/* ---- class names from a request ---- */
 
 static int add_classes(struct draft *draft, const msgpack_object *classes, struct evd_error *err)
 {
@@ -87,52 +97,6 @@ static int add_classes(struct draft *draft, const msgpack_object *classes, struc
     return EVD_OK;
 }
 
-static int labels_count(const msgpack_object *labels, size_t *count, struct evd_error *err)
-{
-    *count = 0;
-    if (!labels || labels->type == MSGPACK_OBJECT_NIL)
-        return EVD_OK;
-    if (labels->type == MSGPACK_OBJECT_ARRAY) {
-        *count = labels->via.array.size;
-        return EVD_OK;
-    }
-    if (labels->type != MSGPACK_OBJECT_BIN)
-        return error_set(err, EVD_E_BAD_TYPE, "labels",
-                         "\"labels\" must be bin of little-endian u32, or an array of integers and "
-                         "nil");
-    if (labels->via.bin.size % 4 != 0)
-        return error_set(err, EVD_E_BAD_VALUE, "labels",
-                         "\"labels\" is %u bytes long, which is no multiple of 4",
-                         labels->via.bin.size);
-    *count = labels->via.bin.size / 4;
-    return EVD_OK;
-}
-
-static int labels_copy(const msgpack_object *labels, uint32_t *to, size_t count,
-                       struct evd_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        const msgpack_object *value;
-
-        if (labels->type == MSGPACK_OBJECT_BIN) {
-            const uint8_t *b = (const uint8_t *)labels->via.bin.ptr + i * 4;
-
-            to[i] =
-                (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-            continue;
-        }
-        value = &labels->via.array.ptr[i];
-        if (value->type == MSGPACK_OBJECT_NIL)
-            to[i] = EVD_UNLABELLED;
-        else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 < EVD_UNLABELLED)
-            to[i] = (uint32_t)value->via.u64;
-        else
-            return error_set(err, EVD_E_BAD_TYPE, "labels",
-                             "\"labels\": value %zu is neither a class number nor nil", i);
-    }
-    return EVD_OK;
-}
-
 /* ---- dataset.create ---- */
 
 static void created_stored(struct store_op *op)
@@ -148,7 +112,7 @@ static void created_stored(struct store_op *op)
     pack_key_cstr(pk, "name", write->draft->name);
     pack_key_u64(pk, "version", write->draft->version);
     ticket_end(&write->ticket);
-    free(write);
+    write_free(write);
 }
 
 /* The first of two writes of dataset.create: the second answers. */
@@ -159,7 +123,7 @@ static void created_part(struct store_op *op)
     if (op->error.code != EVD_OK)
         write->draft->error = op->error;
     session_unref(write->ticket.session);
-    free(write);
+    write_free(write);
 }
 
 /* The draft and, where class names came along, those; the answer comes with the last. */
@@ -167,25 +131,24 @@ static int create_store(struct call *call, struct draft *draft)
 {
     size_t bytes = 0;
     const char *names = dataset_builder_names(draft->builder, 0, &bytes);
-    struct draft_write *create = write_new(call, draft, STORE_DRAFT_CREATE, 0, 0);
-    struct draft_write *classes = write_new(call, draft, STORE_DRAFT_APPEND, 0, bytes);
+    struct draft_write *create = write_new(call, draft, STORE_DRAFT_CREATE, NULL, 0);
+    struct draft_write *classes = write_new(call, draft, STORE_DRAFT_APPEND, names, bytes);
 
     if (!create || !classes) {
-        free(create);
-        free(classes);
+        write_free(create);
+        write_free(classes);
         draft_free(draft);
         return rpc_no_memory(&call->err);
     }
     create->op.dataset = (struct store_dataset){
         .id = draft->id, .name = draft->name, .version = draft->version, .created = draft->created};
     create->op.done = bytes > 0 ? created_part : created_stored;
-    memcpy(classes->labels, names, bytes);
     classes->op.chunk.dataset = draft->id;
-    classes->op.chunk.class_names = (const char *)classes->labels;
+    classes->op.chunk.class_names = classes->names;
     classes->op.chunk.class_names_bytes = bytes;
     classes->op.done = created_stored;
     if (bytes == 0 || write_submit(call, create) != EVD_OK) {
-        free(classes);
+        write_free(classes);
         return bytes > 0 ? call->err.code : write_submit(call, create);
     }
     return write_submit(call, classes);
@@ -230,7 +193,7 @@ static void append_stored(struct store_op *op)
     pack_key_u64(pk, "samples", write->samples);
     pack_key_u64(pk, "classes", write->classes);
     ticket_end(&write->ticket);
-    free(write);
+    write_free(write);
 }
 
 /* Without names from the peer, the classes are the numbers that occur, and those below them. */
@@ -260,68 +223,66 @@ static int number_classes(struct draft *draft, const uint32_t *labels, size_t n,
     return EVD_OK;
 }
 
-/* Takes the request into the builder and copies what was new for the store. */
-static int append_take(struct call *call, struct draft *draft,
-                       const struct params_dataset_append *p, uint32_t *labels, size_t count,
-                       struct draft_write **out)
+/* Takes the chunk into the builder; what was new goes to the store. */
+static struct draft_write *append_take(struct call *call, struct draft *draft,
+                                       const msgpack_object *class_names, struct chunk *chunk)
 {
-    uint32_t first_class = dataset_builder_classes(draft->builder);
-    uint64_t first_sample = dataset_builder_samples(draft->builder);
+    struct dataset_builder *builder = draft->builder;
+    struct evd_str column = {chunk->column, (uint32_t)strlen(chunk->column)};
+    struct store_chunk store = {
+        .dataset = draft->id,
+        .first_sample = dataset_builder_samples(builder),
+        .labels = chunk->labels,
+        .n = chunk->label_count,
+        .first_class = dataset_builder_classes(builder),
+        .column = chunk->weight_count > 0 ? chunk->column : NULL,
+        .first_weight = dataset_builder_column(builder, column),
+        .weights = chunk->weights,
+        .weights_n = chunk->weight_count,
+    };
     struct draft_write *write;
     const char *names;
-    size_t bytes = 0;
 
-    if (add_classes(draft, p->classes, &call->err) != EVD_OK ||
-        labels_copy(p->labels, labels, count, &call->err) != EVD_OK ||
-        number_classes(draft, labels, count, &call->err) != EVD_OK ||
-        dataset_builder_labels(draft->builder, labels, count, &call->err) != EVD_OK)
-        return call->err.code;
-    names = dataset_builder_names(draft->builder, first_class, &bytes);
-    write = write_new(call, draft, STORE_DRAFT_APPEND, count, bytes);
-    if (!write)
-        return rpc_no_memory(&call->err);
-    memcpy(write->labels, labels, count * sizeof(labels[0]));
-    memcpy(write->labels + count, names, bytes);
-    write->op.chunk = (struct store_chunk){
-        .dataset = draft->id,
-        .first_sample = first_sample,
-        .labels = write->labels,
-        .n = count,
-        .first_class = first_class,
-        .class_names = (const char *)(write->labels + count),
-        .class_names_bytes = bytes,
-    };
+    if (add_classes(draft, class_names, &call->err) != EVD_OK ||
+        number_classes(draft, chunk->labels, chunk->label_count, &call->err) != EVD_OK ||
+        dataset_builder_labels(builder, chunk->labels, chunk->label_count, &call->err) != EVD_OK)
+        return NULL;
+    if (column.len > 0 && dataset_builder_weights(builder, column, chunk->weights,
+                                                  chunk->weight_count, &call->err) != EVD_OK)
+        return NULL;
+    names = dataset_builder_names(builder, store.first_class, &store.class_names_bytes);
+    write = write_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
+    if (!write) {
+        rpc_no_memory(&call->err);
+        return NULL;
+    }
+    write->chunk = *chunk;
+    *chunk = (struct chunk){0};
+    if (store.column)
+        store.column = write->chunk.column;
+    store.class_names = write->names;
+    write->op.chunk = store;
     write->op.done = append_stored;
-    write->samples = dataset_builder_samples(draft->builder);
-    write->classes = dataset_builder_classes(draft->builder);
-    *out = write;
-    return EVD_OK;
+    write->samples = dataset_builder_samples(builder);
+    write->classes = dataset_builder_classes(builder);
+    return write;
 }
 
 int do_dataset_append(struct call *call, const struct params_dataset_append *p)
 {
     struct draft *draft = draft_find(call->session, p->draft, &call->err);
     struct draft_write *write = NULL;
-    uint32_t *labels;
-    size_t count;
+    struct chunk chunk;
 
     if (!draft)
         return call->err.code;
-    if (labels_count(p->labels, &count, &call->err) != EVD_OK) {
-        draft_doom(draft);
-        return call->err.code;
-    }
-    labels = malloc(count > 0 ? count * sizeof(labels[0]) : 1);
-    if (!labels)
-        rpc_no_memory(&call->err);
-    else
-        append_take(call, draft, p, labels, count, &write);
-    free(labels);
-    if (!write) {
-        draft_doom(draft);
-        return call->err.code;
-    }
-    return write_submit(call, write);
+    if (chunk_decode(p, &chunk, &call->err) == EVD_OK)
+        write = append_take(call, draft, p->classes, &chunk);
+    chunk_fini(&chunk);
+    if (write)
+        return write_submit(call, write);
+    draft_doom(draft);
+    return call->err.code;
 }
 
 /* ---- dataset.commit ---- */
@@ -349,7 +310,7 @@ static void commit_stored(struct store_op *op)
     reply_dataset(answer_begin(&write->ticket), write->dataset);
     ticket_end(&write->ticket);
     draft_free(draft);
-    free(write);
+    write_free(write);
 }
 
 static void commit_run(struct rpc_work *work)
@@ -402,7 +363,7 @@ static void commit_built(struct rpc_work *work)
     if (!draft->session) { /* its connection is gone */
         dataset_free(write->dataset);
         session_unref(write->ticket.session);
-        free(write);
+        write_free(write);
         draft_try_drop(draft);
     } else if (!write_failed(write)) {
         commit_store(write);
@@ -413,12 +374,12 @@ static int commit_start(struct call *call, struct draft *draft)
 {
     struct rpc *rpc = call->rpc;
     struct commit *commit = calloc(1, sizeof(*commit));
-    struct draft_write *write = write_new(call, draft, STORE_DRAFT_COMMIT, 0, 0);
+    struct draft_write *write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
     int code;
 
     if (!commit || !write) {
         free(commit);
-        free(write);
+        write_free(write);
         return rpc_no_memory(&call->err);
     }
     commit->work.run = commit_run;
@@ -427,7 +388,7 @@ static int commit_start(struct call *call, struct draft *draft)
     code = rpc->host.work(rpc->host.arg, &commit->work);
     if (code != EVD_OK) {
         free(commit);
-        free(write);
+        write_free(write);
         return error_set(&call->err, code, "", "no thread could be had for the class index");
     }
     session_ref(call->session);

@@ -152,7 +152,7 @@ const struct strategy_kind kind_weighted = {
              "for power: a class gets n^alpha of the draws; 1 is natural, 0 balanced"},
             {"beta", STRATEGY_NUMBER, "0.999", "for effective: 0 is natural, towards 1 balanced"},
             {"weights", STRATEGY_CLASS_MAP, "", "for explicit: the weight of one sample, by class"},
-            {"column", STRATEGY_TEXT, "",
+            {"column", STRATEGY_COLUMN, "",
              "a column of the dataset with a weight for each sample, instead of weight"},
             {"replacement", STRATEGY_BOOLEAN, "true",
              "false: no sample twice in an epoch, heavy ones first"},

@@ -17,10 +17,10 @@
 /* What a parameter accepts: a set of these bits. */
 enum strategy_accepts {
     STRATEGY_NUMBER = 1,    /* a float or integer */
-    STRATEGY_TEXT = 2,      /* one of a few words, or a column's name */
+    STRATEGY_TEXT = 2,      /* one of a few words */
     STRATEGY_BOOLEAN = 4,   /* false or true: number 0 or 1 */
     STRATEGY_CLASS_MAP = 8, /* class name -> number */
-    STRATEGY_SCHEDULE = 16, /* a map with fields of its own, see `schedule` */
+    STRATEGY_COLUMN = 16,   /* the name of a dataset's column of weights: a text */
 };
 
 struct strategy_param {
@@ -35,7 +35,7 @@ enum strategy_tag { VALUE_UNSET = 0, VALUE_NUMBER, VALUE_TEXT, VALUE_BOOLEAN, VA
 struct strategy_value {
     enum strategy_tag tag;
     double number;    /* NUMBER, BOOLEAN */
-    char text[64];    /* TEXT, terminated */
+    char text[136];   /* TEXT, terminated; names have up to 128 bytes */
     double *by_class; /* CLASS_MAP: one per class of the dataset, NaN where not named; owned */
 };
 
