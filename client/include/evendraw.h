@@ -63,8 +63,34 @@
  * - Text: UTF-8, terminated by NUL; copied, so that an argument need not outlive its call.
  * - Time: milliseconds, on the monotonic clock.
  * - Signals: SIGPIPE is never raised; a call interrupted by a signal handler goes on.
- * - Lost connection: after EVD_E_CLOSED or EVD_E_PROTOCOL every call on that client fails the same
- *   way. Close it and connect again; batches not acknowledged are handed out again.
+ * - Lost connection: made anew by itself, see "When the daemon is away" below. After EVD_E_CLOSED
+ *   from evd_next, or EVD_E_PROTOCOL, every call on that client fails the same way: close it and
+ *   connect again.
+ *
+ * When the daemon is away
+ *
+ * A daemon that is restarted, or killed, or a network that fails, is a pause and nothing else: the
+ * library connects again, first after 10 to 20 ms, then after up to twice as long each time (at
+ * most 2 s), says hello, opens its streams again where they were, and returns or claims what it
+ * holds.
+ *
+ * - evd_next goes on waiting, up to its own time limit (EVD_E_TIMEOUT: ask again), and until
+ *   `reconnect_ms` are over (EVD_E_CLOSED: for good).
+ * - Acknowledgements wait until they can be sent; those that may have been lost are sent again.
+ *   evd_ack with EVD_ACK_CONFIRM is repeated until it is answered.
+ * - evd_call is repeated if the method only asks (its name ends in info, list, stats, position,
+ *   history, trace, batch, workers or preview). Any other fails with EVD_E_CLOSED if the connection
+ *   ended before its answer came: look whether it was carried out. A call made meanwhile waits for
+ *   the connection, up to the client's time limit.
+ * - An upload that was under way has failed: begin it again.
+ *
+ * What is guaranteed (jobs are `at-least-once` if nothing else was said): within an epoch every
+ * step is acknowledged exactly once. A batch that a stream has returned is not returned by it
+ * again; one that it had received and not returned comes again, with `redelivered` set. Another
+ * worker gets a step that this one has returned only if its lease ran out (the job's time_to_run:
+ * see evd_touch) or the connection was away for longer than the job's grace; or, after a crash of
+ * the daemon, if it does not come back within that time. Ranked: the rank goes on behind what it
+ * has returned. What was confirmed is never handed out again, whatever happens.
  */
 #ifndef EVENDRAW_H
 #define EVENDRAW_H
@@ -90,6 +116,7 @@ typedef struct evd_stream evd_stream; /* one worker attached to a job */
 typedef struct evd_upload evd_upload; /* one dataset on its way to the daemon */
 
 #define EVD_NO_TIME_LIMIT (-1)
+#define EVD_NO_RECONNECT  (-2)
 /* Bytes of UTF-8 in the name of a dataset, job or class, at most. */
 #define EVD_NAME_LIMIT 128
 
@@ -103,6 +130,8 @@ typedef struct evd_client_options {
     const char *client_name; /* shown by the daemon; NULL: "libevendraw VERSION" */
     int time_limit_ms;       /* of connecting, and of every call but evd_next; 0: 30 s;
                               * EVD_NO_TIME_LIMIT: wait for ever */
+    int reconnect_ms;        /* how long to try when the connection is lost; 0: 60 s;
+                              * EVD_NO_TIME_LIMIT: for ever; EVD_NO_RECONNECT: not at all */
 } evd_client_options;
 
 /*
@@ -124,6 +153,14 @@ EVD_API void evd_close(evd_client *client);
 
 /* The address that is (or was tried to be) connected to, as text. Owned by the client. */
 EVD_API const char *evd_address(const evd_client *client);
+
+/* What happened to a client so far; nothing of it is an error. */
+typedef struct evd_counters {
+    uint64_t reconnects; /* connections made anew */
+    uint64_t repeated;   /* batches that came once more, and were not returned once more */
+    uint64_t late_acks;  /* acknowledgements of steps that were no longer the stream's */
+} evd_counters;
+EVD_API void evd_get_counters(const evd_client *client, evd_counters *counters);
 
 /* What went wrong in the last call on this client, its streams and uploads that failed. Owned by
  * the client, valid until its next call. Never NULL. */
@@ -226,7 +263,8 @@ typedef struct evd_stream_options {
         NULL, -1, 0, 0, 0, 0                                                                       \
     }
 
-/* What the daemon said when the stream was opened. Owned by the stream. */
+/* What the daemon said when the stream was opened, or opened again after the connection was lost.
+ * Owned by the stream. */
 typedef struct evd_stream_info {
     const char *job;
     const char *dataset;
@@ -249,7 +287,7 @@ typedef struct evd_batch {
     uint64_t epoch, step;
     uint32_t generation;
     uint32_t revision; /* of the strategy that drew it */
-    int redelivered;   /* 1: another worker had it before and did not acknowledge it */
+    int redelivered;   /* 1: it was handed out before, to another worker or on a lost connection */
     uint32_t n;        /* values in each column; may be 0 */
     const uint64_t *index;
     const uint32_t *label;
@@ -283,7 +321,9 @@ EVD_API const evd_stream_info *evd_stream_get_info(const evd_stream *stream);
  *   workers; but see EVD_STREAM_EARLY_END). Nothing of the next epoch comes before evd_next is
  *   called again.
  * - EVD_E_TIMEOUT: nothing came in time; ask again.
- * - Others: the stream has ended (job dropped, daemon stopping, connection lost).
+ * - Others: the stream has ended (job dropped, connection lost for good).
+ *
+ * When the job is moved (job.seek) batches simply go on there; their generation is another.
  */
 EVD_API EVD_MUST_CHECK int evd_next(evd_stream *stream, int timeout_ms, const evd_batch **batch);
 
@@ -299,19 +339,36 @@ EVD_API EVD_MUST_CHECK int evd_next(evd_stream *stream, int timeout_ms, const ev
 EVD_API EVD_MUST_CHECK int evd_ack(evd_stream *stream, uint64_t epoch, uint64_t step,
                                    unsigned flags);
 
+/* Gives a batch that evd_next returned back without having used it, so that another worker (or this
+ * one) gets it at once. Does nothing if it was acknowledged or released before. */
+EVD_API EVD_MUST_CHECK int evd_release(evd_stream *stream, uint64_t epoch, uint64_t step);
+
+/* The job's time_to_run begins anew for every batch of this stream that is not acknowledged: for
+ * workers whose step takes longer than that. */
+EVD_API EVD_MUST_CHECK int evd_touch(evd_stream *stream);
+
+/*
+ * Checkpoints: evd_call(client, "job.position", ...) gives a token for the job's position, and
+ * "job.seek" moves the job there.
+ */
+
 /* ---- Event loops ---- */
 
 /*
  * With a loop of your own: watch evd_fd() for evd_events(), call evd_process() when it is ready,
- * then evd_next(stream, 0, ...) on each stream until it says EVD_E_TIMEOUT. Ask evd_events() again
- * after that: it changes.
+ * then evd_next(stream, 0, ...) on each stream until it says EVD_E_TIMEOUT. Ask evd_fd(),
+ * evd_events() and evd_timeout() again after that: they change.
  */
 
-/* The socket, or -1 when the connection is lost. Do not read, write or close it. */
+/* The socket, or -1 while there is no connection. Do not read, write or close it. */
 EVD_API int evd_fd(const evd_client *client);
+/* In so many ms evd_process() is to be called although the socket is not ready: to connect again.
+ * -1: not at all. */
+EVD_API int evd_timeout(const evd_client *client);
 /* What to wait for: POLLIN, and POLLOUT while something is waiting to be sent. */
 EVD_API short evd_events(const evd_client *client);
-/* Without waiting: sends what waits to be sent, reads what is there, sorts it to the streams. */
+/* Without waiting: sends what waits to be sent, reads what is there, sorts it to the streams, and
+ * connects again if that is due. */
 EVD_API EVD_MUST_CHECK int evd_process(evd_client *client);
 
 #ifdef __cplusplus

@@ -1,17 +1,143 @@
+#include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
 
+/* Acknowledgements travel as notifications, and now and then as a request, whose answer says that
+ * it and all before it are durable. Until then they are remembered: after a crash of the daemon
+ * those steps come once more, or are to be claimed. */
+#define CONFIRM_EVERY 256u
+/* With this many unconfirmed nothing more is acknowledged until an answer comes. */
+#define SENT_LIMIT 4096u
+
+static bool same(struct place a, struct place b)
+{
+    return a.epoch == b.epoch && a.step == b.step;
+}
+
+static bool after(struct place a, struct place b)
+{
+    return a.epoch != b.epoch ? a.epoch > b.epoch : a.step > b.step;
+}
+
+bool places_reserve(struct places *places, uint32_t more)
+{
+    uint32_t capacity = places->capacity ? places->capacity : 64;
+    struct place *items;
+
+    while (capacity < places->count + more)
+        capacity *= 2;
+    if (capacity == places->capacity)
+        return true;
+    items = realloc(places->items, capacity * sizeof(*items));
+    if (items == NULL)
+        return false;
+    places->items = items;
+    places->capacity = capacity;
+    return true;
+}
+
+/* ---- what is known ---- */
+
+/* Which of the held batches it is, or held_count. */
+static uint32_t find_held(const struct evd_stream *stream, struct place at)
+{
+    uint32_t i = 0;
+
+    while (i < stream->held_count && !same(stream->held[i].at, at))
+        i++;
+    return i;
+}
+
+enum known ack_known(const struct evd_stream *stream, struct place at)
+{
+    if (after(at, stream->top))
+        return KNOWN_NOT;
+    if (find_held(stream, at) < stream->held_count)
+        return KNOWN_HELD;
+    for (uint32_t i = 0; i < stream->sent.count; i++) {
+        if (same(stream->sent.items[i], at))
+            return KNOWN_SENT;
+    }
+    return KNOWN_NOT;
+}
+
+/* Takes held[first..last] out. */
+static void forget(struct evd_stream *stream, uint32_t first, uint32_t last)
+{
+    uint32_t n = last + 1 - first;
+    uint32_t carried = stream->carried > first ? stream->carried - first : 0;
+
+    for (uint32_t i = first; i <= last; i++)
+        stream->due_count -= stream->held[i].due;
+    stream->carried -= carried < n ? carried : n;
+    stream->held_count -= n;
+    memmove(&stream->held[first], &stream->held[last + 1],
+            (stream->held_count - first) * sizeof(stream->held[0]));
+}
+
 int ack_hold(struct evd_stream *stream, struct evd_error *err)
 {
-    if (stream->held_count >= stream->info.window)
+    struct place at = {stream->batch.epoch, stream->batch.step};
+
+    if (stream->held_count - stream->carried >= stream->info.window)
         return error_set(err, EVD_E_PROTOCOL, "window",
                          "the daemon sent more batches than the window of %u allows",
                          stream->info.window);
-    stream->held[stream->held_count++] = (struct held){.epoch = stream->batch.epoch,
-                                                       .step = stream->batch.step,
-                                                       .generation = stream->batch.generation};
+    if (stream->held_count == sizeof(stream->held) / sizeof(stream->held[0]))
+        forget(stream, 0, 0); /* the caller never acknowledged what it had long ago */
+    stream->held[stream->held_count++] = (struct held){.at = at};
+    if (after(at, stream->top))
+        stream->top = at;
     return EVD_OK;
 }
+
+/* What was acknowledged until now is durable, or void. */
+static void drop_sent(struct evd_stream *stream)
+{
+    if (stream->confirming > 0)
+        request_forget(stream->client, &stream->confirm);
+    stream->confirming = 0;
+    stream->sent.count = 0;
+}
+
+void ack_void(struct evd_stream *stream)
+{
+    stream->held_count = stream->due_count = stream->carried = 0;
+    stream->strays.count = 0;
+    drop_sent(stream);
+    stream->top = (struct place){0, 0};
+}
+
+static bool is_granted(const msgpack_object *granted, struct place at)
+{
+    for (uint32_t i = 0; i < granted->via.array.size; i++) {
+        const msgpack_object *pair = &granted->via.array.ptr[i];
+        if (pair->type == MSGPACK_OBJECT_ARRAY && pair->via.array.size == 2 &&
+            same(at,
+                 (struct place){pair->via.array.ptr[0].via.u64, pair->via.array.ptr[1].via.u64}))
+            return true;
+    }
+    return false;
+}
+
+void ack_keep(struct evd_stream *stream, const msgpack_object *granted)
+{
+    for (uint32_t i = stream->held_count; i-- > 0;) {
+        if (!is_granted(granted, stream->held[i].at))
+            forget(stream, i, i);
+    }
+    for (uint32_t i = 0; i < stream->sent.count; i++) {
+        if (is_granted(granted, stream->sent.items[i]))
+            ack_pack_one(stream, "stream.ack", stream->sent.items[i]);
+    }
+    for (uint32_t i = 0; i < stream->strays.count; i++) {
+        if (is_granted(granted, stream->strays.items[i]))
+            ack_pack_one(stream, "stream.release", stream->strays.items[i]);
+    }
+    stream->strays.count = 0;
+}
+
+/* ---- sending ---- */
 
 static void mark(struct evd_stream *stream, struct held *held)
 {
@@ -32,100 +158,189 @@ bool ack_urgent(const struct evd_stream *stream)
     return stream->due_count > 0 && stream->due_count >= stream->info.window / 2;
 }
 
-static void pack_ack(msgpack_packer *pk, const struct evd_stream *stream, const struct held *held,
-                     bool through)
+static void pack_step(msgpack_packer *pk, const struct evd_stream *stream, struct place at,
+                      bool through)
 {
     msgpack_pack_map(pk, through ? 5 : 4);
     pack_key_u64(pk, "stream", stream->id);
-    pack_key_u64(pk, "epoch", held->epoch);
-    pack_key_u64(pk, "step", held->step);
-    pack_key_u64(pk, "generation", held->generation);
+    pack_key_u64(pk, "epoch", at.epoch);
+    pack_key_u64(pk, "step", at.step);
+    pack_key_u64(pk, "generation", stream->info.generation);
     if (through)
         pack_key_bool(pk, "through", true);
 }
 
-/* How many of the first held batches are due: those go in one message. */
+void ack_pack_one(struct evd_stream *stream, const char *method, struct place at)
+{
+    struct evd_buf *out = &stream->client->out;
+    size_t start = out->len;
+    msgpack_packer pk;
+
+    buf_packer(out, &pk);
+    message_notification(&pk, method);
+    pack_step(&pk, stream, at, false);
+    if (out->failed) /* the lease runs out instead */
+        buf_truncate(out, start);
+}
+
+/* How many of the first held batches are due: those go in one message, unless all are carried over
+ * from an earlier connection, of which the daemon may know another order. */
 static uint32_t due_prefix(const struct evd_stream *stream)
 {
     uint32_t n = 0;
 
     while (n < stream->held_count && stream->held[n].due)
         n++;
-    return n;
+    return n > stream->carried ? n : 0;
 }
 
-/* Forgets what is due. */
-static void drop_due(struct evd_stream *stream)
+/* The answer to the last request for confirmation. */
+static void take_confirmed(struct evd_stream *stream)
 {
-    uint32_t kept = 0;
+    struct places *sent = &stream->sent;
+
+    if (stream->confirming == 0 || !stream->confirm.done)
+        return;
+    if (stream->confirm.error.code == EVD_OK) {
+        sent->count -= stream->confirming;
+        memmove(sent->items, sent->items + stream->confirming, sent->count * sizeof(*sent->items));
+    }
+    stream->confirming = 0;
+}
+
+void ack_detach(struct evd_stream *stream)
+{
+    take_confirmed(stream);
+    if (stream->confirming > 0)
+        request_forget(stream->client, &stream->confirm);
+    stream->confirming = 0;
+    stream->carried = stream->held_count;
+}
+
+/* What is due counts as sent. */
+static void move_due(struct evd_stream *stream)
+{
+    uint32_t kept = 0, carried = 0;
 
     for (uint32_t i = 0; i < stream->held_count; i++) {
-        if (!stream->held[i].due)
+        if (stream->held[i].due) {
+            stream->sent.items[stream->sent.count++] = stream->held[i].at;
+        } else {
+            carried += i < stream->carried;
             stream->held[kept++] = stream->held[i];
+        }
     }
     stream->held_count = kept;
+    stream->carried = carried;
     stream->due_count = 0;
 }
 
 void ack_pack(struct evd_stream *stream)
 {
-    struct evd_buf *out = &stream->client->out;
-    size_t start = out->len;
-    uint32_t prefix = due_prefix(stream);
+    struct evd_client *client = stream->client;
+    size_t start = client->out.len, last = start;
+    uint32_t prefix = due_prefix(stream), left = stream->due_count;
+    bool ask;
     msgpack_packer pk;
 
-    if (stream->due_count == 0)
+    take_confirmed(stream);
+    if (!stream->attached || left == 0 || stream->sent.count + left > SENT_LIMIT ||
+        !places_reserve(&stream->sent, left))
         return;
-    buf_packer(out, &pk);
+    ask = stream->confirming == 0 && stream->sent.count + left >= CONFIRM_EVERY;
+    buf_packer(&client->out, &pk);
+    if (prefix)
+        left -= prefix - 1;
     for (uint32_t i = prefix ? prefix - 1 : 0; i < stream->held_count; i++) {
         if (!stream->held[i].due)
             continue;
-        message_notification(&pk, "stream.ack");
-        pack_ack(&pk, stream, &stream->held[i], i + 1 == prefix && prefix > 1);
+        last = client->out.len;
+        if (ask && --left == 0)
+            request_begin(client, &pk, &stream->confirm, "stream.ack");
+        else
+            message_notification(&pk, "stream.ack");
+        pack_step(&pk, stream, stream->held[i].at, i + 1 == prefix && prefix > 1);
     }
-    if (out->failed) /* no memory now: they stay due */
-        buf_truncate(out, start);
-    else
-        drop_due(stream);
+    if (ask && request_end(client, &stream->confirm, last, &client->error) != EVD_OK)
+        client->out.failed = true;
+    if (client->out.failed) { /* no memory now: they stay due */
+        buf_truncate(&client->out, start);
+        return;
+    }
+    move_due(stream);
+    if (ask)
+        stream->confirming = stream->sent.count;
 }
 
-/* Takes held[first..last] out. */
-static void forget(struct evd_stream *stream, uint32_t first, uint32_t last)
-{
-    for (uint32_t i = first; i <= last; i++)
-        stream->due_count -= stream->held[i].due;
-    stream->held_count -= last + 1 - first;
-    memmove(&stream->held[first], &stream->held[last + 1],
-            (stream->held_count - first) * sizeof(stream->held[0]));
-}
+/* ---- requests about one step ---- */
 
-/* Acknowledges held[i] by a request, which is answered after the commit. */
-static int confirm(struct evd_stream *stream, uint32_t i, bool through)
+static int ask_step(struct evd_stream *stream, const char *method, struct place at)
 {
     struct evd_client *client = stream->client;
     struct pending pending = {0};
     size_t start = client->out.len;
     msgpack_packer pk;
 
-    request_begin(client, &pk, &pending, "stream.ack");
-    pack_ack(&pk, stream, &stream->held[i], through);
+    request_begin(client, &pk, &pending, method);
+    pack_step(&pk, stream, at, false);
     if (request_end(client, &pending, start, &client->error) != EVD_OK)
         return client->error.code;
-    forget(stream, through ? 0 : i, i);
     client_flush(client);
     return client_await(client, &pending, client_deadline(client));
+}
+
+/* Until all that is due was sent. */
+static int send_due(struct evd_stream *stream, deadline_t deadline)
+{
+    int code = stream_ready(stream, deadline);
+
+    while (code == EVD_OK && stream->due_count > 0) {
+        ack_pack(stream);
+        if (stream->due_count > 0)
+            code = client_turn(stream->client, deadline);
+        if (code == EVD_OK)
+            code = stream_ready(stream, deadline);
+    }
+    return code;
+}
+
+/* Acknowledges held[i], behind all that is due, by a request, which is answered after the commit.
+ * If the connection takes the answer with it, it is asked again; that the step is acknowledged
+ * already is then the answer. */
+static int confirm(struct evd_stream *stream, uint32_t i)
+{
+    struct evd_client *client = stream->client;
+    deadline_t deadline = client_deadline(client);
+    struct place at = stream->held[i].at;
+    bool repeated = false;
+    int code;
+
+    if (!places_reserve(&stream->sent, 1))
+        return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory to acknowledge");
+    forget(stream, i, i);
+    stream->sent.items[stream->sent.count++] = at;
+    for (;; repeated = true) {
+        code = send_due(stream, deadline);
+        if (code == EVD_OK)
+            code = ask_step(stream, "stream.ack", at);
+        if (!client_again(client, code, deadline))
+            break;
+    }
+    if (code == EVD_E_CONFLICT && repeated && strcmp(client->error.detail, "acknowledged") == 0)
+        code = EVD_OK;
+    if (code == EVD_OK)
+        drop_sent(stream);
+    return code;
 }
 
 int evd_ack(evd_stream *stream, uint64_t epoch, uint64_t step, unsigned flags)
 {
     struct evd_client *client = stream->client;
-    uint32_t i = 0;
+    struct place at = {epoch, step};
+    uint32_t i = find_held(stream, at);
 
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);
-    while (i < stream->held_count &&
-           (stream->held[i].epoch != epoch || stream->held[i].step != step))
-        i++;
     if (i == stream->held_count) {
         if (!(flags & EVD_ACK_CONFIRM))
             return EVD_OK;
@@ -134,13 +349,58 @@ int evd_ack(evd_stream *stream, uint64_t epoch, uint64_t step, unsigned flags)
                          "never returned by this stream",
                          (unsigned long long)epoch, (unsigned long long)step);
     }
-    if (flags & EVD_ACK_CONFIRM)
-        return confirm(stream, i, flags & EVD_ACK_THROUGH);
     for (uint32_t j = flags & EVD_ACK_THROUGH ? 0 : i; j <= i; j++)
         mark(stream, &stream->held[j]);
+    if (flags & EVD_ACK_CONFIRM)
+        return confirm(stream, i);
     if (ack_urgent(stream)) {
         ack_pack(stream);
         client_flush(client);
     }
     return EVD_OK;
+}
+
+int evd_release(evd_stream *stream, uint64_t epoch, uint64_t step)
+{
+    struct evd_client *client = stream->client;
+    struct place at = {epoch, step};
+    uint32_t i = find_held(stream, at);
+    int code;
+
+    if (client->lost.code != EVD_OK)
+        return client_error(client, &client->lost);
+    if (i == stream->held_count)
+        return EVD_OK;
+    forget(stream, i, i);
+    if (!stream->attached) /* it will not be claimed */
+        return EVD_OK;
+    code = ask_step(stream, "stream.release", at);
+    return code == EVD_E_CONFLICT || client_again(client, code, -1) ? EVD_OK : code;
+}
+
+int evd_touch(evd_stream *stream)
+{
+    struct evd_client *client = stream->client;
+    deadline_t deadline = client_deadline(client);
+    int code;
+
+    do {
+        struct pending pending = {0};
+        size_t start;
+        msgpack_packer pk;
+
+        code = stream_ready(stream, deadline);
+        if (code != EVD_OK)
+            return code;
+        start = client->out.len;
+        request_begin(client, &pk, &pending, "stream.touch");
+        msgpack_pack_map(&pk, 1);
+        pack_key_u64(&pk, "stream", stream->id);
+        code = request_end(client, &pending, start, &client->error);
+        if (code == EVD_OK) {
+            client_flush(client);
+            code = client_await(client, &pending, deadline);
+        }
+    } while (client_again(client, code, deadline));
+    return code;
 }

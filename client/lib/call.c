@@ -7,12 +7,51 @@ static int take_json(void *arg, const msgpack_object *result, struct evd_error *
     return msgpack_to_json(result, arg, err);
 }
 
-int evd_call(evd_client *client, const char *method, const char *params, char **result)
+/* Does the method only ask? Then it can be called again when its answer was lost. */
+static bool only_asks(const char *method)
 {
-    char *text = NULL;
-    struct pending pending = {.take = result ? take_json : NULL, .arg = &text};
+    static const char *const words[] = {"info",  "list",  "stats",   "position", "history",
+                                        "trace", "batch", "workers", "preview"};
+    const char *dot = strrchr(method, '.');
+
+    for (size_t i = 0; dot != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(dot + 1, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int call_once(struct evd_client *client, const char *method, const char *params,
+                     char **result, deadline_t deadline)
+{
+    struct pending pending = {.take = result ? take_json : NULL, .arg = result};
     msgpack_packer pk;
     size_t start;
+    int code = client_ready(client, deadline);
+
+    if (code != EVD_OK)
+        return code;
+    start = client->out.len;
+    request_begin(client, &pk, &pending, method);
+    if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK) {
+        buf_truncate(&client->out, start);
+        return client->error.code;
+    }
+    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+        return client->error.code;
+    client_flush(client);
+    code = client_await(client, &pending, deadline);
+    if (code != EVD_OK && result != NULL) {
+        free(*result);
+        *result = NULL;
+    }
+    return code;
+}
+
+int evd_call(evd_client *client, const char *method, const char *params, char **result)
+{
+    deadline_t deadline;
+    int code;
 
     if (result != NULL)
         *result = NULL;
@@ -24,22 +63,11 @@ int evd_call(evd_client *client, const char *method, const char *params, char **
         return error_set(&client->error, EVD_E_USAGE, method,
                          "streams have functions of their own: use evd_stream_open, not %s",
                          method);
-    start = client->out.len;
-    request_begin(client, &pk, &pending, method);
-    if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK) {
-        buf_truncate(&client->out, start);
-        return client->error.code;
-    }
-    if (request_end(client, &pending, start, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    if (client_await(client, &pending, client_deadline(client)) != EVD_OK) {
-        free(text);
-        return client->error.code;
-    }
-    if (result != NULL)
-        *result = text;
-    return EVD_OK;
+    deadline = client_deadline(client);
+    do
+        code = call_once(client, method, params, result, deadline);
+    while (only_asks(method) && client_again(client, code, deadline));
+    return code;
 }
 
 void evd_free(char *text)

@@ -1,11 +1,14 @@
 /*
  * What the parts of libevendraw share.
  *
- *   connect.c   a handle's life: address, socket, hello
+ *   connect.c   a handle's life, and what can be asked of it
+ *   dial.c      sockets to an address
+ *   link.c      the connection: made, lost, made anew
  *   reader.c    bytes from the socket, cut into whole, guarded frames
  *   run.c       sending, waiting, and sorting what arrives: answers to `pending`, the rest to
- * streams call.c      any method, as JSON (json.c) upload.c    datasets stream.c    batches (ack.c:
- * their acknowledgement) loop.c      the same without ever waiting
+ * streams call.c      any method, as JSON (json.c) upload.c    datasets stream.c    opening,
+ * closing, the next batch reopen.c    a stream on a new connection ack.c       acknowledgements,
+ * and what is known of steps the caller was given loop.c      the same without ever waiting
  *
  * Everything here belongs to one thread.
  */
@@ -34,11 +37,27 @@ struct reader {
 
 void reader_init(struct reader *reader);
 void reader_fini(struct reader *reader);
+/* Forgets what it has: another connection begins. */
+void reader_reset(struct reader *reader);
 /* Reads what the socket has, without waiting. *got is false if there was nothing. Frames handed out
  * before are invalid afterwards. EVD_OK, EVD_E_CLOSED or EVD_E_NO_MEMORY. */
 int reader_fill(struct reader *reader, int fd, bool *got, struct evd_error *err);
 /* The next whole frame, or *frame = NULL. EVD_OK, or EVD_E_PROTOCOL for what the guard refuses. */
 int reader_next(struct reader *reader, const uint8_t **frame, size_t *n, struct evd_error *err);
+
+/* ---- dial.c ---- */
+
+/* Never waits (but for the resolution of a host's name). */
+struct dial {
+    int fd; /* -1, or a socket that is or gets connected; the caller takes it over */
+    struct addrinfo *list, *next;
+    const char *why; /* explains an error that is no errno, or NULL */
+};
+
+/* 0: connected; EINPROGRESS: go on with dial_continue when fd is writable; or an errno. */
+int dial_start(struct dial *dial, const struct address *address);
+int dial_continue(struct dial *dial);
+void dial_end(struct dial *dial);
 
 /* ---- a client ---- */
 
@@ -53,12 +72,31 @@ struct pending {
     void *arg;
 };
 
+enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_WAITING, LINK_LOST };
+
+struct link {
+    enum link_state state;
+    bool met; /* it was up once: only then it is made anew when it is lost */
+    struct dial dial;
+    struct pending hello;
+    struct evd_error why; /* of the loss, or of the last attempt that failed */
+    int64_t since;        /* when it was lost */
+    int64_t wake;         /* WAITING: the next attempt; CONNECTING, GREETING: the end of this one */
+    uint32_t attempts;
+    uint64_t random; /* state of the jitter */
+};
+
 struct evd_client {
     int fd; /* -1: not connected */
     char address[384];
-    int time_limit_ms;
+    char *name;
+    int time_limit_ms, reconnect_ms;
+    struct link link;
+    uint64_t session, resume_key;
+    bool can_resume;         /* the daemon gave a key, and knows `holding` */
+    bool resumed;            /* the present connection goes on with the session before */
     struct evd_error error;  /* of the last call that failed */
-    struct evd_error lost;   /* why the connection is gone; EVD_OK while it is not */
+    struct evd_error lost;   /* why the connection is gone for good; EVD_OK while it is not */
     struct evd_error notice; /* a notification `error` that nobody has been told of yet */
     struct evd_buf out;      /* waits to be sent */
     struct reader reader;
@@ -67,21 +105,38 @@ struct evd_client {
     struct pending *pending;
     struct evd_stream *streams;
     struct evd_upload *uploads;
+    uint64_t reconnects, repeated, late_acks; /* evd_counters */
 };
 
 /* A point in time to wait until, on the monotonic clock in ms; negative: for ever. */
 typedef int64_t deadline_t;
+int64_t clock_ms(void);
 deadline_t deadline_in(int timeout_ms);
 int deadline_left(deadline_t deadline); /* ms for poll() */
 /* The client's own time limit, from now. */
 deadline_t client_deadline(const struct evd_client *client);
 
+/* ---- link.c ---- */
+
+/* Begins to connect. EVD_OK, or why that is of no use. */
+int link_start(struct evd_client *client);
+/* What can be done now for the connection and its streams to be there (again), without waiting.
+ * EVD_OK, or the connection is lost for good. */
+int link_step(struct evd_client *client);
+/* When link_step has something to do although nothing arrived; -1: never. */
+int64_t link_wake(const struct evd_client *client);
+/* When to make attempt number `attempts` (from 0). */
+int64_t link_pause(struct evd_client *client, uint32_t attempts);
+/* Has what was lost at `since` been tried for long enough? */
+bool link_over(const struct evd_client *client, int64_t since);
+/* The connection cannot go on: everything pending fails. EVD_OK if it is being made anew; else it
+ * is lost for good, and the code why. */
+int client_lose(struct evd_client *client, const struct evd_error *err);
+
 /* ---- run.c ---- */
 
 /* Notes a failed call: returns err->code. `err` may be client->error itself. */
 int client_error(struct evd_client *client, const struct evd_error *err);
-/* The connection cannot go on: closes it, fails everything pending. Returns err->code. */
-int client_lose(struct evd_client *client, const struct evd_error *err);
 
 /* Starts a request at the end of client->out; the caller packs its one map and calls request_end
  * with where it started. */
@@ -95,17 +150,26 @@ void request_forget(struct evd_client *client, struct pending *pending);
 
 /* Sends what the socket takes. */
 int client_flush(struct evd_client *client);
-/* Waits until bytes arrived or could be sent. Before it really waits, every due acknowledgement is
- * sent. EVD_OK, EVD_E_TIMEOUT, or the connection is lost; told in client->error. */
+/* Reads what the socket has: *got. */
+int client_fill(struct evd_client *client, bool *got);
+/* Waits until bytes arrived or could be sent, or the connection had to be seen to. Before it really
+ * waits, every due acknowledgement is sent. EVD_OK, EVD_E_TIMEOUT, or the connection is lost for
+ * good; told in client->error. */
 int client_wait(struct evd_client *client, deadline_t deadline);
 /* Decodes the next whole frame into client->msg: *found. Errors lose the connection. */
 int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, size_t *n);
 /* Gives client->msg to whom it is for. */
 int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n);
+/* Sorts one thing that has arrived, or else waits as client_wait. */
+int client_turn(struct evd_client *client, deadline_t deadline);
 /* Until the answer is there; the answer's error is noted in the client. */
 int client_await(struct evd_client *client, struct pending *pending, deadline_t deadline);
-/* Until everything was sent. */
+/* Until everything was sent; EVD_E_CLOSED if the connection was lost meanwhile. */
 int client_drain(struct evd_client *client, deadline_t deadline);
+/* Until the connection is there: then a request may be made. */
+int client_ready(struct evd_client *client, deadline_t deadline);
+/* Is a call that changes nothing when repeated to be made once more? It ended with `code`. */
+bool client_again(struct evd_client *client, int code, deadline_t deadline);
 
 /* ---- values of a map with text keys ---- */
 
@@ -122,50 +186,115 @@ int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err)
 /* As JSON text to be freed with free(). */
 int msgpack_to_json(const msgpack_object *object, char **text, struct evd_error *err);
 
-/* ---- stream.c, ack.c ---- */
+/* ---- stream.c ---- */
 
-/* A batch that evd_next returned and whose acknowledgement was not sent yet. */
-struct held {
+struct place {
     uint64_t epoch, step;
-    uint32_t generation;
+};
+
+/* A batch that the caller has, and whose acknowledgement was not sent yet. */
+struct held {
+    struct place at;
     bool due; /* acknowledged by the caller */
+};
+
+/* Places that grow as needed. */
+struct places {
+    struct place *items;
+    uint32_t count, capacity;
 };
 
 struct evd_stream {
     struct evd_stream *next;
     struct evd_client *client;
+    evd_stream_options options; /* without the job */
     uint32_t id;
-    uint32_t flags;
     struct evd_stream_info info;
     char job[EVD_MAX_NAME + 1], dataset[EVD_MAX_NAME + 1];
     struct batch_format format;
     struct batch_decoded decoded;
     struct evd_batch batch;
-    bool at_end; /* the epoch is over: the next evd_next grants credit again */
-    bool early;  /* EVD_EPOCH_END was returned for early_epoch, which is not over yet */
-    uint64_t early_epoch;
+    bool placed;          /* `epoch` is known, from what came first */
+    bool stashed;         /* `batch` waits for the end of the epoch before it to be told */
+    bool shut;            /* the daemon gives nothing more until it gets credit */
+    bool idle;            /* the caller was told of an end, and has not asked for more */
+    uint64_t epoch;       /* the first whose end the caller was not told */
     struct evd_error end; /* code is not EVD_OK: the stream has ended, and why */
     /* Frames that arrived while somebody else was waited for: length (u32) and bytes of each. */
     struct evd_buf backlog;
     size_t backlog_start;
     uint32_t backlog_frames;
-    /* In the order they were returned. */
-    struct held held[EVD_MAX_WINDOW];
-    uint32_t held_count, due_count;
+
+    /* ack.c. In the order in which the batches were returned; the first `carried` came over an
+     * earlier connection. */
+    struct held held[2 * EVD_MAX_WINDOW];
+    uint32_t held_count, due_count, carried;
+    struct place top;       /* the greatest returned in this generation */
+    struct places sent;     /* acknowledged, not known to be durable */
+    struct pending confirm; /* of the first `confirming` of them */
+    uint32_t confirming;
+
+    /* reopen.c */
+    bool attached; /* the present connection knows the stream */
+    bool opening;  /* `reopen` is under way */
+    bool resuming; /* it names the stream of the connection before */
+    struct pending reopen;
+    uint32_t attempts;
+    int64_t since, wake;  /* when it was detached; when to try again */
+    struct places strays; /* batches that had arrived when the connection was lost */
 };
 
 /* Keeps a frame for later. */
 int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err);
 void stream_free(struct evd_stream *stream);
+/* Takes the oldest kept frame: it is valid until another one is kept. */
+bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n);
+/* Reads the answer of stream.open; changes nothing in the stream but id, names and format. */
+int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
+                     struct evd_stream_info *info, struct evd_error *err);
+void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t window,
+                      uint32_t more);
+/* Gives the daemon the window again. */
+void stream_pack_credit(struct evd_stream *stream);
+/* The stream has ended, for this reason. */
+void stream_end(struct evd_stream *stream, const msgpack_object *map);
 
+/* ---- reopen.c ---- */
+
+/* The connection is lost. */
+void stream_detach(struct evd_stream *stream);
+/* What can be done now for it to be attached again. */
+void stream_step(struct evd_stream *stream);
+/* When stream_step has something to do; -1: not before something arrives. */
+int64_t stream_wake(const struct evd_stream *stream);
+/* Until it is attached, or why it will not be. */
+int stream_ready(struct evd_stream *stream, deadline_t deadline);
+/* The job was moved: what was handed out is void. */
+void stream_moved(struct evd_stream *stream, uint32_t generation, struct place at);
+
+/* ---- ack.c ---- */
+
+bool places_reserve(struct places *places, uint32_t more);
+
+/* What the stream knows of a step that arrives: the caller has it, or has acknowledged it. */
+enum known { KNOWN_NOT, KNOWN_HELD, KNOWN_SENT };
+enum known ack_known(const struct evd_stream *stream, struct place at);
 /* Remembers the batch just returned; EVD_E_PROTOCOL if the daemon exceeded the window. */
 int ack_hold(struct evd_stream *stream, struct evd_error *err);
 /* Marks the batch returned last as due. */
 void ack_last(struct evd_stream *stream);
-/* Appends what is due to client->out. */
+/* Appends what is due to client->out, as far as it can be sent now. */
 void ack_pack(struct evd_stream *stream);
+/* One message about one step: method is stream.ack or stream.release. */
+void ack_pack_one(struct evd_stream *stream, const char *method, struct place at);
 /* Is so much due that it should not wait any longer? */
 bool ack_urgent(const struct evd_stream *stream);
+/* Of what the caller has, keeps only what is in `granted`, an array of [epoch, step]. */
+void ack_keep(struct evd_stream *stream, const msgpack_object *granted);
+/* The connection is lost: what the caller has is carried over. */
+void ack_detach(struct evd_stream *stream);
+/* Nothing is out any more. */
+void ack_void(struct evd_stream *stream);
 
 /* ---- upload.c ---- */
 

@@ -8,28 +8,38 @@ int evd_fd(const evd_client *client)
 
 short evd_events(const evd_client *client)
 {
-    return client && client->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
+    if (client == NULL || (client->out.len == 0 && client->link.state != LINK_CONNECTING))
+        return POLLIN;
+    return POLLIN | POLLOUT;
+}
+
+int evd_timeout(const evd_client *client)
+{
+    int64_t wake = client ? link_wake(client) : -1;
+
+    return wake < 0 ? -1 : deadline_left(wake);
 }
 
 int evd_process(evd_client *client)
 {
     const uint8_t *frame;
-    struct evd_error err;
     size_t n;
-    bool found;
+    bool found = true;
     int code;
 
     if (client == NULL)
         return EVD_E_NO_MEMORY;
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);
-    client_flush(client);
-    if (reader_fill(&client->reader, client->fd, &found, &err) != EVD_OK)
-        return client_lose(client, &err);
-    do {
+    code = client_fill(client, &found);
+    for (found = true; code == EVD_OK && found;) {
         code = client_frame(client, &found, &frame, &n);
         if (code == EVD_OK && found)
             code = client_dispatch(client, frame, n);
-    } while (code == EVD_OK && found);
+    }
+    if (code == EVD_OK)
+        code = link_step(client);
+    if (code == EVD_OK)
+        client_flush(client);
     return code;
 }

@@ -22,6 +22,12 @@ void reader_fini(struct reader *reader)
     reader->cap = reader->start = reader->end = 0;
 }
 
+void reader_reset(struct reader *reader)
+{
+    reader->start = reader->end = 0;
+    guard_reset(&reader->guard);
+}
+
 /* Makes room for READ_SIZE bytes: by moving what is left to the front, or by growing. */
 static int reader_room(struct reader *reader, struct evd_error *err)
 {

@@ -8,7 +8,7 @@
 
 /* ---- time ---- */
 
-static int64_t now_ms(void)
+int64_t clock_ms(void)
 {
     struct timespec ts;
 
@@ -20,7 +20,7 @@ deadline_t deadline_in(int timeout_ms)
 {
     if (timeout_ms < 0)
         return -1;
-    return timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
+    return timeout_ms == 0 ? 0 : clock_ms() + timeout_ms;
 }
 
 int deadline_left(deadline_t deadline)
@@ -29,7 +29,7 @@ int deadline_left(deadline_t deadline)
 
     if (deadline < 0)
         return -1;
-    left = deadline == 0 ? 0 : deadline - now_ms();
+    left = deadline == 0 ? 0 : deadline - clock_ms();
     return left < 0 ? 0 : (int)left;
 }
 
@@ -45,25 +45,6 @@ int client_error(struct evd_client *client, const struct evd_error *err)
     if (err != &client->error)
         client->error = *err;
     return client->error.code;
-}
-
-int client_lose(struct evd_client *client, const struct evd_error *err)
-{
-    /* A daemon that turns a client away says so in a notification and closes. */
-    client->lost =
-        client->notice.code != EVD_OK && err->code == EVD_E_CLOSED ? client->notice : *err;
-    client->notice.code = EVD_OK;
-    if (client->fd >= 0)
-        close(client->fd);
-    client->fd = -1;
-    buf_truncate(&client->out, 0);
-    while (client->pending != NULL) {
-        struct pending *pending = client->pending;
-        client->pending = pending->next;
-        pending->error = client->lost;
-        pending->done = true;
-    }
-    return client_error(client, &client->lost);
 }
 
 /* ---- requests ---- */
@@ -112,6 +93,8 @@ int client_flush(struct evd_client *client)
 {
     size_t sent = 0;
 
+    if (client->fd < 0)
+        return EVD_OK;
     while (sent < client->out.len) {
         ssize_t n = send(client->fd, client->out.data + sent, client->out.len - sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -131,31 +114,51 @@ int client_flush(struct evd_client *client)
 static int client_poll(struct evd_client *client, deadline_t deadline)
 {
     struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
-    int n;
+    int64_t wake = link_wake(client);
+    int left = deadline_left(deadline), until = -1, n;
 
-    if (client->out.len > 0)
+    if (client->out.len > 0 || client->link.state == LINK_CONNECTING)
         poll_fd.events |= POLLOUT;
+    if (wake >= 0)
+        until = deadline_left(wake);
+    if (until >= 0 && (left < 0 || until < left))
+        left = until;
+    else
+        until = -1;
     do
-        n = poll(&poll_fd, 1, deadline_left(deadline));
+        n = poll(&poll_fd, 1, left);
     while (n < 0 && errno == EINTR);
-    if (n == 0)
+    if (n == 0 && until < 0)
         return error_set(&client->error, EVD_E_TIMEOUT, "", "nothing came within the time limit");
-    if (n > 0 && (poll_fd.revents & POLLOUT))
+    if (n > 0 && (poll_fd.revents & POLLOUT) && client->link.state != LINK_CONNECTING)
         client_flush(client);
     return EVD_OK;
 }
 
-int client_wait(struct evd_client *client, deadline_t deadline)
+int client_fill(struct evd_client *client, bool *got)
 {
     struct evd_error err;
+
+    *got = false;
+    if (client->fd < 0 || client->link.state == LINK_CONNECTING ||
+        reader_fill(&client->reader, client->fd, got, &err) == EVD_OK)
+        return EVD_OK;
+    return client_lose(client, &err);
+}
+
+int client_wait(struct evd_client *client, deadline_t deadline)
+{
     bool got;
+    int code;
 
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);
-    if (reader_fill(&client->reader, client->fd, &got, &err) != EVD_OK)
-        return client_lose(client, &err);
-    if (got)
-        return EVD_OK;
+    code = client_fill(client, &got);
+    if (code != EVD_OK || got)
+        return code;
+    code = link_step(client);
+    if (code != EVD_OK)
+        return code;
     for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next)
         ack_pack(stream);
     client_flush(client);
@@ -180,7 +183,7 @@ int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, 
 
 /* ---- sorting what arrives ---- */
 
-static void dispatch_response(struct evd_client *client)
+static int dispatch_response(struct evd_client *client)
 {
     struct message *msg = &client->msg;
 
@@ -192,17 +195,30 @@ static void dispatch_response(struct evd_client *client)
         if (message_error_decode(msg->error, &pending->error) == EVD_OK && pending->take != NULL)
             pending->error.code = pending->take(pending->arg, msg->result, &pending->error);
         pending->done = true;
-        return;
+        return link_step(client); /* which may have waited for it */
     }
-    /* The answer to a call that was given up: nobody wants it. */
+    return EVD_OK; /* the answer to a call that was given up: nobody wants it */
+}
+
+/* An acknowledgement came too late: the step's lease had run out, the job was moved, or the daemon
+ * was restarted meanwhile. Then the step is somebody else's, and nothing is wrong. */
+static bool is_late(uint64_t code)
+{
+    return code == EVD_E_CONFLICT || code == EVD_E_BAD_VALUE || code == EVD_E_NOT_FOUND;
 }
 
 /* `error`: about a notification of ours, or the reason why the daemon is about to close. */
 static void dispatch_notice(struct evd_client *client, const msgpack_object *map)
 {
     char message[sizeof(client->notice.message)], detail[sizeof(client->notice.detail)];
+    char method[32];
     uint64_t code = map_u64(map, "code", EVD_E_PROTOCOL);
 
+    map_text(map, "method", method, sizeof(method));
+    if (strcmp(method, "stream.ack") == 0 && is_late(code)) {
+        client->late_acks++;
+        return;
+    }
     map_text(map, "message", message, sizeof(message));
     map_text(map, "detail", detail, sizeof(detail));
     error_set(&client->notice, code > 0 && code < 1000 ? (int)code : EVD_E_PROTOCOL, detail, "%s",
@@ -215,10 +231,8 @@ int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n)
     const msgpack_object *map = NULL;
     struct evd_error err;
 
-    if (msg->type == MESSAGE_RESPONSE) {
-        dispatch_response(client);
-        return EVD_OK;
-    }
+    if (msg->type == MESSAGE_RESPONSE)
+        return dispatch_response(client);
     if (msg->type != MESSAGE_NOTIFICATION) {
         error_set(&err, EVD_E_PROTOCOL, "", "the daemon sent a request: it is no evendraw daemon");
         return client_lose(client, &err);
@@ -230,23 +244,30 @@ int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n)
         return EVD_OK;
     }
     for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next) {
-        if (map_u64(map, "stream", UINT64_MAX) == stream->id)
+        if (stream->attached && map_u64(map, "stream", UINT64_MAX) == stream->id)
             return stream_keep(stream, frame, n, &err) == EVD_OK ? EVD_OK
                                                                  : client_lose(client, &err);
     }
     return EVD_OK; /* for a stream that was closed meanwhile, or from a newer daemon */
 }
 
+int client_turn(struct evd_client *client, deadline_t deadline)
+{
+    const uint8_t *frame;
+    size_t n;
+    bool found;
+    int code = client_frame(client, &found, &frame, &n);
+
+    if (code != EVD_OK)
+        return code;
+    return found ? client_dispatch(client, frame, n) : client_wait(client, deadline);
+}
+
 int client_await(struct evd_client *client, struct pending *pending, deadline_t deadline)
 {
     while (!pending->done) {
-        const uint8_t *frame;
-        size_t n;
-        bool found;
-        int code = client_frame(client, &found, &frame, &n);
+        int code = client_turn(client, deadline);
 
-        if (code == EVD_OK)
-            code = found ? client_dispatch(client, frame, n) : client_wait(client, deadline);
         if (code != EVD_OK && !pending->done) {
             request_forget(client, pending);
             return code;
@@ -255,21 +276,53 @@ int client_await(struct evd_client *client, struct pending *pending, deadline_t 
     return pending->error.code == EVD_OK ? EVD_OK : client_error(client, &pending->error);
 }
 
+static int not_up(struct evd_client *client)
+{
+    struct evd_error err;
+
+    error_set(&err, EVD_E_CLOSED, "", "the connection was lost: %s", client->link.why.message);
+    return client_error(client, &err);
+}
+
 int client_drain(struct evd_client *client, deadline_t deadline)
 {
     client_flush(client);
     while (client->out.len > 0) {
-        const uint8_t *frame;
-        size_t n;
-        bool found;
-        int code = client_frame(client, &found, &frame, &n);
-
-        if (code == EVD_OK)
-            code = found ? client_dispatch(client, frame, n) : client_wait(client, deadline);
+        int code = client_turn(client, deadline);
         if (code != EVD_OK)
             return code;
     }
-    return client->lost.code == EVD_OK ? EVD_OK : client_error(client, &client->lost);
+    if (client->lost.code != EVD_OK)
+        return client_error(client, &client->lost);
+    return client->link.state == LINK_UP ? EVD_OK : not_up(client);
+}
+
+int client_ready(struct evd_client *client, deadline_t deadline)
+{
+    int code = EVD_OK;
+
+    while (code == EVD_OK && client->lost.code == EVD_OK && client->link.state != LINK_UP)
+        code = client_turn(client, deadline);
+    if (client->lost.code != EVD_OK)
+        return client_error(client, &client->lost);
+    if (code == EVD_E_TIMEOUT && client->link.met)
+        return error_set(&client->error, EVD_E_TIMEOUT, "",
+                         "no connection to %s within the time limit: %s", client->address,
+                         client->link.why.message);
+    return code;
+}
+
+bool client_again(struct evd_client *client, int code, deadline_t deadline)
+{
+    if (client->reconnect_ms == EVD_NO_RECONNECT || client->lost.code != EVD_OK ||
+        (code != EVD_E_CLOSED && code != EVD_E_SHUTTING_DOWN))
+        return false;
+    /* A daemon that stops answers until it closes. */
+    while (code == EVD_E_SHUTTING_DOWN && client->link.state == LINK_UP) {
+        if (client_turn(client, deadline) != EVD_OK)
+            return false;
+    }
+    return deadline_left(deadline) != 0;
 }
 
 /* ---- maps ---- */

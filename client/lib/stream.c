@@ -10,22 +10,17 @@ static int bad_answer(struct evd_error *err, const char *field)
                      "the daemon's answer to stream.open has no usable \"%s\"", field);
 }
 
-/* Reads the answer of stream.open, and links the stream: batches may follow in the same read. */
-static int take_open(void *arg, const msgpack_object *result, struct evd_error *err)
+int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
+                     struct evd_stream_info *info, struct evd_error *err)
 {
-    struct evd_stream *stream = arg;
-    struct evd_stream_info *info = &stream->info;
     uint64_t id = map_u64(result, "stream", UINT64_MAX);
     uint64_t batch_size = map_u64(result, "batch_size", 0);
-    uint64_t window = map_u64(result, "window", 0);
     char mode[16], index_type[8];
 
     if (id > UINT32_MAX)
         return bad_answer(err, "stream");
     if (batch_size == 0 || batch_size > EVD_MAX_BATCH)
         return bad_answer(err, "batch_size");
-    if (window == 0 || window > EVD_MAX_WINDOW)
-        return bad_answer(err, "window");
     map_text(result, "index_type", index_type, sizeof(index_type));
     if (strcmp(index_type, "u32") != 0 && strcmp(index_type, "u64") != 0)
         return bad_answer(err, "index_type");
@@ -43,7 +38,7 @@ static int take_open(void *arg, const msgpack_object *result, struct evd_error *
         .batch_size = (uint32_t)batch_size,
         .rank = strcmp(mode, "ranked") == 0 ? (int)map_u64(result, "rank", 0) : -1,
         .world_size = (uint32_t)map_u64(result, "world_size", 0),
-        .window = (uint32_t)window,
+        .window = (uint32_t)map_u64(result, "window", 0),
         .generation = (uint32_t)map_u64(result, "generation", 0),
         .revision = (uint32_t)map_u64(result, "revision", 0),
         .epoch = map_u64(result, "epoch", 0),
@@ -51,21 +46,37 @@ static int take_open(void *arg, const msgpack_object *result, struct evd_error *
         .steps = map_u64(result, "steps", 0),
         .seed = map_u64(result, "seed", 0),
     };
-    /* A window of batches, the end of an epoch, and the end of the stream with its reason. */
+    return EVD_OK;
+}
+
+/* Links the stream: batches may follow in the same read. */
+static int take_open(void *arg, const msgpack_object *result, struct evd_error *err)
+{
+    struct evd_stream *stream = arg;
+    struct evd_stream_info *info = &stream->info;
+
+    if (stream_read_open(stream, result, info, err) != EVD_OK)
+        return err->code;
+    if (info->window == 0 || info->window > EVD_MAX_WINDOW)
+        return bad_answer(err, "window");
+    /* A window of batches, the ends of an epoch and of the stream, a move of the job. */
     buf_init(&stream->backlog,
-             (window + 2) * (batch_size_bound(&stream->format, info->batch_size) + 1024));
+             (info->window + 8) * (batch_size_bound(&stream->format, info->batch_size) + 1024));
+    stream->attached = true;
     stream->next = stream->client->streams;
     stream->client->streams = stream;
     return EVD_OK;
 }
 
-static void pack_open(msgpack_packer *pk, const evd_stream_options *options, uint32_t window)
+void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t window,
+                      uint32_t more)
 {
+    const evd_stream_options *options = &stream->options;
     uint32_t columns = 0;
 
     for (int c = 1; c < COLUMN_COUNT; c++)
         columns += options->columns >> c & 1;
-    msgpack_pack_map(pk, 4 + (options->rank >= 0) + (options->world_size > 0));
+    msgpack_pack_map(pk, 4 + (options->rank >= 0) + (options->world_size > 0) + more);
     pack_key_cstr(pk, "job", options->job);
     if (options->rank >= 0)
         pack_key_u64(pk, "rank", (uint64_t)options->rank);
@@ -80,26 +91,33 @@ static void pack_open(msgpack_packer *pk, const evd_stream_options *options, uin
     }
 }
 
-/* The one place where a stream is attached. */
-static int attach(struct evd_stream *stream, const evd_stream_options *options)
+/* The one place where a stream is attached for the first time. */
+static int attach(struct evd_stream *stream, deadline_t deadline)
 {
     struct evd_client *client = stream->client;
     struct pending pending = {.take = take_open, .arg = stream};
     struct evd_error err;
     msgpack_packer pk;
-    size_t start = client->out.len;
+    size_t start;
+    int code = client_ready(client, deadline);
 
+    if (code != EVD_OK)
+        return code;
+    start = client->out.len;
     request_begin(client, &pk, &pending, "stream.open");
-    pack_open(&pk, options, options->window ? options->window : EVD_DEFAULT_WINDOW);
+    stream_pack_open(&pk, stream,
+                     stream->options.window ? stream->options.window : EVD_DEFAULT_WINDOW, 0);
     if (request_end(client, &pending, start, &err) != EVD_OK)
         return client_error(client, &err);
     client_flush(client);
-    return client_await(client, &pending, client_deadline(client));
+    return client_await(client, &pending, deadline);
 }
 
 int evd_stream_open(evd_client *client, const evd_stream_options *options, evd_stream **out)
 {
     struct evd_stream *stream;
+    deadline_t deadline;
+    int code;
 
     *out = NULL;
     if (client == NULL)
@@ -116,12 +134,17 @@ int evd_stream_open(evd_client *client, const evd_stream_options *options, evd_s
     if (stream == NULL)
         return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a stream");
     stream->client = client;
-    stream->flags = options->flags;
+    stream->options = *options;
     stream->format = (struct batch_format){.packed = true, .columns = options->columns | 1u};
-    if (attach(stream, options) != EVD_OK) {
+    deadline = client_deadline(client);
+    do
+        code = attach(stream, deadline);
+    while (client_again(client, code, deadline));
+    if (code != EVD_OK) {
         stream_free(stream);
-        return client->error.code;
+        return code;
     }
+    stream->options.job = stream->job; /* the caller's text may be gone */
     *out = stream;
     return EVD_OK;
 }
@@ -136,8 +159,12 @@ void stream_free(struct evd_stream *stream)
             break;
         }
     }
+    request_forget(stream->client, &stream->confirm);
+    request_forget(stream->client, &stream->reopen);
     batch_decoded_fini(&stream->decoded);
     buf_fini(&stream->backlog);
+    free(stream->sent.items);
+    free(stream->strays.items);
     free(stream);
 }
 
@@ -150,7 +177,7 @@ void evd_stream_close(evd_stream *stream)
     if (stream == NULL)
         return;
     client = stream->client;
-    if (client->lost.code == EVD_OK && stream->end.code == EVD_OK) {
+    if (stream->attached && stream->end.code == EVD_OK) {
         ack_pack(stream);
         start = client->out.len;
         buf_packer(&client->out, &pk);
@@ -175,15 +202,15 @@ int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struc
 {
     uint32_t size = (uint32_t)n;
 
-    /* The window, the end of an epoch, the end of the stream; a change of strategy needs no place,
-     * since every batch names its revision. */
+    /* The window, and what is said beside batches; a change of strategy needs no place, since every
+     * batch names its revision. */
     if (str_is(stream->client->msg.method, "revision"))
         return EVD_OK;
     if (stream->backlog_start > 0 && stream->backlog_start >= stream->backlog.len / 2) {
         buf_consume(&stream->backlog, stream->backlog_start);
         stream->backlog_start = 0;
     }
-    if (stream->backlog_frames < stream->info.window + 2) {
+    if (stream->backlog_frames < stream->info.window + 8) {
         buf_append(&stream->backlog, &size, sizeof(size));
         buf_append(&stream->backlog, frame, n);
         stream->backlog_frames++;
@@ -195,30 +222,60 @@ int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struc
                      stream->info.window);
 }
 
-/* The oldest kept frame into client->msg: *found. */
-static int backlog_frame(struct evd_stream *stream, bool *found)
+bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)
 {
-    struct evd_client *client = stream->client;
-    struct evd_error err;
-    uint32_t size;
-    bool has_id;
-
-    *found = stream->backlog_frames > 0;
-    if (!*found)
-        return EVD_OK;
-    memcpy(&size, stream->backlog.data + stream->backlog_start, sizeof(size));
-    stream->backlog_start += sizeof(size);
-    if (message_decode(&client->msg, stream->backlog.data + stream->backlog_start, size, &has_id,
-                       &err) != EVD_OK)
-        return client_lose(client, &err);
-    stream->backlog_start += size;
+    if (stream->backlog_frames == 0)
+        return false;
+    memcpy(n, stream->backlog.data + stream->backlog_start, sizeof(*n));
+    *frame = stream->backlog.data + stream->backlog_start + sizeof(*n);
+    stream->backlog_start += sizeof(*n) + *n;
     stream->backlog_frames--;
-    return EVD_OK;
+    return true;
 }
 
 /* ---- the next batch ---- */
 
 #define NOTHING (-2) /* beside EVD_OK, EVD_EPOCH_END and errors: it was not for the caller */
+
+/* The first thing that comes says in which epoch the stream is. */
+static void place(struct evd_stream *stream, uint64_t epoch)
+{
+    if (!stream->placed)
+        stream->epoch = epoch;
+    stream->placed = true;
+}
+
+/* Says, once, that an epoch is over. */
+static int tell_end(struct evd_stream *stream, uint64_t epoch)
+{
+    stream->epoch = epoch + 1;
+    stream->idle = true;
+    ack_pack(stream); /* it may be long before the next call */
+    client_flush(stream->client);
+    return EVD_EPOCH_END;
+}
+
+/* A step that comes again because its acknowledgement, or the batch itself, was lost with the
+ * connection. */
+static bool is_repeated(struct evd_stream *stream, const struct batch_head *head)
+{
+    struct place at = {head->epoch, head->step};
+    enum known known = ack_known(stream, at);
+
+    if (known == KNOWN_SENT)
+        ack_pack_one(stream, "stream.ack", at);
+    stream->client->repeated += known != KNOWN_NOT;
+    return known != KNOWN_NOT;
+}
+
+/* The batch decoded last is the caller's now. */
+static int hand_out(struct evd_stream *stream)
+{
+    struct evd_error err;
+
+    stream->stashed = false;
+    return ack_hold(stream, &err) == EVD_OK ? EVD_OK : client_lose(stream->client, &err);
+}
 
 static int take_batch(struct evd_stream *stream, const msgpack_object *params)
 {
@@ -227,6 +284,8 @@ static int take_batch(struct evd_stream *stream, const msgpack_object *params)
 
     if (batch_decode(params, &stream->format, decoded, &err) != EVD_OK)
         return client_lose(stream->client, &err);
+    if (decoded->head.generation != stream->info.generation || is_repeated(stream, &decoded->head))
+        return NOTHING;
     stream->batch = (struct evd_batch){
         .epoch = decoded->head.epoch,
         .step = decoded->head.step,
@@ -240,12 +299,27 @@ static int take_batch(struct evd_stream *stream, const msgpack_object *params)
         .repeat = decoded->data[COLUMN_repeat],
         .augment_seed = decoded->data[COLUMN_augment_seed],
     };
-    if (ack_hold(stream, &err) != EVD_OK)
-        return client_lose(stream->client, &err);
-    return EVD_OK;
+    place(stream, decoded->head.epoch);
+    /* The end of the epoch before it was told while there was no connection. */
+    if (stream->batch.epoch > stream->epoch) {
+        stream->stashed = true;
+        return tell_end(stream, stream->batch.epoch - 1);
+    }
+    return hand_out(stream);
 }
 
+/* The job was dropped, or the daemon stops: after that, another is waited for. */
 static int take_closed(struct evd_stream *stream, const msgpack_object *map)
+{
+    struct evd_client *client = stream->client;
+
+    if (map_u64(map, "code", 0) == EVD_E_SHUTTING_DOWN && client->reconnect_ms != EVD_NO_RECONNECT)
+        return NOTHING;
+    stream_end(stream, map);
+    return client_error(client, &stream->end);
+}
+
+void stream_end(struct evd_stream *stream, const msgpack_object *map)
 {
     uint64_t code = map_u64(map, "code", EVD_E_CLOSED);
     char message[sizeof(stream->end.message)];
@@ -253,11 +327,9 @@ static int take_closed(struct evd_stream *stream, const msgpack_object *map)
     map_text(map, "message", message, sizeof(message));
     error_set(&stream->end, code > 0 && code < 1000 ? (int)code : EVD_E_CLOSED, stream->job, "%s",
               message);
-    return client_error(stream->client, &stream->end);
 }
 
-/* After the end of an epoch the daemon waits until the worker wants more. */
-static void pack_credit(struct evd_stream *stream)
+void stream_pack_credit(struct evd_stream *stream)
 {
     struct evd_buf *out = &stream->client->out;
     size_t start = out->len;
@@ -271,21 +343,23 @@ static void pack_credit(struct evd_stream *stream)
     if (out->failed)
         buf_truncate(out, start);
     else
-        stream->at_end = false;
+        stream->shut = false;
 }
 
 /* The epoch is over. If the caller knows already, it is waiting for the next one. */
 static int take_epoch_end(struct evd_stream *stream, const msgpack_object *map)
 {
-    bool known = stream->early && map_u64(map, "epoch", UINT64_MAX) == stream->early_epoch;
+    uint64_t epoch = map_u64(map, "epoch", 0);
 
-    stream->early = false;
-    stream->at_end = true;
-    if (known)
-        pack_credit(stream);
-    ack_pack(stream); /* it may be long before the next call */
+    place(stream, epoch);
+    stream->shut = true;
+    if (epoch >= stream->epoch)
+        return tell_end(stream, epoch);
+    if (!stream->idle)
+        stream_pack_credit(stream);
+    ack_pack(stream);
     client_flush(stream->client);
-    return known ? NOTHING : EVD_EPOCH_END;
+    return NOTHING;
 }
 
 /* Nothing is left of the epoch, though others may still be busy with it. */
@@ -293,71 +367,91 @@ static int take_drained(struct evd_stream *stream, const msgpack_object *map)
 {
     uint64_t epoch = map_u64(map, "epoch", 0);
 
-    if (!(stream->flags & EVD_STREAM_EARLY_END) || (stream->early && stream->early_epoch == epoch))
+    place(stream, epoch);
+    if (!(stream->options.flags & EVD_STREAM_EARLY_END) || epoch < stream->epoch)
         return NOTHING;
-    stream->early = true;
-    stream->early_epoch = epoch;
-    ack_pack(stream);
-    client_flush(stream->client);
-    return EVD_EPOCH_END;
+    return tell_end(stream, epoch);
+}
+
+static int take_seek(struct evd_stream *stream, const msgpack_object *map)
+{
+    struct place at = {map_u64(map, "epoch", 0), map_u64(map, "step", 0)};
+
+    stream_moved(stream, (uint32_t)map_u64(map, "generation", 0), at);
+    return NOTHING;
 }
 
 /* client->msg is a notification for this stream. */
 static int take_notification(struct evd_stream *stream)
 {
+    static const struct {
+        const char *method;
+        int (*take)(struct evd_stream *stream, const msgpack_object *map);
+    } others[] = {{"epoch_end", take_epoch_end},
+                  {"drained", take_drained},
+                  {"closed", take_closed},
+                  {"seek", take_seek}};
     const struct message *msg = &stream->client->msg;
 
     if (str_is(msg->method, "batch"))
         return take_batch(stream, msg->params);
-    if (str_is(msg->method, "epoch_end"))
-        return take_epoch_end(stream, msg->params->via.array.ptr);
-    if (str_is(msg->method, "drained"))
-        return take_drained(stream, msg->params->via.array.ptr);
-    if (str_is(msg->method, "closed"))
-        return take_closed(stream, msg->params->via.array.ptr);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (str_is(msg->method, others[i].method))
+            return others[i].take(stream, msg->params->via.array.ptr);
+    }
     return NOTHING;
 }
 
 static bool is_for(const struct evd_stream *stream, const struct message *msg)
 {
-    return msg->type == MESSAGE_NOTIFICATION && msg->params->via.array.size == 1 &&
+    return stream->attached && msg->type == MESSAGE_NOTIFICATION &&
+           msg->params->via.array.size == 1 &&
            map_u64(msg->params->via.array.ptr, "stream", UINT64_MAX) == stream->id;
+}
+
+static int take_kept(struct evd_stream *stream, const uint8_t *frame, uint32_t n)
+{
+    struct evd_client *client = stream->client;
+    struct evd_error err;
+    bool has_id;
+
+    if (message_decode(&client->msg, frame, n, &has_id, &err) != EVD_OK)
+        return client_lose(client, &err);
+    return take_notification(stream);
 }
 
 /* What has already arrived: first what was kept, then what is in the receive buffer. */
 static int take_arrived(struct evd_stream *stream)
 {
     struct evd_client *client = stream->client;
-    int result = NOTHING, code;
-    bool found;
+    int result = NOTHING, code = EVD_OK;
+    const uint8_t *frame;
+    bool found = true;
+    uint32_t size;
+    size_t n;
 
-    do {
-        code = backlog_frame(stream, &found);
-        if (code == EVD_OK && found)
-            result = take_notification(stream);
-    } while (code == EVD_OK && found && result == NOTHING);
-    while (code == EVD_OK && result == NOTHING) {
-        const uint8_t *frame;
-        size_t n;
-
+    while (result == NOTHING && stream_kept(stream, &frame, &size))
+        result = take_kept(stream, frame, size);
+    while (result == NOTHING && found) {
         code = client_frame(client, &found, &frame, &n);
-        if (code != EVD_OK || !found)
-            break;
-        if (is_for(stream, &client->msg))
+        if (code == EVD_OK && found && is_for(stream, &client->msg))
             result = take_notification(stream);
-        else
+        else if (code == EVD_OK && found)
             code = client_dispatch(client, frame, n);
+        if (code != EVD_OK)
+            return code;
     }
-    return code == EVD_OK ? result : code;
+    return result;
 }
 
 /* What must be said before waiting for a batch. */
 static void prepare_next(struct evd_stream *stream)
 {
-    if (!(stream->flags & EVD_STREAM_MANUAL_ACK))
+    if (!(stream->options.flags & EVD_STREAM_MANUAL_ACK))
         ack_last(stream);
-    if (stream->at_end)
-        pack_credit(stream);
+    stream->idle = false;
+    if (stream->shut && stream->attached)
+        stream_pack_credit(stream);
     if (ack_urgent(stream)) {
         ack_pack(stream);
         client_flush(stream->client);
@@ -376,12 +470,14 @@ int evd_next(evd_stream *stream, int timeout_ms, const evd_batch **batch)
         return client_error(client, &stream->end);
     prepare_next(stream);
     for (;;) {
-        int code = take_arrived(stream);
+        int code = stream->stashed ? hand_out(stream) : take_arrived(stream);
 
         if (code == EVD_OK)
             *batch = &stream->batch;
         if (code != NOTHING)
             return code;
+        if (stream->end.code != EVD_OK) /* it could not be attached again */
+            return client_error(client, &stream->end);
         if (client->notice.code != EVD_OK) { /* an acknowledgement or a credit was refused */
             client_error(client, &client->notice);
             client->notice.code = EVD_OK;

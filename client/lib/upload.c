@@ -16,6 +16,7 @@ struct evd_upload {
     struct evd_upload *next;
     struct evd_client *client;
     uint32_t draft;
+    uint64_t connection;     /* the client's `reconnects` when it began: the draft dies with it */
     struct evd_error failed; /* the first error; nothing is sent after it */
     struct pending append[IN_FLIGHT];
     uint32_t append_count; /* appends sent so far: the next uses append[append_count % IN_FLIGHT] */
@@ -39,7 +40,15 @@ static int upload_check(struct evd_upload *upload)
 
     if (upload->failed.code != EVD_OK)
         return client_error(client, &upload->failed);
-    return client->lost.code == EVD_OK ? EVD_OK : client_error(client, &client->lost);
+    if (client->lost.code != EVD_OK)
+        return client_error(client, &client->lost);
+    if (client->link.state != LINK_UP || client->reconnects != upload->connection) {
+        struct evd_error err;
+        error_set(&err, EVD_E_CLOSED, "",
+                  "the connection was lost, and the unfinished dataset with it: begin it again");
+        return upload_fail(upload, &err);
+    }
+    return EVD_OK;
 }
 
 /* ---- dataset.append, a few at once ---- */
@@ -55,7 +64,7 @@ static int upload_room(struct evd_upload *upload, struct pending **slot)
         return upload_fail(upload, &client->error);
     if (client_drain(client, client_deadline(client)) != EVD_OK)
         return upload_fail(upload, &client->error);
-    return EVD_OK;
+    return upload_check(upload);
 }
 
 static int upload_sent(struct evd_upload *upload, struct pending *slot, size_t start)
@@ -162,9 +171,13 @@ static int create(struct evd_upload *upload, const char *name)
 {
     struct evd_client *client = upload->client;
     struct pending pending = {.take = take_draft, .arg = upload};
-    size_t start = client->out.len;
     msgpack_packer pk;
+    size_t start;
 
+    if (client_ready(client, client_deadline(client)) != EVD_OK)
+        return client->error.code;
+    upload->connection = client->reconnects;
+    start = client->out.len;
     request_begin(client, &pk, &pending, "dataset.create");
     msgpack_pack_map(&pk, 1);
     pack_key_cstr(&pk, "name", name);
@@ -294,7 +307,7 @@ static int commit(struct evd_upload *upload, char **info)
     size_t start;
 
     if (send_labels(upload) != EVD_OK || send_weights(upload) != EVD_OK ||
-        upload_settle(upload) != EVD_OK)
+        upload_settle(upload) != EVD_OK || upload_check(upload) != EVD_OK)
         return client->error.code;
     start = client->out.len;
     request_begin(client, &pk, &pending, "dataset.commit");

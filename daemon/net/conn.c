@@ -1,11 +1,21 @@
 #include "net/internal.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* An input buffer that has grown beyond this is given back when it is empty. */
 #define KEEP_BYTES (64u << 10)
+
+/* A peer that is gone without a word (its host lost power, the network is cut) is noticed after
+ * about 30 s, whether something is on its way to it or not. */
+#define KEEP_IDLE_S     15
+#define KEEP_INTERVAL_S 5
+#define KEEP_COUNT      3
+#define UNANSWERED_MS   30000
 
 static size_t unwritten(const struct net_conn *conn)
 {
@@ -359,6 +369,22 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
     return conn;
 }
 
+/* The rest of keep-alive, for which libuv has no function. Nothing depends on it. */
+static void limit_silence(const struct net_conn *conn)
+{
+    static const struct {
+        int name, value;
+    } options[] = {{TCP_KEEPINTVL, KEEP_INTERVAL_S},
+                   {TCP_KEEPCNT, KEEP_COUNT},
+                   {TCP_USER_TIMEOUT, UNANSWERED_MS}};
+    uv_os_fd_t fd;
+
+    if (uv_fileno(&conn->socket.handle, &fd) < 0)
+        return;
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof(options[i].value));
+}
+
 void conn_start(struct net_conn *conn)
 {
     struct net *net = conn->net;
@@ -377,7 +403,8 @@ void conn_start(struct net_conn *conn)
     if (conn->kind == ADDRESS_TCP) {
         rc = uv_tcp_nodelay(&conn->socket.tcp, 1);
         if (rc == 0)
-            rc = uv_tcp_keepalive(&conn->socket.tcp, 1, 60);
+            rc = uv_tcp_keepalive(&conn->socket.tcp, 1, KEEP_IDLE_S);
+        limit_silence(conn);
     }
     if (rc == 0)
         rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);

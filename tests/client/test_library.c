@@ -13,7 +13,7 @@
 
 static evd_client *connected(struct fake *fake, int time_limit_ms)
 {
-    evd_client_options options = {.time_limit_ms = time_limit_ms};
+    evd_client_options options = {.time_limit_ms = time_limit_ms, .reconnect_ms = EVD_NO_RECONNECT};
     evd_client *client;
 
     assert_int_equal(evd_connect(fake->address, &options, &client), EVD_OK);
@@ -308,13 +308,13 @@ static void manual_acks(struct fake *fake)
         fake_batch(fake, 0, step, 1, false);
     fake_send(fake);
     map = fake_expect(fake, "stream.ack");
+    if (fake->msg.type != MESSAGE_NOTIFICATION || fake_u64(map, "step") != 0)
+        abort();
+    map = fake_expect(fake, "stream.ack");
     if (fake->msg.type != MESSAGE_REQUEST || fake_u64(map, "step") != 2)
         abort();
     msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
-    map = fake_expect(fake, "stream.ack");
-    if (fake->msg.type != MESSAGE_NOTIFICATION || fake_u64(map, "step") != 0)
-        abort();
     fake_expect(fake, "stream.close");
     wait_end(fake);
 }
