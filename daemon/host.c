@@ -40,11 +40,22 @@ static uint64_t wall_seconds(void *arg)
     return (uint64_t)time(NULL);
 }
 
+/* Processor time of this thread. */
+static double thread_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 static void on_work(uv_work_t *request)
 {
     struct host_work *item = request->data;
+    double started = thread_ms();
 
     item->work->run(item->work);
+    item->work->milliseconds = thread_ms() - started;
 }
 
 static void on_worked(uv_work_t *request, int status)

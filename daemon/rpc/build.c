@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "rpc/strategy_codec.h"
 
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err)
@@ -12,22 +11,11 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
     return error_set(err, EVD_E_STRATEGY, refused->detail, "%s", refused->message);
 }
 
-/* Processor time of this thread: what a build costs, whatever else the machine does. */
-static double thread_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 static void build_run(struct rpc_work *work)
 {
     struct build *build = (struct build *)work;
-    double started = thread_ms();
 
     build->code = plan_build(&build->plan, &build->input, &build->refused);
-    build->milliseconds = thread_ms() - started;
     if (build->code == PLAN_OK && build->study)
         build->study(build);
 }

@@ -33,9 +33,8 @@ struct build {
     struct job_entry *entry; /* held */
     struct strategy strategy;
     struct plan_input input;
-    struct plan *plan;   /* when built; until a job takes it */
-    int code;            /* of plan_build */
-    double milliseconds; /* of processor time that it took */
+    struct plan *plan; /* when built; until a job takes it */
+    int code;          /* of plan_build */
     struct sampler_error refused;
     struct revision
         record; /* what will be recorded; author and strategy are there from the start */

@@ -74,7 +74,7 @@ static void reply_preview(msgpack_packer *pk, const struct build *build)
     pack_key_u64(pk, "steps", shape.steps);
     pack_key_u64(pk, "samples", samples);
     pack_key_u64(pk, "memory", plan_memory(build->plan));
-    pack_key_f64(pk, "build_ms", build->milliseconds);
+    pack_key_f64(pk, "build_ms", build->work.milliseconds);
     pack_columns(pk, build->plan);
     pack_key_u64(pk, "classes", dataset->index.classes);
     pack_key_u64(pk, "first", preview->page.first);

@@ -54,6 +54,7 @@ struct rpc_session {
 struct rpc_work {
     void (*run)(struct rpc_work *work);
     void (*done)(struct rpc_work *work); /* may free the work */
+    double milliseconds; /* of processor time that `run` took: the host says it before `done` */
 };
 
 struct rpc_host {

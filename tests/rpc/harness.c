@@ -70,6 +70,7 @@ void work_run(struct harness *h)
 
         memmove(h->work, h->work + 1, --h->work_count * sizeof(work));
         work->run(work);
+        work->milliseconds = 0.25;
         work->done(work);
     }
 }
