@@ -155,6 +155,8 @@ static void take_over(struct dataset *dataset, struct dataset_builder *builder)
     dataset->labels = labels ? labels : builder->labels;
     dataset->label_width = builder->width;
     dataset->class_names = builder->classes;
+    dataset->index.names = dataset->class_names.text;
+    dataset->index.name_at = dataset->class_names.at;
     memcpy(dataset->columns, builder->columns, sizeof(dataset->columns));
     dataset->column_count = builder->column_count;
     for (uint32_t i = 0; i < dataset->column_count; i++)

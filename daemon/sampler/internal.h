@@ -94,6 +94,10 @@ static inline uint64_t class_size(const struct class_index *index, uint32_t c)
     return index->start[c + 1] - index->start[c];
 }
 
+/* How a message names a class: `class "dog"`, or `class number 3`. */
+#define CLASS_WORDS 160
+const char *class_words(const struct class_index *index, uint32_t c, char words[CLASS_WORDS]);
+
 /* The sample index of a place among all members, class after class. Not for draw loops. */
 uint64_t index_sample(const struct class_index *index, uint64_t place);
 

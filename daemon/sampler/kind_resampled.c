@@ -58,6 +58,7 @@ static int read_targets(const struct plan_input *in, uint64_t *slots, struct sam
 {
     const double *map = in->strategy->values[TARGET].by_class;
     uint64_t target = 0;
+    char words[CLASS_WORDS];
     int rc = map ? PLAN_OK : common_target(in, &target, err);
     for (uint32_t c = 0; rc == PLAN_OK && c < in->index->classes; c++) {
         uint64_t n = class_size(in->index, c);
@@ -69,12 +70,12 @@ static int read_targets(const struct plan_input *in, uint64_t *slots, struct sam
             continue;
         if (!(map[c] >= 0 && map[c] <= (double)PLAN_MAX_DRAWS) || map[c] != floor(map[c]))
             return plan_refuse(err, "target",
-                               "target of class number %u is %g: give a whole number "
+                               "target of %s is %g: give a whole number "
                                "of 0 or more",
-                               c, map[c]);
+                               class_words(in->index, c, words), map[c]);
         if (n == 0)
-            return plan_refuse(err, "target", "target names class number %u, which has no samples",
-                               c);
+            return plan_refuse(err, "target", "target names %s, which has no samples",
+                               class_words(in->index, c, words));
         slots[c] = (uint64_t)map[c];
     }
     return rc;

@@ -29,6 +29,9 @@ struct class_index {
     const uint32_t *member32; /* N sample indices, class after class */
     const uint64_t *member64; /* the same, where an index needs more than 32 bits */
     const uint64_t *first;    /* C: every class is a run of consecutive indices from first[c] */
+    /* For messages: class c is called names + name_at[c]. NULL: it has a number only. */
+    const char *names;
+    const uint64_t *name_at;
 };
 
 enum last_batch {

@@ -130,6 +130,15 @@ int strategy_word(const struct strategy *s, int param, const char *const *words,
     return plan_refuse(err, name, "%s \"%s\" is unknown: give one of %s", name, text, list);
 }
 
+const char *class_words(const struct class_index *index, uint32_t c, char words[CLASS_WORDS])
+{
+    if (index->names)
+        snprintf(words, CLASS_WORDS, "class \"%s\"", index->names + index->name_at[c]);
+    else
+        snprintf(words, CLASS_WORDS, "class number %u", c);
+    return words;
+}
+
 int strategy_class_numbers(const struct strategy *s, int param, const struct class_index *index,
                            double *out, struct sampler_error *err)
 {
@@ -137,24 +146,25 @@ int strategy_class_numbers(const struct strategy *s, int param, const struct cla
     const double *given = s->values[param].by_class;
     if (!given)
         return plan_refuse(err, name, "%s is missing: give a number for each class", name);
+    char words[CLASS_WORDS];
     double sum = 0;
     for (uint32_t c = 0; c < index->classes; c++) {
         bool empty = class_size(index, c) == 0;
         if (isnan(given[c]) && !empty)
             return plan_refuse(err, name,
-                               "%s has no number for class number %u: give every class "
+                               "%s has no number for %s: give every class "
                                "one, 0 to leave it out",
-                               name, c);
+                               name, class_words(index, c, words));
         if (given[c] < 0 || isinf(given[c]))
             return plan_refuse(err, name,
-                               "%s of class number %u is %g: give a finite number of 0 "
+                               "%s of %s is %g: give a finite number of 0 "
                                "or more",
-                               name, c, given[c]);
+                               name, class_words(index, c, words), given[c]);
         if (given[c] > 0 && empty)
             return plan_refuse(err, name,
-                               "%s of class number %u is %g, but the class has no "
+                               "%s of %s is %g, but the class has no "
                                "samples: leave it out",
-                               name, c, given[c]);
+                               name, class_words(index, c, words), given[c]);
         out[c] = empty ? 0 : given[c];
         sum += out[c];
     }

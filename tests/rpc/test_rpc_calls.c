@@ -290,8 +290,19 @@ static void test_strategies(void **state)
     peer_refused(
         peer, EVD_E_BAD_VALUE, "job.create",
         STRATEGY("{'kind': 'weighted', 'weight': 'explicit', 'weights': {'$bin': '0000'}}"));
-    peer_refused(peer, EVD_E_STRATEGY, "job.create",
-                 STRATEGY("{'kind': 'weighted', 'weight': 'explicit', 'weights': [1, -2, 1]}"));
+    /* A class is called by its name. */
+    assert_non_null(strstr(
+        peer_refused(peer, EVD_E_STRATEGY, "job.create",
+                     STRATEGY("{'kind': 'weighted', 'weight': 'explicit', 'weights': [1, -2, 1]}")),
+        "class \"dog\" is -2"));
+    assert_non_null(strstr(peer_refused(peer, EVD_E_STRATEGY, "job.create",
+                                        STRATEGY("{'kind': 'weighted', 'weight': 'explicit', "
+                                                 "'weights': {'cat': 1, 'dog': 1}}")),
+                           "no number for class \"bird\""));
+    assert_non_null(strstr(peer_refused(peer, EVD_E_STRATEGY, "job.create",
+                                        STRATEGY("{'kind': 'oversampled', 'sampling_strategy': "
+                                                 "{'dog': 1}}")),
+                           "class \"dog\""));
     peer_refused(peer, EVD_E_STRATEGY, "job.create",
                  STRATEGY("{'kind': 'weighted', 'weight': 'explicit', 'weights': [0, 0, 0]}"));
     peer_do(peer, "job.create",
