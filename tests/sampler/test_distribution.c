@@ -342,6 +342,59 @@ static void very_large(void **state)
     data_fini(&data);
 }
 
+/* 10^5 classes, the largest 10^6 times the smallest: draws of classes against their shares, those
+ * that are drawn rarely taken together. */
+static void many_classes(void **state)
+{
+    (void)state;
+    enum { CLASSES = 100000, G = 4096, STEPS = 500 };
+    const char *kinds[] = {"weighted", "uniform", "repeat-factor"};
+    uint64_t *counts = calloc(CLASSES, sizeof *counts);
+    double *share = calloc(CLASSES, sizeof *share), *drawn = calloc(CLASSES, sizeof *drawn);
+    struct data data;
+    struct drawn one;
+    for (uint32_t c = 0; c < CLASSES; c++)
+        counts[c] = (uint64_t)ceil(1e6 / pow(c + 1, 1.2));
+    data_init_grouped(&data, counts, CLASSES);
+    drawn_init(&one, G);
+    for (int i = 0; i < 3; i++) {
+        struct strategy s;
+        strategy_make(&s, kinds[i], CLASSES);
+        if (i == 0)
+            strategy_say(&s, "weight", "sqrt-inverse");
+        struct plan *plan = plan_make(&data, &s, G, LAST_DROP, 12, NULL);
+        struct epoch_shape shape = plan_epoch(plan, 0);
+        double chi = 0, freedom = -1, rare = 0, rare_want = 0;
+        memset(drawn, 0, CLASSES * sizeof *drawn);
+        for (uint64_t at = 0; at < STEPS; at++) {
+            draw_step(plan, at / shape.steps, at % shape.steps, &one);
+            for (uint32_t k = 0; k < one.n; k++)
+                drawn[one.label[k]]++;
+        }
+        plan_expected(plan, 0, share);
+        for (uint32_t c = 0; c < CLASSES; c++) {
+            double want = share[c] * STEPS * G;
+            if (want < 10) {
+                rare += drawn[c];
+                rare_want += want;
+                continue;
+            }
+            chi += (drawn[c] - want) * (drawn[c] - want) / want;
+            freedom++;
+        }
+        chi += rare_want > 0 ? (rare - rare_want) * (rare - rare_want) / rare_want : 0;
+        if (chi_square_tail(chi, freedom) < 1e-4)
+            fail_msg("%s: chi-square %g with %g degrees of freedom", kinds[i], chi, freedom);
+        plan_unref(plan);
+        strategy_fini(&s);
+    }
+    drawn_fini(&one);
+    data_fini(&data);
+    free(counts);
+    free(share);
+    free(drawn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +405,7 @@ int main(void)
         cmocka_unit_test(takes_over_in_mid_epoch),
         cmocka_unit_test(last_batches),
         cmocka_unit_test(very_large),
+        cmocka_unit_test(many_classes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
