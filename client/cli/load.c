@@ -194,11 +194,6 @@ static const char *order_of(const struct load *load)
     return load->names ? "as named" : load->numeric ? "in numeric order" : "in byte order";
 }
 
-static const char *class_word(uint32_t n)
-{
-    return n == 1 ? "class" : "classes";
-}
-
 static void report_unlabelled(const struct load *load)
 {
     const char *label = load->args->unlabelled ? load->args->unlabelled : "-1";
@@ -223,8 +218,8 @@ static void report_parts(const struct load *load, uint64_t lost)
                (unsigned)field_u64(part->info, "version"),
                text_items(text, part->labelled, "sample"));
         if (part->classes < load->labels.class_count)
-            printf(", none of %u %s", load->labels.class_count - part->classes,
-                   class_word(load->labels.class_count - part->classes));
+            printf(", none of %s",
+                   text_items(text, load->labels.class_count - part->classes, "class"));
         fputc('\n', stdout);
     }
     if (lost > 0)
@@ -242,8 +237,8 @@ static void report(const struct load *load)
     fputs(load->args->positional[0], stdout);
     if (load->groups == NULL)
         printf(", version %u", (unsigned)field_u64(load->parts[0].info, "version"));
-    printf(": %s, %u %s (%s)\n", text_items(one, load->samples, "sample"), load->labels.class_count,
-           class_word(load->labels.class_count), order_of(load));
+    printf(": %s, %s (%s)\n", text_items(one, load->samples, "sample"),
+           text_items(two, load->labels.class_count, "class"), order_of(load));
     report_unlabelled(load);
     if (load->groups != NULL)
         report_parts(load, labelled - kept);

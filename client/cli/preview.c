@@ -1,6 +1,7 @@
 /* `evendraw preview`: what a strategy would do, without creating or changing anything. */
 #include "cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -13,8 +14,8 @@ struct args {
 
 static const struct argp_option options[] = {
     {"job", 'j', "JOB", 0, "Preview a change of this job's strategy, instead of a new job", 0},
-    {"strategy", 'S', "KIND", 0, "A kind (`evendraw strategies` explains them), or a JSON object",
-     0},
+    {"strategy", 'S', "KIND", 0,
+     "A kind (`evendraw strategies` explains them), or a JSON object (default: uniform)", 0},
     {"set", 'p', "PARAM=VALUE", 0, "A parameter of it; repeat for more", 0},
     {"batch-size", 'b', "G", 0, "Of a new job: samples of a step, of all workers together", 0},
     {"dataset-version", 'v', "N", 0, "Of a new job: which version (default: the newest)", 0},
@@ -87,6 +88,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->dataset, 1);
         return 0;
     case ARGP_KEY_END:
+        if (args->dataset && args->strategy == NULL)
+            strategy_choose(state, &args->strategy, "uniform"); /* as of a job created without */
         check(state, args);
         return 0;
     default:
@@ -113,13 +116,19 @@ static json_t *request(const struct args *args)
 
 static void print_summary(const json_t *answer)
 {
+    char *strategy = json_dumps(json_object_get(answer, "strategy"), JSON_COMPACT);
     const json_t *column;
     text_t steps, samples, memory;
     size_t i;
 
-    printf("an epoch: %s, %s\n", text_items(steps, field_u64(answer, "steps"), "step"),
+    printf("%s, version %u, batches of %u, %s\n", field_text(answer, "dataset"),
+           (unsigned)field_u64(answer, "version"), (unsigned)field_u64(answer, "batch_size"),
+           strategy ? strategy : "");
+    free(strategy);
+    printf("  epoch %llu: %s, %s\n", (unsigned long long)field_u64(answer, "epoch"),
+           text_items(steps, field_u64(answer, "steps"), "step"),
            text_items(samples, field_u64(answer, "samples"), "sample"));
-    printf("  needs %s of memory, built in %.0f ms; columns: index",
+    printf("  needs %s of memory, built in %.3g ms; columns: index",
            text_bytes(memory, field_u64(answer, "memory")), field_f64(answer, "build_ms"));
     json_array_foreach(json_object_get(answer, "columns"), i, column)
     {
@@ -127,6 +136,17 @@ static void print_summary(const json_t *answer)
             printf(", %s", json_string_value(column));
     }
     fputs("\n\n", stdout);
+}
+
+/* An expected number. */
+static const char *text_expected(text_t out, const json_t *value)
+{
+    double number = json_number_value(value);
+
+    if (number >= 1000)
+        return text_count(out, (uint64_t)(number + 0.5));
+    snprintf(out, sizeof(text_t), "%.4g", number);
+    return out;
 }
 
 static void print_classes(const json_t *answer, bool all)
@@ -152,9 +172,9 @@ static void print_classes(const json_t *answer, bool all)
         table_add(table, text_count(text, (uint64_t)json_integer_value(json_array_get(counts, c))));
         for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
             const json_t *value = json_array_get(json_object_get(answer, numbers[i]), c);
-            bool share = strcmp(numbers[i], "coverage") == 0 && json_is_number(value);
+            bool share = strcmp(numbers[i], "coverage") == 0;
             table_add(table, share ? text_share(text, json_number_value(value), 1)
-                                   : text_number(text, value));
+                                   : text_expected(text, value));
         }
     }
     table_print(table);

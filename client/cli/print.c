@@ -49,9 +49,13 @@ const char *text_count(text_t out, uint64_t n)
 
 const char *text_items(text_t out, uint64_t n, const char *noun)
 {
+    bool hisses = noun[0] != '\0' && noun[strlen(noun) - 1] == 's';
     text_t count;
 
-    snprintf(out, sizeof(text_t), "%.26s %.10s%s", text_count(count, n), noun, n == 1 ? "" : "s");
+    snprintf(out, sizeof(text_t), "%.26s %.9s%s", text_count(count, n), noun,
+             n == 1   ? ""
+             : hisses ? "es"
+                      : "s");
     return out;
 }
 

@@ -94,16 +94,17 @@ static void print_summary(const json_t *stats)
 {
     text_t samples, classes, unlabelled, empty;
 
-    printf("%s, version %u: %s samples, %s classes\n", field_text(stats, "dataset"),
-           (unsigned)field_u64(stats, "version"), text_count(samples, field_u64(stats, "samples")),
-           text_count(classes, field_u64(stats, "classes")));
+    printf("%s, version %u: %s, %s\n", field_text(stats, "dataset"),
+           (unsigned)field_u64(stats, "version"),
+           text_items(samples, field_u64(stats, "samples"), "sample"),
+           text_items(classes, field_u64(stats, "classes"), "class"));
     if (field_u64(stats, "unlabelled") > 0)
         printf("  %s labelled, %s without a label (never drawn)\n",
                text_count(samples, field_u64(stats, "labelled")),
                text_count(unlabelled, field_u64(stats, "unlabelled")));
     if (field_u64(stats, "empty_classes") > 0)
-        printf("  %s classes without samples\n",
-               text_count(empty, field_u64(stats, "empty_classes")));
+        printf("  %s without samples\n",
+               text_items(empty, field_u64(stats, "empty_classes"), "class"));
     printf("  imbalance ratio %.1f, entropy %.2f bits, balance %.2f (1 is balanced)\n\n",
            field_f64(stats, "imbalance_ratio"), field_f64(stats, "entropy"),
            field_f64(stats, "balance"));
