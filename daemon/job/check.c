@@ -29,9 +29,9 @@ static void check_history(const struct job *job)
     CHECK(users == job->cursor_count);
 }
 
-/* Each step from low to next is in exactly one state: acknowledged, returned, or held by one
- * stream. */
-static void check_steps(const struct cursor *cursor)
+/* Each step from low to next is in exactly one state: acknowledged, returned, or leased to one
+ * stream. (At-most-once, all are acknowledged, those leased as well.) */
+static void check_steps(const struct cursor *cursor, bool at_most_once)
 {
     uint64_t acked = 0, returned = 0, held = 0;
     const struct job_stream *stream;
@@ -46,17 +46,20 @@ static void check_steps(const struct cursor *cursor)
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
     {
         for (uint32_t i = 0; i < stream->count; i++) {
-            uint64_t step = stream_held(stream, i);
+            uint64_t step = lease_step(stream, i);
 
-            CHECK(step >= cursor->low && step < cursor->next);
-            CHECK(!cursor_acked(cursor, step) && !cursor_returned(cursor, step));
+            CHECK(step < cursor->next);
+            CHECK(at_most_once || (step >= cursor->low && !cursor_acked(cursor, step) &&
+                                   !cursor_returned(cursor, step)));
             for (uint32_t j = 0; j < i; j++)
-                CHECK(stream_held(stream, j) != step);
+                CHECK(lease_step(stream, j) != step);
         }
         held += stream->count;
     }
     CHECK(returned == cursor->returned_count);
-    CHECK(acked + returned + held == cursor->next - cursor->low);
+    CHECK(held == cursor->leases);
+    CHECK(at_most_once ? cursor->next == cursor->low
+                       : acked + returned + held == cursor->next - cursor->low);
     CHECK(cursor->next == cursor->low || !cursor_acked(cursor, cursor->low));
 }
 
@@ -68,28 +71,34 @@ static void check_cursor(const struct job *job, const struct cursor *cursor)
     struct taken_step taken;
     uint32_t in_force;
 
-    check_steps(cursor);
+    check_steps(cursor, job->config.guarantee == JOB_AT_MOST_ONCE);
     in_force = history_in_force(history, cursor_low(cursor));
     if (in_force >= history->certain)
         in_force = history->certain - 1;
     CHECK(cursor->low_revision == in_force);
     CHECK(cursor->low_revision >= history->held);
     CHECK(!position_before(cursor_next(cursor), history->items[cursor->next_revision].at));
-    CHECK(!cursor_at_end(cursor));
+    CHECK(!cursor_at_end(cursor) || cursor->leases > 0);
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
     {
         CHECK(stream->cursor == cursor && stream->count <= stream->capacity);
-        CHECK(stream->hungry == (!stream->blocked && stream->count < stream->window));
+        CHECK(stream->resend <= stream->count);
+        CHECK(stream->hungry == (!stream->blocked && !stream->stalled && !stream->lost &&
+                                 stream->resend == 0 && stream->count < stream->window));
+        CHECK(job->deadline <= lease_deadline(job, stream));
+        CHECK(!stream->lost || job->deadline <= stream->lost_until);
     }
+    if (!job_serves(job) || TAILQ_EMPTY(&cursor->hungry))
+        return;
     /* Nobody waits for a step that could be handed out. */
-    if (!TAILQ_EMPTY(&cursor->hungry) && cursor->returned_count == 0)
-        CHECK(!cursor_take(&copy, history, update_limit(job), &taken));
-    CHECK(TAILQ_EMPTY(&cursor->hungry) || cursor->returned_count == 0);
+    CHECK(cursor->returned_count == 0);
+    CHECK(!cursor_take(&copy, history, update_limit(job), &taken));
 }
 
 void job_check(const struct job *job)
 {
     uint32_t streams = 0, outstanding = 0;
+    bool held_back = job->progress.writing || job->seek.active;
     const struct job_stream *stream;
 
     check_history(job);
@@ -106,7 +115,9 @@ void job_check(const struct job *job)
         }
     }
     CHECK(streams == job->streams && outstanding == job->outstanding);
-    CHECK(job->progress.writing || job->progress.waiting.count == 0);
-    CHECK(job->progress.writing || !job->progress.dirty || job->progress.announced);
+    CHECK(held_back || job->progress.waiting.count == 0);
+    CHECK(held_back || !job->progress.dirty || job->progress.announced);
+    CHECK(!position_before(job->progress.mark, job_reached(job)) || job->draining ||
+          job->progress.mark.epoch < job_reached(job).epoch);
     CHECK(!job->update.active || !position_before(job->update.revision.at, job_frontier(job)));
 }

@@ -1,3 +1,4 @@
+#include <string.h>
 #include "job/internal.h"
 
 static bool bit_get(const uint64_t *bits, uint64_t i)
@@ -52,20 +53,27 @@ static uint64_t lowest_returned(const struct cursor *cursor)
     }
 }
 
+uint32_t cursor_revision(const struct cursor *cursor, const struct history *history, uint64_t step)
+{
+    struct job_position at = {cursor->epoch, step};
+    uint32_t i = cursor->low_revision;
+
+    while (i + 1 < history->count && !position_before(at, history->items[i + 1].at))
+        i++;
+    return i;
+}
+
 static void take_returned(struct cursor *cursor, const struct history *history,
                           struct taken_step *taken)
 {
-    struct job_position at = {cursor->epoch, lowest_returned(cursor)};
+    uint64_t step = lowest_returned(cursor);
 
-    bit_clear(cursor->returned, at.step % cursor->span);
-    cursor->returned_from = at.step + 1;
+    bit_clear(cursor->returned, step % cursor->span);
+    cursor->returned_from = step + 1;
     cursor->returned_count--;
-    taken->step = at.step;
-    taken->redelivered = true;
-    taken->revision = cursor->low_revision;
-    while (taken->revision + 1 < history->count &&
-           !position_before(at, history->items[taken->revision + 1].at))
-        taken->revision++;
+    taken->step = step;
+    taken->returned = true;
+    taken->revision = cursor_revision(cursor, history, step);
 }
 
 bool cursor_take(struct cursor *cursor, const struct history *history, struct job_position limit,
@@ -88,7 +96,32 @@ bool cursor_take(struct cursor *cursor, const struct history *history, struct jo
         cursor->next_revision++;
     taken->step = cursor->next++;
     taken->revision = cursor->next_revision;
-    taken->redelivered = false;
+    taken->returned = false;
+    return true;
+}
+
+bool cursor_claim(struct cursor *cursor, const struct history *history, struct job_position at,
+                  struct job_position floor)
+{
+    uint64_t step = at.step;
+
+    if (at.epoch != cursor->epoch || step < cursor->low)
+        return false;
+    if (step < cursor->next) {
+        if (!cursor_returned(cursor, step))
+            return false;
+        bit_clear(cursor->returned, step % cursor->span);
+        cursor->returned_count--;
+        return true;
+    }
+    if (cursor->next == 0)
+        cursor->shape = history_shape(history, cursor->epoch);
+    if (!position_before(at, floor) || step >= cursor->shape.steps ||
+        step - cursor->low >= cursor->span)
+        return false;
+    while (cursor->next < step)
+        cursor_return(cursor, cursor->next++);
+    cursor->next++;
     return true;
 }
 
@@ -103,6 +136,7 @@ void cursor_ack(struct cursor *cursor, uint64_t step)
 
 void cursor_return(struct cursor *cursor, uint64_t step)
 {
+    cursor->supply++;
     bit_set(cursor->returned, step % cursor->span);
     if (cursor->returned_count++ == 0 || step < cursor->returned_from)
         cursor->returned_from = step;
@@ -120,10 +154,31 @@ bool cursor_at_end(const struct cursor *cursor)
 
 void cursor_next_epoch(struct cursor *cursor)
 {
+    cursor->supply++;
+    cursor->ended_steps = cursor->shape.steps;
     cursor->epoch++;
     cursor->low = 0;
     cursor->next = 0;
     cursor->shape = (struct epoch_shape){0};
+}
+
+void cursor_move(struct cursor *cursor, const struct history *history, struct job_position at)
+{
+    size_t bytes = cursor->span / 8;
+
+    memset(cursor->acked, 0, bytes);
+    memset(cursor->returned, 0, bytes);
+    cursor->returned_count = 0;
+    cursor->supply++;
+    cursor->epoch = at.epoch;
+    cursor->low = cursor->next = at.step;
+    cursor->next_revision = history_in_force(history, at);
+    cursor->shape = at.step > 0 ? history_shape(history, at.epoch) : (struct epoch_shape){0};
+    cursor->ended_steps = at.epoch > 0 ? history_shape(history, at.epoch - 1).steps : 0;
+    if (cursor->low > cursor->shape.steps)
+        cursor->low = cursor->next = cursor->shape.steps;
+    if (cursor_at_end(cursor))
+        cursor_next_epoch(cursor);
 }
 
 void cursor_settle(struct cursor *cursor, struct history *history)

@@ -10,67 +10,12 @@ static int check_config(const struct job_config *config, struct evd_error *err)
     if (config->mode == JOB_SHARED && config->world_size)
         return error_set(err, EVD_E_BAD_VALUE, "world_size",
                          "a shared job has no ranks: leave world_size out, or choose mode ranked");
-    return EVD_OK;
-}
-
-static int check_world(const struct job_config *config, uint32_t world, struct evd_error *err)
-{
-    if (world == 0 || world > EVD_MAX_WORLD)
-        return error_set(err, EVD_E_LIMIT, "world_size", "world_size must be 1 to %u",
-                         EVD_MAX_WORLD);
-    if (config->batch_size % world)
-        return error_set(err, EVD_E_BAD_VALUE, "world_size",
-                         "world_size %" PRIu32 " does not divide the job's batch_size %" PRIu32
-                         ", which is that of the global batch",
-                         world, config->batch_size);
-    return EVD_OK;
-}
-
-static void cursor_init(struct cursor *cursor, uint32_t rank, uint32_t world, uint32_t span,
-                        uint64_t *words)
-{
-    size_t each = span / 64;
-
-    *cursor = (struct cursor){.rank = rank,
-                              .world = world,
-                              .span = span,
-                              .acked = words,
-                              .returned = words + each,
-                              .packed = (uint8_t *)(words + 2 * each)};
-    TAILQ_INIT(&cursor->streams);
-    TAILQ_INIT(&cursor->hungry);
-}
-
-int job_set_world(struct job *job, uint32_t world, struct evd_error *err)
-{
-    bool ranked = job->config.mode == JOB_RANKED;
-    uint32_t span = ranked ? JOB_RANK_SPAN : JOB_SPAN;
-    size_t words = 3 * (size_t)span / 64; /* acked, returned, packed */
-    uint32_t first;
-    int code = check_world(&job->config, world, err);
-
-    if (code)
-        return code;
-    job->cursors = calloc(world, sizeof(*job->cursors));
-    job->cursor_memory = calloc(world, words * sizeof(uint64_t));
-    job->progress.rows = calloc(world, sizeof(*job->progress.rows));
-    if (!job->cursors || !job->cursor_memory || !job->progress.rows) {
-        free(job->cursors);
-        free(job->cursor_memory);
-        free(job->progress.rows);
-        job->cursors = NULL;
-        job->cursor_memory = NULL;
-        job->progress.rows = NULL;
-        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the job's progress");
-    }
-    first = history_in_force(&job->history, (struct job_position){0, 0});
-    for (uint32_t i = 0; i < world; i++) {
-        cursor_init(&job->cursors[i], i, world, span, (uint64_t *)job->cursor_memory + i * words);
-        job->cursors[i].low_revision = first;
-    }
-    job->history.items[first].users = world;
-    job->cursor_count = world;
-    job->config.world_size = ranked ? world : 0;
+    if (config->mode == JOB_SHARED && config->replicas > 1)
+        return error_set(err, EVD_E_BAD_VALUE, "replicas",
+                         "a shared job has no ranks to be replicas: leave replicas out, or choose "
+                         "mode ranked");
+    if (config->replicas > EVD_MAX_WORLD)
+        return error_set(err, EVD_E_LIMIT, "replicas", "replicas must be 1 to %u", EVD_MAX_WORLD);
     return EVD_OK;
 }
 
@@ -87,28 +32,34 @@ static int first_revision(struct job *job, struct plan *plan, struct evd_error *
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another job");
     history_append(&job->history, first);
+    job->next_revision = 1;
     return EVD_OK;
 }
 
-int job_new(struct job **out, const struct job_config *config, struct plan *plan, job_sink sink,
+int job_new(struct job **out, const struct job_config *given, struct plan *plan, job_sink sink,
             void *sink_arg, struct evd_error *err)
 {
-    int code = check_config(config, err);
+    struct job_config config = *given;
+    int code = check_config(&config, err);
     struct job *job;
 
-    if (!code && config->world_size)
-        code = check_world(config, config->world_size, err);
+    if (config.replicas == 0)
+        config.replicas = 1;
+    if (!code && config.world_size)
+        code = job_check_world(&config, config.world_size, err);
     if (code)
         return code;
     job = calloc(1, sizeof(*job));
     if (!job)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another job");
-    job->config = *config;
+    job->config = config;
+    job->deadline = UINT64_MAX;
+    progress_init(job);
     job->sink = sink;
     job->sink_arg = sink_arg;
     code = first_revision(job, plan, err);
-    if (!code && (config->mode == JOB_SHARED || config->world_size))
-        code = job_set_world(job, config->mode == JOB_SHARED ? 1 : config->world_size, err);
+    if (!code && (config.mode == JOB_SHARED || config.world_size))
+        code = job_set_world(job, config.mode == JOB_SHARED ? 1 : config.world_size, err);
     if (!code)
         code = revision_place(&job->history.items[0], err);
     if (code) {
@@ -130,6 +81,7 @@ void job_free(struct job *job)
     }
     if (job->update.active)
         plan_unref(job->update.revision.plan);
+    history_fini(&job->seek.history);
     history_fini(&job->history);
     progress_fini(&job->progress);
     free(job->cursors);
@@ -137,7 +89,7 @@ void job_free(struct job *job)
     free(job);
 }
 
-int job_step(struct job *job, struct job_event *event, struct evd_error *err)
+static int step_stream(struct job *job, struct job_event *event, struct evd_error *err)
 {
     switch (event->kind) {
     case JOB_OPEN:
@@ -145,22 +97,56 @@ int job_step(struct job *job, struct job_event *event, struct evd_error *err)
     case JOB_CREDIT:
         return stream_credit(job, event, err);
     case JOB_ACK:
-        return stream_ack(job, event, err);
+        return lease_ack(job, event, err);
+    case JOB_TOUCH:
+        return lease_touch(job, event);
+    case JOB_RELEASE:
+        return lease_release(job, event, err);
     case JOB_CLOSE:
         return stream_close(job, event);
-    case JOB_READY:
+    case JOB_LOST:
+        return stream_lost(job, event);
+    case JOB_RESUME:
+        return stream_resume(job, event, err);
+    default:
         return stream_ready(job, event);
+    }
+}
+
+static bool sign_of_life(enum job_event_kind kind)
+{
+    return kind == JOB_ACK || kind == JOB_TOUCH || kind == JOB_RELEASE;
+}
+
+int job_step(struct job *job, struct job_event *event, struct evd_error *err)
+{
+    if (event->now > job->now)
+        job->now = event->now;
+    if (sign_of_life(event->kind))
+        stream_awake(job, event->stream);
+    switch (event->kind) {
     case JOB_UPDATE:
         return update_begin(job, event, err);
     case JOB_REVISION_STORED:
         return update_stored(job, event->code, err);
+    case JOB_SEEK:
+        return seek_begin(job, event, err);
+    case JOB_SEEK_STORED:
+        return seek_stored(job, event->code, err);
     case JOB_PROGRESS_STORED:
         return progress_stored(job, event->code, err);
     case JOB_FLUSH:
         progress_flush(job);
         return EVD_OK;
+    case JOB_TICK:
+        stream_tick(job);
+        return EVD_OK;
+    case JOB_DRAIN:
+        progress_drain(job);
+        return EVD_OK;
+    default:
+        return step_stream(job, event, err);
     }
-    return error_set(err, EVD_E_INTERNAL, "", "unknown event");
 }
 
 bool job_emit(struct job *job, struct job_effect *effect)
@@ -169,9 +155,20 @@ bool job_emit(struct job *job, struct job_effect *effect)
     return job->sink(job->sink_arg, effect);
 }
 
-struct job_position job_frontier(const struct job *job)
+bool job_serves(const struct job *job)
 {
-    struct job_position first = {0, 0};
+    return !job->draining && !job->progress.failing && !job->seek.active;
+}
+
+void job_wake_at(struct job *job, uint64_t deadline)
+{
+    if (deadline < job->deadline)
+        job->deadline = deadline;
+}
+
+struct job_position job_reached(const struct job *job)
+{
+    struct job_position first = job->start;
 
     for (uint32_t i = 0; i < job->cursor_count; i++) {
         struct job_position next = cursor_next(&job->cursors[i]);
@@ -180,6 +177,20 @@ struct job_position job_frontier(const struct job *job)
             first = next;
     }
     return first;
+}
+
+struct job_position job_frontier(const struct job *job)
+{
+    struct job_position at = job_reached(job);
+    uint64_t steps;
+
+    if (!position_before(at, job->floor))
+        return at;
+    at = job->floor;
+    steps = history_shape(&job->history, at.epoch).steps;
+    if (steps > 0 && at.step >= steps)
+        at = (struct job_position){at.epoch + 1, 0};
+    return at;
 }
 
 /* ---- asking ---- */
@@ -200,9 +211,19 @@ uint32_t job_progress(struct job *job, const struct job_progress **rows)
     return job->cursor_count;
 }
 
+struct job_position job_mark(const struct job *job)
+{
+    return job->progress.writing ? job->progress.marking : job->progress.mark;
+}
+
+uint64_t job_deadline(const struct job *job)
+{
+    return job->deadline;
+}
+
 void job_state(const struct job *job, struct job_state *out)
 {
-    struct job_position next = job_frontier(job), low = next;
+    struct job_position next = job_reached(job), low = next;
 
     for (uint32_t i = 0; i < job->cursor_count; i++) {
         if (position_before(cursor_low(&job->cursors[i]), low))
@@ -217,15 +238,49 @@ void job_state(const struct job *job, struct job_state *out)
         .shape = history_shape(&job->history, next.epoch),
         .streams = job->streams,
         .outstanding = job->outstanding,
-        .updating = job->update.active,
+        .updating = job->update.active || job->seek.active,
+        .failing = job->progress.failing,
+        .world_at = job->world_at,
+        .redelivered = job->redelivered,
+        .expired = job->expired,
     };
 }
 
 struct job_position job_next(const struct job *job, uint32_t rank)
 {
     if (rank >= job->cursor_count)
-        return (struct job_position){0, 0};
+        return job->start;
     return cursor_next(&job->cursors[rank]);
+}
+
+/* How many steps lie between; over more than one epoch's end they are counted as if it were one. */
+static uint64_t steps_between(struct job_position from, struct job_position to, uint64_t steps)
+{
+    if (!position_before(from, to))
+        return 0;
+    return from.epoch == to.epoch ? to.step - from.step : steps - from.step + to.step;
+}
+
+void job_stream_info(const struct job *job, const struct job_stream *stream,
+                     struct job_stream_info *out)
+{
+    const struct cursor *cursor = stream->cursor;
+    struct job_position oldest = cursor_next(cursor);
+
+    if (stream->count > 0)
+        oldest = (struct job_position){cursor->epoch, lease_step(stream, 0)};
+    *out = (struct job_stream_info){
+        .lost = stream->lost,
+        .stalled = stream->stalled,
+        .window = stream->window,
+        .held = stream->count,
+        .low = cursor_low(cursor),
+        .lag = steps_between(oldest, job_reached(job), cursor->shape.steps),
+        .ended_steps = cursor->ended_steps,
+        .served_steps = stream->served_steps,
+        .acked_steps = stream->acked_steps,
+        .acked_samples = stream->acked_samples,
+    };
 }
 
 uint32_t job_revisions(const struct job *job)
@@ -245,7 +300,7 @@ struct job_revision_info job_revision(const struct job *job, uint32_t i)
 
 uint32_t job_next_revision(const struct job *job)
 {
-    return job->history.items[job->history.count - 1].number + 1;
+    return job->next_revision;
 }
 
 struct epoch_shape job_shape(const struct job *job, uint64_t epoch)

@@ -17,6 +17,65 @@ bool progress_reserve(struct progress *progress)
     return true;
 }
 
+/* The mark is put this many steps ahead: few enough that little is passed over or redelivered
+ * after a crash, many enough that a write is done before they are handed out. */
+#define STRIDE_LEAST 64u
+#define STRIDE_MOST  16384u
+
+struct job_position progress_mark_after(const struct job *job, struct job_position at)
+{
+    at.step += job->progress.stride;
+    return at;
+}
+
+void progress_init(struct job *job)
+{
+    job->progress.stride = STRIDE_LEAST;
+    job->progress.mark = progress_mark_after(job, job->start);
+}
+
+static void adapt_stride(struct progress *progress, struct job_position reached)
+{
+    uint64_t from = reached.epoch == progress->marked_at.epoch ? progress->marked_at.step : 0;
+    uint64_t advance = reached.step - from;
+
+    if (advance > progress->stride / 2 && progress->stride < STRIDE_MOST)
+        progress->stride *= 2;
+    else if (advance < progress->stride / 16 && progress->stride > STRIDE_LEAST)
+        progress->stride /= 2;
+    progress->marked_at = reached;
+}
+
+/* How far steps may have been handed out. The end of an epoch is not yet the beginning of the next:
+ * its steps may come back for long. */
+static struct job_position reached_within(const struct job *job)
+{
+    struct job_position reached = job->floor;
+
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        struct job_position next = {job->cursors[i].epoch, job->cursors[i].next};
+
+        if (position_before(reached, next))
+            reached = next;
+    }
+    return reached;
+}
+
+static void put_mark(struct job *job)
+{
+    struct progress *progress = &job->progress;
+    struct job_position reached = reached_within(job);
+
+    if (job->config.guarantee == JOB_AT_LEAST_ONCE)
+        adapt_stride(progress, reached);
+    progress->marking = reached;
+    if (job->draining)
+        return;
+    progress->marking = progress_mark_after(job, reached);
+    if (position_before(progress->marking, progress->mark))
+        progress->marking = progress->mark;
+}
+
 /* Group commit: one write is under way at a time, and the next one answers everybody who came
  * meanwhile. */
 static void start_write(struct job *job)
@@ -29,7 +88,13 @@ static void start_write(struct job *job)
     progress->waiting = swap;
     progress->writing = true;
     progress->dirty = false;
+    put_mark(job);
     job_emit(job, &effect);
+}
+
+static bool may_write(const struct job *job)
+{
+    return !job->progress.writing && !job->seek.active;
 }
 
 /* Without anybody waiting, a write can wait for a timer. */
@@ -43,16 +108,39 @@ static void announce(struct job *job)
     job_emit(job, &effect);
 }
 
-void progress_acked(struct job *job, uint64_t token)
+void progress_note(struct job *job, uint64_t token)
 {
     struct progress *progress = &job->progress;
 
     progress->dirty = true;
     if (token)
         progress->waiting.items[progress->waiting.count++] = token;
-    if (progress->waiting.count == 0)
+}
+
+void progress_changed(struct job *job)
+{
+    progress_note(job, 0);
+    announce(job);
+}
+
+void progress_settle(struct job *job)
+{
+    if (job->progress.waiting.count == 0)
         announce(job);
-    else if (!progress->writing)
+    else if (may_write(job))
+        start_write(job);
+}
+
+void progress_keep_ahead(struct job *job, const struct cursor *cursor)
+{
+    const struct progress *progress = &job->progress;
+    struct job_position mark = progress->writing ? progress->marking : progress->mark;
+    bool enough = cursor->epoch < mark.epoch;
+
+    if (cursor->epoch == mark.epoch && cursor->next < mark.step)
+        enough = mark.step - cursor->next > progress->stride / 2 ||
+                 (cursor->shape.steps > 0 && cursor->shape.steps <= mark.step);
+    if (!enough && may_write(job))
         start_write(job);
 }
 
@@ -61,8 +149,38 @@ void progress_flush(struct job *job)
     struct progress *progress = &job->progress;
 
     progress->announced = false;
-    if (progress->dirty && !progress->writing)
+    if (progress->dirty && may_write(job))
         start_write(job);
+}
+
+void progress_drain(struct job *job)
+{
+    job->draining = true;
+    job->progress.dirty = true;
+    if (may_write(job))
+        start_write(job);
+}
+
+void progress_resume(struct job *job, bool moved)
+{
+    struct progress *progress = &job->progress;
+
+    if (moved) {
+        progress->mark = progress->marking = job->seek.mark;
+        progress->marked_at = job->seek.at;
+        progress->dirty = false;
+        for (uint32_t i = 0; i < progress->waiting.count; i++) {
+            struct job_effect effect = {
+                .kind = JOB_ACKED, .token = progress->waiting.items[i], .code = EVD_E_CONFLICT};
+
+            job_emit(job, &effect);
+        }
+        progress->waiting.count = 0;
+    }
+    if (progress->waiting.count > 0 && may_write(job))
+        start_write(job);
+    else
+        announce(job);
 }
 
 int progress_stored(struct job *job, int code, struct evd_error *err)
@@ -72,8 +190,11 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
     if (!progress->writing)
         return error_set(err, EVD_E_INTERNAL, "", "a write of progress ended that never began");
     progress->writing = false;
+    progress->failing = code != EVD_OK;
     if (code)
         progress->dirty = true;
+    else
+        progress->mark = progress->marking;
     for (uint32_t i = 0; i < progress->written.count; i++) {
         struct job_effect effect = {
             .kind = JOB_ACKED, .token = progress->written.items[i], .code = code};
@@ -81,10 +202,13 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
         job_emit(job, &effect);
     }
     progress->written.count = 0;
-    if (progress->waiting.count)
+    if ((progress->waiting.count > 0 || (job->draining && progress->dirty && !code)) &&
+        may_write(job))
         start_write(job);
     else
         announce(job);
+    if (!code)
+        stream_pump_all(job);
     return EVD_OK;
 }
 

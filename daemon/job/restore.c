@@ -23,8 +23,28 @@ int job_restore_revision(struct job *job, uint32_t revision, struct job_position
     if (code)
         return code;
     history_append(&job->history, next);
-    for (uint32_t i = 0; i < job->cursor_count; i++)
-        cursor_settle(&job->cursors[i], &job->history);
+    job->next_revision = revision + 1;
+    return EVD_OK;
+}
+
+int job_restore_generation(struct job *job, const struct job_restored *restored,
+                           struct evd_error *err)
+{
+    int code;
+
+    if (restored->start.epoch > JOB_MAX_EPOCH)
+        return error_set(err, EVD_E_STORE, "seek",
+                         "the database has this job at epoch %" PRIu64 ", beyond the last",
+                         restored->start.epoch);
+    job->generation = restored->generation;
+    job->start = restored->start;
+    job->floor = job->progress.mark = restored->mark;
+    job->progress.marked_at = restored->mark;
+    if (restored->next_revision > job->next_revision)
+        job->next_revision = restored->next_revision;
+    if (job->cursors && (code = job_set_world(job, job->cursor_count, err)))
+        return code;
+    job->world_at = restored->world_at;
     return EVD_OK;
 }
 
@@ -34,7 +54,8 @@ static bool stored_bit(const struct job_progress *progress, uint64_t i)
 }
 
 /* Steps are handed out in order, so all below an acknowledged one were handed out before: they came
- * back. What was handed out above the last acknowledged one is not known any more. */
+ * back. What was handed out above the last acknowledged one is not known any more, but is below the
+ * mark. */
 static void restore_bits(struct cursor *cursor, const struct job_progress *progress, uint64_t bits)
 {
     cursor->low = progress->low.step;
@@ -49,32 +70,61 @@ static void restore_bits(struct cursor *cursor, const struct job_progress *progr
     }
 }
 
+/* Its cursors, where there are none yet; a restored job keeps what it says of its world. */
+static int restore_world(struct job *job, uint32_t world, struct evd_error *err)
+{
+    struct job_position world_at = job->world_at;
+    int code = job->cursors ? EVD_OK : job_set_world(job, world, err);
+
+    job->world_at = world_at;
+    return code;
+}
+
 int job_restore_progress(struct job *job, uint32_t world, const struct job_progress *progress,
                          struct evd_error *err)
 {
-    uint64_t bits = (uint64_t)progress->acked_bytes * 8;
-    struct epoch_shape shape = history_shape(&job->history, progress->low.epoch);
+    uint64_t bits = (uint64_t)progress->acked_bytes * 8, epoch = progress->low.epoch;
+    struct epoch_shape shape = history_shape(&job->history, epoch);
     struct cursor *cursor;
-    int code;
+    int code = restore_world(job, world, err);
 
-    if (!job->cursors && (code = job_set_world(job, world, err)))
+    if (code)
         return code;
     while (bits > 0 && !stored_bit(progress, bits - 1))
         bits--;
     if (progress->rank >= job->cursor_count || progress->low.step > shape.steps ||
-        bits > shape.steps - progress->low.step || bits > job->cursors[progress->rank].span)
+        bits > shape.steps - progress->low.step || bits > job->cursors[progress->rank].span ||
+        progress->generation != job->generation || position_before(progress->low, job->start))
         return error_set(err, EVD_E_STORE, "progress",
                          "the progress of rank %" PRIu32 " in the database does not fit the job: "
                          "epoch %" PRIu64 " step %" PRIu64 " and %" PRIu64 " more of %" PRIu64,
                          progress->rank, progress->low.epoch, progress->low.step, bits,
                          shape.steps);
-    job->generation = progress->generation;
     cursor = &job->cursors[progress->rank];
-    cursor->epoch = progress->low.epoch;
+    cursor->epoch = epoch;
     cursor->shape = shape;
+    cursor->ended_steps = epoch > 0 ? history_shape(&job->history, epoch - 1).steps : 0;
     restore_bits(cursor, progress, bits);
-    if (cursor_at_end(cursor))
-        cursor_next_epoch(cursor);
-    cursor_settle(cursor, &job->history);
+    /* Databases of earlier versions have no marks. */
+    if (position_before(job->progress.mark, cursor_next(cursor)))
+        job->progress.mark = cursor_next(cursor);
     return EVD_OK;
+}
+
+void job_restore_end(struct job *job)
+{
+    if (!job->cursors && job->config.guarantee == JOB_AT_MOST_ONCE)
+        job->start = job_frontier(job); /* as below, once there are cursors */
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        struct cursor *cursor = &job->cursors[i];
+
+        /* What may have been handed out at most once was. */
+        if (job->config.guarantee == JOB_AT_MOST_ONCE &&
+            position_before(cursor_low(cursor), job->floor))
+            cursor_move(cursor, &job->history, job->floor);
+        else if (cursor_at_end(cursor))
+            cursor_next_epoch(cursor);
+    }
+    for (uint32_t i = 0; i < job->cursor_count; i++)
+        cursor_settle(&job->cursors[i], &job->history);
 }

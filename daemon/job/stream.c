@@ -2,128 +2,6 @@
 #include <stdlib.h>
 #include "job/internal.h"
 
-/* The i-th step a stream holds, the oldest first. */
-static uint64_t *held_slot(const struct job_stream *stream, uint32_t i)
-{
-    return &stream->held[(stream->head + i) & (stream->capacity - 1)];
-}
-
-uint64_t stream_held(const struct job_stream *stream, uint32_t i)
-{
-    return *held_slot(stream, i);
-}
-
-/* Which of the held steps it is, or stream->count. Workers acknowledge in order, so it is nearly
- * always the first; the window bounds the rest. */
-static uint32_t held_find(const struct job_stream *stream, uint64_t step)
-{
-    uint32_t i = 0;
-
-    while (i < stream->count && stream_held(stream, i) != step)
-        i++;
-    return i;
-}
-
-static void held_remove(struct job_stream *stream, uint32_t i)
-{
-    for (; i > 0; i--)
-        *held_slot(stream, i) = *held_slot(stream, i - 1);
-    stream->head = (stream->head + 1) & (stream->capacity - 1);
-    stream->count--;
-}
-
-/* Room for as many held steps as the window allows, so that handing out never allocates. */
-static bool held_reserve(struct job_stream *stream, uint32_t window)
-{
-    uint32_t capacity = 1;
-    uint64_t *held;
-
-    if (stream->held && window <= stream->capacity)
-        return true;
-    while (capacity < window)
-        capacity *= 2;
-    held = malloc(capacity * sizeof(*held));
-    if (!held)
-        return false;
-    for (uint32_t i = 0; i < stream->count; i++)
-        held[i] = stream_held(stream, i);
-    free(stream->held);
-    stream->held = held;
-    stream->head = 0;
-    stream->capacity = capacity;
-    return true;
-}
-
-/* Puts the stream among those that take a step, or takes it out, as its state now says. */
-static void settle(struct job_stream *stream)
-{
-    bool hungry = !stream->blocked && stream->count < stream->window;
-    struct stream_list *list = &stream->cursor->hungry;
-
-    if (hungry && !stream->hungry)
-        TAILQ_INSERT_TAIL(list, stream, in_hungry);
-    else if (!hungry && stream->hungry)
-        TAILQ_REMOVE(list, stream, in_hungry);
-    stream->hungry = hungry;
-}
-
-static void deliver(struct job *job, struct job_stream *stream, const struct taken_step *taken)
-{
-    struct cursor *cursor = stream->cursor;
-    const struct revision *revision = &job->history.items[taken->revision];
-    struct job_effect effect = {.kind = JOB_DELIVER,
-                                .owner = stream->owner,
-                                .revision = revision->number,
-                                .at = {cursor->epoch, taken->step},
-                                .shape = cursor->shape,
-                                .plan = revision->plan,
-                                .slice = {.epoch = cursor->epoch,
-                                          .step = taken->step,
-                                          .shape = cursor->shape,
-                                          .rank = cursor->rank,
-                                          .world = cursor->world},
-                                .redelivered = taken->redelivered};
-
-    *held_slot(stream, stream->count++) = taken->step;
-    job->outstanding++;
-    /* To the end of the queue: everybody gets one before anybody gets a second. */
-    TAILQ_REMOVE(&cursor->hungry, stream, in_hungry);
-    stream->hungry = false;
-    if (!job_emit(job, &effect))
-        stream->blocked = true;
-    settle(stream);
-}
-
-/* Who would take a step and finds none left hears so, once. */
-static void tell_drained(struct job *job, struct cursor *cursor)
-{
-    struct job_effect effect = {
-        .kind = JOB_DRAINED, .at = {cursor->epoch, cursor->shape.steps}, .shape = cursor->shape};
-    struct job_stream *stream;
-
-    TAILQ_FOREACH(stream, &cursor->hungry, in_hungry)
-    {
-        if (stream->drained)
-            continue;
-        stream->drained = true;
-        effect.owner = stream->owner;
-        job_emit(job, &effect);
-    }
-}
-
-void stream_pump(struct job *job, struct cursor *cursor)
-{
-    struct job_position limit = update_limit(job);
-    struct job_stream *stream;
-    struct taken_step taken;
-
-    while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
-           cursor_take(cursor, &job->history, limit, &taken))
-        deliver(job, stream, &taken);
-    if (cursor_drained(cursor))
-        tell_drained(job, cursor);
-}
-
 static int check_window(uint32_t window, struct evd_error *err)
 {
     if (window <= EVD_MAX_WINDOW)
@@ -133,6 +11,28 @@ static int check_window(uint32_t window, struct evd_error *err)
                      EVD_MAX_WINDOW);
 }
 
+/* Whether somebody is attached whose connection is not lost. */
+static bool attended(const struct stream_list *streams)
+{
+    const struct job_stream *stream;
+
+    TAILQ_FOREACH(stream, streams, in_streams)
+    {
+        if (!stream->lost)
+            return true;
+    }
+    return false;
+}
+
+static bool anybody_attached(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        if (attended(&job->cursors[i].streams))
+            return true;
+    }
+    return false;
+}
+
 static int check_rank(const struct job *job, const struct job_event *event, uint32_t world,
                       struct evd_error *err)
 {
@@ -140,58 +40,104 @@ static int check_rank(const struct job *job, const struct job_event *event, uint
         return error_set(err, EVD_E_MISSING_FIELD, "world_size",
                          "this is a ranked job and nobody has said how many ranks it has: give "
                          "world_size");
-    if (job->config.world_size && event->world && event->world != job->config.world_size)
+    if (job->cursors && world != job->cursor_count && anybody_attached(job))
         return error_set(err, EVD_E_CONFLICT, "world_size",
                          "this job runs with world_size %" PRIu32 ", not %" PRIu32
-                         ": attach with that, or make another job",
-                         job->config.world_size, event->world);
+                         ": attach with that, or stop all its workers first",
+                         job->config.world_size, world);
     if (event->rank >= world)
         return error_set(err, EVD_E_BAD_VALUE, "rank",
                          "rank %" PRIu32 " of world_size %" PRIu32
                          " does not exist: ranks count from 0",
                          event->rank, world);
-    if (job->cursors && !TAILQ_EMPTY(&job->cursors[event->rank].streams))
+    if (event->rank < job->cursor_count && attended(&job->cursors[event->rank].streams))
         return error_set(err, EVD_E_CONFLICT, "rank",
                          "rank %" PRIu32
                          " is attached already: give each worker a rank of its own, "
                          "or close the other stream first",
                          event->rank);
+    return job_check_world(&job->config, world, err);
+}
+
+static int check_open(const struct job *job, const struct job_event *event, uint32_t world,
+                      struct evd_error *err)
+{
+    int code = check_window(event->window, err);
+
+    if (code)
+        return code;
+    if (event->held > EVD_MAX_WINDOW)
+        return error_set(err, EVD_E_LIMIT, "holding", "a worker holds at most %u batches",
+                         EVD_MAX_WINDOW);
+    if (job->config.mode == JOB_RANKED)
+        return check_rank(job, event, world, err);
+    if (event->rank || event->world)
+        return error_set(err, EVD_E_BAD_VALUE, event->world ? "world_size" : "rank",
+                         "this is a shared job, whose workers have no ranks: leave rank and "
+                         "world_size out, or make a ranked job");
     return EVD_OK;
+}
+
+/* Leases what the worker still has and may keep; returns how many, at the front of `holding`. */
+static uint32_t claim(struct job *job, struct job_stream *stream, struct job_position *holding,
+                      uint32_t n)
+{
+    uint32_t granted = 0;
+
+    if (job->config.guarantee == JOB_AT_MOST_ONCE || job->seek.active)
+        return 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!cursor_claim(stream->cursor, &job->history, holding[i], job->floor))
+            continue;
+        lease_add(job, stream, holding[i].step);
+        holding[granted++] = holding[i];
+    }
+    return granted;
+}
+
+static void attach(struct job *job, struct job_stream *stream, struct job_event *event)
+{
+    struct cursor *cursor = &job->cursors[event->rank];
+
+    /* Whoever takes a rank takes it from the one whose connection was lost. */
+    if (job->config.mode == JOB_RANKED && !TAILQ_EMPTY(&cursor->streams))
+        stream_gone(job, TAILQ_FIRST(&cursor->streams));
+    stream->cursor = cursor;
+    stream->owner = event->owner;
+    stream->window = event->window;
+    TAILQ_INSERT_TAIL(&cursor->streams, stream, in_streams);
+    job->streams++;
+    event->stream = stream;
+    event->held = claim(job, stream, event->holding, event->held);
+    stream_settle(stream);
+    stream_pump(job, cursor);
 }
 
 int stream_open(struct job *job, struct job_event *event, struct evd_error *err)
 {
-    bool ranked = job->config.mode == JOB_RANKED;
-    uint32_t world = job->config.world_size ? job->config.world_size : event->world;
-    int code = check_window(event->window, err);
+    uint32_t known = job->cursors ? job->cursor_count : job->config.world_size;
+    uint32_t world = event->world ? event->world : known;
+    int code = check_open(job, event, world, err);
+    uint32_t room = event->window > event->held ? event->window : event->held;
     struct job_stream *stream;
 
     if (code)
         return code;
-    if (!ranked && (event->rank || event->world))
-        return error_set(err, EVD_E_BAD_VALUE, event->world ? "world_size" : "rank",
-                         "this is a shared job, whose workers have no ranks: leave rank and "
-                         "world_size out, or make a ranked job");
-    if (ranked && (code = check_rank(job, event, world, err)))
-        return code;
     stream = calloc(1, sizeof(*stream));
-    if (!stream || !held_reserve(stream, event->window)) {
+    if (!stream || !lease_reserve(stream, room)) {
         free(stream);
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another stream");
     }
-    if (!job->cursors && (code = job_set_world(job, world, err))) {
-        free(stream->held);
+    if (!job->cursors)
+        code = job_set_world(job, world, err);
+    else if (job->config.mode == JOB_RANKED && world != job->cursor_count)
+        code = job_change_world(job, world, err);
+    if (code) {
+        free(stream->leases);
         free(stream);
         return code;
     }
-    stream->cursor = &job->cursors[event->rank];
-    stream->owner = event->owner;
-    stream->window = event->window;
-    TAILQ_INSERT_TAIL(&stream->cursor->streams, stream, in_streams);
-    job->streams++;
-    event->stream = stream;
-    settle(stream);
-    stream_pump(job, stream->cursor);
+    attach(job, stream, event);
     return EVD_OK;
 }
 
@@ -202,10 +148,11 @@ int stream_credit(struct job *job, const struct job_event *event, struct evd_err
 
     if (code)
         return code;
-    if (!held_reserve(stream, event->window))
+    if (!lease_reserve(stream, event->window))
         return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
     stream->window = event->window;
-    settle(stream);
+    stream->stalled = false;
+    stream_resend(job, stream);
     stream_pump(job, stream->cursor);
     return EVD_OK;
 }
@@ -213,111 +160,103 @@ int stream_credit(struct job *job, const struct job_event *event, struct evd_err
 int stream_ready(struct job *job, const struct job_event *event)
 {
     event->stream->blocked = false;
-    settle(event->stream);
+    stream_resend(job, event->stream);
     stream_pump(job, event->stream->cursor);
-    return EVD_OK;
-}
-
-/* Everything of the epoch is done: every worker of the cursor hears it and stops there. */
-static void end_epoch(struct job *job, struct cursor *cursor)
-{
-    struct job_effect effect = {
-        .kind = JOB_EPOCH_END, .at = {cursor->epoch, cursor->shape.steps}, .shape = cursor->shape};
-    struct job_stream *stream;
-
-    cursor_next_epoch(cursor);
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
-        stream->window = 0;
-        stream->drained = false;
-        settle(stream);
-    }
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
-        effect.owner = stream->owner;
-        job_emit(job, &effect);
-    }
-}
-
-static int refuse_ack(const struct job *job, const struct job_event *event, struct evd_error *err)
-{
-    struct job_position next = cursor_next(event->stream->cursor);
-
-    if (event->generation != job->generation)
-        return error_set(err, EVD_E_CONFLICT, "generation",
-                         "generation %" PRIu32 " is not this job's (%" PRIu32
-                         "): the batch is void, take the next one",
-                         event->generation, job->generation);
-    if (!position_before(event->at, next))
-        return error_set(err, EVD_E_BAD_VALUE, "step",
-                         "epoch %" PRIu64 " step %" PRIu64 " is not handed out yet",
-                         event->at.epoch, event->at.step);
-    return error_set(err, EVD_E_CONFLICT, "step",
-                     "this stream does not hold epoch %" PRIu64 " step %" PRIu64
-                     ": it is acknowledged already, or went to another worker",
-                     event->at.epoch, event->at.step);
-}
-
-int stream_ack(struct job *job, const struct job_event *event, struct evd_error *err)
-{
-    struct job_stream *stream = event->stream;
-    struct cursor *cursor = stream->cursor;
-    uint32_t i = held_find(stream, event->at.step);
-    uint32_t n = event->through ? i + 1 : 1;
-
-    if (event->generation != job->generation || event->at.epoch != cursor->epoch ||
-        i == stream->count)
-        return refuse_ack(job, event, err);
-    if (event->token && !progress_reserve(&job->progress))
-        return error_set(err, EVD_E_NO_MEMORY, "", "no memory to confirm an acknowledgement");
-
-    for (uint32_t j = 0; j < n; j++) {
-        uint32_t k = event->through ? 0 : i;
-
-        cursor_ack(cursor, stream_held(stream, k));
-        held_remove(stream, k);
-    }
-    job->outstanding -= n;
-    if (cursor_at_end(cursor))
-        end_epoch(job, cursor);
-    cursor_settle(cursor, &job->history);
-    settle(stream);
-    stream_pump(job, cursor);
-    progress_acked(job, event->token);
     return EVD_OK;
 }
 
 void stream_free(struct job *job, struct job_stream *stream)
 {
-    TAILQ_REMOVE(&stream->cursor->streams, stream, in_streams);
+    struct cursor *cursor = stream->cursor;
+
+    TAILQ_REMOVE(&cursor->streams, stream, in_streams);
     if (stream->hungry)
-        TAILQ_REMOVE(&stream->cursor->hungry, stream, in_hungry);
+        TAILQ_REMOVE(&cursor->hungry, stream, in_hungry);
     job->streams--;
-    job->outstanding -= stream->count;
-    free(stream->held);
+    free(stream->leases);
     free(stream);
 }
 
-/* There are steps again. */
-static void forget_drained(struct cursor *cursor)
+/* The stream ends; what it held goes to others. */
+static void end(struct job *job, struct job_stream *stream)
 {
-    struct job_stream *stream;
+    struct cursor *cursor = stream->cursor;
 
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    stream->drained = false;
+    lease_drop_all(job, stream);
+    stream_free(job, stream);
+    stream_end_epoch(job, cursor);
+}
+
+void stream_gone(struct job *job, struct job_stream *stream)
+{
+    struct job_effect effect = {.kind = JOB_GONE, .owner = stream->owner};
+
+    end(job, stream);
+    job_emit(job, &effect);
 }
 
 int stream_close(struct job *job, struct job_event *event)
 {
-    struct job_stream *stream = event->stream;
-    struct cursor *cursor = stream->cursor;
+    struct cursor *cursor = event->stream->cursor;
 
-    for (uint32_t i = 0; i < stream->count; i++)
-        cursor_return(cursor, stream_held(stream, i));
-    if (stream->count)
-        forget_drained(cursor);
-    stream_free(job, stream);
+    end(job, event->stream);
     event->stream = NULL;
     stream_pump(job, cursor);
     return EVD_OK;
+}
+
+int stream_lost(struct job *job, struct job_event *event)
+{
+    struct job_stream *stream = event->stream;
+
+    if (job->config.grace == 0 || job->config.guarantee == JOB_AT_MOST_ONCE)
+        return stream_close(job, event);
+    stream->lost = true;
+    stream->lost_until = job->now + job->config.grace;
+    job_wake_at(job, stream->lost_until);
+    stream_settle(stream);
+    return EVD_OK;
+}
+
+int stream_resume(struct job *job, const struct job_event *event, struct evd_error *err)
+{
+    struct job_stream *stream = event->stream;
+    int code = check_window(event->window, err);
+
+    if (code)
+        return code;
+    if (!lease_reserve(stream, event->window))
+        return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
+    stream->owner = event->owner;
+    stream->window = event->window;
+    stream->lost = stream->blocked = stream->stalled = false;
+    stream->drained = 0;
+    stream->touched = job->now;
+    stream->resend = stream->count;
+    stream_resend(job, stream);
+    stream_pump(job, stream->cursor);
+    return EVD_OK;
+}
+
+void stream_tick(struct job *job)
+{
+    job->deadline = UINT64_MAX;
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        struct cursor *cursor = &job->cursors[i];
+        struct job_stream *stream = TAILQ_FIRST(&cursor->streams), *next;
+
+        for (; stream; stream = next) {
+            next = TAILQ_NEXT(stream, in_streams);
+            lease_expire(job, stream);
+            if (stream->lost && stream->lost_until <= job->now) {
+                stream_gone(job, stream);
+                continue;
+            }
+            job_wake_at(job, lease_deadline(job, stream));
+            if (stream->lost)
+                job_wake_at(job, stream->lost_until);
+        }
+        stream_end_epoch(job, cursor);
+        stream_pump(job, cursor);
+    }
 }

@@ -55,9 +55,9 @@ static int update_check(const struct job *job, const struct job_event *event, st
 {
     uint32_t number = job_next_revision(job);
 
-    if (job->update.active)
+    if (job->update.active || job->seek.active)
         return error_set(err, EVD_E_CONFLICT, "job",
-                         "another update of this job is being stored: try again when it is done");
+                         "another change of this job is being stored: try again when it is done");
     if (event->revision != number)
         return error_set(err, EVD_E_CONFLICT, "job",
                          "another update of this job was faster (the next revision is %" PRIu32
@@ -69,16 +69,17 @@ static int update_check(const struct job *job, const struct job_event *event, st
     return EVD_OK;
 }
 
-/* Until it is known whether the revision is durable, nothing is handed out that depends on it: no
- * step it would hold for, and none of a revision that it would cancel. */
+/* Nothing beyond the mark. And until it is known whether a revision is durable, nothing that
+ * depends on it: no step it would hold for, and none of a revision that it would cancel. */
 struct job_position update_limit(const struct job *job)
 {
     const struct history *history = &job->history;
-    struct job_position limit = {UINT64_MAX, UINT64_MAX};
+    struct job_position limit = job->progress.mark;
 
     if (!job->update.active)
         return limit;
-    limit = job->update.revision.at;
+    if (position_before(job->update.revision.at, limit))
+        limit = job->update.revision.at;
     if (history->certain < history->count &&
         position_before(history->items[history->certain].at, limit))
         limit = history->items[history->certain].at;
@@ -120,6 +121,7 @@ static void update_apply(struct job *job)
 {
     history_cut(&job->history, job->history.certain);
     history_append(&job->history, job->update.revision);
+    job->next_revision = job->update.revision.number + 1;
 }
 
 /* It is not: what was recorded before goes on. */
@@ -157,10 +159,10 @@ int update_stored(struct job *job, int code, struct evd_error *err)
         TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
         {
             effect.owner = stream->owner;
-            job_emit(job, &effect);
+            if (!stream->lost)
+                job_emit(job, &effect);
         }
     }
-    for (uint32_t i = 0; i < job->cursor_count; i++)
-        stream_pump(job, &job->cursors[i]);
+    stream_pump_all(job);
     return EVD_OK;
 }

@@ -172,6 +172,11 @@ bool entry_effect(void *arg, const struct job_effect *effect)
         entry->dirty = true;
         rpc_arm(entry->rpc);
         break;
+    case JOB_MOVED:
+    case JOB_GONE:
+    case JOB_STORE_SEEK:
+    case JOB_SOUGHT:
+        break; /* nobody asks for these yet */
     }
     return true;
 }

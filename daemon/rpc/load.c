@@ -255,6 +255,7 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
                                                              &progress->row, err) != EVD_OK)
             return err->code;
     }
+    job_restore_end(entry->job);
     entry->status = JOB_STATUS_LIVE;
     return EVD_OK;
 }

@@ -87,6 +87,13 @@ size_t plan_scratch_size(const struct plan *plan)
     return 1;
 }
 
+uint32_t plan_slice_size(const struct plan *plan, const struct plan_slice *slice)
+{
+    uint32_t n = slice->step + 1 == slice->shape.steps ? plan->what.last : plan->what.batch;
+
+    return n / slice->world;
+}
+
 uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
                    const struct plan_columns *columns, void *scratch)
 {

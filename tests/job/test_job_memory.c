@@ -44,10 +44,13 @@ void *__wrap_realloc(void *old, size_t size)
     return fails() ? NULL : __real_realloc(old, size);
 }
 
+static bool storing; /* progress is being stored */
+
 static bool sink(void *arg, const struct job_effect *effect)
 {
     uint32_t *delivered = arg;
 
+    storing |= effect->kind == JOB_STORE_PROGRESS;
     *delivered += effect->kind == JOB_DELIVER;
     return true;
 }
@@ -86,6 +89,15 @@ static void step(struct job *job, struct job_event *event)
     assert_int_equal(is.updating, was.updating);
     assert_int_equal(job_step(job, event, &err), EVD_OK);
     job_check(job);
+}
+
+/* The store answers. */
+static void store(struct job *job)
+{
+    struct job_event stored = {.kind = JOB_PROGRESS_STORED};
+
+    for (; storing; step(job, &stored))
+        storing = false;
 }
 
 static void update(struct job *job)
@@ -133,6 +145,7 @@ static uint32_t scenario(enum job_mode mode)
         event.token = i + 1;
         step(job, &event);
     }
+    store(job);
     event.kind = JOB_CLOSE;
     step(job, &event);
     job_free(job);
@@ -182,6 +195,7 @@ static void test_hot_path(void **state)
     for (uint64_t i = 0; i < 100; i++) {
         event.at.step = i;
         step(job, &event);
+        store(job);
     }
     assert_int_equal(countdown, 1);
     countdown = 0;

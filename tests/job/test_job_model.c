@@ -1,204 +1,18 @@
 /*
- * Random sequences of events against a simple model: every step of an epoch is acknowledged exactly
- * once (by each rank), a step that comes back is the same batch, a change of strategy begins at one
- * step for everybody, and what is restored after a crash contains whatever was confirmed.
+ * Random sequences of events against the model of model.c: within a generation every step of an
+ * epoch is acknowledged exactly once (by each rank), or handed out at most once; a step that comes
+ * back is the same batch and says so; a change of strategy begins at one step for everybody; what
+ * is restored after a crash contains whatever was confirmed.
  */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "fake_plan.h"
-#include "job/job.h"
-
-enum { WORKERS = 6, RANKS = 4, EPOCHS = 64, STEPS = 40, EVENTS = 3000, WAITING = 4096 };
-
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("seed %" PRIu64 " event %d: %s", m->seed, m->event, #condition);              \
-    } while (0)
-
-struct worker {
-    struct job_stream *stream;
-    uint32_t rank;
-    struct job_position held[EVD_MAX_WINDOW * 2];
-    uint32_t count, window;
-    bool full;
-};
-
-/* What is known of a step, for each rank (shared: rank 0). */
-struct step {
-    uint32_t revision; /* + 1; of the batch handed out */
-    uint8_t handed[RANKS], acked[RANKS], durable[RANKS];
-};
-
-struct token {
-    uint64_t token;
-    uint32_t rank;
-    struct job_position at;
-};
-
-struct model {
-    uint64_t seed, random;
-    int event;
-    struct job *job;
-    struct job_config config;
-    struct worker workers[WORKERS];
-    struct step steps[EPOCHS][STEPS];
-    uint64_t epoch_steps[EPOCHS]; /* 0: not begun */
-    uint64_t ended[RANKS];
-    uint64_t plan_steps[EVENTS]; /* of an epoch that begins under this revision */
-    struct token waiting[WAITING];
-    uint32_t tokens;
-    bool writing, storing, flush;
-    /* Progress in the store, and in the write under way. */
-    struct job_progress stored[RANKS], written[RANKS];
-    uint8_t stored_bits[RANKS][STEPS / 8 + 1], written_bits[RANKS][STEPS / 8 + 1];
-    uint32_t rows;
-    struct job_position frontier; /* the first step handed to nobody */
-    struct job_position update_at;
-};
-
-static uint64_t random_below(struct model *m, uint64_t n)
-{
-    m->random ^= m->random << 13;
-    m->random ^= m->random >> 7;
-    m->random ^= m->random << 17;
-    return (m->random >> 11) % n;
-}
-
-static bool before(struct job_position a, struct job_position b)
-{
-    return a.epoch != b.epoch ? a.epoch < b.epoch : a.step < b.step;
-}
-
-static void on_deliver(struct model *m, const struct job_effect *e)
-{
-    struct worker *worker = e->owner;
-    uint32_t rank = worker->rank;
-    struct job_position at = {e->slice.epoch, e->slice.step};
-    struct step *step;
-
-    EXPECT(at.epoch < EPOCHS && at.step < STEPS && at.step < e->slice.shape.steps);
-    step = &m->steps[at.epoch][at.step];
-    EXPECT(e->slice.rank == rank && worker->count < worker->window && !worker->full);
-    EXPECT(at.epoch == m->ended[rank]);
-    EXPECT(!step->acked[rank]);
-    EXPECT(e->redelivered == (step->handed[rank] > 0));
-    EXPECT(!m->storing || before(at, m->update_at));
-    /* One revision and one shape for everybody, whenever it is handed out. */
-    EXPECT(fake_plan_revision(e->plan) == e->revision);
-    EXPECT(!step->revision || step->revision == e->revision + 1);
-    EXPECT(!m->epoch_steps[at.epoch] || m->epoch_steps[at.epoch] == e->slice.shape.steps);
-    step->revision = e->revision + 1;
-    m->epoch_steps[at.epoch] = e->slice.shape.steps;
-    step->handed[rank] = 1;
-    worker->held[worker->count++] = at;
-    if (!before(at, m->frontier))
-        m->frontier = at.step + 1 < e->slice.shape.steps
-                          ? (struct job_position){at.epoch, at.step + 1}
-                          : (struct job_position){at.epoch + 1, 0};
-}
-
-static void on_epoch_end(struct model *m, const struct job_effect *e)
-{
-    struct worker *worker = e->owner;
-
-    EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
-    for (uint64_t s = 0; s < e->at.step; s++)
-        EXPECT(m->steps[e->at.epoch][s].acked[worker->rank]);
-    EXPECT(worker->count == 0);
-    worker->window = 0;
-    m->ended[worker->rank] = e->at.epoch + 1;
-}
-
-static void on_acked(struct model *m, const struct job_effect *e)
-{
-    uint32_t i = 0;
-
-    while (i < m->tokens && m->waiting[i].token != e->token)
-        i++;
-    EXPECT(i < m->tokens);
-    if (e->code == EVD_OK)
-        m->steps[m->waiting[i].at.epoch][m->waiting[i].at.step].durable[m->waiting[i].rank] = 1;
-    m->waiting[i] = m->waiting[--m->tokens];
-}
-
-static void on_store_progress(struct model *m)
-{
-    const struct job_progress *rows;
-    uint32_t n = job_progress(m->job, &rows);
-
-    EXPECT(!m->writing && n <= RANKS);
-    m->writing = true;
-    for (uint32_t r = 0; r < n; r++) {
-        EXPECT(rows[r].rank == r && rows[r].acked_bytes <= sizeof(m->written_bits[r]));
-        m->written[r] = rows[r];
-        memcpy(m->written_bits[r], rows[r].acked, rows[r].acked_bytes);
-    }
-}
-
-/* The write under way is on the disk. */
-static void commit_progress(struct model *m)
-{
-    memcpy(m->stored_bits, m->written_bits, sizeof(m->stored_bits));
-    m->rows = m->config.mode == JOB_RANKED ? RANKS : 1;
-    for (uint32_t r = 0; r < m->rows; r++) {
-        m->stored[r] = m->written[r];
-        m->stored[r].acked = m->stored_bits[r];
-    }
-}
-
-static bool sink(void *arg, const struct job_effect *e)
-{
-    struct model *m = arg;
-    struct worker *worker = e->owner;
-
-    switch (e->kind) {
-    case JOB_DELIVER:
-        on_deliver(m, e);
-        worker->full = random_below(m, 8) == 0;
-        return !worker->full;
-    case JOB_EPOCH_END:
-        on_epoch_end(m, e);
-        break;
-    case JOB_DRAINED:
-        EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
-        EXPECT(worker->count < worker->window);
-        break;
-    case JOB_STORE_REVISION:
-        EXPECT(!m->storing && !before(e->at, m->frontier));
-        EXPECT(fake_plan_epoch(e->plan) == e->at.epoch && fake_plan_step(e->plan) == e->at.step);
-        EXPECT(e->at.step == 0 || e->at.epoch >= EPOCHS || !m->epoch_steps[e->at.epoch] ||
-               m->epoch_steps[e->at.epoch] == e->shape.steps);
-        m->storing = true;
-        m->update_at = e->at;
-        break;
-    case JOB_STORE_PROGRESS:
-        on_store_progress(m);
-        break;
-    case JOB_ACKED:
-        on_acked(m, e);
-        break;
-    case JOB_DIRTY:
-        EXPECT(!m->flush);
-        m->flush = true;
-        break;
-    case JOB_UPDATED:
-        m->storing = false;
-        break;
-    case JOB_REVISION:
-        EXPECT(worker->stream && e->at.epoch == m->update_at.epoch &&
-               e->at.step == m->update_at.step);
-        break;
-    }
-    return true;
-}
+#include "model.h"
 
 static struct plan *plan_new(struct model *m, uint32_t revision)
 {
@@ -209,43 +23,167 @@ static struct plan *plan_new(struct model *m, uint32_t revision)
 static int step(struct model *m, struct job_event *event)
 {
     struct evd_error err;
-    int code = job_step(m->job, event, &err);
+    int code;
 
+    event->now = m->now;
+    code = job_step(m->job, event, &err);
     job_check(m->job);
     return code;
 }
 
+static bool ranked(const struct model *m)
+{
+    return m->config.mode == JOB_RANKED;
+}
+
+/* ---- workers ---- */
+
+static bool rank_is_taken(const struct model *m, uint32_t rank)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        if (m->workers[i].stream && !m->workers[i].lost && m->workers[i].rank == rank)
+            return true;
+    }
+    return false;
+}
+
+static bool anybody_attached(const struct model *m)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        if (m->workers[i].stream && !m->workers[i].lost)
+            return true;
+    }
+    return false;
+}
+
+/* 0 for a shared job; another number than now only while nobody is attached. */
+static uint32_t choose_world(struct model *m)
+{
+    static const uint32_t worlds[] = {2, 4, RANKS};
+
+    if (!ranked(m))
+        return 0;
+    if (m->world && (anybody_attached(m) || random_below(m, 4)))
+        return m->world;
+    return worlds[random_below(m, 3)];
+}
+
+static void credit(struct model *m, struct worker *worker, uint32_t window)
+{
+    struct job_event event = {.kind = JOB_CREDIT, .stream = worker->stream, .window = window};
+
+    worker->window = window;
+    worker->stalled = false;
+    EXPECT(step(m, &event) == EVD_OK);
+}
+
+/* Who else has the step now. */
+static bool held_by_another(const struct model *m, const struct worker *me, struct job_position at)
+{
+    for (int w = 0; w < WORKERS; w++) {
+        const struct worker *worker = &m->workers[w];
+
+        for (uint32_t i = 0; worker != me && worker->stream && i < worker->count; i++) {
+            if (worker->rank == me->rank && worker->held[i].at.epoch == at.epoch &&
+                worker->held[i].at.step == at.step)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What it may keep of what it had, it keeps. */
+static void check_granted(struct model *m, struct worker *worker, const struct job_event *event)
+{
+    struct job_stream_info info;
+
+    job_stream_info(m->job, worker->stream, &info);
+    EXPECT(info.held == event->held);
+    for (uint32_t i = 0; i < event->held; i++) {
+        struct job_position at = event->holding[i];
+
+        EXPECT(!m->steps[at.epoch][at.step].acked[worker->rank]);
+        EXPECT(!held_by_another(m, worker, at));
+        worker->held[worker->count++] = (struct held){at, m->now};
+        m->granted++;
+    }
+    for (uint32_t i = 0; i < worker->had_count; i++) {
+        struct job_position at = worker->had[i];
+        bool kept = false;
+
+        for (uint32_t j = 0; j < worker->count; j++)
+            kept |= worker->held[j].at.epoch == at.epoch && worker->held[j].at.step == at.step;
+        EXPECT(kept || at.epoch != info.low.epoch ||
+               m->steps[at.epoch][at.step].acked[worker->rank] || held_by_another(m, worker, at) ||
+               m->config.guarantee == JOB_AT_MOST_ONCE || m->seeking);
+    }
+}
+
+/* A lost worker makes room for the one that takes its rank; in a world of another size, all do. */
 static void do_open(struct model *m, struct worker *worker)
 {
-    bool ranked = m->config.mode == JOB_RANKED;
-    uint32_t rank = ranked ? (uint32_t)random_below(m, RANKS) : 0;
-    struct job_event event = {.kind = JOB_OPEN, .owner = worker, .rank = rank};
+    uint32_t world = choose_world(m);
+    uint32_t rank = ranked(m) ? (uint32_t)random_below(m, world) : 0;
+    struct job_position holding[EVD_MAX_WINDOW * 2];
+    struct job_event event = {
+        .kind = JOB_OPEN, .owner = worker, .rank = rank, .world = world, .holding = holding};
+    uint32_t had = worker->had_count;
+    struct job_state state;
 
-    for (int i = 0; ranked && i < WORKERS; i++) {
-        if (m->workers[i].stream && m->workers[i].rank == rank)
-            return;
-    }
-    event.world = ranked ? RANKS : 0;
-    event.window = (uint32_t)random_below(m, 6);
-    *worker = (struct worker){.rank = rank, .window = event.window};
+    if (rank_is_taken(m, rank) && ranked(m))
+        return;
+    if (had > 0 && ranked(m) && (worker->rank != rank || world != m->world))
+        had = 0;
+    memmove(holding, worker->had, had * sizeof(holding[0]));
+    event.held = had;
+    job_state(m->job, &state);
+    if (ranked(m) && m->world && world != m->world)
+        model_world(m, world, m->config.guarantee == JOB_AT_MOST_ONCE ? state.next : state.low);
+    m->world = ranked(m) ? world : 1;
+    worker->rank = rank;
+    worker->window = worker->count = worker->resend = 0;
+    worker->full = worker->lost = worker->stalled = false;
+    worker->touched = 0;
+    worker->had_count = had;
     EXPECT(step(m, &event) == EVD_OK);
     worker->stream = event.stream;
+    check_granted(m, worker, &event);
+    worker->had_count = 0;
+    credit(m, worker, (uint32_t)random_below(m, 6));
 }
 
 static void do_close(struct model *m, struct worker *worker)
 {
     struct job_event event = {.kind = JOB_CLOSE, .stream = worker->stream};
 
-    EXPECT(step(m, &event) == EVD_OK);
     worker->stream = NULL;
+    worker->count = 0;
+    EXPECT(step(m, &event) == EVD_OK);
 }
 
-static void do_credit(struct model *m, struct worker *worker)
+static void do_lost(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_CREDIT, .stream = worker->stream};
+    struct job_event event = {.kind = JOB_LOST, .stream = worker->stream};
 
-    event.window = (uint32_t)random_below(m, 9);
+    worker->lost = m->config.grace > 0 && m->config.guarantee == JOB_AT_LEAST_ONCE;
+    worker->lost_until = m->now + m->config.grace;
+    if (!worker->lost) {
+        worker->stream = NULL;
+        worker->count = 0;
+    }
+    EXPECT(step(m, &event) == EVD_OK);
+    EXPECT(event.stream == worker->stream);
+}
+
+static void do_resume(struct model *m, struct worker *worker)
+{
+    struct job_event event = {.kind = JOB_RESUME, .stream = worker->stream, .owner = worker};
+
+    event.window = (uint32_t)random_below(m, 6);
     worker->window = event.window;
+    worker->lost = worker->full = worker->stalled = false;
+    worker->touched = m->now;
+    worker->resend = worker->count;
     EXPECT(step(m, &event) == EVD_OK);
 }
 
@@ -257,60 +195,96 @@ static void do_ready(struct model *m, struct worker *worker)
     EXPECT(step(m, &event) == EVD_OK);
 }
 
-static void do_ack(struct model *m, struct worker *worker)
+static void do_touch(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_ACK, .stream = worker->stream};
+    struct job_event event = {.kind = JOB_TOUCH, .stream = worker->stream};
+
+    worker->stalled = false;
+    EXPECT(step(m, &event) == EVD_OK);
+    worker->touched = m->now;
+}
+
+/* Acknowledges or releases one batch, mostly the oldest, or all up to it. */
+static void do_ack(struct model *m, struct worker *worker, enum job_event_kind kind)
+{
+    struct job_event event = {.kind = kind, .stream = worker->stream};
     uint32_t i, n;
 
     if (worker->count == 0)
         return;
+    if (worker->stalled) {
+        do_touch(m, worker); /* which may deliver, and so come between */
+        return;
+    }
     i = random_below(m, 4) ? 0 : (uint32_t)random_below(m, worker->count);
-    event.at = worker->held[i];
+    event.at = worker->held[i].at;
     event.through = random_below(m, 3) == 0;
+    event.generation = m->stored.job.generation;
     n = event.through ? i + 1 : 1;
-    if (random_below(m, 2) && m->tokens < WAITING) {
+    if (kind == JOB_ACK && random_below(m, 2) && m->tokens < WAITING) {
         event.token = (uint64_t)m->event + 1;
         m->waiting[m->tokens++] = (struct token){event.token, worker->rank, event.at};
     }
-    for (uint32_t j = event.through ? 0 : i; j <= i; j++) {
-        struct job_position at = worker->held[j];
+    for (uint32_t j = 0; j < n; j++) {
+        uint32_t k = event.through ? 0 : i;
+        struct job_position at = worker->held[k].at;
+        uint8_t *acked = &m->steps[at.epoch][at.step].acked[worker->rank];
 
-        EXPECT(!m->steps[at.epoch][at.step].acked[worker->rank]++);
+        EXPECT(*acked == (m->config.guarantee == JOB_AT_MOST_ONCE));
+        *acked |= kind == JOB_ACK;
+        /* Before the event: a delivery may follow within it. */
+        model_drop(worker, k);
     }
-    /* Before the event: a delivery may follow within it. */
-    memmove(&worker->held[i + 1 - n], &worker->held[i + 1],
-            (worker->count - i - 1) * sizeof(worker->held[0]));
-    worker->count -= n;
     EXPECT(step(m, &event) == EVD_OK);
+    EXPECT(kind == JOB_ACK || event.held == n);
 }
 
 /* An acknowledgement of what the stream does not hold changes nothing. */
 static void do_wrong_ack(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_ACK, .stream = worker->stream, .token = 1};
+    struct job_event event = {
+        .kind = random_below(m, 2) ? JOB_ACK : JOB_RELEASE, .stream = worker->stream, .token = 1};
     struct job_state was, is;
 
     event.at = (struct job_position){m->ended[worker->rank], random_below(m, STEPS)};
-    event.generation = (uint32_t)random_below(m, 2);
-    for (uint32_t i = 0; i < worker->count && !event.generation; i++) {
-        if (worker->held[i].step == event.at.step)
+    event.generation = m->stored.job.generation + (uint32_t)random_below(m, 2);
+    for (uint32_t i = 0; i < worker->count; i++) {
+        if (worker->held[i].at.step == event.at.step)
             return;
     }
+    if (worker->stalled)
+        do_touch(m, worker);
     memset(&was, 0, sizeof(was));
     memset(&is, 0, sizeof(is));
     job_state(m->job, &was);
+    for (uint32_t i = 0; i < worker->count; i++) {
+        if (worker->held[i].at.step == event.at.step)
+            return;
+    }
     EXPECT(step(m, &event) != EVD_OK);
     job_state(m->job, &is);
     EXPECT(was.outstanding == is.outstanding && was.next.step == is.next.step &&
            was.low.step == is.low.step);
 }
 
+static void do_tick(struct model *m)
+{
+    struct job_event event = {.kind = JOB_TICK};
+
+    model_expire(m);
+    EXPECT(step(m, &event) == EVD_OK);
+    EXPECT(job_deadline(m->job) > m->now);
+}
+
+/* ---- changes ---- */
+
 static void do_update(struct model *m)
 {
     struct job_event event = {.kind = JOB_UPDATE, .token = 7};
     uint32_t revision = job_next_revision(m->job);
 
-    m->plan_steps[revision] = m->storing ? m->plan_steps[revision] : 1 + random_below(m, STEPS);
+    if (!m->storing && !m->seeking)
+        m->plan_steps[revision] = 1 + random_below(m, STEPS);
     event.revision = revision;
     event.when = (enum job_when)random_below(m, 3);
     event.at =
@@ -320,15 +294,82 @@ static void do_update(struct model *m)
         plan_unref(event.plan);
 }
 
+/* The length of an epoch in a line of history. */
+static struct epoch_shape shape_of(struct model *m, const struct job_revision_info *line,
+                                   uint32_t n, uint64_t epoch)
+{
+    while (line[n - 1].at.epoch > epoch)
+        n--;
+    if (line[n - 1].at.epoch == epoch)
+        return line[n - 1].shape;
+    return (struct epoch_shape){m->plan_steps[line[n - 1].revision], 4};
+}
+
+/* The line to seek in: the job's own, or cut where the newest strategy then begins. Returns its
+ * length, or 0 if there is no such step. */
+static uint32_t make_line(struct model *m, struct job_event *event, bool follow,
+                          struct job_revision_info *line)
+{
+    uint32_t n = 0;
+
+    for (; n < job_revisions(m->job); n++)
+        line[n] = job_revision(m->job, n);
+    if (event->at.step >= shape_of(m, line, n, event->at.epoch).steps)
+        return 0;
+    if (!follow)
+        return n;
+    while (before(event->at, line[n - 1].at))
+        n--;
+    m->plan_steps[event->revision] = 1 + random_below(m, STEPS);
+    line[n] = (struct job_revision_info){.revision = event->revision, .at = event->at};
+    line[n].shape = event->at.step ? shape_of(m, line, n, event->at.epoch)
+                                   : (struct epoch_shape){m->plan_steps[event->revision], 4};
+    return n + 1;
+}
+
+static void do_seek(struct model *m)
+{
+    static struct job_revision_info line[EVENTS];
+    struct job_event event = {.kind = JOB_SEEK, .token = 9, .force = random_below(m, 4) != 0};
+    bool follow = random_below(m, 2), idle = !m->storing && !m->seeking;
+    struct sampler_error refused;
+
+    event.at.epoch = random_below(m, m->frontier.epoch + 2);
+    event.at.step = random_below(m, 4) ? random_below(m, STEPS) : 0;
+    event.revision = job_next_revision(m->job);
+    event.generation = m->stored.job.generation;
+    event.line = line;
+    event.line_count = idle ? make_line(m, &event, follow, line) : 0;
+    if (event.line_count == 0)
+        return;
+    for (uint32_t i = 0; i < event.line_count; i++) {
+        bool over = i + 1 < event.line_count && !before(event.at, line[i + 1].at);
+
+        line[i].plan = over ? NULL : plan_new(m, line[i].revision);
+        if (line[i].plan)
+            plan_place(line[i].plan, line[i].at.epoch, line[i].at.step, line[i].shape, &refused);
+    }
+    if (step(m, &event) == EVD_OK) {
+        m->replaying = !follow;
+        return;
+    }
+    EXPECT(!event.force);
+    for (uint32_t i = 0; i < event.line_count; i++)
+        plan_unref(line[i].plan);
+}
+
 static void do_stored(struct model *m, enum job_event_kind kind)
 {
     struct job_event event = {.kind = kind, .code = random_below(m, 4) ? EVD_OK : EVD_E_STORE};
 
     if (kind == JOB_PROGRESS_STORED) {
         m->writing = false; /* another write may follow within the event */
+        m->failing = event.code != EVD_OK;
         if (event.code == EVD_OK)
-            commit_progress(m);
+            model_commit(m);
     }
+    if (kind == JOB_SEEK_STORED)
+        m->replaying &= event.code == EVD_OK;
     EXPECT(step(m, &event) == EVD_OK);
 }
 
@@ -340,154 +381,197 @@ static void do_flush(struct model *m)
     EXPECT(step(m, &event) == EVD_OK);
 }
 
-/* What the store has is restored. What was confirmed must be there; what was not is handed out
- * again, and above the last acknowledged step that counts as never handed out. */
-static void restore_rank(struct model *m, uint32_t r, const struct job_progress *row)
+/* ---- restarts ---- */
+
+/* The daemon stops in order: what it stores last is where it was. */
+static void drain(struct model *m)
 {
-    struct job_position next = job_next(m->job, r);
-
-    m->ended[r] = row->low.epoch;
-    for (uint64_t e = 0; e < EPOCHS; e++) {
-        for (uint64_t s = 0; s < STEPS; s++) {
-            struct job_position at = {e, s};
-            struct step *known = &m->steps[e][s];
-            uint64_t bit = s - row->low.step;
-
-            known->acked[r] =
-                before(at, row->low) || (e == row->low.epoch && bit < row->acked_bytes * 8 &&
-                                         row->acked[bit / 8] >> (bit % 8) & 1);
-            EXPECT(known->acked[r] || !known->durable[r]);
-            if (!before(at, next))
-                known->handed[r] = 0;
-        }
-    }
-}
-
-static void restore_progress(struct model *m)
-{
-    struct evd_error err;
-
-    for (uint32_t r = 0; r < m->rows; r++)
-        EXPECT(job_restore_progress(m->job, m->rows, &m->stored[r], &err) == EVD_OK);
-    for (uint32_t r = 0; r < RANKS; r++)
-        restore_rank(m, r, &m->stored[r]);
-}
-
-static void forget_frontier(struct model *m)
-{
+    struct job_event event = {.kind = JOB_DRAIN};
     struct job_state state;
 
-    job_state(m->job, &state);
-    m->frontier = state.next;
-    for (uint64_t e = state.next.epoch; e < EPOCHS; e++) {
-        for (uint64_t s = e == state.next.epoch ? state.next.step : 0; s < STEPS; s++)
-            m->steps[e][s].revision = 0;
-        if (e > state.next.epoch || state.next.step == 0)
-            m->epoch_steps[e] = 0;
+    m->draining = true;
+    EXPECT(step(m, &event) == EVD_OK);
+    while (m->writing) {
+        struct job_event stored = {.kind = JOB_PROGRESS_STORED};
+
+        m->writing = m->failing = false;
+        model_commit(m);
+        EXPECT(step(m, &stored) == EVD_OK);
     }
+    job_state(m->job, &state);
+    EXPECT(m->seeking || before(m->frontier, m->floor) ||
+           state.next.epoch > m->stored.job.mark.epoch || !before(m->frontier, m->stored.job.mark));
 }
 
 static void do_restart(struct model *m)
 {
     struct job *old = m->job;
+    struct job_config config = m->config;
     struct evd_error err;
 
+    if (random_below(m, 3) == 0)
+        drain(m);
+    else if (m->writing && random_below(m, 2))
+        model_commit(m); /* the crash came between the commit and the answer */
+    config.world_size = ranked(m) ? m->stored.rows : 0;
     for (uint32_t i = 0; i < job_revisions(old); i++) {
         struct job_revision_info info = job_revision(old, i);
         struct plan *plan = plan_new(m, info.revision);
 
         if (i == 0)
-            EXPECT(job_new(&m->job, &m->config, plan, sink, m, &err) == EVD_OK);
+            EXPECT(job_new(&m->job, &config, plan, model_sink, m, &err) == EVD_OK);
         else
             EXPECT(job_restore_revision(m->job, info.revision, info.at, plan, &err) == EVD_OK);
     }
-    for (int i = 0; i < WORKERS; i++)
-        m->workers[i].stream = NULL;
-    if (m->writing && random_below(m, 2))
-        commit_progress(m); /* the crash came between the commit and the answer */
-    restore_progress(m);
-    forget_frontier(m);
+    EXPECT(job_restore_generation(m->job, &m->stored.job, &err) == EVD_OK);
+    for (uint32_t r = 0; r < m->stored.rows; r++) {
+        m->stored.row[r].acked = m->stored.bits[r];
+        EXPECT(job_restore_progress(m->job, m->stored.rows, &m->stored.row[r], &err) == EVD_OK);
+    }
+    job_restore_end(m->job);
+    model_restored(m);
     job_free(old);
-    m->tokens = 0;
-    m->writing = m->storing = m->flush = false;
     job_check(m->job);
 }
 
-static void random_event(struct model *m)
+/* ---- at random ---- */
+
+static void random_worker_event(struct model *m, struct worker *worker)
 {
-    struct worker *worker = &m->workers[random_below(m, WORKERS)];
     uint64_t what = random_below(m, 100);
 
     if (!worker->stream)
         do_open(m, worker);
-    else if (what < 60)
-        do_ack(m, worker);
+    else if (worker->lost)
+        what < 50 ? do_resume(m, worker) : do_tick(m);
     else if (what < 70)
-        do_credit(m, worker);
-    else if (what < 78)
-        do_ready(m, worker);
-    else if (what < 81)
-        do_close(m, worker);
-    else if (what < 84)
-        do_wrong_ack(m, worker);
+        do_ack(m, worker, JOB_ACK);
+    else if (what < 80)
+        credit(m, worker, (uint32_t)random_below(m, 9));
     else if (what < 88)
+        do_ready(m, worker);
+    else if (what < 91)
+        do_wrong_ack(m, worker);
+    else if (what < 93)
+        do_ack(m, worker, JOB_RELEASE);
+    else if (what < 95)
+        do_touch(m, worker);
+    else if (what < 98)
+        do_lost(m, worker);
+    else
+        do_close(m, worker);
+}
+
+static void random_event(struct model *m)
+{
+    uint64_t what = random_below(m, 100);
+
+    m->now += random_below(m, 6);
+    if (what < 78)
+        random_worker_event(m, &m->workers[random_below(m, WORKERS)]);
+    else if (what < 82)
         do_update(m);
-    else if (what < 92 && m->storing)
+    else if (what < 86 && m->storing)
         do_stored(m, JOB_REVISION_STORED);
-    else if (what < 97 && m->writing)
+    else if (what < 90 && m->seeking)
+        do_stored(m, JOB_SEEK_STORED);
+    else if (what < 94 && m->writing)
         do_stored(m, JOB_PROGRESS_STORED);
-    else if (what < 99 && m->flush)
+    else if (what < 96 && m->flush)
         do_flush(m);
-    else if (random_below(m, 40) == 0)
+    else if (what < 98)
+        do_tick(m);
+    else if (random_below(m, 8) == 0)
+        do_seek(m);
+    else if (random_below(m, 16) == 0)
         do_restart(m);
 }
 
-static uint64_t run(uint64_t seed, enum job_mode mode)
+static struct model total; /* what happened in all runs */
+
+static void begin(struct model *m, enum job_mode mode, enum job_guarantee guarantee)
+{
+    struct evd_error err;
+
+    m->config = (struct job_config){.mode = mode, .guarantee = guarantee, .batch_size = 4};
+    m->config.time_to_run = random_below(m, 2) ? 0 : 100 + (uint32_t)random_below(m, 400);
+    m->config.grace = random_below(m, 2) ? 0 : 50 + (uint32_t)random_below(m, 100);
+    m->config.replicas = mode == JOB_RANKED ? 1 + (uint32_t)random_below(m, 2) : 1;
+    m->plan_steps[0] = 1 + random_below(m, STEPS);
+    EXPECT(job_new(&m->job, &m->config, plan_new(m, 0), model_sink, m, &err) == EVD_OK);
+    m->world = mode == JOB_RANKED ? 0 : 1;
+    m->stored.rows = m->world;
+    m->stored.job.mark = job_mark(m->job);
+    m->stored.job.next_revision = 1;
+}
+
+static void run(uint64_t seed, enum job_mode mode, enum job_guarantee guarantee)
 {
     struct model *m = test_calloc(1, sizeof(*m));
-    struct job_state state;
-    struct evd_error err;
-    uint64_t epochs;
 
     m->seed = seed;
     m->random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    m->config = (struct job_config){.mode = mode, .batch_size = 4};
-    m->plan_steps[0] = 1 + random_below(m, STEPS);
-    EXPECT(job_new(&m->job, &m->config, plan_new(m, 0), sink, m, &err) == EVD_OK);
-    for (m->event = 0; m->event < EVENTS && m->frontier.epoch + 3 < EPOCHS; m->event++)
+    begin(m, mode, guarantee);
+    for (m->event = 0; m->event < EVENTS && m->frontier.epoch + 4 < EPOCHS; m->event++)
         random_event(m);
-    job_state(m->job, &state);
-    epochs = state.low.epoch;
+    total.epochs += m->epochs;
+    total.granted += m->granted;
+    total.resent += m->resent;
+    total.expired += m->expired;
+    total.gone += m->gone;
+    total.sought += m->sought;
+    total.worlds += m->worlds;
     job_free(m->job);
     EXPECT(fake_plans() == 0);
     test_free(m);
-    return epochs;
+}
+
+static void run_all(enum job_mode mode, enum job_guarantee guarantee)
+{
+    bool once = guarantee == JOB_AT_MOST_ONCE;
+
+    total = (struct model){0};
+    for (uint64_t seed = 1; seed <= 200; seed++)
+        run(seed, mode, guarantee);
+    print_message("%" PRIu64 " epochs, %" PRIu64 " steps kept over a restart, %" PRIu64
+                  " sent again, %" PRIu64 " expired, %" PRIu64 " workers gone, %" PRIu64
+                  " seeks, %" PRIu64 " changes of world\n",
+                  total.epochs, total.granted, total.resent, total.expired, total.gone,
+                  total.sought, total.worlds);
+    assert_true(total.epochs > 200 && total.expired > 50 && total.sought > 50);
+    assert_true(once || (total.granted > 10 && total.resent > 50 && total.gone > 20));
+    assert_true(mode == JOB_SHARED || total.worlds > 20);
 }
 
 static void test_shared(void **state)
 {
-    uint64_t epochs = 0;
-
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++)
-        epochs += run(seed, JOB_SHARED);
-    assert_true(epochs > 300);
+    run_all(JOB_SHARED, JOB_AT_LEAST_ONCE);
 }
 
 static void test_ranked(void **state)
 {
-    uint64_t epochs = 0;
-
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++)
-        epochs += run(seed, JOB_RANKED);
-    assert_true(epochs > 300);
+    run_all(JOB_RANKED, JOB_AT_LEAST_ONCE);
+}
+
+static void test_shared_at_most_once(void **state)
+{
+    (void)state;
+    run_all(JOB_SHARED, JOB_AT_MOST_ONCE);
+}
+
+static void test_ranked_at_most_once(void **state)
+{
+    (void)state;
+    run_all(JOB_RANKED, JOB_AT_MOST_ONCE);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shared),
-                                       cmocka_unit_test(test_ranked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shared), cmocka_unit_test(test_ranked),
+                                       cmocka_unit_test(test_shared_at_most_once),
+                                       cmocka_unit_test(test_ranked_at_most_once)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ struct fixture {
     struct replay_revision revisions[MAX_REVISIONS];
     struct plan *plans[MAX_REVISIONS];
     uint32_t plans_asked;
+    bool storing;
 };
 
 static struct plan *plan_new(const struct fixture *f, uint32_t revision)
@@ -44,6 +45,7 @@ static bool record(void *arg, const struct job_effect *e)
         assert_true(f->count < MAX_STEPS);
         f->served[f->count++] = (struct served){e->at, e->revision, e->shape.steps};
     }
+    f->storing |= e->kind == JOB_STORE_PROGRESS;
     return true;
 }
 
@@ -54,6 +56,12 @@ static void event(struct fixture *f, struct job_event e)
     e.stream = f->stream;
     assert_int_equal(job_step(f->job, &e, &err), EVD_OK);
     f->stream = e.stream;
+    while (f->storing) {
+        struct job_event stored = {.kind = JOB_PROGRESS_STORED};
+
+        f->storing = false;
+        assert_int_equal(job_step(f->job, &stored, &err), EVD_OK);
+    }
 }
 
 static void update(struct fixture *f, enum job_when when, struct job_position at, uint32_t steps)

@@ -14,11 +14,14 @@ struct worker {
     uint64_t count;
 };
 
+static bool storing; /* progress is being stored */
+
 static bool sink(void *arg, const struct job_effect *effect)
 {
     struct worker *worker = effect->owner;
 
     (void)arg;
+    storing |= effect->kind == JOB_STORE_PROGRESS;
     if (effect->kind == JOB_DELIVER) {
         worker->last = effect->at;
         worker->count++;
@@ -31,6 +34,12 @@ static void step(struct job *job, struct job_event *event)
     struct evd_error err;
 
     assert_int_equal(job_step(job, event, &err), EVD_OK);
+    while (storing) {
+        struct job_event stored = {.kind = JOB_PROGRESS_STORED};
+
+        storing = false;
+        assert_int_equal(job_step(job, &stored, &err), EVD_OK);
+    }
 }
 
 static void open_stream(struct job *job, struct worker *worker, uint32_t rank, uint32_t world)
@@ -83,6 +92,7 @@ static void run(enum job_mode mode, uint32_t span)
     assert_int_equal(rows[0].acked[span / 8 - 1], 0xff);
     for (uint32_t i = 0; i < n; i++)
         assert_int_equal(job_restore_progress(restored, n, &rows[i], &err), EVD_OK);
+    job_restore_end(restored);
     job_check(restored);
     open_stream(restored, &other, 0, world);
     assert_int_equal(other.count, 1); /* step 0; what follows is too far away */

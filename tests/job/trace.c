@@ -24,6 +24,9 @@ struct run {
     struct job_config config;
     struct worker workers[MAX_WORKERS];
     uint64_t steps[MAX_REVISIONS]; /* of an epoch under each revision */
+    uint64_t now;
+    /* What the store has: with the mark of the write under way, or of the last one. */
+    struct job_restored stored;
 };
 
 static void die(const char *what, const char *word)
@@ -84,8 +87,29 @@ static bool print_effect(void *arg, const struct job_effect *e)
             "store_revision %" PRIu32 " from %" PRIu64 ":%" PRIu64 " of %" PRIu64 " keep %" PRIu32,
             e->revision, e->at.epoch, e->at.step, e->shape.steps, e->keep_revision);
         break;
+    case JOB_MOVED:
+        say(run, "moved %s to %" PRIu64 ":%" PRIu64 " generation %" PRIu32, worker->name,
+            e->at.epoch, e->at.step, e->generation);
+        break;
+    case JOB_GONE:
+        say(run, "gone %s", worker->name);
+        worker->stream = NULL;
+        break;
+    case JOB_STORE_SEEK:
+        say(run,
+            "store_seek to %" PRIu64 ":%" PRIu64 " leaving %" PRIu64 ":%" PRIu64 " mark %" PRIu64
+            ":%" PRIu64,
+            e->at.epoch, e->at.step, e->left.epoch, e->left.step, e->mark.epoch, e->mark.step);
+        break;
+    case JOB_SOUGHT:
+        say(run, "sought %" PRIu64 " %s to %" PRIu64 ":%" PRIu64 " generation %" PRIu32, e->token,
+            error_name(e->code), e->at.epoch, e->at.step, e->generation);
+        if (e->code == EVD_OK)
+            run->stored = (struct job_restored){.generation = e->generation, .start = e->at};
+        break;
     case JOB_STORE_PROGRESS:
-        say(run, "store_progress");
+        say(run, "store_progress mark %" PRIu64 ":%" PRIu64, job_mark(run->job).epoch,
+            job_mark(run->job).step);
         break;
     case JOB_UPDATED:
         say(run, "updated %" PRIu64 " %s revision %" PRIu32 " from %" PRIu64 ":%" PRIu64, e->token,
@@ -203,8 +227,12 @@ static void command_job(struct run *run, const struct command *command)
 
     run->config = (struct job_config){
         .mode = has(command, "ranked") ? JOB_RANKED : JOB_SHARED,
+        .guarantee = has(command, "at-most-once") ? JOB_AT_MOST_ONCE : JOB_AT_LEAST_ONCE,
         .batch_size = (uint32_t)number(command, "batch", 4),
         .world_size = (uint32_t)number(command, "world", 0),
+        .replicas = (uint32_t)number(command, "replicas", 0),
+        .time_to_run = (uint32_t)number(command, "time_to_run", 0),
+        .grace = (uint32_t)number(command, "grace", 0),
     };
     plan = plan_of(run, command, 0);
     if (job_new(&run->job, &run->config, plan, print_effect, run, &err) == EVD_OK)
@@ -219,8 +247,13 @@ static void command_restart(struct run *run)
     struct job *old = run->job;
     const struct job_progress *rows;
     uint32_t n = job_progress(old, &rows);
+    struct job_restored restored = run->stored;
+    struct job_state state;
     struct evd_error err;
 
+    job_state(old, &state);
+    restored.mark = job_mark(old);
+    restored.world_at = state.world_at;
     for (uint32_t i = 0; i < job_revisions(old); i++) {
         struct job_revision_info info = job_revision(old, i);
         struct plan *plan = plan_make(run, info.revision, PLAN_OK);
@@ -230,11 +263,15 @@ static void command_restart(struct run *run)
         if (code)
             die("restore", err.message);
     }
+    if (job_restore_generation(run->job, &restored, &err))
+        die("restore", err.message);
     for (uint32_t i = 0; i < n; i++) {
         if (job_restore_progress(run->job, n, &rows[i], &err))
             die("restore", err.message);
     }
+    job_restore_end(run->job);
     job_free(old);
+    job_check(run->job);
     memset(run->workers, 0, sizeof(run->workers));
 }
 
@@ -247,7 +284,12 @@ static void command_state(struct run *run)
         "next %" PRIu64 ":%" PRIu64 " of %" PRIu64 " low %" PRIu64 ":%" PRIu64 " revision %" PRIu32
         " of %" PRIu32 " streams %" PRIu32 " outstanding %" PRIu32 "%s",
         s.next.epoch, s.next.step, s.shape.steps, s.low.epoch, s.low.step, s.revision,
-        job_revisions(run->job), s.streams, s.outstanding, s.updating ? " updating" : "");
+        job_revisions(run->job), s.streams, s.outstanding,
+        s.updating  ? " updating"
+        : s.failing ? " failing"
+                    : "");
+    if (s.redelivered || s.expired)
+        say(run, "redelivered %" PRIu64 " expired %" PRIu64, s.redelivered, s.expired);
     say(run, "plans held %u", fake_plans());
 }
 
@@ -274,13 +316,61 @@ static const struct {
     {"open", JOB_OPEN},
     {"credit", JOB_CREDIT},
     {"ack", JOB_ACK},
+    {"touch", JOB_TOUCH},
+    {"release", JOB_RELEASE},
     {"close", JOB_CLOSE},
+    {"lost", JOB_LOST},
+    {"resume", JOB_RESUME},
     {"ready", JOB_READY},
     {"update", JOB_UPDATE},
     {"revision_stored", JOB_REVISION_STORED},
     {"progress_stored", JOB_PROGRESS_STORED},
+    {"seek", JOB_SEEK},
+    {"seek_stored", JOB_SEEK_STORED},
     {"flush", JOB_FLUSH},
+    {"tick", JOB_TICK},
+    {"drain", JOB_DRAIN},
 };
+
+/* "0:3,0:5" */
+static void fill_holding(const char *word, struct job_event *event)
+{
+    static struct job_position holding[EVD_MAX_WINDOW];
+
+    event->holding = holding;
+    for (; word; word = strchr(word, ',') ? strchr(word, ',') + 1 : NULL)
+        holding[event->held++] = position(word);
+}
+
+/* The line of the job as it is, up to revision `keep` and followed by a new one if asked for. */
+static void fill_line(struct run *run, const struct command *command, struct job_event *event)
+{
+    static struct job_revision_info line[MAX_REVISIONS];
+    uint32_t keep = (uint32_t)number(command, "keep", UINT32_MAX), n = 0;
+    struct sampler_error refused;
+
+    for (uint32_t i = 0; i < job_revisions(run->job) && job_revision(run->job, i).revision <= keep;
+         i++)
+        line[n++] = job_revision(run->job, i);
+    if (has(command, "follow")) {
+        line[n] = (struct job_revision_info){event->revision, event->at, line[n - 1].shape, NULL};
+        n++;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        bool over =
+            i + 1 < n &&
+            (line[i + 1].at.epoch < event->at.epoch ||
+             (line[i + 1].at.epoch == event->at.epoch && line[i + 1].at.step <= event->at.step));
+
+        if (line[i].revision == event->revision)
+            run->steps[line[i].revision] = run->steps[line[i - 1].revision];
+        line[i].plan = over ? NULL : plan_make(run, line[i].revision, PLAN_OK);
+        if (line[i].plan)
+            plan_place(line[i].plan, line[i].at.epoch, line[i].at.step, line[i].shape, &refused);
+    }
+    event->line = line;
+    event->line_count = n;
+}
 
 static void event_fill(struct run *run, const struct command *command, struct job_event *event)
 {
@@ -292,8 +382,16 @@ static void event_fill(struct run *run, const struct command *command, struct jo
     event->generation = (uint32_t)number(command, "generation", 0);
     event->token = number(command, "token", 0);
     event->through = has(command, "through");
-    if (event->kind == JOB_ACK)
+    if (event->kind == JOB_ACK || event->kind == JOB_RELEASE)
         event->at = position(command->words[2]);
+    if (event->kind == JOB_OPEN && option(command, "holding"))
+        fill_holding(option(command, "holding"), event);
+    if (event->kind == JOB_SEEK) {
+        event->at = position(first);
+        event->force = has(command, "force");
+        event->revision = job_next_revision(run->job);
+        fill_line(run, command, event);
+    }
     if (event->kind == JOB_UPDATE) {
         event->revision = (uint32_t)number(command, "revision", job_next_revision(run->job));
         event->plan = plan_of(run, command, event->revision);
@@ -302,16 +400,18 @@ static void event_fill(struct run *run, const struct command *command, struct jo
                                                     : JOB_AT;
         if (event->when == JOB_AT)
             event->at = position(option(command, "at"));
-    } else if (event->kind == JOB_REVISION_STORED || event->kind == JOB_PROGRESS_STORED) {
+    } else if (event->kind == JOB_REVISION_STORED || event->kind == JOB_PROGRESS_STORED ||
+               event->kind == JOB_SEEK_STORED) {
         event->code = code_named(first[0] ? first : "ok");
     }
 }
 
 static void command_event(struct run *run, const struct command *command, enum job_event_kind kind)
 {
-    struct job_event event = {.kind = kind};
+    struct job_event event = {.kind = kind, .now = run->now};
     struct worker *worker = NULL;
     struct evd_error err;
+    uint32_t asked;
 
     if (kind <= JOB_READY) {
         worker = worker_named(run, command->words[1]);
@@ -320,12 +420,17 @@ static void command_event(struct run *run, const struct command *command, enum j
         event.owner = worker;
     }
     event_fill(run, command, &event);
+    asked = event.held;
     if (job_step(run->job, &event, &err)) {
         refused(run, &err);
         plan_unref(event.plan);
+        for (uint32_t i = 0; i < event.line_count; i++)
+            plan_unref(event.line[i].plan);
     } else if (worker) {
         worker->stream = event.stream;
     }
+    if (event.kind == JOB_RELEASE || asked)
+        say(run, "held %" PRIu32, event.held);
     job_check(run->job);
 }
 
@@ -343,6 +448,11 @@ static void command_run(struct run *run, const struct command *command)
         command_job(run, command);
     else if (strcmp(name, "restart") == 0)
         command_restart(run);
+    else if (strcmp(name, "now") == 0)
+        run->now = strtoull(command->words[1], NULL, 10);
+    else if (strcmp(name, "deadline") == 0)
+        say(run, job_deadline(run->job) == UINT64_MAX ? "none" : "%" PRIu64,
+            job_deadline(run->job));
     else if (strcmp(name, "full") == 0)
         worker_named(run, command->words[1])->full = true;
     else if (strcmp(name, "state") == 0)

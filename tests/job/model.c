@@ -1,0 +1,380 @@
+#include "model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "fake_plan.h"
+
+uint64_t random_below(struct model *m, uint64_t n)
+{
+    m->random ^= m->random << 13;
+    m->random ^= m->random >> 7;
+    m->random ^= m->random << 17;
+    return (m->random >> 11) % n;
+}
+
+bool before(struct job_position a, struct job_position b)
+{
+    return a.epoch != b.epoch ? a.epoch < b.epoch : a.step < b.step;
+}
+
+static bool at_most_once(const struct model *m)
+{
+    return m->config.guarantee == JOB_AT_MOST_ONCE;
+}
+
+void model_drop(struct worker *worker, uint32_t i)
+{
+    if (i >= worker->count - worker->resend)
+        worker->resend--;
+    worker->count--;
+    memmove(&worker->held[i], &worker->held[i + 1], (worker->count - i) * sizeof(worker->held[0]));
+}
+
+void model_expire(struct model *m)
+{
+    uint32_t limit = m->config.time_to_run;
+
+    for (int w = 0; w < WORKERS; w++) {
+        struct worker *worker = &m->workers[w];
+
+        while (worker->stream && limit && worker->count > 0) {
+            uint64_t since = worker->held[0].since;
+
+            if ((since > worker->touched ? since : worker->touched) + limit > m->now)
+                break;
+            model_drop(worker, 0);
+            worker->stalled = true;
+            m->expired++;
+        }
+        if (worker->stream && worker->lost && worker->lost_until <= m->now)
+            worker->count = worker->resend = 0; /* and hears that it is gone */
+    }
+}
+
+/* ---- what the job says ---- */
+
+/* All steps of an epoch are done by a rank. At-most-once, some may have been passed over. */
+static void expect_complete(struct model *m, uint32_t rank, uint64_t epoch)
+{
+    for (uint64_t s = 0; s < m->epoch_steps[epoch] && !at_most_once(m); s++)
+        EXPECT(m->steps[epoch][s].acked[rank]);
+}
+
+/* A step that a worker holds comes again, since its connection is back. */
+static void on_resend(struct model *m, struct worker *worker, const struct job_effect *e)
+{
+    const struct held *held = &worker->held[worker->count - worker->resend--];
+
+    EXPECT(held->at.epoch == e->at.epoch && held->at.step == e->at.step && e->redelivered);
+    EXPECT(m->steps[e->at.epoch][e->at.step].revision == e->revision + 1 ||
+           m->steps[e->at.epoch][e->at.step].revision == 0);
+    m->resent++;
+}
+
+/* One revision and one shape for everybody, whenever it is handed out, and the same as before. */
+static void expect_content(struct model *m, const struct job_effect *e)
+{
+    struct step *step = &m->steps[e->at.epoch][e->at.step];
+
+    EXPECT(fake_plan_revision(e->plan) == e->revision);
+    EXPECT(!step->revision || step->revision == e->revision + 1);
+    EXPECT(!m->replaying || !step->before || step->before == e->revision + 1);
+    EXPECT(!m->epoch_steps[e->at.epoch] || m->epoch_steps[e->at.epoch] == e->slice.shape.steps);
+    step->revision = e->revision + 1;
+    m->epoch_steps[e->at.epoch] = e->slice.shape.steps;
+}
+
+static void on_deliver(struct model *m, const struct job_effect *e)
+{
+    struct worker *worker = e->owner;
+    uint32_t rank = worker->rank;
+    struct job_position at = {e->slice.epoch, e->slice.step};
+    struct step *step;
+
+    EXPECT(at.epoch < EPOCHS && at.step < STEPS && at.step < e->slice.shape.steps);
+    EXPECT(e->slice.rank == rank / m->config.replicas &&
+           e->slice.world == m->world / m->config.replicas);
+    EXPECT(!worker->lost && !worker->full && !m->seeking);
+    if (worker->resend > 0) {
+        on_resend(m, worker, e);
+        return;
+    }
+    step = &m->steps[at.epoch][at.step];
+    EXPECT(worker->count < worker->window && !worker->stalled && !m->failing && !m->draining);
+    for (; m->ended[rank] < at.epoch; m->ended[rank]++)
+        expect_complete(m, rank, m->ended[rank]);
+    EXPECT(at.epoch == m->ended[rank] && !before(at, m->start));
+    EXPECT(!step->acked[rank]);
+    EXPECT(!step->handed[rank] || (e->redelivered && !at_most_once(m)));
+    EXPECT(!e->redelivered || step->handed[rank] || before(at, m->floor));
+    EXPECT(!m->storing || before(at, m->change_at));
+    expect_content(m, e);
+    /* After a crash, everything that was handed out must be known to have been possible. */
+    EXPECT(before(at, m->stored.job.mark));
+    step->handed[rank] = 1;
+    step->acked[rank] = at_most_once(m);
+    worker->held[worker->count++] = (struct held){at, m->now};
+    if (!before(at, m->frontier))
+        m->frontier = at.step + 1 < e->slice.shape.steps
+                          ? (struct job_position){at.epoch, at.step + 1}
+                          : (struct job_position){at.epoch + 1, 0};
+}
+
+static void on_epoch_end(struct model *m, const struct job_effect *e)
+{
+    struct worker *worker = e->owner;
+
+    EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
+    expect_complete(m, worker->rank, e->at.epoch);
+    EXPECT(worker->count == 0 && !worker->lost);
+    worker->window = 0;
+    m->ended[worker->rank] = e->at.epoch + 1;
+    m->epochs++;
+}
+
+static void on_acked(struct model *m, const struct job_effect *e)
+{
+    uint32_t i = 0;
+
+    while (i < m->tokens && m->waiting[i].token != e->token)
+        i++;
+    EXPECT(i < m->tokens);
+    if (e->code == EVD_OK && m->waiting[i].rank < RANKS)
+        m->steps[m->waiting[i].at.epoch][m->waiting[i].at.step].durable[m->waiting[i].rank] = 1;
+    m->waiting[i] = m->waiting[--m->tokens];
+}
+
+static void on_store_progress(struct model *m)
+{
+    struct stored *written = &m->written;
+    const struct job_progress *rows;
+    struct job_state state;
+
+    EXPECT(!m->writing && !m->seeking);
+    m->writing = true;
+    job_state(m->job, &state);
+    written->rows = job_progress(m->job, &rows);
+    EXPECT(written->rows <= RANKS);
+    for (uint32_t r = 0; r < written->rows; r++) {
+        EXPECT(rows[r].rank == r && rows[r].acked_bytes <= sizeof(written->bits[r]));
+        written->row[r] = rows[r];
+        memcpy(written->bits[r], rows[r].acked, rows[r].acked_bytes);
+    }
+    written->job = (struct job_restored){.generation = state.generation,
+                                         .start = m->start,
+                                         .mark = job_mark(m->job),
+                                         .world_at = state.world_at,
+                                         .next_revision = job_next_revision(m->job)};
+}
+
+void model_commit(struct model *m)
+{
+    /* A write that was queued before a seek was committed before it. */
+    if (m->written.job.generation == m->stored.job.generation)
+        m->stored = m->written;
+}
+
+/* Everything is void, and another generation begins. */
+static void on_sought(struct model *m, const struct job_effect *e)
+{
+    struct stored *stored = &m->stored;
+
+    m->seeking = false;
+    if (e->code)
+        return;
+    m->sought++;
+    m->start = m->floor = m->frontier = e->at;
+    for (uint32_t i = 0; i < m->tokens; i++)
+        m->waiting[i].rank = RANKS;
+    for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
+        m->epoch_steps[epoch] = 0;
+        for (uint64_t s = 0; s < STEPS; s++) {
+            struct job_position at = {epoch, s};
+            struct step *step = &m->steps[epoch][s];
+
+            *step = (struct step){.before = step->revision};
+            memset(step->acked, before(at, e->at), sizeof(step->acked));
+        }
+    }
+    for (int w = 0; w < WORKERS; w++) {
+        m->workers[w].count = m->workers[w].resend = m->workers[w].had_count = 0;
+        m->workers[w].stalled = false;
+    }
+    for (uint32_t r = 0; r < RANKS; r++) {
+        m->ended[r] = e->at.epoch;
+        stored->row[r] =
+            (struct job_progress){.rank = r, .generation = e->generation, .low = e->at};
+    }
+    stored->rows = m->world;
+    stored->job = (struct job_restored){.generation = e->generation,
+                                        .start = e->at,
+                                        .mark = m->change_mark,
+                                        .world_at = e->at,
+                                        .next_revision = job_next_revision(m->job)};
+}
+
+static void on_store_revision(struct model *m, const struct job_effect *e)
+{
+    EXPECT(!m->storing && !m->seeking && !before(e->at, m->frontier));
+    EXPECT(fake_plan_epoch(e->plan) == e->at.epoch && fake_plan_step(e->plan) == e->at.step);
+    EXPECT(e->at.step == 0 || e->at.epoch >= EPOCHS || !m->epoch_steps[e->at.epoch] ||
+           m->epoch_steps[e->at.epoch] == e->shape.steps);
+    m->storing = true;
+    m->change_at = e->at;
+}
+
+static void on_gone(struct model *m, struct worker *worker)
+{
+    EXPECT(worker->lost);
+    worker->stream = NULL;
+    worker->count = worker->resend = 0;
+    m->gone++;
+}
+
+bool model_sink(void *arg, const struct job_effect *e)
+{
+    struct model *m = arg;
+    struct worker *worker = e->owner;
+
+    switch (e->kind) {
+    case JOB_DELIVER:
+        on_deliver(m, e);
+        worker->full = random_below(m, 8) == 0;
+        return !worker->full;
+    case JOB_EPOCH_END:
+        on_epoch_end(m, e);
+        break;
+    case JOB_DRAINED:
+        EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
+        EXPECT(worker->count < worker->window);
+        break;
+    case JOB_STORE_REVISION:
+        on_store_revision(m, e);
+        break;
+    case JOB_STORE_PROGRESS:
+        on_store_progress(m);
+        break;
+    case JOB_STORE_SEEK:
+        EXPECT(!m->storing && !m->seeking);
+        m->seeking = true;
+        m->change_mark = e->mark;
+        break;
+    case JOB_SOUGHT:
+        on_sought(m, e);
+        break;
+    case JOB_MOVED:
+        EXPECT(!worker->lost && e->at.epoch == m->start.epoch && e->at.step == m->start.step);
+        break;
+    case JOB_GONE:
+        on_gone(m, worker);
+        break;
+    case JOB_ACKED:
+        on_acked(m, e);
+        break;
+    case JOB_DIRTY:
+        EXPECT(!m->flush);
+        m->flush = true;
+        break;
+    case JOB_UPDATED:
+        m->storing = false;
+        m->replaying &= e->code != EVD_OK;
+        break;
+    case JOB_REVISION:
+        EXPECT(worker->stream && !worker->lost && e->at.epoch == m->change_at.epoch &&
+               e->at.step == m->change_at.step);
+        break;
+    }
+    return true;
+}
+
+/* ---- restarts and other worlds ---- */
+
+static bool handed_to_any(const struct step *step)
+{
+    for (uint32_t r = 0; r < RANKS; r++) {
+        if (step->handed[r])
+            return true;
+    }
+    return false;
+}
+
+/* What was confirmed must be there; what was handed out may come again. */
+static void restore_rank(struct model *m, uint32_t r, const struct job_progress *row)
+{
+    m->ended[r] = row->low.epoch;
+    for (uint64_t e = 0; e < EPOCHS; e++) {
+        for (uint64_t s = 0; s < STEPS; s++) {
+            struct job_position at = {e, s};
+            struct step *step = &m->steps[e][s];
+            uint64_t bit = s - row->low.step;
+
+            step->acked[r] =
+                before(at, row->low) || (e == row->low.epoch && bit < row->acked_bytes * 8 &&
+                                         row->acked[bit / 8] >> (bit % 8) & 1);
+            EXPECT(step->acked[r] || !step->durable[r] || at_most_once(m));
+            step->acked[r] |= at_most_once(m) && before(at, m->floor);
+        }
+    }
+}
+
+void model_restored(struct model *m)
+{
+    struct stored *stored = &m->stored;
+    bool other_world = m->world != stored->rows;
+
+    m->floor = stored->job.mark;
+    m->world = stored->rows;
+    for (uint64_t e = 0; e < EPOCHS; e++) {
+        for (uint64_t s = 0; s < STEPS; s++) {
+            struct step *step = &m->steps[e][s];
+
+            memset(step->handed, handed_to_any(step), sizeof(step->handed));
+            for (uint32_t r = other_world ? 0 : m->world; r < RANKS; r++)
+                step->durable[r] = 0;
+        }
+    }
+    for (uint32_t r = 0; r < RANKS; r++) {
+        struct job_progress nothing = {.low = m->start};
+
+        restore_rank(m, r, r < m->world ? &stored->row[r] : &nothing);
+    }
+    for (int w = 0; w < WORKERS; w++) {
+        struct worker *worker = &m->workers[w];
+
+        worker->had_count = worker->stream ? worker->count : 0;
+        for (uint32_t i = 0; i < worker->had_count; i++)
+            worker->had[i] = worker->held[i].at;
+        worker->stream = NULL;
+    }
+    m->tokens = 0;
+    m->replaying &= !m->seeking;
+    m->writing = m->storing = m->seeking = m->flush = m->failing = m->draining = false;
+}
+
+void model_world(struct model *m, uint32_t world, struct job_position low)
+{
+    for (uint64_t e = 0; e < EPOCHS; e++) {
+        for (uint64_t s = 0; s < STEPS; s++) {
+            struct step *step = &m->steps[e][s];
+            struct job_position at = {e, s};
+
+            memset(step->handed, handed_to_any(step) && !before(at, low), sizeof(step->handed));
+            memset(step->acked, before(at, low), sizeof(step->acked));
+            if (!before(at, low))
+                memset(step->durable, 0, sizeof(step->durable));
+        }
+    }
+    for (uint32_t i = 0; i < m->tokens; i++)
+        m->waiting[i].rank = RANKS;
+    for (uint32_t r = 0; r < RANKS; r++)
+        m->ended[r] = low.epoch;
+    if (before(m->floor, m->frontier))
+        m->floor = m->frontier;
+    m->world = world;
+    m->worlds++;
+}
