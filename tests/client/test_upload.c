@@ -1,0 +1,168 @@
+/* Uploads of libevendraw against a daemon that keeps what it is sent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <evendraw.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fake.h"
+
+#define N 200000u
+
+/* Two columns as they arrive, and how many messages they took. */
+struct kept {
+    double *weights[2];
+    size_t count[2];
+    uint64_t samples;
+    uint32_t messages;
+    size_t longest;
+    int refuse; /* a code with which weights are refused, or 0 */
+};
+
+static const msgpack_object *find(const msgpack_object *map, const char *key)
+{
+    for (uint32_t i = 0; i < map->via.map.size; i++) {
+        const msgpack_object *name = &map->via.map.ptr[i].key;
+        if (name->via.str.size == strlen(key) &&
+            memcmp(name->via.str.ptr, key, name->via.str.size) == 0)
+            return &map->via.map.ptr[i].val;
+    }
+    return NULL;
+}
+
+static void keep_weights(struct kept *kept, const msgpack_object *map, const msgpack_object *bin)
+{
+    int k = find(map, "column")->via.str.ptr[0] == 'b';
+    size_t n = bin->via.bin.size / sizeof(double);
+
+    kept->weights[k] = realloc(kept->weights[k], (kept->count[k] + n) * sizeof(double));
+    memcpy(kept->weights[k] + kept->count[k], bin->via.bin.ptr, n * sizeof(double));
+    kept->count[k] += n;
+    kept->messages++;
+    kept->longest = bin->via.bin.size > kept->longest ? bin->via.bin.size : kept->longest;
+}
+
+static void keep(struct fake *fake)
+{
+    struct kept *kept = fake->arg;
+
+    fake_hello(fake);
+    while (fake_next(fake)) {
+        const msgpack_object *map = fake->msg.params->via.array.ptr;
+        const msgpack_object *bin = find(map, "weights");
+
+        if (bin != NULL && kept->refuse) {
+            fake_error(fake, kept->refuse, "a weight below zero");
+            continue;
+        }
+        if (bin != NULL)
+            keep_weights(kept, map, bin);
+        if (str_is(fake->msg.method, "dataset.commit"))
+            kept->samples = fake_u64(map, "samples");
+        msgpack_pack_map(fake_result(fake), 1);
+        pack_key_u64(&fake->pk, "draft", 3);
+        fake_send(fake);
+    }
+}
+
+static evd_upload *begin(struct fake *fake, evd_client **client)
+{
+    evd_upload *upload;
+
+    assert_int_equal(evd_connect(fake->address, NULL, client), EVD_OK);
+    assert_int_equal(evd_dataset_begin(*client, "d", NULL, 0, &upload), EVD_OK);
+    return upload;
+}
+
+/* Columns by turns, in pieces of any length, before and after labels: each arrives in order. */
+static void columns(void **state)
+{
+    static double a[N], b[N];
+    static uint32_t labels[N];
+    struct kept kept = {0};
+    struct fake fake;
+    evd_client *client;
+    evd_upload *upload;
+    uint32_t at = 0, piece = 1;
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        a[i] = i * 0.1;
+        b[i] = -(double)i; /* that is for the daemon to refuse */
+    }
+    fake_start(&fake, keep, &kept);
+    upload = begin(&fake, &client);
+    for (; at < N; at += piece) {
+        piece = piece * 3 < N - at ? piece * 3 : N - at;
+        assert_int_equal(evd_dataset_weights(upload, "a", a + at, piece), EVD_OK);
+        assert_int_equal(evd_dataset_weights(upload, "b", b + at, piece), EVD_OK);
+        assert_int_equal(evd_dataset_append(upload, labels + at, piece), EVD_OK);
+    }
+    assert_int_equal(evd_dataset_weights(upload, "b", NULL, 0), EVD_OK);
+    assert_int_equal(evd_dataset_commit(upload, NULL), EVD_OK);
+    evd_close(client);
+    fake_stop(&fake);
+    assert_int_equal(kept.samples, N);
+    assert_int_equal(kept.count[0], N);
+    assert_int_equal(kept.count[1], N);
+    assert_memory_equal(kept.weights[0], a, sizeof(a));
+    assert_memory_equal(kept.weights[1], b, sizeof(b));
+    assert_in_range(kept.longest, 1, 512 << 10);
+    assert_in_range(kept.messages, 2, 40);
+    free(kept.weights[0]);
+    free(kept.weights[1]);
+}
+
+/* An error ends the upload, at the latest at the commit; nothing is sent after it. */
+static void refused(void **state)
+{
+    static const double weight = -1;
+    struct kept kept = {.refuse = EVD_E_BAD_VALUE};
+    struct fake fake;
+    evd_client *client;
+    evd_upload *upload;
+
+    (void)state;
+    fake_start(&fake, keep, &kept);
+    upload = begin(&fake, &client);
+    assert_int_equal(evd_dataset_weights(upload, "a", &weight, 1), EVD_OK);
+    assert_int_equal(evd_dataset_commit(upload, NULL), EVD_E_BAD_VALUE);
+    assert_non_null(strstr(evd_error_message(client), "below zero"));
+    evd_close(client);
+    fake_stop(&fake);
+    assert_int_equal(kept.samples, 0);
+}
+
+static void bad_names(void **state)
+{
+    static const double weight = 1;
+    char name[EVD_NAME_LIMIT + 2];
+    struct kept kept = {0};
+    struct fake fake;
+    evd_client *client;
+    evd_upload *upload;
+
+    (void)state;
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    fake_start(&fake, keep, &kept);
+    upload = begin(&fake, &client);
+    assert_int_equal(evd_dataset_weights(upload, name, &weight, 1), EVD_E_BAD_VALUE);
+    assert_non_null(strstr(evd_error_message(client), "129 bytes"));
+    assert_int_equal(evd_dataset_append(upload, NULL, 0), EVD_E_BAD_VALUE);
+    evd_dataset_abort(upload);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(bad_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
