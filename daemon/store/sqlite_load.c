@@ -49,7 +49,7 @@ static uint32_t u32(sqlite3_stmt *row, int column)
     return (uint32_t)sqlite3_column_int64(row, column);
 }
 
-/* Never NULL: without memory the step that follows reports it. */
+/* Never NULL; see out_of_memory. */
 static const char *text(sqlite3_stmt *row, int column)
 {
     const char *value = (const char *)sqlite3_column_text(row, column);
@@ -57,9 +57,21 @@ static const char *text(sqlite3_stmt *row, int column)
     return value ? value : "";
 }
 
+/* Whether a text or blob of this row could not be read for lack of memory, and looks empty now. */
+static bool out_of_memory(const struct load *load)
+{
+    return sqlite3_errcode(load->engine->db) == SQLITE_NOMEM;
+}
+
+static int no_memory(struct load *load)
+{
+    return sqlite_error(load->engine, SQLITE_NOMEM, load->err);
+}
+
 static int damaged(struct load *load)
 {
-    return sqlite_error(load->engine, SQLITE_CORRUPT, load->err);
+    return out_of_memory(load) ? no_memory(load)
+                               : sqlite_error(load->engine, SQLITE_CORRUPT, load->err);
 }
 
 /* ---- datasets ---- */
@@ -145,7 +157,7 @@ static int read_weights(struct load *load, sqlite3_stmt *row)
     bool next_column = chunk.first_weight == 0 && load->next == load->dataset.samples;
     int code;
 
-    if (!stored || (size_t)sqlite3_column_bytes(row, 3) != bytes ||
+    if (!stored || out_of_memory(load) || (size_t)sqlite3_column_bytes(row, 3) != bytes ||
         (chunk.first_weight != load->next && !next_column))
         return damaged(load);
     code = reserve(load, bytes);
@@ -176,6 +188,8 @@ static int read_dataset(struct load *load, sqlite3_stmt *row)
                                            .labelled = u64(row, 5),
                                            .classes = u32(row, 6),
                                            .checksum = u64(row, 7)};
+    if (out_of_memory(load))
+        return no_memory(load);
     code = reader->dataset_begin(reader->arg, dataset, load->err);
     load->next = 0;
     if (code == EVD_OK)
@@ -220,6 +234,8 @@ static int read_revision(struct load *load, sqlite3_stmt *row)
                                       .created = u64(row, 9),
                                       .author = text(row, 10)};
 
+    if (out_of_memory(load))
+        return no_memory(load);
     return load->reader->revision(load->reader->arg, &revision, load->err);
 }
 
@@ -237,6 +253,8 @@ static int read_seek(struct load *load, sqlite3_stmt *row)
                               .created = u64(row, 9),
                               .author = text(row, 10)};
 
+    if (out_of_memory(load))
+        return no_memory(load);
     return load->reader->seek(load->reader->arg, &seek, load->err);
 }
 
@@ -250,6 +268,8 @@ static int read_world(struct load *load, sqlite3_stmt *row)
                                 .created = u64(row, 5),
                                 .author = text(row, 6)};
 
+    if (out_of_memory(load))
+        return no_memory(load);
     return load->reader->world(load->reader->arg, &world, load->err);
 }
 
@@ -262,6 +282,8 @@ static int read_progress(struct load *load, sqlite3_stmt *row)
                                       .acked = sqlite3_column_blob(row, 5),
                                       .acked_bytes = (size_t)sqlite3_column_bytes(row, 5)};
 
+    if (out_of_memory(load))
+        return no_memory(load);
     return load->reader->progress(load->reader->arg, u64(row, 0), &progress, load->err);
 }
 
@@ -282,8 +304,11 @@ static int read_job(struct load *load, sqlite3_stmt *row)
                             .replicas = u32(row, 12),
                             .mark_epoch = u64(row, 13),
                             .mark_step = u64(row, 14)};
-    int code = load->reader->job(load->reader->arg, &job, load->err);
+    int code;
 
+    if (out_of_memory(load))
+        return no_memory(load);
+    code = load->reader->job(load->reader->arg, &job, load->err);
     if (code == EVD_OK && load->reader->seek)
         code = each_row(load,
                         "SELECT job, generation, parent, keep_revision, epoch, step, left_epoch,"

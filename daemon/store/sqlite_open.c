@@ -259,6 +259,18 @@ static int check_identity(struct engine *engine, int64_t *version, struct evd_er
     return EVD_OK;
 }
 
+/* What it says of the file. A page that could not be read at all is reported with the reason. */
+static int quick_check_result(const char *answer)
+{
+    static const char reason[] = "error code=";
+    const char *code = strstr(answer, reason);
+    int rc = code ? atoi(code + sizeof(reason) - 1) : 0;
+
+    if (strcmp(answer, "ok") == 0)
+        return SQLITE_OK;
+    return (rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_IOERR ? rc : SQLITE_CORRUPT;
+}
+
 static int check_content(struct engine *engine, struct evd_error *err)
 {
     sqlite3_stmt *stmt;
@@ -269,7 +281,9 @@ static int check_content(struct engine *engine, struct evd_error *err)
         rc = sqlite3_step(stmt);
         answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
         if (answer)
-            rc = strcmp(answer, "ok") == 0 ? SQLITE_OK : SQLITE_CORRUPT;
+            rc = quick_check_result(answer);
+        else if (rc == SQLITE_ROW)
+            rc = SQLITE_NOMEM;
         sqlite3_finalize(stmt);
     }
     return rc == SQLITE_OK ? EVD_OK : sqlite_error(engine, rc, err);
@@ -317,12 +331,17 @@ static int note_wal(void *arg, sqlite3 *db, const char *schema, int frames)
 static int configure(struct engine *engine, struct evd_error *err)
 {
     sqlite3_stmt *stmt;
+    const char *mode = NULL;
     bool wal = false;
     int rc = sqlite3_prepare_v2(engine->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
 
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(stmt);
-        wal = rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+        if (rc == SQLITE_ROW) {
+            mode = (const char *)sqlite3_column_text(stmt, 0);
+            wal = mode && strcmp(mode, "wal") == 0;
+            rc = wal ? SQLITE_OK : mode ? SQLITE_CANTOPEN : SQLITE_NOMEM;
+        }
         sqlite3_finalize(stmt);
     }
     if (wal)
@@ -333,8 +352,6 @@ static int configure(struct engine *engine, struct evd_error *err)
                           "PRAGMA journal_size_limit = 67108864;"
                           "PRAGMA cell_size_check = ON",
                           NULL, NULL, NULL);
-    else if (rc == SQLITE_ROW)
-        rc = SQLITE_CANTOPEN;
     if (rc != SQLITE_OK)
         return sqlite_error(engine, rc, err);
     /* Instead of SQLite's own checkpoint inside COMMIT, where its failure goes unseen and whoever

@@ -3,15 +3,17 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 const int fault_full = SQLITE_FULL;
 const int fault_io_write = SQLITE_IOERR_WRITE;
 const int fault_io_fsync = SQLITE_IOERR_FSYNC;
 const int fault_readonly = SQLITE_READONLY;
+const int fault_corrupt = SQLITE_CORRUPT;
 
 static atomic_uint fault_kinds;
 static atomic_int countdown, fault_code, fired;
-static atomic_bool fault_lasting;
+static atomic_bool fault_lasting, stalled, write_protected;
 
 struct fault_file {
     sqlite3_file base;
@@ -33,6 +35,16 @@ int fault_clear(void)
 {
     atomic_store(&fault_kinds, 0);
     return atomic_load(&fired);
+}
+
+void fault_stall(bool stall)
+{
+    atomic_store(&stalled, stall);
+}
+
+void fault_write_protect(bool protect)
+{
+    atomic_store(&write_protected, protect);
 }
 
 static int check(unsigned call)
@@ -66,6 +78,8 @@ static int file_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
 {
     int rc = check(FAULT_WRITE);
 
+    while (atomic_load(&stalled))
+        usleep(1000);
     if (rc != SQLITE_OK)
         n /= 2;
     int real = real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);
@@ -142,6 +156,8 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
     int rc;
 
     (void)vfs;
+    if (atomic_load(&write_protected))
+        flags = (flags & ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) | SQLITE_OPEN_READONLY;
     fault->real = (sqlite3_file *)(fault + 1);
     rc = system_vfs->xOpen(system_vfs, name, fault->real, flags, out);
     fault->base.pMethods = rc == SQLITE_OK ? &methods : NULL;

@@ -66,8 +66,13 @@ static bool cut(void)
     return off;
 }
 
-static void *must(void *memory)
+/* Memory for the disk itself. Where a test fails single allocations, the next try gets it. */
+static void *grow(void *old, size_t size)
 {
+    void *memory = realloc(old, size);
+
+    if (!memory)
+        memory = realloc(old, size);
     if (!memory)
         abort();
     return memory;
@@ -79,7 +84,7 @@ static void image_resize(struct image *image, size_t size)
 {
     if (size > image->room) {
         image->room = size + size / 2 + 4096;
-        image->bytes = must(realloc(image->bytes, image->room));
+        image->bytes = grow(image->bytes, image->room);
     }
     if (size > image->size)
         memset(image->bytes + image->size, 0, size - image->size);
@@ -140,13 +145,12 @@ static void change_add(struct inode *inode, size_t at, const void *bytes, size_t
 
     if (inode->change_count == inode->change_room) {
         inode->change_room = inode->change_room * 2 + 16;
-        inode->changes =
-            must(realloc(inode->changes, inode->change_room * sizeof(*inode->changes)));
+        inode->changes = grow(inode->changes, inode->change_room * sizeof(*inode->changes));
     }
     change = &inode->changes[inode->change_count++];
     *change = (struct change){.at = at, .n = n};
     if (bytes) {
-        change->bytes = must(malloc(n + 1));
+        change->bytes = grow(NULL, n + 1);
         memcpy(change->bytes, bytes, n);
     }
     image_change(&inode->now, change);
@@ -289,7 +293,8 @@ static struct entry *entry_of(const char *name)
         if (!unused && !entries[i].now && !entries[i].durable)
             unused = &entries[i];
     }
-    must(unused);
+    if (!unused)
+        abort();
     strncpy(unused->name, name, sizeof(unused->name) - 1);
     return unused;
 }
@@ -305,7 +310,9 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
         return SQLITE_CANTOPEN;
     power->sync_folder = false;
     if (!entry->now) {
-        entry_set(&entry->now, must(calloc(1, sizeof(struct inode))));
+        struct inode *inode = grow(NULL, sizeof(*inode));
+        memset(inode, 0, sizeof(*inode));
+        entry_set(&entry->now, inode);
         power->sync_folder = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
     }
     power->inode = entry->now;
