@@ -77,7 +77,8 @@ const char *text_bytes(text_t out, uint64_t bytes);
 const char *text_duration(text_t out, double seconds);
 const char *text_time(text_t out, uint64_t seconds_since_1970);
 
-/* A share (0..1) in percent with that many decimals; little is not nothing: "<0.1 %". */
+/* A share (0..1) in percent with that many decimals, or as many more as two digits of it take:
+ * "12.3 %", "0.0042 %", "<0.000001 %". */
 const char *text_share(text_t out, double share, int decimals);
 /* A real number in six digits; "-" for what is none. */
 const char *text_number(text_t out, const json_t *value);

@@ -32,6 +32,8 @@ const char *field_text(const json_t *object, const char *key)
 
 /* ---- numbers ---- */
 
+#define SHARE_DECIMALS 6
+
 const char *text_count(text_t out, uint64_t n)
 {
     char digits[24];
@@ -104,12 +106,20 @@ const char *text_time(text_t out, uint64_t seconds_since_1970)
 
 const char *text_share(text_t out, double share, int decimals)
 {
-    double least = decimals == 1 ? 0.001 : 0.0001;
+    double percent = share * 100, unit = 1; /* what the last decimal counts */
+    bool little;
 
-    if (share > 0 && share < least)
-        snprintf(out, sizeof(text_t), "<%.*f %%", decimals, least * 100);
+    for (int i = 0; i < decimals; i++)
+        unit /= 10;
+    little = percent > 0 && percent < unit;
+    while (little && percent < unit * 10 && decimals < SHARE_DECIMALS) {
+        unit /= 10;
+        decimals++;
+    }
+    if (percent > 0 && percent < unit / 2)
+        snprintf(out, sizeof(text_t), "<%.*f %%", decimals, unit);
     else
-        snprintf(out, sizeof(text_t), "%.*f %%", decimals, share * 100);
+        snprintf(out, sizeof(text_t), "%.*f %%", decimals, percent);
     return out;
 }
 

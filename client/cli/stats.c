@@ -45,10 +45,20 @@ static const char *name_of(const json_t *stats, size_t class)
     return name ? name : "";
 }
 
-static void print_bars(const json_t *stats, const struct shown *shown, int name_width,
-                       int count_width, double longest)
+/* Columns of the terminal for each part of a line; the longest bar's share. */
+struct layout {
+    int name, count, share;
+    double longest;
+};
+
+static int max(int a, int b)
 {
-    int room = terminal_width() - name_width - count_width - 15;
+    return a > b ? a : b;
+}
+
+static void print_bars(const json_t *stats, const struct shown *shown, const struct layout *layout)
+{
+    int room = terminal_width() - layout->name - layout->count - layout->share - 8;
 
     for (size_t i = 0; i < shown->n; i++) {
         double share = json_number_value(item(stats, "share", shown->class[i]));
@@ -58,11 +68,12 @@ static void print_bars(const json_t *stats, const struct shown *shown, int name_
         if (i == shown->gap)
             printf("  %s classes between; --all shows them\n", shown_between(shown, text));
         fputs("  ", stdout);
-        print_padded(stdout, name_of(stats, shown->class[i]), name_width);
-        printf("  %*s  %7s", count_width, text_count(text, count), text_share(percent, share, 1));
-        if (longest > 0 && room > 0 && share > 0) {
+        print_padded(stdout, name_of(stats, shown->class[i]), layout->name);
+        printf("  %*s  %*s", layout->count, text_count(text, count), layout->share,
+               text_share(percent, share, 1));
+        if (room > 0 && share > 0) {
             fputs("  ", stdout);
-            print_bar(share / longest, room);
+            print_bar(share / layout->longest, room);
         }
         fputc('\n', stdout);
     }
@@ -70,8 +81,8 @@ static void print_bars(const json_t *stats, const struct shown *shown, int name_
 
 static void print_distribution(const json_t *stats, bool all)
 {
-    int name_width = 4, count_width = 1, third = terminal_width() / 3;
-    double longest = 0;
+    struct layout layout = {.name = 4, .count = 1, .share = 7};
+    int third = terminal_width() / 3;
     struct shown shown;
     text_t text;
 
@@ -79,13 +90,14 @@ static void print_distribution(const json_t *stats, bool all)
         for (size_t i = 0; i < shown.n; i++) {
             size_t c = shown.class[i];
             uint64_t count = (uint64_t)json_integer_value(item(stats, "count", c));
-            int width = text_width(name_of(stats, c)), digits = text_width(text_count(text, count));
             double share = json_number_value(item(stats, "share", c));
-            name_width = width > name_width ? width : name_width;
-            count_width = digits > count_width ? digits : count_width;
-            longest = share > longest ? share : longest;
+            layout.name = max(layout.name, text_width(name_of(stats, c)));
+            layout.count = max(layout.count, text_width(text_count(text, count)));
+            layout.share = max(layout.share, text_width(text_share(text, share, 1)));
+            layout.longest = share > layout.longest ? share : layout.longest;
         }
-        print_bars(stats, &shown, name_width > third ? third : name_width, count_width, longest);
+        layout.name = layout.name > third ? third : layout.name;
+        print_bars(stats, &shown, &layout);
     }
     shown_fini(&shown);
 }
