@@ -98,7 +98,7 @@
     F(m, str, job, REQUIRED) F(m, u32, rank, OPTIONAL) F(m, u32, world_size, OPTIONAL)             \
     F(m, u32, window, OPTIONAL) F(m, str, encoding, OPTIONAL) F(m, obj, columns, OPTIONAL)
 #define EVD_FIELDS_stream_credit(F, m) F(m, u32, stream, REQUIRED) F(m, u32, window, REQUIRED)
-/* `through`: also every step before it that this stream was given. */
+/* `through`: also every step that this stream was given before it, in the order of delivery. */
 #define EVD_FIELDS_stream_ack(F, m)                                                                \
     F(m, u32, stream, REQUIRED) F(m, u64, epoch, REQUIRED) F(m, u64, step, REQUIRED)               \
     F(m, u32, generation, OPTIONAL) F(m, boolean, through, OPTIONAL)

@@ -40,6 +40,7 @@ struct build {
         record; /* what will be recorded; author and strategy are there from the start */
     struct store_op op;
     struct moment moment; /* job.update */
+    bool built;           /* job.update: the plan is the loop thread's to look at */
     /* job.preview: called on the pool thread when there is a plan. */
     void (*study)(struct build *build);
     struct preview *preview;

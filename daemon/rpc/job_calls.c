@@ -220,10 +220,16 @@ static void update_built(struct rpc_work *work)
     };
     struct evd_error err;
 
+    if (entry->status != JOB_STATUS_LIVE) {
+        error_set(&err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped", entry->name);
+        update_fail(build, &err);
+        return;
+    }
     if (build_check(build, &err) != EVD_OK) {
         update_fail(build, &err);
         return;
     }
+    build->built = true;
     /* The build may end within this call. */
     plan_ref(event.plan);
     if (entry_drive(entry, &event, &err) != EVD_OK) {

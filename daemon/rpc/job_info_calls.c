@@ -93,12 +93,15 @@ static struct job_entry *find_droppable(struct call *call, const struct params_j
         entry = entry_find_live(call->rpc, p->job, &call->err);
     if (!entry)
         return NULL;
+    if (p->force)
+        return entry;
     if (entry->update) {
         error_set(&call->err, EVD_E_CONFLICT, entry->name,
-                  "job \"%s\" is being changed: try again when that is done", entry->name);
+                  "job \"%s\" is being changed: try again when that is done, or use \"force\"",
+                  entry->name);
         return NULL;
     }
-    if (entry->streams && !(p->has_force && p->force)) {
+    if (entry->streams) {
         error_set(&call->err, EVD_E_CONFLICT, entry->name,
                   "workers are attached to job \"%s\": stop them first, or use \"force\"",
                   entry->name);

@@ -252,7 +252,7 @@ int rpc_stream_columns(const struct job_entry *entry, uint32_t columns, const st
 static int columns_check(const struct job_entry *entry, const struct batch_format *format,
                          struct evd_error *err)
 {
-    if (entry->update && entry->update->plan &&
+    if (entry->update && entry->update->built &&
         rpc_stream_columns(entry, format->columns, entry->update->plan, err) != EVD_OK)
         return err->code;
     for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
@@ -269,9 +269,6 @@ static int columns_check(const struct job_entry *entry, const struct batch_forma
 static int format_decode(const struct params_stream_open *p, const struct job_entry *entry,
                          struct batch_format *format, struct evd_error *err)
 {
-    uint32_t world = p->has_world_size ? p->world_size : entry->config.world_size;
-    uint32_t n = entry->config.batch_size / (world ? world : 1);
-
     *format = (struct batch_format){
         .packed = p->has_encoding && str_is(p->encoding, "packed"),
         .wide_index = entry->dataset->index.samples > UINT64_C(1) << 32,
@@ -280,15 +277,9 @@ static int format_decode(const struct params_stream_open *p, const struct job_en
     if (p->has_encoding && !format->packed && !str_is(p->encoding, "array"))
         return error_set(err, EVD_E_BAD_VALUE, "encoding",
                          "stream.open: \"encoding\" must be \"array\" or \"packed\"");
-    if (columns_decode(p->columns, format, err) != EVD_OK ||
-        columns_check(entry, format, err) != EVD_OK)
+    if (columns_decode(p->columns, format, err) != EVD_OK)
         return err->code;
-    if (batch_size_bound(format, n) > EVD_MAX_REPLY_FRAME)
-        return error_set(err, EVD_E_LIMIT, "batch_size",
-                         "stream.open: batches of %u samples with these columns are longer than "
-                         "%u bytes: ask for \"packed\" encoding or fewer columns",
-                         n, EVD_MAX_REPLY_FRAME);
-    return EVD_OK;
+    return columns_check(entry, format, err);
 }
 
 /* The job core checks ranks against one another; here: what it is not told. */

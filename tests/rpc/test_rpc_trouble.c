@@ -1,0 +1,278 @@
+/* What can go wrong behind the protocol server: the store is full or busy, what it holds is another
+ * plan's, and changes meet one another. */
+#include "harness.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/batch.h"
+#include "sqlite_fault.h"
+
+static bool busy; /* the store takes nothing */
+
+int __real_store_submit(struct store *store, struct store_op *op, struct evd_error *err);
+int __wrap_store_submit(struct store *store, struct store_op *op, struct evd_error *err);
+
+int __wrap_store_submit(struct store *store, struct store_op *op, struct evd_error *err)
+{
+    if (busy)
+        return error_set(err, EVD_E_BUSY, "store", "too much is queued: try again later");
+    return __real_store_submit(store, op, err);
+}
+
+static int setup(void **state)
+{
+    static struct harness h;
+
+    harness_start(&h);
+    *state = &h;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_stop(*state);
+    return 0;
+}
+
+/* A hundred samples of two classes, and a job with ten steps. */
+static void load(struct peer *peer)
+{
+    json_t *labels = json_array();
+    char *chunk;
+
+    for (int i = 0; i < 100; i++)
+        json_array_append_new(labels, json_integer(i % 5 == 0));
+    chunk = json_dumps(labels, 0);
+    peer_do(peer, "dataset.create", "[{'name': 'd', 'classes': ['a', 'b']}]");
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': %s}]", chunk);
+    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
+    free(chunk);
+    json_decref(labels);
+}
+
+static size_t count(struct peer *peer, const char *method, const char *key)
+{
+    json_t *list = peer_call(peer, method, "[]");
+    size_t n = json_array_size(json_object_get(list, key));
+
+    json_decref(list);
+    return n;
+}
+
+#define UNIFORM "'strategy': {'kind': 'uniform'}"
+
+/* Everything that writes is refused with `code`, and nothing is half done. */
+static void refused_writes(struct peer *peer, int code)
+{
+    peer_refused(peer, code, "job.create",
+                 "[{'name': 'k', 'dataset': 'd', 'batch_size': 10, " UNIFORM "}]");
+    peer_refused(peer, code, "job.update", "[{'job': 'j', " UNIFORM "}]");
+    peer_refused(peer, code, "job.drop", "[{'job': 'j', 'force': true}]");
+    peer_refused(peer, code, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
+    peer_refused(peer, code, "dataset.create", "[{'name': 'e'}]");
+    assert_int_equal(count(peer, "job.list", "jobs"), 1);
+    assert_int_equal(count(peer, "dataset.list", "datasets"), 1);
+}
+
+static void check_after(struct harness *h, struct peer *peer)
+{
+    json_t *info;
+
+    harness_tick(h); /* drafts that could not be forgotten are, and progress is stored */
+    peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 1}]");
+    info = peer_call(peer, "job.update", "[{'job': 'j', " UNIFORM "}]");
+    assert_int_equal(integer(info, "revision"), 1);
+    json_decref(info);
+    peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 10}]");
+    harness_restart(h);
+    peer = peer_new(h);
+    assert_int_equal(count(peer, "job.list", "jobs"), 2);
+    assert_int_equal(count(peer, "dataset.list", "datasets"), 1);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_int_equal(json_array_size(json_object_get(info, "revisions")), 2);
+    assert_int_equal(integer(json_object_get(info, "acked"), "step"), 2);
+    json_decref(info);
+}
+
+static void test_full_disk(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *draft, *info;
+
+    load(peer);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
+    draft = peer_call(peer, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
+    fault_set(FAULT_WRITE, 1, fault_full, true);
+    refused_writes(peer, EVD_E_STORE);
+    peer_refused(peer, EVD_E_STORE, "dataset.append", "[{'draft': %d, 'labels': [0, 0]}]",
+                 (int)integer(draft, "draft"));
+    peer_refused(peer, EVD_E_NOT_FOUND, "dataset.append", "[{'draft': %d, 'labels': [0]}]",
+                 (int)integer(draft, "draft"));
+
+    /* Batches go on, and the acknowledgement counts though it is not yet certain. */
+    peer_refused(peer, EVD_E_STORE, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    peer_forget(peer);
+    info = peer_call(peer, "server.info", "[]");
+    assert_true(json_is_true(json_object_get(json_object_get(info, "store"), "failing")));
+    json_decref(info);
+    assert_true(fault_clear() > 0);
+    json_decref(draft);
+    check_after(*state, peer);
+}
+
+static void test_busy(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *draft;
+
+    load(peer);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
+    draft = peer_call(peer, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
+    busy = true;
+    refused_writes(peer, EVD_E_BUSY);
+    peer_refused(peer, EVD_E_BUSY, "dataset.append", "[{'draft': %d, 'labels': [0, 0]}]",
+                 (int)integer(draft, "draft"));
+    peer_refused(peer, EVD_E_BUSY, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    busy = false;
+    json_decref(draft);
+    check_after(*state, peer);
+}
+
+/* A commit is refused after the class index was built. */
+static void test_busy_commit(void **state)
+{
+    struct peer *peer = peer_new(*state);
+
+    peer_do(peer, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 0]}]");
+    busy = true;
+    peer_refused(peer, EVD_E_BUSY, "dataset.commit", "[{'draft': 1}]");
+    busy = false;
+    harness_tick(*state);
+    assert_int_equal(count(peer, "dataset.list", "datasets"), 0);
+}
+
+static void use_vfs(const char *name)
+{
+    sqlite3_vfs_register(sqlite3_vfs_find(name), 1);
+}
+
+/* With the server down, and the system's own VFS: the other one has no shared memory. */
+static void query(struct harness *h, const char *sql)
+{
+    harness_down(h);
+    use_vfs("unix");
+    sqlite_query(h->path, sql);
+    use_vfs(FAULT_VFS);
+    harness_up(h);
+}
+
+/* A job whose plan would draw something else stays, does not serve, and says why. */
+static void test_other_digest(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *info;
+
+    load(peer);
+    query(h, "UPDATE revision SET digest = 4711 WHERE revision = 0");
+    peer = peer_new(h);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_non_null(strstr(text(info, "failure"), "digest"));
+    assert_string_equal(text(info, "dataset"), "d");
+    json_decref(info);
+    assert_non_null(
+        strstr(peer_refused(peer, EVD_E_STORE, "stream.open", "[{'job': 'j'}]"), "out of service"));
+    peer_refused(peer, EVD_E_STORE, "job.update", "[{'job': 'j', " UNIFORM "}]");
+    peer_refused(peer, EVD_E_STORE, "job.preview", "[{'job': 'j', " UNIFORM "}]");
+    peer_refused(peer, EVD_E_STORE, "job.stats", "[{'job': 'j'}]");
+    peer_do(peer, "job.drop", "[{'job': 'j'}]");
+    peer_do(peer, "dataset.drop", "[{'dataset': 'd'}]");
+}
+
+static void test_at(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *answer;
+
+    load(peer);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 4}]");
+#define AT(epoch, step)                                                                            \
+    "[{'job': 'j', 'strategy': {'kind': 'weighted'}, 'when': 'at', 'epoch': " epoch                \
+    ", 'step': " step "}]"
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.update", AT("0", "3")); /* it is out */
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.update", AT("0", "10"));
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.update", AT("5000000000", "0"));
+    answer = peer_call(peer, "job.update", AT("0", "7"));
+    assert_int_equal(integer(answer, "revision"), 1);
+    assert_int_equal(integer(answer, "step"), 7);
+    json_decref(answer);
+    for (int step = 0; step < 10; step++) {
+        json_t *batch = peer_note(peer, "batch");
+
+        assert_int_equal(integer(batch, "step"), step);
+        assert_int_equal(integer(batch, "revision"), step < 7 ? 0 : 1);
+        json_decref(batch);
+        peer_notify(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': %d}]", step);
+    }
+    /* A later epoch; what has not begun is taken back by an update before it. */
+    peer_do(peer, "job.update", AT("5", "0"));
+    answer = peer_call(peer, "job.update", "[{'job': 'j', " UNIFORM "}]");
+    assert_int_equal(integer(answer, "epoch"), 1);
+    json_decref(answer);
+    answer = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_int_equal(json_array_size(json_object_get(answer, "revisions")), 3);
+    json_decref(answer);
+}
+
+/* A drop with force while a plan is being built: the update hears of it. */
+static void test_drop_during_update(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    uint32_t update;
+
+    load(peer);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+    h->hold_work = true;
+    update = peer_send(peer, "job.update", "[{'job': 'j', " UNIFORM "}]");
+    peer_refused(peer, EVD_E_CONFLICT, "job.update", "[{'job': 'j', " UNIFORM "}]");
+    peer_refused(peer, EVD_E_CONFLICT, "job.drop", "[{'job': 'j'}]");
+    peer_do(peer, "job.drop", "[{'job': 'j', 'force': true}]");
+    assert_false(peer_answered(peer, update));
+    json_decref(peer_note(peer, "closed"));
+    h->hold_work = false;
+    harness_pump(h);
+    peer_error(peer, update, EVD_E_CONFLICT);
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
+}
+
+/* No batch is too long for a message. */
+static void test_largest_batch(void **state)
+{
+    const struct batch_format widest = {.wide_index = true, .columns = (1u << COLUMN_COUNT) - 1};
+
+    (void)state;
+    assert_true(batch_size_bound(&widest, EVD_MAX_BATCH) <= EVD_MAX_REPLY_FRAME);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_full_disk),
+        TEST(test_busy),
+        TEST(test_busy_commit),
+        TEST(test_other_digest),
+        TEST(test_at),
+        TEST(test_drop_during_update),
+        cmocka_unit_test(test_largest_batch),
+    };
+
+    fault_register();
+    use_vfs(FAULT_VFS);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
