@@ -200,11 +200,18 @@ static int dispatch_response(struct evd_client *client)
     return EVD_OK; /* the answer to a call that was given up: nobody wants it */
 }
 
-/* An acknowledgement came too late: the step's lease had run out, the job was moved, or the daemon
- * was restarted meanwhile. Then the step is somebody else's, and nothing is wrong. */
-static bool is_late(uint64_t code)
+/* Is nothing wrong? An acknowledgement can come too late: the step's lease had run out, the job was
+ * moved, or the daemon was restarted meanwhile. And a daemon that stops takes nothing any more; the
+ * next one will. */
+static bool is_harmless(struct evd_client *client, const char *method, uint64_t code)
 {
-    return code == EVD_E_CONFLICT || code == EVD_E_BAD_VALUE || code == EVD_E_NOT_FOUND;
+    if (code == EVD_E_SHUTTING_DOWN)
+        return *method != '\0' && client->reconnect_ms != EVD_NO_RECONNECT;
+    if (strcmp(method, "stream.ack") != 0 ||
+        (code != EVD_E_CONFLICT && code != EVD_E_BAD_VALUE && code != EVD_E_NOT_FOUND))
+        return false;
+    client->late_acks++;
+    return true;
 }
 
 /* `error`: about a notification of ours, or the reason why the daemon is about to close. */
@@ -215,10 +222,8 @@ static void dispatch_notice(struct evd_client *client, const msgpack_object *map
     uint64_t code = map_u64(map, "code", EVD_E_PROTOCOL);
 
     map_text(map, "method", method, sizeof(method));
-    if (strcmp(method, "stream.ack") == 0 && is_late(code)) {
-        client->late_acks++;
+    if (is_harmless(client, method, code))
         return;
-    }
     map_text(map, "message", message, sizeof(message));
     map_text(map, "detail", detail, sizeof(detail));
     error_set(&client->notice, code > 0 && code < 1000 ? (int)code : EVD_E_PROTOCOL, detail, "%s",
