@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import threading
 import time
 
@@ -52,12 +53,24 @@ def test_daemon_away(tmp_path):
 def test_daemon_ends(daemon, client):
     client.create_dataset("d", [0, 1])
     client.create_job("j", "d", 1)
-    with client.open("j") as stream:
+    with evendraw.connect(reconnect=0.2) as impatient, impatient.open("j") as stream:
         assert stream.next() is not None
         daemon.end()
         with pytest.raises(ConnectionError):
             while stream.next(timeout=10):
                 pass
+
+
+def test_daemon_is_restarted(daemon, client):
+    client.create_dataset("d", np.arange(100))
+    client.create_job("j", "d", 10)
+    with client.open("j", window=2) as stream:
+        seen = stream.next().tolist()
+        daemon.end(signal.SIGKILL)
+        daemon.start()
+        seen += [i for batch in stream for i in batch]
+    assert sorted(seen) == list(range(100))
+    assert client.counters["reconnects"] == 1
 
 
 # ---- datasets ----
@@ -253,3 +266,60 @@ def test_fork(client, job):
     assert re.match(rb".*connect.* 1$", os.read(read_end, 1000))
     assert stream.next() is not None
     assert client.jobs()[0]["streams"] == 1
+
+
+# ---- statistics ----
+
+
+def test_class_weights(client):
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.array([0] * 50 + [1] * 30 + [2] * 5)
+    client.create_dataset("d", labels)
+    balanced = client.class_weights("d")
+    assert balanced == pytest.approx(
+        compute_class_weight("balanced", classes=np.arange(3), y=labels), rel=1e-12
+    )
+    assert client.class_weights("d", "inverse") == pytest.approx([1 / 50, 1 / 30, 1 / 5])
+    effective = client.class_weights("d", "effective", beta=0.9)
+    assert effective.sum() == pytest.approx(3) and (np.diff(effective) > 0).all()
+    weight = client.class_weights("d", like="torch")
+    assert weight.dtype == torch.float32
+    loss = torch.nn.CrossEntropyLoss(weight=weight)
+    assert loss(torch.zeros(3, 3), torch.tensor([0, 1, 2])).isfinite()
+    pos_weight = client.class_weights("d", "pos-weight", like="torch")
+    assert pos_weight[2] == 16
+    torch.nn.BCEWithLogitsLoss(pos_weight=pos_weight)(torch.zeros(1, 3), torch.ones(1, 3))
+    client.create_dataset("gap", [0, 0, 2], classes=[0, 1, 2])
+    assert client.class_weights("gap")[1] == 0
+    assert client.class_weights("gap", "log-prior")[1] == -np.inf
+    client.create_job("j", "d", 5, "weighted")
+    assert client.class_weights(job="j") == pytest.approx(np.ones(3))
+    with pytest.raises(evendraw.UsageError, match="one of them"):
+        client.class_weights()
+    with pytest.raises(evendraw.BadValue):
+        client.class_weights("d", "blanced")
+
+
+def test_preview(client):
+    client.create_dataset("d", [0] * 300 + [1] * 100)
+    answer = client.preview("weighted", dataset="d", batch_size=8)
+    assert answer["steps"] == 50 and answer["class"] == ["0", "1"]
+    assert answer["drawn"] == pytest.approx([200, 200])
+    assert answer["per_batch"] == pytest.approx([4, 4])
+    assert client.jobs() == []
+    with pytest.raises(evendraw.StrategyError):
+        client.preview({"kind": "p-by-k", "p": 3, "k": 4}, dataset="d", batch_size=8)
+
+
+def test_sample_weights(client):
+    weights = np.array([0.0, 1.0, 0.0, 2.0])
+    client.create_dataset("d", ["a", "a", "b", "b"], weights={"mine": weights})
+    client.create_job("j", "d", 30, {"kind": "weighted", "column": "mine", "num_samples": 300})
+    with client.open("j") as stream:
+        drawn = np.bincount([i for batch in stream for i in batch], minlength=4)
+    assert drawn[0] == drawn[2] == 0 and drawn[3] > drawn[1] > 50
+    with pytest.raises(evendraw.BadValue):
+        client.create_dataset("d", [0, 1], weights={"mine": [1.0]})
+    with pytest.raises(evendraw.BadValue):
+        client.create_dataset("d", [0, 1], weights={"mine": [1.0, -1.0]})

@@ -239,6 +239,91 @@ def test_two_loaders_share_a_job(daemon):
     assert sorted(seen) == list(range(N))
 
 
+# ---- Sampler, and those it replaces ----
+
+
+def check_length(sampler, expected):
+    assert len(sampler) == expected
+    drawn = list(sampler)
+    assert len(drawn) == expected and all(type(i) is int for i in drawn)
+    return drawn
+
+
+@pytest.mark.parametrize("loading", WORKERS[:2])
+def test_sampler(daemon, loading):
+    dataset = Dataset()
+    sampler = evendraw.torch.Sampler(dataset, job="train", strategy="uniform")
+    loader = torch.utils.data.DataLoader(dataset, 10, sampler=sampler, **loading)
+    for _ in range(2):
+        epoch = indices(loader)
+        assert [len(batch) for batch in epoch] == [10] * 9 + [6] == [10] * (len(loader) - 1) + [6]
+        assert sorted(flat(epoch)) == list(range(N))
+
+
+def test_weighted_random_sampler(daemon):
+    weights = [0.0, 1.0, 3.0] * 40
+    sampler = evendraw.torch.WeightedRandomSampler(weights, 3000, job="with")
+    drawn = check_length(sampler, 3000)
+    by_weight = np.bincount(np.array(drawn) % 3, minlength=3)
+    assert by_weight[0] == 0 and 650 < by_weight[1] < 850  # 750 expected
+    once = evendraw.torch.WeightedRandomSampler(
+        torch.tensor(weights), 60, replacement=False, job="without"
+    )
+    assert len(set(check_length(once, 60))) == 60
+
+
+def test_imbalanced_dataset_sampler(daemon):
+    dataset = Dataset(300)
+    dataset.targets = torch.tensor([0] * 280 + [1] * 20)
+    drawn = check_length(evendraw.torch.ImbalancedDatasetSampler(dataset, job="a"), 300)
+    assert 110 < sum(i >= 280 for i in drawn) < 190
+    sampler = evendraw.torch.ImbalancedDatasetSampler(dataset, None, range(270, 290), job="b")
+    drawn = check_length(sampler, 20)
+    assert set(drawn) <= set(range(270, 290))
+    sampler = evendraw.torch.ImbalancedDatasetSampler(
+        dataset, num_samples=1000, callback_get_label=lambda d: [i % 3 for i in range(len(d))], job="c"
+    )
+    drawn = check_length(sampler, 1000)
+    assert 270 < sum(i % 3 == 0 for i in drawn) < 400
+    drawn = check_length(
+        evendraw.torch.ImbalancedDatasetSampler(dataset, ["x"] * 299 + ["y"], job="d"), 300
+    )
+    assert 100 < drawn.count(299) < 200
+
+
+@pytest.mark.parametrize("n, world", [(96, 2), (97, 2), (100, 3), (101, 4), (8, 3), (5, 2)])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_sampler(daemon, n, world, drop_last):
+    """As long as torch's on every rank, each sample as often over all ranks."""
+    dataset = Dataset(n)
+    torchs = [
+        torch.utils.data.DistributedSampler(dataset, world, rank, drop_last=drop_last)
+        for rank in range(world)
+    ]
+    ours = [
+        evendraw.torch.DistributedSampler(dataset, world, rank, drop_last=drop_last, job="train")
+        for rank in range(world)
+    ]
+    for epoch in range(2):
+        counts = []
+        for samplers in (torchs, ours):
+            drawn = []
+            for sampler in samplers:
+                sampler.set_epoch(epoch)
+                drawn += check_length(sampler, len(torchs[0]))
+            counts.append(sorted(collections.Counter(drawn).values()))
+        assert counts[0] == counts[1]
+    with pytest.raises(ValueError, match="always shuffled"):
+        evendraw.torch.DistributedSampler(dataset, world, 0, shuffle=False, job="train")
+
+
+def test_sampler_of_a_dataset_without_labels(daemon):
+    sampler = evendraw.torch.DistributedSampler(range(50), 1, 0, job="train")
+    assert sorted(check_length(sampler, 50)) == list(range(50))
+    with pytest.raises(ValueError, match="callback_get_label"):
+        evendraw.torch.ImbalancedDatasetSampler(range(50), job="other")
+
+
 # ---- mistakes ----
 
 

@@ -8,6 +8,8 @@ from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint, c_uint
 from ctypes import c_void_p
 
 EPOCH_END = -1
+NO_TIME_LIMIT = -1
+NO_RECONNECT = -2
 MANUAL_ACK = 1
 EARLY_END = 2
 ACK_THROUGH = 1
@@ -18,7 +20,15 @@ COLUMNS = {"label": 1 << 1, "probability": 1 << 2, "repeat": 1 << 3, "augment_se
 
 
 class ClientOptions(Structure):
-    _fields_ = [("client_name", c_char_p), ("time_limit_ms", c_int)]
+    _fields_ = [
+        ("client_name", c_char_p),
+        ("time_limit_ms", c_int),
+        ("reconnect_ms", c_int),
+    ]
+
+
+class Counters(Structure):
+    _fields_ = [("reconnects", c_uint64), ("repeated", c_uint64), ("late_acks", c_uint64)]
 
 
 class StreamOptions(Structure):
@@ -88,6 +98,9 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_stream_get_info": (POINTER(StreamInfo), [c_void_p]),
     "evd_next": (c_int, [c_void_p, c_int, POINTER(POINTER(Batch))]),
     "evd_ack": (c_int, [c_void_p, c_uint64, c_uint64, c_uint]),
+    "evd_release": (c_int, [c_void_p, c_uint64, c_uint64]),
+    "evd_touch": (c_int, [c_void_p]),
+    "evd_get_counters": (None, [c_void_p, POINTER(Counters)]),
     "evd_fd": (c_int, [c_void_p]),
 }
 

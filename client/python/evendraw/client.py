@@ -27,11 +27,16 @@ Strategy = str | Mapping[str, Any]
 Result = dict[str, Any]
 """An answer of the daemon, as proto/PROTOCOL.md lists its keys. New keys may come."""
 
+_NOT_BY_CLASS = ("class", "epochs", "columns")
 _INLINE_NUMBERS = 1000  # longer arrays travel as bytes
 
 
 def connect(
-    address: str | None = None, *, name: str | None = None, time_limit: float = 30.0
+    address: str | None = None,
+    *,
+    name: str | None = None,
+    time_limit: float = 30.0,
+    reconnect: float | None = 60.0,
 ) -> Client:
     """Connects to a daemon.
 
@@ -40,11 +45,13 @@ def connect(
             EVENDRAW_SERVER, or else the daemon's default socket.
         name: who this is, for the daemon's log and as author of changes.
         time_limit: seconds for connecting and for every call (not for waiting for batches).
+        reconnect: seconds to try when the connection is lost; 0: not at all; None: for ever. Until
+            then a daemon that is restarted is a pause and nothing else.
 
     Raises:
         ConnectError: no daemon there.
     """
-    return Client(address, name=name, time_limit=time_limit)
+    return Client(address, name=name, time_limit=time_limit, reconnect=reconnect)
 
 
 class Client:
@@ -54,14 +61,22 @@ class Client:
     """
 
     def __init__(
-        self, address: str | None = None, *, name: str | None = None, time_limit: float = 30.0
+        self,
+        address: str | None = None,
+        *,
+        name: str | None = None,
+        time_limit: float = 30.0,
+        reconnect: float | None = 60.0,
     ) -> None:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._handle: ctypes.c_void_p | None = None
         handle = ctypes.c_void_p()
         name = name or f"python (pid {self._pid})"
-        options = _library.ClientOptions(name.encode(), max(1, int(time_limit * 1000)))
+        again = _library.NO_TIME_LIMIT if reconnect is None else int(reconnect * 1000)
+        options = _library.ClientOptions(
+            name.encode(), max(1, int(time_limit * 1000)), again or _library.NO_RECONNECT
+        )
         code = lib.evd_connect(
             address.encode() if address else None, ctypes.byref(options), ctypes.byref(handle)
         )
@@ -166,6 +181,49 @@ class Client:
         """
         return self._paged("dataset.stats", dataset=name, version=version)
 
+    def class_weights(
+        self,
+        dataset: str | None = None,
+        kind: str = "balanced",
+        *,
+        job: str | None = None,
+        beta: float | None = None,
+        version: int | None = None,
+        like: Literal["numpy", "torch"] = "numpy",
+    ) -> Any:
+        """Class weights for a loss, in class order, shape (classes,).
+
+        Of a dataset, or of what a job's present strategy serves (then a job that draws all classes
+        alike has equal weights, and the loss does not correct a second time)::
+
+            CrossEntropyLoss(weight=client.class_weights("pets", "balanced", like="torch"))
+            BCEWithLogitsLoss(pos_weight=client.class_weights("pets", "pos-weight", like="torch")[1])
+
+        Args:
+            kind: "balanced" (scikit-learn's), "inverse", "sqrt-inverse", "effective" (with beta),
+                "pos-weight" (each class against the rest) or "log-prior" (to be added to logits).
+            like: float64 in "numpy", float32 in "torch".
+
+        Returns:
+            0 for a class without samples; its log prior is -inf.
+        """
+        if (dataset is None) == (job is None):
+            raise UsageError("class_weights wants a dataset or job=, one of them")
+        if job is not None:
+            answer = self._paged("job.stats", job=job, weights=kind, beta=beta)
+        else:
+            answer = self._paged(
+                "dataset.stats", dataset=dataset, version=version, weights=kind, beta=beta
+            )
+        weights = np.array(
+            [-np.inf if w is None else w for w in answer["weight"]], dtype=np.float64
+        )
+        if like == "numpy":
+            return weights
+        import torch
+
+        return torch.from_numpy(weights).float()
+
     def drop_dataset(self, name: str, version: int | None = None) -> None:
         """Removes a version (None: the newest). Raises Conflict while a job uses it."""
         self.call("dataset.drop", dataset=name, version=version)
@@ -229,6 +287,32 @@ class Client:
         """
         return self.call(
             "job.update", job=name, strategy=as_strategy(strategy), when=when, epoch=epoch, step=step
+        )
+
+    def preview(
+        self,
+        strategy: Strategy,
+        *,
+        job: str | None = None,
+        dataset: str | None = None,
+        batch_size: int | None = None,
+        **more: Any,
+    ) -> Result:
+        """What a strategy would do, without creating or changing anything: for a job that exists,
+        or for a dataset and a batch size. What it refuses, `create_job` and `update_job` refuse.
+
+        Returns:
+            steps, samples (of the epoch), memory (bytes), build_ms, columns; and by class, shape
+            (classes,): class (list of names), count (int64), drawn, repeats, coverage, per_batch
+            (float64).
+        """
+        return self._paged(
+            "job.preview",
+            strategy=as_strategy(strategy),
+            job=job,
+            dataset=dataset,
+            batch_size=batch_size,
+            **more,
         )
 
     def jobs(self) -> list[Result]:
@@ -315,6 +399,15 @@ class Client:
         """Not closed, and of this process."""
         return self._handle is not None and self._pid == os.getpid()
 
+    @property
+    def counters(self) -> dict[str, int]:
+        """What happened so far and is no error: reconnects, repeated (batches that came once more),
+        late_acks (of steps that were no longer this client's)."""
+        raw = _library.Counters()
+        with self._use():
+            lib.evd_get_counters(self._handle, ctypes.byref(raw))
+        return {name: getattr(raw, name) for name, _ in raw._fields_}
+
     def close(self) -> None:
         """Ends the connection and its streams."""
         with self._lock:
@@ -365,11 +458,11 @@ class Client:
         while len(answer["class"]) < answer["classes"] and page["class"]:
             page = self.call(method, **fields, first=len(answer["class"]))
             for key, value in page.items():
-                if isinstance(value, list) and len(value) == len(page["class"]):
+                if isinstance(value, list) and key not in ("epochs", "columns"):
                     answer[key] += value
         n = len(answer["class"])
         for key, value in answer.items():
-            if isinstance(value, list) and len(value) == n and key not in ("class", "epochs"):
+            if isinstance(value, list) and len(value) == n and key not in _NOT_BY_CLASS:
                 answer[key] = np.array(value)
         return answer
 

@@ -163,7 +163,7 @@ class Stream:
 
         Raises:
             Timeout: nothing came in time; ask again.
-            Error: the stream has ended (job dropped, daemon stopping, connection lost).
+            Error: the stream has ended (job dropped, connection lost for good).
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -217,16 +217,32 @@ class Stream:
         with self._client._use() as client:
             client._check(lib.evd_ack(self._open_handle(), batch.epoch, batch.step, flags))
 
+    def release(self, batch: Batch) -> None:
+        """Gives a batch back that was not used, so that another worker (or this one) gets it."""
+        with self._client._use() as client:
+            client._check(lib.evd_release(self._open_handle(), batch.epoch, batch.step))
+
+    def touch(self) -> None:
+        """The job's time_to_run begins anew for every batch that is not acknowledged: for workers
+        whose step takes longer than that."""
+        with self._client._use() as client:
+            client._check(lib.evd_touch(self._open_handle()))
+
+    @property
+    def usable(self) -> bool:
+        """Not closed, and of this process."""
+        return self._handle is not None and self._client.usable
+
     def __iter__(self) -> Iterator[Batch]:
         while (batch := self.next()) is not None:
             yield batch
 
     def close(self) -> None:
         """Detaches. The batch returned last is not acknowledged, so that another worker gets it."""
-        handle, self._handle = self._handle, None
-        if handle is not None and self._client.usable:
+        if self.usable:
             with self._client._use():
-                lib.evd_stream_close(handle)
+                lib.evd_stream_close(self._handle)
+        self._handle = None
 
     def __enter__(self) -> Stream:
         return self

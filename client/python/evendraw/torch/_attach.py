@@ -40,7 +40,6 @@ class Attachment:
     labels: Any
     callback: Callable[[Any], Any] | None
     strategy: Strategy | None
-    weights: Any
     batch_size: int | None  # global
     seed: int
     mode: str
@@ -48,6 +47,7 @@ class Attachment:
     rank: int | None  # None: shared
     world_size: int
     time_limit: float
+    weights: Any = None  # of the samples, as column "weight"
 
     _client: Client | None = None
 

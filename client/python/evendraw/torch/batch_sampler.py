@@ -6,21 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-import torch.utils.data
-
 from ..client import Strategy
 from ..errors import BadValue, UsageError
-from ..stream import Batch, Stream
-from ._attach import Attachment, rank_and_world, seek
+from ..stream import Batch
+from ._attach import Attachment, rank_and_world
+from ._job_sampler import JobSampler, State
 
 DEFAULT_WINDOW = 8
 MAX_WINDOW = 256
 
-State = dict[str, Any]
-"""A position: job, dataset, version, generation, epoch, step. Plain values, for a checkpoint."""
 
-
-class BatchSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
+class BatchSampler(JobSampler):
     """Batches of a ranked job, for one rank::
 
         sampler = evendraw.torch.BatchSampler("train", 32, dataset=dataset, strategy="weighted")
@@ -83,14 +79,13 @@ class BatchSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         if indices not in ("list", "numpy", "torch"):
             raise BadValue(f'indices is "list", "numpy" or "torch", not {indices!r}', "indices")
         rank, world_size = rank_and_world(rank, world_size)
-        self._attachment = Attachment(
+        attachment = Attachment(
             job=job,
             address=address,
             dataset=dataset,
             labels=labels,
             callback=callback_get_label,
             strategy=strategy,
-            weights=None,
             batch_size=None if batch_size is None else batch_size * world_size,
             seed=seed,
             mode="ranked",
@@ -99,73 +94,25 @@ class BatchSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
             world_size=world_size,
             time_limit=time_limit,
         )
-        self.columns = tuple(columns)
+        super().__init__(attachment, tuple(columns), window or 0)
         self._pass_columns = pass_columns
         self._indices = indices
-        self._window = window or 0
-        self._manual_ack = False
-        self._stream: Stream | None = None
-        self._iterator: _Iterator | None = None
-        self._position: State | None = None  # after the last batch returned
-        self._target: State | None = None  # where to go before the next batch
+        self._steps: tuple[int, int] | None = None  # of an epoch
         self._ahead: deque[Batch] | None = None  # returned to a counting DataLoader, not yielded
-        info = self._attachment.ensure()
-        self.job = job
-        self.batch_size: int = info["batch_size"] // world_size
-        self._steps: int | None = info["steps"]
-
-    # ---- as PyTorch wants it ----
 
     def __len__(self) -> int:
         """Batches in the present epoch (all of it, also when it is resumed in the middle)."""
-        if self._steps is None:
-            self._steps = self._attachment.client().job(self.job)["steps"]
-        return self._steps
+        epoch = self.state_dict()["epoch"]
+        if self._steps is None or self._steps[0] != epoch:
+            self._steps = (epoch, self._attachment.client().job(self.job)["steps"])
+        return self._steps[1]
 
     def __iter__(self) -> Iterator[Any]:
         self._iterator = _Iterator(self)
         return self._iterator
 
-    def set_epoch(self, epoch: int) -> None:
-        """As of DistributedSampler. Epochs advance by themselves; this moves the job if it is in
-        another epoch than that one, and does nothing in the middle of that one."""
-        state = self.state_dict()
-        if state["epoch"] != epoch:
-            self.load_state_dict({**state, "epoch": epoch, "step": 0})
-
-    # ---- checkpoints ----
-
-    def state_dict(self) -> State:
-        """The position after the last batch returned. Local: nothing is sent."""
-        if self._target is not None:
-            return dict(self._target)
-        if self._position is None:
-            self._position = self._start_position()
-        return dict(self._position)
-
-    def load_state_dict(self, state: State) -> None:
-        """Goes to a position that `state_dict` returned, with the next batch.
-
-        Raises:
-            BadValue: of another job or dataset version.
-        """
-        info = self._attachment.client().job(self.job)
-        for key, here in (("job", self.job), ("dataset", info["dataset"]), ("version", info["version"])):
-            if state.get(key) != here:
-                raise BadValue(
-                    f"this state is of {key} {state.get(key)!r}, and the sampler's is {here!r}: "
-                    "load the checkpoint that belongs to this job",
-                    key,
-                )
-        self._target = dict(state)
-
-    def close(self) -> None:
-        """Detaches from the job."""
-        self._detach()
-        self._attachment.close()
-
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_stream": None, "_iterator": None, "_ahead": None}
+        return {**super().__getstate__(), "_ahead": None}
 
     # ---- for evendraw.torch.DataLoader ----
 
@@ -181,7 +128,6 @@ class BatchSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         window = max(self._window, DEFAULT_WINDOW, read_ahead + 2)
         if self._ahead is None or self._ahead or window > self._window:
             self._detach()
-            self._position = None
         self._window = window
         self._manual_ack = True
         self._ahead = deque()
@@ -191,56 +137,9 @@ class BatchSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         if self._stream is not None:
             self._stream.ack(batch, through=True, confirm=confirm)
 
-    # ---- inside ----
-
-    def _start_position(self) -> State:
-        stream = self._attached()
-        return self._state(stream.info.epoch, stream.info.step)
-
-    def _state(self, epoch: int, step: int, generation: int | None = None) -> State:
-        info = self._attached().info
-        return {
-            "job": self.job,
-            "dataset": info.dataset,
-            "version": info.version,
-            "generation": info.generation if generation is None else generation,
-            "epoch": epoch,
-            "step": step,
-        }
-
-    def _attached(self) -> Stream:
-        if self._stream is None or not self._stream._client.usable:
-            self._stream = self._attachment.open(
-                window=self._window, columns=self.columns, manual_ack=self._manual_ack
-            )
-        return self._stream
-
-    def _detach(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
-
-    def _go_to_target(self) -> None:
-        """Rewinds the job, unless it is there already."""
-        target, self._target = self._target, None
-        if target is None:
-            return
-        self._detach()
-        seek(self._attachment, target)
-        self._position = target
-
     def _next(self) -> Batch | None:
-        self._go_to_target()
-        stream = self._attached()
-        if self._position is None:
-            self._position = self._start_position()
-        batch = stream.next()
-        if batch is None:
-            self._position = self._state(self._position["epoch"] + 1, 0)
-            self._steps = None
-            return None
-        self._position = self._state(batch.epoch, batch.step + 1, batch.generation)
-        if self._ahead is not None:
+        batch = super()._next()
+        if batch is not None and self._ahead is not None:
             self._ahead.append(batch)
         return batch
 

@@ -61,7 +61,6 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
             labels=labels,
             callback=callback_get_label,
             strategy=strategy,
-            weights=None,
             batch_size=batch_size,
             seed=seed,
             mode="shared",
@@ -85,7 +84,7 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
     def __iter__(self) -> Iterator[Any]:
         self._iterations += 1
         stream = self._stream
-        if stream is None or not stream._client.usable:
+        if stream is None or not stream.usable:
             stream = self._attachment.open(
                 window=self._window, columns=self._columns, manual_ack=False
             )

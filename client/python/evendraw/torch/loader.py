@@ -9,7 +9,8 @@ import torch.utils.data
 
 from ..errors import UsageError
 from ..stream import Batch
-from .batch_sampler import BatchSampler, State
+from ._job_sampler import State
+from .batch_sampler import BatchSampler
 
 
 class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
@@ -39,7 +40,8 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
                 "batch_sampler",
             )
         super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
-        self._state: State | None = None
+        # Generation, epoch, step: after the last batch yielded; None: where the sampler is.
+        self._after: tuple[int, int, int] | None = None
         self._last: Batch | None = None  # yielded, not yet acknowledged
 
     @property
@@ -49,12 +51,12 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
 
     def state_dict(self) -> State:
         """The position after the last batch yielded: put it into the model's checkpoint. Local."""
-        return dict(self._state) if self._state else self._ours.state_dict()
+        return self._ours._state(*self._after) if self._after else self._ours.state_dict()
 
     def load_state_dict(self, state: State) -> None:
         """The next iteration begins at a position that `state_dict` returned."""
         self._ours.load_state_dict(state)
-        self._state = dict(state)
+        self._after = None
         self._last = None
 
     @property
@@ -70,12 +72,10 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
         for item in super().__iter__():
             self._acknowledge()
             self._last = ahead.popleft()
-            self._state = sampler._state(
-                self._last.epoch, self._last.step + 1, self._last.generation
-            )
+            self._after = (self._last.generation, self._last.epoch, self._last.step + 1)
             yield item
         self._acknowledge(confirm=True)
-        self._state = None
+        self._after = None
 
     def _acknowledge(self, *, confirm: bool = False) -> None:
         batch, self._last = self._last, None

@@ -1,0 +1,249 @@
+"""`Sampler`: one index at a time, for ``DataLoader(sampler=...)``, with the arguments of the
+samplers it stands in for. MIGRATING.md shows each, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import labels as _labels
+from ..client import Strategy, as_strategy
+from ..errors import BadValue, UsageError
+from ..stream import Batch
+from ._attach import Attachment, rank_and_world
+from ._job_sampler import JobSampler
+
+_CHUNK = 256  # indices of one rank that come in one message, at most
+
+
+class Sampler(JobSampler):
+    """Indices of a job, for one rank::
+
+        sampler = evendraw.torch.Sampler(dataset, job="train")
+        loader = torch.utils.data.DataLoader(dataset, 32, sampler=sampler)
+
+    Attaches to the job of that name, or creates it as `BatchSampler` does (which is to be preferred:
+    it sees batches, so that strategies that are exact in every batch are). Each iteration is the rest
+    of the job's epoch.
+
+    Args:
+        dataset: of which the labels are taken, and whose length must agree.
+        job: its name.
+        strategy: None: "weighted", all classes alike; with `weights`, by them.
+        weights: shape (n,), of each sample, as WeightedRandomSampler's.
+        num_samples: draws in an epoch, over all ranks; None: as many as there are labelled samples.
+        replacement: with `weights`: whether a sample may come twice.
+        labels: shape (n,), instead of the dataset's.
+        indices: only these samples are drawn, as ImbalancedDatasetSampler's.
+        callback_get_label: called with the dataset, returns its labels.
+        num_replicas, rank: None: from torch.distributed if initialised, or else rank 0 of 1.
+        seed: of the job, if it is created.
+        drop_last: with several ranks: drop what cannot be shared out evenly, or else fill it up.
+        address, time_limit: as of BatchSampler.
+    """
+
+    def __init__(
+        self,
+        dataset: Any = None,
+        *,
+        job: str,
+        strategy: Strategy | None = None,
+        weights: Any = None,
+        num_samples: int | None = None,
+        replacement: bool = True,
+        labels: Any = None,
+        indices: Sequence[int] | None = None,
+        callback_get_label: Callable[[Any], Any] | None = None,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        seed: int = 0,
+        drop_last: bool = False,
+        address: str | None = None,
+        time_limit: float = 30.0,
+    ) -> None:
+        rank, world_size = rank_and_world(rank, num_replicas)
+        labels = _find_labels(dataset, labels, weights, callback_get_label)
+        if indices is not None:
+            labels = _only(labels, indices)
+        full = _strategy(strategy, weights, num_samples, replacement)
+        alone = world_size == 1
+        batch_size = None
+        if labels is not None:
+            total = full.get("num_samples", _labelled(labels))
+            batch_size = _CHUNK if alone else world_size * _chunk(total, world_size, drop_last)
+        attachment = Attachment(
+            job=job,
+            address=address,
+            dataset=dataset,
+            labels=labels,
+            callback=None,
+            strategy=full,
+            batch_size=batch_size,
+            seed=seed,
+            mode="shared" if alone else "ranked",
+            last_batch="short" if alone else "drop" if drop_last else "pad",
+            rank=None if alone else rank,
+            world_size=world_size,
+            time_limit=time_limit,
+            weights=weights,
+        )
+        super().__init__(attachment, (), 0)
+        self._length: tuple[int, int] | None = None  # of an epoch
+        self._taken = 0  # of the batch returned last
+
+    def __len__(self) -> int:
+        """Indices in the present epoch, of this rank."""
+        epoch = self.state_dict()["epoch"]
+        if self._length is None or self._length[0] != epoch:
+            client = self._attachment.client()
+            answer = client.preview(client.job(self.job)["strategy"], job=self.job)
+            self._length = (epoch, answer["samples"] // self._attachment.world_size)
+        return self._length[1]
+
+    def __iter__(self) -> Iterator[int]:
+        mine = self._iterator = object()
+        skip = self._target.get("taken", 0) if self._target else 0
+        while self._iterator is mine and (batch := self._next()) is not None:
+            yield from self._one_by_one(batch, skip)
+            skip = 0
+        if self._iterator is not mine:
+            raise UsageError(
+                f"job {self.job!r}: a newer iteration over this sampler has begun, which took this "
+                "one's place. Two DataLoaders need two samplers, on different jobs"
+            )
+
+    def _one_by_one(self, batch: Batch, skip: int) -> Iterator[int]:
+        for i, index in enumerate(batch.tolist()):
+            if i >= skip:
+                self._taken = i + 1
+                yield index
+        self._taken = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position after the last index returned: as `BatchSampler`'s, and how many indices of
+        the step `taken` already."""
+        state = super().state_dict()
+        if self._target is None and self._taken:
+            state["step"] -= 1
+            state["taken"] = self._taken
+        return state
+
+
+class WeightedRandomSampler(Sampler):
+    """As ``torch.utils.data.WeightedRandomSampler``, beside `job` and what `Sampler` takes."""
+
+    def __init__(
+        self, weights: Any, num_samples: int, replacement: bool = True, *, job: str, **more: Any
+    ) -> None:
+        super().__init__(
+            job=job, weights=weights, num_samples=num_samples, replacement=replacement, **more
+        )
+
+
+class DistributedSampler(Sampler):
+    """As ``torch.utils.data.distributed.DistributedSampler``, beside `job` and what `Sampler` takes:
+    every sample once in an epoch, over all ranks."""
+
+    def __init__(
+        self,
+        dataset: Any,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+        *,
+        job: str,
+        **more: Any,
+    ) -> None:
+        if not shuffle:
+            raise BadValue(
+                "a job's draws are always shuffled: for samples in their own order keep "
+                "torch.utils.data.distributed.DistributedSampler",
+                "shuffle",
+            )
+        if more.get("labels") is None and more.get("callback_get_label") is None:
+            try:
+                more["labels"] = _labels.labels_of(dataset)[0]
+            except BadValue:  # uniform draws need none
+                more["labels"] = np.zeros(len(dataset), dtype=np.uint8)
+        super().__init__(
+            dataset,
+            job=job,
+            strategy=more.pop("strategy", "uniform"),
+            num_replicas=num_replicas,
+            rank=rank,
+            seed=seed,
+            drop_last=drop_last,
+            **more,
+        )
+
+
+class ImbalancedDatasetSampler(Sampler):
+    """As torchsampler's, beside `job` and what `Sampler` takes: all classes alike."""
+
+    def __init__(
+        self,
+        dataset: Any,
+        labels: Any = None,
+        indices: Sequence[int] | None = None,
+        num_samples: int | None = None,
+        callback_get_label: Callable[[Any], Any] | None = None,
+        *,
+        job: str,
+        **more: Any,
+    ) -> None:
+        super().__init__(
+            dataset,
+            job=job,
+            labels=labels,
+            indices=indices,
+            num_samples=num_samples,
+            callback_get_label=callback_get_label,
+            **more,
+        )
+
+
+def _find_labels(dataset: Any, labels: Any, weights: Any, callback: Any) -> Any:
+    """Labels, or None if the job must be there already."""
+    if labels is not None:
+        return labels
+    if dataset is not None:
+        return _labels.labels_of(dataset, callback)[0]
+    return None if weights is None else np.zeros(len(weights), dtype=np.uint8)
+
+
+def _only(labels: Any, indices: Sequence[int]) -> Any:
+    """Labels of these samples; all others have none, and are never drawn."""
+    if labels is None:
+        raise UsageError("indices= needs a dataset or labels=", "indices")
+    names, codes = _labels.encode(labels)
+    kept = np.full(len(codes), None, dtype=object)
+    for i in indices:
+        kept[i] = names[codes[i]] if codes[i] != _labels.UNLABELLED else None
+    return kept
+
+
+def _labelled(labels: Any) -> int:
+    return int(np.count_nonzero(_labels.encode(labels)[1] != _labels.UNLABELLED))
+
+
+def _strategy(
+    strategy: Strategy | None, weights: Any, num_samples: int | None, replacement: bool
+) -> dict[str, Any]:
+    if strategy is not None:
+        full = as_strategy(strategy)
+    elif weights is not None:
+        full = {"kind": "weighted", "column": "weight", "replacement": replacement}
+    else:
+        full = {"kind": "weighted", "weight": "inverse"}
+    return full if num_samples is None else {**full, "num_samples": num_samples}
+
+
+def _chunk(total: int, world_size: int, drop_last: bool) -> int:
+    """A rank's indices in a step: the most that divide its part of the epoch, so that the epoch is
+    as long as DistributedSampler's."""
+    part = total // world_size if drop_last else -(-total // world_size)
+    return max(n for n in range(1, _CHUNK + 1) if part % n == 0)
