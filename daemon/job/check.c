@@ -91,8 +91,8 @@ static void check_cursor(const struct job *job, const struct cursor *cursor)
     if (!job_serves(job) || TAILQ_EMPTY(&cursor->hungry))
         return;
     /* Nobody waits for a step that could be handed out. */
-    CHECK(cursor->returned_count == 0);
-    CHECK(!cursor_take(&copy, history, update_limit(job), &taken));
+    CHECK(cursor->returned_count == 0 || job->in_doubt);
+    CHECK(!cursor_take(&copy, history, update_limit(job), job->in_doubt, &taken));
 }
 
 void job_check(const struct job *job)

@@ -77,11 +77,11 @@ static void take_returned(struct cursor *cursor, const struct history *history,
 }
 
 bool cursor_take(struct cursor *cursor, const struct history *history, struct job_position limit,
-                 struct taken_step *taken)
+                 bool in_doubt, struct taken_step *taken)
 {
     struct job_position at = {cursor->epoch, cursor->next};
 
-    if (cursor->returned_count) {
+    if (cursor->returned_count > 0 && !in_doubt) {
         take_returned(cursor, history, taken);
         return true;
     }
@@ -123,6 +123,15 @@ bool cursor_claim(struct cursor *cursor, const struct history *history, struct j
         cursor_return(cursor, cursor->next++);
     cursor->next++;
     return true;
+}
+
+void cursor_doubt(struct cursor *cursor, const struct history *history, struct job_position floor)
+{
+    if (cursor->next == 0)
+        cursor->shape = history_shape(history, cursor->epoch);
+    while (position_before((struct job_position){cursor->epoch, cursor->next}, floor) &&
+           cursor->next < cursor->shape.steps && cursor->next - cursor->low < cursor->span)
+        cursor_return(cursor, cursor->next++);
 }
 
 void cursor_ack(struct cursor *cursor, uint64_t step)

@@ -84,7 +84,7 @@ void stream_pump(struct job *job, struct cursor *cursor)
     if (!job_serves(job))
         return;
     while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
-           cursor_take(cursor, &job->history, limit, &taken))
+           cursor_take(cursor, &job->history, limit, job->in_doubt, &taken))
         hand_out(job, stream, &taken);
     if (cursor_drained(cursor))
         tell_drained(job, cursor);
@@ -141,6 +141,4 @@ void stream_end_epoch(struct job *job, struct cursor *cursor)
         if (!stream->lost)
             job_emit(job, &effect);
     }
-    if (job_serves(job))
-        progress_keep_ahead(job, cursor);
 }

@@ -82,10 +82,12 @@ struct taken_step {
     bool returned;     /* it came back */
 };
 
-/* Takes the step to hand out next: the lowest that came back, else the next new one before `limit`.
- */
+/* Takes the step to hand out next: the lowest that came back (unless those are in doubt), else the
+ * next new one before `limit`. */
 bool cursor_take(struct cursor *cursor, const struct history *history, struct job_position limit,
-                 struct taken_step *taken);
+                 bool in_doubt, struct taken_step *taken);
+/* Everything below floor came back. */
+void cursor_doubt(struct cursor *cursor, const struct history *history, struct job_position floor);
 /* Takes this very step for a worker that says it has it: if it came back, or is not known to be
  * handed out and is before `floor`; what it skips came back then. */
 bool cursor_claim(struct cursor *cursor, const struct history *history, struct job_position at,
@@ -250,6 +252,8 @@ struct job {
     uint64_t now;
     uint64_t deadline; /* no lease and no grace ends before */
     bool draining;
+    bool in_doubt;        /* shared, restored: until doubt_until, workers may say what they hold */
+    uint64_t doubt_until; /* 0: not yet begun */
     struct job_position start; /* of the generation */
     struct job_position
         floor; /* below it, steps may have been handed out that we know nothing of */

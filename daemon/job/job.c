@@ -122,6 +122,10 @@ int job_step(struct job *job, struct job_event *event, struct evd_error *err)
 {
     if (event->now > job->now)
         job->now = event->now;
+    if (job->in_doubt && job->doubt_until == 0) {
+        job->doubt_until = job->now + job->config.grace;
+        job_wake_at(job, job->doubt_until);
+    }
     if (sign_of_life(event->kind))
         stream_awake(job, event->stream);
     switch (event->kind) {

@@ -27,7 +27,9 @@
  *
  * The mark: a position, stored with the progress, that no hand-out reaches; a new one is stored in
  * good time. After a crash everything below the last stored one may have been handed out: it is
- * redelivered (at-least-once) or passed over (at-most-once), and no update begins below it.
+ * redelivered (at-least-once) or passed over (at-most-once), and no update begins below it. In a
+ * shared job it is redelivered only after the grace period, counted from the first event: workers
+ * that are still there open anew and say what they hold (`holding`).
  *
  * Shared mode: each step goes to one worker, whichever has room and waits longest. An epoch ends,
  * for all at once, when all its steps are done.

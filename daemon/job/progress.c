@@ -31,7 +31,6 @@ struct job_position progress_mark_after(const struct job *job, struct job_positi
 void progress_init(struct job *job)
 {
     job->progress.stride = STRIDE_LEAST;
-    job->progress.mark = progress_mark_after(job, job->start);
 }
 
 static void adapt_stride(struct progress *progress, struct job_position reached)
@@ -140,7 +139,9 @@ void progress_keep_ahead(struct job *job, const struct cursor *cursor)
     if (cursor->epoch == mark.epoch && cursor->next < mark.step)
         enough = mark.step - cursor->next > progress->stride / 2 ||
                  (cursor->shape.steps > 0 && cursor->shape.steps <= mark.step);
-    if (!enough && may_write(job))
+    /* Not before somebody waits for it: what is never asked for is never in doubt. */
+    if (!enough && may_write(job) && !TAILQ_EMPTY(&cursor->streams) &&
+        (cursor->next > 0 || !TAILQ_EMPTY(&cursor->hungry)))
         start_write(job);
 }
 

@@ -74,6 +74,7 @@ static void move(struct job *job)
     history_fini(&job->history);
     job->history = job->seek.history;
     job->generation++;
+    job->in_doubt = false;
     job->next_revision = job->history.items[job->history.count - 1].number + 1 > job->next_revision
                              ? job->history.items[job->history.count - 1].number + 1
                              : job->next_revision;

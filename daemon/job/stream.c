@@ -240,7 +240,8 @@ int stream_resume(struct job *job, const struct job_event *event, struct evd_err
 
 void stream_tick(struct job *job)
 {
-    job->deadline = UINT64_MAX;
+    job->in_doubt &= job->now < job->doubt_until;
+    job->deadline = job->in_doubt ? job->doubt_until : UINT64_MAX;
     for (uint32_t i = 0; i < job->cursor_count; i++) {
         struct cursor *cursor = &job->cursors[i];
         struct job_stream *stream = TAILQ_FIRST(&cursor->streams), *next;

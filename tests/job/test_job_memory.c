@@ -135,6 +135,7 @@ static uint32_t scenario(enum job_mode mode)
     struct job *job = new_job(&config, &delivered);
 
     step(job, &open);
+    store(job);
     event.stream = open.stream;
     step(job, &event);
     for (int i = 0; i < 6; i++)
@@ -190,6 +191,7 @@ static void test_hot_path(void **state)
 
     (void)state;
     step(job, &event);
+    store(job);
     event.kind = JOB_ACK;
     countdown = 1;
     for (uint64_t i = 0; i < 100; i++) {

@@ -53,6 +53,9 @@ int main(int argc, char **argv)
         TRACE("ranked"),       TRACE("acknowledge"),   TRACE("confirm"),
         TRACE("update-now"),   TRACE("update-later"),  TRACE("update-ranked"),
         TRACE("update-fails"), TRACE("back-pressure"), TRACE("restore"),
+        TRACE("leases"),       TRACE("resume"),        TRACE("holding"),
+        TRACE("at-most-once"), TRACE("seek"),          TRACE("worlds"),
+        TRACE("failing"),
     };
 
     for (int i = 1; i < argc; i++) {

@@ -25,6 +25,8 @@ struct run {
     struct worker workers[MAX_WORKERS];
     uint64_t steps[MAX_REVISIONS]; /* of an epoch under each revision */
     uint64_t now;
+    bool storing; /* progress is being stored */
+    bool silent;  /* and the trace does not speak of it */
     /* What the store has: with the mark of the write under way, or of the last one. */
     struct job_restored stored;
 };
@@ -108,8 +110,10 @@ static bool print_effect(void *arg, const struct job_effect *e)
             run->stored = (struct job_restored){.generation = e->generation, .start = e->at};
         break;
     case JOB_STORE_PROGRESS:
-        say(run, "store_progress mark %" PRIu64 ":%" PRIu64, job_mark(run->job).epoch,
-            job_mark(run->job).step);
+        run->storing = true;
+        if (!run->silent)
+            say(run, "store_progress mark %" PRIu64 ":%" PRIu64, job_mark(run->job).epoch,
+                job_mark(run->job).step);
         break;
     case JOB_UPDATED:
         say(run, "updated %" PRIu64 " %s revision %" PRIu32 " from %" PRIu64 ":%" PRIu64, e->token,
@@ -119,7 +123,8 @@ static bool print_effect(void *arg, const struct job_effect *e)
         say(run, "acked %" PRIu64 " %s", e->token, error_name(e->code));
         break;
     case JOB_DIRTY:
-        say(run, "dirty");
+        if (!run->silent)
+            say(run, "dirty");
         break;
     }
     return true;
@@ -234,6 +239,11 @@ static void command_job(struct run *run, const struct command *command)
         .time_to_run = (uint32_t)number(command, "time_to_run", 0),
         .grace = (uint32_t)number(command, "grace", 0),
     };
+    run->silent = !has(command, "store");
+    run->storing = false;
+    job_free(run->job);
+    run->job = NULL;
+    memset(run->workers, 0, sizeof(run->workers));
     plan = plan_of(run, command, 0);
     if (job_new(&run->job, &run->config, plan, print_effect, run, &err) == EVD_OK)
         return;
@@ -273,6 +283,7 @@ static void command_restart(struct run *run)
     job_free(old);
     job_check(run->job);
     memset(run->workers, 0, sizeof(run->workers));
+    run->storing = false;
 }
 
 static void command_state(struct run *run)
@@ -428,6 +439,13 @@ static void command_event(struct run *run, const struct command *command, enum j
             plan_unref(event.line[i].plan);
     } else if (worker) {
         worker->stream = event.stream;
+    }
+    while (run->silent && run->storing) {
+        struct job_event stored = {.kind = JOB_PROGRESS_STORED, .now = run->now};
+
+        run->storing = false;
+        job_step(run->job, &stored, &err);
+        job_check(run->job);
     }
     if (event.kind == JOB_RELEASE || asked)
         say(run, "held %" PRIu32, event.held);
