@@ -42,19 +42,20 @@ static const int hard[] = {0, 1, 2, 0, 0, 4, 0, 1, 9};
 static void create(struct peer *peer)
 {
     peer_do(peer, "job.create",
-            "[{'name': 'j', 'dataset': 'd', 'batch_size': 50, 'strategy': "
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 200, 'strategy': "
             "{'kind': 'weighted', 'column': 'hard', 'num_samples': 4000}}]");
 }
 
 /* The first epoch's draws; none of weight 0, the others in proportion. */
 static void draw(struct peer *peer, unsigned counts[9])
 {
-    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 80, 'columns': ['probability']}]");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 20, 'columns': ['probability']}]");
     memset(counts, 0, 9 * sizeof(counts[0]));
-    for (int step = 0; step < 80; step++) {
+    for (int step = 0; step < 20; step++) {
         json_t *batch = peer_note(peer, "batch"), *index = json_object_get(batch, "index");
 
-        for (size_t i = 0; i < 50; i++) {
+        assert_int_equal(json_array_size(index), 200);
+        for (size_t i = 0; i < 200; i++) {
             json_int_t at = json_integer_value(json_array_get(index, i));
 
             assert_true(at < 9);
