@@ -2,8 +2,8 @@
 #include "cli.h"
 
 /* With more classes than MANY only the HEAD largest and HEAD smallest are shown. */
-#define MANY 40
-#define HEAD 12
+#define MANY 40u
+#define HEAD ((size_t)12)
 
 struct counted {
     uint64_t count;

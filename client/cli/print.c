@@ -239,7 +239,7 @@ void print_bar(double share, int width)
 struct table {
     const char *const *titles;
     const bool *right;
-    unsigned columns;
+    unsigned columns, column; /* how many; where the next cell goes */
     size_t cells, capacity;
     char **text;
     int width[TABLE_COLUMNS];
@@ -282,15 +282,17 @@ void table_add(struct table *table, const char *text)
         return;
     }
     width = text_width(text);
-    if (width > table->width[table->cells % table->columns])
-        table->width[table->cells % table->columns] = width;
+    if (width > table->width[table->column])
+        table->width[table->column] = width;
     table->cells++;
+    if (++table->column == table->columns)
+        table->column = 0;
 }
 
 void table_gap(struct table *table, const char *text)
 {
     table_add(table, text);
-    for (unsigned i = 1; table && i < table->columns; i++)
+    while (table && !table->failed && table->column != 0)
         table_add(table, "");
 }
 
@@ -313,8 +315,10 @@ void table_print(struct table *table)
     if (table->cells > 0 && !table->failed) {
         for (unsigned i = 0; i < table->columns; i++)
             print_cell(table, i, table->titles[i]);
-        for (size_t i = 0; i < table->cells; i++)
-            print_cell(table, i % table->columns, table->text[i]);
+        for (size_t row = 0; row + table->columns <= table->cells; row += table->columns) {
+            for (unsigned i = 0; i < table->columns; i++)
+                print_cell(table, i, table->text[row + i]);
+        }
     }
     for (size_t i = 0; i < table->cells; i++)
         free(table->text[i]);

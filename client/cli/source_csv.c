@@ -94,14 +94,14 @@ static bool data_row(struct csv_reader *reader)
     return true;
 }
 
-static void on_cell(void *text, size_t len, void *arg)
+static void on_cell(void *bytes, size_t len, void *arg)
 {
     struct csv_reader *reader = arg;
-    const char *at = text, *end = at + len;
+    const char *text = bytes ? bytes : "", *at = text, *end = text + len;
 
     if (!reader->ok)
         return;
-    for (; at && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+    for (; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
         reader->newlines++;
     if (!reader->has_header)
         reader->ok = header_cell(reader, text, len);

@@ -57,7 +57,8 @@ static bool end_class(struct folders *folders)
 
 static bool take_file(struct folders *folders, const FTSENT *entry)
 {
-    if (entry->fts_level < 2 || !has_extension(entry, folders->extensions))
+    if (folders->class == NULL || entry->fts_level < 2 ||
+        !has_extension(entry, folders->extensions))
         return true;
     if (!folders->sink(folders->arg, folders->class->fts_name, folders->class->fts_namelen))
         return false;

@@ -72,7 +72,8 @@ bool source_read_idx(struct source *source, label_sink *sink, void *arg)
             return false;
         for (unsigned i = 0; i < n; i++) {
             char text[16];
-            int len = snprintf(text, sizeof(text), "%d", (int)value_at(block + i * size, type));
+            int len =
+                snprintf(text, sizeof(text), "%d", (int)value_at(block + (size_t)i * size, type));
             if (!sink(arg, text, (size_t)len))
                 return false;
         }

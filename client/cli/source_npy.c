@@ -163,8 +163,9 @@ static const char *decimal(char text[24], uint64_t bits, const struct npy *npy, 
     return at;
 }
 
-/* Where the values go: exactly one of the two is set. */
+/* Where the values go. */
 struct npy_sink {
+    bool numbers;
     label_sink *label;
     number_sink *number;
     void *arg;
@@ -176,7 +177,7 @@ static bool take_value(const struct npy_sink *sink, uint64_t bits, const struct 
     const char *label;
     size_t len;
 
-    if (sink->number != NULL)
+    if (sink->numbers)
         return sink->number(sink->arg, number_of(bits, npy));
     label = decimal(text, bits, npy, &len);
     return sink->label(sink->arg, label, len);
@@ -194,7 +195,7 @@ static bool read_values(struct source *source, const struct npy *npy, const stru
         if (!source_bytes_exactly(source, block, n * npy->size, left))
             return false;
         for (unsigned i = 0; i < n; i++) {
-            if (!take_value(sink, bits_at(block + i * npy->size, npy), npy))
+            if (!take_value(sink, bits_at(block + (size_t)i * npy->size, npy), npy))
                 return false;
             source->samples++;
         }
@@ -207,7 +208,7 @@ static bool read_values(struct source *source, const struct npy *npy, const stru
 
 bool source_read_npy(struct source *source, label_sink *sink, void *arg)
 {
-    struct npy npy;
+    struct npy npy = {.size = 1};
 
     if (!read_header(source, &npy))
         return false;
@@ -219,11 +220,12 @@ bool source_read_npy(struct source *source, label_sink *sink, void *arg)
 
 bool source_read_npy_numbers(struct source *source, number_sink *sink, void *arg)
 {
-    struct npy npy;
+    struct npy npy = {.size = 1};
 
     if (!read_header(source, &npy))
         return false;
     if (npy.kind == 'f' && npy.size < 4)
         return source_error(source, "holds float16: store array.astype('float64')");
-    return read_values(source, &npy, &(struct npy_sink){.number = sink, .arg = arg});
+    return read_values(source, &npy,
+                       &(struct npy_sink){.numbers = true, .number = sink, .arg = arg});
 }

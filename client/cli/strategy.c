@@ -4,7 +4,7 @@
 
 void strategy_choose(struct argp_state *state, json_t **strategy, const char *text)
 {
-    json_error_t why;
+    json_error_t why = {.column = 0};
     json_t *chosen;
 
     if (text[0] != '{')
