@@ -109,6 +109,18 @@ static void wait_for_store(struct harness *h)
     pthread_mutex_unlock(&h->lock);
 }
 
+void harness_quiet(struct harness *h)
+{
+    struct store_info info;
+
+    harness_pump(h);
+    for (store_info(h->store, &info); info.queued_bytes > 0; store_info(h->store, &info)) {
+        wait_for_store(h);
+        harness_pump(h);
+    }
+    harness_pump(h);
+}
+
 void harness_up(struct harness *h)
 {
     const struct rpc_host host = {
@@ -259,6 +271,7 @@ void peer_notify(struct peer *peer, const char *method, const char *params, ...)
     va_start(ap, params);
     send_json(peer, false, method, params, ap);
     va_end(ap);
+    harness_quiet(peer->harness);
 }
 
 static void take(struct peer *peer, const msgpack_object *root)
@@ -326,6 +339,7 @@ static json_t *wait_answer(struct peer *peer, uint32_t id)
         wait_for_store(peer->harness);
         harness_pump(peer->harness);
     }
+    harness_quiet(peer->harness);
     return answer;
 }
 

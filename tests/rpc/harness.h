@@ -52,6 +52,8 @@ void harness_down(struct harness *h);    /* stop only */
 void harness_up(struct harness *h);
 /* Does all that can be done now; waits for nothing. */
 void harness_pump(struct harness *h);
+/* Until the store has nothing left to write, so that what follows from its commits has come. */
+void harness_quiet(struct harness *h);
 void work_run(struct harness *h);
 void harness_tick(struct harness *h);
 
