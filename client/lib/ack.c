@@ -91,20 +91,31 @@ int ack_hold(struct evd_stream *stream, struct evd_error *err)
     return EVD_OK;
 }
 
-/* What was acknowledged until now is durable, or void. */
-static void drop_sent(struct evd_stream *stream)
+/* The first `n` acknowledgements, but for those of an earlier connection, are durable. */
+static void drop_sent(struct evd_stream *stream, uint32_t n)
+{
+    struct places *sent = &stream->sent;
+    struct place *first = sent->items + stream->sent_carried;
+
+    if (n <= stream->sent_carried)
+        return;
+    memmove(first, sent->items + n, (sent->count - n) * sizeof(*first));
+    sent->count -= n - stream->sent_carried;
+}
+
+static void forget_confirm(struct evd_stream *stream)
 {
     if (stream->confirming > 0)
         request_forget(stream->client, &stream->confirm);
     stream->confirming = 0;
-    stream->sent.count = 0;
 }
 
 void ack_void(struct evd_stream *stream)
 {
     stream->held_count = stream->due_count = stream->carried = 0;
     stream->strays.count = 0;
-    drop_sent(stream);
+    stream->sent.count = stream->sent_carried = 0;
+    forget_confirm(stream);
     stream->top = (struct place){0, 0};
 }
 
@@ -134,7 +145,7 @@ void ack_keep(struct evd_stream *stream, const msgpack_object *granted)
         if (is_granted(granted, stream->strays.items[i]))
             ack_pack_one(stream, "stream.release", stream->strays.items[i]);
     }
-    stream->strays.count = 0;
+    ack_settled(stream);
 }
 
 /* ---- sending ---- */
@@ -197,24 +208,24 @@ static uint32_t due_prefix(const struct evd_stream *stream)
 /* The answer to the last request for confirmation. */
 static void take_confirmed(struct evd_stream *stream)
 {
-    struct places *sent = &stream->sent;
-
     if (stream->confirming == 0 || !stream->confirm.done)
         return;
-    if (stream->confirm.error.code == EVD_OK) {
-        sent->count -= stream->confirming;
-        memmove(sent->items, sent->items + stream->confirming, sent->count * sizeof(*sent->items));
-    }
+    if (stream->confirm.error.code == EVD_OK)
+        drop_sent(stream, stream->confirming);
     stream->confirming = 0;
 }
 
 void ack_detach(struct evd_stream *stream)
 {
     take_confirmed(stream);
-    if (stream->confirming > 0)
-        request_forget(stream->client, &stream->confirm);
-    stream->confirming = 0;
+    forget_confirm(stream);
     stream->carried = stream->held_count;
+    stream->sent_carried = stream->sent.count;
+}
+
+void ack_settled(struct evd_stream *stream)
+{
+    stream->sent_carried = 0;
 }
 
 /* What is due counts as sent. */
@@ -328,8 +339,10 @@ static int confirm(struct evd_stream *stream, uint32_t i)
     }
     if (code == EVD_E_CONFLICT && repeated && strcmp(client->error.detail, "acknowledged") == 0)
         code = EVD_OK;
-    if (code == EVD_OK)
-        drop_sent(stream);
+    if (code == EVD_OK) {
+        forget_confirm(stream);
+        drop_sent(stream, stream->sent.count);
+    }
     return code;
 }
 

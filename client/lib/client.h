@@ -231,7 +231,8 @@ struct evd_stream {
     uint32_t held_count, due_count, carried;
     struct place top;       /* the greatest returned in this generation */
     struct places sent;     /* acknowledged, not known to be durable */
-    struct pending confirm; /* of the first `confirming` of them */
+    uint32_t sent_carried;  /* so many first ones over an earlier connection: they may come again */
+    struct pending confirm; /* of those after them, as far as sent[confirming - 1] */
     uint32_t confirming;
 
     /* reopen.c */
@@ -285,6 +286,8 @@ int ack_hold(struct evd_stream *stream, struct evd_error *err);
 void ack_last(struct evd_stream *stream);
 /* Appends what is due to client->out, as far as it can be sent now. */
 void ack_pack(struct evd_stream *stream);
+/* Everything that was to come again has come. */
+void ack_settled(struct evd_stream *stream);
 /* One message about one step: method is stream.ack or stream.release. */
 void ack_pack_one(struct evd_stream *stream, const char *method, struct place at);
 /* Is so much due that it should not wait any longer? */

@@ -262,7 +262,9 @@ static bool is_repeated(struct evd_stream *stream, const struct batch_head *head
     struct place at = {head->epoch, head->step};
     enum known known = ack_known(stream, at);
 
-    if (known == KNOWN_SENT)
+    if (known == KNOWN_NOT)
+        ack_settled(stream);
+    else if (known == KNOWN_SENT)
         ack_pack_one(stream, "stream.ack", at);
     stream->client->repeated += known != KNOWN_NOT;
     return known != KNOWN_NOT;
