@@ -10,6 +10,16 @@
 
 /* ---- the host ---- */
 
+/* Says whether what follows is the server's; returns what was said before. */
+static bool inside(struct harness *h, bool now)
+{
+    bool before = h->inside && *h->inside;
+
+    if (h->inside)
+        *h->inside = now;
+    return before;
+}
+
 static void wake(void *arg)
 {
     struct harness *h = arg;
@@ -43,13 +53,15 @@ static int host_work(void *arg, struct rpc_work *work)
 static void host_flush(void *arg, void *conn)
 {
     struct peer *peer = conn;
+    bool before;
 
-    (void)arg;
     if (peer->slow)
         return;
+    before = inside(arg, false);
     buf_append(&peer->in, peer->session->out.data, peer->session->out.len);
     buf_consume(&peer->session->out, peer->session->out.len);
     assert_false(peer->in.failed);
+    inside(arg, before);
     rpc_session_ready(peer->session);
 }
 
@@ -70,20 +82,32 @@ void work_run(struct harness *h)
         struct rpc_work *work = h->work[0];
 
         memmove(h->work, h->work + 1, --h->work_count * sizeof(work));
+        inside(h, true);
         work->run(work);
         work->milliseconds = 0.25;
         work->done(work);
+        inside(h, false);
     }
+}
+
+/* One round of what the loop would do. Returns whether there may be more. */
+static bool turn(struct harness *h)
+{
+    size_t collected;
+
+    if (!h->hold_work)
+        work_run(h);
+    inside(h, true);
+    rpc_settle(h->rpc);
+    collected = store_poll(h->store);
+    inside(h, false);
+    return collected > 0 || (!h->hold_work && h->work_count > 0);
 }
 
 void harness_pump(struct harness *h)
 {
-    do {
-        if (!h->hold_work)
-            work_run(h);
-        rpc_settle(h->rpc);
-    } while (store_poll(h->store) > 0 || (!h->hold_work && h->work_count > 0));
-    rpc_settle(h->rpc);
+    while (turn(h))
+        ;
 }
 
 void harness_tick(struct harness *h)
@@ -91,12 +115,14 @@ void harness_tick(struct harness *h)
     if (h->armed) {
         h->armed = false;
         h->now += RPC_TICK_MS;
+        inside(h, true);
         rpc_tick(h->rpc);
+        inside(h, false);
     }
     harness_pump(h);
 }
 
-static void wait_for_store(struct harness *h)
+void harness_wait(struct harness *h)
 {
     struct timespec until;
 
@@ -115,7 +141,7 @@ void harness_quiet(struct harness *h)
 
     harness_pump(h);
     for (store_info(h->store, &info); info.queued_bytes > 0; store_info(h->store, &info)) {
-        wait_for_store(h);
+        harness_wait(h);
         harness_pump(h);
     }
     harness_pump(h);
@@ -215,8 +241,10 @@ void peer_close(struct peer *peer)
 {
     struct peer **at = &peer->harness->peers;
 
+    inside(peer->harness, true);
     rpc_session_close(peer->session);
     rpc_settle(peer->harness->rpc);
+    inside(peer->harness, false);
     while (*at != peer)
         at = &(*at)->next;
     *at = peer->next;
@@ -228,7 +256,9 @@ void peer_close(struct peer *peer)
 
 void peer_bytes(struct peer *peer, const void *bytes, size_t n)
 {
+    inside(peer->harness, true);
     rpc_frame(peer->session, bytes, n);
+    inside(peer->harness, false);
     harness_pump(peer->harness);
 }
 
@@ -331,12 +361,21 @@ bool peer_answered(struct peer *peer, uint32_t id)
     return true;
 }
 
+bool peer_succeeded(struct peer *peer, uint32_t id)
+{
+    json_t *answer = find_answer(peer, id);
+    bool good = json_is_null(json_array_get(answer, 1));
+
+    json_decref(answer);
+    return good;
+}
+
 static json_t *wait_answer(struct peer *peer, uint32_t id)
 {
     json_t *answer;
 
     while (!(answer = find_answer(peer, id))) {
-        wait_for_store(peer->harness);
+        harness_wait(peer->harness);
         harness_pump(peer->harness);
     }
     harness_quiet(peer->harness);
@@ -404,6 +443,7 @@ json_t *peer_note(struct peer *peer, const char *method)
     json_t *note;
     size_t i;
 
+    harness_quiet(peer->harness);
     parse(peer);
     json_array_foreach(peer->notes, i, note)
     {

@@ -43,6 +43,7 @@ struct harness {
     pthread_mutex_t lock;
     pthread_cond_t woken;
     bool wake;
+    bool *inside; /* where to say that the server's code runs; NULL: nobody asks */
 };
 
 void harness_start(struct harness *h);   /* a new database */
@@ -54,6 +55,8 @@ void harness_up(struct harness *h);
 void harness_pump(struct harness *h);
 /* Until the store has nothing left to write, so that what follows from its commits has come. */
 void harness_quiet(struct harness *h);
+/* Waits until the store has something to collect. */
+void harness_wait(struct harness *h);
 void work_run(struct harness *h);
 void harness_tick(struct harness *h);
 
@@ -65,7 +68,8 @@ uint32_t peer_send(struct peer *peer, const char *method, const char *params, ..
 void peer_notify(struct peer *peer, const char *method, const char *params, ...)
     __attribute__((format(printf, 3, 4)));
 void peer_bytes(struct peer *peer, const void *bytes, size_t n);
-/* Waits for the answer; the result must be given back by json_decref. Fails on an error. */
+/* Waits for the answer, and for rest; the result must be given back by json_decref. Fails on an
+ * error. */
 json_t *peer_result(struct peer *peer, uint32_t id);
 json_t *peer_call(struct peer *peer, const char *method, const char *params, ...)
     __attribute__((format(printf, 3, 4)));
@@ -76,6 +80,8 @@ const char *peer_refused(struct peer *peer, int code, const char *method, const 
     __attribute__((format(printf, 4, 5)));
 const char *peer_error(struct peer *peer, uint32_t id, int code);
 bool peer_answered(struct peer *peer, uint32_t id);
+/* Takes an answer that has come; false if it is an error. */
+bool peer_succeeded(struct peer *peer, uint32_t id);
 /* The next notification of that method, out of turn if need be; NULL if there is none now. */
 json_t *peer_note(struct peer *peer, const char *method);
 /* Takes and drops what there is. */

@@ -1,0 +1,140 @@
+/*
+ * A whole conversation in which the n-th allocation of the server fails, for every n: whoever asked
+ * hears of it or is disconnected, everything else goes on, and the same conversation then succeeds.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local bool inside; /* the server's code runs, in the loop's thread */
+static int countdown;             /* until the allocation that fails */
+static bool fired;
+
+static bool fails(void)
+{
+    if (!inside || countdown == 0 || --countdown > 0)
+        return false;
+    return fired = true;
+}
+
+#define WRAP(type, name, declaration, call)                                                        \
+    type __real_##name declaration;                                                                \
+    type __wrap_##name declaration;                                                                \
+    type __wrap_##name declaration                                                                 \
+    {                                                                                              \
+        return fails() ? NULL : __real_##name call;                                                \
+    }
+WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, calloc, (size_t count, size_t size), (count, size))
+WRAP(void *, realloc, (void *old, size_t size), (old, size))
+WRAP(void *, aligned_alloc, (size_t alignment, size_t size), (alignment, size))
+WRAP(char *, strdup, (const char *text), (text))
+
+static int setup(void **state)
+{
+    static struct harness h;
+
+    harness_start(&h);
+    h.inside = &inside;
+    *state = &h;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_stop(*state);
+    return 0;
+}
+
+/* Whether there was a result; an error, or the loss of the connection, is one way to fail. */
+static bool try(struct peer *peer, const char *method, const char *params, int n)
+{
+    uint32_t id;
+
+    if (peer->hung_up)
+        return false;
+    id = peer_send(peer, method, params, n, n);
+    while (!peer_answered(peer, id)) {
+        if (peer->hung_up)
+            return false;
+        harness_wait(peer->harness);
+        harness_pump(peer->harness);
+    }
+    harness_quiet(peer->harness);
+    return peer_succeeded(peer, id);
+}
+
+#define JOB     "[{'job': 'j%d'"
+#define DATASET "[{'dataset': 'd%d'"
+
+static const struct {
+    const char *method, *params;
+} steps[] = {
+    {"hello", "[{'protocol': 1, 'client': 'test'}]"},
+    {"dataset.create", "[{'name': 'd%d', 'classes': ['a', 'b']}]"},
+    {"dataset.append", "[{'draft': 1, 'labels': [0, 0, 1, 0], 'classes': ['c']}]"},
+    {"dataset.append", "[{'draft': 1, 'column': 'w', 'weights': [1, 2, 3, 4]}]"},
+    {"dataset.commit", "[{'draft': 1}]"},
+    {"dataset.stats", DATASET ", 'weights': 'balanced'}]"},
+    {"job.preview", DATASET ", 'batch_size': 2, 'strategy': {'kind': 'weighted'}}]"},
+    {"job.create", "[{'name': 'j%d', 'dataset': 'd%d', 'batch_size': 2, 'strategy': "
+                   "{'kind': 'weighted', 'column': 'w'}}]"},
+    {"stream.open", JOB ", 'window': 1, 'columns': ['label', 'probability']}]"},
+    {"stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]"},
+    {"job.update", JOB ", 'strategy': {'kind': 'oversampled', 'sampling_strategy': {'b': 3}}}]"},
+    {"job.stats", JOB ", 'weights': 'inverse'}]"},
+    {"job.info", JOB "}]"},
+    {"job.list", "[]"},
+    {"server.info", "[]"},
+};
+#define STEPS (sizeof(steps) / sizeof(steps[0]))
+
+/* Returns how many steps succeeded. */
+static size_t converse(struct peer *peer, int n)
+{
+    size_t good = 0;
+
+    for (size_t i = 0; i < STEPS; i++)
+        good += try(peer, steps[i].method, steps[i].params, n);
+    return good;
+}
+
+static void test_each_allocation(void **state)
+{
+    struct harness *h = *state;
+    int n = 0;
+
+    do {
+        struct peer *peer = peer_connect(h);
+        size_t good;
+
+        n++;
+        fired = false;
+        countdown = n;
+        good = converse(peer, n);
+        peer_close(peer);
+        harness_tick(h);
+        countdown = 0;
+        assert_true(fired || good == STEPS);
+        /* What is left of it goes, where it got that far. */
+        peer = peer_new(h);
+        try(peer, "job.drop", JOB ", 'force': true}]", n);
+        try(peer, "dataset.drop", DATASET "}]", n);
+        assert_int_equal(try(peer, "dataset.info", DATASET "}]", n), false);
+        peer_close(peer);
+    } while (fired);
+    assert_true(n > 50);
+    print_message("%d allocations\n", n - 1);
+    harness_restart(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_each_allocation, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
