@@ -214,6 +214,12 @@ static int acknowledge(struct puller *puller, unsigned flags)
     if (puller->waiting)
         code = evd_ack(puller->stream, puller->epoch, puller->step, flags);
     puller->waiting = false;
+    /* No longer ours, after a pause: somebody will do that step again, and we go on. */
+    if (code == EVD_E_CONFLICT || code == EVD_E_BAD_VALUE) {
+        fprintf(stderr, "evendraw: not acknowledged, so that it may come again: %s\n",
+                evd_error_message(puller->cli->client));
+        code = EVD_OK;
+    }
     return code == EVD_OK ? EXIT_OK : cli_failed(puller->cli, code);
 }
 
