@@ -62,6 +62,37 @@
         }                                                                                          \
     }
 
+/* Quotients are exact without being put right: half of one is added, so that they lie at least
+ * 0.5 / 2^24 from a whole number, and they are below 2^26, so what rounding does to them is less.
+ */
+#define FLOORS(path, attributes, vector, whole, mask)                                              \
+    attributes static void floors_##path(double *sum, const double *below,                         \
+                                         const struct lanes_floors *f, uint32_t n)                 \
+    {                                                                                              \
+        const vector zero = {0}, one = zero + 1.0;                                                 \
+        for (uint32_t k = 0; k < n; k += sizeof(vector) / sizeof *sum) {                           \
+            vector value, total;                                                                   \
+            memcpy(&value, below + k, sizeof value);                                               \
+            memcpy(&total, sum + k, sizeof total);                                                 \
+            value = (f->start - value) * f->length;                                                \
+            vector t = (value + 0.5) * f->per_step;                                                \
+            t = __builtin_convertvector(__builtin_convertvector(t, whole), vector);                \
+            vector rest = value - t * f->steps;                                                    \
+            vector j = (t + f->ahead) * f->turn;                                                   \
+            vector turns = (j + 0.5) * f->per_length;                                              \
+            turns = __builtin_convertvector(__builtin_convertvector(turns, whole), vector);        \
+            j -= turns * f->length;                                                                \
+            rest += j * f->drift;                                                                  \
+            t += (vector)((mask)one & (rest >= zero + f->steps));                                  \
+            t -= (vector)((mask)one & (rest < zero));                                              \
+            total += t;                                                                            \
+            memcpy(sum + k, &total, sizeof total);                                                 \
+        }                                                                                          \
+    }
+
+typedef double f64x2 __attribute__((vector_size(16)));
+typedef int64_t i64x2 __attribute__((vector_size(16)));
+typedef int32_t i32x2 __attribute__((vector_size(8)));
 typedef uint64_t u64x2 __attribute__((vector_size(16)));
 typedef uint32_t u32x2 __attribute__((vector_size(8)));
 #if defined(__x86_64__)
@@ -72,8 +103,15 @@ typedef uint32_t u32x2 __attribute__((vector_size(8)));
 
 NUMBERS(baseline, , u64x2, u32x2, MULTIPLY_BASELINE)
 ROUNDS(baseline, )
+FLOORS(baseline, , f64x2, i32x2, i64x2)
 
 #if defined(__x86_64__)
+typedef double f64x4 __attribute__((vector_size(32)));
+typedef int64_t i64x4 __attribute__((vector_size(32)));
+typedef int32_t i32x4 __attribute__((vector_size(16)));
+typedef double f64x8 __attribute__((vector_size(64)));
+typedef int64_t i64x8 __attribute__((vector_size(64)));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef uint64_t u64x4 __attribute__((vector_size(32)));
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
 typedef uint64_t u64x8 __attribute__((vector_size(64)));
@@ -85,15 +123,17 @@ typedef uint32_t u32x8 __attribute__((vector_size(32)));
 
 NUMBERS(avx2, TARGET_AVX2, u64x4, u32x4, MULTIPLY_AVX2)
 ROUNDS(avx2, TARGET_AVX2)
+FLOORS(avx2, TARGET_AVX2, f64x4, i32x4, i64x4)
 NUMBERS(avx512, TARGET_AVX512, u64x8, u32x8, MULTIPLY_AVX512)
 ROUNDS(avx512, TARGET_AVX512)
+FLOORS(avx512, TARGET_AVX512, f64x8, i32x8, i64x8)
 #endif
 
 static const struct lanes_path paths[] = {
-    {"baseline", numbers_baseline, rounds_baseline},
+    {"baseline", numbers_baseline, rounds_baseline, floors_baseline},
 #if defined(__x86_64__)
-    {"avx2", numbers_avx2, rounds_avx2},
-    {"avx512", numbers_avx512, rounds_avx512},
+    {"avx2", numbers_avx2, rounds_avx2, floors_avx2},
+    {"avx512", numbers_avx512, rounds_avx512, floors_avx512},
 #endif
 };
 
@@ -134,6 +174,11 @@ void lanes_numbers(uint64_t key, enum key_purpose purpose, const uint64_t *a, co
                    uint64_t *first, uint64_t *second, uint32_t n)
 {
     path()->numbers(key, (uint32_t)purpose, a, b, first, second, n);
+}
+
+void lanes_floors(double *sum, const double *below, const struct lanes_floors *floors, uint32_t n)
+{
+    path()->floors(sum, below, floors, n);
 }
 
 static void walk_begin(struct lanes_walk *w, uint32_t at, uint64_t value, unsigned bits)

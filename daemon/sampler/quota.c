@@ -11,15 +11,19 @@
 /* Enough for Euclid's algorithm on numbers of 48 bits. */
 #define QUOTA_LEVELS 76
 
+/* A denominator q of the continued fraction of a/B, a being the stride. The points of q steps in a
+ * row fall so evenly on the residues modulo B that their number in an interval has a closed form.
+ */
 struct quota_level {
-    uint64_t m, a;     /* modulus, and what the next level is taken modulo */
-    uint64_t quotient; /* how often m went into the level's slope */
-    double inverse;    /* of m */
+    uint64_t length; /* q */
+    uint64_t turn;   /* with p/q the fraction, +-1/p modulo q */
+    int64_t drift;   /* a q - p B: how far q steps move a point */
 };
 
 /* One epoch's worth of steps: a whole epoch, or what was left of one. */
 struct quota_grid {
-    struct quota_level level[QUOTA_LEVELS];
+    struct quota_level level[QUOTA_LEVELS]; /* lengths from 1 up */
+    uint32_t levels;
     uint64_t steps;   /* B */
     uint64_t stride;  /* a */
     struct cuts cuts; /* of [0, G * B): the draws of each class */
@@ -79,49 +83,98 @@ static uint64_t grid_stride(uint64_t steps)
     return best;
 }
 
-/* Division by a number that is known in advance: a product instead, put right as in divide(). */
-static inline uint64_t divide_known(uint64_t value, uint64_t by, double inverse, uint64_t *rest)
-{
-    uint64_t quotient = (uint64_t)((double)value * inverse);
-    int64_t left = (int64_t)(value - quotient * by);
-    if (left < 0) {
-        quotient--;
-        left += (int64_t)by;
-    } else if (left >= (int64_t)by) {
-        quotient++;
-        left -= (int64_t)by;
-    }
-    *rest = (uint64_t)left;
-    return quotient;
-}
-
-/* The steps of Euclid's algorithm that every floor sum of the grid goes through. */
+/* Every level follows from the two before it, and 1/p from p q' - p' q = +-1. */
 static void grid_levels(struct quota_grid *grid)
 {
-    uint64_t m = grid->steps, a = grid->steps - grid->stride;
-    for (struct quota_level *level = grid->level; m; level++) {
-        *level =
-            (struct quota_level){.m = m, .a = a % m, .quotient = a / m, .inverse = 1 / (double)m};
-        a = m;
-        m = level->a;
+    uint64_t before = 0, length = 1;
+    int64_t drift_before = -(int64_t)grid->steps, drift = (int64_t)(grid->stride % grid->steps);
+    grid->levels = 0;
+    for (;;) {
+        uint64_t turn = drift > 0 ? before : length - before;
+        grid->level[grid->levels++] =
+            (struct quota_level){.length = length, .turn = turn, .drift = drift};
+        if (drift == 0)
+            return;
+        int64_t quotient = -(drift_before / drift), drift_next = drift_before + quotient * drift;
+        uint64_t next = before + (uint64_t)quotient * length;
+        before = length;
+        length = next;
+        drift_before = drift;
+        drift = drift_next;
     }
 }
 
-/* sum over j < n of floor((a j + b) / B), a = B - stride, modulo 2^64. */
-static uint64_t floor_sum(const struct quota_grid *grid, uint64_t n, uint64_t b)
+/* ---- counting ---- */
+
+/* The ends of the classes that a block meets. */
+struct ends {
+    uint32_t n;
+    uint64_t whole[2 * LANES];                    /* div B */
+    _Alignas(LANES_ALIGN) double rest[2 * LANES]; /* mod B */
+    double floors[2 * LANES];                     /* see count_run */
+};
+
+static void ends_add(struct ends *ends, const struct quota_grid *grid, uint64_t cut)
 {
-    uint64_t sum = 0;
-    for (const struct quota_level *level = grid->level;; level++) {
-        uint64_t m = level->m, pairs = n & 1 ? n * ((n - 1) / 2) : n / 2 * (n - 1);
-        sum += pairs * level->quotient + n * divide_known(b, m, level->inverse, &b);
-        unsigned __int128 top = (unsigned __int128)level->a * n + b;
-        if (top < m)
-            return sum;
-        if (top >> 51) {
-            n = (uint64_t)(top / m);
-            b = (uint64_t)(top % m);
-        } else {
-            n = divide_known((uint64_t)top, m, level->inverse, &b);
+    uint64_t rest;
+    ends->whole[ends->n] = divide(cut, grid->steps, &rest);
+    ends->rest[ends->n] = (double)rest;
+    ends->floors[ends->n++] = 0;
+}
+
+/* What lanes_floors does, for numbers of any size. */
+static void floors_wide(struct ends *ends, const struct quota_grid *grid,
+                        const struct quota_level *level, uint64_t point)
+{
+    for (uint32_t k = 0; k < ends->n; k++) {
+        uint64_t value = grid->steps + point - (uint64_t)ends->rest[k];
+        unsigned __int128 product = (unsigned __int128)value * level->length;
+        uint64_t t = (uint64_t)(product / grid->steps);
+        int64_t rest = (int64_t)(product % grid->steps);
+        uint64_t ahead = level->drift > 0;
+        product = (unsigned __int128)(t + ahead) * level->turn;
+        rest += level->drift * (int64_t)(product % level->length);
+        int carry = (rest >= (int64_t)grid->steps) - (rest < 0);
+        ends->floors[k] += (double)(t + (uint64_t)(int64_t)carry);
+    }
+}
+
+/* Adds to floors, for an end with rest r, the sum over j < q of floor((B + point + a j - r) / B),
+ * less a number that is the same for all ends. Since a/B is nearly p/q, and p j runs through all
+ * residues modulo q, that is floor(q (B + point - r) / B), but for the one j at which the
+ * difference between a/B and p/q may carry. */
+static void count_run(struct ends *ends, const struct quota_grid *grid,
+                      const struct quota_level *level, uint64_t point)
+{
+    if (grid->steps > LANES_MAX_STEPS) {
+        floors_wide(ends, grid, level, point);
+        return;
+    }
+    const struct lanes_floors floors = {
+        .steps = (double)grid->steps,
+        .start = (double)(grid->steps + point),
+        .length = (double)level->length,
+        .ahead = level->drift > 0,
+        .turn = (double)level->turn,
+        .drift = (double)level->drift,
+        .per_step = 1 / (double)grid->steps,
+        .per_length = 1 / (double)level->length,
+    };
+    lanes_floors(ends->floors, ends->rest, &floors, ends->n);
+}
+
+/* The first `steps` steps, of which the very first has that point, as runs of the levels' lengths.
+ */
+static void count_steps(struct ends *ends, const struct quota_grid *grid, uint64_t steps,
+                        uint64_t point)
+{
+    for (uint32_t i = grid->levels; i-- > 0;) {
+        const struct quota_level *level = &grid->level[i];
+        for (; steps >= level->length; steps -= level->length) {
+            count_run(ends, grid, level, point);
+            point += level->drift < 0 ? grid->steps : 0;
+            point += (uint64_t)level->drift;
+            point -= point >= grid->steps ? grid->steps : 0;
         }
     }
 }
@@ -153,12 +206,34 @@ static uint64_t ordinals_before(const struct plan *plan, const struct quota_tabl
     return before + epochs * (cut[c + 1] - cut[c]);
 }
 
+/* The class of each draw, and which of `ends` is its class' end; the one before is its start.
+ * Positions come in order, so classes do: what is the same for a class is found once. */
+static void find_classes(const struct quota_grid *grid, uint64_t point0, struct draw_block *block,
+                         struct ends *ends, uint32_t *end)
+{
+    const uint64_t *cut = grid->cuts.cut;
+    uint64_t low = 1, high = 0;
+    uint32_t c = 0;
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint64_t point = block->draw[k] * grid->steps + point0;
+        if (point < low || point >= high) {
+            c = cuts_find(&grid->cuts, point);
+            if (ends->n == 0 || cut[c] != high)
+                ends_add(ends, grid, cut[c]);
+            low = cut[c];
+            high = cut[c + 1];
+            ends_add(ends, grid, high);
+        }
+        block->class[k] = c;
+        end[k] = ends->n - 1;
+    }
+}
+
 static void quota_resolve(const struct plan *plan, const struct draw_step *at,
                           struct draw_block *block)
 {
     const struct quota_tables *tables = plan->tables;
     const struct quota_grid *grid = at->head ? &tables->head : &tables->whole;
-    const uint64_t *cut = grid->cuts.cut;
     uint64_t steps = grid->steps;
     uint64_t start = key_below(key_derive(at->epoch_key, KEY_GRID, 0, 0), steps);
     uint64_t point0 = (uint64_t)((start + (unsigned __int128)grid->stride * at->step) % steps);
@@ -168,26 +243,18 @@ static void quota_resolve(const struct plan *plan, const struct draw_step *at,
         for (uint32_t k = 0; k < block->n; k++)
             block->draw[k] = block->position[k];
     }
-    /* Positions come in order, so classes do: what is the same for a class is found once. The
-     * points of a class in earlier steps are those below its end less those below its start; the
-     * other terms of their number (SAMPLING.md) are the same for both. */
-    uint64_t low = 1, high = 0, below_high = 0, ordinal0 = 0;
-    uint32_t c = 0;
+    struct ends ends;
+    uint32_t end[LANES];
+    ends.n = 0;
+    find_classes(grid, point0, block, &ends, end);
+    count_steps(&ends, grid, at->step, start);
     for (uint32_t k = 0; k < block->n; k++) {
-        uint64_t point = block->draw[k] * steps + point0;
-        if (point < low || point >= high) {
-            c = cuts_find(&grid->cuts, point);
-            uint64_t below_low = cut[c] == high && high
-                                     ? below_high
-                                     : floor_sum(grid, at->step, cut[c] + steps - 1 - start);
-            low = cut[c];
-            high = cut[c + 1];
-            below_high = floor_sum(grid, at->step, high + steps - 1 - start);
-            uint64_t first = low > point0 ? (low - point0 + steps - 1) / steps : 0;
-            ordinal0 = ordinals_before(plan, tables, at, c) + below_high - below_low - first;
-        }
-        block->class[k] = c;
-        block->member[k] = ordinal0 + block->draw[k];
+        uint32_t c = block->class[k], high = end[k], low = high - 1;
+        /* Points of the class in earlier steps, and the class' first position in this one. */
+        uint64_t earlier = at->step * (ends.whole[high] - ends.whole[low]) +
+                           (uint64_t)(int64_t)(ends.floors[low] - ends.floors[high]);
+        uint64_t first = ends.whole[low] + (ends.rest[low] > (double)point0);
+        block->member[k] = ordinals_before(plan, tables, at, c) + earlier + block->draw[k] - first;
     }
     members_permuted(plan, key_derive(plan->seed, KEY_REVISION, 0, plan->revision), block);
 }

@@ -250,6 +250,53 @@ static void heavy_ones_arrive_first(void **state)
     data_fini(&data);
 }
 
+/* stratified: a class goes on in each step where it was left in the step before, wherever in an
+ * epoch that is and however long it is. With one sample a class, `repeat` is its ordinal. */
+static void ordinals_go_on(void **state)
+{
+    (void)state;
+    const uint64_t counts[] = {1, 1, 1, 1, 1};
+    const double shares[] = {10, 5, 2, 1, 0.01};
+    const double epochs[] = {64, 5000, 1e6, 1.2e8, 3e8, 6e8}; /* the last ones beyond 2^24 steps */
+    struct data data;
+    struct strategy s;
+    struct drawn one;
+    uint64_t random = 9;
+    data_init_grouped(&data, counts, 5);
+    drawn_init(&one, 16);
+    strategy_make(&s, "stratified", 5);
+    strategy_map(&s, "proportions", shares);
+    for (int e = 0; e < 6; e++) {
+        strategy_set(&s, "num_samples", epochs[e]);
+        struct plan *plan = plan_make(&data, &s, 16, LAST_DROP, (uint64_t)e, NULL);
+        uint64_t steps = plan_epoch(plan, 0).steps;
+        for (int i = 0; i < 200; i++) {
+            uint64_t step = i == 0 ? 0 : test_random(&random) % (steps - 1);
+            uint32_t next[5] = {0}, least[5], n[5] = {0};
+            bool met[5] = {false};
+            draw_step(plan, 0, step, &one);
+            for (uint32_t k = 0; k < one.n; k++) {
+                uint32_t c = one.label[k];
+                next[c] = one.repeat[k] >= next[c] ? one.repeat[k] + 1 : next[c];
+                met[c] = true;
+            }
+            memset(least, 0xff, sizeof least);
+            draw_step(plan, 0, step + 1, &one);
+            for (uint32_t k = 0; k < one.n; k++) {
+                uint32_t c = one.label[k];
+                least[c] = one.repeat[k] < least[c] ? one.repeat[k] : least[c];
+                n[c]++;
+            }
+            for (uint32_t c = 0; c < 5; c++)
+                assert_true(!met[c] || !n[c] || least[c] == next[c]);
+        }
+        plan_unref(plan);
+    }
+    strategy_fini(&s);
+    drawn_fini(&one);
+    data_fini(&data);
+}
+
 /* progressive: the shares of each epoch are the formula's. */
 static void shares_move(void **state)
 {
@@ -293,6 +340,7 @@ int main(void)
         cmocka_unit_test(repeats_are_even),
         cmocka_unit_test(samples_follow_their_weights),
         cmocka_unit_test(heavy_ones_arrive_first),
+        cmocka_unit_test(ordinals_go_on),
         cmocka_unit_test(shares_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

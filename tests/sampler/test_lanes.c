@@ -75,12 +75,63 @@ static void every_path_gives_the_same_permutation(void **state)
     lanes_use(NULL);
 }
 
+/* As lanes.h says it, in whole numbers. */
+static int64_t floors_expected(const struct lanes_floors *f, double below)
+{
+    int64_t steps = (int64_t)f->steps, length = (int64_t)f->length;
+    int64_t product = length * (int64_t)(f->start - below);
+    int64_t t = product / steps, rest = product % steps;
+    int64_t j = (t + (int64_t)f->ahead) * (int64_t)f->turn % length;
+    rest += (int64_t)f->drift * j;
+    return t + (rest >= steps) - (rest < 0);
+}
+
+static void every_path_gives_the_same_floors(void **state)
+{
+    (void)state;
+    const struct lanes_path *paths;
+    unsigned count = lanes_paths(&paths);
+    double below[LANES], sum[LANES];
+    uint64_t random = 4;
+    for (unsigned p = 0; p < count; p++) {
+        lanes_use(&paths[p]);
+        for (uint32_t round = 0; round < 2000; round++) {
+            uint64_t steps = 1 + test_random(&random) % (LANES_MAX_STEPS >> round % 24);
+            uint64_t length = 1 + test_random(&random) % steps;
+            int64_t drift = (int64_t)(test_random(&random) % (steps / length + 1));
+            const struct lanes_floors floors = {
+                .steps = (double)steps,
+                .start = (double)(steps + test_random(&random) % steps),
+                .length = (double)length,
+                .ahead = round & 1,
+                .turn = (double)(test_random(&random) % length),
+                .drift = (double)(round & 1 ? drift : -drift),
+                .per_step = 1 / (double)steps,
+                .per_length = 1 / (double)length,
+            };
+            for (uint32_t k = 0; k < LANES; k++) {
+                /* Every other one next to a whole quotient, where rounding would tell. */
+                uint64_t whole = test_random(&random) % length * steps / length;
+                below[k] = k & 1 ? (double)(test_random(&random) % steps)
+                                 : floors.start - (double)steps - (double)whole;
+                below[k] = below[k] < 0 ? 0 : below[k];
+                sum[k] = k;
+            }
+            lanes_floors(sum, below, &floors, LANES);
+            for (uint32_t k = 0; k < LANES; k++)
+                assert_int_equal((int64_t)sum[k] - k, floors_expected(&floors, below[k]));
+        }
+    }
+    lanes_use(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_random123s),
         cmocka_unit_test(every_path_gives_the_same_numbers),
         cmocka_unit_test(every_path_gives_the_same_permutation),
+        cmocka_unit_test(every_path_gives_the_same_floors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
