@@ -241,7 +241,7 @@ int64_t link_wake(const struct evd_client *client)
 {
     const struct link *link = &client->link;
     /* The first connection has no time limit but its caller's. */
-    bool timed = link->state == LINK_WAITING || (link->state != LINK_UP && link->met);
+    bool timed = link->state == LINK_WAITING || (link->state < LINK_UP && link->met);
     int64_t wake = timed ? link->wake : -1;
 
     for (const struct evd_stream *stream = client->streams;

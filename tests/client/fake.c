@@ -143,6 +143,28 @@ void fake_send(struct fake *fake)
     buf_truncate(&fake->out, 0);
 }
 
+void fake_again(struct fake *fake)
+{
+    close(fake->fd);
+    buf_truncate(&fake->in, 0);
+    fake->taken = 0;
+    fake->fd = accept(fake->listener, NULL, NULL);
+    CHECK(fake->fd >= 0, "the client did not come again");
+}
+
+const msgpack_object *fake_hello_session(struct fake *fake, bool resumed)
+{
+    const msgpack_object *map = fake_expect(fake, "hello");
+
+    msgpack_pack_map(fake_result(fake), 4);
+    pack_key_u64(&fake->pk, "protocol", EVD_PROTOCOL_VERSION);
+    pack_key_u64(&fake->pk, "session", 5);
+    pack_key_u64(&fake->pk, "resume_key", 77);
+    pack_key_bool(&fake->pk, "resumed", resumed);
+    fake_send(fake);
+    return map;
+}
+
 void fake_hello(struct fake *fake)
 {
     fake_expect(fake, "hello");
@@ -154,8 +176,16 @@ void fake_hello(struct fake *fake)
 void fake_stream(struct fake *fake, const char *mode, uint32_t window)
 {
     fake_expect(fake, "stream.open");
-    msgpack_pack_map(fake_result(fake), 9);
-    pack_key_u64(&fake->pk, "stream", 1);
+    fake_open(fake, 1, mode, window, 0);
+    fake_send(fake);
+}
+
+msgpack_packer *fake_open(struct fake *fake, uint32_t id, const char *mode, uint32_t window,
+                          uint32_t more)
+{
+    fake->stream = id;
+    msgpack_pack_map(fake_result(fake), 9 + more);
+    pack_key_u64(&fake->pk, "stream", id);
     pack_key_cstr(&fake->pk, "job", "train");
     pack_key_cstr(&fake->pk, "mode", mode);
     pack_key_u64(&fake->pk, "batch_size", 4);
@@ -164,13 +194,13 @@ void fake_stream(struct fake *fake, const char *mode, uint32_t window)
     pack_key_u64(&fake->pk, "generation", 3);
     pack_key_u64(&fake->pk, "revision", 0);
     pack_key_cstr(&fake->pk, "index_type", "u32");
-    fake_send(fake);
+    return &fake->pk;
 }
 
 void fake_batch(struct fake *fake, uint64_t epoch, uint64_t step, uint32_t n, bool label)
 {
     struct batch_head head = {
-        .stream = 1, .job = {"train", 5}, .generation = 3, .epoch = epoch, .step = step};
+        .stream = fake->stream, .job = {"train", 5}, .generation = 3, .epoch = epoch, .step = step};
     struct batch_format format = {.packed = true, .columns = label ? 3 : 1};
     struct batch_columns columns = {.n = n};
     uint64_t index[64];
@@ -189,7 +219,7 @@ void fake_epoch_end(struct fake *fake, uint64_t epoch)
 {
     message_notification(&fake->pk, "epoch_end");
     msgpack_pack_map(&fake->pk, 2);
-    pack_key_u64(&fake->pk, "stream", 1);
+    pack_key_u64(&fake->pk, "stream", fake->stream);
     pack_key_u64(&fake->pk, "epoch", epoch);
 }
 
@@ -197,7 +227,7 @@ void fake_closed(struct fake *fake, int code, const char *message)
 {
     message_notification(&fake->pk, "closed");
     msgpack_pack_map(&fake->pk, 3);
-    pack_key_u64(&fake->pk, "stream", 1);
+    pack_key_u64(&fake->pk, "stream", fake->stream);
     pack_key_u64(&fake->pk, "code", (uint64_t)code);
     pack_key_cstr(&fake->pk, "message", message);
 }

@@ -23,6 +23,7 @@ struct fake {
     struct message msg;
     msgpack_packer pk; /* packs into out */
     void *arg;         /* the script's own */
+    uint32_t stream;   /* the one opened last: batches are for it */
     int reads;         /* calls of recv that brought something */
 };
 
@@ -41,10 +42,18 @@ msgpack_packer *fake_result(struct fake *fake);
 void fake_error(struct fake *fake, int code, const char *message);
 void fake_send(struct fake *fake);
 void fake_bytes(struct fake *fake, const void *bytes, size_t n);
+/* Ends the connection, and waits for the client to come again. */
+void fake_again(struct fake *fake);
 
 void fake_hello(struct fake *fake);
+/* Also gives the session number 5 and the key 77; says whether it was resumed. The client's map. */
+const msgpack_object *fake_hello_session(struct fake *fake, bool resumed);
 /* Answers stream.open: stream 1 of job "train", packed u32. */
 void fake_stream(struct fake *fake, const char *mode, uint32_t window);
+/* Answers a stream.open that was taken: stream `id`, and `more` entries that the caller packs
+ * before fake_send. */
+msgpack_packer *fake_open(struct fake *fake, uint32_t id, const char *mode, uint32_t window,
+                          uint32_t more);
 /* Packs a batch: indices step * 10 + 0, 1, ... and labels 0, 1, ... */
 void fake_batch(struct fake *fake, uint64_t epoch, uint64_t step, uint32_t n, bool label);
 void fake_epoch_end(struct fake *fake, uint64_t epoch);
