@@ -37,8 +37,7 @@ static uint64_t host_now(void *arg)
 
 static uint64_t host_wall(void *arg)
 {
-    (void)arg;
-    return 1700000000;
+    return ((struct harness *)arg)->wall;
 }
 
 static int host_work(void *arg, struct rpc_work *work)
@@ -170,7 +169,7 @@ void harness_up(struct harness *h)
 
 void harness_start(struct harness *h)
 {
-    *h = (struct harness){.now = 1000};
+    *h = (struct harness){.now = 1000, .wall = 1700000000};
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->woken, NULL);
     snprintf(h->folder, sizeof(h->folder), "/tmp/evd-rpc-XXXXXX");

@@ -34,7 +34,7 @@ struct harness {
     char folder[64], path[96];
     struct store *store;
     struct rpc *rpc;
-    uint64_t now;
+    uint64_t now, wall; /* ms, s */
     bool armed;
     bool hold_work; /* work waits until work_run */
     struct rpc_work *work[64];

@@ -1,0 +1,263 @@
+#include "history.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* ---- loading ---- */
+
+static int by_time(const void *a, const void *b)
+{
+    const struct log_record *x = a, *y = b;
+
+    return (x->time > y->time) - (x->time < y->time);
+}
+
+static void load_file(struct history *history, const char *path)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t n;
+
+    assert_true(fd >= 0 && fstat(fd, &info) == 0);
+    n = (size_t)info.st_size / sizeof(struct log_record);
+    history->records =
+        realloc(history->records, (history->count + n + 1) * sizeof(*history->records));
+    assert_non_null(history->records);
+    assert_int_equal(read(fd, history->records + history->count, n * sizeof(*history->records)),
+                     n * sizeof(*history->records));
+    history->count += n;
+    close(fd);
+}
+
+void history_load(struct history *history, const char *folder, const char *job)
+{
+    char prefix[64], path[512];
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+
+    *history = (struct history){0};
+    assert_non_null(dir);
+    snprintf(prefix, sizeof prefix, "log-%s-", job);
+    while ((entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        load_file(history, path);
+    }
+    closedir(dir);
+    assert_true(history->count > 0);
+    qsort(history->records, history->count, sizeof(*history->records), by_time);
+}
+
+void history_free(struct history *history)
+{
+    free(history->records);
+}
+
+uint64_t history_digest(const evd_batch *batch)
+{
+    return XXH3_64bits(batch->index, 8 * (size_t)batch->n);
+}
+
+/* ---- the reference ---- */
+
+uint64_t *history_reference(evd_client *client, const char *job, uint32_t world, uint64_t epochs,
+                            uint64_t steps)
+{
+    uint32_t ranks = world ? world : 1;
+    uint64_t *digests = calloc(epochs * steps * ranks, sizeof(*digests));
+
+    assert_non_null(digests);
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
+        const evd_batch *batch;
+        evd_stream *stream;
+        int code;
+
+        options.job = job;
+        options.window = 64;
+        options.rank = world ? (int)rank : -1;
+        options.world_size = world;
+        if (evd_stream_open(client, &options, &stream) != EVD_OK)
+            fail_msg("the reference %s: %s", job, evd_error_message(client));
+        for (uint64_t left = epochs * (steps + 1); left > 0; left--) {
+            code = evd_next(stream, 30000, &batch);
+            if (code == EVD_EPOCH_END)
+                continue;
+            if (code != EVD_OK)
+                fail_msg("the reference %s: %s", job, evd_error_message(client));
+            assert_true(batch->epoch < epochs && batch->step < steps);
+            digests[(batch->epoch * steps + batch->step) * ranks + rank] = history_digest(batch);
+        }
+        evd_stream_close(stream);
+    }
+    return digests;
+}
+
+/* ---- checking ---- */
+
+/* What is known of one step (of one rank's slice of it). */
+struct tally {
+    uint32_t received, unexcused, unmarked, done;
+    uint64_t digest, first_done;
+    uint32_t last_worker, revision;
+};
+
+struct counts {
+    uint64_t received, repeated, redelivered, ends, confirmed;
+};
+
+static uint32_t ranks_of(const struct history_rules *rules)
+{
+    return rules->world ? rules->world : 1;
+}
+
+static size_t place_of(const struct history_rules *rules, const struct log_record *record)
+{
+    uint32_t rank = rules->world ? (uint32_t)record->rank : 0;
+
+    assert_true(rank < ranks_of(rules) && record->step < rules->steps);
+    return (record->epoch * rules->steps + record->step) * ranks_of(rules) + rank;
+}
+
+#define WHERE       "epoch %" PRIu64 " step %" PRIu64 " rank %d, worker %u"
+#define WHERE_OF(r) (r)->epoch, (r)->step, (r)->rank, (r)->worker
+
+static void check_received(const struct history_rules *rules, struct tally *tally,
+                           const struct log_record *record)
+{
+    if (tally->received > 0 &&
+        (tally->digest != record->digest || tally->revision != record->revision))
+        fail_msg(WHERE ": not what it was when worker %u had it", WHERE_OF(record),
+                 tally->last_worker);
+    if (rules->reference != NULL && rules->reference[place_of(rules, record)] != record->digest)
+        fail_msg(WHERE ": not what the reference has", WHERE_OF(record));
+    tally->received++;
+    tally->unmarked += !record->redelivered;
+    tally->unexcused += !rules->excused[record->worker];
+    if (tally->unmarked > 1)
+        fail_msg(WHERE ": received again, and not marked as redelivered", WHERE_OF(record));
+    if (tally->unexcused > 1)
+        fail_msg(WHERE ": received twice, before by worker %u%s", WHERE_OF(record),
+                 tally->last_worker, record->redelivered ? " (redelivered)" : "");
+    tally->digest = record->digest;
+    tally->revision = record->revision;
+    tally->last_worker = record->worker;
+}
+
+static void tally_all(const struct history *history, const struct history_rules *rules,
+                      struct tally *tallies, struct counts *counts)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        const struct log_record *record = &history->records[i];
+        struct tally *tally;
+
+        assert_true(record->worker < rules->workers);
+        if (record->kind == LOG_FAILED)
+            fail_msg("worker %u: evd_next failed: %s", record->worker,
+                     evd_error_name((int)record->n));
+        counts->ends += record->kind == LOG_END;
+        counts->confirmed += record->kind == LOG_CONFIRMED;
+        if (record->epoch >= rules->epochs)
+            continue; /* begun, and not to be finished */
+        tally = &tallies[place_of(rules, record)];
+        if (record->kind == LOG_RECEIVED) {
+            counts->received++;
+            counts->repeated += tally->received > 0;
+            counts->redelivered += record->redelivered;
+            check_received(rules, tally, record);
+        } else if (record->kind == LOG_DONE && tally->done++ == 0) {
+            tally->first_done = record->time;
+        }
+    }
+}
+
+/* Everything was finished; and, by whoever was told that an epoch is over, before that. */
+static void check_complete(const struct history *history, const struct history_rules *rules,
+                           const struct tally *tallies)
+{
+    size_t per_epoch = rules->steps * ranks_of(rules);
+    uint64_t *finished = calloc(rules->epochs, sizeof(*finished));
+
+    assert_non_null(finished);
+    for (size_t i = 0; i < rules->epochs * per_epoch; i++) {
+        if (tallies[i].done == 0)
+            fail_msg("epoch %zu step %zu (rank %zu) was never finished (received %u times)",
+                     i / per_epoch, i % per_epoch / ranks_of(rules), i % ranks_of(rules),
+                     tallies[i].received);
+        if (tallies[i].first_done > finished[i / per_epoch])
+            finished[i / per_epoch] = tallies[i].first_done;
+    }
+    for (size_t i = 0; i < history->count && rules->world == 0; i++) {
+        const struct log_record *record = &history->records[i];
+        if (record->kind == LOG_END && record->epoch < rules->epochs &&
+            record->time < finished[record->epoch])
+            fail_msg(WHERE ": told the end of an epoch that was not finished", WHERE_OF(record));
+    }
+    free(finished);
+}
+
+/* One rank's life: in order, without a gap; a worker that came instead of a killed one may begin
+ * earlier, since acknowledgements were lost with that. */
+static void check_rank(const struct history *history, const struct history_rules *rules, int rank)
+{
+    uint64_t next = 0, farthest = 0;
+    uint32_t worker = UINT32_MAX;
+    bool end_told = true;
+
+    for (size_t i = 0; i < history->count; i++) {
+        const struct log_record *record = &history->records[i];
+        uint64_t at = record->epoch * rules->steps + record->step;
+
+        if (record->rank != rank || record->epoch >= rules->epochs)
+            continue;
+        if (record->kind == LOG_RECEIVED) {
+            if (worker != record->worker && at <= farthest) {
+                next = at;
+                end_told = true;
+            }
+            if (at != next || (at > 0 && record->step == 0 && !end_told))
+                fail_msg(WHERE ": out of order, step %" PRIu64 " of epoch %" PRIu64 " was expected",
+                         WHERE_OF(record), next % rules->steps, next / rules->steps);
+            worker = record->worker;
+            next = at + 1;
+            farthest = next > farthest ? next : farthest;
+            end_told = false;
+        } else if (record->kind == LOG_END) {
+            if (end_told || record->step != rules->steps - 1)
+                fail_msg(WHERE ": told the end of an epoch in its middle, or twice",
+                         WHERE_OF(record));
+            end_told = true;
+        }
+    }
+}
+
+void history_check(const struct history *history, const struct history_rules *rules)
+{
+    struct tally *tallies =
+        calloc(rules->epochs * rules->steps * ranks_of(rules), sizeof(*tallies));
+    struct counts counts = {0};
+
+    assert_non_null(tallies);
+    tally_all(history, rules, tallies, &counts);
+    check_complete(history, rules, tallies);
+    for (uint32_t rank = 0; rank < rules->world; rank++)
+        check_rank(history, rules, (int)rank);
+    print_message("history: %" PRIu64 " epochs of %" PRIu64 " steps, %" PRIu64 " received, %" PRIu64
+                  " of them again, %" PRIu64 " marked redelivered, %" PRIu64 " confirmed, %" PRIu64
+                  " ends of epochs\n",
+                  rules->epochs, rules->steps, counts.received, counts.repeated, counts.redelivered,
+                  counts.confirmed, counts.ends);
+    free(tallies);
+}
