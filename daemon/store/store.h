@@ -4,17 +4,17 @@
  *
  * Asynchronous: the loop thread submits operations and goes on; one writer thread owns the only
  * database connection, takes what is queued, writes it in one transaction (group commit,
- * synchronous=FULL) and hands every operation back with its result after the commit. `wake` is called
- * from the writer thread when something is to be collected; the loop thread then calls store_poll,
- * which runs the operations' `done` callbacks, in the order of submission (a backup's when it is
- * done).
+ * synchronous=FULL) and hands every operation back with its result after the commit. `wake` is
+ * called from the writer thread when something is to be collected; the loop thread then calls
+ * store_poll, which runs the operations' `done` callbacks, in the order of submission (a backup's
+ * when it is done).
  *
  * Within one group an operation that fails is rolled back alone (savepoint); a failed commit fails
  * every operation of the group, and the store goes on: while writing fails it tries by itself, each
  * second, whether it works again (a full disk has room, a file system is writable again), and calls
- * `wake` when `failing` changes. After a failed fsync (or damage met while writing) it does not try:
- * nobody knows what is on the disk then, and a second fsync can succeed without having written what
- * the first one lost, so every later operation fails until the daemon is restarted.
+ * `wake` when `failing` changes. After a failed fsync (or damage met while writing) it does not
+ * try: nobody knows what is on the disk then, and a second fsync can succeed without having written
+ * what the first one lost, so every later operation fails until the daemon is restarted.
  *
  * Pieces of a draft must follow one another without a gap, or they are refused (EVD_E_CONFLICT). A
  * dropped dataset is gone at the commit; its chunks are deleted in slices between later groups.
@@ -30,18 +30,18 @@
 #define STORE_QUEUE_BYTES (64u << 20) /* queued and not yet written; above it: EVD_E_BUSY */
 
 enum store_kind {
-    STORE_DRAFT_CREATE,   /* a dataset that is not visible yet */
-    STORE_DRAFT_APPEND,   /* class names, labels, weights at its end */
-    STORE_DRAFT_COMMIT,   /* becomes visible, with version, totals and checksum */
-    STORE_DATASET_DROP,   /* a draft or a committed version, with all its chunks */
-    STORE_JOB_CREATE,     /* a job and its revision 0 */
+    STORE_DRAFT_CREATE, /* a dataset that is not visible yet */
+    STORE_DRAFT_APPEND, /* class names, labels, weights at its end */
+    STORE_DRAFT_COMMIT, /* becomes visible, with version, totals and checksum */
+    STORE_DATASET_DROP, /* a draft or a committed version, with all its chunks */
+    STORE_JOB_CREATE,   /* a job and its revision 0 */
     /* and removes the revisions of its generation numbered above `keep_revision`, to which it also
      * lowers the one of the generation's store_seek, if there is one and it is higher */
     STORE_REVISION_ADD,
-    STORE_SEEK_ADD,       /* a new generation, perhaps with a revision; replaces the progress */
+    STORE_SEEK_ADD, /* a new generation, perhaps with a revision; replaces the progress */
     STORE_JOB_DROP,
-    STORE_PROGRESS_PUT,   /* replaces one job's progress (all its ranks) */
-    STORE_BACKUP,         /* copies the database, piece by piece, while other operations go on */
+    STORE_PROGRESS_PUT, /* replaces one job's progress (all its ranks) */
+    STORE_BACKUP,       /* copies the database, piece by piece, while other operations go on */
 };
 
 struct store_dataset {
@@ -84,20 +84,20 @@ struct store_job {
 struct store_revision {
     uint64_t job;
     uint32_t generation, revision;
-    uint32_t keep_revision;   /* REVISION_ADD only: later ones had not begun and are cancelled */
-    uint64_t epoch, step;     /* its first step */
-    uint64_t shape_steps;     /* that epoch's number of steps and the size of the last, */
-    uint32_t shape_last;      /* fixed when the epoch began */
-    const void *strategy;     /* canonical MessagePack map */
+    uint32_t keep_revision; /* REVISION_ADD only: later ones had not begun and are cancelled */
+    uint64_t epoch, step;   /* its first step */
+    uint64_t shape_steps;   /* that epoch's number of steps and the size of the last, */
+    uint32_t shape_last;    /* fixed when the epoch began */
+    const void *strategy;   /* canonical MessagePack map */
     size_t strategy_bytes;
-    uint64_t digest;          /* plan_digest */
+    uint64_t digest; /* plan_digest */
     uint64_t created;
-    const char *author;       /* `client` of the session that asked */
+    const char *author; /* `client` of the session that asked */
 };
 
 /* A job was moved to another position, which opens a generation (the first, 0, has no record). Its
- * history is that of its parent up to revision `keep_revision`, then the revisions recorded with its
- * own number. */
+ * history is that of its parent up to revision `keep_revision`, then the revisions recorded with
+ * its own number. */
 struct store_seek {
     uint64_t job;
     uint32_t generation, parent;
@@ -123,8 +123,8 @@ struct store_world {
 struct store_progress {
     uint32_t rank;
     uint32_t generation;
-    uint64_t epoch, step;  /* the lowest step not acknowledged */
-    const uint8_t *acked;  /* bit i: step + i is acknowledged; bounded */
+    uint64_t epoch, step; /* the lowest step not acknowledged */
+    const uint8_t *acked; /* bit i: step + i is acknowledged; bounded */
     size_t acked_bytes;
 };
 
@@ -137,7 +137,8 @@ struct store_op {
             /* JOB_CREATE, JOB_DROP (id only), PROGRESS_PUT (id, world_size, mark), SEEK_ADD (id,
              * world_size, mark) */
             struct store_job job;
-            struct store_revision revision; /* JOB_CREATE, REVISION_ADD, SEEK_ADD (author NULL: none) */
+            /* JOB_CREATE, REVISION_ADD, SEEK_ADD (author NULL: none) */
+            struct store_revision revision;
             const struct store_progress *progress; /* PROGRESS_PUT, SEEK_ADD */
             size_t progress_count;
             struct store_seek seek; /* SEEK_ADD */
@@ -150,9 +151,9 @@ struct store_op {
             uint64_t bytes;   /* its size, when done */
         } backup;
     };
-    struct evd_error error; /* the result: code EVD_OK, or why it was not written */
+    struct evd_error error;            /* the result: code EVD_OK, or why it was not written */
     void (*done)(struct store_op *op); /* loop thread, after the commit; may free the op */
-    void *owner;            /* for done */
+    void *owner;                       /* for done */
     /* private */
     struct store_op *next;
     size_t bytes;
@@ -166,13 +167,13 @@ struct store;
 int store_open(struct store **out, const char *path, void (*wake)(void *), void *wake_arg,
                struct evd_error *err);
 
-/* What was committed, read back once after opening and before store_start: datasets (class names and
- * label chunks in order, weight columns one after the other, then dataset_end), then each job with its
- * seeks by generation, revisions by generation and number, world sizes by generation and position,
- * and progress.
- * Drafts are deleted, not reported. A callback that returns non-zero stops the load with that code
- * and its error. Pointers are valid during the callback only. The store checks that chunks are whole
- * and without gaps; that they give the dataset's checksum is for the caller to check. */
+/* What was committed, read back once after opening and before store_start: datasets (class names
+ * and label chunks in order, weight columns one after the other, then dataset_end), then each job
+ * with its seeks by generation, revisions by generation and number, world sizes by generation and
+ * position, and progress (a reader without `seek` or `world` is not told of those). Drafts are
+ * deleted, not reported. A callback that returns non-zero stops the load with that code and its
+ * error. Pointers are valid during the callback only. The store checks that chunks are whole and
+ * without gaps; that they give the dataset's checksum is for the caller to check. */
 struct store_reader {
     void *arg;
     int (*dataset_begin)(void *arg, const struct store_dataset *dataset, struct evd_error *err);
