@@ -1,0 +1,60 @@
+"""The examples, in a short form."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.dom.minidom
+
+import numpy as np
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "client" / "python" / "examples"
+BENCH = EXAMPLES.parent / "bench"
+DATA = "/usr/share/datasets/fashion-mnist"
+
+
+def run(*command):
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists(DATA), reason="needs dataset-fashion-mnist")
+def test_longtail(daemon, tmp_path):
+    """Two strategies, one seed."""
+    results, figure = tmp_path / "results.json", tmp_path / "figure.svg"
+    printed = run(
+        EXAMPLES / "longtail.py",
+        *("--strategies", "none", "weighted", "--seeds", "1", "--steps", "150"),
+        *("--json", results, "--figure", figure),
+    )
+    assert "| boot (60) |" in printed and "| balanced accuracy |" in printed
+    (none,), (weighted,) = json.loads(results.read_text()).values()
+    assert none["scores"][-1] + 0.1 < weighted["scores"][-1]
+    assert sum(none["drawn"]) == 150 * 64
+    assert np.std(weighted["drawn"]) < 60 < np.std(none["drawn"])
+
+    from sklearn.metrics import f1_score
+
+    matrix = np.array(weighted["matrix"])
+    true, predicted = (i.ravel().repeat(matrix.ravel()) for i in np.indices((10, 10)))
+    assert weighted["scores"][-2] == pytest.approx(f1_score(true, predicted, average="macro"))
+    drawing = xml.dom.minidom.parse(str(figure))
+    assert len(drawing.getElementsByTagName("rect")) == 1 + 2 * (10 + 100)
+
+
+@pytest.mark.skipif(not os.path.exists(DATA), reason="needs dataset-fashion-mnist")
+def test_live_change(daemon):
+    printed = run(EXAMPLES / "live_change.py", "--steps", "75")
+    shares = [line.split(": ")[1].split() for line in printed.splitlines() if "drawn" in line]
+    assert int(shares[0][0]) > 30
+    assert shares[-1] == ["10"] * 10
+    assert re.search(r"revision 1 from epoch 0 step \d+", printed)
+
+
+def test_bench(daemon):
+    printed = run(BENCH / "loader.py", "--samples", "100000")
+    assert printed.count("\n") == 8 and "cannot" not in printed
