@@ -111,6 +111,15 @@ int client_flush(struct evd_client *client)
     return EVD_OK;
 }
 
+static int too_late(struct evd_client *client)
+{
+    if (client->link.state == LINK_UP || !client->link.met)
+        return error_set(&client->error, EVD_E_TIMEOUT, "", "nothing came within the time limit");
+    return error_set(&client->error, EVD_E_TIMEOUT, "",
+                     "no connection to %s within the time limit: %s", client->address,
+                     client->link.why.message);
+}
+
 static int client_poll(struct evd_client *client, deadline_t deadline)
 {
     struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
@@ -129,7 +138,7 @@ static int client_poll(struct evd_client *client, deadline_t deadline)
         n = poll(&poll_fd, 1, left);
     while (n < 0 && errno == EINTR);
     if (n == 0 && until < 0)
-        return error_set(&client->error, EVD_E_TIMEOUT, "", "nothing came within the time limit");
+        return too_late(client);
     if (n > 0 && (poll_fd.revents & POLLOUT) && client->link.state != LINK_CONNECTING)
         client_flush(client);
     return EVD_OK;
@@ -310,10 +319,6 @@ int client_ready(struct evd_client *client, deadline_t deadline)
         code = client_turn(client, deadline);
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);
-    if (code == EVD_E_TIMEOUT && client->link.met)
-        return error_set(&client->error, EVD_E_TIMEOUT, "",
-                         "no connection to %s within the time limit: %s", client->address,
-                         client->link.why.message);
     return code;
 }
 

@@ -144,7 +144,8 @@ int evd_stream_open(evd_client *client, const evd_stream_options *options, evd_s
         stream_free(stream);
         return code;
     }
-    stream->options.job = stream->job; /* the caller's text may be gone */
+    stream->options.job = stream->job;                    /* the caller's text may be gone, */
+    stream->options.world_size = stream->info.world_size; /* and the daemon may have forgotten */
     *out = stream;
     return EVD_OK;
 }
