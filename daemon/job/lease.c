@@ -102,9 +102,16 @@ void lease_expire(struct job *job, struct job_stream *stream)
 
 /* ---- what a worker says about its leases ---- */
 
+/* A step handed out before: is it acknowledged? */
+static bool is_done(const struct cursor *cursor, struct job_position at)
+{
+    return position_before(at, cursor_low(cursor)) || cursor_acked(cursor, at.step);
+}
+
 static int refuse(const struct job *job, const struct job_event *event, struct evd_error *err)
 {
-    struct job_position next = cursor_next(event->stream->cursor);
+    const struct cursor *cursor = event->stream->cursor;
+    struct job_position next = cursor_next(cursor);
 
     if (event->generation != job->generation)
         return error_set(err, EVD_E_CONFLICT, "generation",
@@ -115,9 +122,13 @@ static int refuse(const struct job *job, const struct job_event *event, struct e
         return error_set(err, EVD_E_BAD_VALUE, "step",
                          "epoch %" PRIu64 " step %" PRIu64 " is not handed out yet",
                          event->at.epoch, event->at.step);
+    if (is_done(cursor, event->at))
+        return error_set(err, EVD_E_CONFLICT, "acknowledged",
+                         "epoch %" PRIu64 " step %" PRIu64 " is acknowledged already",
+                         event->at.epoch, event->at.step);
     return error_set(err, EVD_E_CONFLICT, "step",
                      "this stream does not hold epoch %" PRIu64 " step %" PRIu64
-                     ": it is acknowledged already, its time ran out, or it went to another worker",
+                     ": its time ran out, or it went to another worker",
                      event->at.epoch, event->at.step);
 }
 
