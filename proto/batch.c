@@ -115,13 +115,13 @@ static inline __attribute__((always_inline)) uint64_t bits_used(const void *data
 
 /* The numbers of a column all get the width of the largest: 1, 2, 3, 5 or 9 bytes each, the type
  * byte included. That is plain MessagePack too, and the loops below have no branch. */
-static unsigned array_width(enum column column, const void *data, uint32_t n)
+static unsigned array_width(enum column column, const void *data, uint32_t n, unsigned size)
 {
     uint64_t bits;
 
     if (column_table[column].is_float)
         return 5;
-    bits = column_table[column].size == 8 ? bits_used(data, n, 8) : bits_used(data, n, 4);
+    bits = size == 8 ? bits_used(data, n, 8) : bits_used(data, n, 4);
     if (bits <= 0x7f)
         return 1;
     if (bits <= UINT8_MAX)
@@ -161,7 +161,7 @@ put_sized(uint8_t *to, const void *data, uint32_t n, unsigned size, unsigned wid
 }
 
 static uint8_t *put_array(uint8_t *to, enum column column, const void *data, uint32_t n,
-                          unsigned width)
+                          unsigned size, unsigned width)
 {
     if (n < 16)
         to = put_u8(to, 0x90 | n);
@@ -169,24 +169,28 @@ static uint8_t *put_array(uint8_t *to, enum column column, const void *data, uin
         to = put_be(put_u8(to, 0xdc), n, 2);
     else
         to = put_be(put_u8(to, 0xdd), n, 4);
-    if (column_table[column].size == 8)
+    if (size == 8)
         put_sized(to, data, n, 8, width, false);
     else
         put_sized(to, data, n, 4, width, column_table[column].is_float);
     return to + (size_t)n * width;
 }
 
-static uint8_t *put_packed(uint8_t *to, enum column column, const void *data, uint32_t n,
-                           unsigned width)
+static uint8_t *put_packed(uint8_t *to, const void *data, uint32_t n, unsigned size, unsigned width)
 {
     to = put_be(put_u8(to, 0xc6), (uint64_t)n * width, 4);
-    /* Each loop is a copy on a little-endian host, or a narrowing one. */
-    if (width == 8) {
+    /* Each loop is a copy on a little-endian host, a widening one or a narrowing one. */
+    if (width == 8 && size == 4) {
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t value = htole64(load(data, i, 4));
+            memcpy(to + (size_t)i * 8, &value, 8);
+        }
+    } else if (width == 8) {
         for (uint32_t i = 0; i < n; i++) {
             uint64_t value = htole64(load(data, i, 8));
             memcpy(to + (size_t)i * 8, &value, 8);
         }
-    } else if (column_table[column].size == 8) {
+    } else if (size == 8) {
         for (uint32_t i = 0; i < n; i++) {
             uint32_t value = htole32((uint32_t)load(data, i, 8));
             memcpy(to + (size_t)i * 4, &value, 4);
@@ -208,6 +212,14 @@ static unsigned packed_width(const struct batch_format *format, enum column colu
     return column_table[column].size;
 }
 
+/* Bytes of one number as given. */
+static unsigned given_size(const struct batch_columns *columns, enum column column)
+{
+    if (column == COLUMN_index && columns->narrow_index)
+        return sizeof(uint32_t);
+    return column_table[column].size;
+}
+
 int batch_encode(struct evd_buf *buf, const struct batch_head *head,
                  const struct batch_format *format, const struct batch_columns *columns)
 {
@@ -220,8 +232,9 @@ int batch_encode(struct evd_buf *buf, const struct batch_head *head,
     for (int c = 0; c < COLUMN_COUNT; c++) {
         if (!(format->columns >> c & 1))
             continue;
-        width[c] =
-            format->packed ? packed_width(format, c) : array_width(c, columns->data[c], columns->n);
+        width[c] = format->packed
+                       ? packed_width(format, c)
+                       : array_width(c, columns->data[c], columns->n, given_size(columns, c));
         size += (size_t)columns->n * width[c];
         present++;
     }
@@ -237,8 +250,9 @@ int batch_encode(struct evd_buf *buf, const struct batch_head *head,
         if (!(format->columns >> c & 1))
             continue;
         to = put_str(to, column_table[c].name, strlen(column_table[c].name));
-        to = format->packed ? put_packed(to, c, columns->data[c], columns->n, width[c])
-                            : put_array(to, c, columns->data[c], columns->n, width[c]);
+        to = format->packed
+                 ? put_packed(to, columns->data[c], columns->n, given_size(columns, c), width[c])
+                 : put_array(to, c, columns->data[c], columns->n, given_size(columns, c), width[c]);
     }
     buf->len += (size_t)(to - start);
     return EVD_OK;

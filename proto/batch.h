@@ -60,6 +60,7 @@ struct batch_format {
 struct batch_columns {
     const void *data[COLUMN_COUNT];
     uint32_t n;
+    bool narrow_index; /* the index is given as uint32_t, not uint64_t */
 };
 
 /* Appends the notification. Reserves once; on failure (memory, limit) the buffer is as before and

@@ -26,14 +26,16 @@ static void send_batch(struct stream *stream, const struct job_effect *effect)
         .revision = effect->revision,
         .redelivered = effect->redelivered,
     };
+    bool narrow = !stream->format.wide_index;
     const struct plan_columns drawn = {
-        .index = rpc->columns[COLUMN_index],
+        .index = narrow ? NULL : rpc->columns[COLUMN_index],
+        .index32 = narrow ? rpc->columns[COLUMN_index] : NULL,
         .label = column_of(stream, COLUMN_label),
         .probability = column_of(stream, COLUMN_probability),
         .repeat = column_of(stream, COLUMN_repeat),
         .augment_seed = column_of(stream, COLUMN_augment_seed),
     };
-    struct batch_columns columns;
+    struct batch_columns columns = {.narrow_index = narrow};
 
     stream->generation = effect->generation;
     for (int i = 0; i < COLUMN_COUNT; i++)

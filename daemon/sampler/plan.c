@@ -223,22 +223,27 @@ static void fill_draws(const struct plan *plan, const struct draw_step *at,
     }
 }
 
-static void gather_index(const struct class_index *index, const struct draw_block *block,
-                         uint64_t *out)
-{
-    if (index->member32) {
-        for (uint32_t k = 0; k < block->n; k++)
-            out[block->place[k]] = index->member32[block->member[k]];
-    } else if (index->member64) {
-        for (uint32_t k = 0; k < block->n; k++)
-            out[block->place[k]] = index->member64[block->member[k]];
-    } else {
-        for (uint32_t k = 0; k < block->n; k++) {
-            uint32_t c = block->class[k];
-            out[block->place[k]] = index->first[c] + (block->member[k] - index->start[c]);
-        }
+/* Writes the sample indices of a block as numbers of some type. */
+#define GATHER_INDEX(name, type)                                                                   \
+    static void name(const struct class_index *index, const struct draw_block *block, type *out)   \
+    {                                                                                              \
+        if (index->member32) {                                                                     \
+            for (uint32_t k = 0; k < block->n; k++)                                                \
+                out[block->place[k]] = (type)index->member32[block->member[k]];                    \
+        } else if (index->member64) {                                                              \
+            for (uint32_t k = 0; k < block->n; k++)                                                \
+                out[block->place[k]] = (type)index->member64[block->member[k]];                    \
+        } else {                                                                                   \
+            for (uint32_t k = 0; k < block->n; k++) {                                              \
+                uint32_t c = block->class[k];                                                      \
+                out[block->place[k]] =                                                             \
+                    (type)(index->first[c] + (block->member[k] - index->start[c]));                \
+            }                                                                                      \
+        }                                                                                          \
     }
-}
+
+GATHER_INDEX(gather_index, uint64_t)
+GATHER_INDEX(gather_index32, uint32_t)
 
 static void fill_columns(const struct plan *plan, const struct plan_slice *slice,
                          const struct draw_step *at, struct draw_block *block,
@@ -246,6 +251,8 @@ static void fill_columns(const struct plan *plan, const struct plan_slice *slice
 {
     if (columns->index)
         gather_index(plan->index, block, columns->index);
+    if (columns->index32)
+        gather_index32(plan->index, block, columns->index32);
     if (columns->label) {
         for (uint32_t k = 0; k < block->n; k++)
             columns->label[block->place[k]] = block->class[k];

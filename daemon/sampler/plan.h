@@ -91,6 +91,7 @@ struct plan_slice {
 /* Where to put what is drawn: room for G / world values (rounded up) each, or NULL. */
 struct plan_columns {
     uint64_t *index;        /* sample indices */
+    uint32_t *index32;      /* the same, where the dataset has at most 2^32 samples */
     uint32_t *label;        /* class numbers */
     float *probability;     /* of drawing this sample in this place */
     uint32_t *repeat;       /* how often the sample came before in its class' order */

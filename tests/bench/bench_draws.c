@@ -95,8 +95,9 @@ static void set_param(struct strategy *s, const struct variant *variant)
 static double draw_for(const struct plan *plan, double seconds)
 {
     void *scratch = aligned_alloc(64, (plan_scratch_size(plan) + 63) / 64 * 64);
-    uint64_t *index = grab(BATCH, sizeof *index), at = 0;
-    const struct plan_columns columns = {.index = index};
+    uint32_t *index = grab(BATCH, sizeof *index);
+    uint64_t at = 0;
+    const struct plan_columns columns = {.index32 = index};
     struct epoch_shape shape = plan_epoch(plan, 0);
     double best = INFINITY;
     for (int run = 0; run < RUNS; run++) {
