@@ -41,6 +41,14 @@ static json_t *absolute(const char *path)
     return text;
 }
 
+static void print_copy(const json_t *answer, const void *args)
+{
+    text_t bytes;
+
+    (void)args;
+    printf("%s, %s\n", field_text(answer, "path"), text_bytes(bytes, field_u64(answer, "bytes")));
+}
+
 int command_backup(struct cli *cli, int argc, char **argv)
 {
     static const struct argp argp = {
@@ -52,7 +60,6 @@ int command_backup(struct cli *cli, int argc, char **argv)
         .children = cli_children};
     struct args args = {.cli = cli};
     json_t *path, *answer;
-    text_t bytes;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     path = absolute(args.path);
@@ -61,11 +68,5 @@ int command_backup(struct cli *cli, int argc, char **argv)
                          args.path);
     cli->time_limit_ms = EVD_NO_TIME_LIMIT; /* as long as the disk needs */
     answer = cli_call(cli, "server.backup", json_pack("{s:o}", "path", path));
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    printf("%s, %s\n", field_text(answer, "path"), text_bytes(bytes, field_u64(answer, "bytes")));
-    json_decref(answer);
-    return EXIT_OK;
+    return cli_show(cli, answer, print_copy, &args);
 }

@@ -31,10 +31,10 @@ static const struct argp_option common_options[] = {
     {0},
 };
 
-static const struct argp common_argp = {.options = common_options, .parser = parse_common};
+const struct argp cli_common_argp = {.options = common_options, .parser = parse_common};
 
 const struct argp_child cli_children[] = {
-    {&common_argp, 0, "Common options:", 1},
+    {&cli_common_argp, 0, "Common options:", 1},
     {0},
 };
 
@@ -51,6 +51,16 @@ void cli_positional(struct argp_state *state, const char *arg, const char **slot
         argp_error(state, "'%s' is one argument too many", arg);
     else
         slots[state->arg_num] = arg;
+}
+
+void cli_no_job(struct argp_state *state)
+{
+    argp_error(state, "name the job (`evendraw job ls` lists them)");
+}
+
+void cli_no_dataset(struct argp_state *state)
+{
+    argp_error(state, "name the dataset (`evendraw datasets` lists them)");
 }
 
 uint64_t cli_number(struct argp_state *state, const char *option, const char *text, uint64_t min,
@@ -127,7 +137,7 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
     json_t *answer = NULL;
     int code;
 
-    if (params && !text) {
+    if (text == NULL) {
         cli_error(cli, EXIT_USAGE, "no memory, or an argument is not UTF-8");
     } else if (cli_connect(cli)) {
         code = evd_call(cli->client, method, text, &result);

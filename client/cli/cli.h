@@ -41,17 +41,22 @@ command_run command_load, command_datasets, command_dataset_rm, command_stats, c
 
 /* --server and --json; the last child of every command's argp. A command's input struct begins with
  * `struct cli *cli`, and its parser hands it on at ARGP_KEY_INIT by cli_parse_init. */
+extern const struct argp cli_common_argp;
 extern const struct argp_child cli_children[];
 void cli_parse_init(struct argp_state *state);
 /* Stores a positional argument; one too many is a usage error. */
 void cli_positional(struct argp_state *state, const char *arg, const char **slots, unsigned count);
+/* Usage errors: the name of a job or dataset is missing. */
+void cli_no_job(struct argp_state *state);
+void cli_no_dataset(struct argp_state *state);
 /* The whole of `text` as a number from min to max, or a usage error that names the option. */
 uint64_t cli_number(struct argp_state *state, const char *option, const char *text, uint64_t min,
                     uint64_t max);
 
 /* Connects unless it is connected. False: the reason was printed, and cli->status is set. */
 bool cli_connect(struct cli *cli);
-/* Calls a method; takes over the reference to params (NULL: none). NULL: the reason was printed. */
+/* Calls a method; takes over the reference to params (NULL: they could not be made, for want of
+ * memory or because an argument is not UTF-8). NULL: the reason was printed. */
 json_t *cli_call(struct cli *cli, const char *method, json_t *params);
 /* Prints the library's last error and returns the exit code for it, which is also cli->status. */
 int cli_failed(struct cli *cli, int code);
@@ -60,6 +65,27 @@ int cli_error(struct cli *cli, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Prints the daemon's answer as it is and releases it. */
 int cli_print_json(struct cli *cli, json_t *answer);
+
+/* ---- ask.c: a question, and its answer printed ---- */
+
+/* Adds a whole number to the parameters of a call. */
+void params_u64(json_t *params, const char *key, uint64_t value);
+
+/* Prints an answer for people; `args` is the command's input struct. */
+typedef void answer_print(const json_t *answer, const void *args);
+/* As JSON or by `print`; releases the answer. NULL: the reason was printed. Returns the exit code.
+ */
+int cli_show(struct cli *cli, json_t *answer, answer_print *print, const void *args);
+
+struct cli_args {
+    struct cli *cli;
+    const char *name; /* of what the command is about */
+};
+/* Whole commands that only ask: without arguments, or with the name of a job. */
+int cli_ask(struct cli *cli, int argc, char **argv, const char *doc, const char *method,
+            answer_print *print);
+int cli_ask_job(struct cli *cli, int argc, char **argv, const char *doc, const char *method,
+                answer_print *print);
 
 /* ---- print.c: what people read ---- */
 
@@ -132,6 +158,25 @@ void strategy_choose(struct argp_state *state, json_t **strategy, const char *te
 void strategy_set(struct argp_state *state, json_t **strategy, const char *assignment);
 /* At the end of the arguments: --set without --strategy is a usage error. */
 void strategy_check(struct argp_state *state, const json_t *strategy);
+
+/* ---- terms.c: what a new job, or a preview of one, is to be ---- */
+
+struct terms {
+    json_t *strategy; /* NULL: the daemon's default */
+    const char *last_batch;
+    uint64_t version, batch_size, seed, world_size; /* 0: not said */
+    bool has_seed, ranked;
+};
+
+/* Instead of cli_children and cli_parse_init: the common options and those of the terms. */
+extern const struct argp_child terms_children[];
+void terms_parse_init(struct argp_state *state, struct terms *terms);
+/* Anything was said beside the strategy. */
+bool terms_of_new_job(const struct terms *terms);
+/* At the end of the arguments: usage errors. */
+void terms_check(struct argp_state *state, const struct terms *terms);
+/* Adds them to the parameters of a call; takes over the strategy. */
+void terms_add(json_t *params, const struct terms *terms);
 
 /* ---- pages.c: per-class answers that come in pages ---- */
 

@@ -1,30 +1,11 @@
 /* `evendraw datasets` and `evendraw dataset rm`. */
 #include "cli.h"
 
-struct args {
-    struct cli *cli;
-    const char *name;
-    uint64_t version; /* 0: the newest */
-};
-
 /* ---- datasets ---- */
 
-static error_t parse_list(int key, char *arg, struct argp_state *state)
+static void print_list(const json_t *answer, const void *args)
 {
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static void print_list(const json_t *list)
-{
+    const json_t *list = json_object_get(answer, "datasets");
     static const char *const titles[] = {"DATASET", "VERSION", "SAMPLES", "LABELLED",
                                          "CLASSES", "JOBS",    "MEMORY",  "CREATED"};
     static const bool right[] = {false, true, true, true, true, true, true, false};
@@ -44,6 +25,7 @@ static void print_list(const json_t *list)
         table_add(table, text_bytes(text, field_u64(dataset, "memory")));
         table_add(table, text_time(text, field_u64(dataset, "created")));
     }
+    (void)args;
     table_print(table);
     if (json_array_size(list) == 0)
         fputs("no datasets yet: `evendraw load NAME FILE` makes one\n", stderr);
@@ -51,24 +33,17 @@ static void print_list(const json_t *list)
 
 int command_datasets(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {.parser = parse_list,
-                                     .doc = "List the datasets: every version the daemon holds.",
-                                     .children = cli_children};
-    struct args args = {.cli = cli};
-    json_t *answer;
-
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = cli_call(cli, "dataset.list", NULL);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    print_list(json_object_get(answer, "datasets"));
-    json_decref(answer);
-    return EXIT_OK;
+    return cli_ask(cli, argc, argv, "List the datasets: every version the daemon holds.",
+                   "dataset.list", print_list);
 }
 
 /* ---- dataset rm ---- */
+
+struct args {
+    struct cli *cli;
+    const char *name;
+    uint64_t version; /* 0: the newest */
+};
 
 static error_t parse_rm(int key, char *arg, struct argp_state *state)
 {
@@ -85,11 +60,18 @@ static error_t parse_rm(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->name, 1);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "name a dataset");
+        cli_no_dataset(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static void print_removed(const json_t *answer, const void *args)
+{
+    (void)args;
+    printf("removed %s, version %u\n", field_text(answer, "dataset"),
+           (unsigned)field_u64(answer, "version"));
 }
 
 int command_dataset_rm(struct cli *cli, int argc, char **argv)
@@ -103,18 +85,11 @@ int command_dataset_rm(struct cli *cli, int argc, char **argv)
         .doc = "Remove a version of a dataset. Refused while a job uses it.",
         .children = cli_children};
     struct args args = {.cli = cli};
-    json_t *params, *answer;
+    json_t *params;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     params = json_pack("{s:s}", "dataset", args.name);
     if (args.version > 0)
-        json_object_set_new(params, "version", json_integer((json_int_t)args.version));
-    answer = cli_call(cli, "dataset.drop", params);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    printf("removed %s, version %u\n", args.name, (unsigned)field_u64(answer, "version"));
-    json_decref(answer);
-    return EXIT_OK;
+        params_u64(params, "version", args.version);
+    return cli_show(cli, cli_call(cli, "dataset.drop", params), print_removed, &args);
 }

@@ -1,26 +1,9 @@
 /* `evendraw info`: the state of the daemon. */
 #include "cli.h"
 
-struct args {
-    struct cli *cli;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void print_info(const json_t *info, const void *args)
 {
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static void print_info(struct cli *cli, const json_t *info)
-{
+    const struct cli *cli = ((const struct cli_args *)args)->cli;
     const json_t *store = json_object_get(info, "store");
     text_t text, more;
 
@@ -39,21 +22,8 @@ static void print_info(struct cli *cli, const json_t *info)
 
 int command_info(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {
-        .parser = parse,
-        .doc = "Show the state of the daemon: version, uptime, what it holds, its store. --json "
-               "shows its limits too.",
-        .children = cli_children};
-    struct args args = {.cli = cli};
-    json_t *answer;
-
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = cli_call(cli, "server.info", NULL);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    print_info(cli, answer);
-    json_decref(answer);
-    return EXIT_OK;
+    return cli_ask(cli, argc, argv,
+                   "Show the state of the daemon: version, uptime, what it holds, its store. "
+                   "--json shows its limits too.",
+                   "server.info", print_info);
 }

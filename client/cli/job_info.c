@@ -4,30 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-struct args {
-    struct cli *cli;
-    const char *name;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct args *args = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case ARGP_KEY_ARG:
-        cli_positional(state, arg, &args->name, 1);
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "name the job (`evendraw job ls` lists them)");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 /* A strategy in one line: explicit weights of many classes are cut. */
 static void print_strategy(const json_t *strategy)
 {
@@ -57,12 +33,13 @@ static void print_revisions(const json_t *revisions)
     }
 }
 
-static void print_job(const json_t *job)
+static void print_job(const json_t *job, const void *args)
 {
     const json_t *acked = json_object_get(job, "acked");
     uint64_t world = field_u64(job, "world_size");
     text_t one, two, three;
 
+    (void)args;
     printf("job %s on %s, version %" PRIu64 "\n", field_text(job, "job"),
            field_text(job, "dataset"), field_u64(job, "version"));
     printf("  %s, batches of %s, last batch %s, seed %" PRIu64, field_text(job, "mode"),
@@ -83,21 +60,7 @@ static void print_job(const json_t *job)
 
 int command_job_info(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {
-        .parser = parse,
-        .args_doc = "NAME",
-        .doc = "Show a job's settings, its position, and the strategies it had and has.",
-        .children = cli_children};
-    struct args args = {.cli = cli};
-    json_t *answer;
-
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = cli_call(cli, "job.info", json_pack("{s:s}", "job", args.name));
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    print_job(answer);
-    json_decref(answer);
-    return EXIT_OK;
+    return cli_ask_job(cli, argc, argv,
+                       "Show a job's settings, its position, and the strategies it had and has.",
+                       "job.info", print_job);
 }

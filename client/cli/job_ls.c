@@ -5,26 +5,9 @@
 
 /* ---- job ls ---- */
 
-struct list_args {
-    struct cli *cli;
-};
-
-static error_t parse_list(int key, char *arg, struct argp_state *state)
+static void print_list(const json_t *answer, const void *args)
 {
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static void print_list(const json_t *list)
-{
+    const json_t *list = json_object_get(answer, "jobs");
     static const char *const titles[] = {"JOB",   "DATASET", "STRATEGY", "MODE",
                                          "BATCH", "EPOCH",   "STEP",     "WORKERS"};
     static const bool right[] = {false, false, false, false, true, true, true, true};
@@ -50,6 +33,7 @@ static void print_list(const json_t *list)
         table_add(table, text);
         table_add(table, text_count(step, field_u64(job, "streams")));
     }
+    (void)args;
     table_print(table);
     if (json_array_size(list) == 0)
         fputs("no jobs yet: `evendraw job create NAME --dataset D --batch-size G` starts one\n",
@@ -58,26 +42,12 @@ static void print_list(const json_t *list)
 
 int command_job_ls(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {.parser = parse_list,
-                                     .doc = "List the jobs, and where they are.",
-                                     .children = cli_children};
-    struct list_args args = {.cli = cli};
-    json_t *answer;
-
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = cli_call(cli, "job.list", NULL);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    print_list(json_object_get(answer, "jobs"));
-    json_decref(answer);
-    return EXIT_OK;
+    return cli_ask(cli, argc, argv, "List the jobs, and where they are.", "job.list", print_list);
 }
 
 /* ---- job rm ---- */
 
-struct rm_args {
+struct args {
     struct cli *cli;
     const char *name;
     bool force;
@@ -85,7 +55,7 @@ struct rm_args {
 
 static error_t parse_rm(int key, char *arg, struct argp_state *state)
 {
-    struct rm_args *args = state->input;
+    struct args *args = state->input;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -98,11 +68,17 @@ static error_t parse_rm(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->name, 1);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "name the job");
+        cli_no_job(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static void print_removed(const json_t *answer, const void *args)
+{
+    (void)args;
+    printf("removed job %s\n", field_text(answer, "job"));
 }
 
 int command_job_rm(struct cli *cli, int argc, char **argv)
@@ -114,17 +90,10 @@ int command_job_rm(struct cli *cli, int argc, char **argv)
                                      .args_doc = "NAME",
                                      .doc = "Remove a job and its history.",
                                      .children = cli_children};
-    struct rm_args args = {.cli = cli};
-    json_t *answer;
+    struct args args = {.cli = cli};
+    json_t *params;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer =
-        cli_call(cli, "job.drop", json_pack("{s:s, s:b}", "job", args.name, "force", args.force));
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    printf("removed job %s\n", args.name);
-    json_decref(answer);
-    return EXIT_OK;
+    params = json_pack("{s:s, s:b}", "job", args.name, "force", args.force);
+    return cli_show(cli, cli_call(cli, "job.drop", params), print_removed, &args);
 }

@@ -50,7 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (args->name == NULL)
-            argp_error(state, "name the job");
+            cli_no_job(state);
         else if (args->strategy == NULL)
             argp_error(state, "--strategy is missing: what should the job draw by?");
         strategy_check(state, args->strategy);
@@ -58,6 +58,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static void print_revision(const json_t *answer, const void *args)
+{
+    (void)args;
+    printf("job %s: revision %" PRIu64 " from epoch %" PRIu64 " step %" PRIu64 "\n",
+           field_text(answer, "job"), field_u64(answer, "revision"), field_u64(answer, "epoch"),
+           field_u64(answer, "step"));
 }
 
 int command_job_set(struct cli *cli, int argc, char **argv)
@@ -70,7 +78,7 @@ int command_job_set(struct cli *cli, int argc, char **argv)
                "Example: evendraw job set train --strategy stratified --set proportions=equal",
         .children = cli_children};
     struct args args = {.cli = cli};
-    json_t *params, *answer;
+    json_t *params;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     if (args.when == NULL && args.has_epoch)
@@ -78,17 +86,8 @@ int command_job_set(struct cli *cli, int argc, char **argv)
     params = json_pack("{s:s, s:o, s:s*}", "job", args.name, "strategy", args.strategy, "when",
                        args.when);
     if (args.has_epoch)
-        json_object_set_new(params, "epoch", json_integer((json_int_t)args.epoch));
+        params_u64(params, "epoch", args.epoch);
     if (args.has_step || args.has_epoch)
-        json_object_set_new(params, "step", json_integer((json_int_t)args.step));
-    answer = cli_call(cli, "job.update", params);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    printf("job %s: revision %u from epoch %" PRIu64 " step %" PRIu64 "\n", args.name,
-           (unsigned)field_u64(answer, "revision"), field_u64(answer, "epoch"),
-           field_u64(answer, "step"));
-    json_decref(answer);
-    return EXIT_OK;
+        params_u64(params, "step", args.step);
+    return cli_show(cli, cli_call(cli, "job.update", params), print_revision, &args);
 }

@@ -29,7 +29,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->name, 1);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "name the job (`evendraw job ls` lists them)");
+        cli_no_job(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -75,7 +75,7 @@ static void print_classes(const json_t *stats, bool all)
     shown_fini(&shown);
 }
 
-static void print_stats(const json_t *stats, bool all)
+static void print_stats(const json_t *stats, const void *args)
 {
     const json_t *epoch;
     text_t steps, samples;
@@ -88,7 +88,7 @@ static void print_stats(const json_t *stats, bool all)
     if (json_object_get(stats, "epoch") != NULL)
         printf(" in epoch %" PRIu64, field_u64(stats, "epoch"));
     fputs("\n\n", stdout);
-    print_classes(stats, all);
+    print_classes(stats, ((const struct args *)args)->all);
     fputc('\n', stdout);
     json_array_foreach(json_object_get(stats, "epochs"), i, epoch)
     {
@@ -113,18 +113,11 @@ int command_job_stats(struct cli *cli, int argc, char **argv)
                "handed out.",
         .children = cli_children};
     struct args args = {.cli = cli};
-    json_t *params, *stats;
+    json_t *params;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     params = json_pack("{s:s}", "job", args.name);
     if (args.has_epoch)
-        json_object_set_new(params, "epoch", json_integer((json_int_t)args.epoch));
-    stats = pages_call(cli, "job.stats", params, arrays);
-    if (stats == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, stats);
-    print_stats(stats, args.all);
-    json_decref(stats);
-    return EXIT_OK;
+        params_u64(params, "epoch", args.epoch);
+    return cli_show(cli, pages_call(cli, "job.stats", params, arrays), print_stats, &args);
 }

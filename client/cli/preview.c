@@ -6,43 +6,29 @@
 
 struct args {
     struct cli *cli;
-    const char *dataset, *job, *last_batch;
-    json_t *strategy;
-    uint64_t version, batch_size, seed, world_size;
-    bool has_seed, ranked, all;
+    const char *dataset, *job;
+    struct terms terms;
+    bool all;
 };
 
 static const struct argp_option options[] = {
     {"job", 'j', "JOB", 0, "Preview a change of this job's strategy, instead of a new job", 0},
-    {"strategy", 'S', "KIND", 0,
-     "A kind (`evendraw strategies` explains them), or a JSON object (default: uniform)", 0},
-    {"set", 'p', "PARAM=VALUE", 0, "A parameter of it; repeat for more", 0},
-    {"batch-size", 'b', "G", 0, "Of a new job: samples of a step, of all workers together", 0},
-    {"dataset-version", 'v', "N", 0, "Of a new job: which version (default: the newest)", 0},
-    {"seed", 'r', "N", 0, "Of a new job (default: 0)", 0},
-    {"ranked", 'R', NULL, 0, "Of a new job: every rank gets its slice of every step", 0},
-    {"world-size", 'W', "W", 0, "Ranks of a new ranked job", 0},
-    {"last-batch", 'l', "HOW", 0, "Of a new job: short, drop or pad", 0},
     {"all", 'a', NULL, 0, "Every class, in class order, however many there are", 0},
     {0}};
 
 static void check(struct argp_state *state, const struct args *args)
 {
-    bool for_new = args->version || args->batch_size || args->has_seed || args->ranked ||
-                   args->world_size || args->last_batch;
-
     if ((args->dataset == NULL) == (args->job == NULL))
         argp_error(state, "name a dataset, or a job with --job");
-    else if (args->job && for_new)
+    else if (args->dataset)
+        terms_check(state, &args->terms);
+    else if (terms_of_new_job(&args->terms))
         argp_error(state, "with --job only --strategy and --set can be given: the rest is the "
                           "job's own");
-    else if (args->job && args->strategy == NULL)
+    else if (args->terms.strategy == NULL)
         argp_error(state, "--strategy is missing: what should the job change to?");
-    else if (args->dataset && args->batch_size == 0)
-        argp_error(state, "--batch-size is missing: how many samples are a step?");
-    else if (args->world_size > 0 && !args->ranked)
-        argp_error(state, "--world-size is for ranked jobs: add --ranked");
-    strategy_check(state, args->strategy);
+    else
+        strategy_check(state, args->terms.strategy);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -51,35 +37,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        cli_parse_init(state);
+        terms_parse_init(state, &args->terms);
         return 0;
     case 'j':
         args->job = arg;
-        return 0;
-    case 'S':
-        strategy_choose(state, &args->strategy, arg);
-        return 0;
-    case 'p':
-        strategy_set(state, &args->strategy, arg);
-        return 0;
-    case 'b':
-        args->batch_size = cli_number(state, "--batch-size", arg, 1, UINT32_MAX);
-        return 0;
-    case 'v':
-        args->version = cli_number(state, "--dataset-version", arg, 1, UINT32_MAX);
-        return 0;
-    case 'r':
-        args->seed = cli_number(state, "--seed", arg, 0, INT64_MAX);
-        args->has_seed = true;
-        return 0;
-    case 'R':
-        args->ranked = true;
-        return 0;
-    case 'W':
-        args->world_size = cli_number(state, "--world-size", arg, 1, UINT32_MAX);
-        return 0;
-    case 'l':
-        args->last_batch = arg;
         return 0;
     case 'a':
         args->all = true;
@@ -88,30 +49,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->dataset, 1);
         return 0;
     case ARGP_KEY_END:
-        if (args->dataset && args->strategy == NULL)
-            strategy_choose(state, &args->strategy, "uniform"); /* as of a job created without */
+        if (args->dataset && args->terms.strategy == NULL)
+            strategy_choose(state, &args->terms.strategy,
+                            "uniform"); /* as of a job created without */
         check(state, args);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static json_t *request(const struct args *args)
-{
-    json_t *params = json_pack("{s:s*, s:s*, s:o*, s:s*, s:s*}", "job", args->job, "dataset",
-                               args->dataset, "strategy", args->strategy, "last_batch",
-                               args->last_batch, "mode", args->ranked ? "ranked" : NULL);
-
-    if (args->batch_size > 0)
-        json_object_set_new(params, "batch_size", json_integer((json_int_t)args->batch_size));
-    if (args->version > 0)
-        json_object_set_new(params, "version", json_integer((json_int_t)args->version));
-    if (args->has_seed)
-        json_object_set_new(params, "seed", json_integer((json_int_t)args->seed));
-    if (args->world_size > 0)
-        json_object_set_new(params, "world_size", json_integer((json_int_t)args->world_size));
-    return params;
 }
 
 static void print_summary(const json_t *answer)
@@ -182,6 +127,12 @@ static void print_classes(const json_t *answer, bool all)
     shown_fini(&shown);
 }
 
+static void print_preview(const json_t *answer, const void *args)
+{
+    print_summary(answer);
+    print_classes(answer, ((const struct args *)args)->all);
+}
+
 int command_preview(struct cli *cli, int argc, char **argv)
 {
     static const char *const arrays[] = {"class",    "count",     "drawn", "repeats",
@@ -199,18 +150,12 @@ int command_preview(struct cli *cli, int argc, char **argv)
                "evendraw preview fashion --batch-size 256 --strategy stratified --set "
                "proportions=equal\n"
                "evendraw preview --job train --strategy weighted --set weight=sqrt-inverse",
-        .children = cli_children};
+        .children = terms_children};
     struct args args = {.cli = cli};
-    json_t *answer;
+    json_t *params;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = pages_call(cli, "job.preview", request(&args), arrays);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    print_summary(answer);
-    print_classes(answer, args.all);
-    json_decref(answer);
-    return EXIT_OK;
+    params = json_pack("{s:s}", args.job ? "job" : "dataset", args.job ? args.job : args.dataset);
+    terms_add(params, &args.terms);
+    return cli_show(cli, pages_call(cli, "job.preview", params, arrays), print_preview, &args);
 }

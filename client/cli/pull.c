@@ -89,7 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->stream.job, 1);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "name the job (`evendraw job ls` lists them)");
+        cli_no_job(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -26,7 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_positional(state, arg, &args->name, 1);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "name a dataset (`evendraw datasets` lists them)");
+        cli_no_dataset(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -122,6 +122,12 @@ static void print_summary(const json_t *stats)
            field_f64(stats, "balance"));
 }
 
+static void print_stats(const json_t *stats, const void *args)
+{
+    print_summary(stats);
+    print_distribution(stats, ((const struct args *)args)->all);
+}
+
 int command_stats(struct cli *cli, int argc, char **argv)
 {
     static const char *const arrays[] = {"class", "count", "share", NULL};
@@ -137,19 +143,11 @@ int command_stats(struct cli *cli, int argc, char **argv)
                "samples, the imbalance ratio (largest class to smallest) and the entropy.",
         .children = cli_children};
     struct args args = {.cli = cli};
-    json_t *params, *stats;
+    json_t *params;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     params = json_pack("{s:s}", "dataset", args.name);
     if (args.version > 0)
-        json_object_set_new(params, "version", json_integer((json_int_t)args.version));
-    stats = pages_call(cli, "dataset.stats", params, arrays);
-    if (stats == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, stats);
-    print_summary(stats);
-    print_distribution(stats, args.all);
-    json_decref(stats);
-    return EXIT_OK;
+        params_u64(params, "version", args.version);
+    return cli_show(cli, pages_call(cli, "dataset.stats", params, arrays), print_stats, &args);
 }

@@ -131,7 +131,7 @@ int command_strategies(struct cli *cli, int argc, char **argv)
     size_t i;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = cli_call(cli, "strategy.list", NULL);
+    answer = cli_call(cli, "strategy.list", json_object());
     if (answer == NULL)
         return cli->status;
     strategies = json_object_get(answer, "strategies");

@@ -61,10 +61,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static void print_weights(const json_t *answer, const struct args *args)
+static void print_weights(const json_t *answer, const void *input)
 {
     static const char *const titles[] = {"CLASS", "IN DATASET", "SHARE", "WEIGHT"};
     static const bool right[] = {false, true, true, true};
+    const struct args *args = input;
     struct table *table = table_new(titles, right, 4);
     const json_t *names = json_object_get(answer, "class");
     const json_t *counts = json_object_get(answer, "count");
@@ -117,16 +118,10 @@ int command_weights(struct cli *cli, int argc, char **argv)
     params = json_pack("{s:s, s:s}", args.job ? "job" : "dataset",
                        args.job ? args.job : args.dataset, "weights", args.kind);
     if (args.version > 0)
-        json_object_set_new(params, "version", json_integer((json_int_t)args.version));
+        params_u64(params, "version", args.version);
     if (args.has_beta)
         json_object_set_new(params, "beta", json_real(args.beta));
     answer = pages_call(cli, args.job ? "job.stats" : "dataset.stats", params,
                         args.job ? of_job : of_dataset);
-    if (answer == NULL)
-        return cli->status;
-    if (cli->json)
-        return cli_print_json(cli, answer);
-    print_weights(answer, &args);
-    json_decref(answer);
-    return EXIT_OK;
+    return cli_show(cli, answer, print_weights, &args);
 }
