@@ -179,25 +179,16 @@ static uint8_t *put_array(uint8_t *to, enum column column, const void *data, uin
 static uint8_t *put_packed(uint8_t *to, const void *data, uint32_t n, unsigned size, unsigned width)
 {
     to = put_be(put_u8(to, 0xc6), (uint64_t)n * width, 4);
-    /* Each loop is a copy on a little-endian host, a widening one or a narrowing one. */
-    if (width == 8 && size == 4) {
-        for (uint32_t i = 0; i < n; i++) {
-            uint64_t value = htole64(load(data, i, 4));
-            memcpy(to + (size_t)i * 8, &value, 8);
-        }
+    if (size == width && BYTE_ORDER == LITTLE_ENDIAN) {
+        memcpy(to, data, (size_t)n * width);
     } else if (width == 8) {
         for (uint32_t i = 0; i < n; i++) {
-            uint64_t value = htole64(load(data, i, 8));
+            uint64_t value = htole64(size == 8 ? load(data, i, 8) : load(data, i, 4));
             memcpy(to + (size_t)i * 8, &value, 8);
-        }
-    } else if (size == 8) {
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t value = htole32((uint32_t)load(data, i, 8));
-            memcpy(to + (size_t)i * 4, &value, 4);
         }
     } else {
         for (uint32_t i = 0; i < n; i++) {
-            uint32_t value = htole32((uint32_t)load(data, i, 4));
+            uint32_t value = htole32((uint32_t)(size == 8 ? load(data, i, 8) : load(data, i, 4)));
             memcpy(to + (size_t)i * 4, &value, 4);
         }
     }
