@@ -81,7 +81,9 @@ def test_attaches_to_what_is_there(daemon, client):
     assert len(client.datasets()) == 1
 
 
-@pytest.mark.parametrize("indices, kind", [("list", list), ("numpy", np.ndarray), ("torch", torch.Tensor)])
+@pytest.mark.parametrize(
+    "indices, kind", [("list", list), ("numpy", np.ndarray), ("torch", torch.Tensor)]
+)
 def test_forms_of_indices(daemon, indices, kind):
     sampler = evendraw.torch.BatchSampler("train", 8, labels=[0, 1] * 8, indices=indices)
     batches = list(sampler)
@@ -232,10 +234,14 @@ def test_two_loaders_share_a_job(daemon):
     first = evendraw.torch.IterableDataset("train", dataset, 4)
     second = evendraw.torch.IterableDataset("train", dataset)
     seen = []
-    a, b = iter(first), iter(second)
-    for _ in range(12):
-        seen += next(a)[0].tolist() + next(b)[0].tolist()
-    assert next(a, None) is None and next(b, None) is None
+    readers = [iter(first), iter(second)]
+    while readers:
+        for reader in list(readers):
+            batch = next(reader, None)
+            if batch is None:
+                readers.remove(reader)
+            else:
+                seen += batch[0].tolist()
     assert sorted(seen) == list(range(N))
 
 
@@ -343,7 +349,13 @@ def test_another_batch_size(daemon):
         evendraw.torch.BatchSampler("train", rank=0, world_size=3)
 
 
-def test_wrong_rank_or_world(daemon):
+@pytest.fixture
+def impatient(monkeypatch):
+    """Does not wait for the workers of a killed run to be given up."""
+    monkeypatch.setattr(evendraw.torch._attach, "_LOST_WORKERS", 0.2)
+
+
+def test_wrong_rank_or_world(daemon, impatient):
     with pytest.raises(ValueError, match="rank 2 of world size 2 does not exist"):
         evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), rank=2, world_size=2)
     first = evendraw.torch.BatchSampler("train", 4, dataset=Dataset(), rank=0, world_size=2)
@@ -353,7 +365,7 @@ def test_wrong_rank_or_world(daemon):
         next(iter(other))
 
 
-def test_two_samplers_on_one_rank(daemon):
+def test_two_samplers_on_one_rank(daemon, impatient):
     first = evendraw.torch.BatchSampler("train", 8, dataset=Dataset())
     second = evendraw.torch.BatchSampler("train")
     next(iter(first))

@@ -88,7 +88,10 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_error_name": (c_char_p, [c_int]),
     "evd_call": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
     "evd_free": (None, [c_void_p]),
-    "evd_dataset_begin": (c_int, [c_void_p, c_char_p, POINTER(c_char_p), c_size_t, POINTER(c_void_p)]),
+    "evd_dataset_begin": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(c_char_p), c_size_t, POINTER(c_void_p)],
+    ),
     "evd_dataset_append": (c_int, [c_void_p, c_void_p, c_size_t]),
     "evd_dataset_weights": (c_int, [c_void_p, c_char_p, c_void_p, c_size_t]),
     "evd_dataset_commit": (c_int, [c_void_p, POINTER(c_void_p)]),

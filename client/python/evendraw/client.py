@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from . import _library, labels as _labels
 from .errors import BY_NAME, Error, UsageError
-from .stream import Stream
+from .stream import Batch, Stream
 
 lib = _library.lib
 
@@ -215,9 +215,8 @@ class Client:
             answer = self._paged(
                 "dataset.stats", dataset=dataset, version=version, weights=kind, beta=beta
             )
-        weights = np.array(
-            [-np.inf if w is None else w for w in answer["weight"]], dtype=np.float64
-        )
+        weights = answer["weight"].astype(np.float64)
+        weights[np.isnan(weights)] = -np.inf  # the wire has no infinity
         if like == "numpy":
             return weights
         import torch
@@ -286,7 +285,12 @@ class Client:
             job, revision, epoch, step: the first step drawn with it, on every rank.
         """
         return self.call(
-            "job.update", job=name, strategy=as_strategy(strategy), when=when, epoch=epoch, step=step
+            "job.update",
+            job=name,
+            strategy=as_strategy(strategy),
+            when=when,
+            epoch=epoch,
+            step=step,
         )
 
     def preview(
@@ -336,6 +340,62 @@ class Client:
     def drop_job(self, name: str, *, force: bool = False) -> None:
         """Removes a job. Raises Conflict while workers are attached, unless `force`."""
         self.call("job.drop", job=name, force=force)
+
+    # ---- feedback ----
+
+    def report(
+        self,
+        job: str,
+        batch: Batch,
+        predicted: Any,
+        *,
+        rank: int | None = None,
+        loss: Any = None,
+        score: Any = None,
+    ) -> Result:
+        """Tells the daemon what the model made of a batch; it knows the labels. A step of a rank
+        counts once, however often it is reported.
+
+        Args:
+            batch: as it came; see also `evendraw.torch.DataLoader.current`.
+            predicted: shape (n,), class numbers.
+            rank: of a ranked job.
+            loss: shape (n,), of each sample.
+            score: shape (n,), with two classes: of the second one, 0 to 1.
+
+        Returns:
+            job, generation, epoch, step, rank, counted (false: it was known already).
+
+        Raises:
+            Conflict: the job was rewound since. BadValue: no such step, or lengths that differ.
+        """
+        return self.call(
+            "job.report",
+            job=job,
+            generation=batch.generation,
+            epoch=batch.epoch,
+            step=batch.step,
+            rank=rank,
+            index=batch.index.astype("<u8").tobytes(),
+            index_type="u64",
+            predicted=_bytes(predicted, "<u4"),
+            loss=_bytes(loss, "<f8"),
+            score=_bytes(score, "<f8"),
+        )
+
+    def confusion(self, job: str, epoch: int | None = None, *, every: bool = False) -> Result:
+        """What was reported to a job, of one epoch (None: the newest) or of `every` one together.
+
+        Returns:
+            samples, accuracy, balanced_accuracy, macro and weighted (precision, recall, f1),
+            mean_loss, epochs; by class, shape (classes,): class (list of names), support, predicted
+            (int64), precision, recall, f1 (float64); matrix, int64 of shape (classes, classes), true
+            by predicted (not above 2048 classes); with scores: thresholds.
+
+        Raises:
+            NotFound: nothing was reported.
+        """
+        return self._paged("job.confusion", job=job, epoch=epoch, all=every or None)
 
     # ---- batches ----
 
@@ -463,7 +523,7 @@ class Client:
         n = len(answer["class"])
         for key, value in answer.items():
             if isinstance(value, list) and len(value) == n and key not in _NOT_BY_CLASS:
-                answer[key] = np.array(value)
+                answer[key] = np.array([np.nan if v is None else v for v in value])
         return answer
 
     def _abandon(self) -> None:
@@ -499,7 +559,18 @@ def as_strategy(strategy: Strategy) -> dict[str, Any]:
 
 
 def _is_array_like(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) or hasattr(value, "__array__") or hasattr(value, "to_numpy")
+    return isinstance(value, (list, tuple)) or any(
+        hasattr(value, name) for name in ("__array__", "to_numpy")
+    )
+
+
+def _bytes(values: Any, kind: str) -> bytes | None:
+    """Numbers of a list, array or tensor, as they travel."""
+    if values is None:
+        return None
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    return np.ascontiguousarray(values, dtype=kind).tobytes()
 
 
 def _jsonable(value: Any) -> Any:

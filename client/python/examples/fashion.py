@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 DEFAULT = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
-CLASSES = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+CLASSES = ["T-shirt", "trouser", "pullover", "dress", "coat"]
+CLASSES += ["sandal", "shirt", "sneaker", "bag", "boot"]
 
 
 def _idx(path):
@@ -37,9 +38,9 @@ class Fashion(torch.utils.data.Dataset):
 def load(folder=DEFAULT, ratio=100.0):
     """Training and test set. Of the training set class c keeps 6000 * ratio^(-c/9) images: the
     first class has `ratio` times as many as the last. The test set stays as it is, 1000 of each."""
-    folder = pathlib.Path(folder)
-    images, labels = (_idx(folder / f"train-{what}.gz") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+    files = [pathlib.Path(folder) / f"{part}-{what}-ubyte.gz" for part in ("train", "t10k")
+             for what in ("images-idx3", "labels-idx1")]  # fmt: skip
+    images, labels, *test = map(_idx, files)
     kept = [np.flatnonzero(labels == c)[: round(6000 * ratio ** (-c / 9))] for c in range(10)]
     kept = np.sort(np.concatenate(kept))
-    test = (_idx(folder / f"t10k-{what}.gz") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
     return Fashion(images[kept], labels[kept]), Fashion(*test)

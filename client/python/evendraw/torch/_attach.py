@@ -167,19 +167,26 @@ class Attachment:
 
     def open(self, *, window: int, columns: Sequence[str], manual_ack: bool) -> Stream:
         """Attaches this process."""
-        try:
-            return self.client().open(
-                self.job,
-                rank=self.rank,
-                world_size=None if self.rank is None else self.world_size,
-                window=window,
-                columns=columns,
-                manual_ack=manual_ack,
-                early_end=True,
-            )
-        except Conflict as error:
-            raise Conflict(f"{error}. {_ADVICE.get(error.detail, '')}".strip(), error.detail) from None
+        deadline = time.monotonic() + _LOST_WORKERS
+        while True:
+            try:
+                return self._open(window, columns, manual_ack)
+            except Conflict as error:  # an earlier run that was killed a moment ago?
+                if time.monotonic() > deadline:
+                    advice = _ADVICE.get(error.detail, "")
+                    raise Conflict(f"{error}. {advice}".strip(), error.detail) from None
+            time.sleep(0.1)
 
+    def _open(self, window: int, columns: Sequence[str], manual_ack: bool) -> Stream:
+        return self.client().open(
+            self.job,
+            rank=self.rank,
+            world_size=None if self.rank is None else self.world_size,
+            window=window,
+            columns=columns,
+            manual_ack=manual_ack,
+            early_end=True,
+        )
 
 
 _ADVICE = {
@@ -190,14 +197,45 @@ _ADVICE = {
 
 
 def seek(attachment: Attachment, target: dict[str, Any]) -> None:
-    """Moves the job to a position, unless it stands there."""
-    acked = attachment.client().job(attachment.job)["acked"]
-    if (acked["epoch"], acked["step"]) == (target["epoch"], target["step"]):
+    """Moves the job to a position, for all ranks: each calls this before its next batch.
+
+    Under torch.distributed rank 0 does it and the others wait for it. Without, whoever comes first
+    does; those who come when it is attached again find the job moved.
+    """
+    running = torch.distributed.is_available() and torch.distributed.is_initialized()
+    together = running and attachment.world_size == torch.distributed.get_world_size() > 1
+    if not together:
+        _seek(attachment, target)
         return
-    attachment.client().call(
-        "job.seek",
-        job=attachment.job,
-        epoch=target["epoch"],
-        step=target["step"],
-        mode="replay",
-    )
+    outcome: list[Exception | None] = [None]
+    if torch.distributed.get_rank() == 0:
+        try:
+            _seek(attachment, target)
+        except Exception as error:  # the others must not wait for ever
+            outcome[0] = error
+    torch.distributed.broadcast_object_list(outcome, src=0)
+    if outcome[0] is not None:
+        raise outcome[0]
+
+
+def _seek(attachment: Attachment, target: dict[str, Any]) -> None:
+    client = attachment.client()
+    deadline = time.monotonic() + _LOST_WORKERS
+    while True:
+        info = client.job(attachment.job)
+        position = {"epoch": target["epoch"], "step": target["step"]}
+        if info["acked"] == position == {"epoch": info["epoch"], "step": info["step"]}:
+            return
+        try:
+            client.call("job.seek", job=attachment.job, mode="replay", **position)
+            return
+        except Conflict:  # workers hold batches: of an earlier run that was killed a moment ago?
+            if time.monotonic() > deadline:
+                if info["generation"] != target["generation"]:
+                    return  # another rank has moved the job and is at work
+                raise
+        time.sleep(0.1)
+
+
+# Seconds after which the daemon gives up the workers of a run that was killed: a job's `grace` is 2.
+_LOST_WORKERS = 4.0
