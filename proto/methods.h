@@ -41,6 +41,8 @@
     M(job_list, "job.list")                                                                        \
     M(job_info, "job.info")                                                                        \
     M(job_stats, "job.stats")                                                                      \
+    M(job_report, "job.report")                                                                    \
+    M(job_confusion, "job.confusion")                                                              \
     M(job_drop, "job.drop")                                                                        \
     M(stream_open, "stream.open")                                                                  \
     M(stream_credit, "stream.credit")                                                              \
@@ -91,6 +93,16 @@
 #define EVD_FIELDS_job_stats(F, m)                                                                 \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, u32, first, OPTIONAL)                 \
     F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
+/* One value for each sample: `index` (bin: of `index_type`, "u32" or "u64"), `predicted` (bin: u32),
+ * `score` of class 1 and `loss` (bin: f32 or f64). */
+#define EVD_FIELDS_job_report(F, m)                                                                \
+    F(m, str, job, REQUIRED) F(m, u32, generation, OPTIONAL) F(m, u64, epoch, REQUIRED)            \
+    F(m, u64, step, REQUIRED) F(m, u32, rank, OPTIONAL) F(m, obj, index, REQUIRED)                 \
+    F(m, str, index_type, OPTIONAL) F(m, obj, predicted, REQUIRED) F(m, obj, score, OPTIONAL)      \
+    F(m, obj, loss, OPTIONAL)
+#define EVD_FIELDS_job_confusion(F, m)                                                             \
+    F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, boolean, all, OPTIONAL)               \
+    F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_job_drop(F, m) F(m, str, job, REQUIRED) F(m, boolean, force, OPTIONAL)
 
 /* `encoding`: "array" or "packed"; `columns`: array of column names beside `index`. */

@@ -118,6 +118,7 @@ void build_free(struct build *build)
     plan_unref(build->plan);
     revision_fini(&build->record);
     preview_free(build->preview);
+    report_release(build->wait);
     entry_unref(build->entry);
     free(build);
 }

@@ -44,6 +44,7 @@ struct build {
     /* job.preview: called on the pool thread when there is a plan. */
     void (*study)(struct build *build);
     struct preview *preview;
+    struct report_wait *wait; /* a report that waits for this; released with the build */
 };
 
 /* Decodes the strategy, to be built as that revision. NULL with call->err, which is then the
@@ -77,7 +78,11 @@ struct plan_base plan_base_of(const struct job_entry *entry);
 int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
                   uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
 
+/* Sends an update on its way; the job must not have one. Errors as build_send. */
+int update_send(struct build *build, struct evd_error *err);
+
 void preview_free(struct preview *preview); /* NULL is fine */
+void report_release(struct report_wait *wait); /* NULL is fine */
 
 /* PLAN_REFUSED and PLAN_NO_MEMORY as an error of the protocol. */
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);

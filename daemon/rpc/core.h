@@ -9,6 +9,7 @@
 
 #include "rpc/rpc.h"
 #include "dataset/dataset.h"
+#include "feedback/feedback.h"
 #include "job/job.h"
 #include "proto/batch.h"
 #include "proto/limits.h"
@@ -109,6 +110,8 @@ struct job_entry {
     struct stream *streams;
     struct ack *acks; /* acknowledgements to be confirmed */
     struct stats_cache *stats;
+    struct feedback *feedback; /* what was reported; NULL: nothing yet */
+    struct adaptive *adaptive;
     bool dirty;           /* JOB_FLUSH is due at the next tick */
     bool store_progress;  /* the job core asked for it in this step */
     int revision_refused; /* the store did not even take the revision: this code */
@@ -239,6 +242,10 @@ uint32_t drafts_count(struct rpc *rpc);
 /* ---- stats.c ---- */
 
 void stats_cache_free(struct stats_cache *cache); /* NULL is fine */
+
+/* ---- adaptive.c ---- */
+
+void adaptive_free(struct adaptive *adaptive); /* NULL is fine */
 
 /* ---- handlers: one for each method, wherever it fits ---- */
 

@@ -262,6 +262,17 @@ static int when_decode(const struct params_job_update *p, struct moment *moment,
     return EVD_OK;
 }
 
+int update_send(struct build *build, struct evd_error *err)
+{
+    struct job_entry *entry = build->entry;
+
+    entry->update = build;
+    if (build_send(build, update_built, err) == EVD_OK)
+        return EVD_OK;
+    entry->update = NULL;
+    return err->code;
+}
+
 int do_job_update(struct call *call, const struct params_job_update *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
@@ -278,9 +289,5 @@ int do_job_update(struct call *call, const struct params_job_update *p)
     if (!build)
         return call->err.code;
     build->moment = moment;
-    entry->update = build;
-    if (build_send(build, update_built, &call->err) == EVD_OK)
-        return EVD_OK;
-    entry->update = NULL;
-    return call->err.code;
+    return update_send(build, &call->err);
 }

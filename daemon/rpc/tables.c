@@ -226,6 +226,8 @@ void entry_unref(struct job_entry *entry)
         revision_fini(&entry->revisions[i]);
     free(entry->revisions);
     stats_cache_free(entry->stats);
+    feedback_free(entry->feedback);
+    adaptive_free(entry->adaptive);
     if (entry->dataset)
         entry->dataset->users--;
     free(entry);

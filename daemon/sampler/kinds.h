@@ -17,7 +17,8 @@
     ROW(kind_p_by_k)                                                                               \
     ROW(kind_class_aware)                                                                          \
     ROW(kind_ensemble)                                                                             \
-    ROW(kind_progressive)
+    ROW(kind_progressive)                                                                          \
+    ROW(kind_adaptive)
 
 #define STRATEGY_DECLARE(kind) extern const struct strategy_kind kind;
 STRATEGY_KINDS(STRATEGY_DECLARE)

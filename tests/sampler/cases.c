@@ -157,6 +157,20 @@ static void progressive_exponential(struct strategy *s, uint32_t classes)
     strategy_set(s, "max_ratio", 20);
 }
 
+static void adaptive(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "adaptive", classes);
+}
+
+static void adaptive_moved(struct strategy *s, uint32_t classes)
+{
+    static const double weights[CASE_CLASSES] = {1, 1.5, NAN, 2, 4, 9.25};
+    strategy_make(s, "adaptive", classes);
+    strategy_map(s, "weights", weights);
+    strategy_say(s, "measure", "loss");
+    strategy_set(s, "every", 10);
+}
+
 const struct strategy_case strategy_cases[] = {
     {"uniform", DISTINCT | EXACT, uniform},
     {"weighted", 0, weighted},
@@ -182,6 +196,8 @@ const struct strategy_case strategy_cases[] = {
     {"ensemble, bootstrap", EXACT | SUBSET, ensemble_bootstrap},
     {"progressive", VARYING, progressive},
     {"progressive, exponential", VARYING, progressive_exponential},
+    {"adaptive", 0, adaptive},
+    {"adaptive, moved", 0, adaptive_moved},
     {NULL, 0, NULL},
 };
 

@@ -63,6 +63,27 @@ static void weights_are_checked(void **state)
     refused(&s, 8, "weights", "explicit");
 }
 
+static void adaptive_parameters_are_checked(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "adaptive", CASE_CLASSES);
+    strategy_say(&s, "measure", "precision");
+    refused(&s, 8, "measure", "recall, loss");
+    strategy_make(&s, "adaptive", CASE_CLASSES);
+    strategy_set(&s, "smoothing", 1);
+    refused(&s, 8, "smoothing", "below 1");
+    strategy_make(&s, "adaptive", CASE_CLASSES);
+    strategy_set(&s, "max_ratio", 0.5);
+    refused(&s, 8, "max_ratio", "from 1");
+    strategy_make(&s, "adaptive", CASE_CLASSES);
+    strategy_set(&s, "every", 0);
+    refused(&s, 8, "every", "whole number");
+    strategy_make(&s, "adaptive", CASE_CLASSES);
+    strategy_map(&s, "weights", (const double[]){1, 1, 0, NAN, 1, 1});
+    refused(&s, 8, "weights", "class number 3");
+}
+
 static void weighted_parameters_are_checked(void **state)
 {
     (void)state;
@@ -201,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_are_checked),
         cmocka_unit_test(weighted_parameters_are_checked),
+        cmocka_unit_test(adaptive_parameters_are_checked),
         cmocka_unit_test(stratified_parameters_are_checked),
         cmocka_unit_test(undersampled_parameters_are_checked),
         cmocka_unit_test(other_parameters_are_checked),
