@@ -1,10 +1,6 @@
 /* `evendraw pull`: a worker for shell pipelines. */
-#include "cli.h"
-
-#include <endian.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
+#include "batches.h"
 
 #define DEFAULT_WINDOW 8
 
@@ -12,7 +8,8 @@ struct args {
     struct cli *cli;
     evd_stream_options stream;
     uint64_t steps, epochs; /* 0: no limit */
-    bool raw, has_epochs;
+    bool has_epochs;
+    struct batch_format format;
 };
 
 static const struct argp_option options[] = {
@@ -20,38 +17,8 @@ static const struct argp_option options[] = {
     {"world-size", 'W', "W", 0, "Of how many ranks (default: as the job has it)", 0},
     {"steps", 'n', "N", 0, "Stop after N batches", 0},
     {"epochs", 'e', "N", 0, "Stop after the end of N epochs (default: 1; 0: never)", 0},
-    {"format", 'f', "FORMAT", 0, "json (default) or raw", 0},
-    {"columns", 'c', "LIST", 0, "Beside the index: label, probability, repeat, augment_seed", 0},
     {"window", 'w', "N", 0, "Batches under way at most (default: 8)", 0},
     {0}};
-
-static const struct {
-    const char *name;
-    uint32_t bit;
-} columns[] = {{"label", EVD_COLUMN_LABEL},
-               {"probability", EVD_COLUMN_PROBABILITY},
-               {"repeat", EVD_COLUMN_REPEAT},
-               {"augment_seed", EVD_COLUMN_AUGMENT_SEED}};
-
-static uint32_t parse_columns(struct argp_state *state, char *list)
-{
-    uint32_t bits = 0;
-
-    for (char *rest, *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        size_t i = 0, count = sizeof(columns) / sizeof(columns[0]);
-
-        while (i < count && strcmp(columns[i].name, name) != 0)
-            i++;
-        if (i < count)
-            bits |= columns[i].bit;
-        else if (strcmp(name, "index") != 0)
-            argp_error(state,
-                       "--columns: no column '%s'; there are index (always), label, probability, "
-                       "repeat, augment_seed",
-                       name);
-    }
-    return bits;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -59,7 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        cli_parse_init(state);
+        batch_parse_init(state, &args->format);
         return 0;
     case 'r':
         args->stream.rank = (int)cli_number(state, "--rank", arg, 0, INT32_MAX);
@@ -73,14 +40,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'e':
         args->epochs = cli_number(state, "--epochs", arg, 0, UINT64_MAX);
         args->has_epochs = true;
-        return 0;
-    case 'f':
-        args->raw = strcmp(arg, "raw") == 0;
-        if (!args->raw && strcmp(arg, "json") != 0)
-            argp_error(state, "--format: '%s' is neither json nor raw", arg);
-        return 0;
-    case 'c':
-        args->stream.columns = parse_columns(state, arg);
         return 0;
     case 'w':
         args->stream.window = (uint32_t)cli_number(state, "--window", arg, 1, 256);
@@ -96,101 +55,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* ---- writing ---- */
-
-static void put_u64(uint64_t value)
-{
-    char digits[24], *at = digits + sizeof(digits);
-
-    do
-        *--at = (char)('0' + value % 10);
-    while ((value /= 10) > 0);
-    fwrite_unlocked(at, 1, (size_t)(digits + sizeof(digits) - at), stdout);
-}
-
-static void put_name(const char *name)
-{
-    fprintf(stdout, ",\"%s\":[", name);
-}
-
-#define PUT_COLUMN(batch, column, put)                                                             \
-    do {                                                                                           \
-        if ((batch)->column == NULL)                                                               \
-            break;                                                                                 \
-        put_name(#column);                                                                         \
-        for (uint32_t put_i = 0; put_i < (batch)->n; put_i++) {                                    \
-            if (put_i > 0)                                                                         \
-                putc_unlocked(',', stdout);                                                        \
-            put((batch)->column[put_i]);                                                           \
-        }                                                                                          \
-        putc_unlocked(']', stdout);                                                                \
-    } while (0)
-
-static void put_float(float value)
-{
-    printf("%.9g", (double)value);
-}
-
-static void write_json(const evd_batch *batch)
-{
-    printf("{\"epoch\":%" PRIu64 ",\"step\":%" PRIu64 ",\"revision\":%" PRIu32 "%s", batch->epoch,
-           batch->step, batch->revision, batch->redelivered ? ",\"redelivered\":true" : "");
-    PUT_COLUMN(batch, index, put_u64);
-    PUT_COLUMN(batch, label, put_u64);
-    PUT_COLUMN(batch, probability, put_float);
-    PUT_COLUMN(batch, repeat, put_u64);
-    PUT_COLUMN(batch, augment_seed, put_u64);
-    fputs("}\n", stdout);
-}
-
-static void write_u32(uint32_t value)
-{
-    value = htole32(value);
-    fwrite_unlocked(&value, sizeof(value), 1, stdout);
-}
-
-static void write_u64(uint64_t value)
-{
-    value = htole64(value);
-    fwrite_unlocked(&value, sizeof(value), 1, stdout);
-}
-
-/* One record a sample: the index as u64, then the columns in the order of evendraw.h. */
-static void write_raw(const evd_batch *batch)
-{
-    for (uint32_t i = 0; i < batch->n; i++) {
-        write_u64(batch->index[i]);
-        if (batch->label)
-            write_u32(batch->label[i]);
-        if (batch->probability) {
-            uint32_t bits;
-            memcpy(&bits, &batch->probability[i], sizeof(bits));
-            write_u32(bits);
-        }
-        if (batch->repeat)
-            write_u32(batch->repeat[i]);
-        if (batch->augment_seed)
-            write_u64(batch->augment_seed[i]);
-    }
-}
-
-/* ---- pulling ---- */
-
-/* A batch is flushed before it is acknowledged: what nobody could read goes to another worker. */
-static int write_batch(struct cli *cli, const struct args *args, const evd_batch *batch, bool *gone)
-{
-    if (args->raw)
-        write_raw(batch);
-    else
-        write_json(batch);
-    if (fflush(stdout) == 0)
-        return EXIT_OK;
-    *gone = errno == EPIPE; /* the reader has enough: no error */
-    return *gone ? EXIT_OK : cli_error(cli, EXIT_INPUT, "cannot write: %s", strerror(errno));
-}
-
 /*
- * A written batch is acknowledged when the next one is here, or else, if none comes for a moment,
+ * A batch is written out before it is acknowledged: what nobody could read goes to another worker.
+ * It is acknowledged when the next one is here, or else, if none comes for a moment,
  * by a request that waits until the daemon has stored that. So the end of an epoch, which comes
  * when everything is acknowledged, is never met with anything unconfirmed, and within the epoch
  * nobody waits for the disk.
@@ -235,7 +102,7 @@ static int take(struct puller *puller, const evd_batch *batch, bool *done)
                 "evendraw: strategy revision %" PRIu32 " from epoch %" PRIu64 " step %" PRIu64 "\n",
                 batch->revision, batch->epoch, batch->step);
     puller->revision = batch->revision > puller->revision ? batch->revision : puller->revision;
-    status = write_batch(puller->cli, puller->args, batch, done);
+    status = batch_write(puller->cli, &puller->args->format, batch, done);
     if (status != EXIT_OK || *done)
         return status;
     puller->waiting = true;
@@ -275,19 +142,17 @@ int command_pull(struct cli *cli, int argc, char **argv)
         .parser = parse,
         .args_doc = "JOB",
         .doc = "Be a worker of a job: take its batches, write them to standard output, acknowledge "
-               "them once written.\v"
-               "json: one object a line, {\"epoch\", \"step\", \"revision\", \"index\": [...], "
-               "...}. raw: for every sample its index as a 64-bit integer and then the columns "
-               "asked for (label, probability, repeat: 32 bits, augment_seed: 64), all "
-               "little-endian, in this order. When the strategy changes, a line on standard error "
+               "them once written.\v" BATCH_FORMATS
+               " When the strategy changes, a line on standard error "
                "says from which step on.",
-        .children = cli_children};
+        .children = batch_children};
     struct args args = {.cli = cli, .stream = EVD_STREAM_OPTIONS_INIT};
     struct puller puller = {.cli = cli, .args = &args};
     int code, status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     args.stream.flags = EVD_STREAM_MANUAL_ACK;
+    args.stream.columns = args.format.columns;
     if (!args.has_epochs && args.steps == 0)
         args.epochs = 1;
     /* Others should not have to wait for batches that this worker will not take. */
