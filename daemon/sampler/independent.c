@@ -30,9 +30,9 @@ static void independent_resolve(const struct plan *plan, const struct draw_step 
 {
     const struct alias alias = stage_of(plan, at->epoch)->alias;
     const uint64_t *start = plan->index->start;
-    lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second,
-                  block->n);
-    for (uint32_t k = 0; k < block->n; k++) {
+    const uint32_t n = block->n;
+    lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second, n);
+    for (uint32_t k = 0; k < n; k++) {
         uint32_t c = (uint32_t)alias_draw(&alias, block->first[k]);
         block->class[k] = c;
         block->member[k] = start[c] + key_below(block->second[k], start[c + 1] - start[c]);

@@ -188,15 +188,22 @@ static struct slice_runs slice_runs(uint32_t batch_size, uint32_t size, uint32_t
     return runs;
 }
 
+static void fill_run(struct draw_block *block, uint32_t from, uint32_t to, uint32_t first,
+                     uint32_t stride)
+{
+    for (uint32_t k = from; k < to; k++)
+        block->position[k] = first + (k - from) * stride;
+}
+
 static void fill_positions(struct draw_block *block, const struct slice_runs *runs, uint32_t from)
 {
-    for (uint32_t k = 0; k < block->n; k++) {
-        uint32_t at = from + k;
-        uint32_t second = at >= runs->count[0];
-        block->position[k] =
-            runs->first[second] + (at - (second ? runs->count[0] : 0)) * runs->stride;
-        block->place[k] = at;
-    }
+    uint32_t n = block->n, left = runs->count[0] > from ? runs->count[0] - from : 0;
+    uint32_t turn = left < n ? left : n; /* where the second run takes over */
+    fill_run(block, 0, turn, runs->first[0] + from * runs->stride, runs->stride);
+    fill_run(block, turn, n, runs->first[1] + (from + turn - runs->count[0]) * runs->stride,
+             runs->stride);
+    for (uint32_t k = 0; k < n; k++)
+        block->place[k] = from + k;
 }
 
 /* Batches whose positions are ordered by class are put in random order. */
@@ -213,7 +220,7 @@ static void fill_draws(const struct plan *plan, const struct draw_step *at,
                        struct draw_block *block)
 {
     uint64_t first = at->step * plan->batch_size;
-    for (uint32_t k = 0; k < block->n; k++)
+    for (uint32_t k = 0, n = block->n; k < n; k++)
         block->draw[k] = first + block->position[k];
     /* Padding repeats the epoch's start; a plan that took over in mid-epoch just draws on. */
     if (plan->last_batch == LAST_PAD && !at->head && !plan->engine->whole_steps &&
@@ -227,14 +234,15 @@ static void fill_draws(const struct plan *plan, const struct draw_step *at,
 #define GATHER_INDEX(name, type)                                                                   \
     static void name(const struct class_index *index, const struct draw_block *block, type *out)   \
     {                                                                                              \
+        const uint32_t n = block->n;                                                               \
         if (index->member32) {                                                                     \
-            for (uint32_t k = 0; k < block->n; k++)                                                \
+            for (uint32_t k = 0; k < n; k++)                                                       \
                 out[block->place[k]] = (type)index->member32[block->member[k]];                    \
         } else if (index->member64) {                                                              \
-            for (uint32_t k = 0; k < block->n; k++)                                                \
+            for (uint32_t k = 0; k < n; k++)                                                       \
                 out[block->place[k]] = (type)index->member64[block->member[k]];                    \
         } else {                                                                                   \
-            for (uint32_t k = 0; k < block->n; k++) {                                              \
+            for (uint32_t k = 0; k < n; k++) {                                                     \
                 uint32_t c = block->class[k];                                                      \
                 out[block->place[k]] =                                                             \
                     (type)(index->first[c] + (block->member[k] - index->start[c]));                \
