@@ -91,16 +91,16 @@ int ack_hold(struct evd_stream *stream, struct evd_error *err)
     return EVD_OK;
 }
 
-/* The first `n` acknowledgements, but for those of an earlier connection, are durable. */
+/* The first `n` acknowledgements are durable. That is not said of any of them while steps may come
+ * again: some may have been refused, since the daemon had not yet handed them out again. */
 static void drop_sent(struct evd_stream *stream, uint32_t n)
 {
     struct places *sent = &stream->sent;
-    struct place *first = sent->items + stream->sent_carried;
 
-    if (n <= stream->sent_carried)
+    if (stream->unsettled)
         return;
-    memmove(first, sent->items + n, (sent->count - n) * sizeof(*first));
-    sent->count -= n - stream->sent_carried;
+    sent->count -= n;
+    memmove(sent->items, sent->items + n, sent->count * sizeof(*sent->items));
 }
 
 static void forget_confirm(struct evd_stream *stream)
@@ -114,7 +114,8 @@ void ack_void(struct evd_stream *stream)
 {
     stream->held_count = stream->due_count = stream->carried = 0;
     stream->strays.count = 0;
-    stream->sent.count = stream->sent_carried = 0;
+    stream->sent.count = 0;
+    stream->unsettled = false;
     forget_confirm(stream);
     stream->top = (struct place){0, 0};
 }
@@ -194,6 +195,12 @@ void ack_pack_one(struct evd_stream *stream, const char *method, struct place at
         buf_truncate(out, start);
 }
 
+void ack_again(struct evd_stream *stream, struct place at)
+{
+    forget_confirm(stream); /* it is of what was sent before this */
+    ack_pack_one(stream, "stream.ack", at);
+}
+
 /* How many of the first held batches are due: those go in one message, unless all are carried over
  * from an earlier connection, of which the daemon may know another order. */
 static uint32_t due_prefix(const struct evd_stream *stream)
@@ -220,12 +227,14 @@ void ack_detach(struct evd_stream *stream)
     take_confirmed(stream);
     forget_confirm(stream);
     stream->carried = stream->held_count;
-    stream->sent_carried = stream->sent.count;
+    stream->unsettled = true;
 }
 
 void ack_settled(struct evd_stream *stream)
 {
-    stream->sent_carried = 0;
+    if (stream->unsettled) /* a confirmation under way is not of what was sent again meanwhile */
+        forget_confirm(stream);
+    stream->unsettled = false;
 }
 
 /* What is due counts as sent. */

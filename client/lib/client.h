@@ -231,8 +231,8 @@ struct evd_stream {
     uint32_t held_count, due_count, carried;
     struct place top;       /* the greatest returned in this generation */
     struct places sent;     /* acknowledged, not known to be durable */
-    uint32_t sent_carried;  /* so many first ones over an earlier connection: they may come again */
-    struct pending confirm; /* of those after them, as far as sent[confirming - 1] */
+    bool unsettled;         /* what was sent over an earlier connection may still come again */
+    struct pending confirm; /* of the first `confirming` of `sent` */
     uint32_t confirming;
 
     /* reopen.c */
@@ -286,6 +286,8 @@ int ack_hold(struct evd_stream *stream, struct evd_error *err);
 void ack_last(struct evd_stream *stream);
 /* Appends what is due to client->out, as far as it can be sent now. */
 void ack_pack(struct evd_stream *stream);
+/* A step that was acknowledged has come again: acknowledges it once more. */
+void ack_again(struct evd_stream *stream, struct place at);
 /* Everything that was to come again has come. */
 void ack_settled(struct evd_stream *stream);
 /* One message about one step: method is stream.ack or stream.release. */

@@ -68,6 +68,13 @@ static bool is_same(const struct evd_stream_info *a, const struct evd_stream_inf
            a->batch_size == b->batch_size && a->seed == b->seed && a->rank == b->rank;
 }
 
+/* Of a shared job anybody may be given what this stream still has, so it says what that is; unless
+ * the daemon knows. */
+static bool claims(const struct evd_stream *stream)
+{
+    return stream->info.rank < 0 && stream->client->can_resume && !stream->resuming;
+}
+
 static int take_reopen(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     struct evd_stream *stream = arg;
@@ -88,7 +95,7 @@ static int take_reopen(void *arg, const msgpack_object *result, struct evd_error
     stream->shut = true;
     if (info.generation != generation)
         stream_moved(stream, info.generation, (struct place){info.epoch, info.step});
-    else if (granted != NULL && granted->type == MSGPACK_OBJECT_ARRAY)
+    else if (claims(stream) && granted != NULL && granted->type == MSGPACK_OBJECT_ARRAY)
         ack_keep(stream, granted);
     stream->strays.count = 0;
     if (!stream->idle)
@@ -105,7 +112,7 @@ static void pack_places(msgpack_packer *pk, const struct places *places)
     }
 }
 
-/* Everything that may still be leased to this stream, if the daemon does not know. */
+/* Everything that may still be leased to this stream. */
 static void pack_holding(msgpack_packer *pk, const struct evd_stream *stream)
 {
     pack_key_u64(pk, "generation", stream->info.generation);
@@ -123,8 +130,7 @@ static void send_open(struct evd_stream *stream)
 {
     struct evd_client *client = stream->client;
     size_t start = client->out.len;
-    bool shared = stream->info.rank < 0;
-    bool holding = shared && client->can_resume && !stream->resuming;
+    bool holding = claims(stream);
     struct evd_error err;
     msgpack_packer pk;
 

@@ -266,7 +266,7 @@ static bool is_repeated(struct evd_stream *stream, const struct batch_head *head
     if (known == KNOWN_NOT)
         ack_settled(stream);
     else if (known == KNOWN_SENT)
-        ack_pack_one(stream, "stream.ack", at);
+        ack_again(stream, at);
     stream->client->repeated += known != KNOWN_NOT;
     return known != KNOWN_NOT;
 }
@@ -355,6 +355,7 @@ static int take_epoch_end(struct evd_stream *stream, const msgpack_object *map)
     uint64_t epoch = map_u64(map, "epoch", 0);
 
     place(stream, epoch);
+    ack_settled(stream);
     stream->shut = true;
     if (epoch >= stream->epoch)
         return tell_end(stream, epoch);
