@@ -28,7 +28,8 @@
 #define EVD_MAX_WORLD      4096u  /* ranks of a job */
 #define EVD_MAX_WINDOW     256u   /* unacknowledged batches of one stream */
 #define EVD_DEFAULT_WINDOW 8u
-#define EVD_MAX_STREAMS    64u /* open streams of one connection */
+#define EVD_MAX_HOLDING    8192u /* steps that stream.open claims: a window, and unconfirmed ones */
+#define EVD_MAX_STREAMS    64u   /* open streams of one connection */
 #define EVD_MAX_JOBS       4096u
 #define EVD_MAX_DATASETS   4096u             /* committed versions */
 #define EVD_MAX_DRAFTS     4u                /* of one connection */

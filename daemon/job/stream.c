@@ -66,9 +66,9 @@ static int check_open(const struct job *job, const struct job_event *event, uint
 
     if (code)
         return code;
-    if (event->held > EVD_MAX_WINDOW)
+    if (event->held > EVD_MAX_HOLDING)
         return error_set(err, EVD_E_LIMIT, "holding", "a worker holds at most %u batches",
-                         EVD_MAX_WINDOW);
+                         EVD_MAX_HOLDING);
     if (job->config.mode == JOB_RANKED)
         return check_rank(job, event, world, err);
     if (event->rank || event->world)
