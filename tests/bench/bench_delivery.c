@@ -206,7 +206,7 @@ static double median(const double *values)
 }
 
 static void report(json_t *rows, int contestant, enum transport transport, int workers, int size,
-                   double rate, double ratio)
+                   double rate, double ratio, double bare)
 {
     const struct contestant *c = &contestants[contestant];
 
@@ -219,6 +219,8 @@ static void report(json_t *rows, int contestant, enum transport transport, int w
         printf("   target %.2f: %s", c->target, ratio >= c->target ? "met" : "short by ");
     if (ratio < c->target)
         printf("%.2f", c->target - ratio);
+    if (contestant == WEIGHTED)
+        printf(" (the target is %.0f M draws/s)", c->target * bare * sizes[size] / 1e6);
     printf("\n");
     fflush(stdout);
     json_array_append_new(rows, json_pack("{s:s s:i s:i s:s s:f s:f s:f s:f}", "transport",
@@ -238,7 +240,8 @@ static void measure_cell(json_t *rows, enum transport transport, int workers, in
             ratios[c][r] = rates[c][r] / rates[BARE][r];
         }
     for (int c = 0; c < CONTESTANTS; c++)
-        report(rows, c, transport, workers, size, median(rates[c]), median(ratios[c]));
+        report(rows, c, transport, workers, size, median(rates[c]), median(ratios[c]),
+               median(rates[BARE]));
 }
 
 int main(int argc, char **argv)
