@@ -35,7 +35,7 @@ typedef int command_run(struct cli *cli, int argc, char **argv);
 command_run command_load, command_datasets, command_dataset_rm, command_stats, command_info,
     command_job_create, command_job_set, command_job_ls, command_job_info, command_job_rm,
     command_job_stats, command_pull, command_backup, command_preview, command_weights,
-    command_strategies;
+    command_strategies, command_confusion;
 
 /* ---- cli.c: arguments, the daemon, errors ---- */
 

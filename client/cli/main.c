@@ -23,6 +23,8 @@ static const struct command {
     {"job", "info", command_job_info, "show a job's settings, position and revisions"},
     {"job", "stats", command_job_stats, "compare what a job asked for with what it served"},
     {"job", "rm", command_job_rm, "remove a job"},
+    {"confusion", NULL, command_confusion,
+     "draw what was reported to a job, true against predicted"},
     {"pull", NULL, command_pull, "be a worker: write a job's batches to standard output"},
     {"backup", NULL, command_backup, "copy the daemon's database to a file"},
     {"info", NULL, command_info, "show the state of the daemon"},

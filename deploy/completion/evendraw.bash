@@ -53,7 +53,7 @@ _evendraw_values() {
 _evendraw_arguments() {
     case "$2 $3" in
     "load 1" | "stats 1" | "weights 1" | "preview 1" | "dataset rm 1") _evendraw_names "$1" datasets ;;
-    "pull 1" | "job set 1" | "job info 1" | "job stats 1" | "job rm 1") _evendraw_names "$1" jobs ;;
+    "pull 1" | "job set 1" | "job info 1" | "job stats 1" | "job rm 1" | "confusion 1") _evendraw_names "$1" jobs ;;
     "strategies 1") _evendraw_names "$1" strategies ;;
     esac
 }
@@ -123,7 +123,7 @@ _evendraw() {
         _evendraw_offer "$word" < <(_evendraw_values "$tool" "$command" "$before")
         [[ $before == --set ]] && compopt -o nospace 2>/dev/null
         case $before in
-        --weights | --class-names) _evendraw_files "$word" ;;
+        --weights | --class-names | --csv | --svg) _evendraw_files "$word" ;;
         esac
     elif [[ $word == -* ]]; then
         _evendraw_offer "$word" <<<"${options//=/}"
