@@ -77,6 +77,28 @@ uint64_t cli_number(struct argp_state *state, const char *option, const char *te
     return value;
 }
 
+uint64_t cli_duration(struct argp_state *state, const char *option, const char *text)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}};
+    unsigned long long value;
+    uint64_t unit = 0;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        unit = strcmp(end, units[i].name) == 0 ? units[i].ms : unit;
+    if (strcmp(text, "0") == 0)
+        return 0;
+    if (text[0] < '0' || text[0] > '9' || unit == 0 || errno != 0 || value > UINT32_MAX / unit)
+        argp_error(state, "%s: '%s' is not a time such as 500ms, 30s, 10m or 2h (at most 49 days)",
+                   option, text);
+    return value * unit;
+}
+
 /* ---- errors ---- */
 
 int cli_failed(struct cli *cli, int code)

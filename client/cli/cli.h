@@ -35,7 +35,8 @@ typedef int command_run(struct cli *cli, int argc, char **argv);
 command_run command_load, command_datasets, command_dataset_rm, command_stats, command_info,
     command_job_create, command_job_set, command_job_ls, command_job_info, command_job_rm,
     command_job_stats, command_pull, command_backup, command_preview, command_weights,
-    command_strategies, command_confusion;
+    command_strategies, command_confusion, command_job_position, command_job_seek,
+    command_job_history, command_trace, command_replay, command_workers;
 
 /* ---- cli.c: arguments, the daemon, errors ---- */
 
@@ -52,6 +53,9 @@ void cli_no_dataset(struct argp_state *state);
 /* The whole of `text` as a number from min to max, or a usage error that names the option. */
 uint64_t cli_number(struct argp_state *state, const char *option, const char *text, uint64_t min,
                     uint64_t max);
+
+/* A time such as 30s, 500ms, 10m, 2h or 0, in milliseconds of at most 2^32 - 1, likewise. */
+uint64_t cli_duration(struct argp_state *state, const char *option, const char *text);
 
 /* Connects unless it is connected. False: the reason was printed, and cli->status is set. */
 bool cli_connect(struct cli *cli);
@@ -101,6 +105,8 @@ const char *text_count(text_t out, uint64_t n);
 const char *text_items(text_t out, uint64_t n, const char *noun);
 const char *text_bytes(text_t out, uint64_t bytes);
 const char *text_duration(text_t out, double seconds);
+/* Milliseconds: "1.5 s", "10 min 0 s". */
+const char *text_ms(text_t out, uint64_t ms);
 const char *text_time(text_t out, uint64_t seconds_since_1970);
 
 /* A share (0..1) in percent with that many decimals, or as many more as two digits of it take:
@@ -149,7 +155,7 @@ const char *shown_between(const struct shown *shown, text_t out);
 /* Says how many were left out, if any. */
 void shown_note(const struct shown *shown);
 
-/* ---- strategy.c: --strategy and --set ---- */
+/* ---- strategy.c: --strategy and --set, and how a strategy is shown ---- */
 
 /* These two may come in any order; *strategy begins as NULL. `text` is a kind ("stratified") or a
  * JSON object, `assignment` is "name=value": a value that is JSON is taken as such, anything else
@@ -158,6 +164,8 @@ void strategy_choose(struct argp_state *state, json_t **strategy, const char *te
 void strategy_set(struct argp_state *state, json_t **strategy, const char *assignment);
 /* At the end of the arguments: --set without --strategy is a usage error. */
 void strategy_check(struct argp_state *state, const json_t *strategy);
+/* A strategy in one line: explicit weights of many classes are cut. */
+void print_strategy(const json_t *strategy);
 
 /* ---- terms.c: what a new job, or a preview of one, is to be ---- */
 

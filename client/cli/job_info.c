@@ -2,19 +2,6 @@
 #include "cli.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-
-/* A strategy in one line: explicit weights of many classes are cut. */
-static void print_strategy(const json_t *strategy)
-{
-    char *text = json_dumps(strategy, JSON_COMPACT);
-
-    if (text != NULL && text_width(text) > 200)
-        print_padded(stdout, text, 200);
-    else
-        fputs(text ? text : "?", stdout);
-    free(text);
-}
 
 static void print_revisions(const json_t *revisions)
 {
@@ -33,11 +20,22 @@ static void print_revisions(const json_t *revisions)
     }
 }
 
+/* How long a worker may keep a batch, and what then. */
+static void print_lease(const json_t *job)
+{
+    uint64_t time_to_run = field_u64(job, "time_to_run");
+    text_t time, grace;
+
+    printf("\n  %s, time to run %s, grace %s", field_text(job, "guarantee"),
+           time_to_run ? text_ms(time, time_to_run) : "without limit",
+           text_ms(grace, field_u64(job, "grace")));
+}
+
 static void print_job(const json_t *job, const void *args)
 {
     const json_t *acked = json_object_get(job, "acked");
     uint64_t world = field_u64(job, "world_size");
-    text_t one, two, three;
+    text_t one, two, three, four;
 
     (void)args;
     printf("job %s on %s, version %" PRIu64 "\n", field_text(job, "job"),
@@ -46,8 +44,12 @@ static void print_job(const json_t *job, const void *args)
            text_count(one, field_u64(job, "batch_size")), field_text(job, "last_batch"),
            field_u64(job, "seed"));
     if (world > 0)
-        printf(", %" PRIu64 " ranks", world);
-    printf("\n  epoch %s, next step %s of %s", text_count(one, field_u64(job, "epoch")),
+        printf(", %s", text_items(one, world, "rank"));
+    if (field_u64(job, "replicas") > 1)
+        printf(", %s of each slice", text_items(one, field_u64(job, "replicas"), "replica"));
+    print_lease(job);
+    printf("\n  generation %s, epoch %s, next step %s of %s",
+           text_count(four, field_u64(job, "generation")), text_count(one, field_u64(job, "epoch")),
            text_count(two, field_u64(job, "step")), text_count(three, field_u64(job, "steps")));
     printf("; all before epoch %s step %s is acknowledged\n",
            text_count(one, field_u64(acked, "epoch")), text_count(two, field_u64(acked, "step")));

@@ -51,7 +51,8 @@ const char *text_count(text_t out, uint64_t n)
 
 const char *text_items(text_t out, uint64_t n, const char *noun)
 {
-    bool hisses = noun[0] != '\0' && noun[strlen(noun) - 1] == 's';
+    size_t len = strlen(noun);
+    bool hisses = len > 1 && (noun[len - 1] == 's' || strcmp(noun + len - 2, "ch") == 0);
     text_t count;
 
     snprintf(out, sizeof(text_t), "%.26s %.9s%s", text_count(count, n), noun,
@@ -91,6 +92,14 @@ const char *text_duration(text_t out, double seconds)
         snprintf(out, sizeof(text_t), "%lu min %lu s", s / 60, s % 60);
     else
         snprintf(out, sizeof(text_t), "%lu s", s);
+    return out;
+}
+
+const char *text_ms(text_t out, uint64_t ms)
+{
+    if (ms >= 60000)
+        return text_duration(out, (double)ms / 1000);
+    snprintf(out, sizeof(text_t), "%g s", (double)ms / 1000);
     return out;
 }
 

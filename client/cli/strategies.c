@@ -75,7 +75,7 @@ static void print_example(const char *example)
     json_decref(strategy);
 }
 
-static void print_strategy(const json_t *strategy, int width)
+static void print_kind(const json_t *strategy, int width)
 {
     const json_t *parameter;
     size_t i;
@@ -146,7 +146,7 @@ int command_strategies(struct cli *cli, int argc, char **argv)
         {
             if (i > 0)
                 fputc('\n', stdout);
-            print_strategy(strategy, widest_parameter(strategies));
+            print_kind(strategy, widest_parameter(strategies));
         }
     json_decref(all);
     json_decref(answer);

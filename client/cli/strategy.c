@@ -1,5 +1,6 @@
 #include "cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void strategy_choose(struct argp_state *state, json_t **strategy, const char *text)
@@ -42,4 +43,15 @@ void strategy_set(struct argp_state *state, json_t **strategy, const char *assig
         value = json_string(equals + 1);
     if (json_object_setn_new(*strategy, assignment, (size_t)(equals - assignment), value) < 0)
         argp_error(state, "--set: '%s' is not UTF-8, or there is no memory", assignment);
+}
+
+void print_strategy(const json_t *strategy)
+{
+    char *text = json_dumps(strategy, JSON_COMPACT);
+
+    if (text != NULL && text_width(text) > 200)
+        print_padded(stdout, text, 200);
+    else
+        fputs(text ? text : "?", stdout);
+    free(text);
 }

@@ -13,7 +13,10 @@ static const struct argp_option options[] = {
     {"ranked", 'R', NULL, 0,
      "Every rank gets its slice of every step (DDP); otherwise each step goes to one worker", 0},
     {"world-size", 'W', "W", 0, "Ranks of a ranked job (default: what the first rank says)", 0},
-    {"last-batch", 'l', "HOW", 0, "The incomplete step at an epoch's end: short, drop or pad", 0},
+    {"last-batch", 'l', "HOW", 0,
+     "The incomplete step at an epoch's end: short, drop, pad or "
+     "exact (ranked, uniform: every sample once)",
+     0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -40,10 +40,12 @@ _evendraw_values() {
         _evendraw_ask "$1" name strategies "$_evendraw_strategy" | sed 's/$/=/' ;;
     --kind) printf '%s\n' balanced inverse sqrt-inverse effective pos-weight log-prior ;;
     --when) printf '%s\n' now epoch at ;;
-    --last-batch) printf '%s\n' short drop pad ;;
+    --last-batch) printf '%s\n' short drop pad exact ;;
+    --guarantee) printf '%s\n' at-least-once at-most-once ;;
+    --mode) printf '%s\n' replay follow ;;
     --columns) printf '%s\n' label probability repeat augment_seed ;;
     --format) case $2 in
-        pull) printf '%s\n' json raw ;;
+        pull | replay) printf '%s\n' json raw ;;
         load) printf '%s\n' idx npy csv tsv lines folders ;;
         esac ;;
     esac
@@ -53,7 +55,9 @@ _evendraw_values() {
 _evendraw_arguments() {
     case "$2 $3" in
     "load 1" | "stats 1" | "weights 1" | "preview 1" | "dataset rm 1") _evendraw_names "$1" datasets ;;
-    "pull 1" | "job set 1" | "job info 1" | "job stats 1" | "job rm 1" | "confusion 1") _evendraw_names "$1" jobs ;;
+    "pull 1" | "job set 1" | "job info 1" | "job stats 1" | "job rm 1" | "confusion 1" | \
+        "job position 1" | "job seek 1" | "job history 1" | "workers 1" | "trace 1" | "replay 1")
+        _evendraw_names "$1" jobs ;;
     "strategies 1") _evendraw_names "$1" strategies ;;
     esac
 }
