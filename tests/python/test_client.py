@@ -323,3 +323,43 @@ def test_sample_weights(client):
         client.create_dataset("d", [0, 1], weights={"mine": [1.0]})
     with pytest.raises(evendraw.BadValue):
         client.create_dataset("d", [0, 1], weights={"mine": [1.0, -1.0]})
+
+
+# ---- feedback ----
+
+
+def test_report_and_confusion(client):
+    from sklearn import metrics
+
+    labels = np.random.default_rng(3).choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
+    client.create_dataset("d", labels)
+    client.create_job("j", "d", 20, mode="ranked")
+    with pytest.raises(evendraw.NotFound, match="nothing was reported"):
+        client.confusion("j")
+    true, predicted = [], []
+    with client.open("j", rank=0, world_size=1, columns=["label"]) as stream:
+        for batch in stream:
+            guess = torch.from_numpy((batch.index * 7 // 3) % 4)
+            answer = client.report("j", batch, guess, rank=0, loss=np.full(20, 0.5))
+            assert answer["counted"]
+            true += batch.label.tolist()
+            predicted += guess.tolist()
+        assert not client.report("j", batch, guess, rank=0)["counted"]  # once is enough
+    answer = client.confusion("j")
+    assert answer["class"] == ["0", "1", "2", "3"] and answer["samples"] == 200
+    assert (answer["matrix"] == metrics.confusion_matrix(true, predicted)).all()
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        true, predicted, zero_division=0
+    )
+    for name, expected in (("precision", precision), ("recall", recall), ("f1", f1)):
+        assert answer[name] == pytest.approx(expected, rel=1e-12)
+    assert answer["support"].tolist() == support.tolist()
+    assert answer["macro"]["f1"] == pytest.approx(f1.mean())
+    assert answer["accuracy"] == pytest.approx(metrics.accuracy_score(true, predicted))
+    assert answer["balanced_accuracy"] == pytest.approx(
+        metrics.balanced_accuracy_score(true, predicted)
+    )
+    assert answer["mean_loss"] == pytest.approx(0.5)
+    assert client.confusion("j", every=True)["samples"] == 200
+    with pytest.raises(evendraw.BadValue):
+        client.report("j", batch, guess[:5], rank=0)

@@ -95,13 +95,14 @@ def first(batch):
 
 
 def per_batch(n, sampler):
-    """Seconds a batch, the best of three times a third; the first is not counted."""
+    """Seconds a batch: the best of ten times a tenth, so that other work on the machine does not
+    count; a tenth is long enough for several round trips. The first batch is not counted."""
     loader = iter(data.DataLoader(Nothing(n), batch_sampler=sampler, collate_fn=first))
     next(loader)
     times = []
-    for _ in range(3):
+    for _ in range(10):
         began = time.perf_counter()
-        taken = sum(1 for _ in itertools.islice(loader, BATCHES // 3))
+        taken = sum(1 for _ in itertools.islice(loader, BATCHES // 10))
         times.append((time.perf_counter() - began) / taken)
     return min(times)
 

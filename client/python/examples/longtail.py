@@ -27,12 +27,14 @@ STEPS = 1000
 
 # `none` is plain shuffling: every sample once an epoch.
 STRATEGIES = {
-    "none": "uniform",
+    "none": {"kind": "uniform"},
     "weighted": {"kind": "weighted", "weight": "inverse"},
     "sqrt-weighted": {"kind": "weighted", "weight": "sqrt-inverse"},
     "stratified": {"kind": "stratified", "proportions": "equal"},
     "undersampled": {"kind": "undersampled"},
-    "progressive": {"kind": "progressive", "epochs": 8},
+    "progressive": {"kind": "progressive", "epochs": 4},
+    # Follows the recall of each class on the training batches, which `train` reports.
+    "adaptive": {"kind": "adaptive", "every": 50},
 }
 
 
@@ -60,7 +62,7 @@ def batches(loader, steps):
                 return
 
 
-def train(dataset, job, strategy, seed, steps, report=0):
+def train(client, dataset, job, strategy, seed, steps, report=0):
     """Returns the trained network, and how often each class was drawn, shape (10,)."""
     torch.manual_seed(seed)
     model = network()
@@ -74,10 +76,13 @@ def train(dataset, job, strategy, seed, steps, report=0):
     recent = np.zeros(10, dtype=np.int64)
     for step, (images, labels) in enumerate(batches(loader, steps), 1):
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(images), labels)
+        logits = model(images)
+        loss = nn.functional.cross_entropy(logits, labels)
         loss.backward()
         optimizer.step()
         schedule.step()
+        if strategy["kind"] == "adaptive":
+            client.report(job, loader.current, logits.argmax(1), rank=0)
         recent += np.bincount(labels, minlength=10)
         if step % (report or steps) == 0:
             if report:
@@ -143,7 +148,13 @@ def main():
                 began = time.monotonic()
                 job = f"{arguments.job}-{name}-{seed}"
                 model, drawn = train(
-                    training, job, STRATEGIES[name], seed, arguments.steps, arguments.report
+                    client,
+                    training,
+                    job,
+                    STRATEGIES[name],
+                    seed,
+                    arguments.steps,
+                    arguments.report,
                 )
                 client.drop_job(job)
                 client.drop_dataset(job)
