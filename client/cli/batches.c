@@ -158,5 +158,7 @@ int batch_write(struct cli *cli, const struct batch_format *format, const evd_ba
     if (fflush(stdout) == 0)
         return EXIT_OK;
     *gone = errno == EPIPE;
-    return *gone ? EXIT_OK : cli_error(cli, EXIT_INPUT, "cannot write: %s", strerror(errno));
+    return *gone
+               ? EXIT_OK
+               : cli_error(cli, EXIT_INPUT, "cannot write to standard output: %s", strerror(errno));
 }

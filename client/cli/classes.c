@@ -27,7 +27,7 @@ static bool choose(struct shown *shown, const json_t *counts)
     if (order == NULL)
         return false;
     for (size_t i = 0; i < shown->all; i++)
-        order[i] = (struct counted){(uint64_t)json_integer_value(json_array_get(counts, i)), i};
+        order[i] = (struct counted){value_u64(json_array_get(counts, i)), i};
     qsort(order, shown->all, sizeof(*order), by_count);
     for (size_t i = 0; i < HEAD; i++) {
         shown->class[i] = order[i].class;

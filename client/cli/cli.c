@@ -160,14 +160,17 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
     int code;
 
     if (text == NULL) {
-        cli_error(cli, EXIT_USAGE, "no memory, or an argument is not UTF-8");
+        cli_error(cli, EXIT_USAGE, "an argument is not UTF-8 (or there is no memory)");
     } else if (cli_connect(cli)) {
         code = evd_call(cli->client, method, text, &result);
         if (code != EVD_OK)
             cli_failed(cli, code);
         else if ((answer = json_loads(result, 0, NULL)) == NULL)
-            cli_error(cli, EXIT_REFUSED, "%s: the answer is no JSON object, or there is no memory",
-                      method);
+            cli_error(
+                cli, EXIT_REFUSED,
+                "%s: the answer cannot be read, or there is no memory: `evendraw info` shows which "
+                "daemon this is",
+                method);
     }
     json_decref(params);
     free(text);

@@ -97,6 +97,12 @@ int cli_ask_job(struct cli *cli, int argc, char **argv, const char *doc, const c
 uint64_t field_u64(const json_t *object, const char *key);
 double field_f64(const json_t *object, const char *key);
 const char *field_text(const json_t *object, const char *key);
+/* A whole number: those of 2^63 and more are strings of digits. 0 if it is none. */
+uint64_t value_u64(const json_t *value);
+/* What an array of an answer holds for class i; NULL if it is not there. */
+const json_t *class_item(const json_t *answer, const char *key, size_t i);
+uint64_t class_u64(const json_t *answer, const char *key, size_t i);
+const char *class_name(const json_t *answer, size_t i); /* "?" if it is not there */
 
 /* 1234567 as "1,234,567"; bytes as "1.2 MB"; seconds as "3 h 12 min". In a buffer of the caller. */
 typedef char text_t[40];

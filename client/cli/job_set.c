@@ -52,7 +52,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (args->name == NULL)
             cli_no_job(state);
         else if (args->strategy == NULL)
-            argp_error(state, "--strategy is missing: what should the job draw by?");
+            argp_error(state,
+                       "--strategy is missing: what should the job draw by? (`evendraw strategies` "
+                       "lists them)");
         strategy_check(state, args->strategy);
         return 0;
     default:

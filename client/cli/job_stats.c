@@ -36,14 +36,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static uint64_t item_u64(const json_t *stats, const char *key, size_t i)
-{
-    return (uint64_t)json_integer_value(json_array_get(json_object_get(stats, key), i));
-}
-
 static void add_share(struct table *table, const json_t *stats, const char *key, size_t i)
 {
-    const json_t *value = json_array_get(json_object_get(stats, key), i);
+    const json_t *value = class_item(stats, key, i);
     text_t text;
 
     table_add(table, json_is_number(value) ? text_share(text, json_number_value(value), 2) : "-");
@@ -60,15 +55,14 @@ static void print_classes(const json_t *stats, bool all)
     shown_init(&shown, json_object_get(stats, "count"), all);
     for (size_t row = 0; row < shown.n; row++) {
         size_t i = shown.class[row];
-        const char *name = json_string_value(json_array_get(json_object_get(stats, "class"), i));
 
         if (row == shown.gap)
             table_gap(table, shown_between(&shown, text));
-        table_add(table, name ? name : "?");
-        table_add(table, text_count(text, item_u64(stats, "count", i)));
+        table_add(table, class_name(stats, i));
+        table_add(table, text_count(text, class_u64(stats, "count", i)));
         add_share(table, stats, "asked", i);
         add_share(table, stats, "share", i);
-        table_add(table, text_count(text, item_u64(stats, "served", i)));
+        table_add(table, text_count(text, class_u64(stats, "served", i)));
     }
     table_print(table);
     shown_note(&shown);

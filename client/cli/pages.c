@@ -30,7 +30,8 @@ json_t *pages_call(struct cli *cli, const char *method, json_t *params, const ch
         json_decref(page);
         if (count <= 0) {
             if (page != NULL)
-                cli_error(cli, EXIT_REFUSED, "%s: the pages end after %zu classes", method, got);
+                cli_error(cli, EXIT_REFUSED, "%s: the answer ends after %zu classes: try again",
+                          method, got);
             json_decref(answer);
             answer = NULL;
         }

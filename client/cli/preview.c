@@ -101,22 +101,19 @@ static void print_classes(const json_t *answer, bool all)
     static const char *const numbers[] = {"drawn", "repeats", "coverage", "per_batch"};
     static const bool right[] = {false, true, true, true, true, true};
     struct table *table = table_new(titles, right, 6);
-    const json_t *names = json_object_get(answer, "class");
-    const json_t *counts = json_object_get(answer, "count");
     struct shown shown;
     text_t text;
 
-    shown_init(&shown, counts, all);
+    shown_init(&shown, json_object_get(answer, "count"), all);
     for (size_t row = 0; row < shown.n; row++) {
         size_t c = shown.class[row];
-        const char *name = json_string_value(json_array_get(names, c));
 
         if (row == shown.gap)
             table_gap(table, shown_between(&shown, text));
-        table_add(table, name ? name : "?");
-        table_add(table, text_count(text, (uint64_t)json_integer_value(json_array_get(counts, c))));
+        table_add(table, class_name(answer, c));
+        table_add(table, text_count(text, class_u64(answer, "count", c)));
         for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-            const json_t *value = json_array_get(json_object_get(answer, numbers[i]), c);
+            const json_t *value = class_item(answer, numbers[i], c);
             bool share = strcmp(numbers[i], "coverage") == 0;
             table_add(table, share ? text_share(text, json_number_value(value), 1)
                                    : text_expected(text, value));

@@ -13,9 +13,7 @@
 
 uint64_t field_u64(const json_t *object, const char *key)
 {
-    const json_t *value = json_object_get(object, key);
-
-    return json_is_integer(value) ? (uint64_t)json_integer_value(value) : 0;
+    return value_u64(json_object_get(object, key));
 }
 
 double field_f64(const json_t *object, const char *key)
@@ -28,6 +26,30 @@ const char *field_text(const json_t *object, const char *key)
     const char *text = json_string_value(json_object_get(object, key));
 
     return text ? text : "";
+}
+
+uint64_t value_u64(const json_t *value)
+{
+    const char *digits = json_string_value(value);
+
+    return digits ? strtoull(digits, NULL, 10) : (uint64_t)json_integer_value(value);
+}
+
+const json_t *class_item(const json_t *answer, const char *key, size_t i)
+{
+    return json_array_get(json_object_get(answer, key), i);
+}
+
+uint64_t class_u64(const json_t *answer, const char *key, size_t i)
+{
+    return value_u64(class_item(answer, key, i));
+}
+
+const char *class_name(const json_t *answer, size_t i)
+{
+    const char *name = json_string_value(class_item(answer, "class", i));
+
+    return name ? name : "?";
 }
 
 /* ---- numbers ---- */

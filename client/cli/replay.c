@@ -128,15 +128,6 @@ static bool columns_reserve(struct columns *columns, size_t n)
            columns->probability;
 }
 
-/* What JSON has no integer for is a string of digits. */
-static uint64_t item_u64(const json_t *values, size_t i)
-{
-    const json_t *value = json_array_get(values, i);
-    const char *digits = json_string_value(value);
-
-    return digits ? strtoull(digits, NULL, 10) : (uint64_t)json_integer_value(value);
-}
-
 /* True if the answer has that column, whole. */
 static bool whole(const json_t *values, uint32_t n)
 {
@@ -152,11 +143,11 @@ static evd_batch batch_of(const json_t *answer, const struct columns *columns, u
     const json_t *augment_seed = json_object_get(answer, "augment_seed");
 
     for (uint32_t i = 0; i < n; i++) {
-        columns->index[i] = item_u64(index, i);
-        columns->label[i] = (uint32_t)item_u64(label, i);
+        columns->index[i] = value_u64(json_array_get(index, i));
+        columns->label[i] = (uint32_t)value_u64(json_array_get(label, i));
         columns->probability[i] = (float)json_number_value(json_array_get(probability, i));
-        columns->repeat[i] = (uint32_t)item_u64(repeat, i);
-        columns->augment_seed[i] = item_u64(augment_seed, i);
+        columns->repeat[i] = (uint32_t)value_u64(json_array_get(repeat, i));
+        columns->augment_seed[i] = value_u64(json_array_get(augment_seed, i));
     }
     return (evd_batch){
         .epoch = field_u64(answer, "epoch"),

@@ -33,18 +33,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const json_t *item(const json_t *stats, const char *key, size_t class)
-{
-    return json_array_get(json_object_get(stats, key), class);
-}
-
-static const char *name_of(const json_t *stats, size_t class)
-{
-    const char *name = json_string_value(item(stats, "class", class));
-
-    return name ? name : "";
-}
-
 /* Columns of the terminal for each part of a line; the longest bar's share. */
 struct layout {
     int name, count, share;
@@ -61,14 +49,14 @@ static void print_bars(const json_t *stats, const struct shown *shown, const str
     int room = terminal_width() - layout->name - layout->count - layout->share - 8;
 
     for (size_t i = 0; i < shown->n; i++) {
-        double share = json_number_value(item(stats, "share", shown->class[i]));
-        uint64_t count = (uint64_t)json_integer_value(item(stats, "count", shown->class[i]));
+        double share = json_number_value(class_item(stats, "share", shown->class[i]));
+        uint64_t count = class_u64(stats, "count", shown->class[i]);
         text_t text, percent;
 
         if (i == shown->gap)
             printf("  %s classes between; --all shows them\n", shown_between(shown, text));
         fputs("  ", stdout);
-        print_padded(stdout, name_of(stats, shown->class[i]), layout->name);
+        print_padded(stdout, class_name(stats, shown->class[i]), layout->name);
         printf("  %*s  %*s", layout->count, text_count(text, count), layout->share,
                text_share(percent, share, 1));
         if (room > 0 && share > 0) {
@@ -89,9 +77,9 @@ static void print_distribution(const json_t *stats, bool all)
     if (shown_init(&shown, json_object_get(stats, "count"), all)) {
         for (size_t i = 0; i < shown.n; i++) {
             size_t c = shown.class[i];
-            uint64_t count = (uint64_t)json_integer_value(item(stats, "count", c));
-            double share = json_number_value(item(stats, "share", c));
-            layout.name = max(layout.name, text_width(name_of(stats, c)));
+            uint64_t count = class_u64(stats, "count", c);
+            double share = json_number_value(class_item(stats, "share", c));
+            layout.name = max(layout.name, text_width(class_name(stats, c)));
             layout.count = max(layout.count, text_width(text_count(text, count)));
             layout.share = max(layout.share, text_width(text_share(text, share, 1)));
             layout.longest = share > layout.longest ? share : layout.longest;

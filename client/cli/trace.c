@@ -67,9 +67,8 @@ static void print_trace(const json_t *answer, const void *args)
 
     json_array_foreach(steps, i, step)
     {
-        json_array_foreach(step, k, value) table_add(
-            table,
-            json_is_integer(value) ? text_count(text, (uint64_t)json_integer_value(value)) : "-");
+        json_array_foreach(step, k, value)
+            table_add(table, json_is_integer(value) ? text_count(text, value_u64(value)) : "-");
     }
     table_print(table);
     if (json_array_size(steps) == 0)

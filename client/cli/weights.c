@@ -54,7 +54,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if ((args->dataset == NULL) == (args->job == NULL))
             argp_error(state, "name a dataset, or a job with --job");
         else if (args->job && args->version)
-            argp_error(state, "--dataset-version is for datasets: a job knows its own");
+            argp_error(state,
+                       "--dataset-version is for datasets: leave it out, a job knows its own");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -67,27 +68,23 @@ static void print_weights(const json_t *answer, const void *input)
     static const bool right[] = {false, true, true, true};
     const struct args *args = input;
     struct table *table = table_new(titles, right, 4);
-    const json_t *names = json_object_get(answer, "class");
-    const json_t *counts = json_object_get(answer, "count");
-    const json_t *shares = json_object_get(answer, args->job ? "asked" : "share");
-    const json_t *weights = json_object_get(answer, "weight");
+    const char *share = args->job ? "asked" : "share";
     struct shown shown;
     text_t text;
 
     printf("%s weights for %s, version %u%s%s\n\n", field_text(answer, "weights"),
            field_text(answer, "dataset"), (unsigned)field_u64(answer, "version"),
            args->job ? ", as drawn by job " : "", args->job ? args->job : "");
-    shown_init(&shown, counts, args->all);
+    shown_init(&shown, json_object_get(answer, "count"), args->all);
     for (size_t row = 0; row < shown.n; row++) {
         size_t c = shown.class[row];
-        const char *name = json_string_value(json_array_get(names, c));
 
         if (row == shown.gap)
             table_gap(table, shown_between(&shown, text));
-        table_add(table, name ? name : "?");
-        table_add(table, text_count(text, (uint64_t)json_integer_value(json_array_get(counts, c))));
-        table_add(table, text_share(text, json_number_value(json_array_get(shares, c)), 2));
-        table_add(table, text_number(text, json_array_get(weights, c)));
+        table_add(table, class_name(answer, c));
+        table_add(table, text_count(text, class_u64(answer, "count", c)));
+        table_add(table, text_share(text, json_number_value(class_item(answer, share, c)), 2));
+        table_add(table, text_number(text, class_item(answer, "weight", c)));
     }
     table_print(table);
     shown_note(&shown);
