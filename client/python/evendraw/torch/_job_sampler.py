@@ -6,6 +6,7 @@ from typing import Any
 
 import torch.utils.data
 
+from ..client import Result
 from ..errors import BadValue
 from ..stream import Batch, Stream
 from ._attach import Attachment, seek
@@ -28,7 +29,7 @@ class JobSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         info = attachment.ensure()
         self._drawn_from = {key: info[key] for key in ("job", "dataset", "version")}
         # Generation, epoch, step: after the last batch returned.
-        self._position = (info["generation"], info["acked"]["epoch"], info["acked"]["step"])
+        self._position = _acknowledged(info)
         self._target: State | None = None  # where to go before the next batch
         self.batch_size: int = info["batch_size"] // attachment.world_size
 
@@ -79,7 +80,7 @@ class JobSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
             stream = self._stream = self._attachment.open(
                 window=self._window, columns=self.columns, manual_ack=self._manual_ack
             )
-            self._position = (stream.info.generation, stream.info.epoch, stream.info.step)
+            self._position = _acknowledged(self._attachment.client().job(self.job))
         return stream
 
     def _detach(self) -> None:
@@ -100,3 +101,8 @@ class JobSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         else:
             self._position = (batch.generation, batch.epoch, batch.step + 1)
         return batch
+
+
+def _acknowledged(info: Result) -> tuple[int, int, int]:
+    """Generation, epoch, step where a job goes on when it is attached to again."""
+    return info["generation"], info["acked"]["epoch"], info["acked"]["step"]
