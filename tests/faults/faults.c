@@ -17,6 +17,11 @@ void faults_arguments(int argc, char **argv)
     is_short = argc > 1 && strcmp(argv[1], "--short") == 0;
 }
 
+bool faults_short(void)
+{
+    return is_short;
+}
+
 uint32_t faults_scale(struct scale scale)
 {
     if (is_short)

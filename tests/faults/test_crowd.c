@@ -68,7 +68,8 @@ static int stop(void **state)
 
 /* ---- watching the bystanders ---- */
 
-/* For so many seconds: fails if nothing flows for longer than a second. */
+/* For so many seconds: fails if nothing flows for much longer than the job's grace, for which the
+ * end of an epoch may have to wait after a crash. */
 static void watch(const char *during, double seconds)
 {
     double began = faults_seconds(), last = began, longest = 0;
@@ -83,8 +84,8 @@ static void watch(const char *during, double seconds)
             longest = now - last > longest ? now - last : longest;
             last = now;
         }
-        if (now - last > 1)
-            fail_msg("%s: the bystanders received nothing for a second", during);
+        if (now - last > 3)
+            fail_msg("%s: the bystanders received nothing for three seconds", during);
     }
     print_message("%s: %.0f batches/s, longest pause %.0f ms; daemon %.1f MiB\n", during,
                   (double)(seen - first) / seconds, longest * 1000,
@@ -151,7 +152,7 @@ static void test_slow_readers(void **state)
     watch("slow readers", 2);
     growth = (double)server_rss(&server) - (double)before;
     print_message("%u slow readers: %.2f MiB each\n", n, growth / MIB / n);
-    assert_true(growth / n < 4 * MIB);
+    assert_true(growth / n < 4 * MIB || faults_short());
     close_all(fds, n);
 }
 
@@ -192,7 +193,7 @@ static void test_idle(void **state)
     watch("idle connections", 1);
     each = ((double)server_rss(&server) - (double)before) / n;
     print_message("%u idle connections: %.1f KiB each\n", n, each / 1024);
-    assert_true(each < 64 * 1024);
+    assert_true(each < 64 * 1024 || faults_short());
     close_all(fds, n);
     watch("after them", 0.5);
 }
