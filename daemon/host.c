@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-#define DRAIN_MS 5000u
+/* How long workers may take to finish what they have, and then the store to write. */
+#define LEASES_MS 3000u
+#define DRAIN_MS  5000u
+#define POLL_MS   20u
 
 void host_log(const struct host *host, enum net_level level, const char *text)
 {
@@ -112,11 +116,27 @@ static void on_rpc_tick(uv_timer_t *timer)
     net_settle(host->net);
 }
 
-static void arm_tick(void *arg)
+static void arm_tick(void *arg, uint64_t milliseconds)
 {
     struct host *host = arg;
 
-    uv_timer_start(&host->tick, on_rpc_tick, RPC_TICK_MS, 0);
+    uv_timer_start(&host->tick, on_rpc_tick, milliseconds, 0);
+}
+
+static uint64_t random_number(void *arg)
+{
+    uint64_t number = 0;
+
+    (void)arg;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = uv_hrtime() * UINT64_C(0x9E3779B97F4A7C15); /* a kernel without it */
+    return number;
+}
+
+static const char *peer_name(void *arg, void *conn)
+{
+    (void)arg;
+    return net_conn_name(conn);
 }
 
 /* ---- the store's writer thread has something ---- */
@@ -193,6 +213,25 @@ static void on_patience(uv_timer_t *timer)
         finish_connections(host);
 }
 
+static void stop(struct host *host)
+{
+    host->stage = HOST_DRAINING;
+    uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
+    rpc_stop(host->rpc);
+    net_settle(host->net);
+    host_proceed(host);
+}
+
+/* While workers finish: a look every now and then is simple, and soon over. */
+static void on_leases(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+
+    if (rpc_outstanding(host->rpc) > 0 && uv_now(&host->loop) < host->leases_until)
+        return;
+    stop(host);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct host *host = handle->data;
@@ -201,12 +240,12 @@ static void on_signal(uv_signal_t *handle, int number)
         _exit(EXIT_FAILURE);
     fprintf(stderr, "evendrawd: %s: stopping (once more to exit at once)\n",
             number == SIGTERM ? "SIGTERM" : "SIGINT");
-    host->stage = HOST_DRAINING;
-    uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
+    host->stage = HOST_LEASES;
+    host->leases_until = uv_now(&host->loop) + LEASES_MS;
     net_quiet(host->net);
-    rpc_stop(host->rpc);
+    rpc_drain(host->rpc);
     net_settle(host->net);
-    host_proceed(host);
+    uv_timer_start(&host->patience, on_leases, 0, POLL_MS);
 }
 
 /* ---- the beginning ---- */
@@ -236,6 +275,8 @@ static int open_rpc(struct host *host, uint32_t max_connections, struct evd_erro
         .work = queue_work,
         .flush = flush_conn,
         .arm = arm_tick,
+        .random = random_number,
+        .peer = peer_name,
         .close = finish_conn,
         .max_connections = max_connections,
     };

@@ -14,6 +14,7 @@
 enum host_stage {
     HOST_STARTING,
     HOST_SERVING,   /* until a signal */
+    HOST_LEASES,    /* nothing new is handed out: until workers have finished what they have, */
     HOST_DRAINING,  /* stopped: until the store has written and all heavy work is back, */
     HOST_FINISHING, /* then until every connection has ended, */
     HOST_CLOSING,   /* then until net is gone */
@@ -25,7 +26,8 @@ struct host {
     uv_loop_t loop;
     uv_async_t store_wake;
     uv_timer_t tick;     /* rpc's */
-    uv_timer_t patience; /* ends HOST_DRAINING at the latest */
+    uv_timer_t patience; /* looks whether HOST_LEASES is over, ends HOST_DRAINING at the latest */
+    uint64_t leases_until;
     uv_signal_t sigterm, sigint;
     struct store *store;
     struct rpc *rpc;

@@ -34,6 +34,7 @@
 #define EVD_MAX_DATASETS   4096u             /* committed versions */
 #define EVD_MAX_DRAFTS     4u                /* of one connection */
 #define EVD_MAX_REVISIONS  65536u            /* of one job */
+#define EVD_MAX_SEEKS      65536u            /* of one job */
 #define EVD_MAX_SEED       (UINT64_MAX >> 1) /* fits every language's signed 64-bit integer */
 
 /* A label that says "this sample has no label": it keeps its index and is never drawn. */

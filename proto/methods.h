@@ -43,15 +43,24 @@
     M(job_stats, "job.stats")                                                                      \
     M(job_report, "job.report")                                                                    \
     M(job_confusion, "job.confusion")                                                              \
+    M(job_workers, "job.workers")                                                                  \
+    M(job_position, "job.position")                                                                \
+    M(job_seek, "job.seek")                                                                        \
+    M(job_history, "job.history")                                                                  \
+    M(job_trace, "job.trace")                                                                      \
+    M(job_batch, "job.batch")                                                                      \
     M(job_drop, "job.drop")                                                                        \
     M(stream_open, "stream.open")                                                                  \
     M(stream_credit, "stream.credit")                                                              \
     M(stream_ack, "stream.ack")                                                                    \
+    M(stream_touch, "stream.touch")                                                                \
+    M(stream_release, "stream.release")                                                            \
     M(stream_close, "stream.close")
 
 /* clang-format off */
 #define EVD_FIELDS_hello(F, m)                                                                     \
-    F(m, u32, protocol, REQUIRED) F(m, str, client, REQUIRED) F(m, str, token, OPTIONAL)
+    F(m, u32, protocol, REQUIRED) F(m, str, client, REQUIRED) F(m, str, token, OPTIONAL)           \
+    F(m, u64, resume, OPTIONAL) F(m, u64, resume_key, OPTIONAL)
 #define EVD_FIELDS_server_info(F, m)
 #define EVD_FIELDS_server_backup(F, m) F(m, str, path, REQUIRED)
 #define EVD_FIELDS_strategy_list(F, m)
@@ -73,11 +82,14 @@
 #define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
- * `last_batch`: "short", "drop" or "pad". */
+ * `last_batch`: "short", "drop", "pad" or "exact"; `guarantee`: "at-least-once" or "at-most-once";
+ * `time_to_run` and `grace` in milliseconds. */
 #define EVD_FIELDS_job_create(F, m)                                                                \
     F(m, str, name, REQUIRED) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)            \
     F(m, obj, strategy, OPTIONAL) F(m, u32, batch_size, REQUIRED) F(m, u64, seed, OPTIONAL)        \
-    F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, str, last_batch, OPTIONAL)
+    F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, u32, replicas, OPTIONAL)        \
+    F(m, str, last_batch, OPTIONAL) F(m, str, guarantee, OPTIONAL)                                 \
+    F(m, u32, time_to_run, OPTIONAL) F(m, u32, grace, OPTIONAL)
 /* `when`: "now", "epoch" (the next one), or "at" with `epoch` and `step`. */
 #define EVD_FIELDS_job_update(F, m)                                                                \
     F(m, str, job, REQUIRED) F(m, obj, strategy, REQUIRED) F(m, str, when, OPTIONAL)               \
@@ -103,15 +115,38 @@
 #define EVD_FIELDS_job_confusion(F, m)                                                             \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, boolean, all, OPTIONAL)               \
     F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
+#define EVD_FIELDS_job_workers(F, m) F(m, str, job, REQUIRED)
+#define EVD_FIELDS_job_position(F, m) F(m, str, job, REQUIRED)
+/* To a `token` of job.position, or to `epoch` and `step`; `mode`: "replay" or "follow". */
+#define EVD_FIELDS_job_seek(F, m)                                                                  \
+    F(m, str, job, REQUIRED) F(m, str, token, OPTIONAL) F(m, u64, epoch, OPTIONAL)                 \
+    F(m, u64, step, OPTIONAL) F(m, str, mode, OPTIONAL) F(m, boolean, force, OPTIONAL)
+#define EVD_FIELDS_job_history(F, m) F(m, str, job, REQUIRED)
+/* `first`: so many findings are passed over. */
+#define EVD_FIELDS_job_trace(F, m)                                                                 \
+    F(m, str, job, REQUIRED) F(m, u64, sample, REQUIRED) F(m, u32, first, OPTIONAL)
+#define EVD_FIELDS_job_batch(F, m)                                                                 \
+    F(m, str, job, REQUIRED) F(m, u64, epoch, REQUIRED) F(m, u64, step, REQUIRED)                  \
+    F(m, u32, rank, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, u32, generation, OPTIONAL)      \
+    F(m, obj, columns, OPTIONAL)
 #define EVD_FIELDS_job_drop(F, m) F(m, str, job, REQUIRED) F(m, boolean, force, OPTIONAL)
 
-/* `encoding`: "array" or "packed"; `columns`: array of column names beside `index`. */
+/* `encoding`: "array" or "packed"; `columns`: array of column names beside `index`. A worker that was
+ * attached before says so: `resume`: the stream's number in the session that hello resumed;
+ * `holding`: array of [epoch, step] of the batches it still has, of `generation`; `epoch`: the one it
+ * is in. */
 #define EVD_FIELDS_stream_open(F, m)                                                               \
     F(m, str, job, REQUIRED) F(m, u32, rank, OPTIONAL) F(m, u32, world_size, OPTIONAL)             \
-    F(m, u32, window, OPTIONAL) F(m, str, encoding, OPTIONAL) F(m, obj, columns, OPTIONAL)
+    F(m, u32, window, OPTIONAL) F(m, str, encoding, OPTIONAL) F(m, obj, columns, OPTIONAL)         \
+    F(m, u32, resume, OPTIONAL) F(m, obj, holding, OPTIONAL) F(m, u32, generation, OPTIONAL)       \
+    F(m, u64, epoch, OPTIONAL)
 #define EVD_FIELDS_stream_credit(F, m) F(m, u32, stream, REQUIRED) F(m, u32, window, REQUIRED)
 /* `through`: also every step that this stream was given before it, in the order of delivery. */
 #define EVD_FIELDS_stream_ack(F, m)                                                                \
+    F(m, u32, stream, REQUIRED) F(m, u64, epoch, REQUIRED) F(m, u64, step, REQUIRED)               \
+    F(m, u32, generation, OPTIONAL) F(m, boolean, through, OPTIONAL)
+#define EVD_FIELDS_stream_touch(F, m) F(m, u32, stream, REQUIRED)
+#define EVD_FIELDS_stream_release(F, m)                                                            \
     F(m, u32, stream, REQUIRED) F(m, u64, epoch, REQUIRED) F(m, u64, step, REQUIRED)               \
     F(m, u32, generation, OPTIONAL) F(m, boolean, through, OPTIONAL)
 #define EVD_FIELDS_stream_close(F, m) F(m, u32, stream, REQUIRED)

@@ -36,6 +36,7 @@ static void check_steps(const struct cursor *cursor, bool at_most_once)
     uint64_t acked = 0, returned = 0, held = 0;
     const struct job_stream *stream;
 
+    CHECK(cursor->low <= cursor->known && cursor->known <= cursor->next);
     CHECK(cursor->low <= cursor->next && cursor->next - cursor->low <= cursor->span);
     CHECK(cursor->next == 0 || cursor->next <= cursor->shape.steps);
     for (uint64_t step = cursor->low; step < cursor->next; step++) {

@@ -31,11 +31,28 @@ struct job_position cursor_low(const struct cursor *cursor)
     return (struct job_position){cursor->epoch, cursor->low};
 }
 
+/* The end of an epoch is the beginning of the next. */
+static struct job_position position_of(const struct cursor *cursor, uint64_t step)
+{
+    if (step > 0 && step == cursor->shape.steps)
+        return (struct job_position){cursor->epoch + 1, 0};
+    return (struct job_position){cursor->epoch, step};
+}
+
 struct job_position cursor_next(const struct cursor *cursor)
 {
-    if (cursor->next > 0 && cursor->next == cursor->shape.steps)
-        return (struct job_position){cursor->epoch + 1, 0};
-    return (struct job_position){cursor->epoch, cursor->next};
+    return position_of(cursor, cursor->next);
+}
+
+struct job_position cursor_known(const struct cursor *cursor)
+{
+    return position_of(cursor, cursor->known);
+}
+
+static void note_handed_out(struct cursor *cursor, uint64_t step)
+{
+    if (step >= cursor->known)
+        cursor->known = step + 1;
 }
 
 /* The lowest returned step; there is one. Whole words without any are passed over. */
@@ -73,6 +90,7 @@ static void take_returned(struct cursor *cursor, const struct history *history,
     cursor->returned_count--;
     taken->step = step;
     taken->returned = true;
+    note_handed_out(cursor, step);
     taken->revision = cursor_revision(cursor, history, step);
 }
 
@@ -95,6 +113,7 @@ bool cursor_take(struct cursor *cursor, const struct history *history, struct jo
            !position_before(at, history->items[cursor->next_revision + 1].at))
         cursor->next_revision++;
     taken->step = cursor->next++;
+    note_handed_out(cursor, taken->step);
     taken->revision = cursor->next_revision;
     taken->returned = false;
     return true;
@@ -112,6 +131,7 @@ bool cursor_claim(struct cursor *cursor, const struct history *history, struct j
             return false;
         bit_clear(cursor->returned, step % cursor->span);
         cursor->returned_count--;
+        note_handed_out(cursor, step);
         return true;
     }
     if (cursor->next == 0)
@@ -122,6 +142,7 @@ bool cursor_claim(struct cursor *cursor, const struct history *history, struct j
     while (cursor->next < step)
         cursor_return(cursor, cursor->next++);
     cursor->next++;
+    note_handed_out(cursor, step);
     return true;
 }
 
@@ -166,8 +187,7 @@ void cursor_next_epoch(struct cursor *cursor)
     cursor->supply++;
     cursor->ended_steps = cursor->shape.steps;
     cursor->epoch++;
-    cursor->low = 0;
-    cursor->next = 0;
+    cursor->low = cursor->next = cursor->known = 0;
     cursor->shape = (struct epoch_shape){0};
 }
 
@@ -186,6 +206,7 @@ void cursor_move(struct cursor *cursor, const struct history *history, struct jo
     cursor->ended_steps = at.epoch > 0 ? history_shape(history, at.epoch - 1).steps : 0;
     if (cursor->low > cursor->shape.steps)
         cursor->low = cursor->next = cursor->shape.steps;
+    cursor->known = cursor->next;
     if (cursor_at_end(cursor))
         cursor_next_epoch(cursor);
 }

@@ -63,6 +63,7 @@ struct cursor {
     struct epoch_shape shape; /* of epoch; steps is 0 until its first step is handed out */
     uint64_t ended_steps;     /* of the epoch before; 0: not known */
     uint64_t low, next;       /* lowest step not acknowledged, first step never handed out */
+    uint64_t known;           /* as next, without what was only in doubt after a crash */
     uint32_t low_revision;    /* in force at low: index in the history */
     uint32_t next_revision;   /* at or before the one in force at next */
     uint32_t returned_count;
@@ -104,6 +105,7 @@ void cursor_next_epoch(struct cursor *cursor);
 void cursor_move(struct cursor *cursor, const struct history *history, struct job_position at);
 struct job_position cursor_low(const struct cursor *cursor);
 struct job_position cursor_next(const struct cursor *cursor);
+struct job_position cursor_known(const struct cursor *cursor);
 /* The revision in force at a step from low on. */
 uint32_t cursor_revision(const struct cursor *cursor, const struct history *history, uint64_t step);
 /* After low moved or a revision was added: which revision low is in; releases those not needed. */
@@ -265,7 +267,8 @@ struct job {
     struct cursor *cursors; /* none until the world size is known */
     uint32_t cursor_count;
     void *cursor_memory;
-    uint32_t streams, outstanding;
+    uint32_t streams, lost; /* of which so many are lost */
+    uint32_t outstanding;
     uint64_t redelivered, expired;
     job_sink sink;
     void *sink_arg;
@@ -274,7 +277,7 @@ struct job {
 bool job_emit(struct job *job, struct job_effect *effect);
 /* Whether anything may be handed out now. */
 bool job_serves(const struct job *job);
-/* The first step not handed out to any worker, as far as we know; and the first that certainly is
+/* The first step not handed out to any worker, as far as is known; and the first that certainly is
  * not. */
 struct job_position job_reached(const struct job *job);
 struct job_position job_frontier(const struct job *job);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include "job/internal.h"
 
-static int check_config(const struct job_config *config, struct evd_error *err)
+int job_config_check(const struct job_config *config, struct evd_error *err)
 {
     if (config->batch_size == 0 || config->batch_size > EVD_MAX_BATCH)
         return error_set(err, EVD_E_LIMIT, "batch_size", "batch_size must be 1 to %u",
@@ -16,7 +16,7 @@ static int check_config(const struct job_config *config, struct evd_error *err)
                          "mode ranked");
     if (config->replicas > EVD_MAX_WORLD)
         return error_set(err, EVD_E_LIMIT, "replicas", "replicas must be 1 to %u", EVD_MAX_WORLD);
-    return EVD_OK;
+    return config->world_size ? job_check_world(config, config->world_size, err) : EVD_OK;
 }
 
 /* Revision 0 begins at the beginning. */
@@ -40,13 +40,12 @@ int job_new(struct job **out, const struct job_config *given, struct plan *plan,
             void *sink_arg, struct evd_error *err)
 {
     struct job_config config = *given;
-    int code = check_config(&config, err);
     struct job *job;
+    int code;
 
     if (config.replicas == 0)
         config.replicas = 1;
-    if (!code && config.world_size)
-        code = job_check_world(&config, config.world_size, err);
+    code = job_config_check(&config, err);
     if (code)
         return code;
     job = calloc(1, sizeof(*job));
@@ -170,12 +169,14 @@ void job_wake_at(struct job *job, uint64_t deadline)
         job->deadline = deadline;
 }
 
-struct job_position job_reached(const struct job *job)
+/* The furthest cursor's. */
+static struct job_position furthest(const struct job *job,
+                                    struct job_position (*of)(const struct cursor *))
 {
     struct job_position first = job->start;
 
     for (uint32_t i = 0; i < job->cursor_count; i++) {
-        struct job_position next = cursor_next(&job->cursors[i]);
+        struct job_position next = of(&job->cursors[i]);
 
         if (position_before(first, next))
             first = next;
@@ -183,9 +184,14 @@ struct job_position job_reached(const struct job *job)
     return first;
 }
 
+struct job_position job_reached(const struct job *job)
+{
+    return furthest(job, cursor_known);
+}
+
 struct job_position job_frontier(const struct job *job)
 {
-    struct job_position at = job_reached(job);
+    struct job_position at = furthest(job, cursor_next);
     uint64_t steps;
 
     if (!position_before(at, job->floor))
@@ -240,7 +246,7 @@ void job_state(const struct job *job, struct job_state *out)
         .next = next,
         .low = low,
         .shape = history_shape(&job->history, next.epoch),
-        .streams = job->streams,
+        .streams = job->streams - job->lost,
         .outstanding = job->outstanding,
         .updating = job->update.active || job->seek.active,
         .failing = job->progress.failing,
@@ -254,7 +260,7 @@ struct job_position job_next(const struct job *job, uint32_t rank)
 {
     if (rank >= job->cursor_count)
         return job->start;
-    return cursor_next(&job->cursors[rank]);
+    return cursor_known(&job->cursors[rank]);
 }
 
 /* How many steps lie between; over more than one epoch's end they are counted as if it were one. */

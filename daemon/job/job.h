@@ -196,6 +196,8 @@ struct job_effect {
  * answer the worker first opens with window 0 and sends JOB_CREDIT. */
 typedef bool (*job_sink)(void *arg, const struct job_effect *effect);
 
+/* Whether a job can be like that; replicas must be given. */
+int job_config_check(const struct job_config *config, struct evd_error *err);
 /* A job at the beginning: `plan` is its revision 0, built, not placed (the reference passes over on
  * success). Refused if an epoch would have no step at all. */
 int job_new(struct job **out, const struct job_config *config, struct plan *plan, job_sink sink,
@@ -245,14 +247,14 @@ uint64_t job_deadline(const struct job *job);
 struct job_state {
     struct job_config config; /* world_size as it is now */
     uint32_t generation;
-    uint32_t revision;            /* of the next step to hand out */
-    struct job_position next;     /* the first step not yet handed out to any worker */
-    struct job_position low;      /* the lowest step not acknowledged by all it goes to */
-    struct epoch_shape shape;     /* of next.epoch */
-    uint32_t streams;             /* attached workers, lost ones within their grace among them */
-    uint32_t outstanding;         /* batches handed out and not acknowledged */
-    bool updating;                /* an update or a seek is being stored */
-    bool failing;                 /* progress cannot be stored: nothing is handed out */
+    uint32_t revision;        /* of the next step to hand out */
+    struct job_position next; /* the first step not handed out to any worker, as far as is known */
+    struct job_position low;  /* the lowest step not acknowledged by all it goes to */
+    struct epoch_shape shape; /* of next.epoch */
+    uint32_t streams;         /* attached workers, without those whose connection is lost */
+    uint32_t outstanding;     /* batches handed out and not acknowledged */
+    bool updating;            /* an update or a seek is being stored */
+    bool failing;             /* progress cannot be stored: nothing is handed out */
     struct job_position world_at; /* ranked: from where on world_size holds */
     uint64_t redelivered;         /* batches marked so, since the job was loaded */
     uint64_t expired;             /* leases whose time ran out, likewise */

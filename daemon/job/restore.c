@@ -59,7 +59,7 @@ static bool stored_bit(const struct job_progress *progress, uint64_t i)
 static void restore_bits(struct cursor *cursor, const struct job_progress *progress, uint64_t bits)
 {
     cursor->low = progress->low.step;
-    cursor->next = progress->low.step + bits;
+    cursor->next = cursor->known = progress->low.step + bits;
     for (uint64_t i = 0; i < bits; i++) {
         uint64_t step = progress->low.step + i;
 

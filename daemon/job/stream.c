@@ -173,6 +173,7 @@ void stream_free(struct job *job, struct job_stream *stream)
     if (stream->hungry)
         TAILQ_REMOVE(&cursor->hungry, stream, in_hungry);
     job->streams--;
+    job->lost -= stream->lost;
     free(stream->leases);
     free(stream);
 }
@@ -212,6 +213,7 @@ int stream_lost(struct job *job, struct job_event *event)
     if (job->config.grace == 0 || job->config.guarantee == JOB_AT_MOST_ONCE)
         return stream_close(job, event);
     stream->lost = true;
+    job->lost++;
     stream->lost_until = job->now + job->config.grace;
     job_wake_at(job, stream->lost_until);
     stream_settle(stream);
@@ -229,6 +231,7 @@ int stream_resume(struct job *job, const struct job_event *event, struct evd_err
         return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
     stream->owner = event->owner;
     stream->window = event->window;
+    job->lost -= stream->lost;
     stream->lost = stream->blocked = stream->stalled = false;
     stream->drained = 0;
     stream->touched = job->now;

@@ -255,7 +255,7 @@ void adaptive_follow(struct call *call, struct report_wait *wait, struct feedbac
         const struct adaptive *adaptive;
         bool due;
 
-        if (entry->status != JOB_STATUS_LIVE || entry->update)
+        if (entry->status != JOB_STATUS_LIVE || entry->update || entry->seek)
             continue;
         adaptive = adaptive_of(entry);
         if (!adaptive || !follows(adaptive, entry, wait->entry))

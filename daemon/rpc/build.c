@@ -38,6 +38,23 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
     return EVD_OK;
 }
 
+/* Every sample once in each epoch: only one strategy does that, and only from its beginning. */
+static int exact_check(const struct job_entry *entry, const struct strategy *strategy,
+                       uint32_t revision, struct evd_error *err)
+{
+    if (entry->last_batch != LAST_EXACT)
+        return EVD_OK;
+    if (strcmp(strategy->kind->name, "uniform") != 0)
+        return error_set(err, EVD_E_STRATEGY, "last_batch",
+                         "\"last_batch\": \"exact\" goes only with the strategy \"uniform\", which "
+                         "gives every sample once");
+    if (revision > 0)
+        return error_set(err, EVD_E_STRATEGY, "last_batch",
+                         "an exact job gives every sample once in each epoch: its strategy cannot "
+                         "be changed");
+    return EVD_OK;
+}
+
 struct build *build_new(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
                         uint32_t revision)
 {
@@ -49,6 +66,11 @@ struct build *build_new(struct call *call, struct job_entry *entry, const msgpac
         return NULL;
     }
     if (strategy_decode(strategy, entry->dataset, &build->strategy, &call->err) != EVD_OK) {
+        free(build);
+        return NULL;
+    }
+    if (exact_check(entry, &build->strategy, revision, &call->err) != EVD_OK) {
+        strategy_fini(&build->strategy);
         free(build);
         return NULL;
     }

@@ -14,8 +14,10 @@
 
 /* What a job is created with, beside its name, dataset and strategy; what is not given is zero. */
 struct job_terms {
-    struct evd_str mode, last_batch;
-    uint32_t batch_size, world_size;
+    struct evd_str mode, last_batch, guarantee;
+    uint32_t batch_size, world_size, replicas;
+    bool has_time_to_run, has_grace;
+    uint32_t time_to_run, grace;
     uint64_t seed;
 };
 /* Into the entry's config, last_batch and seed, with defaults; BAD_VALUE or LIMIT. */
@@ -74,6 +76,9 @@ struct plan_base {
     enum last_batch last_batch;
 };
 struct plan_base plan_base_of(const struct job_entry *entry);
+/* Builds a canonical strategy as a revision. Any thread. */
+int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
+                   uint32_t number, struct plan **out, struct evd_error *err);
 /* Builds a recorded revision's plan again; EVD_E_STORE if it is not what it was. Any thread. */
 int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
                   uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
@@ -81,7 +86,7 @@ int revision_plan(const struct plan_base *base, const void *strategy, size_t str
 /* Sends an update on its way; the job must not have one. Errors as build_send. */
 int update_send(struct build *build, struct evd_error *err);
 
-void preview_free(struct preview *preview); /* NULL is fine */
+void preview_free(struct preview *preview);    /* NULL is fine */
 void report_release(struct report_wait *wait); /* NULL is fine */
 
 /* PLAN_REFUSED and PLAN_NO_MEMORY as an error of the protocol. */

@@ -23,9 +23,14 @@ struct session {
     struct rpc_session port; /* first: the host's view of it */
     struct rpc *rpc;
     uint64_t id;
+    uint64_t key;                  /* who knows it may resume the session */
     char client[EVD_MAX_NAME + 1]; /* what hello said; recorded as the author of revisions */
+    char peer[128];
+    uint64_t heard;           /* when its last frame came */
+    struct session *previous; /* the one it resumed: its lost streams can be opened again; held */
     bool greeted;
     bool open;    /* until rpc_session_close */
+    bool lost;    /* after that, while it has streams that wait to be resumed */
     bool closing; /* to be closed when its output is written */
     bool queued;  /* in rpc->output */
     uint32_t refs;
@@ -34,7 +39,7 @@ struct session {
     uint32_t stream_count;
     struct draft *drafts;
     uint32_t draft_count;
-    struct session *prev, *next;               /* all sessions */
+    struct session *prev, *next;               /* all sessions, or all that are lost */
     struct session *output_prev, *output_next; /* those to flush */
 };
 
@@ -61,7 +66,9 @@ struct stream {
     struct session *session;
     struct job_entry *entry;
     struct job_stream *worker; /* the job core's side of it */
-    uint32_t number;           /* unique in the connection */
+    bool lost;                 /* its connection; it waits to be resumed */
+    uint64_t served_samples;
+    uint32_t number; /* unique in the connection */
     uint32_t rank, world;
     uint32_t window;
     uint32_t generation; /* of the last batch */
@@ -83,6 +90,23 @@ struct revision {
     size_t strategy_bytes;
 };
 
+/* A seek as it is recorded; the first opens generation 1. */
+struct seek_record {
+    uint32_t parent, keep; /* the history is the parent's up to revision `keep`, and its own */
+    struct job_position at, left;
+    bool follow;
+    uint64_t created;
+    char *author;
+};
+
+/* From a position on, so many ranks. */
+struct world_record {
+    uint32_t generation, world_size;
+    struct job_position at;
+    uint64_t created;
+    char author[EVD_MAX_NAME + 1];
+};
+
 enum job_status {
     JOB_STATUS_CREATING, /* the name is taken, nothing else */
     JOB_STATUS_LIVE,
@@ -102,19 +126,30 @@ struct job_entry {
     struct job_config config;
     enum last_batch last_batch;
     uint64_t seed, created;
-    struct job *job; /* while LIVE or DROPPING */
+    struct job_position mark; /* as loaded */
+    struct job *job;          /* while LIVE or DROPPING */
     struct evd_error failure;
-    struct revision *revisions;
-    uint32_t revision_count, revision_cap;
-    struct build *update; /* the one update in progress */
+    /* Revisions of the history as it is now, as the job core has them; and those of earlier
+     * generations that it has left. */
+    struct revision *revisions, *past;
+    uint32_t revision_count, revision_cap, past_count, past_cap;
+    struct seek_record *seeks;
+    uint32_t seek_count, seek_cap;
+    struct world_record *worlds;
+    uint32_t world_count, world_cap;
+    bool world_stored;                   /* the last of them */
+    char world_author[EVD_MAX_NAME + 1]; /* who attached last */
+    struct build *update;                /* the one update in progress */
+    struct seek *seek;                   /* the one seek in progress */
     struct stream *streams;
     struct ack *acks; /* acknowledgements to be confirmed */
     struct stats_cache *stats;
     struct feedback *feedback; /* what was reported; NULL: nothing yet */
     struct adaptive *adaptive;
-    bool dirty;           /* JOB_FLUSH is due at the next tick */
+    uint64_t flush_at;    /* when JOB_FLUSH is due; UINT64_MAX: not */
     bool store_progress;  /* the job core asked for it in this step */
     int revision_refused; /* the store did not even take the revision: this code */
+    int seek_refused;     /* likewise */
 };
 
 struct dataset_entry {
@@ -128,8 +163,9 @@ struct rpc {
     uint64_t started; /* host->now */
     uint64_t next_id; /* of datasets and jobs in the store */
     uint64_t last_session;
-    bool stopping, armed;
-    struct session *sessions;
+    bool draining, stopping;
+    uint64_t tick_at; /* when rpc_tick was asked for; UINT64_MAX: not */
+    struct session *sessions, *lost_sessions;
     uint32_t session_count, stream_count;
     struct session *output;
     struct dataset_entry *datasets; /* by name and version */
@@ -147,6 +183,11 @@ struct rpc {
 };
 
 /* ---- session.c: sessions and their output ---- */
+
+/* The session whose streams a client may have again, made lost if it is not; NULL. */
+struct session *session_resume(struct rpc *rpc, uint64_t id, uint64_t key);
+/* Lost, and without streams now: nobody can resume anything of it. */
+void session_forget(struct session *session);
 
 void session_ref(struct session *session);
 void session_unref(struct session *session);
@@ -195,6 +236,33 @@ bool entry_reserve(struct job_entry *entry);
 void entry_record(struct job_entry *entry, const struct revision *revision, uint32_t keep);
 void revision_fini(struct revision *revision);
 
+/* ---- records.c: generations and worlds ---- */
+
+uint32_t records_generation(const struct job_entry *entry); /* the one there is now */
+/* Where a generation begins, and where it was left (the last: `reached`). */
+struct job_position records_begin(const struct job_entry *entry, uint32_t generation);
+struct job_position records_end(const struct job_entry *entry, uint32_t generation,
+                                struct job_position reached);
+/* The revisions of a generation's history, in order; NULL without memory. The array is the
+ * caller's to free. */
+const struct revision **records_line(const struct job_entry *entry, uint32_t generation,
+                                     uint32_t *count);
+/* Room for a seek and a revision; false without memory. */
+bool records_reserve(struct job_entry *entry);
+/* Records a seek (its author passes over) and perhaps a revision, reserved before. */
+void records_seek(struct job_entry *entry, const struct seek_record *seek,
+                  const struct revision *revision);
+/* After loading: which revisions the history as it is now consists of. */
+void records_settle(struct job_entry *entry);
+/* How many ranks there were at a position; 0: not known, or a shared job. */
+uint32_t records_world(const struct job_entry *entry, uint32_t generation, struct job_position at);
+/* Notes how many there are now, if that is not noted; false without memory. */
+bool records_note_world(struct job_entry *entry);
+/* That one is in the store now. */
+void records_world_stored(struct job_entry *entry, const struct world_record *world);
+bool records_add_world(struct job_entry *entry, const struct world_record *world);
+void records_fini(struct job_entry *entry);
+
 /* ---- entry.c: events into the job core, effects out of it ---- */
 
 /* job_step with the clock, and everything that its effects ask for. */
@@ -202,6 +270,8 @@ int entry_drive(struct job_entry *entry, struct job_event *event, struct evd_err
 /* The sink of every job; arg is its entry. */
 bool entry_effect(void *arg, const struct job_effect *effect);
 void entry_flush(struct job_entry *entry);
+/* What is due; returns when something will be. */
+uint64_t entry_tick(struct job_entry *entry, uint64_t now);
 
 /* An acknowledgement whose sender waits for the commit. */
 struct ack {
@@ -220,9 +290,18 @@ bool rpc_stream_deliver(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_drained(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_revision(struct stream *stream, const struct job_effect *effect);
+void rpc_stream_moved(struct stream *stream, const struct job_effect *effect);
 void rpc_stream_closed(struct stream *stream, int code, const char *message);
 /* Takes the worker off its job and frees the stream. */
 void rpc_stream_close(struct stream *stream);
+/* Its connection is gone: it waits for the job's grace period, if there is one. */
+void rpc_stream_lost(struct stream *stream);
+/* The job core has given it up. */
+void rpc_stream_gone(struct stream *stream);
+struct stream *rpc_stream_find(struct session *session, uint32_t number, struct evd_error *err);
+/* Adds the columns an optional array names to a format. */
+int rpc_columns_decode(const msgpack_object *object, struct batch_format *format,
+                       struct evd_error *err);
 /* The session has room again. */
 void rpc_stream_ready(struct stream *stream);
 /* EVD_E_STRATEGY if the plan cannot answer these columns. */
@@ -258,7 +337,9 @@ EVD_METHODS(RPC_HANDLER)
 /* Into EVD_MAX_NAME + 1 bytes, of a name that was checked. */
 void rpc_name_copy(char *to, struct evd_str name);
 int rpc_no_memory(struct evd_error *err);
-void rpc_arm(struct rpc *rpc);
+/* Has rpc_tick called at that time, or before. */
+void rpc_wake_at(struct rpc *rpc, uint64_t when);
+uint64_t rpc_now(const struct rpc *rpc);
 /* store_submit, while there is a store. */
 int rpc_submit(struct rpc *rpc, struct store_op *op, struct evd_error *err);
 

@@ -41,7 +41,7 @@ static void draft_dropped(struct store_op *op)
     if (op->error.code == EVD_OK)
         draft_free(draft);
     else
-        rpc_arm(draft->rpc); /* the next tick tries again */
+        rpc_wake_at(draft->rpc, rpc_now(draft->rpc) + RPC_FLUSH_MS); /* the next tick tries again */
 }
 
 /* Asks the store to forget it, now or at a later tick. */
@@ -56,7 +56,7 @@ void draft_try_drop(struct draft *draft)
     if (rpc_submit(draft->rpc, &draft->drop, &err) == EVD_OK)
         draft->dropping = true;
     else
-        rpc_arm(draft->rpc);
+        rpc_wake_at(draft->rpc, rpc_now(draft->rpc) + RPC_FLUSH_MS);
 }
 
 void draft_doom(struct draft *draft)

@@ -1,6 +1,7 @@
 /* Events into the job core, effects out of it. */
 #include "rpc/core.h"
 #include "rpc/build.h"
+#include "rpc/seek.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct progress_write {
     struct store_op op;
     struct job_entry *entry;
+    struct world_record world; /* if op.world says so */
     struct store_progress rows[];
 };
 
@@ -21,10 +23,31 @@ static void progress_done(struct store_op *op)
     struct job_event event = {.kind = JOB_PROGRESS_STORED, .code = op->error.code};
     struct evd_error err;
 
+    if (op->error.code == EVD_OK && write->op.world.author)
+        records_world_stored(entry, &write->world);
     free(write);
     if (entry->job)
         entry_drive(entry, &event, &err);
     entry_unref(entry);
+}
+
+static void take_world(struct progress_write *write)
+{
+    struct job_entry *entry = write->entry;
+    struct world_record *world = &write->world;
+
+    if (entry->world_count == 0 || entry->world_stored)
+        return;
+    *world = entry->worlds[entry->world_count - 1];
+    write->op.world = (struct store_world){
+        .job = entry->id,
+        .generation = world->generation,
+        .epoch = world->at.epoch,
+        .step = world->at.step,
+        .world_size = world->world_size,
+        .created = world->created,
+        .author = world->author,
+    };
 }
 
 /* One allocation holds the operation, its rows and their bits. */
@@ -32,6 +55,7 @@ static struct progress_write *progress_take(struct job_entry *entry)
 {
     const struct job_progress *rows;
     uint32_t count = job_progress(entry->job, &rows);
+    struct job_position mark = job_mark(entry->job);
     struct progress_write *write;
     struct job_state state;
     size_t bytes = 0;
@@ -40,8 +64,10 @@ static struct progress_write *progress_take(struct job_entry *entry)
     for (uint32_t i = 0; i < count; i++)
         bytes += rows[i].acked_bytes;
     write = calloc(1, sizeof(*write) + count * sizeof(write->rows[0]) + bytes);
-    if (!write)
+    if (!write || !records_note_world(entry)) {
+        free(write);
         return NULL;
+    }
     bits = (uint8_t *)&write->rows[count];
     for (uint32_t i = 0; i < count; i++) {
         write->rows[i] = (struct store_progress){
@@ -61,6 +87,9 @@ static struct progress_write *progress_take(struct job_entry *entry)
     write->op.kind = STORE_PROGRESS_PUT;
     write->op.job.id = entry->id;
     write->op.job.world_size = state.config.world_size;
+    write->op.job.mark_epoch = mark.epoch;
+    write->op.job.mark_step = mark.step;
+    take_world(write);
     write->op.progress = write->rows;
     write->op.progress_count = count;
     write->op.done = progress_done;
@@ -89,10 +118,26 @@ void entry_flush(struct job_entry *entry)
     struct job_event event = {.kind = JOB_FLUSH};
     struct evd_error err;
 
-    if (!entry->dirty || !entry->job)
+    if (entry->flush_at == UINT64_MAX || !entry->job)
         return;
-    entry->dirty = false;
+    entry->flush_at = UINT64_MAX;
     entry_drive(entry, &event, &err);
+}
+
+uint64_t entry_tick(struct job_entry *entry, uint64_t now)
+{
+    struct job_event event = {.kind = JOB_TICK};
+    struct evd_error err;
+    uint64_t deadline;
+
+    if (!entry->job)
+        return UINT64_MAX;
+    if (entry->flush_at <= now)
+        entry_flush(entry);
+    if (job_deadline(entry->job) <= now)
+        entry_drive(entry, &event, &err);
+    deadline = job_deadline(entry->job);
+    return entry->flush_at < deadline ? entry->flush_at : deadline;
 }
 
 /* ---- acknowledgements that wait for a commit ---- */
@@ -169,14 +214,21 @@ bool entry_effect(void *arg, const struct job_effect *effect)
         ack_answer((struct ack *)(uintptr_t)effect->token, effect->code);
         break;
     case JOB_DIRTY:
-        entry->dirty = true;
-        rpc_arm(entry->rpc);
+        entry->flush_at = rpc_now(entry->rpc) + RPC_FLUSH_MS;
+        rpc_wake_at(entry->rpc, entry->flush_at);
         break;
     case JOB_MOVED:
+        rpc_stream_moved(effect->owner, effect);
+        break;
     case JOB_GONE:
+        rpc_stream_gone(effect->owner);
+        break;
     case JOB_STORE_SEEK:
+        entry->seek_refused = seek_store(entry, effect);
+        break;
     case JOB_SOUGHT:
-        break; /* nobody asks for these yet */
+        seek_answer(entry, effect);
+        break;
     }
     return true;
 }
@@ -187,8 +239,8 @@ static void follow_up(struct job_entry *entry)
 {
     struct evd_error err;
 
-    while (entry->store_progress || entry->revision_refused) {
-        struct job_event event = {.now = entry->rpc->host.now(entry->rpc->host.arg)};
+    while (entry->store_progress || entry->revision_refused || entry->seek_refused) {
+        struct job_event event = {.now = rpc_now(entry->rpc)};
 
         if (entry->store_progress) {
             entry->store_progress = false;
@@ -196,10 +248,14 @@ static void follow_up(struct job_entry *entry)
             event.code = progress_submit(entry);
             if (event.code == EVD_OK)
                 continue;
-        } else {
+        } else if (entry->revision_refused) {
             event.kind = JOB_REVISION_STORED;
             event.code = entry->revision_refused;
             entry->revision_refused = EVD_OK;
+        } else {
+            event.kind = JOB_SEEK_STORED;
+            event.code = entry->seek_refused;
+            entry->seek_refused = EVD_OK;
         }
         job_step(entry->job, &event, &err);
     }
@@ -209,8 +265,9 @@ int entry_drive(struct job_entry *entry, struct job_event *event, struct evd_err
 {
     int code;
 
-    event->now = entry->rpc->host.now(entry->rpc->host.arg);
+    event->now = rpc_now(entry->rpc);
     code = job_step(entry->job, event, err);
     follow_up(entry);
+    rpc_wake_at(entry->rpc, job_deadline(entry->job));
     return code;
 }

@@ -67,6 +67,10 @@ static int create_store(struct build *build, struct evd_error *err)
         .dataset = entry->dataset->id,
         .batch_size = entry->config.batch_size,
         .world_size = entry->config.world_size,
+        .replicas = entry->config.replicas,
+        .time_to_run = entry->config.time_to_run,
+        .grace = entry->config.grace,
+        .guarantee = job_guarantee_word(entry->config.guarantee),
         .seed = entry->seed,
         .created = entry->created,
         .mode = job_mode_word(entry->config.mode),
@@ -107,8 +111,14 @@ int do_job_create(struct call *call, const struct params_job_create *p)
     const struct job_terms terms = {
         .mode = p->mode,
         .last_batch = p->last_batch,
+        .guarantee = p->guarantee,
         .batch_size = p->batch_size,
         .world_size = p->world_size,
+        .replicas = p->replicas,
+        .has_time_to_run = p->has_time_to_run,
+        .time_to_run = p->time_to_run,
+        .has_grace = p->has_grace,
+        .grace = p->grace,
         .seed = p->seed,
     };
     struct build *build;
@@ -281,7 +291,7 @@ int do_job_update(struct call *call, const struct params_job_update *p)
 
     if (!entry || when_decode(p, &moment, &call->err) != EVD_OK)
         return call->err.code;
-    if (entry->update)
+    if (entry->update || entry->seek)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);

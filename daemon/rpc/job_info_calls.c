@@ -88,20 +88,22 @@ static void drop_stored(struct store_op *op)
 static struct job_entry *find_droppable(struct call *call, const struct params_job_drop *p)
 {
     struct job_entry *entry = entry_find(call->rpc, p->job);
+    struct job_state state;
 
     if (!entry || entry->status != JOB_STATUS_FAILED)
         entry = entry_find_live(call->rpc, p->job, &call->err);
     if (!entry)
         return NULL;
-    if (p->force)
+    if (p->force || !entry->job)
         return entry;
-    if (entry->update) {
+    if (entry->update || entry->seek) {
         error_set(&call->err, EVD_E_CONFLICT, entry->name,
                   "job \"%s\" is being changed: try again when that is done, or use \"force\"",
                   entry->name);
         return NULL;
     }
-    if (entry->streams) {
+    job_state(entry->job, &state);
+    if (state.streams > 0) {
         error_set(&call->err, EVD_E_CONFLICT, entry->name,
                   "workers are attached to job \"%s\": stop them first, or use \"force\"",
                   entry->name);

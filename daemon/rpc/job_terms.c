@@ -6,7 +6,13 @@
 
 static const char *const mode_words[] = {[JOB_SHARED] = "shared", [JOB_RANKED] = "ranked"};
 static const char *const last_words[] = {
-    [LAST_SHORT] = "short", [LAST_DROP] = "drop", [LAST_PAD] = "pad"};
+    [LAST_SHORT] = "short", [LAST_DROP] = "drop", [LAST_PAD] = "pad", [LAST_EXACT] = "exact"};
+static const char *const guarantee_words[] = {
+    [JOB_AT_LEAST_ONCE] = "at-least-once", [JOB_AT_MOST_ONCE] = "at-most-once"};
+
+#define DEFAULT_TIME_TO_RUN 600000u
+#define DEFAULT_GRACE       2000u
+#define MAX_GRACE           3600000u
 
 const char *job_mode_word(enum job_mode mode)
 {
@@ -18,9 +24,21 @@ const char *job_last_word(enum last_batch last)
     return last_words[last];
 }
 
-int job_words_parse(struct evd_str mode, struct evd_str last, struct job_entry *entry,
-                    struct evd_error *err)
+const char *job_guarantee_word(enum job_guarantee guarantee)
 {
+    return guarantee_words[guarantee];
+}
+
+int job_words_parse(struct evd_str mode, struct evd_str last, struct evd_str guarantee,
+                    struct job_entry *entry, struct evd_error *err)
+{
+    if (str_is(guarantee, "at-least-once"))
+        entry->config.guarantee = JOB_AT_LEAST_ONCE;
+    else if (str_is(guarantee, "at-most-once"))
+        entry->config.guarantee = JOB_AT_MOST_ONCE;
+    else
+        return error_set(err, EVD_E_BAD_VALUE, "guarantee",
+                         "\"guarantee\" must be \"at-least-once\" or \"at-most-once\"");
     if (str_is(mode, "shared"))
         entry->config.mode = JOB_SHARED;
     else if (str_is(mode, "ranked"))
@@ -34,7 +52,7 @@ int job_words_parse(struct evd_str mode, struct evd_str last, struct job_entry *
         }
     }
     return error_set(err, EVD_E_BAD_VALUE, "last_batch",
-                     "\"last_batch\" must be \"short\", \"drop\" or \"pad\"");
+                     "\"last_batch\" must be \"short\", \"drop\", \"pad\" or \"exact\"");
 }
 
 static int sizes_check(const struct job_terms *terms, const struct job_entry *entry,
@@ -48,42 +66,49 @@ static int sizes_check(const struct job_terms *terms, const struct job_entry *en
                          EVD_MAX_BATCH);
     if (terms->seed > EVD_MAX_SEED)
         return error_set(err, EVD_E_LIMIT, "seed", "\"seed\" must be below 2^63");
-    if (terms->world_size == 0)
-        return EVD_OK;
-    if (entry->config.mode == JOB_SHARED)
-        return error_set(err, EVD_E_BAD_VALUE, "world_size",
-                         "a shared job has no world_size: leave it out, or use mode \"ranked\"");
-    if (terms->world_size > EVD_MAX_WORLD)
-        return error_set(err, EVD_E_LIMIT, "world_size",
-                         "\"world_size\" is %u, at most %u are allowed", terms->world_size,
-                         EVD_MAX_WORLD);
-    if (terms->batch_size % terms->world_size != 0)
+    if (terms->grace > MAX_GRACE)
+        return error_set(err, EVD_E_LIMIT, "grace", "\"grace\" is at most %u milliseconds",
+                         MAX_GRACE);
+    return job_config_check(&entry->config, err);
+}
+
+/* How an epoch ends. */
+static int last_check(const struct job_entry *entry, struct evd_error *err)
+{
+    bool ranked = entry->config.mode == JOB_RANKED;
+
+    if (ranked && entry->last_batch == LAST_SHORT)
         return error_set(
-            err, EVD_E_BAD_VALUE, "world_size",
-            "world_size %u does not divide batch_size %u: every rank gets an equal part "
-            "of each batch",
-            terms->world_size, terms->batch_size);
+            err, EVD_E_BAD_VALUE, "last_batch",
+            "a ranked job cannot end an epoch with a short batch, since every rank "
+            "gets an equal part: use \"drop\" or \"pad\", or \"exact\" for evaluation");
+    if (!ranked && entry->last_batch == LAST_EXACT)
+        return error_set(
+            err, EVD_E_BAD_VALUE, "last_batch",
+            "\"exact\" is for ranked jobs: in a shared one \"short\" gives every sample "
+            "once");
     return EVD_OK;
 }
 
 int job_terms_take(struct job_entry *entry, const struct job_terms *terms, struct evd_error *err)
 {
     static const struct evd_str shared = {"shared", 6}, as_short = {"short", 5}, drop = {"drop", 4};
+    static const struct evd_str at_least_once = {"at-least-once", 13};
     struct evd_str mode = terms->mode.data ? terms->mode : shared;
     struct evd_str last = terms->last_batch.data   ? terms->last_batch
                           : str_is(mode, "ranked") ? drop
                                                    : as_short;
 
-    if (job_words_parse(mode, last, entry, err) != EVD_OK ||
-        sizes_check(terms, entry, err) != EVD_OK)
+    if (job_words_parse(mode, last, terms->guarantee.data ? terms->guarantee : at_least_once, entry,
+                        err) != EVD_OK)
         return err->code;
-    if (entry->config.mode == JOB_RANKED && entry->last_batch == LAST_SHORT)
-        return error_set(
-            err, EVD_E_BAD_VALUE, "last_batch",
-            "a ranked job cannot end an epoch with a short batch, since every rank gets "
-            "an equal part: use \"drop\" or \"pad\"");
     entry->config.batch_size = terms->batch_size;
     entry->config.world_size = terms->world_size;
+    entry->config.replicas = terms->replicas ? terms->replicas : 1;
+    entry->config.time_to_run = terms->has_time_to_run ? terms->time_to_run : DEFAULT_TIME_TO_RUN;
+    entry->config.grace = terms->has_grace ? terms->grace : DEFAULT_GRACE;
     entry->seed = terms->seed;
-    return EVD_OK;
+    if (sizes_check(terms, entry, err) != EVD_OK)
+        return err->code;
+    return last_check(entry, err);
 }

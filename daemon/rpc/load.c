@@ -2,6 +2,7 @@
 #include "rpc/core.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "rpc/build.h"
@@ -120,7 +121,54 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     entry->config.world_size = job->world_size;
     entry->seed = job->seed;
     entry->created = job->created;
-    return job_words_parse(text_of(job->mode), text_of(job->last_batch), entry, err);
+    entry->config.replicas = job->replicas;
+    entry->config.time_to_run = job->time_to_run;
+    entry->config.grace = job->grace;
+    entry->mark = (struct job_position){job->mark_epoch, job->mark_step};
+    entry->world_stored = true;
+    return job_words_parse(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee),
+                           entry, err);
+}
+
+static int load_seek(void *arg, const struct store_seek *seek, struct evd_error *err)
+{
+    struct load *load = arg;
+    struct job_entry *entry = job_by_id(load->rpc, seek->job);
+    struct seek_record record = {
+        .parent = seek->parent,
+        .keep = seek->keep_revision,
+        .at = {seek->epoch, seek->step},
+        .left = {seek->left_epoch, seek->left_step},
+        .follow = strcmp(seek->mode, "follow") == 0,
+        .created = seek->created,
+    };
+
+    if (!entry || seek->generation != entry->seek_count + 1 || seek->parent >= seek->generation)
+        return error_set(err, EVD_E_STORE, "", "the database has a seek that fits no job");
+    record.author = strdup(seek->author);
+    if (!record.author || !records_reserve(entry)) {
+        free(record.author);
+        return rpc_no_memory(err);
+    }
+    entry->seeks[entry->seek_count++] = record;
+    return EVD_OK;
+}
+
+static int load_world(void *arg, const struct store_world *world, struct evd_error *err)
+{
+    struct load *load = arg;
+    struct job_entry *entry = job_by_id(load->rpc, world->job);
+    struct world_record record = {
+        .generation = world->generation,
+        .world_size = world->world_size,
+        .at = {world->epoch, world->step},
+        .created = world->created,
+    };
+
+    if (!entry)
+        return error_set(err, EVD_E_STORE, "", "the database has a world size of no job");
+    snprintf(record.author, sizeof(record.author), "%s", world->author);
+    return records_add_world(entry, &record) ? EVD_OK : rpc_no_memory(err);
 }
 
 static int load_revision(void *arg, const struct store_revision *revision, struct evd_error *err)
@@ -146,7 +194,7 @@ static int load_revision(void *arg, const struct store_revision *revision, struc
         return rpc_no_memory(err);
     }
     memcpy(record.strategy, revision->strategy, revision->strategy_bytes);
-    entry_record(entry, &record, UINT32_MAX);
+    entry->revisions[entry->revision_count++] = record;
     return EVD_OK;
 }
 
@@ -176,8 +224,8 @@ static int load_progress(void *arg, uint64_t job, const struct store_progress *p
 
 /* ---- plans and progress of one job ---- */
 
-int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
-                  uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err)
+int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
+                   uint32_t number, struct plan **out, struct evd_error *err)
 {
     struct sampler_error refused;
     struct strategy decoded;
@@ -196,8 +244,14 @@ int revision_plan(const struct plan_base *base, const void *strategy, size_t str
     input.weights = strategy_column(&decoded, base->dataset);
     code = plan_build(out, &input, &refused);
     strategy_fini(&decoded);
-    if (code != PLAN_OK)
-        return plan_error(code, &refused, err);
+    return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, err);
+}
+
+int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
+                  uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err)
+{
+    if (revision_build(base, strategy, strategy_bytes, number, out, err) != EVD_OK)
+        return err->code;
     if (plan_digest(*out) == digest)
         return EVD_OK;
     plan_unref(*out);
@@ -239,17 +293,41 @@ static int restore_revision(struct job_entry *entry, const struct revision *reco
     return code;
 }
 
+static struct job_restored restored_of(const struct job_entry *entry)
+{
+    uint32_t generation = records_generation(entry);
+    const struct world_record *world =
+        entry->world_count ? &entry->worlds[entry->world_count - 1] : NULL;
+    struct job_restored restored = {
+        .generation = generation, .start = records_begin(entry, generation), .mark = entry->mark};
+
+    restored.world_at = world && world->generation == generation ? world->at : restored.start;
+    for (uint32_t i = 0; i < entry->past_count; i++) {
+        if (entry->past[i].number >= restored.next_revision)
+            restored.next_revision = entry->past[i].number + 1;
+    }
+    return restored;
+}
+
 static int restore_job(struct job_entry *entry, const struct loaded_progress *progress,
                        struct evd_error *err)
 {
+    struct job_restored restored;
+
     if (!entry->dataset)
         return error_set(err, EVD_E_STORE, entry->name, "its dataset is not in the database");
     if (entry->revision_count == 0)
         return error_set(err, EVD_E_STORE, entry->name, "it has no strategy in the database");
+    if (!records_reserve(entry))
+        return rpc_no_memory(err);
+    records_settle(entry);
     for (uint32_t i = 0; i < entry->revision_count; i++) {
         if (restore_revision(entry, &entry->revisions[i], err) != EVD_OK)
             return err->code;
     }
+    restored = restored_of(entry);
+    if (job_restore_generation(entry->job, &restored, err) != EVD_OK)
+        return err->code;
     for (; progress; progress = progress->next) {
         if (progress->entry == entry && job_restore_progress(entry->job, entry->config.world_size,
                                                              &progress->row, err) != EVD_OK)
@@ -282,7 +360,9 @@ int rpc_load(struct rpc *rpc, struct evd_error *err)
         .dataset_chunk = load_dataset_chunk,
         .dataset_end = load_dataset_end,
         .job = load_job,
+        .seek = load_seek,
         .revision = load_revision,
+        .world = load_world,
         .progress = load_progress,
     };
     int code = store_load(rpc->store, &reader, &rpc->next_id, err);

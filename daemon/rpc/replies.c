@@ -7,7 +7,7 @@
 #define REVISIONS_SHOWN  64u
 #define STRATEGIES_SHOWN (1u << 20)
 
-static void pack_hex(msgpack_packer *pk, const char *key, uint64_t value)
+void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value)
 {
     char hex[17];
 
@@ -21,7 +21,7 @@ void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t
     pk->callback(pk->data, bytes, n);
 }
 
-static void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at)
+void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at)
 {
     pack_key_map(pk, key, 2);
     pack_key_u64(pk, "epoch", at.epoch);
@@ -36,7 +36,7 @@ void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
     pack_key_u64(pk, "samples", dataset->index.samples);
     pack_key_u64(pk, "labelled", dataset->index.labelled);
     pack_key_u64(pk, "classes", dataset->index.classes);
-    pack_hex(pk, "checksum", dataset->checksum);
+    pack_key_hex(pk, "checksum", dataset->checksum);
     pack_key_u64(pk, "created", dataset->created);
     pack_key_u64(pk, "memory", dataset_memory(dataset));
     pack_key_u64(pk, "jobs", dataset->users);
@@ -70,7 +70,7 @@ static void pack_revision(msgpack_packer *pk, const struct revision *revision)
     pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
     pack_key_cstr(pk, "author", revision->author);
     pack_key_u64(pk, "created", revision->created);
-    pack_hex(pk, "digest", revision->digest);
+    pack_key_hex(pk, "digest", revision->digest);
 }
 
 static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
@@ -128,14 +128,18 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     struct job_state state = state_of(entry);
     bool failed = entry->status == JOB_STATUS_FAILED;
 
-    msgpack_pack_map(pk, failed ? 22 : 21);
+    msgpack_pack_map(pk, failed ? 29 : 28);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
     pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
     pack_key_u64(pk, "batch_size", entry->config.batch_size);
     pack_key_cstr(pk, "mode", job_mode_word(entry->config.mode));
     pack_key_u64(pk, "world_size", state.config.world_size);
+    pack_key_u64(pk, "replicas", entry->config.replicas);
     pack_key_cstr(pk, "last_batch", job_last_word(entry->last_batch));
+    pack_key_cstr(pk, "guarantee", job_guarantee_word(entry->config.guarantee));
+    pack_key_u64(pk, "time_to_run", entry->config.time_to_run);
+    pack_key_u64(pk, "grace", entry->config.grace);
     pack_key_u64(pk, "seed", entry->seed);
     pack_key_u64(pk, "created", entry->created);
     pack_key_u64(pk, "generation", state.generation);
@@ -147,7 +151,10 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_position(pk, "acked", state.low);
     pack_key_u64(pk, "streams", state.streams);
     pack_key_u64(pk, "outstanding", state.outstanding);
-    pack_key_bool(pk, "updating", entry->update != NULL);
+    pack_key_u64(pk, "redelivered", state.redelivered);
+    pack_key_u64(pk, "expired", state.expired);
+    pack_key_bool(pk, "updating", entry->update || entry->seek);
+    pack_key_bool(pk, "failing", state.failing);
     pack_key_u64(pk, "memory", job_memory(entry));
     pack_revisions(pk, entry);
     if (failed)

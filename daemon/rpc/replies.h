@@ -9,6 +9,8 @@
 
 /* A packed value as it is. */
 void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n);
+void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value);
+void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at);
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset);
 void reply_job(msgpack_packer *pk, const struct job_entry *entry);
 void reply_job_row(msgpack_packer *pk, const struct job_entry *entry); /* of job.list */
@@ -41,8 +43,9 @@ void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const doubl
 /* Words of the wire for a job's enums, and back; the defaults are the caller's. */
 const char *job_mode_word(enum job_mode mode);
 const char *job_last_word(enum last_batch last);
-int job_words_parse(struct evd_str mode, struct evd_str last, struct job_entry *entry,
-                    struct evd_error *err);
+const char *job_guarantee_word(enum job_guarantee guarantee);
+int job_words_parse(struct evd_str mode, struct evd_str last, struct evd_str guarantee,
+                    struct job_entry *entry, struct evd_error *err);
 
 /* Bytes of the plans a job holds. */
 uint64_t job_memory(const struct job_entry *entry);

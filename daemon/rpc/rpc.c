@@ -20,6 +20,7 @@ int rpc_new(struct rpc **out, const struct rpc_host *host, struct store *store,
     rpc->store = store;
     rpc->started = host->now(host->arg);
     rpc->next_id = 1;
+    rpc->tick_at = UINT64_MAX;
     message_init(&rpc->message);
     buf_init(&rpc->discard, RPC_SEND_LIMIT);
     for (int i = 0; i < COLUMN_COUNT; i++) {
@@ -45,6 +46,8 @@ void rpc_free(struct rpc *rpc)
     rpc->store = NULL; /* closed by the host before */
     while (rpc->sessions)
         rpc_session_close(&rpc->sessions->port);
+    while (rpc->lost_sessions)
+        rpc_stream_close(rpc->lost_sessions->streams[0]);
     while (rpc->job_count > 0)
         entry_remove(rpc->jobs[rpc->job_count - 1]);
     drafts_free(rpc);
@@ -74,6 +77,23 @@ static int dispatch(struct call *call, enum method method, const union params *p
     return error_set(&call->err, EVD_E_INTERNAL, "", "a method without a handler");
 }
 
+/* What ends leases, or only looks. */
+static bool allowed_while_draining(enum method method)
+{
+    switch (method) {
+    case METHOD_hello:
+    case METHOD_server_info:
+    case METHOD_stream_ack:
+    case METHOD_stream_touch:
+    case METHOD_stream_release:
+    case METHOD_stream_credit:
+    case METHOD_stream_close:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int handle(struct call *call, const struct message *msg)
 {
     struct rpc *rpc = call->rpc;
@@ -86,7 +106,7 @@ static int handle(struct call *call, const struct message *msg)
         return error_set(&call->err, EVD_E_HELLO_REQUIRED, "hello",
                          "the first request of a connection must be hello {protocol: %u, client}",
                          EVD_PROTOCOL_VERSION);
-    if (rpc->stopping)
+    if (rpc->stopping || (rpc->draining && !allowed_while_draining((enum method)method)))
         return error_set(&call->err, EVD_E_SHUTTING_DOWN, "", "the daemon is stopping");
     if (method_decode((enum method)method, msg->params, &rpc->params, &call->err) != EVD_OK)
         return call->err.code;
@@ -102,6 +122,7 @@ void rpc_frame(struct rpc_session *port, const uint8_t *bytes, size_t n)
 
     if (session->closing)
         return;
+    session->heard = rpc_now(session->rpc);
     if (message_decode(msg, bytes, n, &has_id, &call.err) != EVD_OK) {
         rpc_reject(port, &call.err, has_id, msg->id);
         return;
@@ -131,20 +152,63 @@ void rpc_reject(struct rpc_session *port, const struct evd_error *err, bool has_
     session_hang_up(session);
 }
 
-void rpc_arm(struct rpc *rpc)
+uint64_t rpc_now(const struct rpc *rpc)
 {
-    if (rpc->armed)
+    return rpc->host.now(rpc->host.arg);
+}
+
+void rpc_wake_at(struct rpc *rpc, uint64_t when)
+{
+    uint64_t now;
+
+    if (when >= rpc->tick_at)
         return;
-    rpc->armed = true;
-    rpc->host.arm(rpc->host.arg);
+    rpc->tick_at = when;
+    now = rpc_now(rpc);
+    rpc->host.arm(rpc->host.arg, when > now ? when - now : 0);
 }
 
 void rpc_tick(struct rpc *rpc)
 {
-    rpc->armed = false;
-    for (uint32_t i = 0; i < rpc->job_count; i++)
-        entry_flush(rpc->jobs[i]);
+    uint64_t now = rpc_now(rpc), next = UINT64_MAX;
+
+    rpc->tick_at = UINT64_MAX;
+    for (uint32_t i = 0; i < rpc->job_count; i++) {
+        uint64_t due = entry_tick(rpc->jobs[i], now);
+
+        if (due < next)
+            next = due;
+    }
     drafts_retry(rpc);
+    rpc_wake_at(rpc, next);
+}
+
+void rpc_drain(struct rpc *rpc)
+{
+    struct job_event event = {.kind = JOB_DRAIN};
+    struct evd_error err;
+
+    rpc->draining = true;
+    for (uint32_t i = 0; i < rpc->job_count; i++) {
+        if (rpc->jobs[i]->job)
+            entry_drive(rpc->jobs[i], &event, &err);
+    }
+}
+
+uint32_t rpc_outstanding(const struct rpc *rpc)
+{
+    uint32_t held = 0;
+
+    for (const struct session *session = rpc->sessions; session; session = session->next) {
+        for (uint32_t i = 0; i < session->stream_count; i++) {
+            const struct stream *stream = session->streams[i];
+            struct job_stream_info info;
+
+            job_stream_info(stream->entry->job, stream->worker, &info);
+            held += info.held;
+        }
+    }
+    return held;
 }
 
 void rpc_stop(struct rpc *rpc)

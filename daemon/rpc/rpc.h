@@ -14,7 +14,8 @@
  *     store_poll, rpc_settle                  the store's wake-up
  *     work->done, rpc_settle                  a piece of work has run
  *     rpc_tick, rpc_settle                    the timer armed by host->arm
- *     rpc_stop, rpc_settle                    the daemon stops; then, in this order: close the
+ *     rpc_drain, rpc_settle                   the daemon is about to stop: until rpc_outstanding is
+ * 0 rpc_stop, rpc_settle                    the daemon stops; then, in this order: close the
  *                                             sessions, let all work come back, store_close,
  * rpc_free
  */
@@ -35,8 +36,8 @@
 /* What a session's output may hold at most (the mark, and the largest frame on top of it, with room
  * for small notifications). A peer that gets there is disconnected. */
 #define RPC_SEND_LIMIT (16u << 20)
-/* rpc_tick is due this many milliseconds after host->arm. */
-#define RPC_TICK_MS 100u
+/* Progress that nobody waits for is stored after so many milliseconds. */
+#define RPC_FLUSH_MS 100u
 
 struct rpc;
 
@@ -67,8 +68,11 @@ struct rpc_host {
     /* The session has output: called from rpc_settle only, once for each. May call
      * rpc_session_ready, or close the session. */
     void (*flush)(void *arg, void *conn);
-    /* Call rpc_tick in RPC_TICK_MS. Not called again before that. */
-    void (*arm)(void *arg);
+    /* Call rpc_tick in so many milliseconds, and not at the time asked for before. */
+    void (*arm)(void *arg, uint64_t milliseconds);
+    uint64_t (*random)(void *arg); /* that nobody can guess */
+    /* Who is at the other end of a connection, for people; valid during rpc_session_open. */
+    const char *(*peer)(void *arg, void *conn);
     /* Close the connection when its output is written. From rpc_settle only, after flush. The host
      * feeds it no more frames, and calls rpc_session_close in the end as always. */
     void (*close)(void *arg, void *conn);
@@ -102,6 +106,10 @@ void rpc_session_ready(struct rpc_session *session);
 /* After any batch of calls: has every session with output flushed, once. */
 void rpc_settle(struct rpc *rpc);
 void rpc_tick(struct rpc *rpc);
+/* The daemon is about to stop: nothing more is handed out, and only what ends leases is answered.
+ * Returns how many batches workers still have. */
+void rpc_drain(struct rpc *rpc);
+uint32_t rpc_outstanding(const struct rpc *rpc);
 /* The daemon stops: tells every worker, stores all progress, refuses new work. */
 void rpc_stop(struct rpc *rpc);
 

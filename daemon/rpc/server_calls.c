@@ -45,15 +45,24 @@ int do_hello(struct call *call, const struct params_hello *p)
                          EVD_PROTOCOL_VERSION, p->protocol);
     if (name_check(p->client, "client", &call->err) != EVD_OK)
         return call->err.code;
+    if (p->has_resume != p->has_resume_key)
+        return error_set(&call->err, EVD_E_MISSING_FIELD, p->has_resume ? "resume_key" : "resume",
+                         "hello: \"resume\" and \"resume_key\" go together");
     if (session->greeted)
         return error_set(&call->err, EVD_E_CONFLICT, "hello", "hello was said already");
     rpc_name_copy(session->client, p->client);
     session->greeted = true;
+    if (p->has_resume)
+        session->previous = session_resume(call->rpc, p->resume, p->resume_key);
+    if (session->previous)
+        session_ref(session->previous);
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 4);
+    msgpack_pack_map(pk, 6);
     pack_key_u64(pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(pk, "server", RPC_SERVER_NAME);
     pack_key_u64(pk, "session", session->id);
+    pack_key_u64(pk, "resume_key", session->key);
+    pack_key_bool(pk, "resumed", session->previous != NULL);
     pack_key_map(pk, "limits", LIMITS_HELLO);
     pack_limits(pk, LIMITS_HELLO);
     answer_end(&call->ticket);

@@ -1,7 +1,35 @@
 #include "rpc/core.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void link_to(struct session **list, struct session *session)
+{
+    session->prev = NULL;
+    session->next = *list;
+    if (session->next)
+        session->next->prev = session;
+    *list = session;
+}
+
+static void unlink_from(struct session **list, struct session *session)
+{
+    if (session->prev)
+        session->prev->next = session->next;
+    else
+        *list = session->next;
+    if (session->next)
+        session->next->prev = session->prev;
+}
+
+static void lose_streams(struct session *session)
+{
+    for (uint32_t i = session->stream_count; i-- > 0;) {
+        if (!session->streams[i]->lost)
+            rpc_stream_lost(session->streams[i]);
+    }
+}
 
 struct rpc_session *rpc_session_open(struct rpc *rpc, void *conn)
 {
@@ -13,12 +41,12 @@ struct rpc_session *rpc_session_open(struct rpc *rpc, void *conn)
     session->port.conn = conn;
     session->rpc = rpc;
     session->id = ++rpc->last_session;
+    session->key = rpc->host.random(rpc->host.arg) >> 1; /* fits a signed integer */
+    session->heard = rpc_now(rpc);
+    snprintf(session->peer, sizeof(session->peer), "%s", rpc->host.peer(rpc->host.arg, conn));
     session->open = true;
     session->refs = 1;
-    session->next = rpc->sessions;
-    if (session->next)
-        session->next->prev = session;
-    rpc->sessions = session;
+    link_to(&rpc->sessions, session);
     rpc->session_count++;
     return &session->port;
 }
@@ -44,19 +72,52 @@ void rpc_session_close(struct rpc_session *port)
 
     session->open = false;
     session->closing = true; /* nothing is drawn for it any more */
-    while (session->stream_count > 0)
-        rpc_stream_close(session->streams[session->stream_count - 1]);
+    lose_streams(session);
     drafts_die(session);
     output_unlink(session);
-    if (session->prev)
-        session->prev->next = session->next;
-    else
-        rpc->sessions = session->next;
-    if (session->next)
-        session->next->prev = session->prev;
+    unlink_from(&rpc->sessions, session);
     rpc->session_count--;
     buf_fini(&session->port.out);
+    if (session->previous)
+        session_unref(session->previous);
+    session->previous = NULL;
+    if (session->stream_count == 0) {
+        session_unref(session);
+        return;
+    }
+    session->lost = true;
+    link_to(&rpc->lost_sessions, session);
+}
+
+void session_forget(struct session *session)
+{
+    session->lost = false;
+    unlink_from(&session->rpc->lost_sessions, session);
     session_unref(session);
+}
+
+static struct session *find_session(struct session *list, uint64_t id, uint64_t key)
+{
+    for (; list; list = list->next) {
+        if (list->id == id && list->key == key && list->greeted)
+            return list;
+    }
+    return NULL;
+}
+
+struct session *session_resume(struct rpc *rpc, uint64_t id, uint64_t key)
+{
+    struct session *session = find_session(rpc->lost_sessions, id, key);
+
+    if (session)
+        return session;
+    session = find_session(rpc->sessions, id, key);
+    if (!session)
+        return NULL;
+    /* Its connection is dead and nobody has noticed yet. */
+    lose_streams(session);
+    session_hang_up(session);
+    return session;
 }
 
 void session_ref(struct session *session)

@@ -1,3 +1,4 @@
+/* stream.open and stream.close. */
 #include "rpc/core.h"
 #include "rpc/build.h"
 
@@ -5,163 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sending ---- */
-
-static void *column_of(struct stream *stream, enum column column)
-{
-    return stream->format.columns & 1u << column ? stream->session->rpc->columns[column] : NULL;
-}
-
-/* Draws the batch and encodes it straight into the session's output. */
-static void send_batch(struct stream *stream, const struct job_effect *effect)
-{
-    struct session *session = stream->session;
-    struct rpc *rpc = session->rpc;
-    const struct batch_head head = {
-        .stream = stream->number,
-        .job = {stream->entry->name, stream->entry->name_len},
-        .generation = effect->generation,
-        .epoch = effect->at.epoch,
-        .step = effect->at.step,
-        .revision = effect->revision,
-        .redelivered = effect->redelivered,
-    };
-    bool narrow = !stream->format.wide_index;
-    const struct plan_columns drawn = {
-        .index = narrow ? NULL : rpc->columns[COLUMN_index],
-        .index32 = narrow ? rpc->columns[COLUMN_index] : NULL,
-        .label = column_of(stream, COLUMN_label),
-        .probability = column_of(stream, COLUMN_probability),
-        .repeat = column_of(stream, COLUMN_repeat),
-        .augment_seed = column_of(stream, COLUMN_augment_seed),
-    };
-    struct batch_columns columns = {.narrow_index = narrow};
-
-    stream->generation = effect->generation;
-    for (int i = 0; i < COLUMN_COUNT; i++)
-        columns.data[i] = column_of(stream, (enum column)i);
-    columns.n = plan_draw(effect->plan, &effect->slice, &drawn, rpc->scratch);
-    if (batch_encode(&session->port.out, &head, &stream->format, &columns) == EVD_OK)
-        session_wrote(session);
-    else
-        session_hang_up(session); /* no memory: the step goes to others when it has closed */
-}
-
-static void send_late(struct stream *stream)
-{
-    if (!stream->owed)
-        return;
-    stream->owed = false;
-    send_batch(stream, &stream->late);
-    plan_unref((struct plan *)stream->late.plan);
-}
-
-/* Every stream of a full session may be handed one batch more before the job core knows; those are
- * drawn when the session has drained, so that its output stays bounded. */
-bool rpc_stream_deliver(struct stream *stream, const struct job_effect *effect)
-{
-    struct session *session = stream->session;
-
-    if (session->closing)
-        return false;
-    if (rpc_session_full(&session->port)) {
-        send_late(stream);
-        stream->late = *effect;
-        plan_ref((struct plan *)effect->plan);
-        stream->owed = true;
-    } else {
-        send_batch(stream, effect);
-    }
-    stream->blocked = stream->owed || rpc_session_full(&session->port);
-    return !stream->blocked;
-}
-
-void rpc_stream_ready(struct stream *stream)
-{
-    struct job_event event = {.kind = JOB_READY, .stream = stream->worker};
-    struct evd_error err;
-
-    stream->blocked = false;
-    send_late(stream);
-    entry_drive(stream->entry, &event, &err);
-}
-
-static size_t notify(struct stream *stream, msgpack_packer *pk, const char *method, size_t fields)
-{
-    size_t mark;
-
-    send_late(stream);
-    mark = session_begin(stream->session, pk);
-    message_notification(pk, method);
-    msgpack_pack_map(pk, fields);
-    pack_key_u64(pk, "stream", stream->number);
-    pack_key_cstr(pk, "job", stream->entry->name);
-    return mark;
-}
-
-static void notify_epoch(struct stream *stream, const struct job_effect *effect, const char *method)
-{
-    msgpack_packer pk;
-    size_t mark = notify(stream, &pk, method, 5);
-
-    pack_key_u64(&pk, "generation", effect->generation);
-    pack_key_u64(&pk, "epoch", effect->at.epoch);
-    pack_key_u64(&pk, "steps", effect->at.step);
-    session_end(stream->session, mark);
-}
-
-void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect)
-{
-    notify_epoch(stream, effect, "epoch_end");
-}
-
-void rpc_stream_drained(struct stream *stream, const struct job_effect *effect)
-{
-    notify_epoch(stream, effect, "drained");
-}
-
-void rpc_stream_revision(struct stream *stream, const struct job_effect *effect)
-{
-    msgpack_packer pk;
-    size_t mark = notify(stream, &pk, "revision", 5);
-
-    pack_key_u64(&pk, "revision", effect->revision);
-    pack_key_u64(&pk, "epoch", effect->at.epoch);
-    pack_key_u64(&pk, "step", effect->at.step);
-    session_end(stream->session, mark);
-}
-
-void rpc_stream_closed(struct stream *stream, int code, const char *message)
-{
-    msgpack_packer pk;
-    size_t mark = notify(stream, &pk, "closed", 6);
-
-    pack_key_u64(&pk, "code", (uint64_t)code);
-    pack_key_cstr(&pk, "message", message);
-    pack_key_cstr(&pk, "name", error_name(code));
-    pack_key_cstr(&pk, "detail", stream->entry->name);
-    session_end(stream->session, mark);
-}
-
-bool rpc_stream_prepare(struct rpc *rpc, const struct plan *plan)
-{
-    size_t size = (plan_scratch_size(plan) + 63) / 64 * 64;
-    void *scratch;
-
-    if (size <= rpc->scratch_size)
-        return true;
-    scratch = aligned_alloc(64, size);
-    if (!scratch)
-        return false;
-    free(rpc->scratch);
-    rpc->scratch = scratch;
-    rpc->scratch_size = size;
-    return true;
-}
-
-/* ---- opening and closing ---- */
-
-static struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err)
+struct stream *rpc_stream_find(struct session *session, uint32_t number, struct evd_error *err)
 {
     for (uint32_t i = 0; i < session->stream_count; i++) {
         if (session->streams[i]->number == number)
@@ -172,13 +17,30 @@ static struct stream *stream_find(struct session *session, uint32_t number, stru
     return NULL;
 }
 
-static void attach(struct stream *stream)
+static void add_to_session(struct stream *stream, struct session *session)
 {
-    struct session *session = stream->session;
-    struct job_entry *entry = stream->entry;
-
+    stream->session = session;
     stream->number = ++session->last_stream;
     session->streams[session->stream_count++] = stream;
+}
+
+static void take_from_session(struct stream *stream)
+{
+    struct session *session = stream->session;
+    uint32_t at = 0;
+
+    while (session->streams[at] != stream)
+        at++;
+    session->streams[at] = session->streams[--session->stream_count];
+    if (session->lost && session->stream_count == 0)
+        session_forget(session);
+}
+
+static void attach(struct stream *stream, struct session *session)
+{
+    struct job_entry *entry = stream->entry;
+
+    add_to_session(stream, session);
     stream->next = entry->streams;
     if (stream->next)
         stream->next->prev = stream;
@@ -186,32 +48,60 @@ static void attach(struct stream *stream)
     session->rpc->stream_count++;
 }
 
-void rpc_stream_close(struct stream *stream)
+static void detach(struct stream *stream)
 {
-    struct session *session = stream->session;
-    struct job_entry *entry = stream->entry;
-    struct job_event event = {.kind = JOB_CLOSE, .stream = stream->worker};
-    struct evd_error err;
-    uint32_t at = 0;
+    struct rpc *rpc = stream->session->rpc;
 
-    while (session->streams[at] != stream)
-        at++;
-    session->streams[at] = session->streams[--session->stream_count];
+    take_from_session(stream);
     if (stream->prev)
         stream->prev->next = stream->next;
     else
-        entry->streams = stream->next;
+        stream->entry->streams = stream->next;
     if (stream->next)
         stream->next->prev = stream->prev;
-    session->rpc->stream_count--;
+    rpc->stream_count--;
+}
+
+static void drop_owed(struct stream *stream)
+{
     if (stream->owed)
         plan_unref((struct plan *)stream->late.plan);
-    entry_drive(entry, &event, &err);
+    stream->owed = false;
+}
+
+void rpc_stream_close(struct stream *stream)
+{
+    struct job_event event = {.kind = JOB_CLOSE, .stream = stream->worker};
+    struct evd_error err;
+
+    detach(stream);
+    drop_owed(stream);
+    entry_drive(stream->entry, &event, &err);
     free(stream);
 }
 
-static int columns_decode(const msgpack_object *object, struct batch_format *format,
-                          struct evd_error *err)
+void rpc_stream_lost(struct stream *stream)
+{
+    struct job_event event = {.kind = JOB_LOST, .stream = stream->worker};
+    struct evd_error err;
+
+    stream->lost = true;
+    drop_owed(stream);
+    entry_drive(stream->entry, &event, &err);
+    if (event.stream)
+        return;
+    detach(stream);
+    free(stream);
+}
+
+void rpc_stream_gone(struct stream *stream)
+{
+    detach(stream);
+    free(stream);
+}
+
+int rpc_columns_decode(const msgpack_object *object, struct batch_format *format,
+                       struct evd_error *err)
 {
     if (!object || object->type == MSGPACK_OBJECT_NIL)
         return EVD_OK;
@@ -279,7 +169,7 @@ static int format_decode(const struct params_stream_open *p, const struct job_en
     if (p->has_encoding && !format->packed && !str_is(p->encoding, "array"))
         return error_set(err, EVD_E_BAD_VALUE, "encoding",
                          "stream.open: \"encoding\" must be \"array\" or \"packed\"");
-    if (columns_decode(p->columns, format, err) != EVD_OK)
+    if (rpc_columns_decode(p->columns, format, err) != EVD_OK)
         return err->code;
     return columns_check(entry, format, err);
 }
@@ -303,7 +193,50 @@ static int placing_check(const struct params_stream_open *p, const struct job_en
     return EVD_OK;
 }
 
-static void pack_stream(msgpack_packer *pk, struct stream *stream)
+/* `holding`: an array of [epoch, step]; of another generation it is void. */
+static int holding_decode(const struct params_stream_open *p, const struct job_entry *entry,
+                          struct job_event *event, struct evd_error *err)
+{
+    const msgpack_object *object = p->holding;
+
+    if (!object)
+        return EVD_OK;
+    if (object->type != MSGPACK_OBJECT_ARRAY)
+        return error_set(err, EVD_E_BAD_TYPE, "holding",
+                         "stream.open: \"holding\" must be an array of [epoch, step]");
+    if (object->via.array.size > EVD_MAX_HOLDING)
+        return error_set(err, EVD_E_LIMIT, "holding",
+                         "stream.open: a worker holds at most %u batches", EVD_MAX_HOLDING);
+    event->holding = calloc(object->via.array.size + 1, sizeof(event->holding[0]));
+    if (!event->holding)
+        return rpc_no_memory(err);
+    for (uint32_t i = 0; i < object->via.array.size; i++) {
+        const msgpack_object *pair = &object->via.array.ptr[i];
+
+        if (pair->type != MSGPACK_OBJECT_ARRAY || pair->via.array.size != 2 ||
+            pair->via.array.ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER ||
+            pair->via.array.ptr[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+            return error_set(err, EVD_E_BAD_TYPE, "holding",
+                             "stream.open: \"holding\" must be an array of [epoch, step]");
+        event->holding[i] =
+            (struct job_position){pair->via.array.ptr[0].via.u64, pair->via.array.ptr[1].via.u64};
+    }
+    if (!p->has_generation || p->generation == records_generation(entry))
+        event->held = object->via.array.size;
+    return EVD_OK;
+}
+
+static void pack_held(msgpack_packer *pk, const struct job_event *event)
+{
+    pack_key_array(pk, "held", event->held);
+    for (uint32_t i = 0; i < event->held; i++) {
+        msgpack_pack_array(pk, 2);
+        msgpack_pack_uint64(pk, event->holding[i].epoch);
+        msgpack_pack_uint64(pk, event->holding[i].step);
+    }
+}
+
+static void pack_stream(msgpack_packer *pk, struct stream *stream, const struct job_event *event)
 {
     const struct job_entry *entry = stream->entry;
     const struct dataset *dataset = entry->dataset;
@@ -312,7 +245,7 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream)
 
     job_state(entry->job, &state);
     stream->generation = state.generation;
-    msgpack_pack_map(pk, 20);
+    msgpack_pack_map(pk, 22);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "mode", entry->config.mode == JOB_RANKED ? "ranked" : "shared");
@@ -332,6 +265,8 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream)
     pack_key_cstr(pk, "index_type", stream->format.wide_index ? "u64" : "u32");
     pack_key_u64(pk, "seed", entry->seed);
     pack_key_cstr(pk, "encoding", stream->format.packed ? "packed" : "array");
+    pack_key_bool(pk, "resumed", event->kind == JOB_RESUME);
+    pack_held(pk, event);
     pack_key_array(pk, "columns", (size_t)__builtin_popcount(stream->format.columns));
     for (int i = 0; i < COLUMN_COUNT; i++) {
         if (stream->format.columns & 1u << i)
@@ -339,9 +274,96 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream)
     }
 }
 
+/* The lost stream that the worker means; NULL and *err if nobody can have it any more. */
+static struct stream *find_lost(struct call *call, const struct params_stream_open *p,
+                                const struct job_entry *entry)
+{
+    struct session *previous = call->session->previous;
+
+    for (uint32_t i = 0; previous && i < previous->stream_count; i++) {
+        struct stream *stream = previous->streams[i];
+
+        if (stream->number == p->resume && stream->lost && stream->entry == entry &&
+            stream->rank == p->rank)
+            return stream;
+    }
+    error_set(&call->err, EVD_E_NOT_FOUND, "resume",
+              "there is no stream %u to be resumed: its grace period is over, or this connection "
+              "resumed no session; open it afresh",
+              p->resume);
+    return NULL;
+}
+
+static int resume(struct stream *stream, struct session *session, struct job_event *event,
+                  struct evd_error *err)
+{
+    event->kind = JOB_RESUME;
+    event->stream = stream->worker;
+    event->held = 0;
+    if (entry_drive(stream->entry, event, err) != EVD_OK)
+        return err->code;
+    take_from_session(stream);
+    add_to_session(stream, session);
+    stream->lost = stream->blocked = false;
+    return EVD_OK;
+}
+
+static struct stream *open_afresh(struct call *call, const struct params_stream_open *p,
+                                  struct job_entry *entry, struct job_event *event)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+
+    if (!stream) {
+        rpc_no_memory(&call->err);
+        return NULL;
+    }
+    stream->session = call->session;
+    stream->entry = entry;
+    stream->rank = p->rank;
+    event->owner = stream;
+    event->rank = p->rank;
+    event->world = p->world_size;
+    memcpy(entry->world_author, call->session->client, sizeof(entry->world_author));
+    if (entry_drive(entry, event, &call->err) != EVD_OK) {
+        free(stream);
+        return NULL;
+    }
+    stream->worker = event->stream;
+    attach(stream, call->session);
+    return stream;
+}
+
+/* A new stream, or the one that was lost; without a window, so that the answer goes first. */
+static struct stream *open_stream(struct call *call, const struct params_stream_open *p,
+                                  struct job_entry *entry, struct job_event *event)
+{
+    struct stream *stream;
+
+    if (!p->has_resume)
+        return open_afresh(call, p, entry, event);
+    stream = find_lost(call, p, entry);
+    if (!stream)
+        return NULL;
+    event->owner = stream;
+    return resume(stream, call->session, event, &call->err) == EVD_OK ? stream : NULL;
+}
+
+/* A worker that was away when its epoch ended hears it now, and has no window. */
+static bool missed_the_end(struct stream *stream, const struct params_stream_open *p)
+{
+    struct job_effect effect = {.generation = stream->generation, .at.epoch = p->epoch};
+    struct job_stream_info info;
+
+    job_stream_info(stream->entry->job, stream->worker, &info);
+    if (!p->has_epoch || info.low.epoch <= p->epoch)
+        return false;
+    effect.at.step = info.low.epoch == p->epoch + 1 ? info.ended_steps : 0;
+    rpc_stream_epoch_end(stream, &effect);
+    return true;
+}
+
 int do_stream_open(struct call *call, const struct params_stream_open *p)
 {
-    struct session *session = call->session;
     struct evd_error *err = &call->err;
     struct job_event event = {.kind = JOB_OPEN};
     struct job_event credit = {.kind = JOB_CREDIT};
@@ -352,111 +374,36 @@ int do_stream_open(struct call *call, const struct params_stream_open *p)
     if (!entry || placing_check(p, entry, err) != EVD_OK ||
         format_decode(p, entry, &format, err) != EVD_OK)
         return err->code;
-    if (session->stream_count == EVD_MAX_STREAMS)
+    if (call->session->stream_count == EVD_MAX_STREAMS)
         return error_set(err, EVD_E_LIMIT, "streams",
                          "stream.open: this connection has %u streams, and more are not allowed: "
                          "close one or open another connection",
                          EVD_MAX_STREAMS);
-    stream = calloc(1, sizeof(*stream));
-    if (!stream)
-        return rpc_no_memory(err);
-    stream->session = session;
-    stream->entry = entry;
-    stream->format = format;
-    stream->rank = p->rank;
-    stream->window = p->has_window ? p->window : EVD_DEFAULT_WINDOW;
-    event.owner = stream;
-    event.rank = p->rank;
-    event.world = p->world_size;
-    if (entry_drive(entry, &event, err) != EVD_OK) {
-        free(stream);
+    stream = holding_decode(p, entry, &event, err) == EVD_OK ? open_stream(call, p, entry, &event)
+                                                             : NULL;
+    if (!stream) {
+        free(event.holding);
         return err->code;
     }
-    stream->worker = event.stream;
-    attach(stream);
-    /* It was opened with no window: the answer goes before the first batch. */
-    pack_stream(answer_begin(&call->ticket), stream);
+    stream->format = format;
+    stream->window = p->has_window ? p->window : EVD_DEFAULT_WINDOW;
+    pack_stream(answer_begin(&call->ticket), stream, &event);
     answer_end(&call->ticket);
+    free(event.holding);
+    if (missed_the_end(stream, p) || stream->window == 0)
+        return EVD_OK;
     credit.stream = stream->worker;
     credit.window = stream->window;
-    if (stream->window > 0 && entry_drive(entry, &credit, err) != EVD_OK) {
+    if (entry_drive(entry, &credit, err) != EVD_OK) {
         rpc_stream_closed(stream, err->code, err->message);
         rpc_stream_close(stream);
     }
     return EVD_OK;
 }
 
-int do_stream_credit(struct call *call, const struct params_stream_credit *p)
-{
-    struct stream *stream = stream_find(call->session, p->stream, &call->err);
-    struct job_event event = {.kind = JOB_CREDIT};
-    msgpack_packer *pk;
-
-    if (!stream)
-        return call->err.code;
-    if (p->window > EVD_MAX_WINDOW)
-        return error_set(&call->err, EVD_E_LIMIT, "window",
-                         "stream.credit: \"window\" is at most %u", EVD_MAX_WINDOW);
-    event.stream = stream->worker;
-    event.window = p->window;
-    if (entry_drive(stream->entry, &event, &call->err) != EVD_OK)
-        return call->err.code;
-    stream->window = p->window;
-    pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 2);
-    pack_key_u64(pk, "stream", p->stream);
-    pack_key_u64(pk, "window", p->window);
-    answer_end(&call->ticket);
-    return EVD_OK;
-}
-
-static struct ack *ack_new(struct call *call, struct stream *stream,
-                           const struct params_stream_ack *p)
-{
-    struct job_entry *entry = stream->entry;
-    struct ack *ack = calloc(1, sizeof(*ack));
-
-    if (!ack)
-        return NULL;
-    ack->ticket = ticket_keep(call);
-    ack->entry = entry;
-    ack->at = (struct job_position){p->epoch, p->step};
-    ack->stream = p->stream;
-    ack->next = entry->acks;
-    if (ack->next)
-        ack->next->prev = ack;
-    entry->acks = ack;
-    return ack;
-}
-
-int do_stream_ack(struct call *call, const struct params_stream_ack *p)
-{
-    struct stream *stream = stream_find(call->session, p->stream, &call->err);
-    struct job_event event = {.kind = JOB_ACK};
-    struct ack *ack = NULL;
-
-    if (!stream)
-        return call->err.code;
-    event.stream = stream->worker;
-    event.at = (struct job_position){p->epoch, p->step};
-    event.through = p->has_through && p->through;
-    event.generation = p->has_generation ? p->generation : stream->generation;
-    if (call->ticket.request) {
-        ack = ack_new(call, stream, p);
-        if (!ack)
-            return rpc_no_memory(&call->err);
-        event.token = (uint64_t)(uintptr_t)ack;
-    }
-    if (entry_drive(stream->entry, &event, &call->err) == EVD_OK)
-        return EVD_OK;
-    if (ack)
-        ack_drop(ack);
-    return call->err.code;
-}
-
 int do_stream_close(struct call *call, const struct params_stream_close *p)
 {
-    struct stream *stream = stream_find(call->session, p->stream, &call->err);
+    struct stream *stream = rpc_stream_find(call->session, p->stream, &call->err);
     msgpack_packer *pk;
 
     if (!stream)

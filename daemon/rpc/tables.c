@@ -162,6 +162,7 @@ struct job_entry *entry_new(struct rpc *rpc, struct evd_str name, struct dataset
         return NULL;
     entry->rpc = rpc;
     entry->refs = 1;
+    entry->flush_at = UINT64_MAX;
     rpc_name_copy(entry->name, name);
     entry->name_len = name.len;
     entry->dataset = dataset;
@@ -222,9 +223,7 @@ void entry_unref(struct job_entry *entry)
 {
     if (--entry->refs > 0)
         return;
-    for (uint32_t i = 0; i < entry->revision_count; i++)
-        revision_fini(&entry->revisions[i]);
-    free(entry->revisions);
+    records_fini(entry);
     stats_cache_free(entry->stats);
     feedback_free(entry->feedback);
     adaptive_free(entry->adaptive);
@@ -235,17 +234,37 @@ void entry_unref(struct job_entry *entry)
 
 bool entry_reserve(struct job_entry *entry)
 {
-    struct revision *grown =
-        grow(entry->revisions, entry->revision_count, &entry->revision_cap, sizeof(*grown));
+    struct revision *revisions =
+        grow(entry->revisions, entry->revision_count, &entry->revision_cap, sizeof(*revisions));
+    struct revision *past;
 
-    if (grown)
-        entry->revisions = grown;
-    return grown;
+    if (!revisions)
+        return false;
+    entry->revisions = revisions;
+    /* A new one may send all others there. */
+    while (entry->past_cap < entry->past_count + entry->revision_count) {
+        past = grow(entry->past, entry->past_cap, &entry->past_cap, sizeof(*past));
+        if (!past)
+            return false;
+        entry->past = past;
+    }
+    return true;
 }
 
 void entry_record(struct job_entry *entry, const struct revision *revision, uint32_t keep)
 {
-    while (entry->revision_count > 0 && entry->revisions[entry->revision_count - 1].number > keep)
-        revision_fini(&entry->revisions[--entry->revision_count]);
+    uint32_t generation = records_generation(entry);
+
+    while (entry->revision_count > 0 && entry->revisions[entry->revision_count - 1].number > keep) {
+        struct revision *last = &entry->revisions[--entry->revision_count];
+
+        /* It had not begun; but in an earlier generation it may have. */
+        if (last->generation == generation)
+            revision_fini(last);
+        else
+            entry->past[entry->past_count++] = *last;
+    }
+    if (generation > 0 && entry->seeks[generation - 1].keep > keep)
+        entry->seeks[generation - 1].keep = keep;
     entry->revisions[entry->revision_count++] = *revision;
 }

@@ -35,19 +35,6 @@ static void load_data(struct peer *peer)
     json_decref(draft);
 }
 
-/* Time goes on, in steps of a tick. */
-static void pass(uint64_t ms)
-{
-    uint64_t end = h.now + ms;
-
-    while (h.now < end) {
-        uint64_t before = h.now;
-        harness_tick(&h);
-        if (h.now == before) /* the server did not ask for one */
-            h.now += RPC_TICK_MS;
-    }
-}
-
 static void jump(void)
 {
     static const uint64_t walls[] = {1700003600, 1699996400, 2015360000, 946684800, 0,
@@ -55,7 +42,7 @@ static void jump(void)
 
     for (size_t i = 0; i < sizeof(walls) / sizeof(walls[0]); i++) {
         h.wall = walls[i];
-        pass(300);
+        harness_pass(&h, 300);
     }
 }
 
@@ -92,11 +79,11 @@ static void test_wall_clock(void **state)
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 8, 'time_to_run': %d, 'grace': %d}]",
             TIME_TO_RUN, GRACE);
     peer_do(holder, "stream.open", "[{'job': 'j', 'window': 3}]");
-    pass(500); /* the mark is stored */
+    harness_pass(&h, 500); /* the mark is stored */
     assert_int_equal(take(holder, &n), 0);
     assert_int_equal(n, 3);
     peer_do(other, "stream.open", "[{'job': 'j', 'window': 256}]");
-    pass(500);
+    harness_pass(&h, 500);
     take(other, &n);
     assert_int_equal(n, 7);
 
@@ -106,9 +93,9 @@ static void test_wall_clock(void **state)
     assert_int_equal(n, 0);
     /* The other worker keeps its leases; the holder's run out when they should. */
     peer_do(other, "stream.touch", "[{'stream': 1}]");
-    pass(TIME_TO_RUN - 1000 - 9 * 300 - 500);
+    harness_pass(&h, TIME_TO_RUN - 1000 - 9 * 300 - 500);
     assert_int_equal(expired(asked), 0);
-    pass(1000);
+    harness_pass(&h, 1000);
     assert_int_equal(expired(asked), 3);
     assert_int_equal(take(other, &n), 3);
     assert_int_equal(n, 3);
@@ -124,16 +111,16 @@ static void test_grace(void **state)
             "[{'name': 'g', 'dataset': 'd', 'batch_size': 8, 'time_to_run': 0, 'grace': %d}]",
             GRACE);
     peer_do(lost, "stream.open", "[{'job': 'g', 'window': 3}]");
-    pass(500);
+    harness_pass(&h, 500);
     peer_do(other, "stream.open", "[{'job': 'g', 'window': 256}]");
-    pass(500);
+    harness_pass(&h, 500);
     take(other, &n);
     assert_int_equal(n, 7);
     peer_close(lost);
     jump(); /* 2.7 s */
     assert_int_equal(take(other, &n), 0);
     assert_int_equal(n, 0);
-    pass(600);
+    harness_pass(&h, 600);
     assert_int_equal(take(other, &n), 3);
 }
 

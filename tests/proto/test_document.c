@@ -249,6 +249,7 @@ static const struct {
     {"EVD_MAX_WORLD", "world_size", EVD_MAX_WORLD},
     {"EVD_MAX_WINDOW", "window", EVD_MAX_WINDOW},
     {"EVD_MAX_HOLDING", "holding", EVD_MAX_HOLDING},
+    {"EVD_MAX_SEEKS", "seeks", EVD_MAX_SEEKS},
     {"EVD_DEFAULT_WINDOW", "default_window", EVD_DEFAULT_WINDOW},
     {"EVD_MAX_STREAMS", "streams", EVD_MAX_STREAMS},
     {"EVD_MAX_JOBS", "jobs", EVD_MAX_JOBS},

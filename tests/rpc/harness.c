@@ -64,9 +64,24 @@ static void host_flush(void *arg, void *conn)
     rpc_session_ready(peer->session);
 }
 
-static void host_arm(void *arg)
+static void host_arm(void *arg, uint64_t milliseconds)
 {
-    ((struct harness *)arg)->armed = true;
+    struct harness *h = arg;
+
+    h->armed = true;
+    h->due = h->now + milliseconds;
+}
+
+static uint64_t host_random(void *arg)
+{
+    return ++((struct harness *)arg)->randoms * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static const char *host_peer(void *arg, void *conn)
+{
+    (void)arg;
+    (void)conn;
+    return "a peer of the tests";
 }
 
 static void host_close(void *arg, void *conn)
@@ -109,16 +124,25 @@ void harness_pump(struct harness *h)
         ;
 }
 
-void harness_tick(struct harness *h)
+void harness_pass(struct harness *h, uint64_t milliseconds)
 {
-    if (h->armed) {
+    uint64_t until = h->now + milliseconds;
+
+    while (h->armed && h->due <= until) {
+        h->now = h->due > h->now ? h->due : h->now;
         h->armed = false;
-        h->now += RPC_TICK_MS;
         inside(h, true);
         rpc_tick(h->rpc);
         inside(h, false);
+        harness_pump(h);
     }
+    h->now = until;
     harness_pump(h);
+}
+
+void harness_tick(struct harness *h)
+{
+    harness_pass(h, h->armed && h->due > h->now ? h->due - h->now : 0);
 }
 
 void harness_wait(struct harness *h)
@@ -155,6 +179,8 @@ void harness_up(struct harness *h)
         .work = host_work,
         .flush = host_flush,
         .arm = host_arm,
+        .random = host_random,
+        .peer = host_peer,
         .close = host_close,
         .max_connections = 100,
     };

@@ -34,7 +34,8 @@ struct harness {
     char folder[64], path[96];
     struct store *store;
     struct rpc *rpc;
-    uint64_t now, wall; /* ms, s */
+    uint64_t now, wall, due; /* ms, s, ms */
+    uint64_t randoms;
     bool armed;
     bool hold_work; /* work waits until work_run */
     struct rpc_work *work[64];
@@ -58,7 +59,8 @@ void harness_quiet(struct harness *h);
 /* Waits until the store has something to collect. */
 void harness_wait(struct harness *h);
 void work_run(struct harness *h);
-void harness_tick(struct harness *h);
+void harness_tick(struct harness *h); /* time goes on until the next tick is due */
+void harness_pass(struct harness *h, uint64_t milliseconds);
 
 struct peer *peer_connect(struct harness *h); /* says nothing yet */
 struct peer *peer_new(struct harness *h);     /* says hello */

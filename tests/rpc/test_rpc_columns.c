@@ -42,7 +42,7 @@ static const int hard[] = {0, 1, 2, 0, 0, 4, 0, 1, 9};
 static void create(struct peer *peer)
 {
     peer_do(peer, "job.create",
-            "[{'name': 'j', 'dataset': 'd', 'batch_size': 200, 'strategy': "
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 200, 'grace': 0, 'strategy': "
             "{'kind': 'weighted', 'column': 'hard', 'num_samples': 4000}}]");
 }
 
@@ -205,9 +205,10 @@ static void test_every_kind(void **state)
         assert_string_equal(text(json_array_get(listed, (size_t)k), "example"), example);
         json_decref(peer_call(peer, "job.preview",
                               "[{'dataset': 'd', 'batch_size': 32, 'strategy': %s}]", example));
-        answer = peer_call(peer, "job.create",
-                           "[{'name': '%s', 'dataset': 'd', 'batch_size': 32, 'strategy': %s}]",
-                           kind, example);
+        answer = peer_call(
+            peer, "job.create",
+            "[{'name': '%s', 'dataset': 'd', 'batch_size': 32, 'grace': 0, 'strategy': %s}]", kind,
+            example);
         assert_string_equal(text(json_object_get(answer, "strategy"), "kind"), kind);
         json_decref(answer);
         answer = peer_call(peer, "stream.open", "[{'job': '%s', 'window': 1}]", kind);

@@ -148,7 +148,7 @@ static void test_restart(void **state)
 
     load_data(peer);
     peer_do(peer, "job.create",
-            "[{'name': 'j', 'dataset': 'd', 'batch_size': 32, 'seed': 5, "
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 32, 'seed': 5, 'grace': 0, "
             "'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]");
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 3}]");
     for (int i = 0; i < 3; i++)
@@ -245,7 +245,7 @@ static void test_shared(void **state)
     int acked[50] = {0}, left = 50;
 
     load_data(boss);
-    peer_do(boss, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 20}]");
+    peer_do(boss, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 20, 'grace': 0}]");
     for (int i = 0; i < 8; i++) {
         peers[i] = peer_new(h);
         peer_do(peers[i], "stream.open", "[{'job': 'j', 'window': 3}]");

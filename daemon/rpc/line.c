@@ -1,0 +1,133 @@
+#include "rpc/line.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The plan that the job core still has of a revision. */
+static struct plan *held_plan(const struct job_entry *entry, uint32_t number)
+{
+    for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
+        struct job_revision_info info = job_revision(entry->job, i);
+
+        if (info.revision == number)
+            return info.plan;
+        if (!info.plan)
+            break;
+    }
+    return NULL;
+}
+
+static bool take_plan(struct line_plan *plan, const struct job_entry *entry,
+                      const struct revision *record)
+{
+    struct plan *held = held_plan(entry, record->number);
+
+    plan->digest = record->digest;
+    if (held) {
+        plan->plan = plan_ref(held);
+        return true;
+    }
+    plan->strategy = malloc(record->strategy_bytes ? record->strategy_bytes : 1);
+    if (!plan->strategy)
+        return false;
+    memcpy(plan->strategy, record->strategy, record->strategy_bytes);
+    plan->strategy_bytes = record->strategy_bytes;
+    return true;
+}
+
+int line_take(struct line *line, const struct job_entry *entry, uint32_t generation,
+              struct job_position from, struct evd_error *err)
+{
+    uint32_t count;
+    const struct revision **records = records_line(entry, generation, &count);
+
+    *line = (struct line){.base = plan_base_of(entry)};
+    line->revisions = calloc(count + 1, sizeof(line->revisions[0]));
+    line->plans = calloc(count + 1, sizeof(line->plans[0]));
+    if (!records || !line->revisions || !line->plans)
+        goto err_no_memory;
+    for (uint32_t i = 0; i < count; i++) {
+        bool over = i + 1 < count && !rpc_before(from, records[i + 1]->at);
+
+        line->revisions[i] =
+            (struct replay_revision){records[i]->number, records[i]->at, records[i]->shape};
+        if (!over && !take_plan(&line->plans[i], entry, records[i]))
+            goto err_no_memory;
+        line->count++;
+    }
+    free(records);
+    return EVD_OK;
+
+err_no_memory:
+    free(records);
+    line_fini(line);
+    return rpc_no_memory(err);
+}
+
+void line_fini(struct line *line)
+{
+    for (uint32_t i = 0; line->plans && i < line->count; i++) {
+        plan_unref(line->plans[i].plan);
+        free(line->plans[i].strategy);
+    }
+    free(line->revisions);
+    free(line->plans);
+    *line = (struct line){0};
+}
+
+uint32_t line_in_force(const struct line *line, struct job_position at)
+{
+    uint32_t i = line->count - 1;
+
+    while (i > 0 && rpc_before(at, line->revisions[i].at))
+        i--;
+    return i;
+}
+
+const struct plan *line_plan(void *arg, uint32_t i, struct evd_error *err)
+{
+    struct line *line = arg;
+    struct line_plan *plan = &line->plans[i];
+    const struct replay_revision *revision = &line->revisions[i];
+    struct sampler_error refused;
+    int code;
+
+    if (plan->plan)
+        return plan->plan;
+    if (revision_plan(&line->base, plan->strategy, plan->strategy_bytes, revision->revision,
+                      plan->digest, &plan->plan, err) != EVD_OK)
+        return NULL;
+    code = plan_place(plan->plan, revision->at.epoch, revision->at.step, revision->shape, &refused);
+    if (code == PLAN_OK)
+        return plan->plan;
+    plan_unref(plan->plan);
+    plan->plan = NULL;
+    plan_error(code, &refused, err);
+    return NULL;
+}
+
+struct replay_history line_history(struct line *line)
+{
+    return (struct replay_history){
+        .revisions = line->revisions, .count = line->count, .plan = line_plan, .plan_arg = line};
+}
+
+int line_step(struct line *line, struct job_position at, struct replay_step *out,
+              struct evd_error *err)
+{
+    uint32_t i = line_in_force(line, at);
+    const struct replay_revision *revision = &line->revisions[i];
+
+    *out = (struct replay_step){.at = at, .revision = revision->revision};
+    out->plan = line_plan(line, i, err);
+    if (!out->plan)
+        return err->code;
+    /* A revision that began within the epoch recorded its shape; an earlier one decided it. */
+    out->shape = revision->at.epoch == at.epoch ? revision->shape : plan_epoch(out->plan, at.epoch);
+    if (at.step < out->shape.steps)
+        return EVD_OK;
+    return error_set(err, EVD_E_BAD_VALUE, "step",
+                     "epoch %" PRIu64 " has %" PRIu64 " steps: there is no step %" PRIu64, at.epoch,
+                     out->shape.steps, at.step);
+}

@@ -1,0 +1,50 @@
+/*
+ * A line: one generation's history of revisions, with all that is needed to draw its steps again on
+ * a pool thread while the job goes on.
+ */
+#ifndef RPC_LINE_H
+#define RPC_LINE_H
+
+#include "job/replay.h"
+#include "rpc/build.h"
+
+/* What a revision's plan is made of. */
+struct line_plan {
+    struct plan *plan; /* a reference, placed; NULL until it is built */
+    uint64_t digest;
+    void *strategy; /* a copy, only where the plan may have to be built */
+    size_t strategy_bytes;
+};
+
+struct line {
+    struct plan_base base;
+    struct replay_revision *revisions; /* the first at 0, 0 */
+    struct line_plan *plans;
+    uint32_t count;
+};
+
+/* Takes what is needed from `from` on: references to the plans the job still has, copies of the
+ * strategies of the others. Loop thread; the dataset must be held. EVD_E_NO_MEMORY leaves nothing.
+ */
+int line_take(struct line *line, const struct job_entry *entry, uint32_t generation,
+              struct job_position from, struct evd_error *err);
+void line_fini(struct line *line); /* all zero is fine */
+
+/* The rest on any thread. */
+
+/* The revision in force at a position. */
+uint32_t line_in_force(const struct line *line, struct job_position at);
+/* The placed plan of revision i, at or after `from`; NULL and *err. A replay_plan: arg is the line.
+ */
+const struct plan *line_plan(void *arg, uint32_t i, struct evd_error *err);
+struct replay_history line_history(struct line *line);
+/* The plan and shape of a step; BAD_VALUE if its epoch is not that long. */
+int line_step(struct line *line, struct job_position at, struct replay_step *out,
+              struct evd_error *err);
+
+static inline bool rpc_before(struct job_position a, struct job_position b)
+{
+    return a.epoch < b.epoch || (a.epoch == b.epoch && a.step < b.step);
+}
+
+#endif

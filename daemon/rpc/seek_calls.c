@@ -1,0 +1,422 @@
+/* job.position and job.seek. */
+#include "rpc/seek.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "rpc/line.h"
+#include "rpc/token.h"
+
+int do_job_position(struct call *call, const struct params_job_position *p)
+{
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
+    char text[TOKEN_SIZE];
+    struct job_state state;
+    struct token token;
+    msgpack_packer *pk;
+
+    if (!entry)
+        return call->err.code;
+    job_state(entry->job, &state);
+    token = (struct token){state.generation, state.low};
+    if (!token_write(entry, &token, text))
+        return rpc_no_memory(&call->err);
+    pk = answer_begin(&call->ticket);
+    msgpack_pack_map(pk, 7);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_cstr(pk, "dataset", entry->dataset->name);
+    pack_key_u64(pk, "version", entry->dataset->version);
+    pack_key_u64(pk, "generation", state.generation);
+    pack_key_u64(pk, "epoch", state.low.epoch);
+    pack_key_u64(pk, "step", state.low.step);
+    pack_key_cstr(pk, "token", text);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+/* ---- job.seek ---- */
+
+struct seek {
+    struct rpc_work work; /* first */
+    struct ticket ticket;
+    struct job_entry *entry; /* held */
+    struct line line;        /* of the parent */
+    uint32_t generation;     /* the job's when it was asked for */
+    bool force;
+    struct seek_record record;
+    uint32_t newest;        /* the newest revision's number */
+    struct revision follow; /* record.follow: its strategy, as the next revision */
+    struct plan *plan;      /* of `follow`, unless it is in force there already */
+    struct job_revision_info *infos;
+    uint32_t count;
+    struct evd_error err;
+    struct store_op op;
+    struct store_progress *rows;
+    struct world_record world;
+};
+
+static void seek_free(struct seek *seek)
+{
+    line_fini(&seek->line);
+    plan_unref(seek->plan);
+    revision_fini(&seek->follow);
+    free(seek->record.author);
+    free(seek->infos);
+    free(seek->rows);
+    entry_unref(seek->entry);
+    free(seek);
+}
+
+static void seek_fail(struct seek *seek, const struct evd_error *err)
+{
+    seek->entry->seek = NULL;
+    ticket_error(&seek->ticket, err);
+    seek_free(seek);
+}
+
+/* ---- on the pool thread ---- */
+
+/* The end of an epoch is the beginning of the next. */
+static int find_step(struct seek *seek, struct replay_step *step)
+{
+    struct job_position *at = &seek->record.at;
+
+    if (line_step(&seek->line, *at, step, &seek->err) == EVD_OK)
+        return EVD_OK;
+    if (seek->err.code != EVD_E_BAD_VALUE || at->step != step->shape.steps)
+        return seek->err.code;
+    *at = (struct job_position){at->epoch + 1, 0};
+    return line_step(&seek->line, *at, step, &seek->err);
+}
+
+static int build_follow(struct seek *seek, const struct replay_step *step)
+{
+    struct revision *follow = &seek->follow;
+    struct sampler_error refused;
+    struct job_position at = seek->record.at;
+    int code;
+
+    if (revision_build(&seek->line.base, follow->strategy, follow->strategy_bytes, follow->number,
+                       &seek->plan, &seek->err) != EVD_OK)
+        return seek->err.code;
+    follow->at = at;
+    follow->shape = at.step > 0 ? step->shape : plan_epoch(seek->plan, at.epoch);
+    follow->digest = plan_digest(seek->plan);
+    if (follow->shape.steps == 0)
+        return error_set(&seek->err, EVD_E_STRATEGY, "strategy",
+                         "with the newest strategy epoch %" PRIu64 " has not one whole batch",
+                         at.epoch);
+    code = plan_place(seek->plan, at.epoch, at.step, follow->shape, &refused);
+    return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, &seek->err);
+}
+
+static void seek_run(struct rpc_work *work)
+{
+    struct seek *seek = (struct seek *)work;
+    struct line *line = &seek->line;
+    struct replay_step step;
+    uint32_t first, kept = line->count;
+
+    seek->err.code = EVD_OK;
+    if (find_step(seek, &step) != EVD_OK)
+        return;
+    first = line_in_force(line, seek->record.at);
+    if (seek->record.follow) {
+        kept = first + 1;
+        /* The newest may be in force there as it is. */
+        if (line->revisions[first].revision != seek->newest && build_follow(seek, &step) != EVD_OK)
+            return;
+    }
+    for (uint32_t i = first; i < kept && !seek->plan; i++) {
+        if (!line_plan(line, i, &seek->err))
+            return;
+    }
+    seek->record.keep = line->revisions[kept - 1].revision;
+    seek->count = kept + (seek->plan != NULL);
+    seek->infos = calloc(seek->count, sizeof(seek->infos[0]));
+    if (!seek->infos) {
+        rpc_no_memory(&seek->err);
+        return;
+    }
+    for (uint32_t i = 0; i < kept; i++) {
+        const struct replay_revision *revision = &line->revisions[i];
+        bool over = i < first || seek->plan;
+
+        seek->infos[i] = (struct job_revision_info){
+            revision->revision, revision->at, revision->shape, over ? NULL : line->plans[i].plan};
+    }
+    if (seek->plan)
+        seek->infos[kept] = (struct job_revision_info){seek->follow.number, seek->follow.at,
+                                                       seek->follow.shape, seek->plan};
+}
+
+/* ---- on the loop thread ---- */
+
+/* Everybody continues there, with nothing acknowledged after it. */
+static bool take_rows(struct seek *seek)
+{
+    const struct job_progress *progress;
+    uint32_t count = job_progress(seek->entry->job, &progress);
+
+    seek->rows = calloc(count ? count : 1, sizeof(seek->rows[0]));
+    if (!seek->rows)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        seek->rows[i] = (struct store_progress){.rank = progress[i].rank,
+                                                .generation = seek->generation + 1,
+                                                .epoch = seek->record.at.epoch,
+                                                .step = seek->record.at.step};
+    seek->op.progress = seek->rows;
+    seek->op.progress_count = count;
+    return true;
+}
+
+static void fill_world(struct seek *seek, uint32_t world_size)
+{
+    struct job_entry *entry = seek->entry;
+
+    if (entry->config.mode != JOB_RANKED || world_size == 0)
+        return;
+    seek->world = (struct world_record){.generation = seek->generation + 1,
+                                        .world_size = world_size,
+                                        .at = seek->record.at,
+                                        .created = seek->record.created};
+    memcpy(seek->world.author, entry->world_author, sizeof(seek->world.author));
+    seek->op.world = (struct store_world){.job = entry->id,
+                                          .generation = seek->world.generation,
+                                          .epoch = seek->world.at.epoch,
+                                          .step = seek->world.at.step,
+                                          .world_size = world_size,
+                                          .created = seek->world.created,
+                                          .author = seek->world.author};
+}
+
+static void fill_revision(struct seek *seek)
+{
+    const struct revision *follow = &seek->follow;
+
+    if (!seek->plan)
+        return;
+    seek->op.revision = (struct store_revision){.job = seek->entry->id,
+                                                .generation = follow->generation,
+                                                .revision = follow->number,
+                                                .epoch = follow->at.epoch,
+                                                .step = follow->at.step,
+                                                .shape_steps = follow->shape.steps,
+                                                .shape_last = follow->shape.last_size,
+                                                .strategy = follow->strategy,
+                                                .strategy_bytes = follow->strategy_bytes,
+                                                .digest = follow->digest,
+                                                .created = follow->created,
+                                                .author = follow->author};
+}
+
+static void seek_stored(struct store_op *op)
+{
+    struct seek *seek = op->owner;
+    struct job_entry *entry = seek->entry;
+    struct job_event event = {.kind = JOB_SEEK_STORED, .code = op->error.code};
+    struct evd_error err;
+
+    if (!entry->job) {
+        error_set(&err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
+        seek_fail(seek, &err);
+        return;
+    }
+    if (op->error.code == EVD_OK) {
+        records_seek(entry, &seek->record, seek->plan ? &seek->follow : NULL);
+        seek->record.author = NULL;
+        if (seek->plan)
+            seek->follow = (struct revision){0};
+        if (op->world.author && records_add_world(entry, &seek->world))
+            entry->world_stored = true;
+    }
+    entry_drive(entry, &event, &err); /* answers, and ends the seek */
+}
+
+int seek_store(struct job_entry *entry, const struct job_effect *effect)
+{
+    struct seek *seek = entry->seek;
+    struct evd_error err;
+    struct job_state state;
+
+    job_state(entry->job, &state);
+    seek->record.left = effect->left;
+    seek->record.created = seek->follow.created = entry->rpc->host.wall(entry->rpc->host.arg);
+    seek->follow.generation = seek->generation + 1;
+    seek->op.kind = STORE_SEEK_ADD;
+    seek->op.done = seek_stored;
+    seek->op.owner = seek;
+    seek->op.job = (struct store_job){.id = entry->id,
+                                      .world_size = state.config.world_size,
+                                      .mark_epoch = effect->mark.epoch,
+                                      .mark_step = effect->mark.step};
+    seek->op.seek = (struct store_seek){.job = entry->id,
+                                        .generation = seek->generation + 1,
+                                        .parent = seek->record.parent,
+                                        .keep_revision = seek->record.keep,
+                                        .epoch = seek->record.at.epoch,
+                                        .step = seek->record.at.step,
+                                        .left_epoch = effect->left.epoch,
+                                        .left_step = effect->left.step,
+                                        .mode = seek->record.follow ? "follow" : "replay",
+                                        .created = seek->record.created,
+                                        .author = seek->record.author};
+    fill_revision(seek);
+    fill_world(seek, state.config.world_size);
+    if (!take_rows(seek))
+        return EVD_E_NO_MEMORY;
+    return rpc_submit(entry->rpc, &seek->op, &err);
+}
+
+void seek_answer(struct job_entry *entry, const struct job_effect *effect)
+{
+    struct seek *seek = entry->seek;
+    struct job_state state;
+    struct evd_error err;
+    msgpack_packer *pk;
+
+    if (effect->code != EVD_OK) {
+        error_set(&err, effect->code, entry->name,
+                  "the seek of job \"%s\" could not be stored%s%s: it stays where it is",
+                  entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
+        seek_fail(seek, &err);
+        return;
+    }
+    entry->seek = NULL;
+    job_state(entry->job, &state);
+    pk = answer_begin(&seek->ticket);
+    msgpack_pack_map(pk, 5);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_u64(pk, "generation", effect->generation);
+    pack_key_u64(pk, "epoch", effect->at.epoch);
+    pack_key_u64(pk, "step", effect->at.step);
+    pack_key_u64(pk, "revision", state.revision);
+    ticket_end(&seek->ticket);
+    seek_free(seek);
+}
+
+static void seek_built(struct rpc_work *work)
+{
+    struct seek *seek = (struct seek *)work;
+    struct job_entry *entry = seek->entry;
+    struct job_event event = {.kind = JOB_SEEK,
+                              .at = seek->record.at,
+                              .generation = seek->generation,
+                              .revision = seek->follow.number,
+                              .force = seek->force,
+                              .line = seek->infos,
+                              .line_count = seek->count,
+                              .token = 1 /* there is one seek at a time */};
+    struct evd_error err = seek->err;
+    int code = err.code;
+
+    if (!code && entry->status != JOB_STATUS_LIVE)
+        code = error_set(&err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
+                         entry->name);
+    if (!code &&
+        (!records_reserve(entry) || (seek->plan && !rpc_stream_prepare(entry->rpc, seek->plan))))
+        code = rpc_no_memory(&err);
+    if (code) {
+        seek_fail(seek, &err);
+        return;
+    }
+    for (uint32_t i = 0; i < seek->count; i++) {
+        if (seek->infos[i].plan)
+            plan_ref(seek->infos[i].plan);
+    }
+    if (entry_drive(entry, &event, &err) == EVD_OK)
+        return;
+    for (uint32_t i = 0; i < seek->count; i++)
+        plan_unref(seek->infos[i].plan);
+    seek_fail(seek, &err);
+}
+
+/* Where to, in which generation's history. */
+static int target_decode(const struct params_job_seek *p, const struct job_entry *entry,
+                         struct token *to, struct evd_error *err)
+{
+    if (p->has_token && (p->has_epoch || p->has_step))
+        return error_set(err, EVD_E_BAD_VALUE, "token",
+                         "job.seek: give \"token\", or \"epoch\" and \"step\", not both");
+    if (p->has_token)
+        return token_read(entry, p->token, to, err);
+    if (!p->has_epoch || !p->has_step)
+        return error_set(err, EVD_E_MISSING_FIELD, p->has_epoch ? "step" : "epoch",
+                         "job.seek: give \"token\", or \"epoch\" and \"step\"");
+    if (p->epoch > JOB_MAX_EPOCH)
+        return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
+    *to = (struct token){records_generation(entry), {p->epoch, p->step}};
+    return EVD_OK;
+}
+
+static int mode_decode(const struct params_job_seek *p, bool *follow, struct evd_error *err)
+{
+    *follow = p->has_mode && str_is(p->mode, "follow");
+    if (!p->has_mode || *follow || str_is(p->mode, "replay"))
+        return EVD_OK;
+    return error_set(err, EVD_E_BAD_VALUE, "mode",
+                     "job.seek: \"mode\" must be \"replay\" (the recorded strategies again) or "
+                     "\"follow\" (the newest strategy from there)");
+}
+
+/* What the pool thread needs of the job as it is now. */
+static int seek_prepare(struct seek *seek, struct call *call, const struct token *to)
+{
+    struct job_entry *entry = seek->entry;
+    const struct revision *newest = &entry->revisions[entry->revision_count - 1];
+
+    seek->generation = records_generation(entry);
+    seek->record.parent = to->generation;
+    seek->record.at = to->at;
+    seek->record.author = strdup(call->session->client);
+    seek->newest = newest->number;
+    seek->follow.number = job_next_revision(entry->job);
+    seek->follow.author = strdup(call->session->client);
+    seek->follow.strategy = malloc(newest->strategy_bytes);
+    if (!seek->record.author || !seek->follow.author || !seek->follow.strategy)
+        return rpc_no_memory(&call->err);
+    memcpy(seek->follow.strategy, newest->strategy, newest->strategy_bytes);
+    seek->follow.strategy_bytes = newest->strategy_bytes;
+    return line_take(&seek->line, entry, to->generation, to->at, &call->err);
+}
+
+int do_job_seek(struct call *call, const struct params_job_seek *p)
+{
+    struct rpc *rpc = call->rpc;
+    struct job_entry *entry = entry_find_live(rpc, p->job, &call->err);
+    struct seek *seek;
+    struct token to;
+    bool follow;
+    int code;
+
+    if (!entry || mode_decode(p, &follow, &call->err) != EVD_OK ||
+        target_decode(p, entry, &to, &call->err) != EVD_OK)
+        return call->err.code;
+    if (entry->update || entry->seek)
+        return error_set(&call->err, EVD_E_CONFLICT, entry->name,
+                         "job \"%s\" is being changed by somebody else: try again when it is done",
+                         entry->name);
+    if (entry->seek_count >= EVD_MAX_SEEKS)
+        return error_set(&call->err, EVD_E_LIMIT, entry->name,
+                         "a job has at most %u seeks: go on with a new job", EVD_MAX_SEEKS);
+    seek = calloc(1, sizeof(*seek));
+    if (!seek)
+        return rpc_no_memory(&call->err);
+    seek->entry = entry;
+    entry_ref(entry);
+    seek->work.run = seek_run;
+    seek->work.done = seek_built;
+    seek->record.follow = follow;
+    seek->force = p->force;
+    code = seek_prepare(seek, call, &to);
+    if (code == EVD_OK && (code = rpc->host.work(rpc->host.arg, &seek->work)) != EVD_OK)
+        error_set(&call->err, code, "", "no thread could be had for the seek: try again");
+    if (code != EVD_OK) {
+        seek_free(seek);
+        return code;
+    }
+    seek->ticket = ticket_keep(call);
+    entry->seek = seek;
+    return EVD_OK;
+}

@@ -1,0 +1,51 @@
+/* job.workers: who is attached, and how far. */
+#include "rpc/core.h"
+
+static void pack_worker(msgpack_packer *pk, const struct stream *stream, uint64_t now)
+{
+    const struct session *session = stream->session;
+    struct job_stream_info info;
+
+    job_stream_info(stream->entry->job, stream->worker, &info);
+    msgpack_pack_map(pk, 15);
+    pack_key_u64(pk, "stream", stream->number);
+    pack_key_u64(pk, "session", session->id);
+    pack_key_cstr(pk, "client", session->client);
+    pack_key_cstr(pk, "peer", session->peer);
+    pack_key_cstr(pk, "state", info.lost ? "lost" : info.stalled ? "stalled" : "attached");
+    pack_key_u64(pk, "rank", stream->rank);
+    pack_key_u64(pk, "window", info.window);
+    pack_key_u64(pk, "held", info.held);
+    pack_key_u64(pk, "served_steps", info.served_steps);
+    pack_key_u64(pk, "served_samples", stream->served_samples);
+    pack_key_u64(pk, "acked_steps", info.acked_steps);
+    pack_key_u64(pk, "acked_samples", info.acked_samples);
+    pack_key_u64(pk, "lag", info.lag);
+    pack_key_u64(pk, "last_heard", now - session->heard);
+    pack_key_u64(pk, "epoch", info.low.epoch);
+}
+
+int do_job_workers(struct call *call, const struct params_job_workers *p)
+{
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
+    struct job_state state;
+    msgpack_packer *pk;
+    uint32_t count = 0;
+
+    if (!entry)
+        return call->err.code;
+    job_state(entry->job, &state);
+    for (const struct stream *s = entry->streams; s; s = s->next)
+        count++;
+    pk = answer_begin(&call->ticket);
+    msgpack_pack_map(pk, 5);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_u64(pk, "outstanding", state.outstanding);
+    pack_key_u64(pk, "redelivered", state.redelivered);
+    pack_key_u64(pk, "expired", state.expired);
+    pack_key_array(pk, "workers", count);
+    for (const struct stream *s = entry->streams; s; s = s->next)
+        pack_worker(pk, s, rpc_now(call->rpc));
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
