@@ -216,7 +216,8 @@ int command_replay(struct cli *cli, int argc, char **argv)
         .parser = parse,
         .args_doc = "JOB",
         .doc = "Write the batches of some steps of a job once more, as they were handed out: the "
-               "same bytes that `evendraw pull` wrote. They are drawn again from the job's "
+               "same bytes that `evendraw pull` wrote, but for \"redelivered\". They are drawn "
+               "again from the job's "
                "history; nothing changes.\v" BATCH_FORMATS "\n\n"
                "Example: evendraw replay train --from 0:0 --to 0:99 --columns label",
         .children = batch_children};

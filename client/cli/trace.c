@@ -81,7 +81,8 @@ int command_trace(struct cli *cli, int argc, char **argv)
         .parser = parse,
         .args_doc = "JOB SAMPLE",
         .doc = "Show every step in which a sample was served so far, with the rank that got it (of "
-               "a ranked job) and the revision of the strategy that drew it. The steps are drawn "
+               "a ranked job, the lowest of its replicas) and the revision of the strategy that "
+               "drew it. The steps are drawn "
                "again for that, which takes its time in long jobs.",
         .children = cli_children};
     struct args args = {.cli = cli};
