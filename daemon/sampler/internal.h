@@ -73,6 +73,9 @@ struct plan {
     uint64_t digest;
     size_t memory;
     struct plan_memory_block *blocks;
+    struct plan_budget *budget; /* or NULL */
+    uint64_t short_of;          /* bytes that were asked for and the budget did not have */
+    const atomic_bool *cancel;  /* while it is being built; or NULL */
 };
 
 /* Starts fetching the sample index of a member that a block will need. */
@@ -81,8 +84,18 @@ static inline void member_prefetch(const struct plan *plan, uint64_t member)
     __builtin_prefetch(plan->member_table + member * plan->member_width);
 }
 
-/* Zeroed memory that lives as long as the plan; NULL without memory. */
+/* Zeroed memory that lives as long as the plan; NULL without memory, or beyond the budget. */
 void *plan_alloc(struct plan *plan, size_t count, size_t size);
+/* Memory for the time of building, not zeroed, on the same conditions; plan_work_free takes the
+ * same numbers, and NULL is fine. */
+void *plan_work_alloc(struct plan *plan, size_t count, size_t size);
+void plan_work_free(struct plan *plan, void *memory, size_t count, size_t size);
+/* Engines look at this every now and then while they build, and then give up with any error: what
+ * plan_build returns is PLAN_CANCELLED. */
+static inline bool plan_cancelled(const struct plan *plan)
+{
+    return plan->cancel && atomic_load_explicit(plan->cancel, memory_order_relaxed);
+}
 /* Adds to the plan's digest. */
 void plan_hash(struct plan *plan, const void *data, size_t size);
 /* Writes the error and returns PLAN_REFUSED. `detail` is the parameter's name. */
@@ -98,6 +111,10 @@ static inline uint64_t class_size(const struct class_index *index, uint32_t c)
 #define CLASS_WORDS 160
 const char *class_words(const struct class_index *index, uint32_t c, char words[CLASS_WORDS]);
 
+/* How a message writes a number: a whole one with all its digits, others as short as is exact. */
+#define NUMBER_WORDS 40
+const char *number_words(double number, char words[NUMBER_WORDS]);
+
 /* The sample index of a place among all members, class after class. Not for draw loops. */
 uint64_t index_sample(const struct class_index *index, uint64_t place);
 
@@ -109,6 +126,10 @@ const char *strategy_text(const struct strategy *s, int param);
 /* A parameter that must be a whole number from min to max, and not_set where it has no value. */
 int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t max,
                    uint64_t not_set, uint64_t *out, struct sampler_error *err);
+/* Refuses a parameter that is given although what it goes with, such as `weight "power"`, is not.
+ */
+int strategy_only_with(const struct strategy *s, int param, bool chosen, const char *with,
+                       struct sampler_error *err);
 /* Which of `words` (NULL-terminated) the text is, or refuses with the list of them. */
 int strategy_word(const struct strategy *s, int param, const char *const *words, int *out,
                   struct sampler_error *err);

@@ -70,16 +70,20 @@ static const struct engine engine = {
     .coverage = ordered_coverage,
 };
 
+/* Samples between two looks at whether the plan is still wanted. */
+#define CANCEL_BLOCK 65536u
+
 struct arrival {
     double time;
     uint32_t place;
 };
 
 /* By time; of equals, as they stood. Times are positive, so their bits are in the same order. */
-static void sort_arrivals(struct arrival *arrivals, struct arrival *spare, uint64_t n)
+static void sort_arrivals(const struct plan *plan, struct arrival *arrivals, struct arrival *spare,
+                          uint64_t n)
 {
     enum { BITS = 11, DIGIT = 1 << BITS };
-    for (unsigned shift = 0; shift < 64; shift += BITS) {
+    for (unsigned shift = 0; shift < 64 && !plan_cancelled(plan); shift += BITS) {
         uint64_t at[DIGIT] = {0}, sum = 0, bits;
         for (uint64_t i = 0; i < n; i++) {
             memcpy(&bits, &arrivals[i].time, sizeof bits);
@@ -107,6 +111,7 @@ static double weight_of(const struct class_index *index, const struct ordered_sp
                                : spec->sample_weights[index_sample(index, place)];
 }
 
+/* What it leaves is of no use once the plan is cancelled, and nobody looks at it then. */
 static void make_order(const struct plan *plan, const struct ordered_spec *spec, uint32_t order,
                        struct arrival *arrivals, uint32_t *places, double *shares)
 {
@@ -115,13 +120,18 @@ static void make_order(const struct plan *plan, const struct ordered_spec *spec,
     for (uint32_t c = 0; c < index->classes; c++) {
         for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++) {
             double weight = weight_of(index, spec, c, place);
+            if (place % CANCEL_BLOCK == 0 && plan_cancelled(plan))
+                return;
             /* Between 0 and 1, never one of them: the logarithm is finite and not 0. */
             double u = ((double)(key_derive(key, KEY_ARRIVAL, place, order) >> 12) + 0.5) * 0x1p-52;
             if (weight > 0)
                 arrivals[n++] = (struct arrival){-log(u) / weight, (uint32_t)place};
         }
     }
-    sort_arrivals(arrivals, arrivals + n, n); /* an even number of passes: back where it was */
+    sort_arrivals(plan, arrivals, arrivals + n,
+                  n); /* an even number of passes: back where it was */
+    if (plan_cancelled(plan))
+        return;
     const struct ordered_tables *tables = plan->tables;
     for (uint64_t t = 0; t < spec->draws; t++) {
         places[t] = arrivals[t].place;
@@ -153,10 +163,10 @@ int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sa
     struct ordered_tables *tables = plan_alloc(plan, 1, sizeof *tables);
     uint32_t *places = plan_alloc(plan, draws * spec->orders, sizeof *places);
     double *shares = plan_alloc(plan, (size_t)index->classes * spec->orders, sizeof *shares);
-    struct arrival *arrivals = malloc(2 * drawable * sizeof *arrivals);
+    struct arrival *arrivals = plan_work_alloc(plan, 2 * drawable, sizeof *arrivals);
     if (!tables || !places || !shares || !arrivals ||
         !cuts_init(&tables->classes, plan, index->start, index->classes)) {
-        free(arrivals);
+        plan_work_free(plan, arrivals, 2 * drawable, sizeof *arrivals);
         return PLAN_NO_MEMORY;
     }
     plan->engine = &engine;
@@ -167,10 +177,12 @@ int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sa
     tables->place = places;
     tables->shares = shares;
     tables->fresh = spec->class_weights != NULL;
-    for (uint32_t i = 0; i < spec->orders; i++)
+    for (uint32_t i = 0; i < spec->orders && !plan_cancelled(plan); i++)
         make_order(plan, &full, i, arrivals, places + i * draws,
                    shares + (size_t)i * index->classes);
-    free(arrivals);
+    plan_work_free(plan, arrivals, 2 * drawable, sizeof *arrivals);
+    if (plan_cancelled(plan))
+        return PLAN_CANCELLED;
     plan_hash(plan, places, draws * spec->orders * sizeof *places);
     return PLAN_OK;
 }

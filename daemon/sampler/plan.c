@@ -15,6 +15,43 @@ struct plan_memory_block {
     _Alignas(LANES_ALIGN) unsigned char bytes[];
 };
 
+static bool budget_take(struct plan *plan, uint64_t bytes)
+{
+    struct plan_budget *budget = plan->budget;
+    if (!budget)
+        return true;
+    uint64_t used = atomic_fetch_add(&budget->used, bytes);
+    if (used + bytes <= atomic_load(&budget->limit))
+        return true;
+    atomic_fetch_sub(&budget->used, bytes);
+    plan->short_of = bytes;
+    return false;
+}
+
+static void budget_give(const struct plan *plan, uint64_t bytes)
+{
+    if (plan->budget)
+        atomic_fetch_sub(&plan->budget->used, bytes);
+}
+
+void *plan_work_alloc(struct plan *plan, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || !budget_take(plan, bytes))
+        return NULL;
+    void *memory = malloc(bytes ? bytes : 1);
+    if (!memory)
+        budget_give(plan, bytes);
+    return memory;
+}
+
+void plan_work_free(struct plan *plan, void *memory, size_t count, size_t size)
+{
+    if (memory)
+        budget_give(plan, count * size);
+    free(memory);
+}
+
 void *plan_alloc(struct plan *plan, size_t count, size_t size)
 {
     size_t bytes;
@@ -23,9 +60,13 @@ void *plan_alloc(struct plan *plan, size_t count, size_t size)
         return NULL;
     bytes =
         (sizeof(struct plan_memory_block) + bytes + LANES_ALIGN - 1) / LANES_ALIGN * LANES_ALIGN;
-    struct plan_memory_block *block = aligned_alloc(LANES_ALIGN, bytes);
-    if (!block)
+    if (!budget_take(plan, bytes))
         return NULL;
+    struct plan_memory_block *block = aligned_alloc(LANES_ALIGN, bytes);
+    if (!block) {
+        budget_give(plan, bytes);
+        return NULL;
+    }
     memset(block, 0, bytes);
     block->next = plan->blocks;
     plan->blocks = block;
@@ -62,7 +103,25 @@ static void plan_free(struct plan *plan)
         free(plan->blocks);
         plan->blocks = next;
     }
+    budget_give(plan, plan->memory - sizeof *plan);
     free(plan);
+}
+
+/* What a failed compilation comes to. */
+static int build_failed(const struct plan *plan, int code, struct sampler_error *err)
+{
+    if (plan_cancelled(plan))
+        return PLAN_CANCELLED;
+    if (code != PLAN_NO_MEMORY || !plan->short_of)
+        return code;
+    plan_refuse(err, "memory",
+                "the strategy's tables need at least %.1f MB, and of the memory there may be for "
+                "plans %.1f of %.1f MB are taken: drop jobs or datasets, take a strategy with "
+                "smaller tables (fewer orders), or start evendrawd with a larger --memory-limit",
+                (double)(plan->memory + plan->short_of) / 1e6,
+                (double)(atomic_load(&plan->budget->used) - plan->memory) / 1e6,
+                (double)atomic_load(&plan->budget->limit) / 1e6);
+    return PLAN_LIMIT;
 }
 
 int plan_build(struct plan **out, const struct plan_input *in, struct sampler_error *err)
@@ -90,6 +149,8 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     plan->batch_size = in->batch_size;
     plan->last_batch = in->last_batch;
     plan->memory = sizeof *plan;
+    plan->budget = in->budget;
+    plan->cancel = in->cancel;
     plan->columns =
         1u << PLAN_INDEX | 1u << PLAN_LABEL | 1u << PLAN_PROBABILITY | 1u << PLAN_AUGMENT_SEED;
     hash_number(plan, in->seed);
@@ -97,13 +158,15 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     hash_number(plan, in->batch_size);
     hash_number(plan, in->last_batch);
     plan_hash(plan, in->index->start, (in->index->classes + 1ull) * sizeof *in->index->start);
-    int rc = in->strategy->kind->compile(plan, in, err);
+    int rc = plan_cancelled(plan) ? PLAN_CANCELLED : in->strategy->kind->compile(plan, in, err);
     if (rc != PLAN_OK) {
+        rc = build_failed(plan, rc, err);
         plan_free(plan);
         return rc;
     }
     plan_hash(plan, plan->engine->name, strlen(plan->engine->name));
     hash_number(plan, plan->draws);
+    plan->cancel = NULL;
     *out = plan;
     return PLAN_OK;
 }

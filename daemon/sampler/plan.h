@@ -13,6 +13,7 @@
 #ifndef SAMPLER_PLAN_H
 #define SAMPLER_PLAN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,13 @@ enum last_batch {
     LAST_EXACT, /* as short; slices of the last batch may be smaller than others, or empty */
 };
 
+/* Memory that plans share: what they hold, their tables while these are built included, stays at or
+ * below the limit. Must outlive every plan that was built with it. */
+struct plan_budget {
+    atomic_uint_least64_t used;  /* bytes, of all plans there are */
+    atomic_uint_least64_t limit; /* may be changed at any time, also to less than is used */
+};
+
 struct plan_input {
     const struct class_index *index;
     const struct strategy *strategy; /* only read during plan_build */
@@ -49,6 +57,8 @@ struct plan_input {
     uint32_t batch_size; /* G: of the global batch */
     enum last_batch last_batch;
     const double *weights; /* S per-sample weights where the strategy names a column, else NULL */
+    const atomic_bool *cancel;  /* plan_build gives up soon after it becomes true; NULL: never */
+    struct plan_budget *budget; /* NULL: no limit */
 };
 
 struct sampler_error {
@@ -60,6 +70,8 @@ enum {
     PLAN_OK = 0,
     PLAN_REFUSED = -1, /* the strategy does not fit the dataset or batch; see the message */
     PLAN_NO_MEMORY = -2,
+    PLAN_LIMIT = -3,     /* it would take more than the budget has left; see the message */
+    PLAN_CANCELLED = -4, /* without a message */
 };
 
 int plan_build(struct plan **out, const struct plan_input *in, struct sampler_error *err);

@@ -3,7 +3,6 @@
  * here is its place among all members, class after class.
  */
 #include <math.h>
-#include <stdlib.h>
 #include "sampler/internal.h"
 
 struct samples_tables {
@@ -72,15 +71,15 @@ int samples_engine(struct plan *plan, const double *weights, uint64_t draws)
     struct samples_tables *tables = plan_alloc(plan, 1, sizeof *tables);
     double *shares = plan_alloc(plan, index->classes, sizeof *shares);
     float *probability = plan_alloc(plan, index->labelled, sizeof *probability);
-    double *by_place = malloc(index->labelled * sizeof *by_place);
+    double *by_place = plan_work_alloc(plan, index->labelled, sizeof *by_place);
     if (!tables || !shares || !probability || !by_place) {
-        free(by_place);
+        plan_work_free(plan, by_place, index->labelled, sizeof *by_place);
         return PLAN_NO_MEMORY;
     }
     double sum = 0;
     for (uint64_t place = 0; place < index->labelled; place++)
         sum += by_place[place] = weights[index_sample(index, place)];
-    for (uint32_t c = 0; c < index->classes; c++) {
+    for (uint32_t c = 0; c < index->classes && !plan_cancelled(plan); c++) {
         for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++) {
             shares[c] += by_place[place] / sum;
             probability[place] = (float)(by_place[place] / sum);
@@ -88,9 +87,10 @@ int samples_engine(struct plan *plan, const double *weights, uint64_t draws)
     }
     tables->shares = shares;
     tables->probability = probability;
-    bool ok = alias_init(&tables->alias, plan, by_place, index->labelled) &&
+    bool ok = !plan_cancelled(plan) &&
+              alias_init(&tables->alias, plan, by_place, index->labelled) &&
               cuts_init(&tables->classes, plan, index->start, index->classes);
-    free(by_place);
+    plan_work_free(plan, by_place, index->labelled, sizeof *by_place);
     plan->engine = &engine;
     plan->tables = tables;
     plan->draws = draws;

@@ -118,16 +118,21 @@ bool alias_init(struct alias *alias, struct plan *plan, const double *weights, u
     unsigned bits = n > 1 ? 64u - (unsigned)__builtin_clzll(n - 1) : 0;
     uint64_t buckets = 1ull << bits;
     struct alias_bucket *bucket = plan_alloc(plan, buckets, sizeof *bucket);
-    uint64_t *mass = calloc(buckets, sizeof *mass);
-    uint64_t *stack = calloc(buckets, sizeof *stack);
+    uint64_t *mass = plan_work_alloc(plan, buckets, sizeof *mass);
+    uint64_t *stack = plan_work_alloc(plan, buckets, sizeof *stack);
     bool ok = bucket && mass && stack;
     if (ok) {
         alias_masses(mass, weights, n);
+        for (uint64_t i = n; i < buckets; i++)
+            mass[i] = 0;
+        ok = !plan_cancelled(plan);
+    }
+    if (ok) {
         alias_fill(bucket, mass, buckets, 1ull << (63 - bits), stack);
         plan_hash(plan, bucket, buckets * sizeof *bucket);
         *alias = (struct alias){.bits = bits, .bucket = bucket};
     }
-    free(mass);
-    free(stack);
+    plan_work_free(plan, mass, buckets, sizeof *mass);
+    plan_work_free(plan, stack, buckets, sizeof *stack);
     return ok;
 }
