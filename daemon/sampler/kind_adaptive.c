@@ -14,15 +14,16 @@ static const char *const measures[] = {"recall", "loss", NULL};
 static int check_rule(const struct strategy *s, struct sampler_error *err)
 {
     double smoothing = strategy_number(s, SMOOTHING), ratio = strategy_number(s, MAX_RATIO);
+    char given[NUMBER_WORDS], most[NUMBER_WORDS];
     uint64_t every;
     int measure;
     if (!(smoothing >= 0 && smoothing < 1))
         return plan_refuse(err, "smoothing",
-                           "smoothing is %g: give a number from 0 (follow at once) to below 1",
-                           smoothing);
+                           "smoothing is %s: give a number from 0 (follow at once) to below 1",
+                           number_words(smoothing, given));
     if (!(ratio >= 1 && ratio <= MOST_RATIO))
-        return plan_refuse(err, "max_ratio", "max_ratio is %g: give a number from 1 to %g", ratio,
-                           MOST_RATIO);
+        return plan_refuse(err, "max_ratio", "max_ratio is %s: give a number from 1 to %s",
+                           number_words(ratio, given), number_words(MOST_RATIO, most));
     if (strategy_word(s, MEASURE, measures, &measure, err) != PLAN_OK)
         return PLAN_REFUSED;
     return strategy_whole(s, EVERY, 1, PLAN_MAX_DRAWS, 0, &every, err);

@@ -18,11 +18,23 @@ struct course {
     uint64_t start, epochs, stages, draws;
 };
 
+/* Nothing is given that the schedule does not look at. */
+static int check_schedule(const struct strategy *s, int schedule, struct sampler_error *err)
+{
+    if (strategy_only_with(s, EPOCHS, schedule != EXPONENTIAL,
+                           "schedule \"linear\", \"cosine\" or \"step\"", err) != PLAN_OK ||
+        strategy_only_with(s, STAGES, schedule == STEP, "schedule \"step\"", err) != PLAN_OK)
+        return PLAN_REFUSED;
+    return strategy_only_with(s, DECAY, schedule == EXPONENTIAL, "schedule \"exponential\"", err);
+}
+
 static int read_course(const struct plan_input *in, struct course *course,
                        struct sampler_error *err)
 {
     const struct strategy *s = in->strategy;
+    char given[NUMBER_WORDS], other[NUMBER_WORDS];
     if (strategy_word(s, SCHEDULE, schedules, &course->schedule, err) != PLAN_OK ||
+        check_schedule(s, course->schedule, err) != PLAN_OK ||
         strategy_whole(s, START, 0, PLAN_MAX_DRAWS, 0, &course->start, err) != PLAN_OK ||
         strategy_whole(s, EPOCHS, 1, 100000, 0, &course->epochs, err) != PLAN_OK ||
         strategy_whole(s, STAGES, 1, 100000, 0, &course->stages, err) != PLAN_OK ||
@@ -35,14 +47,14 @@ static int read_course(const struct plan_input *in, struct course *course,
     course->max_ratio = strategy_number(s, MAX_RATIO);
     if (!(fabs(course->from) <= 10 && fabs(course->to) <= 10))
         return plan_refuse(err, fabs(course->from) <= 10 ? "to" : "from",
-                           "from %g to %g: give powers from -10 to 10; 1 is natural, 0 balanced",
-                           course->from, course->to);
+                           "from %s to %s: give powers from -10 to 10; 1 is natural, 0 balanced",
+                           number_words(course->from, given), number_words(course->to, other));
     if (!(course->decay > 0 && course->decay < 1))
-        return plan_refuse(err, "decay", "decay is %g: give a number between 0 and 1",
-                           course->decay);
+        return plan_refuse(err, "decay", "decay is %s: give a number between 0 and 1",
+                           number_words(course->decay, given));
     if (strategy_given(s, MAX_RATIO) && !(course->max_ratio >= 1))
-        return plan_refuse(err, "max_ratio", "max_ratio is %g: give a number of 1 or more",
-                           course->max_ratio);
+        return plan_refuse(err, "max_ratio", "max_ratio is %s: give a number of 1 or more",
+                           number_words(course->max_ratio, given));
     return PLAN_OK;
 }
 
@@ -130,9 +142,10 @@ const struct strategy_kind kind_progressive = {
             {"from", STRATEGY_NUMBER, "1", "alpha at the start; 1: the dataset's own shares"},
             {"to", STRATEGY_NUMBER, "0", "alpha at the end; 0: balanced"},
             {"start", STRATEGY_NUMBER, "0", "the epoch of the job in which it sets out"},
-            {"epochs", STRATEGY_NUMBER, "10", "epochs until it arrives (not for exponential)"},
-            {"stages", STRATEGY_NUMBER, "5", "for step: how many"},
-            {"decay", STRATEGY_NUMBER, "0.9", "for exponential: Catalyst's lambda"},
+            {"epochs", STRATEGY_NUMBER, "10",
+             "with schedule linear, cosine or step: epochs until it arrives"},
+            {"stages", STRATEGY_NUMBER, "5", "with schedule step: how many"},
+            {"decay", STRATEGY_NUMBER, "0.9", "with schedule exponential: Catalyst's lambda"},
             {"max_ratio", STRATEGY_NUMBER, "",
              "no class more than so many times as often as the smallest (Catalyst's max_d)"},
             {"num_samples", STRATEGY_NUMBER, "", "draws in an epoch; as many as labelled samples"},

@@ -9,13 +9,14 @@ enum { THRESHOLD, SQRT };
 static int compile(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
 {
     const struct class_index *index = in->index;
+    char given[NUMBER_WORDS];
     double threshold = strategy_number(in->strategy, THRESHOLD);
     if (!(threshold > 0 && threshold <= 1))
         return plan_refuse(
             err, "threshold",
-            "threshold is %g: give the share of samples below which a class is rare, "
+            "threshold is %s: give the share of samples below which a class is rare, "
             "above 0 and at most 1",
-            threshold);
+            number_words(threshold, given));
     uint64_t *slots = calloc(index->classes, sizeof *slots);
     if (!slots)
         return PLAN_NO_MEMORY;

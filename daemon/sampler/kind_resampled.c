@@ -58,7 +58,7 @@ static int read_targets(const struct plan_input *in, uint64_t *slots, struct sam
 {
     const double *map = in->strategy->values[TARGET].by_class;
     uint64_t target = 0;
-    char words[CLASS_WORDS];
+    char words[CLASS_WORDS], given[NUMBER_WORDS];
     int rc = map ? PLAN_OK : common_target(in, &target, err);
     for (uint32_t c = 0; rc == PLAN_OK && c < in->index->classes; c++) {
         uint64_t n = class_size(in->index, c);
@@ -69,10 +69,9 @@ static int read_targets(const struct plan_input *in, uint64_t *slots, struct sam
         if (isnan(map[c]))
             continue;
         if (!(map[c] >= 0 && map[c] <= (double)PLAN_MAX_DRAWS) || map[c] != floor(map[c]))
-            return plan_refuse(err, "target",
-                               "target of %s is %g: give a whole number "
-                               "of 0 or more",
-                               class_words(in->index, c, words), map[c]);
+            return plan_refuse(
+                err, "target", "target of %s is %s: give a whole number from 0 to %llu",
+                class_words(in->index, c, words), number_words(map[c], given), PLAN_MAX_DRAWS);
         if (n == 0)
             return plan_refuse(err, "target", "target names %s, which has no samples",
                                class_words(in->index, c, words));
@@ -104,8 +103,7 @@ const struct strategy_kind kind_resampled = {
         {
             {"target", STRATEGY_TEXT | STRATEGY_NUMBER | STRATEGY_CLASS_MAP, "mean",
              "samples of each class in an epoch: mean or median of the classes' sizes, a number, "
-             "or "
-             "one for each class (classes not named stay as they are)"},
+             "or one for each class (classes not named stay as they are)"},
             {"members", STRATEGY_TEXT, "keep-then-bootstrap", MEMBERS_HELP},
             {NULL, 0, NULL, NULL},
         },

@@ -16,8 +16,8 @@ static int class_weights(const struct plan_input *in, double *out, struct sample
         return PLAN_REFUSED;
     if (rule == EXPLICIT)
         return strategy_class_numbers(s, WEIGHTS, in->index, out, err);
-    if (strategy_given(s, WEIGHTS))
-        return plan_refuse(err, "weights", "weights are only used with proportions \"explicit\"");
+    if (strategy_only_with(s, WEIGHTS, false, "proportions \"explicit\"", err) != PLAN_OK)
+        return PLAN_REFUSED;
     for (uint32_t c = 0; c < in->index->classes; c++) {
         uint64_t n = class_size(in->index, c);
         out[c] = rule == NATURAL ? (double)n : n > 0;
@@ -54,7 +54,8 @@ const struct strategy_kind kind_stratified = {
         {
             {"proportions", STRATEGY_TEXT, "natural",
              "natural: the dataset's own; equal: as many of each class; explicit: by weights"},
-            {"weights", STRATEGY_CLASS_MAP, "", "for explicit: the share of each class, any scale"},
+            {"weights", STRATEGY_CLASS_MAP, "",
+             "with proportions explicit: the share of each class, any scale"},
             {"min_per_class", STRATEGY_NUMBER, "0",
              "at least so many of each class in every batch"},
             {"num_samples", STRATEGY_NUMBER, "",

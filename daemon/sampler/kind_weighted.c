@@ -28,28 +28,26 @@ static double sample_weight(enum rule rule, double n, double alpha, double beta)
 static int check_rule_params(const struct strategy *s, enum rule rule, struct sampler_error *err)
 {
     double alpha = strategy_number(s, ALPHA), beta = strategy_number(s, BETA);
+    char given[NUMBER_WORDS];
     if (rule == POWER && !(fabs(alpha) <= 100))
         return plan_refuse(err, "alpha",
-                           "alpha is %g: give a number, 1 for the dataset's own "
+                           "alpha is %s: give a number from -100 to 100, 1 for the dataset's own "
                            "shares, 0 for balanced classes",
-                           alpha);
+                           number_words(alpha, given));
     if (rule == EFFECTIVE && !(beta >= 0 && beta < 1))
         return plan_refuse(err, "beta",
-                           "beta is %g: give a number from 0 to below 1, such as "
+                           "beta is %s: give a number from 0 to below 1, such as "
                            "0.999",
-                           beta);
-    if (rule != EXPLICIT && strategy_given(s, WEIGHTS))
-        return plan_refuse(err, "weights", "weights are only used with weight \"explicit\"");
+                           number_words(beta, given));
     return PLAN_OK;
 }
 
 /* The weight of one sample of each class. */
-static int class_weights(const struct plan_input *in, double *out, struct sampler_error *err)
+static int class_weights(const struct plan_input *in, enum rule rule, double *out,
+                         struct sampler_error *err)
 {
     const struct strategy *s = in->strategy;
-    int rule;
-    if (strategy_word(s, WEIGHT, rules, &rule, err) != PLAN_OK ||
-        check_rule_params(s, (enum rule)rule, err) != PLAN_OK)
+    if (check_rule_params(s, rule, err) != PLAN_OK)
         return PLAN_REFUSED;
     if (rule == EXPLICIT && strategy_class_numbers(s, WEIGHTS, in->index, out, err) != PLAN_OK)
         return PLAN_REFUSED;
@@ -57,7 +55,7 @@ static int class_weights(const struct plan_input *in, double *out, struct sample
     for (uint32_t c = 0; c < in->index->classes; c++) {
         double n = (double)class_size(in->index, c);
         if (rule != EXPLICIT)
-            out[c] = n > 0 ? sample_weight((enum rule)rule, n, alpha, beta) : 0;
+            out[c] = n > 0 ? sample_weight(rule, n, alpha, beta) : 0;
         sum += out[c] * n;
     }
     if (!(sum > 0) || isinf(sum))
@@ -69,10 +67,7 @@ static int class_weights(const struct plan_input *in, double *out, struct sample
 static int check_sample_weights(const struct plan_input *in, struct sampler_error *err)
 {
     double sum = 0;
-    if (strategy_given(in->strategy, WEIGHT) || strategy_given(in->strategy, WEIGHTS))
-        return plan_refuse(err, "column",
-                           "give weights of samples (column) or of classes (weight, "
-                           "weights), not both");
+    char given[NUMBER_WORDS];
     if (!in->weights)
         return plan_refuse(err, "column", "the dataset has no column of weights named \"%s\"",
                            strategy_text(in->strategy, COLUMN));
@@ -81,9 +76,9 @@ static int check_sample_weights(const struct plan_input *in, struct sampler_erro
         double weight = in->weights[sample];
         if (!(weight >= 0) || isinf(weight))
             return plan_refuse(err, "column",
-                               "the weight of sample %llu is %g: give finite numbers "
+                               "the weight of sample %llu is %s: give finite numbers "
                                "of 0 or more",
-                               (unsigned long long)sample, weight);
+                               (unsigned long long)sample, number_words(weight, given));
         sum += weight;
     }
     if (!(sum > 0) || isinf(sum))
@@ -106,13 +101,13 @@ static int compile_samples(struct plan *plan, const struct plan_input *in, uint6
     return ordered_engine(plan, &spec, err);
 }
 
-static int compile_classes(struct plan *plan, const struct plan_input *in, uint64_t draws,
-                           uint32_t orders, struct sampler_error *err)
+static int compile_classes(struct plan *plan, const struct plan_input *in, enum rule rule,
+                           uint64_t draws, uint32_t orders, struct sampler_error *err)
 {
     double *weights = calloc(in->index->classes, sizeof *weights);
     if (!weights)
         return PLAN_NO_MEMORY;
-    int rc = class_weights(in, weights, err);
+    int rc = class_weights(in, rule, weights, err);
     if (rc == PLAN_OK && strategy_flag(in->strategy, REPLACEMENT)) {
         for (uint32_t c = 0; c < in->index->classes; c++)
             weights[c] *= (double)class_size(in->index, c);
@@ -128,15 +123,33 @@ static int compile_classes(struct plan *plan, const struct plan_input *in, uint6
     return rc;
 }
 
+/* Nothing is given that the other parameters leave without effect. */
+static int check_combination(const struct strategy *s, enum rule rule, struct sampler_error *err)
+{
+    if (*strategy_text(s, COLUMN) && (strategy_given(s, WEIGHT) || strategy_given(s, WEIGHTS)))
+        return plan_refuse(err, "column",
+                           "give weights of samples (column) or of classes (weight, "
+                           "weights), not both");
+    if (strategy_only_with(s, ALPHA, rule == POWER, "weight \"power\"", err) != PLAN_OK ||
+        strategy_only_with(s, BETA, rule == EFFECTIVE, "weight \"effective\"", err) != PLAN_OK ||
+        strategy_only_with(s, WEIGHTS, rule == EXPLICIT, "weight \"explicit\"", err) != PLAN_OK)
+        return PLAN_REFUSED;
+    return strategy_only_with(s, ORDERS, !strategy_flag(s, REPLACEMENT), "replacement false", err);
+}
+
 static int compile(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
 {
+    const struct strategy *s = in->strategy;
     uint64_t draws, orders;
-    if (strategy_whole(in->strategy, NUM_SAMPLES, 1, PLAN_MAX_DRAWS, 0, &draws, err) != PLAN_OK ||
-        strategy_whole(in->strategy, ORDERS, 1, 1024, 1, &orders, err) != PLAN_OK)
+    int rule;
+    if (strategy_word(s, WEIGHT, rules, &rule, err) != PLAN_OK ||
+        check_combination(s, (enum rule)rule, err) != PLAN_OK ||
+        strategy_whole(s, NUM_SAMPLES, 1, PLAN_MAX_DRAWS, 0, &draws, err) != PLAN_OK ||
+        strategy_whole(s, ORDERS, 1, 1024, 1, &orders, err) != PLAN_OK)
         return PLAN_REFUSED;
-    if (*strategy_text(in->strategy, COLUMN))
+    if (*strategy_text(s, COLUMN))
         return compile_samples(plan, in, draws, (uint32_t)orders, err);
-    return compile_classes(plan, in, draws, (uint32_t)orders, err);
+    return compile_classes(plan, in, (enum rule)rule, draws, (uint32_t)orders, err);
 }
 
 const struct strategy_kind kind_weighted = {
@@ -149,15 +162,17 @@ const struct strategy_kind kind_weighted = {
              "of a sample in a class of n: inverse 1/n (balanced), sqrt-inverse 1/sqrt(n), power "
              "n^(alpha-1), effective (1-beta)/(1-beta^n), explicit"},
             {"alpha", STRATEGY_NUMBER, "0.5",
-             "for power: a class gets n^alpha of the draws; 1 is natural, 0 balanced"},
-            {"beta", STRATEGY_NUMBER, "0.999", "for effective: 0 is natural, towards 1 balanced"},
-            {"weights", STRATEGY_CLASS_MAP, "", "for explicit: the weight of one sample, by class"},
+             "with weight power: a class gets n^alpha of the draws; 1 is natural, 0 balanced"},
+            {"beta", STRATEGY_NUMBER, "0.999",
+             "with weight effective: 0 is natural, towards 1 balanced"},
+            {"weights", STRATEGY_CLASS_MAP, "",
+             "with weight explicit: the weight of one sample, by class"},
             {"column", STRATEGY_COLUMN, "",
              "a column of the dataset with a weight for each sample, instead of weight"},
             {"replacement", STRATEGY_BOOLEAN, "true",
              "false: no sample twice in an epoch, heavy ones first"},
             {"orders", STRATEGY_NUMBER, "4",
-             "without replacement: how many different orders epochs go through"},
+             "with replacement false: how many different orders epochs go through"},
             {"num_samples", STRATEGY_NUMBER, "",
              "draws in an epoch; as many as labelled samples (without replacement: as there are of "
              "weight above 0)"},

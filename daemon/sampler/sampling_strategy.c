@@ -79,12 +79,12 @@ static int from_ratio(const struct strategy *s, int param, enum direction direct
 {
     const char *name = s->kind->params[param].name;
     double ratio = s->values[param].number;
-    char called[CLASS_WORDS];
+    char called[CLASS_WORDS], given[NUMBER_WORDS];
     if (!(ratio > 0 && ratio <= 1))
         return plan_refuse(err, name,
-                           "%s is %g: a ratio of minority to majority is above 0 and at "
+                           "%s is %s: a ratio of minority to majority is above 0 and at "
                            "most 1",
-                           name, ratio);
+                           name, number_words(ratio, given));
     if (e->present != 2)
         return plan_refuse(err, name,
                            "%s as a ratio is for two classes, the dataset has %u with "
@@ -99,10 +99,11 @@ static int from_ratio(const struct strategy *s, int param, enum direction direct
         direction == UNDER ? (double)e->fewest / ratio : trunc((double)e->most * ratio - (double)n);
     if (direction == UNDER ? trunc(wanted) > (double)n : wanted <= 0)
         return plan_refuse(err, name,
-                           "%s %g asks for %s samples of %s than its %llu: "
+                           "%s %s asks for %s samples of %s than its %llu: "
                            "the classes are %s balanced than that already",
-                           name, ratio, direction == UNDER ? "more" : "no more",
-                           class_words(index, c, called), (unsigned long long)n,
+                           name, number_words(ratio, given),
+                           direction == UNDER ? "more" : "no more", class_words(index, c, called),
+                           (unsigned long long)n,
                            direction == UNDER ? "better" : "as well or better");
     target[c] = direction == UNDER ? (uint64_t)wanted : n + (uint64_t)wanted;
     return PLAN_OK;
@@ -113,7 +114,7 @@ static int from_map(const struct strategy *s, int param, enum direction directio
 {
     const char *name = s->kind->params[param].name;
     const double *map = s->values[param].by_class;
-    char called[CLASS_WORDS];
+    char called[CLASS_WORDS], given[NUMBER_WORDS];
     for (uint32_t c = 0; c < index->classes; c++) {
         uint64_t n = class_size(index, c);
         if (isnan(map[c]))
@@ -122,17 +123,16 @@ static int from_map(const struct strategy *s, int param, enum direction directio
             return plan_refuse(err, name, "%s names %s, which has no samples", name,
                                class_words(index, c, called));
         if (!(map[c] >= 0 && map[c] <= (double)PLAN_MAX_DRAWS) || map[c] != floor(map[c]))
-            return plan_refuse(err, name,
-                               "%s of %s is %g: give a whole number of 0 or "
-                               "more",
-                               name, class_words(index, c, called), map[c]);
+            return plan_refuse(err, name, "%s of %s is %s: give a whole number from 0 to %llu",
+                               name, class_words(index, c, called), number_words(map[c], given),
+                               PLAN_MAX_DRAWS);
         target[c] = (uint64_t)map[c];
         if (direction == UNDER ? target[c] > n : target[c] < n)
             return plan_refuse(err, name,
-                               "%s of %s is %g, but the class has %llu: it "
+                               "%s of %s is %s, but the class has %llu: it "
                                "can only be made %s",
-                               name, class_words(index, c, called), map[c], (unsigned long long)n,
-                               direction == UNDER ? "smaller" : "larger");
+                               name, class_words(index, c, called), number_words(map[c], given),
+                               (unsigned long long)n, direction == UNDER ? "smaller" : "larger");
     }
     return PLAN_OK;
 }

@@ -106,11 +106,23 @@ int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t m
         return PLAN_OK;
     }
     const char *name = s->kind->params[param].name;
+    char given[NUMBER_WORDS];
     if (!(number >= (double)min && number <= (double)max) || number != floor(number))
-        return plan_refuse(err, name, "%s is %g: give a whole number from %llu to %llu", name,
-                           number, (unsigned long long)min, (unsigned long long)max);
+        return plan_refuse(err, name, "%s is %s: give a whole number from %llu to %llu", name,
+                           number_words(number, given), (unsigned long long)min,
+                           (unsigned long long)max);
     *out = (uint64_t)number;
     return PLAN_OK;
+}
+
+int strategy_only_with(const struct strategy *s, int param, bool chosen, const char *with,
+                       struct sampler_error *err)
+{
+    const char *name = s->kind->params[param].name;
+    if (chosen || !strategy_given(s, param))
+        return PLAN_OK;
+    return plan_refuse(err, name, "%s is only used with %s: give that too, or leave %s out", name,
+                       with, name);
 }
 
 int strategy_word(const struct strategy *s, int param, const char *const *words, int *out,
@@ -130,6 +142,20 @@ int strategy_word(const struct strategy *s, int param, const char *const *words,
     return plan_refuse(err, name, "%s \"%s\" is unknown: give one of %s", name, text, list);
 }
 
+const char *number_words(double number, char words[NUMBER_WORDS])
+{
+    if (fabs(number) < 1e20 && number == floor(number)) {
+        snprintf(words, NUMBER_WORDS, "%.0f", number);
+        return words;
+    }
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(words, NUMBER_WORDS, "%.*g", digits, number);
+        if (strtod(words, NULL) == number)
+            break;
+    }
+    return words;
+}
+
 const char *class_words(const struct class_index *index, uint32_t c, char words[CLASS_WORDS])
 {
     if (index->names)
@@ -146,7 +172,7 @@ int strategy_class_numbers(const struct strategy *s, int param, const struct cla
     const double *given = s->values[param].by_class;
     if (!given)
         return plan_refuse(err, name, "%s is missing: give a number for each class", name);
-    char words[CLASS_WORDS];
+    char words[CLASS_WORDS], number[NUMBER_WORDS];
     double sum = 0;
     for (uint32_t c = 0; c < index->classes; c++) {
         bool empty = class_size(index, c) == 0;
@@ -157,14 +183,14 @@ int strategy_class_numbers(const struct strategy *s, int param, const struct cla
                                name, class_words(index, c, words));
         if (given[c] < 0 || isinf(given[c]))
             return plan_refuse(err, name,
-                               "%s of %s is %g: give a finite number of 0 "
+                               "%s of %s is %s: give a finite number of 0 "
                                "or more",
-                               name, class_words(index, c, words), given[c]);
+                               name, class_words(index, c, words), number_words(given[c], number));
         if (given[c] > 0 && empty)
             return plan_refuse(err, name,
-                               "%s of %s is %g, but the class has no "
+                               "%s of %s is %s, but the class has no "
                                "samples: leave it out",
-                               name, class_words(index, c, words), given[c]);
+                               name, class_words(index, c, words), number_words(given[c], number));
         out[c] = empty ? 0 : given[c];
         sum += out[c];
     }

@@ -197,7 +197,7 @@ static void test_same_refusals(void **state)
                 "{'kind': 'weighted', 'weight': 'explicit', 'weights': {'x': 1}}");
     expect_same(peer, EVD_E_STRATEGY, "{'kind': 'p-by-k', 'p': 7, 'k': 4}");
     expect_same(peer, EVD_E_STRATEGY, "{'kind': 'oversampled', 'sampling_strategy': 'majority'}");
-    expect_same(peer, EVD_E_STRATEGY, "{'kind': 'progressive', 'decay': 2}");
+    expect_same(peer, EVD_E_STRATEGY, "{'kind': 'weighted', 'alpha': 0.1}");
     /* Not one whole batch. */
     assert_non_null(
         strstr(peer_refused(peer, EVD_E_STRATEGY, "job.preview",

@@ -310,8 +310,10 @@ static void shares_move(void **state)
         strategy_make(&s, "progressive", 10);
         strategy_say(&s, "schedule", schedules[i]);
         strategy_set(&s, "start", 3);
-        strategy_set(&s, "epochs", 8);
-        strategy_set(&s, "stages", 4);
+        if (i != 3)
+            strategy_set(&s, "epochs", 8);
+        if (i == 2)
+            strategy_set(&s, "stages", 4);
         strategy_set(&s, "max_ratio", 50);
         struct plan *plan = plan_make(&data, &s, 10, LAST_DROP, 8, NULL);
         for (uint64_t epoch = 0; epoch < 400; epoch++) {

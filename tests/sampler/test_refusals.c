@@ -1,8 +1,10 @@
 /* What does not fit a dataset is refused, with a message that names the parameter. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cases.h"
+#include "sampler/internal.h"
 
 static struct data data;
 
@@ -58,9 +60,6 @@ static void weights_are_checked(void **state)
     refused(&s, 8, "weights", "at least one");
     explicit_weights(&s, (const double[]){1, 1, 1, 1, 1, 1});
     refused(&s, 8, "weights", "no samples");
-    strategy_make(&s, "weighted", CASE_CLASSES);
-    strategy_map(&s, "weights", (const double[]){1, 1, 1, 1, 1, 1});
-    refused(&s, 8, "weights", "explicit");
 }
 
 static void adaptive_parameters_are_checked(void **state)
@@ -105,6 +104,14 @@ static void weighted_parameters_are_checked(void **state)
     strategy_say(&s, "weight", "power");
     strategy_set(&s, "alpha", NAN);
     refused(&s, 8, "alpha", "nan");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_set(&s, "replacement", 0);
+    strategy_set(&s, "orders", 0);
+    refused(&s, 8, "orders", "whole number");
+    strategy_make(&s, "progressive", CASE_CLASSES);
+    strategy_say(&s, "schedule", "exponential");
+    strategy_set(&s, "decay", 1);
+    refused(&s, 8, "decay", "between 0 and 1");
 }
 
 static void stratified_parameters_are_checked(void **state)
@@ -162,12 +169,10 @@ static void other_parameters_are_checked(void **state)
         {"class-aware", "num_samples", -1, 8, "num_samples", "whole number"},
         {"ensemble", "member", 10, 8, "member", "from 0 to 9"},
         {"ensemble", "members", 0, 8, "members", "whole number"},
-        {"progressive", "decay", 1, 8, "decay", "between 0 and 1"},
         {"progressive", "from", 11, 8, "from", "-10 to 10"},
         {"progressive", "to", -11, 8, "to", "-10 to 10"},
         {"progressive", "max_ratio", 0.5, 8, "max_ratio", "1 or more"},
         {"progressive", "epochs", 0, 8, "epochs", "whole number"},
-        {"weighted", "orders", 0, 8, "orders", "whole number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct strategy s;
@@ -175,6 +180,105 @@ static void other_parameters_are_checked(void **state)
         strategy_set(&s, cases[i].param, cases[i].number);
         refused(&s, cases[i].batch_size, cases[i].detail, cases[i].says);
     }
+}
+
+static void set_value(struct strategy *s, const char *param, const char *value)
+{
+    char *end;
+    double number = strtod(value, &end);
+    if (*end == 0)
+        strategy_set(s, param, number);
+    else
+        strategy_say(s, param, value);
+}
+
+/* The strategy that a parameter without effect would describe is not the one that would be drawn.
+ */
+static void parameters_without_effect_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *param, *value, *with, *choice;
+        const char *others[4]; /* the other choices, as they are given */
+    } cases[] = {
+        {"weighted", "alpha", "0.1", "weight", "power", {"inverse", "effective"}},
+        {"weighted", "beta", "0.9", "weight", "effective", {"sqrt-inverse", "power"}},
+        {"weighted", "orders", "2", "replacement", "0", {"1"}},
+        {"progressive", "stages", "3", "schedule", "step", {"linear", "cosine", "exponential"}},
+        {"progressive", "decay", "0.5", "schedule", "exponential", {"linear", "cosine", "step"}},
+        {"progressive", "epochs", "20", "schedule", "linear", {"exponential"}},
+        {"progressive", "epochs", "20", "schedule", "cosine", {"exponential"}},
+        {"progressive", "epochs", "20", "schedule", "step", {"exponential"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct strategy_kind *kind = strategy_find(cases[i].kind, strlen(cases[i].kind));
+        int param = strategy_param_find(kind, cases[i].param, strlen(cases[i].param));
+        struct strategy s;
+        char listed[64];
+        snprintf(listed, sizeof listed, "with %s", cases[i].with);
+        assert_int_equal(strncmp(kind->params[param].help, listed, strlen(listed)), 0);
+        snprintf(listed, sizeof listed, "%s is only used with %s", cases[i].param, cases[i].with);
+        for (const char *const *other = cases[i].others; *other; other++) {
+            strategy_make(&s, cases[i].kind, CASE_CLASSES);
+            strategy_set(&s, cases[i].param, strtod(cases[i].value, NULL));
+            set_value(&s, cases[i].with, *other);
+            refused(&s, 8, cases[i].param, listed);
+        }
+        strategy_make(&s, cases[i].kind, CASE_CLASSES);
+        strategy_set(&s, cases[i].param, strtod(cases[i].value, NULL));
+        set_value(&s, cases[i].with, cases[i].choice);
+        plan_unref(plan_make(&data, &s, 8, LAST_DROP, 1, NULL));
+        strategy_fini(&s);
+    }
+}
+
+static void class_weights_without_effect_are_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"weighted", "weight", "inverse"},      {"weighted", "weight", "sqrt-inverse"},
+        {"weighted", "weight", "power"},        {"weighted", "weight", "effective"},
+        {"stratified", "proportions", "equal"}, {"stratified", "proportions", "natural"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strategy s;
+        char says[64];
+        strategy_make(&s, cases[i][0], CASE_CLASSES);
+        strategy_map(&s, "weights", (const double[]){1, 1, 0, 1, 1, 1});
+        strategy_say(&s, cases[i][1], cases[i][2]);
+        snprintf(says, sizeof says, "weights is only used with %s \"explicit\"", cases[i][1]);
+        refused(&s, 8, "weights", says);
+    }
+}
+
+static void numbers_are_written_out(void **state)
+{
+    (void)state;
+    static const struct {
+        double number;
+        const char *words;
+    } cases[] = {
+        {9223372036854775807.0, "9223372036854775808"},
+        {1234567, "1234567"},
+        {-2, "-2"},
+        {0.1, "0.1"},
+        {1234567.125, "1234567.125"},
+        {1.0 / 3, "0.3333333333333333"},
+        {1e300, "1e+300"},
+        {INFINITY, "inf"},
+    };
+    char words[NUMBER_WORDS];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(number_words(cases[i].number, words), cases[i].words);
+    struct strategy s;
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_set(&s, "num_samples", 9223372036854775807.0);
+    refused(&s, 8, "num_samples",
+            "num_samples is 9223372036854775808: give a whole number from 1 to 281474976710656");
+    strategy_make(&s, "weighted", CASE_CLASSES);
+    strategy_say(&s, "weight", "power");
+    strategy_set(&s, "alpha", 101);
+    refused(&s, 8, "alpha", "alpha is 101: give a number from -100 to 100");
 }
 
 static void sample_weights_are_checked(void **state)
@@ -226,6 +330,9 @@ int main(void)
         cmocka_unit_test(stratified_parameters_are_checked),
         cmocka_unit_test(undersampled_parameters_are_checked),
         cmocka_unit_test(other_parameters_are_checked),
+        cmocka_unit_test(parameters_without_effect_are_refused),
+        cmocka_unit_test(class_weights_without_effect_are_refused),
+        cmocka_unit_test(numbers_are_written_out),
         cmocka_unit_test(sample_weights_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
