@@ -1,6 +1,16 @@
 /* job.workers: who is attached, and how far. */
 #include "rpc/core.h"
 
+static void pack_key_rank(msgpack_packer *pk, const struct stream *stream)
+{
+    if (stream->entry->config.mode == JOB_RANKED) {
+        pack_key_u64(pk, "rank", stream->rank);
+    } else {
+        pack_cstr(pk, "rank");
+        msgpack_pack_nil(pk);
+    }
+}
+
 static void pack_worker(msgpack_packer *pk, const struct stream *stream, uint64_t now)
 {
     const struct session *session = stream->session;
@@ -13,7 +23,7 @@ static void pack_worker(msgpack_packer *pk, const struct stream *stream, uint64_
     pack_key_cstr(pk, "client", session->client);
     pack_key_cstr(pk, "peer", session->peer);
     pack_key_cstr(pk, "state", info.lost ? "lost" : info.stalled ? "stalled" : "attached");
-    pack_key_u64(pk, "rank", stream->rank);
+    pack_key_rank(pk, stream);
     pack_key_u64(pk, "window", info.window);
     pack_key_u64(pk, "held", info.held);
     pack_key_u64(pk, "served_steps", info.served_steps);
