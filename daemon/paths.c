@@ -68,11 +68,14 @@ int paths_address(char *address, size_t size, struct evd_error *err)
         return error_set(err, EVD_E_CONNECT, folder, "cannot make the folder %s: %s", folder,
                          strerror(errno));
     /* /tmp is everybody's: a folder that was there before may be a trap. */
-    if (lstat(folder, &file) < 0 || !S_ISDIR(file.st_mode) || file.st_uid != geteuid() ||
-        (file.st_mode & 077) != 0)
+    if (lstat(folder, &file) < 0 || !S_ISDIR(file.st_mode) || file.st_uid != geteuid())
         return error_set(err, EVD_E_CONNECT, folder,
-                         "%s is not a folder that only this user can enter; remove it or name "
-                         "another address with --listen",
+                         "%s is not a folder of this user; name another address with --listen",
+                         folder);
+    if ((file.st_mode & 077) != 0)
+        return error_set(err, EVD_E_CONNECT, folder,
+                         "other users can enter the folder %s: chmod 700 it, or name another "
+                         "address with --listen",
                          folder);
     return EVD_OK;
 }

@@ -107,7 +107,7 @@ const char *class_name(const json_t *answer, size_t i); /* "?" if it is not ther
 /* 1234567 as "1,234,567"; bytes as "1.2 MB"; seconds as "3 h 12 min". In a buffer of the caller. */
 typedef char text_t[40];
 const char *text_count(text_t out, uint64_t n);
-/* "1 job", "2,000 jobs", "3 classes". */
+/* "1 job", "2,000 jobs", "3 classes"; a noun has at most ten letters. */
 const char *text_items(text_t out, uint64_t n, const char *noun);
 const char *text_bytes(text_t out, uint64_t bytes);
 const char *text_duration(text_t out, double seconds);

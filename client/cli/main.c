@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cli.h"
 
@@ -37,17 +38,27 @@ static const struct command {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* All commands, or those of a noun. */
+static void print_commands(FILE *out, const char *noun)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *command = &commands[i];
+        int n;
+
+        if (noun != NULL && strcmp(command->noun, noun) != 0)
+            continue;
+        n = fprintf(out, "  %s%s%s", command->noun, command->verb ? " " : "",
+                    command->verb ? command->verb : "");
+        fprintf(out, "%*s%s\n", 16 - n, "", command->help);
+    }
+}
+
 static void print_help(FILE *out)
 {
     fputs("Usage: evendraw COMMAND [ARGUMENT...] [OPTION...]\n"
           "Class-balanced batches from evendrawd, on the command line.\n\n",
           out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct command *command = &commands[i];
-        int n = fprintf(out, "  %s%s%s", command->noun, command->verb ? " " : "",
-                        command->verb ? command->verb : "");
-        fprintf(out, "%*s%s\n", 16 - n, "", command->help);
-    }
+    print_commands(out, NULL);
     fputs(
         "\n`evendraw COMMAND --help` explains a command. Every command takes --json, which prints\n"
         "the daemon's answer, and --server ADDRESS (unix:/path or tcp:host:port; otherwise\n"
@@ -57,69 +68,102 @@ static void print_help(FILE *out)
         out);
 }
 
-static int unknown(const char *noun, const char *verb)
+/* The noun of several commands was given without a verb, or with one that there is not. */
+static int incomplete(const char *noun, const char *verb, const char *next)
 {
-    bool known = false;
+    bool help = next != NULL && (strcmp(next, "--help") == 0 || strcmp(next, "-?") == 0);
 
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(commands[i].noun, noun) != 0)
-            continue;
-        if (!known)
-            fprintf(stderr,
-                    "evendraw: %s%s%s: use one of:", verb ? "no command " : "say what to do with ",
-                    noun, verb ? " " : "");
-        fprintf(stderr, " '%s %s'", noun, commands[i].verb);
-        known = true;
+    if (help) {
+        printf("Usage: evendraw %s COMMAND [ARGUMENT...] [OPTION...]\n\n", noun);
+    } else if (verb != NULL) {
+        fprintf(stderr, "evendraw: no command '%s %s'; there are\n", noun, verb);
+    } else {
+        fprintf(stderr, "evendraw: say what to do with %s:\n", noun);
     }
-    if (known)
-        fputc('\n', stderr);
-    else
-        fprintf(stderr, "evendraw: no command '%s'; `evendraw --help` lists them\n", noun);
-    return EXIT_USAGE;
+    print_commands(help ? stdout : stderr, noun);
+    return help ? EXIT_OK : EXIT_USAGE;
 }
 
 static int dispatch(struct cli *cli, int argc, char **argv)
 {
     const char *verb = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
+    bool known = false;
     char name[64];
 
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *command = &commands[i];
         int words = command->verb ? 2 : 1;
 
-        if (strcmp(argv[1], command->noun) != 0 ||
-            (command->verb && (!verb || strcmp(verb, command->verb) != 0)))
+        if (strcmp(argv[1], command->noun) != 0)
+            continue;
+        known = true;
+        if (command->verb && (!verb || strcmp(verb, command->verb) != 0))
             continue;
         snprintf(name, sizeof(name), "evendraw %s%s%s", command->noun, command->verb ? " " : "",
                  command->verb ? command->verb : "");
         argv[words] = name; /* what usage messages call it */
         return command->run(cli, argc - words, argv + words);
     }
-    return unknown(argv[1], verb);
+    if (known)
+        return incomplete(argv[1], verb, argc > 2 ? argv[2] : NULL);
+    fprintf(stderr, "evendraw: no command '%s'; `evendraw --help` lists them\n", argv[1]);
+    return EXIT_USAGE;
+}
+
+/* ---- what may come before the command ---- */
+
+static error_t parse_first(int key, char *arg, struct argp_state *state)
+{
+    (void)arg;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        cli_parse_init(state);
+        return 0;
+    case '?':
+        print_help(stdout);
+        exit(EXIT_OK);
+    case 'V':
+        printf("evendraw %s\n", evd_version());
+        exit(EXIT_OK);
+    default:
+        return ARGP_ERR_UNKNOWN; /* also for the command: the rest is its own */
+    }
+}
+
+/* The common options are allowed before the command, too. Returns where the command is. */
+static int parse_options(struct cli *cli, int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"help", '?', NULL, 0, NULL, 0},
+        {"usage", 0, NULL, OPTION_ALIAS, NULL, 0}, /* which argp's messages point to */
+        {"version", 'V', NULL, 0, NULL, 0},
+        {0}};
+    static const struct argp argp = {
+        .options = options, .parser = parse_first, .children = cli_children};
+    int command = argc;
+
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, &command, &cli);
+    return command;
 }
 
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
-    int status;
+    int command, status;
 
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN);
     argp_err_exit_status = EXIT_USAGE;
-    if (argc < 2) {
+    command = parse_options(&cli, argc, argv);
+    if (command == argc) {
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[command], "help") == 0) {
         print_help(stdout);
         return EXIT_OK;
     }
-    if (strcmp(argv[1], "--version") == 0) {
-        printf("evendraw %s\n", evd_version());
-        return EXIT_OK;
-    }
-    status = dispatch(&cli, argc, argv);
+    status = dispatch(&cli, argc - command + 1, argv + command - 1);
     evd_close(cli.client);
     /* An answer that could not be written (a full disk) must not look like a success. */
     if (fflush(stdout) != 0 && status == EXIT_OK && errno != EPIPE) {

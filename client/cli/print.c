@@ -77,7 +77,7 @@ const char *text_items(text_t out, uint64_t n, const char *noun)
     bool hisses = len > 1 && (noun[len - 1] == 's' || strcmp(noun + len - 2, "ch") == 0);
     text_t count;
 
-    snprintf(out, sizeof(text_t), "%.26s %.9s%s", text_count(count, n), noun,
+    snprintf(out, sizeof(text_t), "%.26s %s%s", text_count(count, n), noun,
              n == 1   ? ""
              : hisses ? "es"
                       : "s");

@@ -84,16 +84,28 @@ int source_bytes(struct source *source, void *bytes, unsigned size)
 }
 
 /* gzread fills what it is asked for unless the file ends. */
-bool source_bytes_exactly(struct source *source, void *bytes, unsigned size, uint64_t missing)
+bool source_header(struct source *source, void *bytes, unsigned size)
 {
     int n = source_bytes(source, bytes, size);
 
     if (n == (int)size)
         return true;
-    return n >= 0 && source_error(source,
-                                  "ends too early, %llu values before what its header says: "
-                                  "the file is cut off",
-                                  (unsigned long long)missing);
+    return n >= 0 && source_error(source, "ends within its header: the file is cut off");
+}
+
+bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count)
+{
+    int got = source_bytes(source, values, n * size);
+    text_t here, all;
+
+    if (got == (int)(n * size))
+        return true;
+    return got >= 0 &&
+           source_error(source,
+                        "ends too early, with %s of the %s values that its header promises: the "
+                        "file is cut off",
+                        text_count(here, source->samples + (unsigned)got / size),
+                        text_count(all, count));
 }
 
 /* ---- opening ---- */

@@ -55,8 +55,10 @@ bool source_error(struct source *source, const char *format, ...)
 
 /* For the formats: up to `size` bytes; 0 at the end, -1 after a message. */
 int source_bytes(struct source *source, void *bytes, unsigned size);
-/* Exactly that many; `missing` labels are left to be read. */
-bool source_bytes_exactly(struct source *source, void *bytes, unsigned size, uint64_t missing);
+/* Exactly that many, of a header. */
+bool source_header(struct source *source, void *bytes, unsigned size);
+/* The next `n` values of `size` bytes each; the header says that there are `count` in all. */
+bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count);
 /* Shows how far it is, now and then. */
 void source_progress(struct source *source);
 /* The passes of the formats. */

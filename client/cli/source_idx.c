@@ -40,10 +40,9 @@ static int32_t value_at(const unsigned char *at, unsigned char type)
 static bool read_header(struct source *source, unsigned char *type, uint64_t *count)
 {
     unsigned char head[8];
-    int n = source_bytes(source, head, sizeof(head));
 
-    if (n != (int)sizeof(head))
-        return n >= 0 && source_error(source, "ends within its header: the file is cut off");
+    if (!source_header(source, head, sizeof(head)))
+        return false;
     if (head[3] != 1)
         return source_error(source,
                             "holds data of %u dimensions (images?), not labels: name the file with "
@@ -68,7 +67,7 @@ bool source_read_idx(struct source *source, label_sink *sink, void *arg)
         uint64_t left = count - source->samples;
         unsigned n = left < sizeof(block) / size ? (unsigned)left : (unsigned)sizeof(block) / size;
 
-        if (!source_bytes_exactly(source, block, n * size, left))
+        if (!source_values(source, block, n, size, count))
             return false;
         for (unsigned i = 0; i < n; i++) {
             char text[16];

@@ -90,13 +90,13 @@ static bool read_header(struct source *source, struct npy *npy)
     uint32_t len;
     bool ok;
 
-    if (!source_bytes_exactly(source, head, 10, 0))
+    if (!source_header(source, head, 10))
         return false;
     if (memcmp(head, "\x93NUMPY", 6) != 0 || head[6] < 1 || head[6] > 3)
         return bad_header(source);
     len = head[8] | (uint32_t)head[9] << 8;
     if (head[6] > 1) {
-        if (!source_bytes_exactly(source, head + 10, 2, 0))
+        if (!source_header(source, head + 10, 2))
             return false;
         len |= (uint32_t)head[10] << 16 | (uint32_t)head[11] << 24;
     }
@@ -105,7 +105,7 @@ static bool read_header(struct source *source, struct npy *npy)
     header = calloc(len + 1u, 1);
     if (header == NULL)
         return source_error(source, "no memory for its header");
-    ok = len > 0 && source_bytes_exactly(source, header, len, 0) &&
+    ok = len > 0 && source_header(source, header, len) &&
          read_type(source, value_of(header, "descr"), npy) &&
          read_shape(source, value_of(header, "shape"), npy);
     free(header);
@@ -192,7 +192,7 @@ static bool read_values(struct source *source, const struct npy *npy, const stru
         unsigned room = (unsigned)sizeof(block) / npy->size;
         unsigned n = left < room ? (unsigned)left : room;
 
-        if (!source_bytes_exactly(source, block, n * npy->size, left))
+        if (!source_values(source, block, n, npy->size, npy->count))
             return false;
         for (unsigned i = 0; i < n; i++) {
             if (!take_value(sink, bits_at(block + (size_t)i * npy->size, npy), npy))
