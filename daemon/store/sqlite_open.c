@@ -9,6 +9,10 @@
 
 #define APPLICATION_ID 0x65766472 /* "evdr" */
 
+/* How long opening waits for the file's lock: the kernel may take a while to end a daemon that was
+ * killed, and to give up its lock. */
+#define LOCK_PATIENCE_MS 3000
+
 /*
  * The schema. PRAGMA user_version is its version: the number of migrations that made it.
  *
@@ -380,6 +384,8 @@ static int open_file(struct engine *engine, struct evd_error *err)
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                                  SQLITE_OPEN_EXRESCODE,
                              engine->vfs);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(engine->db, LOCK_PATIENCE_MS);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(engine->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
     if (rc != SQLITE_OK)

@@ -377,6 +377,33 @@ static void a_file_in_use_is_refused(void **state)
     make_dataset(f, 1, "pets", 1); /* undisturbed */
 }
 
+/* As it is right after kill -9: the lock of the one before goes a little later. */
+static void a_file_soon_free_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    int held[2];
+    char byte;
+
+    assert_int_equal(pipe(held), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct evd_error err;
+        struct store *store;
+        if (store_open(&store, f->path, NULL, NULL, &err) != EVD_OK || write(held[1], "x", 1) != 1)
+            _exit(1);
+        usleep(300000);
+        _exit(0); /* without store_close */
+    }
+    assert_int_equal(read(held[0], &byte, 1), 1);
+    fixture_open(f, NULL, 0);
+    make_dataset(f, 1, "pets", 1);
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    close(held[0]);
+    close(held[1]);
+}
+
 static void a_missing_folder_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -425,6 +452,7 @@ int main(void)
         TEST(newer_and_damaged_files_are_refused),
         TEST(rows_that_contradict_are_refused),
         TEST(a_file_in_use_is_refused),
+        TEST(a_file_soon_free_is_waited_for),
         TEST(a_missing_folder_is_named),
         TEST(dropped_chunks_are_swept),
     };
