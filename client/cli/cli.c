@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "words.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -103,7 +104,9 @@ uint64_t cli_duration(struct argp_state *state, const char *option, const char *
 
 int cli_failed(struct cli *cli, int code)
 {
-    fprintf(stderr, "evendraw: %s (%s)\n", evd_error_message(cli->client), evd_error_name(code));
+    fputs("evendraw: ", stderr);
+    words_print(stderr, evd_error_message(cli->client));
+    fprintf(stderr, " (%s)\n", evd_error_name(code));
     switch (code) {
     case EVD_E_CONNECT:
     case EVD_E_CLOSED:

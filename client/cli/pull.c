@@ -1,6 +1,7 @@
 /* `evendraw pull`: a worker for shell pipelines. */
 #include <inttypes.h>
 #include "batches.h"
+#include "words.h"
 
 #define DEFAULT_WINDOW 8
 
@@ -83,11 +84,26 @@ static int acknowledge(struct puller *puller, unsigned flags)
     puller->waiting = false;
     /* No longer ours, after a pause: somebody will do that step again, and we go on. */
     if (code == EVD_E_CONFLICT || code == EVD_E_BAD_VALUE) {
-        fprintf(stderr, "evendraw: not acknowledged, so that it may come again: %s\n",
-                evd_error_message(puller->cli->client));
+        fputs("evendraw: not acknowledged, so that it may come again: ", stderr);
+        words_print(stderr, evd_error_message(puller->cli->client));
+        fputc('\n', stderr);
         code = EVD_OK;
     }
     return code == EVD_OK ? EXIT_OK : cli_failed(puller->cli, code);
+}
+
+/* Says where another strategy begins: of several workers, each would otherwise say where its own
+ * batches of it begin. A change that was made while the connection was lost was not announced. */
+static void tell_revision(const struct puller *puller, const evd_batch *batch)
+{
+    const evd_stream_info *info = evd_stream_get_info(puller->stream);
+    bool known = info->announced_revision == batch->revision;
+
+    fprintf(stderr,
+            "evendraw: strategy revision %" PRIu32 "%s epoch %" PRIu64 " step %" PRIu64 "\n",
+            batch->revision,
+            known ? " from" : ", first batch here:", known ? info->announced_epoch : batch->epoch,
+            known ? info->announced_step : batch->step);
 }
 
 /* *done: nothing more is wanted. */
@@ -98,9 +114,7 @@ static int take(struct puller *puller, const evd_batch *batch, bool *done)
     if (status != EXIT_OK)
         return status;
     if (puller->steps > 0 && batch->revision > puller->revision)
-        fprintf(stderr,
-                "evendraw: strategy revision %" PRIu32 " from epoch %" PRIu64 " step %" PRIu64 "\n",
-                batch->revision, batch->epoch, batch->step);
+        tell_revision(puller, batch);
     puller->revision = batch->revision > puller->revision ? batch->revision : puller->revision;
     status = batch_write(puller->cli, &puller->args->format, batch, done);
     if (status != EXIT_OK || *done)

@@ -280,6 +280,10 @@ typedef struct evd_stream_info {
     uint64_t epoch, step; /* where the stream starts */
     uint64_t steps;       /* of that epoch */
     uint64_t seed;
+    /* The change of strategy that was announced since, if any (0: none): the same place for every
+     * worker, whichever of them gets the first batch of that revision. */
+    uint32_t announced_revision;
+    uint64_t announced_epoch, announced_step;
 } evd_stream_info;
 
 /* One batch, or one rank's slice of it. Columns that were not asked for are NULL. */

@@ -199,19 +199,29 @@ const evd_stream_info *evd_stream_get_info(const evd_stream *stream)
 
 /* ---- frames for later ---- */
 
+/* A change of strategy is known at once, and takes no place among the batches: each of them names
+ * its revision. */
+static void announce(struct evd_stream *stream, const msgpack_object *map)
+{
+    stream->info.announced_revision = (uint32_t)map_u64(map, "revision", 0);
+    stream->info.announced_epoch = map_u64(map, "epoch", 0);
+    stream->info.announced_step = map_u64(map, "step", 0);
+}
+
 int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err)
 {
+    const struct message *msg = &stream->client->msg;
     uint32_t size = (uint32_t)n;
 
-    /* The window, and what is said beside batches; a change of strategy needs no place, since every
-     * batch names its revision. */
-    if (str_is(stream->client->msg.method, "revision"))
+    if (str_is(msg->method, "revision")) {
+        announce(stream, msg->params->via.array.ptr);
         return EVD_OK;
+    }
     if (stream->backlog_start > 0 && stream->backlog_start >= stream->backlog.len / 2) {
         buf_consume(&stream->backlog, stream->backlog_start);
         stream->backlog_start = 0;
     }
-    if (stream->backlog_frames < stream->info.window + 8) {
+    if (stream->backlog_frames < stream->info.window + 8) { /* and what is said beside batches */
         buf_append(&stream->backlog, &size, sizeof(size));
         buf_append(&stream->backlog, frame, n);
         stream->backlog_frames++;
