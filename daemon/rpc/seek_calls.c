@@ -86,6 +86,7 @@ static int find_step(struct seek *seek, struct replay_step *step)
     if (seek->err.code != EVD_E_BAD_VALUE || at->step != step->shape.steps)
         return seek->err.code;
     *at = (struct job_position){at->epoch + 1, 0};
+    seek->err.code = EVD_OK;
     return line_step(&seek->line, *at, step, &seek->err);
 }
 
