@@ -196,8 +196,9 @@ _ADVICE = {
 }
 
 
-def seek(attachment: Attachment, target: dict[str, Any]) -> None:
-    """Moves the job to a position, for all ranks: each calls this before its next batch.
+def seek(attachment: Attachment, target: dict[str, Any]) -> bool:
+    """Moves the job to a position, for all ranks: each calls this before its next batch. Returns
+    whether that was the end of its epoch, so that the job stands at the beginning of the next.
 
     Under torch.distributed rank 0 does it and the others wait for it. Without, whoever comes first
     does; those who come when it is attached again find the job moved.
@@ -205,34 +206,35 @@ def seek(attachment: Attachment, target: dict[str, Any]) -> None:
     running = torch.distributed.is_available() and torch.distributed.is_initialized()
     together = running and attachment.world_size == torch.distributed.get_world_size() > 1
     if not together:
-        _seek(attachment, target)
-        return
-    outcome: list[Exception | None] = [None]
+        return _seek(attachment, target)
+    outcome: list[Any] = [None]
     if torch.distributed.get_rank() == 0:
         try:
-            _seek(attachment, target)
+            outcome[0] = _seek(attachment, target)
         except Exception as error:  # the others must not wait for ever
             outcome[0] = error
     torch.distributed.broadcast_object_list(outcome, src=0)
-    if outcome[0] is not None:
+    if isinstance(outcome[0], Exception):
         raise outcome[0]
+    return bool(outcome[0])
 
 
-def _seek(attachment: Attachment, target: dict[str, Any]) -> None:
+def _seek(attachment: Attachment, target: dict[str, Any]) -> bool:
     client = attachment.client()
     deadline = time.monotonic() + _LOST_WORKERS
     while True:
         info = client.job(attachment.job)
         position = {"epoch": target["epoch"], "step": target["step"]}
         if info["acked"] == position == {"epoch": info["epoch"], "step": info["step"]}:
-            return
+            return False
         try:
-            client.call("job.seek", job=attachment.job, mode="replay", **position)
-            return
+            answer = client.call("job.seek", job=attachment.job, mode="replay", **position)
+            return answer["epoch"] > target["epoch"]  # type: ignore[no-any-return]
         except Conflict:  # workers hold batches: of an earlier run that was killed a moment ago?
             if time.monotonic() > deadline:
                 if info["generation"] != target["generation"]:
-                    return  # another rank has moved the job and is at work
+                    # Another rank has moved the job and is at work.
+                    return info["acked"]["epoch"] > target["epoch"]  # type: ignore[no-any-return]
                 raise
         time.sleep(0.1)
 

@@ -25,7 +25,7 @@ class JobSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         self._window = window
         self._manual_ack = False
         self._stream: Stream | None = None
-        self._iterator: object = None  # the newest
+        self._iterations = 0  # begun; only the newest goes on
         info = attachment.ensure()
         self._drawn_from = {key: info[key] for key in ("job", "dataset", "version")}
         # Generation, epoch, step: after the last batch returned.
@@ -67,7 +67,7 @@ class JobSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         self._attachment.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_stream": None, "_iterator": None}
+        return {**self.__dict__, "_stream": None}
 
     # ---- inside ----
 
@@ -92,8 +92,11 @@ class JobSampler(torch.utils.data.Sampler):  # type: ignore[type-arg]
         """The next batch, None at the end of the epoch."""
         if self._target is not None:
             self._detach()
-            seek(self._attachment, self._target)
+            at_end = seek(self._attachment, self._target)
             self._target = None
+            if at_end:
+                self._position = _acknowledged(self._attachment.client().job(self.job))
+                return None
         batch = self._attached().next()
         if batch is None:
             generation, epoch, _ = self._position

@@ -108,8 +108,7 @@ class BatchSampler(JobSampler):
         return self._steps[1]
 
     def __iter__(self) -> Iterator[Any]:
-        self._iterator = _Iterator(self)
-        return self._iterator
+        return _Iterator(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_ahead": None}
@@ -157,7 +156,9 @@ class _Iterator:
     takes it for every batch."""
 
     def __init__(self, sampler: BatchSampler) -> None:
+        sampler._iterations += 1
         self._sampler = sampler
+        self._number = sampler._iterations
         self._done = False
         self._fresh = True
 
@@ -168,7 +169,7 @@ class _Iterator:
         sampler = self._sampler
         if self._done:
             raise StopIteration
-        if sampler._iterator is not self:
+        if sampler._iterations != self._number:
             raise UsageError(
                 f"job {sampler.job!r}: a newer iteration over this sampler has begun, which took this "
                 "one's place. Two DataLoaders need two samplers, on different jobs"

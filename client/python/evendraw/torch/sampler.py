@@ -103,12 +103,13 @@ class Sampler(JobSampler):
         return self._length[1]
 
     def __iter__(self) -> Iterator[int]:
-        mine = self._iterator = object()
+        self._iterations += 1
+        mine = self._iterations
         skip = self._target.get("taken", 0) if self._target else 0
-        while self._iterator is mine and (batch := self._next()) is not None:
+        while self._iterations == mine and (batch := self._next()) is not None:
             yield from self._one_by_one(batch, skip)
             skip = 0
-        if self._iterator is not mine:
+        if self._iterations != mine:
             raise UsageError(
                 f"job {self.job!r}: a newer iteration over this sampler has begun, which took this "
                 "one's place. Two DataLoaders need two samplers, on different jobs"
