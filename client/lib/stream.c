@@ -199,8 +199,8 @@ const evd_stream_info *evd_stream_get_info(const evd_stream *stream)
 
 /* ---- frames for later ---- */
 
-/* A change of strategy is known at once, and takes no place among the batches: each of them names
- * its revision. */
+/* A change of strategy. It takes no place among the frames kept for later: each batch names its
+ * revision. */
 static void announce(struct evd_stream *stream, const msgpack_object *map)
 {
     stream->info.announced_revision = (uint32_t)map_u64(map, "revision", 0);
@@ -395,6 +395,12 @@ static int take_seek(struct evd_stream *stream, const msgpack_object *map)
     return NOTHING;
 }
 
+static int take_revision(struct evd_stream *stream, const msgpack_object *map)
+{
+    announce(stream, map);
+    return NOTHING;
+}
+
 /* client->msg is a notification for this stream. */
 static int take_notification(struct evd_stream *stream)
 {
@@ -404,7 +410,8 @@ static int take_notification(struct evd_stream *stream)
     } others[] = {{"epoch_end", take_epoch_end},
                   {"drained", take_drained},
                   {"closed", take_closed},
-                  {"seek", take_seek}};
+                  {"seek", take_seek},
+                  {"revision", take_revision}};
     const struct message *msg = &stream->client->msg;
 
     if (str_is(msg->method, "batch"))
