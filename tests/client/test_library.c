@@ -1,13 +1,11 @@
-/* libevendraw against a scripted daemon: calls, streams, acknowledgements, and what goes wrong. */
+/* libevendraw against a scripted daemon: connecting, calls, uploads, and what goes wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <evendraw.h>
 #include "fake.h"
 
@@ -18,17 +16,6 @@ static evd_client *connected(struct fake *fake, int time_limit_ms)
 
     assert_int_equal(evd_connect(fake->address, &options, &client), EVD_OK);
     return client;
-}
-
-static evd_stream *opened(evd_client *client, uint32_t flags)
-{
-    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
-    evd_stream *stream;
-
-    options.job = "train";
-    options.flags = flags;
-    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
-    return stream;
 }
 
 static void wait_end(struct fake *fake)
@@ -199,221 +186,6 @@ static void timeout_and_loss(void **state)
     fake_stop(&fake);
 }
 
-/* ---- streams ---- */
-
-/* Window 4: acknowledgements come two at a time, at the end of an epoch all, and then the credit.
- */
-static void two_epochs(struct fake *fake)
-{
-    const msgpack_object *map;
-
-    fake_hello(fake);
-    fake_stream(fake, "shared", 4);
-    for (uint64_t step = 0; step < 4; step++)
-        fake_batch(fake, 0, step, 4, false);
-    fake_send(fake);
-    map = fake_expect(fake, "stream.ack");
-    if (fake_u64(map, "step") != 1 || fake_u64(map, "through") != 1 ||
-        fake_u64(map, "epoch") != 0 || fake_u64(map, "generation") != 3)
-        abort();
-    map = fake_expect(fake, "stream.ack");
-    if (fake_u64(map, "step") != 3 || fake_u64(map, "through") != 1)
-        abort();
-    fake_epoch_end(fake, 0);
-    fake_send(fake);
-    map = fake_expect(fake, "stream.credit");
-    if (fake_u64(map, "window") != 4)
-        abort();
-    fake_batch(fake, 1, 0, 4, false);
-    fake_closed(fake, EVD_E_SHUTTING_DOWN, "stopping");
-    fake_send(fake);
-    wait_end(fake);
-}
-
-static void epochs_and_acks(void **state)
-{
-    const evd_batch *batch;
-    struct fake fake;
-    evd_client *client;
-    evd_stream *stream;
-
-    (void)state;
-    fake_start(&fake, two_epochs, NULL);
-    client = connected(&fake, 5000);
-    stream = opened(client, 0);
-    assert_int_equal(evd_stream_get_info(stream)->rank, -1);
-    assert_int_equal(evd_stream_get_info(stream)->window, 4);
-    for (uint64_t step = 0; step < 4; step++) {
-        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
-        assert_int_equal(batch->step, step);
-        assert_int_equal(batch->n, 4);
-        assert_int_equal(batch->index[3], step * 10 + 3);
-        assert_null(batch->label);
-    }
-    assert_int_equal(evd_next(stream, 5000, &batch), EVD_EPOCH_END);
-    assert_null(batch);
-    assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
-    assert_int_equal(batch->epoch, 1);
-    assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_SHUTTING_DOWN);
-    assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_SHUTTING_DOWN);
-    assert_string_equal(evd_error_message(client), "stopping");
-    evd_stream_close(stream);
-    evd_close(client);
-    fake_stop(&fake);
-}
-
-/* Batches that arrive while a call waits are kept, and handed out afterwards. */
-static void batches_before_answer(struct fake *fake)
-{
-    fake_hello(fake);
-    fake_stream(fake, "ranked", 8);
-    fake_expect(fake, "job.list");
-    for (uint64_t step = 0; step < 3; step++)
-        fake_batch(fake, 0, step, 2, false);
-    msgpack_pack_map(fake_result(fake), 0);
-    fake_batch(fake, 0, 3, 2, false);
-    fake_send(fake);
-    wait_end(fake);
-}
-
-static void call_between(void **state)
-{
-    const evd_batch *batch;
-    struct fake fake;
-    evd_client *client;
-    evd_stream *stream;
-
-    (void)state;
-    fake_start(&fake, batches_before_answer, NULL);
-    client = connected(&fake, 5000);
-    stream = opened(client, 0);
-    assert_int_equal(evd_next(stream, 0, &batch), EVD_E_TIMEOUT);
-    assert_int_equal(evd_next(stream, 20, &batch), EVD_E_TIMEOUT);
-    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
-    for (uint64_t step = 0; step < 4; step++) {
-        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
-        assert_int_equal(batch->step, step);
-    }
-    evd_close(client); /* with the stream */
-    fake_stop(&fake);
-}
-
-static void manual_acks(struct fake *fake)
-{
-    const msgpack_object *map;
-
-    fake_hello(fake);
-    fake_stream(fake, "shared", 8);
-    for (uint64_t step = 0; step < 4; step++)
-        fake_batch(fake, 0, step, 1, false);
-    fake_send(fake);
-    map = fake_expect(fake, "stream.ack");
-    if (fake->msg.type != MESSAGE_NOTIFICATION || fake_u64(map, "step") != 0)
-        abort();
-    map = fake_expect(fake, "stream.ack");
-    if (fake->msg.type != MESSAGE_REQUEST || fake_u64(map, "step") != 2)
-        abort();
-    msgpack_pack_map(fake_result(fake), 0);
-    fake_send(fake);
-    fake_expect(fake, "stream.close");
-    wait_end(fake);
-}
-
-static void acknowledge_by_hand(void **state)
-{
-    const evd_batch *batch;
-    struct fake fake;
-    evd_client *client;
-    evd_stream *stream;
-
-    (void)state;
-    fake_start(&fake, manual_acks, NULL);
-    client = connected(&fake, 5000);
-    stream = opened(client, EVD_STREAM_MANUAL_ACK);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
-    assert_int_equal(evd_ack(stream, 0, 0, 0), EVD_OK);
-    assert_int_equal(evd_ack(stream, 0, 2, EVD_ACK_CONFIRM), EVD_OK);
-    assert_int_equal(evd_ack(stream, 0, 2, EVD_ACK_CONFIRM), EVD_E_USAGE);
-    assert_int_equal(evd_ack(stream, 0, 2, 0), EVD_OK);
-    evd_stream_close(stream);
-    evd_close(client);
-    fake_stop(&fake);
-}
-
-static void too_many(struct fake *fake)
-{
-    fake_hello(fake);
-    fake_stream(fake, "shared", 2);
-    for (uint64_t step = 0; step < 3; step++)
-        fake_batch(fake, 0, step, 1, false);
-    fake_send(fake);
-    wait_end(fake);
-}
-
-static void bad_batch(struct fake *fake)
-{
-    fake_hello(fake);
-    fake_stream(fake, "shared", 2);
-    message_notification(&fake->pk, "batch");
-    msgpack_pack_map(&fake->pk, 2);
-    pack_key_u64(&fake->pk, "stream", 1);
-    pack_key_cstr(&fake->pk, "index", "nonsense");
-    fake_send(fake);
-    wait_end(fake);
-}
-
-static void daemon_breaks_rules(void **state)
-{
-    static void (*const scripts[])(struct fake *) = {too_many, bad_batch};
-
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        const evd_batch *batch;
-        struct fake fake;
-        evd_client *client;
-        evd_stream *stream;
-        int code;
-
-        fake_start(&fake, scripts[i], NULL);
-        client = connected(&fake, 5000);
-        stream = opened(client, EVD_STREAM_MANUAL_ACK);
-        while ((code = evd_next(stream, 5000, &batch)) == EVD_OK)
-            ;
-        assert_int_equal(code, EVD_E_PROTOCOL);
-        assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_PROTOCOL);
-        evd_close(client);
-        fake_stop(&fake);
-    }
-}
-
-static void event_loop(void **state)
-{
-    const evd_batch *batch;
-    struct fake fake;
-    evd_client *client;
-    evd_stream *stream;
-    int got = 0;
-
-    (void)state;
-    fake_start(&fake, too_many, NULL);
-    client = connected(&fake, 5000);
-    stream = opened(client, 0);
-    while (got < 3) {
-        struct pollfd fd = {.fd = evd_fd(client), .events = evd_events(client)};
-
-        if (evd_next(stream, 0, &batch) == EVD_OK) {
-            assert_int_equal(batch->step, got);
-            got++;
-            continue;
-        }
-        assert_int_equal(poll(&fd, 1, 5000), 1);
-        assert_int_equal(evd_process(client), EVD_OK);
-    }
-    evd_close(client);
-    fake_stop(&fake);
-}
-
 /* ---- uploads ---- */
 
 struct collected {
@@ -515,12 +287,9 @@ static void upload_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_there),        cmocka_unit_test(bad_hello),
-        cmocka_unit_test(call_and_json),       cmocka_unit_test(timeout_and_loss),
-        cmocka_unit_test(epochs_and_acks),     cmocka_unit_test(call_between),
-        cmocka_unit_test(acknowledge_by_hand), cmocka_unit_test(daemon_breaks_rules),
-        cmocka_unit_test(event_loop),          cmocka_unit_test(upload),
-        cmocka_unit_test(upload_refused),
+        cmocka_unit_test(nobody_there),  cmocka_unit_test(bad_hello),
+        cmocka_unit_test(call_and_json), cmocka_unit_test(timeout_and_loss),
+        cmocka_unit_test(upload),        cmocka_unit_test(upload_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
