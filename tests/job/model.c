@@ -22,6 +22,11 @@ bool before(struct job_position a, struct job_position b)
     return a.epoch != b.epoch ? a.epoch < b.epoch : a.step < b.step;
 }
 
+bool model_ranked(const struct model *m)
+{
+    return m->config.mode == JOB_RANKED;
+}
+
 static bool at_most_once(const struct model *m)
 {
     return m->config.guarantee == JOB_AT_MOST_ONCE;
@@ -54,6 +59,26 @@ void model_expire(struct model *m)
         if (worker->stream && worker->lost && worker->lost_until <= m->now)
             worker->count = worker->resend = 0; /* and hears that it is gone */
     }
+}
+
+int model_step(struct model *m, struct job_event *event)
+{
+    struct evd_error err;
+    int code;
+
+    event->now = m->now;
+    code = job_step(m->job, event, &err);
+    job_check(m->job);
+    return code;
+}
+
+void model_tick(struct model *m)
+{
+    struct job_event event = {.kind = JOB_TICK};
+
+    model_expire(m);
+    EXPECT(model_step(m, &event) == EVD_OK);
+    EXPECT(job_deadline(m->job) > m->now);
 }
 
 /* ---- what the job says ---- */

@@ -1,6 +1,7 @@
 /*
  * A model of the job core: what is known of every step, every worker and the store, and what must
- * hold whenever the core hands something out. test_job_model.c drives both at random.
+ * hold whenever the core hands something out. test_job_model.c and model_workers.c drive both at
+ * random.
  */
 #ifndef TESTS_JOB_MODEL_H
 #define TESTS_JOB_MODEL_H
@@ -82,6 +83,13 @@ struct model {
 
 uint64_t random_below(struct model *m, uint64_t n);
 bool before(struct job_position a, struct job_position b);
+bool model_ranked(const struct model *m);
+/* Hands the job an event, now, and checks that the job is sound. */
+int model_step(struct model *m, struct job_event *event);
+/* Leases and lost workers whose time is over, for the model and the job. */
+void model_tick(struct model *m);
+/* Something that may happen to a worker, at random (model_workers.c). */
+void model_worker_event(struct model *m, struct worker *worker);
 /* The sink of the job; arg is the model. */
 bool model_sink(void *arg, const struct job_effect *effect);
 /* The write under way is on the disk. */
