@@ -167,13 +167,42 @@ static void measure_all(uint64_t n, uint32_t classes, double seconds, const char
     free(weights);
 }
 
+static void print_usage(FILE *out)
+{
+    fprintf(out, "Usage: bench_draws [SECONDS [STRATEGY]]\n\n"
+                 "Prints what a draw costs, one JSON object a line. SECONDS: of each measurement, "
+                 "0.1 by default.\nSTRATEGY: only this one (default: all):\n");
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+        fprintf(out, "    %s\n", variants[v].name);
+    fprintf(out, "EVD_LONG=1 in the environment: also 10^8 samples.\n");
+}
+
+static bool is_variant(const char *name)
+{
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+        if (strcmp(name, variants[v].name) == 0)
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     const uint64_t sizes[] = {100000, 1000000, 10000000, 100000000};
     const uint32_t classes[] = {10, 1000, 100000};
-    double seconds = argc > 1 ? strtod(argv[1], NULL) : 0.1;
+    char *end = NULL;
+    double seconds = argc > 1 ? strtod(argv[1], &end) : 0.1;
     const char *long_run = getenv("EVD_LONG");
     int count = long_run && strcmp(long_run, "1") == 0 ? 4 : 3;
+
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    if ((end && *end) || !(seconds > 0) || argc > 3 || (argc == 3 && !is_variant(argv[2]))) {
+        print_usage(stderr);
+        return 2;
+    }
     for (int i = 0; i < count; i++) {
         for (int j = 0; j < 3; j++)
             measure_all(sizes[i], classes[j], seconds, argc > 2 ? argv[2] : NULL);
