@@ -55,6 +55,12 @@ def test_live_change(daemon):
     assert re.search(r"revision 1 from epoch 0 step \d+", printed)
 
 
+def test_resume(daemon):
+    """Two ranks, killed; one, killed; four: it fails unless every sample was trained on once."""
+    printed = run(EXAMPLES / "resume.py")
+    assert "4096 samples trained on, 4096 different, of 4096" in printed
+
+
 def test_bench(daemon):
     printed = run(BENCH / "loader.py", "--samples", "100000")
     assert printed.count("\n") == 8 and "cannot" not in printed
