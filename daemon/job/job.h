@@ -199,7 +199,8 @@ typedef bool (*job_sink)(void *arg, const struct job_effect *effect);
 /* Whether a job can be like that; replicas must be given. */
 int job_config_check(const struct job_config *config, struct evd_error *err);
 /* A job at the beginning: `plan` is its revision 0, built, not placed (the reference passes over on
- * success). Refused if an epoch would have no step at all. */
+ * success). Refused if an epoch would have no step at all. Its job_mark() is to be stored with it,
+ * before any event. */
 int job_new(struct job **out, const struct job_config *config, struct plan *plan, job_sink sink,
             void *sink_arg, struct evd_error *err);
 void job_free(struct job *job);

@@ -28,9 +28,13 @@ struct job_position progress_mark_after(const struct job *job, struct job_positi
     return at;
 }
 
+/* Its first workers need not wait for a write. At most once they do: what nobody asked for would be
+ * passed over after a crash. */
 void progress_init(struct job *job)
 {
     job->progress.stride = STRIDE_LEAST;
+    if (job->config.guarantee == JOB_AT_LEAST_ONCE)
+        job->progress.mark = progress_mark_after(job, job->start);
 }
 
 static void adapt_stride(struct progress *progress, struct job_position reached)
@@ -40,7 +44,8 @@ static void adapt_stride(struct progress *progress, struct job_position reached)
 
     if (advance > progress->stride / 2 && progress->stride < STRIDE_MOST)
         progress->stride *= 2;
-    else if (advance < progress->stride / 16 && progress->stride > STRIDE_LEAST)
+    else if (reached.epoch == progress->marked_at.epoch && advance < progress->stride / 16 &&
+             progress->stride > STRIDE_LEAST)
         progress->stride /= 2;
     progress->marked_at = reached;
 }

@@ -57,6 +57,7 @@ static void fill_store_revision(struct build *build, uint32_t keep)
 static int create_store(struct build *build, struct evd_error *err)
 {
     struct job_entry *entry = build->entry;
+    struct job_position mark = job_mark(entry->job);
 
     build->op.kind = STORE_JOB_CREATE;
     build->op.done = create_stored;
@@ -75,6 +76,8 @@ static int create_store(struct build *build, struct evd_error *err)
         .created = entry->created,
         .mode = job_mode_word(entry->config.mode),
         .last_batch = job_last_word(entry->last_batch),
+        .mark_epoch = mark.epoch,
+        .mark_step = mark.step,
     };
     fill_store_revision(build, 0);
     return rpc_submit(entry->rpc, &build->op, err);
