@@ -279,6 +279,7 @@ static int open_rpc(struct host *host, uint32_t max_connections, struct evd_erro
         .peer = peer_name,
         .close = finish_conn,
         .max_connections = max_connections,
+        .memory_limit = host->config->memory_limit,
     };
     int rc = store_open(&host->store, host->config->database, wake_for_store, host, err);
 

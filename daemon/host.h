@@ -26,6 +26,7 @@ struct host_config {
     size_t address_count;
     const char *database;
     uint32_t max_connections;
+    uint64_t memory_limit; /* bytes, of datasets, drafts and plans together; 0: none */
     bool verbose;
     int ready_fd; /* gets the line "ready" once the daemon listens, then is closed; -1: none */
 };

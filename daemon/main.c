@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "host.h"
 #include "paths.h"
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_MAX_CONNECTIONS = 256, OPTION_READY_FD };
+enum { OPTION_MAX_CONNECTIONS = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD };
+
+#define DEFAULT_MEMORY 75u /* percent of what the machine has */
 
 static const char doc[] =
     "Serves class-balanced batches of sample indices to data-loader workers."
@@ -38,6 +41,11 @@ static const struct argp_option options[] = {
      0},
     {"max-connections", OPTION_MAX_CONNECTIONS, "N", 0,
      "Serve at most N connections (default 1024); further ones are told that it is busy", 0},
+    {"memory-limit", OPTION_MEMORY_LIMIT, "BYTES|N%", 0,
+     "Let datasets and the tables of jobs take at most so much memory together, in bytes or in "
+     "percent of what the machine has (default 75%); what needs more is refused, but what is "
+     "stored already is loaded in any case",
+     0},
     {"verbose", 'v', NULL, 0, "Log connections", 0},
     {"ready-fd", OPTION_READY_FD, "FD", 0,
      "Write the line \"ready\" to this open file descriptor once the daemon listens, then close it",
@@ -57,6 +65,29 @@ static long parse_number(struct argp_state *state, const char *option, const cha
     if (errno != 0 || end == text || *end != '\0' || value < min || value > max)
         argp_error(state, "%s: \"%s\" is not a number from %ld to %ld", option, text, min, max);
     return value;
+}
+
+static uint64_t memory_share(unsigned percent)
+{
+    uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES), bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    return pages * bytes / 100 * percent;
+}
+
+/* Bytes, or a share of the machine's memory. */
+static uint64_t parse_memory(struct argp_state *state, const char *text)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (errno == 0 && end != text && value > 0 && *end == '\0')
+        return (uint64_t)value;
+    if (errno != 0 || end == text || strcmp(end, "%") != 0 || value < 1 || value > 100)
+        argp_error(state, "--memory-limit: \"%s\" is neither a number of bytes nor 1%% to 100%%",
+                   text);
+    return memory_share((unsigned)value);
 }
 
 static void add_address(struct argp_state *state, struct host_config *config, const char *text)
@@ -89,6 +120,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         config->max_connections =
             (uint32_t)parse_number(state, "--max-connections", arg, 1, HOST_MAX_CONNECTIONS);
         return 0;
+    case OPTION_MEMORY_LIMIT:
+        config->memory_limit = parse_memory(state, arg);
+        return 0;
     case OPTION_READY_FD:
         config->ready_fd = (int)parse_number(state, "--ready-fd", arg, 0, 1 << 20);
         return 0;
@@ -103,7 +137,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse_option, NULL, doc, NULL, NULL, NULL};
-    struct host_config config = {.max_connections = HOST_DEFAULT_CONNECTIONS, .ready_fd = -1};
+    struct host_config config = {.max_connections = HOST_DEFAULT_CONNECTIONS,
+                                 .memory_limit = memory_share(DEFAULT_MEMORY),
+                                 .ready_fd = -1};
     char database[4096], address[256];
     struct evd_error err;
     int rc = EVD_OK;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "proto/limits.h"
 
 #define NEED_REQUIRED true
 #define NEED_OPTIONAL false
@@ -117,8 +118,8 @@ static int decode_integer(const struct method_desc *method, const struct field_d
         return bad_type(method, field, err);
     if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER || value->via.u64 > max)
         return error_set(err, EVD_E_BAD_VALUE, field->name,
-                         "%s: \"%s\" is out of range: it goes from 0 to %" PRIu64, method->name,
-                         field->name, max);
+                         "\"%s\" is out of range: it goes from 0 to %" PRIu64, field->name,
+                         max < EVD_MAX_SEED ? max : EVD_MAX_SEED);
     if (field->type == FIELD_u32)
         *(uint32_t *)to = (uint32_t)value->via.u64;
     else

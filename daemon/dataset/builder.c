@@ -111,6 +111,16 @@ uint32_t dataset_builder_classes(const struct dataset_builder *builder)
     return builder->classes.count;
 }
 
+size_t dataset_builder_memory(const struct dataset_builder *builder)
+{
+    size_t bytes = sizeof(*builder) + names_memory(&builder->classes);
+
+    bytes += builder->cap * builder->width;
+    for (uint32_t i = 0; i < builder->column_count; i++)
+        bytes += builder->columns[i].cap * sizeof(*builder->columns[i].values);
+    return bytes;
+}
+
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,
                                   size_t *bytes)
 {

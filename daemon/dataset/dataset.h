@@ -74,6 +74,7 @@ int dataset_builder_weights(struct dataset_builder *builder, struct evd_str colu
 uint64_t dataset_builder_column(const struct dataset_builder *builder, struct evd_str column);
 uint64_t dataset_builder_samples(const struct dataset_builder *builder);
 uint32_t dataset_builder_classes(const struct dataset_builder *builder);
+size_t dataset_builder_memory(const struct dataset_builder *builder); /* bytes */
 /* Class names from number `first` on, each ended by NUL; *bytes is their total length. For the
  * store. */
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,

@@ -88,6 +88,8 @@ int replay_steps(const struct replay_history *history, struct job_position from,
                 end = next.step;
         }
         for (; at->step < end; at->step++) {
+            if (history->cancel && atomic_load_explicit(history->cancel, memory_order_relaxed))
+                return error_set(err, EVD_E_SHUTTING_DOWN, "", "the replay was given up");
             code = visit(arg, &walk.step, err);
             if (code)
                 return code;

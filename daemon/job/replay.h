@@ -11,6 +11,7 @@
 #ifndef JOB_REPLAY_H
 #define JOB_REPLAY_H
 
+#include <stdatomic.h>
 #include "job/job.h"
 
 struct replay_revision {
@@ -30,6 +31,7 @@ struct replay_history {
     uint32_t count;
     replay_plan plan;
     void *plan_arg;
+    const atomic_bool *cancel; /* ends the replay, with EVD_E_SHUTTING_DOWN; NULL: never */
 };
 
 struct replay_step {

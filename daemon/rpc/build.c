@@ -8,7 +8,10 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
 {
     if (code == PLAN_NO_MEMORY)
         return rpc_no_memory(err);
-    return error_set(err, EVD_E_STRATEGY, refused->detail, "%s", refused->message);
+    if (code == PLAN_CANCELLED)
+        return work_cancelled(err);
+    return error_set(err, code == PLAN_LIMIT ? EVD_E_LIMIT : EVD_E_STRATEGY, refused->detail, "%s",
+                     refused->message);
 }
 
 static void build_run(struct rpc_work *work)
@@ -90,23 +93,24 @@ struct build *build_new(struct call *call, struct job_entry *entry, const msgpac
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
         .weights = strategy_column(&build->strategy, entry->dataset),
+        .cancel = &build->work.cancelled,
+        .budget = &entry->rpc->budget,
     };
     return build;
 }
 
 int build_send(struct build *build, void (*built)(struct rpc_work *), struct evd_error *err)
 {
-    const struct rpc_host *host = &build->entry->rpc->host;
-    int code;
+    /* What follows a report is the job's own affair: it goes on without the reporter. */
+    struct session *session = build->wait ? NULL : build->ticket.session;
 
     build->work.run = build_run;
     build->work.done = built;
-    code = host->work(host->arg, &build->work);
-    if (code == EVD_OK)
+    if (work_send(build->entry->rpc, session, &build->work, err) == EVD_OK)
         return EVD_OK;
     session_unref(build->ticket.session);
     build_free(build);
-    return error_set(err, code, "", "no thread could be had for building the plan: try again");
+    return err->code;
 }
 
 int build_check(const struct build *build, struct evd_error *err)
@@ -141,6 +145,7 @@ void build_free(struct build *build)
     revision_fini(&build->record);
     preview_free(build->preview);
     report_release(build->wait);
+    free(build->cancelled);
     entry_unref(build->entry);
     free(build);
 }

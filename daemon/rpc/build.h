@@ -42,7 +42,9 @@ struct build {
         record; /* what will be recorded; author and strategy are there from the start */
     struct store_op op;
     struct moment moment; /* job.update */
-    bool built;           /* job.update: the plan is the loop thread's to look at */
+    uint32_t *cancelled;  /* job.update: the revisions that it takes the place of */
+    uint32_t cancelled_count;
+    bool built; /* job.update: the plan is the loop thread's to look at */
     /* job.preview: called on the pool thread when there is a plan. */
     void (*study)(struct build *build);
     struct preview *preview;
@@ -74,6 +76,8 @@ struct plan_base {
     uint64_t seed;
     uint32_t batch_size;
     enum last_batch last_batch;
+    struct plan_budget *budget;
+    const atomic_bool *cancel; /* NULL at first: never */
 };
 struct plan_base plan_base_of(const struct job_entry *entry);
 /* Builds a canonical strategy as a revision. Any thread. */
@@ -89,7 +93,7 @@ int update_send(struct build *build, struct evd_error *err);
 void preview_free(struct preview *preview);    /* NULL is fine */
 void report_release(struct report_wait *wait); /* NULL is fine */
 
-/* PLAN_REFUSED and PLAN_NO_MEMORY as an error of the protocol. */
+/* What plan_build and plan_place return, other than PLAN_OK, as an error of the protocol. */
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);
 
 #endif

@@ -39,6 +39,7 @@ struct session {
     uint32_t stream_count;
     struct draft *drafts;
     uint32_t draft_count;
+    uint32_t work_count;                       /* heavy work under way on its behalf */
     struct session *prev, *next;               /* all sessions, or all that are lost */
     struct session *output_prev, *output_next; /* those to flush */
 };
@@ -172,6 +173,8 @@ struct rpc {
     uint32_t dataset_count, dataset_cap;
     struct job_entry **jobs; /* by name */
     uint32_t job_count, job_cap;
+    struct rpc_work *works; /* under way */
+    struct plan_budget budget;
     struct draft *doomed;   /* drafts to be dropped from the store */
     struct message message; /* the frame at hand */
     union params params;
@@ -331,6 +334,24 @@ void adaptive_free(struct adaptive *adaptive); /* NULL is fine */
 #define RPC_HANDLER(id, wire) int do_##id(struct call *call, const struct params_##id *p);
 EVD_METHODS(RPC_HANDLER)
 #undef RPC_HANDLER
+
+/* ---- work.c: heavy work ---- */
+
+/* Has it run; a session's work is cancelled when the session closes, anybody's when the daemon
+ * stops. Errors: BUSY, SHUTTING_DOWN, those of the host; then nothing will be called. */
+int work_send(struct rpc *rpc, struct session *session, struct rpc_work *work,
+              struct evd_error *err);
+void works_cancel(struct rpc *rpc, const struct session *session); /* NULL: all */
+/* What cancelled work answers, if anybody still hears it. Any thread. */
+int work_cancelled(struct evd_error *err);
+
+/* ---- memory.c ---- */
+
+uint64_t memory_used(const struct rpc *rpc);
+/* Plans may take what datasets and drafts leave, as it is now. */
+void memory_settle(struct rpc *rpc);
+/* EVD_E_LIMIT if so many bytes more do not fit. */
+int memory_room(struct rpc *rpc, uint64_t more, const char *what, struct evd_error *err);
 
 /* ---- small things ---- */
 

@@ -71,6 +71,7 @@ void draft_doom(struct draft *draft)
     if (!draft->building) {
         dataset_builder_free(draft->builder);
         draft->builder = NULL;
+        draft->memory = 0;
     }
     draft_try_drop(draft);
 }

@@ -18,6 +18,7 @@ struct draft {
     uint32_t version;
     uint64_t id, created;
     struct dataset_builder *builder;
+    uint64_t memory; /* bytes it takes, and will take while it is committed */
     bool named;      /* class names were given; else they are numbers, made as labels come */
     bool committing; /* from dataset.commit on */
     bool building;   /* a pool thread has the builder */

@@ -175,12 +175,29 @@ static void update_stored(struct store_op *op)
     entry_drive(entry, &event, &err); /* answers, and ends the build */
 }
 
+/* Notes which revisions will go; false without memory. */
+static bool note_cancelled(struct build *build, uint32_t keep)
+{
+    const struct job_entry *entry = build->entry;
+
+    build->cancelled = calloc(entry->revision_count + 1, sizeof(build->cancelled[0]));
+    if (!build->cancelled)
+        return false;
+    for (uint32_t i = 0; i < entry->revision_count; i++) {
+        if (entry->revisions[i].number > keep)
+            build->cancelled[build->cancelled_count++] = entry->revisions[i].number;
+    }
+    return true;
+}
+
 int update_store(struct job_entry *entry, const struct job_effect *effect)
 {
     struct build *build = entry->update;
     struct revision *record = &build->record;
     struct evd_error err;
 
+    if (!note_cancelled(build, effect->keep_revision))
+        return rpc_no_memory(&err);
     record->generation = effect->generation;
     record->number = effect->revision;
     record->at = effect->at;
@@ -210,11 +227,14 @@ void update_answer(struct job_entry *entry, const struct job_effect *effect)
         return;
     }
     pk = answer_begin(&build->ticket);
-    msgpack_pack_map(pk, 4);
+    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "revision", effect->revision);
     pack_key_u64(pk, "epoch", effect->at.epoch);
     pack_key_u64(pk, "step", effect->at.step);
+    pack_key_array(pk, "cancelled", build->cancelled_count);
+    for (uint32_t i = 0; i < build->cancelled_count; i++)
+        msgpack_pack_uint32(pk, build->cancelled[i]);
     ticket_end(&build->ticket);
     build_free(build);
 }

@@ -110,7 +110,12 @@ const struct plan *line_plan(void *arg, uint32_t i, struct evd_error *err)
 struct replay_history line_history(struct line *line)
 {
     return (struct replay_history){
-        .revisions = line->revisions, .count = line->count, .plan = line_plan, .plan_arg = line};
+        .revisions = line->revisions,
+        .count = line->count,
+        .plan = line_plan,
+        .plan_arg = line,
+        .cancel = line->base.cancel,
+    };
 }
 
 int line_step(struct line *line, struct job_position at, struct replay_step *out,

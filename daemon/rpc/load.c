@@ -236,6 +236,8 @@ int revision_build(const struct plan_base *base, const void *strategy, size_t st
         .revision = number,
         .batch_size = base->batch_size,
         .last_batch = base->last_batch,
+        .budget = base->budget,
+        .cancel = base->cancel,
     };
     int code;
 
@@ -269,6 +271,7 @@ struct plan_base plan_base_of(const struct job_entry *entry)
         .seed = entry->seed,
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
+        .budget = &entry->rpc->budget,
     };
 }
 

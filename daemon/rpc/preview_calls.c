@@ -63,6 +63,8 @@ static void reply_preview(msgpack_packer *pk, const struct build *build)
     const struct dataset *dataset = build->entry->dataset;
     uint32_t batch_size = build->entry->config.batch_size;
     struct epoch_shape shape = plan_epoch(build->plan, preview->epoch);
+    uint32_t first =
+        shape.steps == 1 ? shape.last_size : batch_size; /* samples of the first step */
     uint64_t samples = (shape.steps - 1) * batch_size + shape.last_size;
 
     msgpack_pack_map(pk, 18);
@@ -83,7 +85,7 @@ static void reply_preview(msgpack_packer *pk, const struct build *build)
     pack_column(pk, "drawn", build, preview->share, (double)samples, false);
     pack_column(pk, "repeats", build, preview->share, (double)samples, true);
     pack_column(pk, "coverage", build, preview->coverage, 1, false);
-    pack_column(pk, "per_batch", build, preview->share, batch_size, false);
+    pack_column(pk, "per_batch", build, preview->share, first, false);
 }
 
 static void preview_built(struct rpc_work *work)

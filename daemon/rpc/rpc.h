@@ -22,6 +22,7 @@
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +57,12 @@ struct rpc_work {
     void (*run)(struct rpc_work *work);
     void (*done)(struct rpc_work *work); /* may free the work */
     double milliseconds; /* of processor time that `run` took: the host says it before `done` */
+    /* The rest is private to rpc. */
+    atomic_bool cancelled; /* nobody wants it any more: `run` looks, and ends early */
+    void (*finish)(struct rpc_work *work);
+    struct rpc *rpc;
+    struct session *session; /* that wants it; NULL: none in particular */
+    struct rpc_work *prev, *next;
 };
 
 struct rpc_host {
@@ -77,6 +84,7 @@ struct rpc_host {
      * feeds it no more frames, and calls rpc_session_close in the end as always. */
     void (*close)(void *arg, void *conn);
     uint32_t max_connections; /* the host's own limit, for server.info */
+    uint64_t memory_limit;    /* bytes, of datasets, drafts and plans together; 0: none */
 };
 
 /* `store` is open and not yet started; it stays the host's. NULL and *err without memory. */
@@ -89,7 +97,8 @@ void rpc_free(struct rpc *rpc);
 
 /* NULL without memory. */
 struct rpc_session *rpc_session_open(struct rpc *rpc, void *conn);
-/* The connection is gone: its unacknowledged steps go to others, its drafts die. The session must
+/* The connection is gone: its unacknowledged steps go to others, its drafts die, and heavy work for
+ * it ends early. The session must
  * not be used afterwards. */
 void rpc_session_close(struct rpc_session *session);
 
@@ -106,7 +115,8 @@ void rpc_session_ready(struct rpc_session *session);
 /* After any batch of calls: has every session with output flushed, once. */
 void rpc_settle(struct rpc *rpc);
 void rpc_tick(struct rpc *rpc);
-/* The daemon is about to stop: nothing more is handed out, and only what ends leases is answered.
+/* The daemon is about to stop: nothing more is handed out, heavy work ends early, and only what
+ * ends leases is answered.
  * Returns how many batches workers still have. */
 void rpc_drain(struct rpc *rpc);
 uint32_t rpc_outstanding(const struct rpc *rpc);

@@ -411,8 +411,9 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
     seek->record.follow = follow;
     seek->force = p->force;
     code = seek_prepare(seek, call, &to);
-    if (code == EVD_OK && (code = rpc->host.work(rpc->host.arg, &seek->work)) != EVD_OK)
-        error_set(&call->err, code, "", "no thread could be had for the seek: try again");
+    seek->line.base.cancel = &seek->work.cancelled;
+    if (code == EVD_OK)
+        code = work_send(rpc, call->session, &seek->work, &call->err);
     if (code != EVD_OK) {
         seek_free(seek);
         return code;

@@ -23,6 +23,7 @@ static const struct {
     {"jobs", EVD_MAX_JOBS},
     {"datasets", EVD_MAX_DATASETS},
     {"drafts", EVD_MAX_DRAFTS},
+    {"works", EVD_MAX_WORKS},
     {"send_buffer", RPC_SEND_LIMIT},
 };
 #define LIMITS_ALL   (sizeof(limits) / sizeof(limits[0]))
@@ -69,17 +70,6 @@ int do_hello(struct call *call, const struct params_hello *p)
     return EVD_OK;
 }
 
-static uint64_t memory_in_all(const struct rpc *rpc)
-{
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < rpc->dataset_count; i++)
-        bytes += dataset_memory(rpc->datasets[i].dataset);
-    for (uint32_t i = 0; i < rpc->job_count; i++)
-        bytes += job_memory(rpc->jobs[i]);
-    return bytes;
-}
-
 int do_server_info(struct call *call, const struct params_server_info *p)
 {
     struct rpc *rpc = call->rpc;
@@ -96,16 +86,17 @@ int do_server_info(struct call *call, const struct params_server_info *p)
     pack_key_u64(pk, "streams", rpc->stream_count);
     pack_key_u64(pk, "datasets", rpc->dataset_count);
     pack_key_u64(pk, "jobs", rpc->job_count);
-    pack_key_u64(pk, "memory", memory_in_all(rpc));
+    pack_key_u64(pk, "memory", memory_used(rpc));
     pack_key_map(pk, "store", 5);
     pack_key_u64(pk, "commits", info.commits);
     pack_key_u64(pk, "operations", info.operations);
     pack_key_u64(pk, "queued_bytes", info.queued_bytes);
     pack_key_u64(pk, "file_bytes", info.file_bytes);
     pack_key_bool(pk, "failing", info.failing);
-    pack_key_map(pk, "limits", LIMITS_ALL + 1);
+    pack_key_map(pk, "limits", LIMITS_ALL + 2);
     pack_limits(pk, LIMITS_ALL);
     pack_key_u64(pk, "connections", rpc->host.max_connections);
+    pack_key_u64(pk, "memory", rpc->host.memory_limit);
     answer_end(&call->ticket);
     return EVD_OK;
 }

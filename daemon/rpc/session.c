@@ -72,6 +72,7 @@ void rpc_session_close(struct rpc_session *port)
 
     session->open = false;
     session->closing = true; /* nothing is drawn for it any more */
+    works_cancel(rpc, session);
     lose_streams(session);
     drafts_die(session);
     output_unlink(session);

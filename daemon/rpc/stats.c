@@ -119,6 +119,7 @@ static struct replay_history history_of(struct request *request)
         .count = request->count,
         .plan = plan_of,
         .plan_arg = request,
+        .cancel = &request->work.cancelled,
     };
 }
 
@@ -420,6 +421,7 @@ static int request_prepare(struct request *request, struct evd_error *err)
         return error_set(err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
     job_state(entry->job, &state);
     request->base = plan_base_of(entry);
+    request->base.cancel = &request->work.cancelled;
     request->cache = entry->stats;
     request->current_epoch = state.next.epoch;
     request->asked = calloc(classes, sizeof(request->asked[0]));
@@ -440,14 +442,9 @@ static int request_prepare(struct request *request, struct evd_error *err)
 
 static int request_send(struct request *request, struct evd_error *err)
 {
-    struct rpc *rpc = request->entry->rpc;
-    int code;
-
-    if (request_prepare(request, err) != EVD_OK)
+    if (request_prepare(request, err) != EVD_OK ||
+        work_send(request->entry->rpc, request->ticket.session, &request->work, err) != EVD_OK)
         return err->code;
-    code = rpc->host.work(rpc->host.arg, &request->work);
-    if (code != EVD_OK)
-        return error_set(err, code, "", "no thread could be had for the statistics: try again");
     request->cache->busy = true;
     return EVD_OK;
 }
@@ -493,11 +490,12 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     request->has_epoch = p->has_epoch;
     request->epoch = p->epoch;
     entry_ref(entry);
+    request->ticket = ticket_keep(call);
     if (!entry->stats->busy && request_send(request, &call->err) != EVD_OK) {
+        session_unref(call->session);
         request_free(request);
         return call->err.code;
     }
-    request->ticket = ticket_keep(call);
     if (!request->cache) {
         for (last = &entry->stats->waiting; *last; last = &(*last)->next)
             ;

@@ -231,6 +231,7 @@ static int trace_prepare(struct trace *trace, struct evd_error *err)
         chapter->to = records_end(entry, generation, state.next);
         if (line_take(&chapter->line, entry, generation, chapter->from, err) != EVD_OK)
             return err->code;
+        chapter->line.base.cancel = &trace->work.cancelled;
     }
     return EVD_OK;
 }
@@ -261,8 +262,8 @@ int do_job_trace(struct call *call, const struct params_job_trace *p)
     trace->first = p->first;
     entry_ref(entry);
     code = trace_prepare(trace, &call->err);
-    if (code == EVD_OK && (code = rpc->host.work(rpc->host.arg, &trace->work)) != EVD_OK)
-        error_set(&call->err, code, "", "no thread could be had for the search: try again");
+    if (code == EVD_OK)
+        code = work_send(rpc, call->session, &trace->work, &call->err);
     if (code == EVD_OK)
         trace->ticket = ticket_keep(call);
     else
@@ -419,8 +420,9 @@ int do_job_batch(struct call *call, const struct params_job_batch *p)
         code = rpc_no_memory(&call->err);
     if (!code)
         code = line_take(&again->line, entry, again->generation, again->at, &call->err);
-    if (!code && (code = rpc->host.work(rpc->host.arg, &again->work)) != EVD_OK)
-        error_set(&call->err, code, "", "no thread could be had for drawing: try again");
+    again->line.base.cancel = &again->work.cancelled;
+    if (!code)
+        code = work_send(rpc, call->session, &again->work, &call->err);
     if (code == EVD_OK)
         again->ticket = ticket_keep(call);
     else

@@ -176,6 +176,7 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
         draft_free(draft);
         return call->err.code;
     }
+    draft->memory = dataset_builder_memory(draft->builder);
     return create_store(call, draft);
 }
 
@@ -243,13 +244,18 @@ static struct draft_write *append_take(struct call *call, struct draft *draft,
     struct draft_write *write;
     const char *names;
 
-    if (add_classes(draft, class_names, &call->err) != EVD_OK ||
+    if (memory_room(call->rpc,
+                    chunk->label_count * sizeof(uint32_t) + chunk->weight_count * sizeof(double),
+                    "this piece of a dataset", &call->err) != EVD_OK ||
+        add_classes(draft, class_names, &call->err) != EVD_OK ||
         number_classes(draft, chunk->labels, chunk->label_count, &call->err) != EVD_OK ||
         dataset_builder_labels(builder, chunk->labels, chunk->label_count, &call->err) != EVD_OK)
         return NULL;
     if (column.len > 0 && dataset_builder_weights(builder, column, chunk->weights,
                                                   chunk->weight_count, &call->err) != EVD_OK)
         return NULL;
+    draft->memory = dataset_builder_memory(builder);
+    memory_settle(call->rpc);
     names = dataset_builder_names(builder, store.first_class, &store.class_names_bytes);
     write = write_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
     if (!write) {
@@ -358,10 +364,12 @@ static void commit_built(struct rpc_work *work)
     struct draft *draft = write->draft;
 
     draft->building = false;
+    draft->memory = write->dataset ? dataset_memory(write->dataset) : 0;
     write->op.error = commit->err;
     free(commit);
     if (!draft->session) { /* its connection is gone */
         dataset_free(write->dataset);
+        draft->memory = 0;
         session_unref(write->ticket.session);
         write_free(write);
         draft_try_drop(draft);
@@ -375,8 +383,14 @@ static int commit_start(struct call *call, struct draft *draft)
     struct rpc *rpc = call->rpc;
     struct commit *commit = calloc(1, sizeof(*commit));
     struct draft_write *write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
+    uint64_t more = dataset_builder_samples(draft->builder) * sizeof(uint32_t); /* member table */
     int code;
 
+    if (memory_room(rpc, more, "the class index of this dataset", &call->err) != EVD_OK) {
+        free(commit);
+        write_free(write);
+        return call->err.code;
+    }
     if (!commit || !write) {
         free(commit);
         write_free(write);
@@ -393,6 +407,8 @@ static int commit_start(struct call *call, struct draft *draft)
     }
     session_ref(call->session);
     draft->committing = draft->building = true;
+    draft->memory += more;
+    memory_settle(rpc);
     return EVD_OK;
 }
 

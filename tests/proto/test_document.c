@@ -255,6 +255,7 @@ static const struct {
     {"EVD_MAX_JOBS", "jobs", EVD_MAX_JOBS},
     {"EVD_MAX_DATASETS", "datasets", EVD_MAX_DATASETS},
     {"EVD_MAX_DRAFTS", "drafts", EVD_MAX_DRAFTS},
+    {"EVD_MAX_WORKS", "works", EVD_MAX_WORKS},
     {"EVD_MAX_REVISIONS", "revisions", EVD_MAX_REVISIONS},
     {"EVD_MAX_SEED", "seed", EVD_MAX_SEED},
 };

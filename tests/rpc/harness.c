@@ -183,6 +183,7 @@ void harness_up(struct harness *h)
         .peer = host_peer,
         .close = host_close,
         .max_connections = 100,
+        .memory_limit = h->memory_limit,
     };
     struct evd_error err = {0};
 

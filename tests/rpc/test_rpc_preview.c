@@ -72,6 +72,12 @@ static void test_uniform(void **state)
     NEAR(entry(result, "repeats", 9), 0);
     NEAR(entry(result, "coverage", 9), 0);
     json_decref(result);
+    /* A batch larger than the epoch is not filled. */
+    result = peer_call(peer, "job.preview",
+                       "[{'dataset': 'd', 'batch_size': 1000, 'strategy': {'kind': 'uniform'}}]");
+    assert_int_equal(integer(result, "steps"), 1);
+    NEAR(entry(result, "per_batch", 0), 64);
+    json_decref(result);
     /* Nothing is left of it. */
     result = peer_call(peer, "job.list", "[]");
     assert_int_equal(json_array_size(json_object_get(result, "jobs")), 0);

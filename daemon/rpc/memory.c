@@ -1,0 +1,46 @@
+/* What datasets, drafts and plans take together, and the limit there may be. */
+#include "rpc/draft.h"
+
+static uint64_t drafts_memory(const struct draft *list)
+{
+    uint64_t bytes = 0;
+
+    for (const struct draft *draft = list; draft; draft = draft->next)
+        bytes += draft->memory;
+    return bytes;
+}
+
+static uint64_t data_memory(const struct rpc *rpc)
+{
+    uint64_t bytes = drafts_memory(rpc->doomed);
+
+    for (uint32_t i = 0; i < rpc->dataset_count; i++)
+        bytes += dataset_memory(rpc->datasets[i].dataset);
+    for (const struct session *session = rpc->sessions; session; session = session->next)
+        bytes += drafts_memory(session->drafts);
+    return bytes;
+}
+
+uint64_t memory_used(const struct rpc *rpc)
+{
+    return data_memory(rpc) + atomic_load(&rpc->budget.used);
+}
+
+void memory_settle(struct rpc *rpc)
+{
+    uint64_t data = data_memory(rpc), limit = rpc->host.memory_limit;
+
+    atomic_store(&rpc->budget.limit, limit == 0 ? UINT64_MAX : limit > data ? limit - data : 0);
+}
+
+int memory_room(struct rpc *rpc, uint64_t more, const char *what, struct evd_error *err)
+{
+    uint64_t used = memory_used(rpc), limit = rpc->host.memory_limit;
+
+    if (limit == 0 || (more <= limit && used <= limit - more))
+        return EVD_OK;
+    return error_set(err, EVD_E_LIMIT, "memory",
+                     "%s needs %.1f MB more, and datasets and jobs take %.1f of the %.1f MB they "
+                     "may have: drop some, or start evendrawd with a larger --memory-limit",
+                     what, (double)more / 1e6, (double)used / 1e6, (double)limit / 1e6);
+}

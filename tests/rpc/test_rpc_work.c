@@ -1,0 +1,202 @@
+/* Heavy work that nobody wants any more, too much of it, and the limit of memory. */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "proto/error.h"
+
+static int setup(void **state)
+{
+    static struct harness h;
+
+    h.memory_limit = 0;
+    harness_start(&h);
+    *state = &h;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct harness *h = *state;
+
+    h->hold_work = false;
+    harness_stop(h);
+    return 0;
+}
+
+static void load(struct peer *peer)
+{
+    peer_do(peer, "dataset.create", "[{'name': 'd', 'classes': ['a', 'b']}]");
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 0, 0, 0, 0, 1, 1, 1]}]");
+    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+}
+
+#define JOB(name)                                                                                  \
+    "[{'name': '" name "', 'dataset': 'd', 'batch_size': 4, 'strategy': {'kind': 'uniform'}}]"
+#define PREVIEW "[{'dataset': 'd', 'batch_size': 4, 'strategy': {'kind': 'uniform'}}]"
+
+static void who_goes_takes_the_work_along(void **state)
+{
+    struct harness *h = *state;
+    struct peer *stays = peer_new(h), *goes = peer_new(h);
+    json_t *result;
+
+    load(stays);
+    h->hold_work = true;
+    peer_send(goes, "job.create", JOB("j"));
+    peer_send(goes, "job.preview", PREVIEW);
+    assert_int_equal(h->work_count, 2);
+    assert_false(h->work[0]->cancelled);
+    peer_close(goes);
+    assert_true(h->work[0]->cancelled && h->work[1]->cancelled);
+    h->hold_work = false;
+    harness_pump(h);
+    result = peer_call(stays, "job.list", "[]");
+    assert_int_equal(json_array_size(json_object_get(result, "jobs")), 0);
+    json_decref(result);
+    peer_do(stays, "job.create", JOB("j")); /* the name is free */
+}
+
+static void statistics_are_given_up_and_counted_again(void **state)
+{
+    struct harness *h = *state;
+    struct peer *stays = peer_new(h), *goes = peer_new(h);
+    json_t *result;
+    uint32_t waiting;
+
+    load(stays);
+    peer_do(stays, "job.create", JOB("j"));
+    peer_do(stays, "stream.open", "[{'job': 'j'}]");
+    peer_do(stays, "stream.credit", "[{'stream': 1, 'window': 2}]");
+    h->hold_work = true;
+    peer_send(goes, "job.stats", "[{'job': 'j'}]");
+    peer_send(goes, "job.stats", "[{'job': 'j'}]"); /* waits for the first */
+    waiting = peer_send(stays, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(h->work_count, 1);
+    peer_close(goes);
+    h->hold_work = false;
+    harness_pump(h);
+    result = peer_result(stays, waiting);
+    assert_int_equal(integer(result, "samples"), 8);
+    assert_int_equal(integer(result, "steps"), 2);
+    json_decref(result);
+}
+
+static void a_connection_has_so_much_under_way(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *other = peer_new(h);
+    uint32_t first, second, third, fourth;
+
+    load(peer);
+    h->hold_work = true;
+    first = peer_send(peer, "job.preview", PREVIEW);
+    second = peer_send(peer, "job.preview", PREVIEW);
+    third = peer_send(peer, "job.preview", PREVIEW);
+    fourth = peer_send(other, "job.preview", PREVIEW);
+    assert_int_equal(h->work_count, 3);
+    assert_non_null(strstr(peer_error(peer, third, EVD_E_BUSY), "under way"));
+    h->hold_work = false;
+    harness_pump(h);
+    json_decref(peer_result(peer, first));
+    json_decref(peer_result(peer, second));
+    json_decref(peer_result(other, fourth));
+    peer_do(peer, "job.preview", PREVIEW);
+}
+
+static void stopping_gives_it_up(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    uint32_t create;
+
+    load(peer);
+    h->hold_work = true;
+    create = peer_send(peer, "job.create", JOB("j"));
+    rpc_drain(h->rpc);
+    rpc_settle(h->rpc);
+    assert_true(h->work[0]->cancelled);
+    h->hold_work = false;
+    harness_pump(h);
+    peer_error(peer, create, EVD_E_SHUTTING_DOWN);
+}
+
+static void memory_has_a_limit(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer;
+    json_t *result, *labels = json_array();
+    char *chunk;
+
+    harness_down(h);
+    h->memory_limit = 40000;
+    harness_up(h);
+    peer = peer_new(h);
+    load(peer);
+    peer_do(peer, "job.create", JOB("j"));
+    result = peer_call(peer, "server.info", "[]");
+    assert_int_equal(integer(json_object_get(result, "limits"), "memory"), 40000);
+    assert_int_equal(integer(json_object_get(result, "limits"), "works"), EVD_MAX_WORKS);
+    assert_true(integer(result, "memory") > 0 && integer(result, "memory") <= 40000);
+    json_decref(result);
+    /* Tables that do not fit. */
+    assert_non_null(strstr(peer_refused(peer, EVD_E_LIMIT, "job.preview",
+                                        "[{'job': 'j', 'strategy': {'kind': 'weighted', 'weight': "
+                                        "'inverse', 'replacement': false, 'orders': 1000}}]"),
+                           "--memory-limit"));
+    /* Samples that do not fit; and the draft is gone, with what it took. */
+    for (int i = 0; i < 12000; i++)
+        json_array_append_new(labels, json_integer(i % 2));
+    chunk = json_dumps(labels, 0);
+    peer_do(peer, "dataset.create", "[{'name': 'e', 'classes': ['a', 'b']}]");
+    assert_non_null(strstr(
+        peer_refused(peer, EVD_E_LIMIT, "dataset.append", "[{'draft': 2, 'labels': %s}]", chunk),
+        "--memory-limit"));
+    peer_refused(peer, EVD_E_NOT_FOUND, "dataset.append", "[{'draft': 2, 'labels': [0]}]");
+    peer_do(peer, "job.preview", PREVIEW);
+    /* What is stored is loaded all the same. */
+    h->memory_limit = 100;
+    harness_restart(h);
+    peer = peer_new(h);
+    result = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_int_equal(integer(result, "steps"), 2);
+    json_decref(result);
+    peer_refused(peer, EVD_E_LIMIT, "job.preview", PREVIEW);
+    free(chunk);
+    json_decref(labels);
+}
+
+static void an_update_says_what_it_cancels(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *result, *expected;
+
+    load(peer);
+    peer_do(peer, "job.create", JOB("j"));
+    result = peer_call(peer, "job.update",
+                       "[{'job': 'j', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}, "
+                       "'when': 'at', 'epoch': 10, 'step': 0}]");
+    assert_int_equal(json_array_size(json_object_get(result, "cancelled")), 0);
+    json_decref(result);
+    result = peer_call(peer, "job.update",
+                       "[{'job': 'j', 'strategy': {'kind': 'uniform'}, 'when': 'at', 'epoch': 20, "
+                       "'step': 0}]");
+    expected = json_of("[%lld]", (long long)integer(result, "revision") - 1);
+    assert_true(json_equal(json_object_get(result, "cancelled"), expected));
+    json_decref(expected);
+    json_decref(result);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(who_goes_takes_the_work_along),
+        TEST(statistics_are_given_up_and_counted_again),
+        TEST(a_connection_has_so_much_under_way),
+        TEST(stopping_gives_it_up),
+        TEST(memory_has_a_limit),
+        TEST(an_update_says_what_it_cancels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
