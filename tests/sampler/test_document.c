@@ -134,6 +134,48 @@ static void strategies_are_documented(void **state)
     assert_true(!kind || !kind->params[row].name);
 }
 
+/* Whether plans of the kind's defaults answer a column, and whether STRATEGIES.md says so: the cell
+ * begins with yes or no. */
+static void check_column(const struct plan *plan, enum plan_column column, const char *cell)
+{
+    const char *want = plan_columns_known(plan) & 1u << column ? "yes" : "no";
+    if (strncmp(cell, want, strlen(want)) != 0)
+        fail_msg("STRATEGIES.md: \"%s\" should be %s", cell, want);
+}
+
+/* The table `| kind | probability | repeat |`. */
+static void columns_are_documented(void **state)
+{
+    (void)state;
+    FILE *file = fopen(STRATEGIES_MD, "r");
+    char line[1024];
+    size_t kinds = 0;
+    bool inside = false;
+    struct data data;
+    assert_non_null(file);
+    data_init_grouped(&data, vector_counts, 3);
+    while (fgets(line, sizeof line, file)) {
+        inside |= strncmp(line, "| kind | `probability` | `repeat` |", 34) == 0;
+        if (!inside || strncmp(line, "| `", 3) != 0)
+            continue;
+        struct strategy s;
+        char *save, *name = strtok_r(line + 3, "`", &save);
+        assert_non_null(strategy_kinds[kinds]);
+        assert_string_equal(name, strategy_kinds[kinds++]->name);
+        strategy_make(&s, name, 3);
+        struct plan *plan = plan_make(&data, &s, VECTOR_BATCH, LAST_DROP, VECTOR_SEED, NULL);
+        strtok_r(NULL, "|", &save); /* what follows the name */
+        check_column(plan, PLAN_PROBABILITY, strtok_r(NULL, "|", &save) + 1);
+        check_column(plan, PLAN_REPEAT, strtok_r(NULL, "|", &save) + 1);
+        plan_unref(plan);
+        strategy_fini(&s);
+        inside = strategy_kinds[kinds] != NULL;
+    }
+    fclose(file);
+    data_fini(&data);
+    assert_null(strategy_kinds[kinds]);
+}
+
 static void print(void)
 {
     char line[512];
@@ -161,6 +203,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(document_holds_what_the_code_does),
         cmocka_unit_test(strategies_are_documented),
+        cmocka_unit_test(columns_are_documented),
     };
     if (argc > 1 && strcmp(argv[1], "print") == 0) {
         print();
