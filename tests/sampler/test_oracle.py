@@ -23,13 +23,16 @@ DATASETS = [
     [13, 100],
     [100, 33],
     [90, 30, 30, 9, 1],
+    [40, 0, 12, 5],  # a class that imbalanced-learn never sees
+    [0, 30, 9],
 ]
 WORDS = ["auto", "minority", "majority", "not minority", "not majority", "all", "nonsense"]
 RATIOS = [0.01, 0.07, 0.1, 0.25, 0.3, 1 / 3, 0.33, 0.5, 0.66, 0.9, 0.99, 1.0, 0.0, -0.5, 1.5]
 
 
 def maps(sizes):
-    """Full, partial, empty counts, too many, negative, and a class that does not exist."""
+    """Full, partial, empty counts, too many, negative, in part not whole; where a class has no
+    samples, maps that name it name a class unknown to imbalanced-learn."""
     yield {c: n for c, n in enumerate(sizes)}
     yield {c: max(1, n // 2) for c, n in enumerate(sizes)}
     yield {0: sizes[0] // 3}
@@ -38,6 +41,11 @@ def maps(sizes):
     yield {c: n + 10 for c, n in enumerate(sizes)}
     yield {c: 2 * max(sizes) for c, _ in enumerate(sizes)}
     yield {0: -1}
+    yield {c: n for c, n in enumerate(sizes) if n}
+    yield {0: sizes[0] / 2 + 0.25}
+    yield {len(sizes) - 1: sizes[-1] + 0.5}
+    yield {len(sizes) - 1: 0.5}
+    yield {sizes.index(0) if 0 in sizes else 0: 1}
 
 
 def ours(kind, sizes, strategy, *more):
@@ -58,7 +66,7 @@ def theirs(sampler, sizes, strategy):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _, drawn = sampler(strategy).fit_resample(np.zeros((len(labels), 1)), labels)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: what NumPy says to a number that is not whole
         return None
     return np.bincount(drawn, minlength=len(sizes)).tolist()
 
