@@ -113,7 +113,8 @@ static struct replay_history history_copy(struct fixture *f, replay_plan plan)
         f->plans[i] = plan_new(f, info.revision);
         assert_int_equal(plan_place(f->plans[i], info.at.epoch, info.at.step, info.shape, &err), 0);
     }
-    return (struct replay_history){f->revisions, n, plan, f};
+    return (struct replay_history){
+        .revisions = f->revisions, .count = n, .plan = plan, .plan_arg = f, .cancel = NULL};
 }
 
 static int teardown(void **state)
