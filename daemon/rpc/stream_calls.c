@@ -3,6 +3,7 @@
 #include "rpc/build.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,14 +131,21 @@ int rpc_columns_decode(const msgpack_object *object, struct batch_format *format
 int rpc_stream_columns(const struct job_entry *entry, uint32_t columns, const struct plan *plan,
                        struct evd_error *err)
 {
-    uint32_t missing = columns & ~plan_columns_known(plan);
+    uint32_t known = plan_columns_known(plan), missing = columns & ~known;
+    char list[64] = "";
 
     if (!missing)
         return EVD_OK;
-    return error_set(
-        err, EVD_E_STRATEGY, "columns",
-        "job \"%s\": this strategy cannot answer the column \"%s\" that a worker reads",
-        entry->name, column_name((enum column)__builtin_ctz(missing)));
+    for (uint32_t rest = known; rest; rest &= rest - 1) {
+        size_t len = strlen(list);
+
+        snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
+                 column_name((enum column)__builtin_ctz(rest)));
+    }
+    return error_set(err, EVD_E_STRATEGY, "columns",
+                     "job \"%s\": this strategy cannot answer the column \"%s\" that a worker "
+                     "reads; it has %s",
+                     entry->name, column_name((enum column)__builtin_ctz(missing)), list);
 }
 
 /* Every plan that may yet draw for a new stream must know its columns. */

@@ -81,6 +81,9 @@ static void test_column(void **state)
                         "hard");
     json_decref(info);
     create(peer);
+    assert_non_null(strstr(peer_refused(peer, EVD_E_STRATEGY, "stream.open",
+                                        "[{'job': 'j', 'window': 1, 'columns': ['repeat']}]"),
+                           "it has index, label, probability, augment_seed"));
     draw(peer, before);
     for (int i = 0; i < 8; i++) {
         assert_true(before[i] >= 400u * (unsigned)hard[i]);
