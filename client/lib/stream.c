@@ -199,13 +199,16 @@ const evd_stream_info *evd_stream_get_info(const evd_stream *stream)
 
 /* ---- frames for later ---- */
 
+#define NOTHING (-2) /* beside EVD_OK, EVD_EPOCH_END and errors: it was not for the caller */
+
 /* A change of strategy. It takes no place among the frames kept for later: each batch names its
  * revision. */
-static void announce(struct evd_stream *stream, const msgpack_object *map)
+static int take_revision(struct evd_stream *stream, const msgpack_object *map)
 {
     stream->info.announced_revision = (uint32_t)map_u64(map, "revision", 0);
     stream->info.announced_epoch = map_u64(map, "epoch", 0);
     stream->info.announced_step = map_u64(map, "step", 0);
+    return NOTHING;
 }
 
 int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err)
@@ -214,7 +217,7 @@ int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struc
     uint32_t size = (uint32_t)n;
 
     if (str_is(msg->method, "revision")) {
-        announce(stream, msg->params->via.array.ptr);
+        take_revision(stream, msg->params->via.array.ptr);
         return EVD_OK;
     }
     if (stream->backlog_start > 0 && stream->backlog_start >= stream->backlog.len / 2) {
@@ -245,8 +248,6 @@ bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)
 }
 
 /* ---- the next batch ---- */
-
-#define NOTHING (-2) /* beside EVD_OK, EVD_EPOCH_END and errors: it was not for the caller */
 
 /* The first thing that comes says in which epoch the stream is. */
 static void place(struct evd_stream *stream, uint64_t epoch)
@@ -392,12 +393,6 @@ static int take_seek(struct evd_stream *stream, const msgpack_object *map)
     struct place at = {map_u64(map, "epoch", 0), map_u64(map, "step", 0)};
 
     stream_moved(stream, (uint32_t)map_u64(map, "generation", 0), at);
-    return NOTHING;
-}
-
-static int take_revision(struct evd_stream *stream, const msgpack_object *map)
-{
-    announce(stream, map);
     return NOTHING;
 }
 
