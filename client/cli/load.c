@@ -13,7 +13,8 @@ enum { OPTION_SPLIT = 0x2000, OPTION_STRATIFY, OPTION_WEIGHTS, OPTION_WEIGHT_COL
 
 static const struct argp_option options[] = {
     {"format", 'f', "FORMAT", 0, "idx, npy, csv, tsv, lines or folders (default: by content)", 0},
-    {"column", 'c', "NAME", 0, "CSV and TSV: the column with the labels", 0},
+    {"column", 'c', "NAME", 0,
+     "CSV and TSV: the column with the labels (blanks around a cell are dropped)", 0},
     {"delimiter", 'd', "CHARACTER", 0, "CSV: between the cells (default: by suffix)", 0},
     {"extensions", 'x', "LIST", 0,
      "Folders: endings of the files that are samples (default: those of torchvision's ImageFolder)",

@@ -46,14 +46,12 @@ static int load_dataset_begin(void *arg, const struct store_dataset *dataset, st
 static int load_dataset_chunk(void *arg, const struct store_chunk *chunk, struct evd_error *err)
 {
     struct load *load = arg;
-    const char *name = chunk->class_names;
+    struct evd_str name;
 
-    while (name < chunk->class_names + chunk->class_names_bytes) {
-        struct evd_str text = text_of(name);
-
-        if (dataset_builder_class(load->builder, text, err) != EVD_OK)
+    for (size_t at = 0; at < chunk->class_names_bytes; at += name.len + 1) {
+        name = text_of(chunk->class_names + at);
+        if (dataset_builder_class(load->builder, name, err) != EVD_OK)
             return err->code;
-        name += text.len + 1;
     }
     if (chunk->column)
         return dataset_builder_weights(load->builder, text_of(chunk->column), chunk->weights,
