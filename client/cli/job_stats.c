@@ -103,8 +103,9 @@ int command_job_stats(struct cli *cli, int argc, char **argv)
         .options = options,
         .parser = parse,
         .args_doc = "NAME",
-        .doc = "Compare, class by class, what a job's current strategy asks for with what was "
-               "handed out.",
+        .doc =
+            "Compare, class by class, what a job's strategies asked for, each while it held, with "
+            "what was handed out.",
         .children = cli_children};
     struct args args = {.cli = cli};
     json_t *params;

@@ -68,7 +68,7 @@ static void print_weights(const json_t *answer, const void *input)
     static const bool right[] = {false, true, true, true};
     const struct args *args = input;
     struct table *table = table_new(titles, right, 4);
-    const char *share = args->job ? "asked" : "share";
+    const char *share = args->job ? "present" : "share";
     struct shown shown;
     text_t text;
 
@@ -94,7 +94,7 @@ static void print_weights(const json_t *answer, const void *input)
 int command_weights(struct cli *cli, int argc, char **argv)
 {
     static const char *const of_dataset[] = {"class", "count", "share", "weight", NULL};
-    static const char *const of_job[] = {"class", "count",  "asked", "served",
+    static const char *const of_job[] = {"class", "count",  "present", "served",
                                          "share", "weight", NULL};
     static const struct argp argp = {
         .options = options,

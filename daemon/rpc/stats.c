@@ -3,72 +3,18 @@
  * keeps the counts up to where the last replay ended, so that the next one draws only what is new.
  * One replay of a job at a time; requests that come meanwhile wait for it and go on from there.
  */
-#include "rpc/core.h"
+#include "rpc/stats.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "job/replay.h"
-#include "rpc/build.h"
 #include "rpc/replies.h"
-
-#define EPOCHS_SHOWN 64u
-
-struct epoch_count {
-    uint64_t epoch;
-    struct replay_totals totals;
-};
-
-/* Counts of all steps before `upto`. */
-struct stats_cache {
-    struct job_position upto;
-    struct replay_totals totals;
-    struct epoch_count epochs[EPOCHS_SHOWN]; /* the newest, oldest first */
-    uint32_t epoch_count;
-    bool busy;               /* a request has it on a pool thread */
-    struct request *waiting; /* in order of arrival */
-    uint64_t *served;        /* of each class */
-};
-
-/* A recorded revision, as far as the replay needs it. */
-struct replayed {
-    struct plan *plan; /* held by a reference, or built again during the replay */
-    uint64_t digest;
-    void *strategy; /* a copy, only where the plan has to be built again */
-    size_t strategy_bytes;
-};
-
-struct request {
-    struct rpc_work work; /* first */
-    struct ticket ticket;
-    struct job_entry *entry; /* held */
-    struct page page;
-    struct weights_ask ask;
-    bool has_epoch;
-    uint64_t epoch;
-    struct request *next;
-    /* for the pool thread */
-    struct stats_cache *cache;
-    struct plan_base base;
-    struct job_position to;     /* the first step not handed out to everybody it goes to */
-    struct job_position *ranks; /* ranked: how far each of them is */
-    uint32_t world;
-    uint32_t count;
-    struct replay_revision *revisions;
-    struct replayed *replayed;
-    struct plan *current; /* a reference: whose shares are "asked" */
-    uint64_t current_epoch;
-    double *asked;
-    double *weights;  /* class weights that go with it, if they are wanted */
-    uint64_t *served; /* the answer: in all, or in the epoch that was asked for */
-    struct replay_totals totals;
-    struct evd_error err;
-};
 
 void stats_cache_free(struct stats_cache *cache)
 {
     if (!cache)
         return;
     free(cache->served);
+    free(cache->asked);
     free(cache);
 }
 
@@ -81,7 +27,9 @@ static void request_free(struct request *request)
     free(request->revisions);
     free(request->replayed);
     plan_unref(request->current);
+    free(request->present);
     free(request->asked);
+    free(request->shares);
     free(request->weights);
     free(request->served);
     free(request->ranks);
@@ -89,186 +37,21 @@ static void request_free(struct request *request)
     free(request);
 }
 
-/* ---- on the pool thread ---- */
-
-static const struct plan *plan_of(void *arg, uint32_t i, struct evd_error *err)
-{
-    struct request *request = arg;
-    struct replayed *replayed = &request->replayed[i];
-    const struct replay_revision *revision = &request->revisions[i];
-    struct sampler_error refused;
-    int code;
-
-    if (replayed->plan)
-        return replayed->plan;
-    if (revision_plan(&request->base, replayed->strategy, replayed->strategy_bytes,
-                      revision->revision, replayed->digest, &replayed->plan, err) != EVD_OK)
-        return NULL;
-    code = plan_place(replayed->plan, revision->at.epoch, revision->at.step, revision->shape,
-                      &refused);
-    if (code == PLAN_OK)
-        return replayed->plan;
-    plan_error(code, &refused, err);
-    return NULL;
-}
-
-static struct replay_history history_of(struct request *request)
-{
-    return (struct replay_history){
-        .revisions = request->revisions,
-        .count = request->count,
-        .plan = plan_of,
-        .plan_arg = request,
-        .cancel = &request->work.cancelled,
-    };
-}
-
-static int count_range(struct request *request, struct job_position from, struct job_position to,
-                       uint64_t *served, struct replay_totals *totals)
-{
-    const struct replay_history history = history_of(request);
-
-    return replay_count(&history, from, to, request->base.batch_size,
-                        request->base.dataset->index.classes, served, totals, &request->err);
-}
-
-static bool before(struct job_position a, struct job_position b)
-{
-    return a.epoch < b.epoch || (a.epoch == b.epoch && a.step < b.step);
-}
-
-static struct job_position epoch_end(uint64_t epoch, struct job_position to)
-{
-    struct job_position end = {epoch + 1, 0};
-
-    return before(end, to) ? end : to;
-}
-
-/* Adds to the totals of an epoch, the newest or a new one. */
-static void note_epoch(struct stats_cache *cache, uint64_t epoch, struct replay_totals more)
-{
-    struct epoch_count *last;
-
-    if (more.steps == 0)
-        return;
-    if (cache->epoch_count == 0 || cache->epochs[cache->epoch_count - 1].epoch != epoch) {
-        if (cache->epoch_count == EPOCHS_SHOWN) {
-            memmove(cache->epochs, cache->epochs + 1, (EPOCHS_SHOWN - 1) * sizeof(*cache->epochs));
-            cache->epoch_count--;
-        }
-        cache->epochs[cache->epoch_count++] = (struct epoch_count){.epoch = epoch};
-    }
-    last = &cache->epochs[cache->epoch_count - 1];
-    last->totals.steps += more.steps;
-    last->totals.samples += more.samples;
-}
-
-/* Brings the cache up to request->to, epoch by epoch. */
-static int cache_advance(struct request *request)
-{
-    struct stats_cache *cache = request->cache;
-
-    while (before(cache->upto, request->to)) {
-        struct job_position end = epoch_end(cache->upto.epoch, request->to);
-        struct replay_totals part = {0};
-
-        if (count_range(request, cache->upto, end, cache->served, &part) != EVD_OK)
-            return request->err.code;
-        note_epoch(cache, cache->upto.epoch, part);
-        cache->totals.steps += part.steps;
-        cache->totals.samples += part.samples;
-        cache->upto = end;
-    }
-    return EVD_OK;
-}
-
-/* ---- ranks that are ahead of the last one ---- */
-
-struct ahead {
-    struct request *request;
-    uint32_t rank;
-    uint32_t *label;
-};
-
-static int count_slice(void *arg, const struct replay_step *step, struct evd_error *err)
-{
-    struct ahead *ahead = arg;
-    struct request *request = ahead->request;
-    const struct plan_columns columns = {.label = ahead->label};
-    const struct plan_slice slice = {
-        .epoch = step->at.epoch,
-        .step = step->at.step,
-        .shape = step->shape,
-        .rank = ahead->rank,
-        .world = request->world,
-    };
-    void *scratch;
-    uint32_t n;
-
-    if (request->has_epoch && request->epoch != step->at.epoch)
-        return EVD_OK;
-    scratch = aligned_alloc(64, (plan_scratch_size(step->plan) + 63) / 64 * 64);
-    if (!scratch)
-        return rpc_no_memory(err);
-    n = plan_draw(step->plan, &slice, &columns, scratch);
-    free(scratch);
-    for (uint32_t i = 0; i < n; i++)
-        request->served[ahead->label[i]]++;
-    request->totals.samples += n;
-    return EVD_OK;
-}
-
-static int count_ahead(struct request *request)
-{
-    const struct replay_history history = history_of(request);
-    struct ahead ahead = {.request = request};
-    int code = EVD_OK;
-
-    ahead.label = malloc(request->base.batch_size * sizeof(ahead.label[0]));
-    if (!ahead.label)
-        return rpc_no_memory(&request->err);
-    for (; code == EVD_OK && ahead.rank < request->world; ahead.rank++)
-        code = replay_steps(&history, request->to, request->ranks[ahead.rank], count_slice, &ahead,
-                            &request->err);
-    free(ahead.label);
-    return code;
-}
-
-static void stats_run(struct rpc_work *work)
-{
-    struct request *request = (struct request *)work;
-    const struct stats_cache *cache = request->cache;
-    struct job_position from = {request->epoch, 0};
-
-    request->err.code = EVD_OK;
-    if (cache_advance(request) != EVD_OK)
-        return;
-    if (!request->has_epoch) {
-        memcpy(request->served, cache->served,
-               request->base.dataset->index.classes * sizeof(cache->served[0]));
-        request->totals = cache->totals;
-    } else if (before(from, request->to) &&
-               count_range(request, from, epoch_end(request->epoch, request->to), request->served,
-                           &request->totals) != EVD_OK) {
-        return;
-    }
-    if (request->world > 0 && count_ahead(request) != EVD_OK)
-        return;
-    plan_expected(request->current, request->current_epoch, request->asked);
-    if (request->ask.wanted)
-        weights_from_shares(request->ask.kind, request->asked, request->base.dataset->index.classes,
-                            (double)request->base.dataset->index.labelled, request->ask.beta,
-                            request->weights, &request->err);
-}
-
-/* ---- on the loop thread ---- */
-
 static void pack_u64s(msgpack_packer *pk, const char *key, const uint64_t *values,
                       const struct page *page)
 {
     pack_key_array(pk, key, page->count);
     for (uint32_t i = 0; i < page->count; i++)
         msgpack_pack_uint64(pk, values[page->first + i]);
+}
+
+/* Each divided by `by`. */
+static void pack_f64s(msgpack_packer *pk, const char *key, const double *values, double by,
+                      const struct page *page)
+{
+    pack_key_array(pk, key, page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_double(pk, values[page->first + i] / by);
 }
 
 static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
@@ -290,7 +73,7 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
     const uint64_t *served = request->served;
     struct replay_totals totals = request->totals;
 
-    msgpack_pack_map(pk, (request->has_epoch ? 14 : 13) + weights_entries(&request->ask));
+    msgpack_pack_map(pk, (request->has_epoch ? 15 : 14) + weights_entries(&request->ask));
     pack_key_cstr(pk, "job", request->entry->name);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
@@ -301,9 +84,9 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
     pack_key_u64(pk, "steps", totals.steps);
     pack_key_u64(pk, "samples", totals.samples);
     pack_class_names(pk, dataset, page);
-    pack_key_array(pk, "asked", page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        msgpack_pack_double(pk, request->asked[page->first + i]);
+    pack_f64s(pk, "asked", totals.samples ? request->asked : request->present,
+              totals.samples ? (double)totals.samples : 1, page);
+    pack_f64s(pk, "present", request->present, 1, page);
     pack_u64s(pk, "served", served, page);
     pack_key_array(pk, "share", page->count);
     for (uint32_t i = 0; i < page->count; i++)
@@ -346,6 +129,8 @@ static void stats_done(struct rpc_work *work)
         request->cache->epoch_count = 0;
         memset(request->cache->served, 0,
                entry->dataset->index.classes * sizeof(request->cache->served[0]));
+        memset(request->cache->asked, 0,
+               entry->dataset->index.classes * sizeof(request->cache->asked[0]));
         ticket_error(&request->ticket, &request->err);
     } else {
         reply_stats(answer_begin(&request->ticket), request);
@@ -374,7 +159,7 @@ static int take_history(struct request *request, struct evd_error *err)
         struct job_revision_info info = job_revision(entry->job, i);
         const struct revision *record = &entry->revisions[i];
         struct replayed *replayed = &request->replayed[i];
-        bool over = i + 1 < request->count && !before(from, job_revision(entry->job, i + 1).at);
+        bool over = i + 1 < request->count && !rpc_before(from, job_revision(entry->job, i + 1).at);
 
         request->revisions[i] = (struct replay_revision){info.revision, info.at, info.shape};
         replayed->digest = record->digest;
@@ -404,7 +189,7 @@ static int take_positions(struct request *request, const struct job_state *state
         return rpc_no_memory(err);
     for (uint32_t rank = 0; rank < request->world; rank++) {
         request->ranks[rank] = job_next(request->entry->job, rank);
-        if (before(request->ranks[rank], request->to))
+        if (rpc_before(request->ranks[rank], request->to))
             request->to = request->ranks[rank];
     }
     return EVD_OK;
@@ -424,10 +209,13 @@ static int request_prepare(struct request *request, struct evd_error *err)
     request->base.cancel = &request->work.cancelled;
     request->cache = entry->stats;
     request->current_epoch = state.next.epoch;
+    request->present = calloc(classes, sizeof(request->present[0]));
     request->asked = calloc(classes, sizeof(request->asked[0]));
+    request->shares = calloc(classes, sizeof(request->shares[0]));
     request->served = calloc(classes, sizeof(request->served[0]));
     request->weights = calloc(classes, sizeof(request->weights[0]));
-    if (!request->asked || !request->served || !request->weights)
+    if (!request->present || !request->asked || !request->shares || !request->served ||
+        !request->weights)
         return rpc_no_memory(err);
     if (take_positions(request, &state, err) != EVD_OK)
         return err->code;
@@ -456,11 +244,13 @@ static struct stats_cache *cache_of(struct job_entry *entry)
     if (cache)
         return cache;
     cache = calloc(1, sizeof(*cache));
-    if (cache)
-        cache->served = calloc(entry->dataset->index.classes, sizeof(cache->served[0]));
-    if (cache && !cache->served) {
-        free(cache);
-        cache = NULL;
+    if (!cache)
+        return NULL;
+    cache->served = calloc(entry->dataset->index.classes, sizeof(cache->served[0]));
+    cache->asked = calloc(entry->dataset->index.classes, sizeof(cache->asked[0]));
+    if (!cache->served || !cache->asked) {
+        stats_cache_free(cache);
+        return NULL;
     }
     return entry->stats = cache;
 }

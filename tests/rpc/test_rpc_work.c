@@ -187,6 +187,34 @@ static void an_update_says_what_it_cancels(void **state)
     json_decref(result);
 }
 
+static double share(const json_t *map, const char *key, size_t i)
+{
+    return json_number_value(json_array_get(json_object_get(map, key), i));
+}
+
+/* What was asked for is what the strategies asked for that drew it, not the present one. */
+static void asked_goes_by_the_revision_that_drew(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *result;
+
+    load(peer);
+    peer_do(peer, "job.create", JOB("j"));
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+    peer_do(peer, "job.update",
+            "[{'job': 'j', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]");
+    result = peer_call(peer, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(integer(result, "samples"), 4);
+    assert_float_equal(share(result, "asked", 0), 5.0 / 8, 1e-9);
+    assert_float_equal(share(result, "present", 0), 0.5, 1e-9);
+    json_decref(result);
+    peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 2}]");
+    result = peer_call(peer, "job.stats", "[{'job': 'j', 'epoch': 0}]");
+    assert_int_equal(integer(result, "samples"), 8);
+    assert_float_equal(share(result, "asked", 0), (5.0 / 8 + 0.5) / 2, 1e-9);
+    json_decref(result);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -197,6 +225,7 @@ int main(void)
         TEST(stopping_gives_it_up),
         TEST(memory_has_a_limit),
         TEST(an_update_says_what_it_cancels),
+        TEST(asked_goes_by_the_revision_that_drew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -332,8 +332,9 @@ class Client:
 
         Returns:
             steps, samples, epochs; and by class, shape (classes,): class (list of names), asked
-            (float64 share of the present strategy), served (int64; of `epoch` only, if given),
-            share (float64), count (int64, in the dataset).
+            (float64: the share asked for by the strategies that drew these), present (float64: by
+            the present strategy), served (int64; of `epoch` only, if given), share (float64), count
+            (int64, in the dataset).
         """
         return self._paged("job.stats", job=name, epoch=epoch)
 
