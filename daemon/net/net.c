@@ -233,8 +233,7 @@ static int listen_info(struct net *net, const struct addrinfo *info, const char 
 static int listen_tcp(struct net *net, const struct address *address, const char *text,
                       struct evd_error *err)
 {
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list, *info;
     uint32_t count = 0;
     int rc;

@@ -55,10 +55,11 @@ static void create_job(evd_client *client, const char *name)
 {
     char params[256];
 
-    snprintf(params, sizeof params,
-             "{\"name\": \"%s\", \"dataset\": \"d\", \"batch_size\": %u, \"seed\": 11, \"grace\": 0, "
-             "\"strategy\": {\"kind\": \"weighted\", \"weight\": \"inverse\"}}",
-             name, BATCH);
+    snprintf(
+        params, sizeof params,
+        "{\"name\": \"%s\", \"dataset\": \"d\", \"batch_size\": %u, \"seed\": 11, \"grace\": 0, "
+        "\"strategy\": {\"kind\": \"weighted\", \"weight\": \"inverse\"}}",
+        name, BATCH);
     tell(client, "job.create", params);
 }
 
