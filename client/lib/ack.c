@@ -324,9 +324,29 @@ static int send_due(struct evd_stream *stream, deadline_t deadline)
     return code;
 }
 
+static void unmark(struct evd_stream *stream, struct held *held)
+{
+    stream->due_count -= held->due;
+    held->due = false;
+}
+
+/* The request for it was answered, or will not be now. */
+static void end_confirm(struct evd_stream *stream, struct place at, int code)
+{
+    uint32_t i = find_held(stream, at);
+
+    if (i == stream->held_count)
+        return;
+    if (code == EVD_E_TIMEOUT)
+        mark(stream, &stream->held[i]);
+    else
+        forget(stream, i, i);
+}
+
 /* Acknowledges held[i], behind all that is due, by a request, which is answered after the commit.
  * If the connection takes the answer with it, it is asked again; that the step is acknowledged
- * already is then the answer. */
+ * already is then the answer. Until then it stays held: were it among what is sent again on a new
+ * connection, it would be acknowledged already before it is durable. */
 static int confirm(struct evd_stream *stream, uint32_t i)
 {
     struct evd_client *client = stream->client;
@@ -335,10 +355,7 @@ static int confirm(struct evd_stream *stream, uint32_t i)
     bool repeated = false;
     int code;
 
-    if (!places_reserve(&stream->sent, 1))
-        return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory to acknowledge");
-    forget(stream, i, i);
-    stream->sent.items[stream->sent.count++] = at;
+    unmark(stream, &stream->held[i]);
     for (;; repeated = true) {
         code = send_due(stream, deadline);
         if (code == EVD_OK)
@@ -346,12 +363,13 @@ static int confirm(struct evd_stream *stream, uint32_t i)
         if (!client_again(client, code, deadline))
             break;
     }
-    if (code == EVD_E_CONFLICT && repeated && strcmp(client->error.detail, "acknowledged") == 0)
-        code = EVD_OK;
+    end_confirm(stream, at, code);
     if (code == EVD_OK) {
         forget_confirm(stream);
         drop_sent(stream, stream->sent.count);
     }
+    if (code == EVD_E_CONFLICT && repeated && strcmp(client->error.detail, "acknowledged") == 0)
+        code = EVD_OK;
     return code;
 }
 

@@ -5,9 +5,10 @@
 #include "client/lib/client.h"
 
 /* Between attempts: doubled after each, with jitter, so that the workers of a large job do not come
- * back all at once. */
+ * back all at once. At most half of a job's usual grace, so that after a crash of the daemon all
+ * are back before it is over, and what they hold is still theirs. */
 #define BACKOFF_MIN_MS 20u
-#define BACKOFF_MAX_MS 2000u
+#define BACKOFF_MAX_MS 1000u
 /* An attempt whose connection or hello takes longer is given up for the next. */
 #define ATTEMPT_MS 10000
 
@@ -26,7 +27,7 @@ static int64_t jittered(struct link *link, uint32_t ms)
 
 static uint32_t backoff(uint32_t attempts)
 {
-    return attempts < 7 ? BACKOFF_MIN_MS << attempts : BACKOFF_MAX_MS;
+    return attempts < 6 ? BACKOFF_MIN_MS << attempts : BACKOFF_MAX_MS;
 }
 
 int64_t link_pause(struct evd_client *client, uint32_t attempts)
