@@ -337,10 +337,12 @@ static void end_confirm(struct evd_stream *stream, struct place at, int code)
 
     if (i == stream->held_count)
         return;
-    if (code == EVD_E_TIMEOUT)
+    if (code == EVD_E_TIMEOUT || !places_reserve(&stream->sent, 1)) {
         mark(stream, &stream->held[i]);
-    else
-        forget(stream, i, i);
+        return;
+    }
+    forget(stream, i, i);
+    stream->sent.items[stream->sent.count++] = at; /* it may be on its way once more */
 }
 
 /* Acknowledges held[i], behind all that is due, by a request, which is answered after the commit.
