@@ -110,7 +110,7 @@ uint64_t *history_reference(evd_client *client, const char *job, uint32_t world,
 /* What is known of one step (of one rank's slice of it). */
 struct tally {
     uint32_t received, unexcused, unmarked, done;
-    uint64_t digest, first_done;
+    uint64_t digest, first_done, last_time;
     uint32_t last_worker, revision;
 };
 
@@ -149,10 +149,12 @@ static void check_received(const struct history_rules *rules, struct tally *tall
     if (tally->unmarked > 1)
         fail_msg(WHERE ": received again, and not marked as redelivered", WHERE_OF(record));
     if (tally->unexcused > 1)
-        fail_msg(WHERE ": received twice, before by worker %u%s", WHERE_OF(record),
-                 tally->last_worker, record->redelivered ? " (redelivered)" : "");
+        fail_msg(WHERE ": received twice, %.3f s before by worker %u%s", WHERE_OF(record),
+                 (double)(record->time - tally->last_time) / 1e9, tally->last_worker,
+                 record->redelivered ? " (redelivered)" : "");
     tally->digest = record->digest;
     tally->revision = record->revision;
+    tally->last_time = record->time;
     tally->last_worker = record->worker;
 }
 

@@ -12,8 +12,10 @@
 
 #include "faults.h"
 
-#define STEPS  400u
-#define SHARED ", \"grace\": 1000"
+#define STEPS 400u
+/* The grace is short, and yet longer than anybody needs to come back: up to a second passes between
+ * attempts, and under a sanitizer everything takes long. */
+#define SHARED (faults_short() ? ", \"grace\": 4000" : ", \"grace\": 1500")
 #define RANKED ", \"grace\": 1000, \"mode\": \"ranked\", \"world_size\": 2"
 
 #define SHARED_WORKERS 4
