@@ -29,7 +29,7 @@ static void tidy(char *text, size_t size)
     }
 }
 
-int error_set(struct evd_error *err, int code, const char *detail, const char *format, ...)
+int(error_set)(struct evd_error *err, int code, const char *detail, const char *format, ...)
 {
     va_list ap;
 

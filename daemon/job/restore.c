@@ -129,7 +129,7 @@ void job_restore_end(struct job *job)
         cursor_settle(&job->cursors[i], &job->history);
     /* Of a shared job, anybody could take what somebody else still holds. */
     if (job->config.mode == JOB_SHARED && job->config.guarantee == JOB_AT_LEAST_ONCE &&
-        job->config.grace > 0) {
+        job->config.grace > 0 && job->cursor_count > 0) {
         cursor_doubt(&job->cursors[0], &job->history, job->floor);
         job->in_doubt = job->cursors[0].returned_count > 0;
     }

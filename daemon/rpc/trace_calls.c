@@ -142,7 +142,7 @@ static int trace_step(void *arg, const struct replay_step *step, struct evd_erro
 {
     struct trace *trace = arg;
     uint32_t slices = world_at(trace, step->at) / trace->replicas;
-    bool found;
+    bool found = false;
     int code = search(trace, step, 0, 1, &found, err);
 
     if (code || !found)

@@ -373,7 +373,7 @@ static void commit_built(struct rpc_work *work)
         session_unref(write->ticket.session);
         write_free(write);
         draft_try_drop(draft);
-    } else if (!write_failed(write)) {
+    } else if (!write_failed(write) && write->dataset) {
         commit_store(write);
     }
 }

@@ -37,7 +37,7 @@ static uint64_t mean(const struct class_index *index)
     uint32_t present = 0;
     for (uint32_t c = 0; c < index->classes; c++)
         present += class_size(index, c) > 0;
-    return (index->labelled + present / 2) / present;
+    return present ? (index->labelled + present / 2) / present : 0;
 }
 
 /* One target for all classes. */
