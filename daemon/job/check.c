@@ -118,6 +118,8 @@ void job_check(const struct job *job)
     CHECK(streams == job->streams && outstanding == job->outstanding);
     CHECK(held_back || job->progress.waiting.count == 0);
     CHECK(held_back || !job->progress.dirty || job->progress.announced);
+    CHECK(job->outstanding == 0 || !job_may_doubt(job) || job_attended(job) ||
+          job->progress.dirty || job->draining);
     CHECK(!position_before(job->progress.mark, job_reached(job)) || job->draining ||
           job->progress.mark.epoch < job_reached(job).epoch);
     CHECK(!job->update.active || !position_before(job->update.revision.at, job_frontier(job)));

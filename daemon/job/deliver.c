@@ -81,8 +81,11 @@ void stream_pump(struct job *job, struct cursor *cursor)
     struct job_stream *stream;
     struct taken_step taken;
 
-    if (!job_serves(job))
+    if (!job_serves(job)) {
+        if (!job->draining && !job->progress.failing)
+            progress_keep_ahead(job, cursor);
         return;
+    }
     while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
            cursor_take(cursor, &job->history, limit, job->in_doubt, &taken))
         hand_out(job, stream, &taken);

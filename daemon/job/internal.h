@@ -187,6 +187,7 @@ struct seek {
     bool active;
     uint64_t token;
     struct job_position at, mark;
+    bool attended;
     struct history history;
 };
 
@@ -215,6 +216,8 @@ struct progress {
     struct job_progress *rows;
     /* The mark: durable, and in the write under way; how far ahead the next one is put. */
     struct job_position mark, marking;
+    /* Likewise: there may be workers with leases (shared, at-least-once, with grace). */
+    bool attended, attending;
     uint64_t stride;
     struct job_position marked_at; /* the first step not handed out when it was put */
 };
@@ -231,6 +234,8 @@ void progress_drain(struct job *job);
 int progress_stored(struct job *job, int code, struct evd_error *err);
 /* Writing goes on after a seek; what waited for the generation left behind is void. */
 void progress_resume(struct job *job, bool moved);
+/* Whether anybody is there has changed: to be stored at once. */
+void progress_attendance(struct job *job);
 /* Has the mark moved before this cursor gets there. */
 void progress_keep_ahead(struct job *job, const struct cursor *cursor);
 /* A mark for a job that goes on from there. */
@@ -277,6 +282,8 @@ struct job {
 bool job_emit(struct job *job, struct job_effect *effect);
 /* Whether anything may be handed out now. */
 bool job_serves(const struct job *job);
+/* Whether a restart must give workers time to say what they hold. */
+bool job_may_doubt(const struct job *job);
 /* The first step not handed out to any worker, as far as is known; and the first that certainly is
  * not. */
 struct job_position job_reached(const struct job *job);

@@ -160,7 +160,14 @@ bool job_emit(struct job *job, struct job_effect *effect)
 
 bool job_serves(const struct job *job)
 {
-    return !job->draining && !job->progress.failing && !job->seek.active;
+    return !job->draining && !job->progress.failing && !job->seek.active &&
+           (!job_may_doubt(job) || (job->progress.attended && job_attended(job)));
+}
+
+bool job_may_doubt(const struct job *job)
+{
+    return job->config.mode == JOB_SHARED && job->config.guarantee == JOB_AT_LEAST_ONCE &&
+           job->config.grace > 0;
 }
 
 void job_wake_at(struct job *job, uint64_t deadline)
@@ -224,6 +231,11 @@ uint32_t job_progress(struct job *job, const struct job_progress **rows)
 struct job_position job_mark(const struct job *job)
 {
     return job->progress.writing ? job->progress.marking : job->progress.mark;
+}
+
+bool job_attended(const struct job *job)
+{
+    return job->progress.writing ? job->progress.attending : job->progress.attended;
 }
 
 uint64_t job_deadline(const struct job *job)

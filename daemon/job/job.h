@@ -28,8 +28,9 @@
  * The mark: a position, stored with the progress, that no hand-out reaches; a new one is stored in
  * good time. After a crash everything below the last stored one may have been handed out: it is
  * redelivered (at-least-once) or passed over (at-most-once), and no update begins below it. In a
- * shared job it is redelivered only after the grace period, counted from the first event: workers
- * that are still there open anew and say what they hold (`holding`).
+ * shared job it is redelivered only after the grace period, counted from the first event:
+ * workers that are still there open anew and say what they hold (`holding`). Whether there can be
+ * any is stored as well (`attended`), so that nothing waits for nobody.
  *
  * Shared mode: each step goes to one worker, whichever has room and waits longest. An epoch ends,
  * for all at once, when all its steps are done.
@@ -167,8 +168,10 @@ enum job_effect_kind {
     JOB_MOVED,          /* owner, generation, at: what it holds is void, it goes on there */
     JOB_GONE,           /* owner: the lost stream has ended, nobody can resume it */
     JOB_STORE_REVISION, /* revision, keep_revision, at, shape, plan; answer: JOB_REVISION_STORED */
-    JOB_STORE_SEEK,     /* generation (the one left), at, left, mark; answer: JOB_SEEK_STORED */
-    JOB_STORE_PROGRESS, /* take job_progress(), job_mark(); answer: JOB_PROGRESS_STORED */
+    JOB_STORE_SEEK, /* generation (the one left), at, left, mark, attended; answer: JOB_SEEK_STORED
+                     */
+    JOB_STORE_PROGRESS, /* take job_progress(), job_mark(), job_attended(); answer:
+                           JOB_PROGRESS_STORED */
     JOB_UPDATED,        /* token, code, revision, at; comes before the JOB_REVISIONs */
     JOB_SOUGHT,         /* token, code, generation, at; comes before the JOB_MOVEDs */
     JOB_ACKED,          /* token, code: the acknowledgement is durable, or is not */
@@ -184,6 +187,7 @@ struct job_effect {
     struct job_position at;
     struct job_position left; /* STORE_SEEK: the first step not handed out in the old generation */
     struct job_position mark; /* STORE_SEEK */
+    bool attended;            /* STORE_SEEK */
     struct epoch_shape shape;
     const struct plan *plan;
     struct plan_slice slice;
@@ -199,8 +203,8 @@ typedef bool (*job_sink)(void *arg, const struct job_effect *effect);
 /* Whether a job can be like that; replicas must be given. */
 int job_config_check(const struct job_config *config, struct evd_error *err);
 /* A job at the beginning: `plan` is its revision 0, built, not placed (the reference passes over on
- * success). Refused if an epoch would have no step at all. Its job_mark() is to be stored with it,
- * before any event. */
+ * success). Refused if an epoch would have no step at all. Its job_mark() and job_attended() are to
+ * be stored with it, before any event. */
 int job_new(struct job **out, const struct job_config *config, struct plan *plan, job_sink sink,
             void *sink_arg, struct evd_error *err);
 void job_free(struct job *job);
@@ -215,6 +219,7 @@ struct job_restored {
     uint32_t generation;
     struct job_position start;    /* where the generation began */
     struct job_position mark;     /* as stored last */
+    bool attended;                /* as stored with the mark */
     struct job_position world_at; /* from where on there are as many ranks as now */
     uint32_t next_revision;       /* greater than the numbers of all revisions of all generations */
 };
@@ -242,6 +247,8 @@ int job_step(struct job *job, struct job_event *event, struct evd_error *err);
 uint32_t job_progress(struct job *job, const struct job_progress **rows);
 /* What is to be stored with it: nothing is handed out from there on before the next write. */
 struct job_position job_mark(const struct job *job);
+/* Likewise: nobody can hold a batch if this is false. */
+bool job_attended(const struct job *job);
 /* When to send JOB_TICK at the latest; UINT64_MAX: not needed. It may be early. O(1). */
 uint64_t job_deadline(const struct job *job);
 

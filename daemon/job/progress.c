@@ -33,8 +33,10 @@ struct job_position progress_mark_after(const struct job *job, struct job_positi
 void progress_init(struct job *job)
 {
     job->progress.stride = STRIDE_LEAST;
-    if (job->config.guarantee == JOB_AT_LEAST_ONCE)
+    if (job->config.guarantee == JOB_AT_LEAST_ONCE) {
         job->progress.mark = progress_mark_after(job, job->start);
+        job->progress.attended = true;
+    }
 }
 
 static void adapt_stride(struct progress *progress, struct job_position reached)
@@ -73,6 +75,7 @@ static void put_mark(struct job *job)
     if (job->config.guarantee == JOB_AT_LEAST_ONCE)
         adapt_stride(progress, reached);
     progress->marking = reached;
+    progress->attending = job->draining ? job->outstanding > 0 : job->streams > 0;
     if (job->draining)
         return;
     progress->marking = progress_mark_after(job, reached);
@@ -144,10 +147,23 @@ void progress_keep_ahead(struct job *job, const struct cursor *cursor)
     if (cursor->epoch == mark.epoch && cursor->next < mark.step)
         enough = mark.step - cursor->next > progress->stride / 2 ||
                  (cursor->shape.steps > 0 && cursor->shape.steps <= mark.step);
+    if (job_may_doubt(job) && !job_attended(job))
+        enough = false;
     /* Not before somebody waits for it: what is never asked for is never in doubt. */
     if (!enough && may_write(job) && !TAILQ_EMPTY(&cursor->streams) &&
         (cursor->next > 0 || !TAILQ_EMPTY(&cursor->hungry)))
         start_write(job);
+}
+
+void progress_attendance(struct job *job)
+{
+    if (!job_may_doubt(job))
+        return;
+    progress_note(job, 0);
+    if (may_write(job))
+        start_write(job);
+    else
+        announce(job);
 }
 
 void progress_flush(struct job *job)
@@ -173,6 +189,7 @@ void progress_resume(struct job *job, bool moved)
 
     if (moved) {
         progress->mark = progress->marking = job->seek.mark;
+        progress->attended = progress->attending = job->seek.attended;
         progress->marked_at = job->seek.at;
         progress->dirty = false;
         for (uint32_t i = 0; i < progress->waiting.count; i++) {
@@ -197,10 +214,12 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
         return error_set(err, EVD_E_INTERNAL, "", "a write of progress ended that never began");
     progress->writing = false;
     progress->failing = code != EVD_OK;
-    if (code)
+    if (code) {
         progress->dirty = true;
-    else
+    } else {
         progress->mark = progress->marking;
+        progress->attended = progress->attending;
+    }
     for (uint32_t i = 0; i < progress->written.count; i++) {
         struct job_effect effect = {
             .kind = JOB_ACKED, .token = progress->written.items[i], .code = code};

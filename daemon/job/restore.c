@@ -39,6 +39,7 @@ int job_restore_generation(struct job *job, const struct job_restored *restored,
     job->generation = restored->generation;
     job->start = restored->start;
     job->floor = job->progress.mark = restored->mark;
+    job->progress.attended = restored->attended;
     job->progress.marked_at = restored->mark;
     if (restored->next_revision > job->next_revision)
         job->next_revision = restored->next_revision;
@@ -128,8 +129,7 @@ void job_restore_end(struct job *job)
     for (uint32_t i = 0; i < job->cursor_count; i++)
         cursor_settle(&job->cursors[i], &job->history);
     /* Of a shared job, anybody could take what somebody else still holds. */
-    if (job->config.mode == JOB_SHARED && job->config.guarantee == JOB_AT_LEAST_ONCE &&
-        job->config.grace > 0 && job->cursor_count > 0) {
+    if (job->progress.attended && job_may_doubt(job) && job->cursor_count > 0) {
         cursor_doubt(&job->cursors[0], &job->history, job->floor);
         job->in_doubt = job->cursors[0].returned_count > 0;
     }

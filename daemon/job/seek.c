@@ -58,9 +58,11 @@ int seek_begin(struct job *job, const struct job_event *event, struct evd_error 
                               .token = event->token,
                               .at = event->at,
                               .mark = progress_mark_after(job, event->at),
+                              .attended = job->streams > 0,
                               .history = line};
     effect.left = job_reached(job);
     effect.mark = job->seek.mark;
+    effect.attended = job->seek.attended;
     job_emit(job, &effect);
     return EVD_OK;
 }

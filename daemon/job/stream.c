@@ -109,6 +109,8 @@ static void attach(struct job *job, struct job_stream *stream, struct job_event 
     job->streams++;
     event->stream = stream;
     event->held = claim(job, stream, event->holding, event->held);
+    if (event->held > 0 && !job_attended(job))
+        progress_attendance(job);
     stream_settle(stream);
     stream_pump(job, cursor);
 }
@@ -186,6 +188,8 @@ static void end(struct job *job, struct job_stream *stream)
     lease_drop_all(job, stream);
     stream_free(job, stream);
     stream_end_epoch(job, cursor);
+    if (job->streams == 0)
+        progress_attendance(job);
 }
 
 void stream_gone(struct job *job, struct job_stream *stream)

@@ -128,6 +128,7 @@ struct job_entry {
     enum last_batch last_batch;
     uint64_t seed, created;
     struct job_position mark; /* as loaded */
+    bool attended;            /* likewise */
     struct job *job;          /* while LIVE or DROPPING */
     struct evd_error failure;
     /* Revisions of the history as it is now, as the job core has them; and those of earlier

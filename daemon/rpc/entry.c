@@ -89,6 +89,7 @@ static struct progress_write *progress_take(struct job_entry *entry)
     write->op.job.world_size = state.config.world_size;
     write->op.job.mark_epoch = mark.epoch;
     write->op.job.mark_step = mark.step;
+    write->op.job.attended = job_attended(entry->job);
     take_world(write);
     write->op.progress = write->rows;
     write->op.progress_count = count;

@@ -78,6 +78,7 @@ static int create_store(struct build *build, struct evd_error *err)
         .last_batch = job_last_word(entry->last_batch),
         .mark_epoch = mark.epoch,
         .mark_step = mark.step,
+        .attended = job_attended(entry->job),
     };
     fill_store_revision(build, 0);
     return rpc_submit(entry->rpc, &build->op, err);

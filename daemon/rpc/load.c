@@ -123,6 +123,7 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     entry->config.time_to_run = job->time_to_run;
     entry->config.grace = job->grace;
     entry->mark = (struct job_position){job->mark_epoch, job->mark_step};
+    entry->attended = job->attended;
     entry->world_stored = true;
     return job_words_parse(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee),
                            entry, err);
@@ -299,8 +300,10 @@ static struct job_restored restored_of(const struct job_entry *entry)
     uint32_t generation = records_generation(entry);
     const struct world_record *world =
         entry->world_count ? &entry->worlds[entry->world_count - 1] : NULL;
-    struct job_restored restored = {
-        .generation = generation, .start = records_begin(entry, generation), .mark = entry->mark};
+    struct job_restored restored = {.generation = generation,
+                                    .start = records_begin(entry, generation),
+                                    .mark = entry->mark,
+                                    .attended = entry->attended};
 
     restored.world_at = world && world->generation == generation ? world->at : restored.start;
     for (uint32_t i = 0; i < entry->past_count; i++) {

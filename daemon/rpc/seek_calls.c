@@ -251,7 +251,8 @@ int seek_store(struct job_entry *entry, const struct job_effect *effect)
     seek->op.job = (struct store_job){.id = entry->id,
                                       .world_size = state.config.world_size,
                                       .mark_epoch = effect->mark.epoch,
-                                      .mark_step = effect->mark.step};
+                                      .mark_step = effect->mark.step,
+                                      .attended = effect->attended};
     seek->op.seek = (struct store_seek){.job = entry->id,
                                         .generation = seek->generation + 1,
                                         .parent = seek->record.parent,

@@ -303,7 +303,8 @@ static int read_job(struct load *load, sqlite3_stmt *row)
                             .grace = u32(row, 11),
                             .replicas = u32(row, 12),
                             .mark_epoch = u64(row, 13),
-                            .mark_step = u64(row, 14)};
+                            .mark_step = u64(row, 14),
+                            .attended = u32(row, 15)};
     int code;
 
     if (out_of_memory(load))
@@ -354,7 +355,7 @@ int engine_load(struct engine *engine, const struct store_reader *reader, uint64
         code = each_row(&load,
                         "SELECT id, name, dataset, batch_size, world_size, seed, created, mode,"
                         " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch,"
-                        " mark_step FROM job ORDER BY id",
+                        " mark_step, attended FROM job ORDER BY id",
                         0, read_job);
     if (code == EVD_OK)
         code = each_row(&load,

@@ -101,6 +101,7 @@ static const char *const migrations[] = {
     "ALTER TABLE job ADD COLUMN replicas INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE job ADD COLUMN mark_epoch INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN mark_step INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN attended INTEGER NOT NULL DEFAULT 1;"
     "CREATE TABLE seek("
     "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
     "  generation INTEGER NOT NULL,"

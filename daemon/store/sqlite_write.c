@@ -184,11 +184,11 @@ static int add_revision(struct engine *engine, const struct store_revision *revi
 static int job_create(struct engine *engine, const struct store_job *job,
                       const struct store_revision *revision, struct evd_error *err)
 {
-    int rc = sqlite_run(engine, SQL_JOB_CREATE, NULL, "usuuuuusssuuuuu", job->id, job->name,
+    int rc = sqlite_run(engine, SQL_JOB_CREATE, NULL, "usuuuuusssuuuuuu", job->id, job->name,
                         job->dataset, (uint64_t)job->batch_size, (uint64_t)job->world_size,
                         job->seed, job->created, job->mode, job->last_batch, job->guarantee,
                         (uint64_t)job->time_to_run, (uint64_t)job->grace, (uint64_t)job->replicas,
-                        job->mark_epoch, job->mark_step);
+                        job->mark_epoch, job->mark_step, (uint64_t)job->attended);
     int code = changed(engine, rc, EVD_E_NOT_FOUND,
                        "the job's dataset is not in the database (any more)", err);
 
@@ -225,8 +225,8 @@ static int put_world(struct engine *engine, const struct store_world *world, str
 static int progress_put(struct engine *engine, const struct store_op *op, struct evd_error *err)
 {
     uint64_t job = op->job.id;
-    int rc = sqlite_run(engine, SQL_JOB_MOVE, NULL, "uuuu", job, (uint64_t)op->job.world_size,
-                        op->job.mark_epoch, op->job.mark_step);
+    int rc = sqlite_run(engine, SQL_JOB_MOVE, NULL, "uuuuu", job, (uint64_t)op->job.world_size,
+                        op->job.mark_epoch, op->job.mark_step, (uint64_t)op->job.attended);
     int code = job_gone(engine, rc, err);
 
     if (code == EVD_OK && op->world.author)

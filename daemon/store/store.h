@@ -79,6 +79,7 @@ struct store_job {
     uint32_t replicas;
     /* Nothing at or after it has been handed out; written by JOB_CREATE, PROGRESS_PUT, SEEK_ADD. */
     uint64_t mark_epoch, mark_step;
+    bool attended; /* workers may hold batches; written with the mark */
 };
 
 struct store_revision {

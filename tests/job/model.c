@@ -193,6 +193,7 @@ static void on_store_progress(struct model *m)
     written->job = (struct job_restored){.generation = state.generation,
                                          .start = m->start,
                                          .mark = job_mark(m->job),
+                                         .attended = job_attended(m->job),
                                          .world_at = state.world_at,
                                          .next_revision = job_next_revision(m->job)};
 }
@@ -239,6 +240,7 @@ static void on_sought(struct model *m, const struct job_effect *e)
     stored->job = (struct job_restored){.generation = e->generation,
                                         .start = e->at,
                                         .mark = m->change_mark,
+                                        .attended = m->change_attended,
                                         .world_at = e->at,
                                         .next_revision = job_next_revision(m->job)};
 }
@@ -288,6 +290,7 @@ bool model_sink(void *arg, const struct job_effect *e)
         EXPECT(!m->storing && !m->seeking);
         m->seeking = true;
         m->change_mark = e->mark;
+        m->change_attended = e->attended;
         break;
     case JOB_SOUGHT:
         on_sought(m, e);
@@ -372,6 +375,8 @@ void model_restored(struct model *m)
         struct worker *worker = &m->workers[w];
 
         worker->had_count = worker->stream ? worker->count : 0;
+        EXPECT(worker->had_count == 0 || stored->job.attended || worker->claimed ||
+               m->config.mode == JOB_RANKED || at_most_once(m) || m->config.grace == 0);
         for (uint32_t i = 0; i < worker->had_count; i++)
             worker->had[i] = worker->held[i].at;
         worker->stream = NULL;

@@ -23,6 +23,7 @@ struct worker {
     uint32_t resend; /* the last of them are to come again */
     uint64_t touched, lost_until;
     bool full, lost, stalled;
+    bool claimed; /* some of its leases, when it was opened */
     /* What it had when the daemon was restarted. */
     struct job_position had[EVD_MAX_WINDOW * 2];
     uint32_t had_count;
@@ -72,6 +73,7 @@ struct model {
     struct job_position start;     /* of the generation */
     struct job_position change_at; /* of the update or seek being stored */
     struct job_position change_mark;
+    bool change_attended;
     uint64_t epochs, granted, resent, expired, gone, sought, worlds; /* what happened at all */
 };
 

@@ -77,6 +77,7 @@ static void check_granted(struct model *m, struct worker *worker, const struct j
         EXPECT(!held_by_another(m, worker, at));
         worker->held[worker->count++] = (struct held){at, m->now};
         m->granted++;
+        worker->claimed = true;
     }
     for (uint32_t i = 0; i < worker->had_count; i++) {
         struct job_position at = worker->had[i];
@@ -115,6 +116,7 @@ static void do_open(struct model *m, struct worker *worker)
     worker->window = worker->count = worker->resend = 0;
     worker->full = worker->lost = worker->stalled = false;
     worker->touched = 0;
+    worker->claimed = false;
     worker->had_count = had;
     EXPECT(model_step(m, &event) == EVD_OK);
     worker->stream = event.stream;

@@ -220,6 +220,7 @@ static void begin(struct model *m, enum job_mode mode, enum job_guarantee guaran
     m->world = mode == JOB_RANKED ? 0 : 1;
     m->stored.rows = m->world;
     m->stored.job.mark = job_mark(m->job);
+    m->stored.job.attended = job_attended(m->job);
     m->stored.job.next_revision = 1;
 }
 

@@ -138,6 +138,7 @@ static void command_restart(struct run *run)
 
     job_state(old, &state);
     restored.mark = job_mark(old);
+    restored.attended = job_attended(old);
     restored.world_at = state.world_at;
     for (uint32_t i = 0; i < job_revisions(old); i++) {
         struct job_revision_info info = job_revision(old, i);

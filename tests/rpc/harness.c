@@ -207,6 +207,8 @@ void harness_start(struct harness *h)
 
 void harness_down(struct harness *h)
 {
+    rpc_drain(h->rpc);
+    harness_quiet(h);
     rpc_stop(h->rpc);
     rpc_settle(h->rpc);
     while (h->peers)

@@ -113,8 +113,8 @@ static int paint_job(void *arg, const struct store_job *j, struct evd_error *err
     paint(arg, "job %" PRIu64 " %s of %" PRIu64 ": %u/%u %s %s seed %" PRIx64 " at %" PRIu64 ",",
           j->id, j->name, j->dataset, j->batch_size, j->world_size, j->mode, j->last_batch, j->seed,
           j->created);
-    paint(arg, " %s %u+%u ms x%u to %" PRIu64 "/%" PRIu64 "\n", j->guarantee, j->time_to_run,
-          j->grace, j->replicas, j->mark_epoch, j->mark_step);
+    paint(arg, " %s %u+%u ms x%u to %" PRIu64 "/%" PRIu64 "%s\n", j->guarantee, j->time_to_run,
+          j->grace, j->replicas, j->mark_epoch, j->mark_step, j->attended ? " attended" : "");
     return EVD_OK;
 }
 

@@ -22,13 +22,13 @@ static const char migrated[] =
     "dataset 1 pets v1 at 2001: 4/5 in 3, fffffffffffffffe | 0: cat dog | 2: eel"
     " | 0: 0 2 - | 3: 1 0 | w 0: 0 0 0 0 0\n"
     "job 7 train of 1: 64/2 ranked drop seed 7fffffffffffffff at 4000,"
-    " at-least-once 600000+2000 ms x1 to 0/0\n"
+    " at-least-once 600000+2000 ms x1 to 0/0 attended\n"
     " revision 0.0 from 0/0 of 100 (32) uniform ffffffffffffffff by tests\n"
     " revision 0.1 from 1/10 of 100 (32) uniform fffffffffffffffd by tests\n"
     " progress 7 rank 0: 0.2/40 +0\n"
     " progress 7 rank 1: 0.2/41 +2 05 80\n"
     "job 8 other of 1: 32/0 shared short seed 5 at 4001,"
-    " at-least-once 600000+2000 ms x1 to 0/0\n"
+    " at-least-once 600000+2000 ms x1 to 0/0 attended\n"
     " revision 0.0 from 0/0 of 9 (1) uniform fffffffffffffffe by tests\n"
     " progress 8 rank 0: 0.1/3 +1 01\n";
 
