@@ -201,18 +201,24 @@ int seek_stored(struct job *job, int code, struct evd_error *err);
 
 /* ---- progress.c ---- */
 
-struct tokens {
-    uint64_t *items;
+/* Who waits for a write, and what is answered when it is durable. */
+struct waiter {
+    uint64_t token;
+    int code;
+};
+
+struct waiters {
+    struct waiter *items;
     uint32_t count, capacity;
 };
 
 struct progress {
-    struct tokens waiting; /* for the next write */
-    struct tokens written; /* in the write under way */
-    bool writing;          /* a JOB_STORE_PROGRESS is not answered yet */
-    bool dirty;            /* something changed since the last JOB_STORE_PROGRESS */
-    bool announced;        /* JOB_DIRTY was sent, JOB_FLUSH is to come */
-    bool failing;          /* the last write failed */
+    struct waiters waiting; /* for the next write */
+    struct waiters written; /* in the write under way */
+    bool writing;           /* a JOB_STORE_PROGRESS is not answered yet */
+    bool dirty;             /* something changed since the last JOB_STORE_PROGRESS */
+    bool announced;         /* JOB_DIRTY was sent, JOB_FLUSH is to come */
+    bool failing;           /* the last write failed */
     struct job_progress *rows;
     /* The mark: durable, and in the write under way; how far ahead the next one is put. */
     struct job_position mark, marking;
@@ -223,10 +229,12 @@ struct progress {
 };
 
 void progress_init(struct job *job);
-bool progress_reserve(struct progress *progress); /* room for one more token */
-/* Something is to be stored, and whose token it is (reserved before; 0: nobody's); then, when
- * everything that follows from it has been done, settle. */
-void progress_note(struct job *job, uint64_t token);
+bool progress_reserve(struct progress *progress); /* room for one more waiter */
+/* Something is to be stored; `token` (reserved before; 0: nobody's) is answered with `code` when it
+ * is. Then, when everything that follows from it has been done, settle. */
+void progress_note(struct job *job, uint64_t token, int code);
+/* Whether all there is to be stored is. */
+bool progress_durable(const struct job *job);
 void progress_settle(struct job *job);
 void progress_changed(struct job *job); /* to be stored before long */
 void progress_flush(struct job *job);

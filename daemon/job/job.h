@@ -106,7 +106,7 @@ enum job_event_kind {
     JOB_OPEN,    /* owner, rank, world, window, holding -> stream, held; or refused */
     JOB_CREDIT,  /* stream, window: how many unacknowledged batches it takes */
     JOB_ACK,     /* stream, generation, at, through, token; refused if the stream does not hold it,
-                    so also the second time */
+                    so also the second time: with a token not before the first is durable */
     JOB_TOUCH,   /* stream: the time to run of all its leases begins anew */
     JOB_RELEASE, /* stream, generation, at, through -> held: how many it gave back; refused as ACK
                   */
@@ -174,7 +174,8 @@ enum job_effect_kind {
                            JOB_PROGRESS_STORED */
     JOB_UPDATED,        /* token, code, revision, at; comes before the JOB_REVISIONs */
     JOB_SOUGHT,         /* token, code, generation, at; comes before the JOB_MOVEDs */
-    JOB_ACKED,          /* token, code: the acknowledgement is durable, or is not */
+    JOB_ACKED, /* token, code: the acknowledgement is durable; EVD_E_EXISTS: that of this step was
+                  another, and is durable; EVD_E_CONFLICT: a seek made it void; else it is not */
     JOB_DIRTY, /* there is unconfirmed progress: send JOB_FLUSH within a tenth of a second */
 };
 

@@ -171,20 +171,34 @@ static void acknowledge(struct job *job, struct job_stream *stream, uint32_t i)
     lease_remove(job, stream, i);
 }
 
+/* Acknowledged already, perhaps by this worker on a connection that took the answer with it: the
+ * refusal says that it is certain, so it must not come before that is true. */
+static bool is_repeated(const struct job *job, const struct job_event *event)
+{
+    return event->token && event->generation == job->generation && !progress_durable(job) &&
+           is_done(event->stream->cursor, event->at);
+}
+
 int lease_ack(struct job *job, const struct job_event *event, struct evd_error *err)
 {
     struct job_stream *stream = event->stream;
     struct cursor *cursor = stream->cursor;
     uint32_t first, n;
     int code = named(job, event, &first, &n, err);
+    bool again = code == EVD_E_CONFLICT && is_repeated(job, event);
 
-    if (code)
+    if (code && !again)
         return code;
     if (event->token && !progress_reserve(&job->progress))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to confirm an acknowledgement");
+    if (again) {
+        progress_note(job, event->token, EVD_E_EXISTS);
+        progress_settle(job);
+        return EVD_OK;
+    }
     while (n-- > 0)
         acknowledge(job, stream, first);
-    progress_note(job, event->token);
+    progress_note(job, event->token, EVD_OK);
     stream_end_epoch(job, cursor);
     cursor_settle(cursor, &job->history);
     stream_settle(stream);

@@ -3,9 +3,9 @@
 
 bool progress_reserve(struct progress *progress)
 {
-    struct tokens *waiting = &progress->waiting;
+    struct waiters *waiting = &progress->waiting;
     uint32_t capacity = waiting->capacity ? waiting->capacity * 2 : 16;
-    uint64_t *items;
+    struct waiter *items;
 
     if (waiting->count < waiting->capacity)
         return true;
@@ -89,7 +89,7 @@ static void start_write(struct job *job)
 {
     struct progress *progress = &job->progress;
     struct job_effect effect = {.kind = JOB_STORE_PROGRESS};
-    struct tokens swap = progress->written;
+    struct waiters swap = progress->written;
 
     progress->written = progress->waiting;
     progress->waiting = swap;
@@ -115,18 +115,23 @@ static void announce(struct job *job)
     job_emit(job, &effect);
 }
 
-void progress_note(struct job *job, uint64_t token)
+void progress_note(struct job *job, uint64_t token, int code)
 {
     struct progress *progress = &job->progress;
 
     progress->dirty = true;
     if (token)
-        progress->waiting.items[progress->waiting.count++] = token;
+        progress->waiting.items[progress->waiting.count++] = (struct waiter){token, code};
+}
+
+bool progress_durable(const struct job *job)
+{
+    return !job->progress.dirty && !job->progress.writing;
 }
 
 void progress_changed(struct job *job)
 {
-    progress_note(job, 0);
+    progress_note(job, 0, EVD_OK);
     announce(job);
 }
 
@@ -159,7 +164,7 @@ void progress_attendance(struct job *job)
 {
     if (!job_may_doubt(job))
         return;
-    progress_note(job, 0);
+    progress_note(job, 0, EVD_OK);
     if (may_write(job))
         start_write(job);
     else
@@ -183,6 +188,18 @@ void progress_drain(struct job *job)
         start_write(job);
 }
 
+static void answer(struct job *job, struct waiters *waiters, int code)
+{
+    for (uint32_t i = 0; i < waiters->count; i++) {
+        const struct waiter *waiter = &waiters->items[i];
+        struct job_effect effect = {
+            .kind = JOB_ACKED, .token = waiter->token, .code = code ? code : waiter->code};
+
+        job_emit(job, &effect);
+    }
+    waiters->count = 0;
+}
+
 void progress_resume(struct job *job, bool moved)
 {
     struct progress *progress = &job->progress;
@@ -192,13 +209,7 @@ void progress_resume(struct job *job, bool moved)
         progress->attended = progress->attending = job->seek.attended;
         progress->marked_at = job->seek.at;
         progress->dirty = false;
-        for (uint32_t i = 0; i < progress->waiting.count; i++) {
-            struct job_effect effect = {
-                .kind = JOB_ACKED, .token = progress->waiting.items[i], .code = EVD_E_CONFLICT};
-
-            job_emit(job, &effect);
-        }
-        progress->waiting.count = 0;
+        answer(job, &progress->waiting, EVD_E_CONFLICT);
     }
     if (progress->waiting.count > 0 && may_write(job))
         start_write(job);
@@ -220,13 +231,7 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
         progress->mark = progress->marking;
         progress->attended = progress->attending;
     }
-    for (uint32_t i = 0; i < progress->written.count; i++) {
-        struct job_effect effect = {
-            .kind = JOB_ACKED, .token = progress->written.items[i], .code = code};
-
-        job_emit(job, &effect);
-    }
-    progress->written.count = 0;
+    answer(job, &progress->written, code);
     if ((progress->waiting.count > 0 || (job->draining && progress->dirty && !code)) &&
         may_write(job))
         start_write(job);

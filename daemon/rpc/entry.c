@@ -3,6 +3,7 @@
 #include "rpc/build.h"
 #include "rpc/seek.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,9 +161,25 @@ void ack_drop(struct ack *ack)
     free(ack);
 }
 
+static void ack_error(const struct ack *ack, int code, struct evd_error *err)
+{
+    if (code == EVD_E_EXISTS)
+        error_set(err, EVD_E_CONFLICT, "acknowledged",
+                  "epoch %" PRIu64 " step %" PRIu64 " is acknowledged already", ack->at.epoch,
+                  ack->at.step);
+    else if (code == EVD_E_CONFLICT)
+        error_set(err, EVD_E_CONFLICT, "generation",
+                  "the job was moved by job.seek before the acknowledgement was stored: the batch "
+                  "is void, take the next one");
+    else
+        error_set(err, code, ack->entry->name,
+                  "the acknowledgement was taken but could not be stored (%s): it is tried again, "
+                  "and is not certain until a later one is answered",
+                  error_name(code));
+}
+
 void ack_answer(struct ack *ack, int code)
 {
-    struct job_entry *entry = ack->entry;
     msgpack_packer *pk;
     struct evd_error err;
 
@@ -175,10 +192,7 @@ void ack_answer(struct ack *ack, int code)
         pack_key_u64(pk, "step", ack->at.step);
         ticket_end(&ack->ticket);
     } else {
-        error_set(&err, code, entry->name,
-                  "the acknowledgement was taken but could not be stored (%s): it is tried again, "
-                  "and is not certain until a later one is answered",
-                  error_name(code));
+        ack_error(ack, code, &err);
         ticket_error(&ack->ticket, &err);
     }
     free(ack);

@@ -162,15 +162,28 @@ static void on_epoch_end(struct model *m, const struct job_effect *e)
     m->epochs++;
 }
 
+static bool row_has(const struct job_progress *row, struct job_position at)
+{
+    uint64_t bit = at.step - row->low.step;
+
+    return before(at, row->low) || (at.epoch == row->low.epoch && bit < row->acked_bytes * 8 &&
+                                    row->acked[bit / 8] >> (bit % 8) & 1);
+}
+
 static void on_acked(struct model *m, const struct job_effect *e)
 {
+    const struct token *token;
     uint32_t i = 0;
 
     while (i < m->tokens && m->waiting[i].token != e->token)
         i++;
     EXPECT(i < m->tokens);
-    if (e->code == EVD_OK && m->waiting[i].rank < RANKS)
-        m->steps[m->waiting[i].at.epoch][m->waiting[i].at.step].durable[m->waiting[i].rank] = 1;
+    token = &m->waiting[i];
+    if ((e->code == EVD_OK || e->code == EVD_E_EXISTS) && token->rank < RANKS) {
+        m->stored.row[token->rank].acked = m->stored.bits[token->rank];
+        EXPECT(row_has(&m->stored.row[token->rank], token->at));
+        m->steps[token->at.epoch][token->at.step].durable[token->rank] = 1;
+    }
     m->waiting[i] = m->waiting[--m->tokens];
 }
 
@@ -339,11 +352,8 @@ static void restore_rank(struct model *m, uint32_t r, const struct job_progress 
         for (uint64_t s = 0; s < STEPS; s++) {
             struct job_position at = {e, s};
             struct step *step = &m->steps[e][s];
-            uint64_t bit = s - row->low.step;
 
-            step->acked[r] =
-                before(at, row->low) || (e == row->low.epoch && bit < row->acked_bytes * 8 &&
-                                         row->acked[bit / 8] >> (bit % 8) & 1);
+            step->acked[r] = row_has(row, at);
             EXPECT(step->acked[r] || !step->durable[r] || at_most_once(m));
             step->acked[r] |= at_most_once(m) && before(at, m->floor);
         }

@@ -74,7 +74,8 @@ struct model {
     struct job_position change_at; /* of the update or seek being stored */
     struct job_position change_mark;
     bool change_attended;
-    uint64_t epochs, granted, resent, expired, gone, sought, worlds; /* what happened at all */
+    /* What happened at all. */
+    uint64_t epochs, granted, resent, expired, gone, sought, worlds, repeated;
 };
 
 #define EXPECT(condition)                                                                          \

@@ -214,11 +214,31 @@ static void do_ack(struct model *m, struct worker *worker, enum job_event_kind k
     EXPECT(kind == JOB_ACK || event.held == n);
 }
 
+/* Refused, or answered when what acknowledged the step is durable. */
+static void step_wrong_ack(struct model *m, struct worker *worker, struct job_event *event)
+{
+    const uint8_t *acked = m->steps[event->at.epoch][event->at.step].acked;
+    uint32_t i = 0;
+
+    m->waiting[m->tokens++] = (struct token){event->token, worker->rank, event->at};
+    if (model_step(m, event) == EVD_OK) {
+        /* At most once, steps that were passed over count as done. */
+        EXPECT(acked[worker->rank] || m->config.guarantee == JOB_AT_MOST_ONCE);
+        EXPECT(event->kind == JOB_ACK && event->generation == m->stored.job.generation);
+        m->repeated++;
+        return;
+    }
+    while (m->waiting[i].token != event->token)
+        i++;
+    m->waiting[i] = m->waiting[--m->tokens];
+}
+
 /* An acknowledgement of what the stream does not hold changes nothing. */
 static void do_wrong_ack(struct model *m, struct worker *worker)
 {
-    struct job_event event = {
-        .kind = random_below(m, 2) ? JOB_ACK : JOB_RELEASE, .stream = worker->stream, .token = 1};
+    struct job_event event = {.kind = random_below(m, 2) ? JOB_ACK : JOB_RELEASE,
+                              .stream = worker->stream,
+                              .token = (uint64_t)m->event + 1};
     struct job_state was, is;
 
     event.at = (struct job_position){m->ended[worker->rank], random_below(m, STEPS)};
@@ -227,6 +247,8 @@ static void do_wrong_ack(struct model *m, struct worker *worker)
         if (worker->held[i].at.step == event.at.step)
             return;
     }
+    if (m->tokens == WAITING)
+        return;
     if (worker->stalled)
         do_touch(m, worker);
     memset(&was, 0, sizeof(was));
@@ -236,7 +258,7 @@ static void do_wrong_ack(struct model *m, struct worker *worker)
         if (worker->held[i].at.step == event.at.step)
             return;
     }
-    EXPECT(model_step(m, &event) != EVD_OK);
+    step_wrong_ack(m, worker, &event);
     job_state(m->job, &is);
     EXPECT(was.outstanding == is.outstanding && was.next.step == is.next.step &&
            was.low.step == is.low.step);

@@ -240,6 +240,7 @@ static void run(uint64_t seed, enum job_mode mode, enum job_guarantee guarantee)
     total.gone += m->gone;
     total.sought += m->sought;
     total.worlds += m->worlds;
+    total.repeated += m->repeated;
     job_free(m->job);
     EXPECT(fake_plans() == 0);
     test_free(m);
@@ -254,10 +255,11 @@ static void run_all(enum job_mode mode, enum job_guarantee guarantee)
         run(seed, mode, guarantee);
     print_message("%" PRIu64 " epochs, %" PRIu64 " steps kept over a restart, %" PRIu64
                   " sent again, %" PRIu64 " expired, %" PRIu64 " workers gone, %" PRIu64
-                  " seeks, %" PRIu64 " changes of world\n",
+                  " seeks, %" PRIu64 " changes of world, %" PRIu64 " acknowledged twice\n",
                   total.epochs, total.granted, total.resent, total.expired, total.gone,
-                  total.sought, total.worlds);
+                  total.sought, total.worlds, total.repeated);
     assert_true(total.epochs > 200 && total.expired > 50 && total.sought > 50);
+    assert_true(total.repeated > 50);
     assert_true(once || (total.granted > 10 && total.resent > 50 && total.gone > 20));
     assert_true(mode == JOB_SHARED || total.worlds > 20);
 }

@@ -149,6 +149,26 @@ static void test_resumed(void **state)
     expect_step(other, 0, true);
 }
 
+/* Whoever asks again hears that the step is acknowledged already, but not before that is durable.
+ */
+static void test_confirmed_again(void **state)
+{
+    struct peer *peer = peer_new(&h);
+    uint32_t first, second;
+
+    (void)state;
+    load_data(peer, 100);
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+    expect_step(peer, 0, false);
+    harness_quiet(&h);
+    first = peer_send(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    second = peer_send(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    assert_false(peer_answered(peer, second) && !peer_answered(peer, first));
+    assert_non_null(strstr(peer_error(peer, second, EVD_E_CONFLICT), "acknowledged already"));
+    assert_true(peer_succeeded(peer, first)); /* so its commit was before */
+}
+
 /* A client whose old connection hangs, and nobody has noticed. */
 static void test_half_open(void **state)
 {
@@ -317,8 +337,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_time_runs_out), TEST(test_resumed), TEST(test_half_open),    TEST(test_restart),
-        TEST(test_worlds),        TEST(test_exact),   TEST(test_at_most_once),
+        TEST(test_time_runs_out), TEST(test_resumed),      TEST(test_confirmed_again),
+        TEST(test_half_open),     TEST(test_restart),      TEST(test_worlds),
+        TEST(test_exact),         TEST(test_at_most_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
