@@ -225,7 +225,8 @@ struct progress {
     /* Likewise: there may be workers with leases (shared, at-least-once, with grace). */
     bool attended, attending;
     uint64_t stride;
-    struct job_position marked_at; /* the first step not handed out when it was put */
+    struct job_position marked_at; /* the first step not handed out when it was put, */
+    uint64_t marked;               /* and the time */
 };
 
 void progress_init(struct job *job);

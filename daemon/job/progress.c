@@ -18,9 +18,11 @@ bool progress_reserve(struct progress *progress)
 }
 
 /* The mark is put this many steps ahead: few enough that little is passed over or redelivered
- * after a crash, many enough that a write is done before they are handed out. */
+ * after a crash, many enough that a write is done before they are handed out, and that writes take
+ * no time worth mentioning: half a stride lasts about MARK_MS. */
 #define STRIDE_LEAST 64u
-#define STRIDE_MOST  16384u
+#define STRIDE_MOST  (1u << 18)
+#define MARK_MS      100u
 
 struct job_position progress_mark_after(const struct job *job, struct job_position at)
 {
@@ -39,17 +41,23 @@ void progress_init(struct job *job)
     }
 }
 
-static void adapt_stride(struct progress *progress, struct job_position reached)
+/* Looks when half a stride is handed out or MARK_MS have passed, whichever is first. */
+static void adapt_stride(struct progress *progress, struct job_position reached, uint64_t now)
 {
-    uint64_t from = reached.epoch == progress->marked_at.epoch ? progress->marked_at.step : 0;
-    uint64_t advance = reached.step - from;
+    bool same_epoch = reached.epoch == progress->marked_at.epoch;
+    uint64_t advance = reached.step - (same_epoch ? progress->marked_at.step : 0);
+    bool early = now - progress->marked < MARK_MS;
 
-    if (advance > progress->stride / 2 && progress->stride < STRIDE_MOST)
-        progress->stride *= 2;
-    else if (reached.epoch == progress->marked_at.epoch && advance < progress->stride / 16 &&
-             progress->stride > STRIDE_LEAST)
+    if (advance >= progress->stride / 2) {
+        if (early && progress->stride <= STRIDE_MOST / 4)
+            progress->stride *= 4;
+    } else if (early) {
+        return;
+    } else if (advance < progress->stride / 16 && progress->stride > STRIDE_LEAST) {
         progress->stride /= 2;
+    }
     progress->marked_at = reached;
+    progress->marked = now;
 }
 
 /* How far steps may have been handed out. The end of an epoch is not yet the beginning of the next:
@@ -73,7 +81,7 @@ static void put_mark(struct job *job)
     struct job_position reached = reached_within(job);
 
     if (job->config.guarantee == JOB_AT_LEAST_ONCE)
-        adapt_stride(progress, reached);
+        adapt_stride(progress, reached, job->now);
     progress->marking = reached;
     progress->attending = job->draining ? job->outstanding > 0 : job->streams > 0;
     if (job->draining)
