@@ -1,0 +1,474 @@
+"""SAMPLING.md once more: in its words and its order, written from that page alone. Slow and short.
+test_sampling.py compares what it draws with what the daemon serves.
+
+A plan is a strategy for one dataset; `batch()` of every plan is the same, `draw()` is its engine's."""
+
+import math
+from bisect import bisect_right
+from itertools import accumulate
+
+from imblearn.utils import check_sampling_strategy
+
+EPOCH, REVISION, FIXED, ORDER, MEMBER, BOOTSTRAP, DRAW, GRID, STEP, AUGMENT = range(1, 11)
+CLASSES, ARRIVAL, TURN, RANK, TAIL = range(11, 16)
+
+# ---- Keys ----
+
+
+def numbers(key, purpose, a=0, b=0):
+    low = 2**32 - 1
+    k0, k1 = key & low, key >> 32
+    x = [a & low, a >> 32, b, purpose]
+    for _ in range(10):
+        p, q = 0xD2511F53 * x[0], 0xCD9E8D57 * x[2]
+        x = [q >> 32 ^ x[1] ^ k0, q & low, p >> 32 ^ x[3] ^ k1, p & low]
+        k0, k1 = k0 + 0x9E3779B9 & low, k1 + 0xBB67AE85 & low
+    return x[1] << 32 | x[0], x[3] << 32 | x[2]
+
+
+def derive(key, purpose, a=0, b=0):
+    return numbers(key, purpose, a, b)[0]
+
+
+def below(u, n):
+    return u * n >> 64
+
+
+# ---- Permutation without memory ----
+
+
+def permute_few(x, n, key):
+    order = list(range(n))
+    for i in range(n):
+        j = i + below(key, n - i)
+        key = key * (n - i) & 2**64 - 1
+        order[i], order[j] = order[j], order[i]
+    return order[x]
+
+
+def permute(x, n, key):
+    if n <= 16:
+        return permute_few(x, n, key)
+    bits = max(6, (n - 1).bit_length())
+    width = bits // 2, bits - bits // 2
+    while True:
+        half = [x >> width[1], x & (1 << width[1]) - 1]
+        k, m = key & 2**32 - 1, key >> 32
+        for turn in range(12):
+            to = turn % 2
+            half[to] ^= ((half[1 - to] ^ k) * (m | 1) & 2**32 - 1) >> 32 - width[to]
+            k, m = k + 0x9E3779B9 & 2**32 - 1, m + 0xBB67AE85 & 2**32 - 1
+        x = half[0] << width[1] | half[1]
+        if x < n:
+            return x
+
+
+# ---- From a step to the ranks ----
+
+
+class Plan:
+    """labels: by sample, a class below C or None. A revision that took over in mid-epoch has `began`
+    (epoch, step) and `shape` (steps of that epoch, size of the last one)."""
+
+    ordered = False  # positions of a step are ordered by class
+    whole = False  # full steps only
+    began, shape = (0, 0), None
+
+    def __init__(self, labels, C, G, last="short", seed=0, revision=0):
+        self.members = [[i for i, label in enumerate(labels) if label == c] for c in range(C)]
+        self.n = [len(members) for members in self.members]
+        self.N, self.C, self.G, self.last = sum(self.n), C, G, last
+        self.seed, self.revision = seed, revision
+        self.R, self.F = derive(seed, REVISION, 0, revision), derive(seed, FIXED)
+        self.start = [0, *accumulate(self.n)]
+
+    def E(self, epoch):
+        return derive(self.seed, EPOCH, epoch, self.revision)
+
+    def steps(self):
+        return self.D // self.G if self.last == "drop" or self.whole else -(-self.D // self.G)
+
+    def head(self, epoch):
+        """Steps that were left of the epoch, if the revision took it over."""
+        return self.shape[0] - self.began[1] if self.shape and epoch == self.began[0] else 0
+
+    def size(self, epoch, step):
+        partial = self.last in ("short", "exact") and not self.whole and self.D % self.G
+        steps, size = self.steps(), partial or self.G
+        if self.head(epoch):
+            steps, size = self.shape
+        return size if step == steps - 1 else self.G
+
+    def own_step(self, epoch, step):
+        return step - self.began[1] if epoch == self.began[0] else step
+
+    def t(self, epoch, step, i):
+        t = self.own_step(epoch, step) * self.G + i
+        return t % self.D if self.last == "pad" and not self.head(epoch) else t
+
+    def batch(self, epoch, step, rank=0, W=1):
+        """Rows (index, label, repeat, augment_seed, probability) of a rank."""
+        key = derive(self.E(epoch), STEP, step)
+        size, o = self.size(epoch, step), below(derive(key, TURN), self.G)
+        rows = []
+        for slot in range(rank, self.G, W):
+            i = (slot - o) % self.G
+            if i < size:
+                c, j, repeat = self.draw(epoch, step, i)
+                seed = derive(self.E(epoch), AUGMENT, step, i)
+                chance = self.probability(epoch, c, j)
+                rows.append((self.members[c][j], c, repeat, seed, chance))
+        if not self.ordered:
+            return rows
+        key, placed = derive(key, RANK, rank, W), list(rows)
+        for k, row in enumerate(rows):
+            placed[permute(k, len(rows), key)] = row
+        return placed
+
+    def probability(self, epoch, c, j):
+        return self.share(epoch)[c] / self.n[c]
+
+    def permuted(self, J, key, c):
+        """Ordinals and members: who it is, and how often it came before."""
+        n = self.n[c]
+        return permute(J % n, n, derive(key, MEMBER, J // n, c)), J // n
+
+
+# ---- The epoch engine ----
+
+
+class Epoch(Plan):
+    fixed, offset = False, 0
+
+    def slots(self, s, kept):
+        self.s, self.kept, self.first = s, kept, [0, *accumulate(s)]
+        self.D = sum(s)
+
+    def share(self, epoch):
+        return [s / self.D for s in self.s]
+
+    def draw(self, epoch, step, i):
+        E = self.E(epoch)
+        p, place = divmod(self.t(epoch, step, i), self.D)
+        x = permute(place, self.D, derive(E, ORDER, p))
+        c = bisect_right(self.first, x) - 1
+        j, n, s, kept = x - self.first[c], self.n[c], self.s[c], self.kept[c]
+        if self.fixed:
+            j += self.offset * s
+            if kept:
+                return c, permute(j % n, n, derive(self.F, MEMBER, 0, c)), p
+            return c, below(derive(self.F, BOOTSTRAP, j, c), n), None
+        if self.s == self.kept == self.n:
+            return c, j, p
+        if j < kept:
+            return c, *self.permuted(p * kept + j, E, c)
+        return c, below(derive(E, BOOTSTRAP, p * s + j, c), n), None
+
+
+# ---- The quota engine ----
+
+
+def quotients(a, B):
+    found = []
+    while a:
+        found.append(B // a)
+        a, B = B % a, a
+    return max(found), sum(found)
+
+
+def stride(B):
+    c = below(0x9E3779B97F4A7C15, B)
+    candidates = [c] + [c + sign * d for d in range(1, 65) for sign in (1, -1)][:-1]
+    good = [a for a in candidates if 0 < a < B and math.gcd(a, B) == 1]
+    return min(good, key=lambda a: quotients(a, B), default=1)
+
+
+class Quota(Plan):
+    ordered = whole = True
+
+    def quotas(self, w, D, least):
+        self.w, self.D, self.least, self.counted = w, D, least, {}
+
+    def B(self, epoch):
+        return self.head(epoch) or self.D // self.G
+
+    def k(self, epoch):
+        B = self.B(epoch)
+        fixed = {}
+        while True:
+            rest = self.G * B - sum(fixed.values())
+            free = [c for c in range(self.C) if self.w[c] and c not in fixed]
+            whole = sum(self.w[c] for c in free)
+            exact = {c: float(rest) * (self.w[c] / whole) for c in free}
+            k = {c: math.floor(exact[c]) for c in free}
+            largest = sorted(free, key=lambda c: (k[c] - exact[c], c))
+            for c in largest[: rest - sum(k.values())]:
+                k[c] += 1
+            low = [c for c in free if k[c] < self.least * B]
+            if not low:
+                return [{**fixed, **k}.get(c, 0) for c in range(self.C)]
+            fixed.update((c, self.least * B) for c in low)
+
+    def share(self, epoch):
+        return [k / (self.G * self.B(epoch)) for k in self.k(epoch)]
+
+    def owners(self, epoch, b):
+        """The classes of a step's grid points."""
+        B, q = self.B(epoch), [0, *accumulate(self.k(epoch))]
+        r = (below(derive(self.E(epoch), GRID), B) + stride(B) * b) % B
+        return [bisect_right(q, i * B + r) - 1 for i in range(self.G)]
+
+    def before(self, epoch, b):
+        """Points of each class in the revision's earlier steps: no sum of floors, simply counted."""
+        if (epoch, b) not in self.counted:
+            counts = [0] * self.C
+            if b:
+                counts, owners = self.before(epoch, b - 1), self.owners(epoch, b - 1)
+                counts = [count + owners.count(c) for c, count in enumerate(counts)]
+            elif epoch > self.began[0]:
+                counts = [x + y for x, y in zip(self.before(epoch - 1, 0), self.k(epoch - 1))]
+            self.counted[epoch, b] = counts
+        return self.counted[epoch, b]
+
+    def draw(self, epoch, step, i):
+        b = self.own_step(epoch, step)
+        if self.size(epoch, step) < self.G:
+            i = permute(i, self.G, derive(derive(self.E(epoch), STEP, step), TAIL))
+        owners = self.owners(epoch, b)
+        J = self.before(epoch, b)[owners[i]] + owners[:i].count(owners[i])
+        return owners[i], *self.permuted(J, self.R, owners[i])
+
+
+# ---- The independent engine ----
+
+
+def alias(w):
+    mass = [math.floor(2.0**63 * (x / sum(w))) for x in w]
+    mass[w.index(max(w))] += 2**63 - sum(mass)
+    k = (len(w) - 1).bit_length()
+    capacity = 1 << 63 - k
+    mass += [0] * (2**k - len(w))
+    threshold, other = [capacity] * 2**k, list(range(2**k))
+    small = [c for c, m in enumerate(mass) if m < capacity]
+    large = [c for c, m in enumerate(mass) if m >= capacity]
+    while small and large:
+        c, d = small.pop(), large[-1]
+        threshold[c], other[c] = mass[c], d
+        mass[d] -= capacity - mass[c]
+        if mass[d] < capacity:
+            small.append(large.pop())
+    return k, threshold, other
+
+
+class Independent(Plan):
+    def draws(self, w, D):
+        """w: the weights, as a function of the epoch."""
+        self.w, self.D = w, D
+
+    def share(self, epoch):
+        return [w / sum(self.w(epoch)) for w in self.w(epoch)]
+
+    def draw(self, epoch, step, i):
+        u, v = numbers(self.E(epoch), DRAW, self.t(epoch, step, i))
+        k, threshold, other = alias(self.w(epoch))
+        bucket, rest = (u >> 1) >> 63 - k, (u >> 1) & (1 << 63 - k) - 1
+        return self.found(bucket if rest < threshold[bucket] else other[bucket], v)
+
+    def found(self, c, v):
+        return c, below(v, self.n[c]), None
+
+
+class BySample(Independent):
+    def found(self, place, v):
+        c = bisect_right(self.start, place) - 1
+        return c, place - self.start[c], None
+
+    def probability(self, epoch, c, j):
+        return self.share(epoch)[self.start[c] + j]
+
+
+# ---- The cycle engine ----
+
+
+class Cycle(Plan):
+    def groups(self, P, K, D):
+        self.P, self.K, self.D = P, K, D
+        self.some = [c for c, n in enumerate(self.n) if n]
+
+    def share(self, epoch):
+        return [1 / len(self.some)] * self.C
+
+    def before(self, epoch):
+        whole = self.steps() * self.G if self.last == "drop" or self.whole else self.D
+        epochs = epoch - self.began[0]
+        if epochs and self.shape:
+            return self.head(self.began[0]) * self.G + (epochs - 1) * whole
+        return epochs * whole
+
+    def draw(self, epoch, step, i):
+        g, i = divmod(self.before(epoch) + self.t(epoch, step, i), self.P * self.K)
+        p, g = divmod(g, len(self.some) // self.P)
+        place = permute(g * self.P + i % self.P, len(self.some), derive(self.R, CLASSES, p))
+        c = self.some[place]
+        return c, *self.permuted(p * self.K + i // self.P, self.R, c)
+
+
+# ---- The ordered engine ----
+
+
+class Ordered(Plan):
+    def orders(self, w, D, M, of_classes):
+        self.of_classes, self.order = of_classes, []
+        for order in range(M):
+            arrival = []
+            for z, weight in enumerate(w):
+                u = ((derive(self.R, ARRIVAL, z, order) >> 12) + 0.5) * 2.0**-52
+                if weight > 0:
+                    arrival.append((-math.log(u) / weight, z))
+            self.order.append([z for _, z in sorted(arrival)][:D])
+        self.D = len(self.order[0])
+
+    def probability(self, epoch, c, j):
+        return None
+
+    def draw(self, epoch, step, i):
+        p, t = divmod(self.t(epoch, step, i), self.D)
+        z = self.order[(epoch + p) % len(self.order)][t]
+        c = bisect_right(self.start, z) - 1
+        j = z - self.start[c]
+        if self.of_classes:
+            j = self.permuted(p * self.n[c] + j, self.E(epoch), c)[0]
+        return c, j, None
+
+
+# ---- Strategies ----
+
+
+def sizes(plan, sampling_strategy, kind):
+    """What imbalanced-learn's samplers keep or add, by class."""
+    y = [c for c, n in enumerate(plan.n) for _ in range(n)]
+    named = check_sampling_strategy(sampling_strategy, y, kind)
+    return [int(named[c]) if c in named else None for c in range(plan.C)]
+
+
+def kept(plan, sampling_strategy):
+    keep = sizes(plan, sampling_strategy, "under-sampling")
+    return [n if k is None else k for k, n in zip(keep, plan.n)]
+
+
+def uniform(plan):
+    plan.slots(plan.n, plan.n)
+
+
+def undersampled(plan, sampling_strategy="auto", subset="fresh", replacement=False):
+    s = kept(plan, sampling_strategy)
+    plan.fixed = subset == "fixed"
+    plan.slots(s, [0 if replacement and k < n else k for k, n in zip(s, plan.n)])
+
+
+def filled(plan, s, members):
+    plan.slots(s, s if members == "balanced-repeat" else [min(k, n) for k, n in zip(s, plan.n)])
+
+
+def oversampled(plan, sampling_strategy="auto", members="keep-then-bootstrap"):
+    add = sizes(plan, sampling_strategy, "over-sampling")
+    filled(plan, [n + (more or 0) for n, more in zip(plan.n, add)], members)
+
+
+def resampled(plan, target="mean", members="keep-then-bootstrap"):
+    some = sorted(n for n in plan.n if n)
+    C = len(some)
+    if target == "mean":
+        target = (plan.N + C // 2) // C
+    elif target == "median":
+        target = (some[(C - 1) // 2] + some[C // 2]) // 2
+    filled(plan, [target if n else 0 for n in plan.n], members)
+
+
+def repeat_factor(plan, threshold=0.001, sqrt=True):
+    def factor(n):
+        r = threshold / (n / plan.N)
+        return max(1, math.sqrt(r) if sqrt else r)
+
+    s = [math.floor(n * factor(n) + 0.5) if n else 0 for n in plan.n]
+    plan.slots(s, s)
+
+
+def ensemble(plan, member=0, members=10, parts="disjoint", sampling_strategy="auto"):
+    s = kept(plan, sampling_strategy)
+    plan.fixed, plan.offset = True, member
+    plan.slots(s, s if parts == "disjoint" else [0] * plan.C)
+
+
+def stratified(plan, proportions="natural", weights=None, min_per_class=0, num_samples=None):
+    w = {"natural": plan.n, "equal": [int(n > 0) for n in plan.n], "explicit": weights}
+    plan.quotas(w[proportions], num_samples or plan.N, min_per_class)
+
+
+def class_weights(plan, weight="inverse", alpha=0.5, beta=0.999, weights=None):
+    of = {
+        "inverse": lambda c, n: 1 / n,
+        "sqrt-inverse": lambda c, n: 1 / math.sqrt(n),
+        "power": lambda c, n: n ** (alpha - 1),
+        "effective": lambda c, n: (1 - beta) / (1 - beta**n),
+        "explicit": lambda c, n: weights[c],
+    }[weight]
+    return [of(c, n) if n else 0 for c, n in enumerate(plan.n)]
+
+
+def weighted(plan, num_samples=None, **rule):
+    w = [n * weight for n, weight in zip(plan.n, class_weights(plan, **rule))]
+    plan.draws(lambda epoch: w, num_samples or plan.N)
+
+
+def weighted_column(plan, values, num_samples=None):
+    w = [values[i] for members in plan.members for i in members]
+    plan.draws(lambda epoch: w, num_samples or plan.N)
+
+
+def weighted_once(plan, orders=4, num_samples=None, **rule):
+    by_class = class_weights(plan, **rule)
+    w = [by_class[c] for c, n in enumerate(plan.n) for _ in range(n)]
+    plan.orders(w, num_samples, orders, True)
+
+
+def weighted_column_once(plan, values, orders=4, num_samples=None):
+    w = [values[i] for members in plan.members for i in members]
+    plan.orders(w, num_samples, orders, False)
+
+
+def progressive(plan, schedule="linear", start=0, to=0.0, epochs=10, stages=5, decay=0.9,
+                max_ratio=math.inf, **more):
+    smallest = min(n for n in plan.n if n)
+
+    def left(e):
+        x = (e - start) / epochs
+        if e < start:
+            return 1
+        if schedule == "exponential":
+            return decay ** (e - start) if decay ** (e - start) > 1e-6 else 0
+        if e >= start + epochs:
+            return 0
+        return {"linear": 1 - x, "cosine": (1 + math.cos(math.pi * x)) / 2,
+                "step": 1 - math.floor(x * stages) / stages}[schedule]
+
+    def w(epoch):
+        alpha = to + (more.get("from", 1.0) - to) * left(epoch)
+        return [min((n / smallest) ** alpha, max_ratio) if n else 0 for n in plan.n]
+
+    plan.draws(w, plan.N)
+
+
+def adaptive(plan, weights=None):
+    w = [(weights[c] if weights else 1) if n else 0 for c, n in enumerate(plan.n)]
+    plan.draws(lambda epoch: w, plan.N)
+
+
+def p_by_k(plan, p=None, k=4):
+    p = p or plan.G // k
+    plan.whole = True
+    plan.groups(p, plan.G // p, plan.N)
+
+
+def class_aware(plan, num_samples=None):
+    plan.groups(1, 1, num_samples or plan.N)
