@@ -139,6 +139,12 @@ static const char *peer_name(void *arg, void *conn)
     return net_conn_name(conn);
 }
 
+static bool peer_is_local(void *arg, void *conn)
+{
+    (void)arg;
+    return net_conn_is_local(conn);
+}
+
 /* ---- the store's writer thread has something ---- */
 
 static void wake_for_store(void *arg)
@@ -277,6 +283,7 @@ static int open_rpc(struct host *host, uint32_t max_connections, struct evd_erro
         .arm = arm_tick,
         .random = random_number,
         .peer = peer_name,
+        .local = peer_is_local,
         .close = finish_conn,
         .max_connections = max_connections,
         .memory_limit = host->config->memory_limit,

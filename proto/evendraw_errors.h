@@ -27,6 +27,7 @@
     X(NO_MEMORY, 16, "no_memory")                                                                  \
     X(SHUTTING_DOWN, 17, "shutting_down")                                                          \
     X(INTERNAL, 18, "internal") /* a defect of evendraw: please report it */                       \
+    X(DENIED, 19, "denied")     /* this peer may not do that */                                    \
     X(CONNECT, 100, "connect")  /* no daemon at that address */                                    \
     X(CLOSED, 101, "closed")    /* the connection ended */                                         \
     X(TIMEOUT, 102, "timeout")  /* nothing came within the caller's time limit */                  \

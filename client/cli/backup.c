@@ -55,8 +55,8 @@ int command_backup(struct cli *cli, int argc, char **argv)
         .parser = parse,
         .args_doc = "FILE",
         .doc = "Have the daemon copy its database to FILE, on its own machine, while it goes on "
-               "serving. Nothing is overwritten. To go back to the copy, stop evendrawd and start "
-               "it on the copy as its database.",
+               "serving. Nothing is overwritten, and the daemon must be asked by its Unix socket. "
+               "To go back to the copy, stop evendrawd and start it on the copy as its database.",
         .children = cli_children};
     struct args args = {.cli = cli};
     json_t *path, *answer;

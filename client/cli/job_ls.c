@@ -28,8 +28,11 @@ static void print_list(const json_t *answer, const void *args)
         table_add(table, field_text(job, "mode"));
         table_add(table, text_count(step, field_u64(job, "batch_size")));
         table_add(table, text_count(step, field_u64(job, "epoch")));
-        snprintf(text, sizeof(text), "%s/%s", text_count(step, field_u64(job, "step")),
-                 text_count(steps, field_u64(job, "steps")));
+        if (json_is_true(json_object_get(job, "failed")))
+            snprintf(text, sizeof(text), "OUT OF SERVICE, see job info");
+        else
+            snprintf(text, sizeof(text), "%s/%s", text_count(step, field_u64(job, "step")),
+                     text_count(steps, field_u64(job, "steps")));
         table_add(table, text);
         table_add(table, text_count(step, field_u64(job, "streams")));
     }

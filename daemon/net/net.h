@@ -111,6 +111,7 @@ void net_conn_finish(struct net_conn *conn);
 void net_conn_close(struct net_conn *conn);
 /* "connection 3 (tcp:127.0.0.1:51234)", for logs. */
 const char *net_conn_name(const struct net_conn *conn);
+bool net_conn_is_local(const struct net_conn *conn); /* by a Unix socket */
 
 void net_quiet(struct net *net);
 void net_finish(struct net *net);

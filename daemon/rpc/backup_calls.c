@@ -30,8 +30,13 @@ static void backup_stored(struct store_op *op)
 
 int do_server_backup(struct call *call, const struct params_server_backup *p)
 {
+    const struct rpc_host *host = &call->rpc->host;
     struct backup *backup;
 
+    if (!host->local(host->arg, call->session->port.conn))
+        return error_set(&call->err, EVD_E_DENIED, "server.backup",
+                         "whoever connects by TCP could have any file written: ask by a Unix "
+                         "socket of the daemon, on its own machine");
     if (p->path.len == 0 || p->path.data[0] != '/' || memchr(p->path.data, '\0', p->path.len))
         return error_set(&call->err, EVD_E_BAD_VALUE, "path",
                          "path must be that of a file on the daemon's machine, beginning with /");

@@ -125,8 +125,10 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     entry->mark = (struct job_position){job->mark_epoch, job->mark_step};
     entry->attended = job->attended;
     entry->world_stored = true;
-    return job_words_parse(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee),
-                           entry, err);
+    /* Words of another version: a matter of this job only. */
+    job_words_parse(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee), entry,
+                    &entry->failure);
+    return EVD_OK;
 }
 
 static int load_seek(void *arg, const struct store_seek *seek, struct evd_error *err)
@@ -313,11 +315,14 @@ static struct job_restored restored_of(const struct job_entry *entry)
     return restored;
 }
 
+/* *err: what is wrong with it so far; afterwards, why it cannot serve. */
 static int restore_job(struct job_entry *entry, const struct loaded_progress *progress,
                        struct evd_error *err)
 {
     struct job_restored restored;
 
+    if (err->code != EVD_OK)
+        return err->code;
     if (!entry->dataset)
         return error_set(err, EVD_E_STORE, entry->name, "its dataset is not in the database");
     if (entry->revision_count == 0)

@@ -186,7 +186,7 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
 {
     struct job_state state = state_of(entry);
 
-    msgpack_pack_map(pk, 11);
+    msgpack_pack_map(pk, 12);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
     pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
@@ -198,4 +198,5 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_u64(pk, "step", state.next.step);
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_u64(pk, "streams", state.streams);
+    pack_key_bool(pk, "failed", entry->status == JOB_STATUS_FAILED);
 }

@@ -80,6 +80,9 @@ struct rpc_host {
     uint64_t (*random)(void *arg); /* that nobody can guess */
     /* Who is at the other end of a connection, for people; valid during rpc_session_open. */
     const char *(*peer)(void *arg, void *conn);
+    /* Whether it came by a Unix socket, where the permissions of a file let it in; for a session
+     * that is open. */
+    bool (*local)(void *arg, void *conn);
     /* Close the connection when its output is written. From rpc_settle only, after flush. The host
      * feeds it no more frames, and calls rpc_session_close in the end as always. */
     void (*close)(void *arg, void *conn);

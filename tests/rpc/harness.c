@@ -84,6 +84,12 @@ static const char *host_peer(void *arg, void *conn)
     return "a peer of the tests";
 }
 
+static bool host_local(void *arg, void *conn)
+{
+    (void)arg;
+    return !((struct peer *)conn)->remote;
+}
+
 static void host_close(void *arg, void *conn)
 {
     (void)arg;
@@ -181,6 +187,7 @@ void harness_up(struct harness *h)
         .arm = host_arm,
         .random = host_random,
         .peer = host_peer,
+        .local = host_local,
         .close = host_close,
         .max_connections = 100,
         .memory_limit = h->memory_limit,

@@ -27,6 +27,7 @@ struct peer {
     json_t *notes;   /* [method, params] not yet taken */
     bool slow;       /* does not read */
     bool hung_up;    /* the server asked to close */
+    bool remote;     /* it came by TCP */
     struct peer *next;
 };
 

@@ -89,6 +89,8 @@ static void test_backup(void **state)
     peer_refused(peer, EVD_E_BAD_VALUE, "server.backup", "[{'path': ''}]");
     peer_refused(peer, EVD_E_LIMIT, "server.backup", "[{'path': '/%05000d'}]", 0);
     peer_refused(peer, EVD_E_STORE, "server.backup", "[{'path': '/no/such/folder/copy.db'}]");
+    peer->remote = true; /* whom no file's permissions let in */
+    peer_refused(peer, EVD_E_DENIED, "server.backup", "[{'path': '/no/such/folder/copy.db'}]");
 }
 
 /* A request for every method, without its fields: whatever the answer is, there is one, and it is

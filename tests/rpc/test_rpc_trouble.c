@@ -192,6 +192,46 @@ static void test_other_digest(void **state)
     peer_do(peer, "dataset.drop", "[{'dataset': 'd'}]");
 }
 
+/* What this version refuses takes one job out of service, and nothing else. */
+static void test_refused_now(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *info;
+
+    load(peer);
+    peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 10}]");
+    peer_do(peer, "job.create", "[{'name': 'l', 'dataset': 'd', 'batch_size': 10}]");
+    query(h, "UPDATE revision SET strategy = CAST(replace(CAST(strategy AS TEXT), 'uniform', "
+             "'unicorn') AS BLOB) WHERE job = (SELECT id FROM job WHERE name = 'j')");
+    query(h, "UPDATE job SET guarantee = 'perhaps' WHERE name = 'k'");
+    peer = peer_new(h);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_non_null(strstr(text(info, "failure"), "unicorn"));
+    json_decref(info);
+    info = peer_call(peer, "job.info", "[{'job': 'k'}]");
+    assert_non_null(strstr(text(info, "failure"), "guarantee"));
+    json_decref(info);
+    assert_int_equal(count(peer, "job.list", "jobs"), 3);
+    info = peer_call(peer, "job.list", "[]");
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *row = json_array_get(json_object_get(info, "jobs"), i);
+
+        assert_int_equal(json_is_true(json_object_get(row, "failed")),
+                         strcmp(text(row, "job"), "l") != 0);
+    }
+    json_decref(info);
+    peer_refused(peer, EVD_E_STRATEGY, "stream.open", "[{'job': 'j'}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "stream.open", "[{'job': 'k'}]");
+    peer_do(peer, "stream.open", "[{'job': 'l', 'window': 1}]");
+    info = peer_note(peer, "batch");
+    assert_int_equal(integer(info, "step"), 0);
+    json_decref(info);
+    peer_do(peer, "job.drop", "[{'job': 'j'}]");
+    peer_do(peer, "job.drop", "[{'job': 'k'}]");
+    assert_int_equal(count(peer, "job.list", "jobs"), 1);
+}
+
 static void test_at(void **state)
 {
     struct harness *h = *state;
@@ -263,13 +303,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_full_disk),
-        TEST(test_busy),
-        TEST(test_busy_commit),
-        TEST(test_other_digest),
-        TEST(test_at),
-        TEST(test_drop_during_update),
-        cmocka_unit_test(test_largest_batch),
+        TEST(test_full_disk),          TEST(test_busy),
+        TEST(test_busy_commit),        TEST(test_other_digest),
+        TEST(test_refused_now),        TEST(test_at),
+        TEST(test_drop_during_update), cmocka_unit_test(test_largest_batch),
     };
 
     fault_register();

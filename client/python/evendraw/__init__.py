@@ -22,6 +22,7 @@ from .errors import (
     Closed,
     Conflict,
     ConnectError,
+    Denied,
     Error,
     Exists,
     HelloRequired,

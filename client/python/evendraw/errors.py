@@ -122,6 +122,12 @@ class InternalError(Error):
     name = "internal"
 
 
+class Denied(Error, PermissionError):
+    """This client may not do that: server.backup over TCP."""
+
+    name = "denied"
+
+
 class ConnectError(Error, ConnectionError):
     """No daemon at that address."""
 
