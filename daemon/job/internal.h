@@ -243,7 +243,7 @@ void progress_drain(struct job *job);
 int progress_stored(struct job *job, int code, struct evd_error *err);
 /* Writing goes on after a seek; what waited for the generation left behind is void. */
 void progress_resume(struct job *job, bool moved);
-/* Whether anybody is there has changed: to be stored at once. */
+/* Somebody is there who holds something, and nobody was: to be stored at once. */
 void progress_attendance(struct job *job);
 /* Has the mark moved before this cursor gets there. */
 void progress_keep_ahead(struct job *job, const struct cursor *cursor);

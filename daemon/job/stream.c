@@ -188,8 +188,9 @@ static void end(struct job *job, struct job_stream *stream)
     lease_drop_all(job, stream);
     stream_free(job, stream);
     stream_end_epoch(job, cursor);
-    if (job->streams == 0)
-        progress_attendance(job);
+    /* Before long, so that who comes back at once need not wait for a write. */
+    if (job->streams == 0 && job_may_doubt(job))
+        progress_changed(job);
 }
 
 void stream_gone(struct job *job, struct job_stream *stream)
