@@ -348,7 +348,8 @@ static void many_classes(void **state)
 {
     (void)state;
     enum { CLASSES = 100000, G = 4096, STEPS = 500 };
-    const char *kinds[] = {"weighted", "uniform", "repeat-factor"};
+    const char *kinds[] = {"weighted",    "uniform",   "repeat-factor", "stratified",
+                           "oversampled", "resampled", "class-aware",   "progressive"};
     uint64_t *counts = calloc(CLASSES, sizeof *counts);
     double *share = calloc(CLASSES, sizeof *share), *drawn = calloc(CLASSES, sizeof *drawn);
     struct data data;
@@ -357,7 +358,7 @@ static void many_classes(void **state)
         counts[c] = (uint64_t)ceil(1e6 / pow(c + 1, 1.2));
     data_init_grouped(&data, counts, CLASSES);
     drawn_init(&one, G);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct strategy s;
         strategy_make(&s, kinds[i], CLASSES);
         if (i == 0)
