@@ -73,6 +73,9 @@ static const struct engine engine = {
 /* Samples between two looks at whether the plan is still wanted. */
 #define CANCEL_BLOCK 65536u
 
+/* Of a smaller one every arrival might be infinite, and all of them at once. */
+#define LEAST_WEIGHT 1e-300
+
 struct arrival {
     double time;
     uint32_t place;
@@ -149,8 +152,15 @@ int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sa
                            (unsigned long long)index->labelled);
     uint64_t drawable = 0;
     for (uint32_t c = 0; c < index->classes; c++) {
-        for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++)
-            drawable += weight_of(index, spec, c, place) > 0;
+        for (uint64_t place = index->start[c]; place < index->start[c + 1]; place++) {
+            double weight = weight_of(index, spec, c, place);
+            if (weight > 0 && weight < LEAST_WEIGHT)
+                return plan_refuse(err, "replacement",
+                                   "a weight is %g: drawing without replacement needs weights of 0 "
+                                   "or at least %g, so make all of them larger, or less extreme",
+                                   weight, LEAST_WEIGHT);
+            drawable += weight > 0;
+        }
     }
     uint64_t draws = spec->draws ? spec->draws : drawable;
     if (draws > drawable)

@@ -60,6 +60,9 @@ static void weights_are_checked(void **state)
     refused(&s, 8, "weights", "at least one");
     explicit_weights(&s, (const double[]){1, 1, 1, 1, 1, 1});
     refused(&s, 8, "weights", "no samples");
+    explicit_weights(&s, (const double[]){1, 1, 0, 5e-324, 1, 1});
+    strategy_set(&s, "replacement", 0);
+    refused(&s, 8, "replacement", "4.94066e-324");
 }
 
 static void adaptive_parameters_are_checked(void **state)
