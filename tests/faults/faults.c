@@ -49,6 +49,15 @@ void faults_job(struct server *server, const char *name, const char *more)
     evd_close(client);
 }
 
+static void replay(evd_client *client, const char *job)
+{
+    char params[128];
+
+    snprintf(params, sizeof params,
+             "{\"job\": \"%s\", \"epoch\": 0, \"step\": 0, \"mode\": \"replay\"}", job);
+    tell(client, "job.seek", params);
+}
+
 void faults_check(struct server *server, const char *job, const char *more, struct board *board,
                   uint32_t world, uint64_t epochs, uint64_t steps)
 {
@@ -58,20 +67,26 @@ void faults_check(struct server *server, const char *job, const char *more, stru
                                   .excused = board->excused,
                                   .workers = workers_started()};
     struct history history;
-    uint64_t *reference;
-    evd_client *client;
+    struct reference *reference;
+    struct change *changes;
+    evd_client *client = server_dial(server);
     char name[64];
 
-    snprintf(name, sizeof name, "%s-reference", job);
-    faults_job(server, name, more);
-    client = server_dial(server);
+    changes = history_changes(client, job, &rules.change_count);
+    snprintf(name, sizeof name, more ? "%s-reference" : "%s", job);
+    if (more)
+        faults_job(server, name, more);
+    else
+        replay(client, job);
     reference = history_reference(client, name, world, epochs, steps);
     evd_close(client);
     rules.reference = reference;
+    rules.changes = changes;
     history_load(&history, server->dir, job);
     print_message("%s: ", job);
     history_check(&history, &rules);
     history_free(&history);
+    free(changes);
     free(reference);
 }
 

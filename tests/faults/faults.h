@@ -20,7 +20,9 @@ bool faults_short(void); /* then perhaps under a sanitizer, whose memory is not 
 void faults_load(struct server *server, uint64_t steps);
 /* `more` is further JSON, ", \"mode\": ...", or "". */
 void faults_job(struct server *server, const char *name, const char *more);
-/* Checks the history of a job against another one, of the same kind, that nobody disturbed. */
+/* Checks the history of a job against another one, of the same kind, that nobody disturbs; if its
+ * strategy was changed (`more` is NULL), against itself, moved back to its beginning and replayed.
+ */
 void faults_check(struct server *server, const char *job, const char *more, struct board *board,
                   uint32_t world, uint64_t epochs, uint64_t steps);
 /* Where the server listens. */

@@ -11,8 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+uint64_t log_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
 
 /* ---- loading ---- */
 
@@ -72,13 +81,13 @@ uint64_t history_digest(const evd_batch *batch)
 
 /* ---- the reference ---- */
 
-uint64_t *history_reference(evd_client *client, const char *job, uint32_t world, uint64_t epochs,
-                            uint64_t steps)
+struct reference *history_reference(evd_client *client, const char *job, uint32_t world,
+                                    uint64_t epochs, uint64_t steps)
 {
     uint32_t ranks = world ? world : 1;
-    uint64_t *digests = calloc(epochs * steps * ranks, sizeof(*digests));
+    struct reference *reference = calloc(epochs * steps * ranks, sizeof(*reference));
 
-    assert_non_null(digests);
+    assert_non_null(reference);
     for (uint32_t rank = 0; rank < ranks; rank++) {
         evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
         const evd_batch *batch;
@@ -98,11 +107,33 @@ uint64_t *history_reference(evd_client *client, const char *job, uint32_t world,
             if (code != EVD_OK)
                 fail_msg("the reference %s: %s", job, evd_error_message(client));
             assert_true(batch->epoch < epochs && batch->step < steps);
-            digests[(batch->epoch * steps + batch->step) * ranks + rank] = history_digest(batch);
+            reference[(batch->epoch * steps + batch->step) * ranks + rank] =
+                (struct reference){history_digest(batch), batch->revision};
         }
         evd_stream_close(stream);
     }
-    return digests;
+    return reference;
+}
+
+struct change *history_changes(evd_client *client, const char *job, uint32_t *count)
+{
+    char params[64];
+    struct change *changes;
+    json_t *answer, *revision;
+    size_t i;
+
+    snprintf(params, sizeof params, "{\"job\": \"%s\"}", job);
+    answer = ask(client, "job.history", params);
+    changes = calloc(json_array_size(json_object_get(answer, "revisions")) + 1, sizeof(*changes));
+    assert_non_null(changes);
+    *count = 0;
+    json_array_foreach(json_object_get(answer, "revisions"), i, revision)
+    {
+        changes[(*count)++] = (struct change){number(revision, "epoch"), number(revision, "step"),
+                                              (uint32_t)number(revision, "revision")};
+    }
+    json_decref(answer);
+    return changes;
 }
 
 /* ---- checking ---- */
@@ -115,7 +146,7 @@ struct tally {
 };
 
 struct counts {
-    uint64_t received, repeated, redelivered, ends, confirmed;
+    uint64_t received, repeated, redelivered, ends, confirmed, changed;
 };
 
 static uint32_t ranks_of(const struct history_rules *rules)
@@ -134,6 +165,36 @@ static size_t place_of(const struct history_rules *rules, const struct log_recor
 #define WHERE       "epoch %" PRIu64 " step %" PRIu64 " rank %d, worker %u"
 #define WHERE_OF(r) (r)->epoch, (r)->step, (r)->rank, (r)->worker
 
+static bool is_before(uint64_t epoch, uint64_t step, const struct change *change)
+{
+    return epoch != change->epoch ? epoch < change->epoch : step < change->step;
+}
+
+static uint32_t revision_at(const struct history_rules *rules, uint64_t epoch, uint64_t step)
+{
+    uint32_t i = rules->change_count;
+
+    while (i > 1 && is_before(epoch, step, &rules->changes[i - 1]))
+        i--;
+    return rules->changes[i - 1].revision;
+}
+
+/* It is in the job's history, or a later one is, from there or earlier on. */
+static void check_changed(const struct history_rules *rules, const struct log_record *record)
+{
+    for (uint32_t i = 0; i < rules->change_count; i++) {
+        const struct change *change = &rules->changes[i];
+
+        if (change->revision == record->revision && change->epoch == record->epoch &&
+            change->step == record->step)
+            return;
+        if (change->revision > record->revision && !is_before(record->epoch, record->step, change))
+            return;
+    }
+    fail_msg("revision %u, confirmed from epoch %" PRIu64 " step %" PRIu64 " on, is lost",
+             record->revision, record->epoch, record->step);
+}
+
 static void check_received(const struct history_rules *rules, struct tally *tally,
                            const struct log_record *record)
 {
@@ -141,8 +202,12 @@ static void check_received(const struct history_rules *rules, struct tally *tall
         (tally->digest != record->digest || tally->revision != record->revision))
         fail_msg(WHERE ": not what it was when worker %u had it", WHERE_OF(record),
                  tally->last_worker);
-    if (rules->reference != NULL && rules->reference[place_of(rules, record)] != record->digest)
+    if (rules->reference[place_of(rules, record)].digest != record->digest)
         fail_msg(WHERE ": not what the reference has", WHERE_OF(record));
+    if (rules->reference[place_of(rules, record)].revision != record->revision ||
+        revision_at(rules, record->epoch, record->step) != record->revision)
+        fail_msg(WHERE ": drawn by revision %u, not %u, as the history has it", WHERE_OF(record),
+                 record->revision, revision_at(rules, record->epoch, record->step));
     tally->received++;
     tally->unmarked += !record->redelivered;
     tally->unexcused += !rules->excused[record->worker];
@@ -165,6 +230,11 @@ static void tally_all(const struct history *history, const struct history_rules 
         const struct log_record *record = &history->records[i];
         struct tally *tally;
 
+        if (record->kind == LOG_CHANGED) {
+            counts->changed++;
+            check_changed(rules, record);
+            continue;
+        }
         assert_true(record->worker < rules->workers);
         if (record->kind == LOG_FAILED)
             fail_msg("worker %u: evd_next failed: %s", record->worker,
@@ -222,7 +292,7 @@ static void check_rank(const struct history *history, const struct history_rules
         const struct log_record *record = &history->records[i];
         uint64_t at = record->epoch * rules->steps + record->step;
 
-        if (record->rank != rank || record->epoch >= rules->epochs)
+        if (record->rank != rank || record->epoch >= rules->epochs || record->kind == LOG_CHANGED)
             continue;
         if (record->kind == LOG_RECEIVED) {
             if (worker != record->worker && at <= farthest) {
@@ -258,8 +328,9 @@ void history_check(const struct history *history, const struct history_rules *ru
         check_rank(history, rules, (int)rank);
     print_message("history: %" PRIu64 " epochs of %" PRIu64 " steps, %" PRIu64 " received, %" PRIu64
                   " of them again, %" PRIu64 " marked redelivered, %" PRIu64 " confirmed, %" PRIu64
-                  " ends of epochs\n",
+                  " ends of epochs, %" PRIu64 " changes of strategy confirmed, %" PRIu32
+                  " recorded\n",
                   rules->epochs, rules->steps, counts.received, counts.repeated, counts.redelivered,
-                  counts.confirmed, counts.ends);
+                  counts.confirmed, counts.ends, counts.changed, rules->change_count - 1);
     free(tallies);
 }

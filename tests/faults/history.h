@@ -20,6 +20,7 @@ enum log_kind {
     LOG_CONFIRMED, /* evd_ack with EVD_ACK_CONFIRM succeeded */
     LOG_END,       /* evd_next returned EVD_EPOCH_END, after the batch of that epoch and step */
     LOG_FAILED,    /* evd_next failed: n is the code */
+    LOG_CHANGED,   /* job.update was answered: the revision, and from which step on it holds */
 };
 
 struct log_record {
@@ -34,6 +35,8 @@ struct log_record {
     uint32_t redelivered;
 };
 
+uint64_t log_now(void); /* for log_record.time */
+
 struct history {
     struct log_record *records;
     size_t count;
@@ -43,6 +46,18 @@ struct history {
 void history_load(struct history *history, const char *folder, const char *job);
 void history_free(struct history *history);
 
+/* What a step is to be: of rank 0, 1, ... one after another. */
+struct reference {
+    uint64_t digest;
+    uint32_t revision;
+};
+
+/* What job.history says: the revisions of one line, in order. */
+struct change {
+    uint64_t epoch, step;
+    uint32_t revision;
+};
+
 /* What must be true of a job. */
 struct history_rules {
     uint32_t world;  /* ranks; 0: a shared job */
@@ -51,8 +66,9 @@ struct history_rules {
     /* excused[w]: worker w was killed, stopped or cut off; what it had may have gone to another. */
     const bool *excused;
     uint32_t workers;
-    const uint64_t
-        *reference; /* digests, [epoch][step][rank]; NULL: only compared with each other */
+    const struct reference *reference; /* [epoch][step][rank] */
+    const struct change *changes;
+    uint32_t change_count;
 };
 
 /* Fails the test, saying where, unless every step of every epoch was
@@ -61,12 +77,16 @@ struct history_rules {
  *  - marked as redelivered, all times but one,
  *  - finished, and that before anybody was told that its epoch is over;
  * and, in a ranked job, received by each rank in order, without a gap, with an end after each
- * epoch. Prints what was counted. */
+ * epoch; and drawn by the revision that the job's history has in force there, which has every
+ * change that was confirmed, where it was confirmed to begin, unless a later one took its place
+ * before it had begun. Prints what was counted. */
 void history_check(const struct history *history, const struct history_rules *rules);
 
-/* The digests of a job that nobody disturbs: to be freed. */
-uint64_t *history_reference(evd_client *client, const char *job, uint32_t world, uint64_t epochs,
-                            uint64_t steps);
+/* The batches of a job that nobody disturbs: to be freed. */
+struct reference *history_reference(evd_client *client, const char *job, uint32_t world,
+                                    uint64_t epochs, uint64_t steps);
+/* The revisions that a job has now: to be freed. */
+struct change *history_changes(evd_client *client, const char *job, uint32_t *count);
 uint64_t history_digest(const evd_batch *batch);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "changer.h"
 #include "faults.h"
 
 #define STEPS 400u
@@ -24,6 +25,7 @@
 static struct server server;
 static struct board *shared_board, *ranked_board;
 static struct worker workers[WORKERS];
+static struct changer changers[2]; /* of the shared and the ranked job */
 
 static int start(void **state)
 {
@@ -59,7 +61,19 @@ static void start_workers(const char *shared, const char *ranked)
     }
 }
 
-static void finish(const char *shared, const char *ranked)
+static void start_changers(const char *shared, const char *ranked, uint32_t pause_us)
+{
+    for (int i = 0; i < 2; i++) {
+        changers[i] = (struct changer){.address = server.address,
+                                       .job = i ? ranked : shared,
+                                       .folder = server.dir,
+                                       .pause_us = pause_us};
+        changer_start(&changers[i], i ? ranked_board : shared_board);
+    }
+}
+
+/* `changed`: somebody changes the strategies. */
+static void finish(const char *shared, const char *ranked, bool changed)
 {
     uint64_t shared_epochs = workers_finish(workers, SHARED_WORKERS, shared_board, 60);
     uint64_t ranked_epochs =
@@ -68,19 +82,24 @@ static void finish(const char *shared, const char *ranked)
     print_message("workers reconnected %llu times; %llu acknowledgements were late\n",
                   (unsigned long long)(shared_board->reconnects + ranked_board->reconnects),
                   (unsigned long long)(shared_board->late_acks + ranked_board->late_acks));
-    faults_check(&server, shared, SHARED, shared_board, 0, shared_epochs, STEPS);
-    faults_check(&server, ranked, RANKED, ranked_board, 2, ranked_epochs, STEPS);
+    for (int i = 0; changed && i < 2; i++)
+        changer_finish(&changers[i]);
+    faults_check(&server, shared, changed ? NULL : SHARED, shared_board, 0, shared_epochs, STEPS);
+    faults_check(&server, ranked, changed ? NULL : RANKED, ranked_board, 2, ranked_epochs, STEPS);
 }
 
 static void test_killed(void **state)
 {
     uint32_t cycles = faults_scale((struct scale){.normal = 200, .longer = 5000, .shorter = 8});
+    /* job.history shows the newest 1,024. */
+    uint32_t pause_us = faults_scale((struct scale){300000, 4000000, 300000});
     struct dice dice = {20260401};
     double began = faults_seconds();
 
     (void)state;
     print_message("%u kills, seed %llu\n", cycles, (unsigned long long)dice.state);
     start_workers("shared", "ranked");
+    start_changers("shared", "ranked", pause_us);
     for (uint32_t i = 0; i < cycles; i++) {
         /* Mostly while everybody is still coming back; now and then when all is calm. */
         usleep(dice_below(&dice, i % 10 == 9 ? 2500000 : 200000));
@@ -89,7 +108,7 @@ static void test_killed(void **state)
     }
     print_message("killed for %.1f s, %llu batches\n", faults_seconds() - began,
                   (unsigned long long)(shared_board->batches + ranked_board->batches));
-    finish("shared", "ranked");
+    finish("shared", "ranked", true);
 }
 
 static void test_stopped(void **state)
@@ -109,7 +128,7 @@ static void test_stopped(void **state)
         assert_true(faults_seconds() - began < 10);
         server_start(&server);
     }
-    finish("shared-stopped", "ranked-stopped");
+    finish("shared-stopped", "ranked-stopped", false);
 }
 
 int main(int argc, char **argv)

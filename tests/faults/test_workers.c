@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "changer.h"
 #include "faults.h"
 #include "proxy.h"
 
@@ -156,24 +157,28 @@ static void test_ranked(void **state)
     faults_check(&server, "ranked", RANKED, board, RANKS, epochs, STEPS);
 }
 
-/* Everything at once: the daemon is killed, too. */
+/* Everything at once: the daemon is killed, too, and the strategy changed. */
 static void test_all(void **state)
 {
     uint32_t rounds = faults_scale((struct scale){.normal = 20, .longer = 400, .shorter = 3});
     struct dice dice = {20260405};
+    struct changer changer = {
+        .address = server.address, .job = "all", .folder = server.dir, .pause_us = 500000};
     uint64_t epochs;
 
     (void)state;
     print_message("seed %" PRIu64 "\n", dice.state);
     faults_job(&server, "all", SHARED);
     start_workers("all", WORKERS, 0);
+    changer_start(&changer, board);
     for (uint32_t i = 0; i < rounds; i++) {
         disturb(WORKERS, 3, &dice);
         server_kill(&server);
         server_start(&server);
     }
     epochs = workers_finish(workers, WORKERS, board, 60);
-    faults_check(&server, "all", SHARED, board, 0, epochs, STEPS);
+    changer_finish(&changer);
+    faults_check(&server, "all", NULL, board, 0, epochs, STEPS);
 }
 
 int main(int argc, char **argv)

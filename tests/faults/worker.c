@@ -54,10 +54,8 @@ struct life {
 static void put(struct life *life, enum log_kind kind, uint32_t n)
 {
     struct log_record record = life->last;
-    struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    record.time = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+    record.time = log_now();
     record.worker = life->worker->number;
     record.rank = life->worker->rank;
     record.kind = kind;
