@@ -284,6 +284,7 @@ typedef struct evd_stream_info {
      * worker, whichever of them gets the first batch of that revision. */
     uint32_t announced_revision;
     uint64_t announced_epoch, announced_step;
+    uint64_t ended; /* 1 + the epoch whose end evd_next told last; 0: none yet */
 } evd_stream_info;
 
 /* One batch, or one rank's slice of it. Columns that were not asked for are NULL. */

@@ -260,7 +260,7 @@ static void place(struct evd_stream *stream, uint64_t epoch)
 /* Says, once, that an epoch is over. */
 static int tell_end(struct evd_stream *stream, uint64_t epoch)
 {
-    stream->epoch = epoch + 1;
+    stream->epoch = stream->info.ended = epoch + 1;
     stream->idle = true;
     ack_pack(stream); /* it may be long before the next call */
     client_flush(stream->client);

@@ -58,6 +58,21 @@ static void hand_out(struct job *job, struct job_stream *stream, const struct ta
     }
 }
 
+/* Does a worker hold steps that is not there, and may not come back? */
+static bool lost_holds(const struct job *job, const struct cursor *cursor)
+{
+    const struct job_stream *stream;
+
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
+    {
+        if (job->lost == 0)
+            break;
+        if (stream->lost && stream->count > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Who would take a step and finds none left hears so, once. */
 static void tell_drained(struct job *job, struct cursor *cursor)
 {
@@ -89,7 +104,7 @@ void stream_pump(struct job *job, struct cursor *cursor)
     while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
            cursor_take(cursor, &job->history, limit, job->in_doubt, &taken))
         hand_out(job, stream, &taken);
-    if (cursor_drained(cursor))
+    if (cursor_drained(cursor) && !lost_holds(job, cursor))
         tell_drained(job, cursor);
     progress_keep_ahead(job, cursor);
 }

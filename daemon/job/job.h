@@ -41,7 +41,8 @@
  * lockstep anyway).
  *
  * After the end of an epoch a stream's window is 0 until JOB_CREDIT. A worker that has room when
- * the last step is in other hands hears `drained`, once: it need not wait for them.
+ * the last step is in other hands hears `drained`, once: it need not wait for them. While one of
+ * those is lost nobody hears it, since its steps may come back.
  *
  * A change of strategy begins at one step for everybody, never at one that was handed out. Until
  * it is durable nothing from there on is handed out, nor anything under a recorded revision that it

@@ -292,6 +292,8 @@ bool model_sink(void *arg, const struct job_effect *e)
     case JOB_DRAINED:
         EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
         EXPECT(worker->count < worker->window);
+        for (uint32_t i = 0; i < WORKERS && m->config.mode == JOB_SHARED; i++)
+            EXPECT(!m->workers[i].stream || !m->workers[i].lost || m->workers[i].count == 0);
         break;
     case JOB_STORE_REVISION:
         on_store_revision(m, e);

@@ -49,13 +49,13 @@ static void test_trace(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TRACE("shared"),       TRACE("lost-worker"),   TRACE("epoch-end"),
-        TRACE("ranked"),       TRACE("acknowledge"),   TRACE("confirm"),
-        TRACE("update-now"),   TRACE("update-later"),  TRACE("update-ranked"),
-        TRACE("update-fails"), TRACE("back-pressure"), TRACE("restore"),
-        TRACE("leases"),       TRACE("resume"),        TRACE("holding"),
-        TRACE("at-most-once"), TRACE("seek"),          TRACE("worlds"),
-        TRACE("failing"),
+        TRACE("shared"),        TRACE("lost-worker"),  TRACE("epoch-end"),
+        TRACE("drained"),       TRACE("ranked"),       TRACE("acknowledge"),
+        TRACE("confirm"),       TRACE("update-now"),   TRACE("update-later"),
+        TRACE("update-ranked"), TRACE("update-fails"), TRACE("back-pressure"),
+        TRACE("restore"),       TRACE("leases"),       TRACE("resume"),
+        TRACE("holding"),       TRACE("at-most-once"), TRACE("seek"),
+        TRACE("worlds"),        TRACE("failing"),
     };
 
     for (int i = 1; i < argc; i++) {

@@ -1,11 +1,14 @@
 """A real daemon for every test that wants one. EVENDRAWD and EVENDRAW_LIBRARY come from CMake."""
 
+import faulthandler
+import multiprocessing.context
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -43,6 +46,28 @@ class Daemon:
             self.process.send_signal(number)
             self.process.wait()
             self.process = None
+
+
+LONGEST = 120  # seconds that a test may take, with other work on the machine
+
+faulthandler.register(signal.SIGUSR1, all_threads=True)  # workers by fork inherit it
+
+
+def _hangs(*_):
+    """Says where every process is, and fails the test."""
+    for process in multiprocessing.active_children():
+        if isinstance(process, multiprocessing.context.ForkProcess):
+            os.kill(process.pid, signal.SIGUSR1)
+    time.sleep(0.5)
+    raise TimeoutError(f"not done after {LONGEST} s")
+
+
+@pytest.fixture(autouse=True)
+def bounded():
+    signal.signal(signal.SIGALRM, _hangs)
+    signal.alarm(LONGEST)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ for batch, _ in loader:
         os.kill(os.getpid(), signal.SIGKILL)
 """
     )
-    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, timeout=60)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == 5
     dataset = Dataset()

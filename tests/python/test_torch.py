@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -168,7 +169,11 @@ def run_ranks(daemon, world, body, tmp_path):
         subprocess.Popen([sys.executable, script, str(rank)], stdout=subprocess.PIPE, text=True)
         for rank in range(world)
     ]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    try:
+        outputs = [process.communicate(timeout=60)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     (tmp_path / "rendezvous").unlink(missing_ok=True)
     assert [process.returncode for process in processes] == [0] * world
     return outputs
@@ -227,6 +232,48 @@ def test_few_steps_for_many_workers(daemon, steps):
         batches = list(loader)
         assert {b.epoch for b in batches} == {epoch}
         assert sorted(flat(b.tolist() for b in batches)) == list(range(2 * steps))
+
+
+class Late(evendraw.torch.IterableDataset):
+    """Its workers are ready after so many seconds each."""
+
+    late = ()
+
+    def __iter__(self):
+        if self._iterations == 0:
+            time.sleep(self.late[torch.utils.data.get_worker_info().id])
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("late", [(0, 0.8, 0.4), (0, 0.4, 0.8), (0.4, 0.8, 0)])
+@pytest.mark.parametrize("persistent", [True, False])
+def test_workers_that_come_late(daemon, late, persistent):
+    """Of those who miss the first epoch one holds the only step of the next, and another hears that
+    none is left of it. In the next iteration that one is read first, and must not wait. Where each
+    iteration has workers of its own, what one of them held when it ended goes to the next."""
+    data = Late("train", None, 2, labels=[0, 1])
+    data.late = late
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=None, num_workers=3, prefetch_factor=1, persistent_workers=persistent
+    )
+    for epoch in range(4):
+        assert [(b.epoch, sorted(b)) for b in loader] == [(epoch, [0, 1])]
+
+
+@pytest.mark.parametrize("loading", [WORKERS[0], WORKERS[2], workers(3, "fork", prefetch_factor=1,
+                                     persistent_workers=True)])  # fmt: skip
+@pytest.mark.parametrize("at", range(1, 7))
+def test_iterations_left_early(daemon, loading, at):
+    """The next goes on with the epoch (of what was read ahead nothing comes again) or begins one."""
+    data = evendraw.torch.IterableDataset("train", None, 2, labels=[0] * 12)
+    loader = torch.utils.data.DataLoader(data, batch_size=None, **loading)
+    iterator = iter(loader)
+    seen = [next(iterator) for _ in range(at)]
+    assert {b.epoch for b in seen} == {0}
+    for _ in range(4):
+        batches = list(loader)
+        (epoch,) = {b.epoch for b in batches} or {None}
+    assert epoch > 1 and sorted(flat(b.tolist() for b in batches)) == list(range(12))
 
 
 def test_two_loaders_share_a_job(daemon):

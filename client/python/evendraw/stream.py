@@ -229,6 +229,12 @@ class Stream:
             client._check(lib.evd_touch(self._open_handle()))
 
     @property
+    def ended(self) -> int | None:
+        """The epoch whose end `next` told last."""
+        told = int(lib.evd_stream_get_info(self._open_handle()).contents.ended)
+        return told - 1 if told else None
+
+    @property
     def usable(self) -> bool:
         """Not closed, and of this process."""
         return self._handle is not None and self._client.usable

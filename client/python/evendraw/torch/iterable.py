@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch.utils.data
 
 from ..client import Strategy
+from ..errors import Timeout
 from ..stream import Batch, Stream
 from ._attach import Attachment
+
+_LOOK_AGAIN = 0.1  # seconds after which a worker that waits looks whether it need not
 
 
 class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
@@ -71,7 +75,9 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
         )
         self._stream: Stream | None = None
         self._kept: Batch | None = None  # came too early
+        self._left = False  # within an iteration, which may never go on
         self._iterations = 0
+        # The epoch of an iteration, and which iteration.
         self._noted = torch.full((2,), -1, dtype=torch.int64).share_memory_()
         self.job = job
         info = self._attachment.ensure()
@@ -83,6 +89,18 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
 
     def __iter__(self) -> Iterator[Any]:
         self._iterations += 1
+        stream = self._attached()
+        alone = torch.utils.data.get_worker_info() is None
+        batch = stream.next() if alone else self._next_together(stream)
+        if batch is None and alone and self._left:
+            batch = stream.next()  # an iteration left at the end of an epoch leaves nothing of it
+        while batch is not None:
+            self._left = True
+            yield self._fetch(batch)
+            self._left = False
+            batch = stream.next() if alone else self._next_together(stream)
+
+    def _attached(self) -> Stream:
         stream = self._stream
         if stream is None or not stream.usable:
             stream = self._attachment.open(
@@ -90,31 +108,53 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
             )
             self._stream = stream
             self._kept = None
-        kept, self._kept = self._kept, None
-        batch = kept or stream.next()
-        while batch is not None:
-            if self._is_of_next_iteration(batch):
-                self._kept = batch
-                return
-            yield self._fetch(batch)
-            batch = stream.next()
+            if torch.utils.data.get_worker_info() is not None:
+                # What it holds when it ends goes to others at once.
+                multiprocessing.util.Finalize(None, self.close, exitpriority=0)
+        return stream
 
-    def _is_of_next_iteration(self, batch: Batch) -> bool:
-        """Whether the other workers of this DataLoader went through an epoch before this one was
-        ready, so that its batch belongs to the loader's next iteration.
+    # The workers of a DataLoader are read in turn. An iteration of theirs is one epoch: the one that
+    # the first of them to hear anything hears of, which it notes where all see it. Others may be
+    # ahead, because an epoch was over before they were ready, or because they heard its end in an
+    # iteration that was left early. They must not give what is of a later iteration, nor wait for
+    # the end of an epoch that ends only when another one is read.
 
-        The first worker to get a batch notes the epoch where all processes see it. No lock is
-        needed: while that batch is not acknowledged, nobody gets one of another epoch.
-        """
+    def _next_together(self, stream: Stream) -> Batch | None:
+        """The next batch of this iteration's epoch, or None if there is none for this worker."""
+        batch, self._kept = self._kept, None
+        while batch is None:
+            told = stream.ended
+            if told is not None and (noted := self._noted_epoch()) is not None and told >= noted:
+                return None
+            try:
+                batch = stream.next(_LOOK_AGAIN)
+            except Timeout:
+                continue
+            if batch is None:
+                self._note(stream.ended or 0)
+                return None
+        if batch.epoch > self._note(batch.epoch):
+            self._kept = batch
+            return None
+        return batch
+
+    def _note(self, epoch: int) -> int:
+        """The epoch of this iteration: this one, if it was not noted before. No lock is needed:
+        while one worker has a batch, no other gets one of another epoch."""
+        noted = self._noted_epoch()
+        if noted is None:
+            self._noted[0] = noted = epoch
+            self._noted[1] = self._iteration()
+        return noted
+
+    def _noted_epoch(self) -> int | None:
+        iteration = int(self._noted[1])  # written last, so read first
+        return int(self._noted[0]) if iteration == self._iteration() else None
+
+    def _iteration(self) -> int:
+        """What the workers of one iteration, and no others, have in common."""
         worker = torch.utils.data.get_worker_info()
-        if worker is None:
-            return False
-        # The workers of one iteration, and no others, have both in common.
-        iteration = (worker.seed - worker.id + self._iterations) & 0x7FFFFFFFFFFFFFFF
-        if int(self._noted[1]) != iteration:
-            self._noted[0] = batch.epoch
-            self._noted[1] = iteration
-        return batch.epoch > int(self._noted[0])
+        return (worker.seed - worker.id + self._iterations) & 0x7FFFFFFFFFFFFFFF
 
     def _fetch(self, batch: Batch) -> Any:
         if self._dataset is None:
