@@ -1,6 +1,7 @@
 """Counts against imbalanced-learn, for every form of sampling_strategy, errors included."""
 
 import os
+import random
 import subprocess
 import warnings
 
@@ -97,6 +98,28 @@ def test_over(sizes):
             want = [n + added.get(c, 0) for c, n in enumerate(sizes)]
         for members in ("keep-then-bootstrap", "balanced-repeat"):
             assert ours("oversampled", sizes, strategy, "members=" + members) == want, strategy
+
+
+def random_forms(rng, sizes):
+    """Of every kind, right and wrong, near the borders."""
+    yield rng.choice(WORDS)
+    yield rng.choice([min(sizes) / max(sizes), rng.random(), rng.randint(1, 30) / rng.randint(1, 30)])
+    for low, high in ((-1, 0), (0, 1), (0, 3)):
+        named = rng.sample(range(len(sizes)), rng.randint(1, len(sizes)))
+        yield {c: sizes[c] + rng.randint(low * 5, high * 5) for c in named}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_labels(seed):
+    rng = random.Random(seed)
+    sizes = [rng.choice([1, 2, 10, 100]) * rng.randint(1, 9) for _ in range(rng.randint(2, 7))]
+    for strategy in random_forms(rng, sizes):
+        want = theirs(lambda s: RandomUnderSampler(sampling_strategy=s, random_state=0), sizes, strategy)
+        assert ours("undersampled", sizes, strategy) == want, (sizes, strategy)
+        if strategy == "minority":  # see test_over
+            continue
+        want = theirs(lambda s: RandomOverSampler(sampling_strategy=s, random_state=0), sizes, strategy)
+        assert ours("oversampled", sizes, strategy) == want, (sizes, strategy)
 
 
 def test_one_class_is_refused():
