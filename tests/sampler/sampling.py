@@ -279,12 +279,16 @@ class Independent(Plan):
 
 
 class BySample(Independent):
+    def share(self, epoch):
+        w = self.w(epoch)
+        return [sum(w[a:b]) / sum(w) for a, b in zip(self.start, self.start[1:])]
+
     def found(self, place, v):
         c = bisect_right(self.start, place) - 1
         return c, place - self.start[c], None
 
     def probability(self, epoch, c, j):
-        return self.share(epoch)[self.start[c] + j]
+        return self.w(epoch)[self.start[c] + j] / sum(self.w(epoch))
 
 
 # ---- The cycle engine ----
@@ -296,7 +300,7 @@ class Cycle(Plan):
         self.some = [c for c, n in enumerate(self.n) if n]
 
     def share(self, epoch):
-        return [1 / len(self.some)] * self.C
+        return [1 / len(self.some) if n else 0 for n in self.n]
 
     def before(self, epoch):
         whole = self.steps() * self.G if self.last == "drop" or self.whole else self.D
@@ -327,6 +331,10 @@ class Ordered(Plan):
                     arrival.append((-math.log(u) / weight, z))
             self.order.append([z for _, z in sorted(arrival)][:D])
         self.D = len(self.order[0])
+
+    def share(self, epoch):
+        order = self.order[epoch % len(self.order)]
+        return [sum(a <= z < b for z in order) / self.D for a, b in zip(self.start, self.start[1:])]
 
     def probability(self, epoch, c, j):
         return None
