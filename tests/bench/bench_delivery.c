@@ -5,9 +5,13 @@
  *   bench_delivery EVENDRAWD EVENDRAWD_NOOP JSON_FILE
  *
  * Every figure is the median of several short runs; the servers take turns within each repeat, so
- * that a disturbance of the machine meets all of them.
+ * that a disturbance of the machine meets all of them. Servers run on one processor and workers on
+ * the others, and no processor falls asleep: otherwise the time it takes to wake one (50 us and
+ * more on a virtual machine) would be all that is measured.
  */
+#define _GNU_SOURCE /* CPU_SET, SCHED_IDLE */
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bare_server.h"
@@ -60,6 +65,75 @@ static void die(const char *what)
     perror(what);
     exit(1);
 }
+
+/* ---- processors ---- */
+
+static cpu_set_t server_cpus, worker_cpus;
+static pid_t awake[CPU_SETSIZE];
+static int awake_count;
+
+static void use(const cpu_set_t *cpus)
+{
+    if (sched_setaffinity(0, sizeof *cpus, cpus) != 0)
+        die("sched_setaffinity");
+}
+
+/* Runs when nothing else wants to. */
+static void keep_awake(int cpu)
+{
+    const struct sched_param none = {0};
+    cpu_set_t cpus;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        die("fork");
+    if (pid > 0) {
+        awake[awake_count++] = pid;
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    CPU_ZERO(&cpus);
+    CPU_SET(cpu, &cpus);
+    use(&cpus);
+    if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
+        die("sched_setscheduler");
+    for (volatile unsigned i = 0;; i++)
+        ;
+}
+
+/* One processor for servers, the rest for workers; if there is only one, for both. */
+static void share_processors(void)
+{
+    cpu_set_t all;
+
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        die("sched_getaffinity");
+    worker_cpus = all;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all))
+            continue;
+        if (CPU_COUNT(&server_cpus) == 0) {
+            CPU_SET(cpu, &server_cpus);
+            if (CPU_COUNT(&all) > 1)
+                CPU_CLR(cpu, &worker_cpus);
+        }
+        keep_awake(cpu);
+    }
+    use(&server_cpus);
+}
+
+/* Seconds of processor time that a process has taken. */
+static double processor_time(pid_t pid)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        die("clock_gettime");
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- servers ---- */
 
 static void set_tcp(struct address *address, int listener)
 {
@@ -122,7 +196,7 @@ static void create_jobs(evd_client *client, bool noop)
         for (int i = 0; i < 2; i++) {
             snprintf(params, sizeof params,
                      "{\"name\": \"%s %u\", \"dataset\": \"bench\", \"batch_size\": %u, "
-                     "\"strategy\": %s}",
+                     "\"grace\": 0, \"strategy\": %s}",
                      contestants[c].name, (unsigned)sizes[i], (unsigned)sizes[i],
                      contestants[c].strategy);
             tell(client, "job.create", params);
@@ -152,41 +226,64 @@ static void start_daemon(int i, const char *program)
     evd_close(client);
 }
 
-/* One run: batches a second of all workers together. */
-static double run_once(int contestant, enum transport transport, int workers, int size)
+/* ---- measuring ---- */
+
+struct figures {
+    double rate; /* batches a second of all workers together */
+    double cost; /* seconds of the server's processor time, of a batch */
+};
+
+static pid_t server_pid(int contestant, int size)
+{
+    return contestant == BARE ? bare_pid[size] : daemons[contestant == NOOP].pid;
+}
+
+static void start_worker(int contestant, enum transport transport, int size, int out)
 {
     const struct address *address = contestant == BARE
                                         ? &bare_address[size][transport]
                                         : &daemon_address[contestant == NOOP][transport];
     struct worker_result result;
-    double rate = 0;
     char job[64];
+    pid_t pid = fork();
+
+    if (pid < 0)
+        die("fork");
+    if (pid > 0)
+        return;
+    use(&worker_cpus);
+    snprintf(job, sizeof job, "%s %u", contestants[contestant].name, (unsigned)sizes[size]);
+    result = worker_run(address, contestant == BARE ? NULL : job, SECONDS);
+    _exit(write(out, &result, sizeof result) != sizeof result);
+}
+
+static struct figures run_once(int contestant, enum transport transport, int workers, int size)
+{
+    pid_t server = server_pid(contestant, size);
+    double before = processor_time(server);
+    struct worker_result result;
+    struct figures figures = {0};
+    uint64_t all = 0;
     int ends[2];
 
-    snprintf(job, sizeof job, "%s %u", contestants[contestant].name, (unsigned)sizes[size]);
     if (pipe(ends) != 0)
         die("pipe");
-    for (int w = 0; w < workers; w++) {
-        pid_t pid = fork();
-        if (pid < 0)
-            die("fork");
-        if (pid == 0) {
-            result = worker_run(address, contestant == BARE ? NULL : job, SECONDS);
-            _exit(write(ends[1], &result, sizeof result) != sizeof result);
-        }
-    }
+    for (int w = 0; w < workers; w++)
+        start_worker(contestant, transport, size, ends[1]);
     close(ends[1]);
     for (int w = 0; w < workers; w++) {
         if (read(ends[0], &result, sizeof result) != sizeof result) {
-            fprintf(stderr, "a worker of %s failed\n", job);
+            fprintf(stderr, "a worker of %s failed\n", contestants[contestant].name);
             exit(1);
         }
-        rate += (double)result.batches / result.seconds;
+        figures.rate += (double)result.batches / result.seconds;
+        all += result.all;
     }
+    figures.cost = (processor_time(server) - before) / (double)all;
     close(ends[0]);
     for (int w = 0; w < workers; w++)
         wait(NULL);
-    return rate;
+    return figures;
 }
 
 static int compare(const void *a, const void *b)
@@ -205,8 +302,28 @@ static double median(const double *values)
     return sorted[REPEATS / 2];
 }
 
+/* Of one contestant in one cell: medians of the repeats. Ratios are those within a repeat. */
+struct row {
+    double rate, cost;
+    double of_bare;      /* batches a second, by those of the bare server */
+    double cost_of_bare; /* the bare server's cost, by this one's */
+};
+
+static struct row row_of(const struct figures *own, const struct figures *bare)
+{
+    double values[4][REPEATS];
+
+    for (int r = 0; r < REPEATS; r++) {
+        values[0][r] = own[r].rate;
+        values[1][r] = own[r].cost;
+        values[2][r] = own[r].rate / bare[r].rate;
+        values[3][r] = bare[r].cost / own[r].cost;
+    }
+    return (struct row){median(values[0]), median(values[1]), median(values[2]), median(values[3])};
+}
+
 static void report(json_t *rows, int contestant, enum transport transport, int workers, int size,
-                   double rate, double ratio, double bare)
+                   const struct row *row, double bare)
 {
     const struct contestant *c = &contestants[contestant];
 
@@ -214,34 +331,38 @@ static void report(json_t *rows, int contestant, enum transport transport, int w
         printf("%-5s %7d %8u  ", transport_names[transport], workers, (unsigned)sizes[size]);
     else
         printf("%24s", "");
-    printf("%-17s %10.0f %12.1f %8.2f", c->name, rate, rate * sizes[size] / 1e6, ratio);
+    printf("%-17s %10.0f %12.1f %8.2f %9.2f %8.2f", c->name, row->rate,
+           row->rate * sizes[size] / 1e6, row->of_bare, row->cost * 1e6, row->cost_of_bare);
     if (c->target > 0)
-        printf("   target %.2f: %s", c->target, ratio >= c->target ? "met" : "short by ");
-    if (ratio < c->target)
-        printf("%.2f", c->target - ratio);
+        printf("   target %.2f: %s", c->target, row->of_bare >= c->target ? "met" : "short by ");
+    if (row->of_bare < c->target)
+        printf("%.2f", c->target - row->of_bare);
     if (contestant == WEIGHTED)
         printf(" (the target is %.0f M draws/s)", c->target * bare * sizes[size] / 1e6);
     printf("\n");
     fflush(stdout);
-    json_array_append_new(rows, json_pack("{s:s s:i s:i s:s s:f s:f s:f s:f}", "transport",
-                                          transport_names[transport], "workers", workers, "indices",
-                                          (int)sizes[size], "server", c->name, "batches_per_s",
-                                          rate, "indices_per_s", rate * sizes[size], "of_bare",
-                                          ratio, "target", c->target));
+    json_array_append_new(rows,
+                          json_pack("{s:s s:i s:i s:s s:f s:f s:f s:f s:f s:f}", "transport",
+                                    transport_names[transport], "workers", workers, "indices",
+                                    (int)sizes[size], "server", c->name, "batches_per_s", row->rate,
+                                    "indices_per_s", row->rate * sizes[size], "of_bare",
+                                    row->of_bare, "processor_us_per_batch", row->cost * 1e6,
+                                    "processor_of_bare", row->cost_of_bare, "target", c->target));
 }
 
 static void measure_cell(json_t *rows, enum transport transport, int workers, int size)
 {
-    double rates[CONTESTANTS][REPEATS], ratios[CONTESTANTS][REPEATS];
+    struct figures figures[CONTESTANTS][REPEATS];
+    struct row row[CONTESTANTS];
 
-    for (int r = 0; r < REPEATS; r++)
-        for (int c = 0; c < CONTESTANTS; c++) {
-            rates[c][r] = run_once(c, transport, workers, size);
-            ratios[c][r] = rates[c][r] / rates[BARE][r];
-        }
-    for (int c = 0; c < CONTESTANTS; c++)
-        report(rows, c, transport, workers, size, median(rates[c]), median(ratios[c]),
-               median(rates[BARE]));
+    for (int r = 0; r < REPEATS; r++) {
+        for (int c = 0; c < CONTESTANTS; c++)
+            figures[c][r] = run_once(c, transport, workers, size);
+    }
+    for (int c = 0; c < CONTESTANTS; c++) {
+        row[c] = row_of(figures[c], figures[BARE]);
+        report(rows, c, transport, workers, size, &row[c], row[BARE].rate);
+    }
 }
 
 int main(int argc, char **argv)
@@ -252,17 +373,23 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_delivery EVENDRAWD EVENDRAWD_NOOP JSON_FILE\n");
         return 2;
     }
+    share_processors();
     start_daemon(0, argv[1]);
     start_daemon(1, argv[2]);
     start_bare(0);
     start_bare(1);
     printf("\nDelivery, window 8: medians of %d interleaved runs of %.2f s\n", REPEATS, SECONDS);
-    printf("%-5s %7s %8s  %-17s %10s %12s %8s\n", "", "workers", "indices", "server", "batches/s",
-           "M indices/s", "of bare");
+    printf("%-5s %7s %8s  %-17s %10s %12s %8s %9s %8s\n", "", "", "", "", "", "", "", "server", "");
+    printf("%-5s %7s %8s  %-17s %10s %12s %8s %9s %8s\n", "", "workers", "indices", "server",
+           "batches/s", "M indices/s", "of bare", "us/batch", "of bare");
     for (enum transport transport = UNIX; transport <= TCP; transport++)
         for (int workers = 1; workers <= MAX_WORKERS; workers += 3)
             for (int size = 0; size < 2; size++)
                 measure_cell(rows, transport, workers, size);
+    for (int i = 0; i < awake_count; i++) {
+        kill(awake[i], SIGKILL);
+        waitpid(awake[i], NULL, 0);
+    }
     for (int i = 0; i < 2; i++) {
         kill(bare_pid[i], SIGKILL);
         waitpid(bare_pid[i], NULL, 0);

@@ -25,7 +25,7 @@ struct worker {
     size_t len;     /* bytes in `in`, of which */
     size_t begin;   /* the current frame's first, */
     size_t scanned; /* and up to here the guard has seen them */
-    uint64_t batches, bytes;
+    uint64_t batches;
     uint64_t epoch, step; /* of the last batch */
     bool unacknowledged;
 };
@@ -152,7 +152,6 @@ static void handle(struct worker *w, const uint8_t *frame, size_t size, struct e
                            "batch",
                            8) == 0) {
         w->batches++;
-        w->bytes += size;
         w->epoch = field(frame, size,
                          "\xa5"
                          "epoch");
@@ -209,6 +208,7 @@ struct worker_result worker_run(const struct address *address, const char *job, 
     struct worker_result result = {0};
     struct evd_buf buf;
     double begin = now() + seconds / 10;
+    uint64_t before = 0; /* batches of the warm-up */
     bool warm = false;
     uint8_t ack[ACK_SIZE];
     const uint8_t *frame;
@@ -232,9 +232,9 @@ struct worker_result worker_run(const struct address *address, const char *job, 
         if (!warm && t >= begin) {
             warm = true;
             begin = t;
-            w.batches = w.bytes = 0;
+            before = w.batches;
         } else if (warm && t >= begin + seconds) {
-            result = (struct worker_result){w.batches, w.bytes, t - begin};
+            result = (struct worker_result){w.batches - before, t - begin, w.batches};
             break;
         }
         receive(&w);

@@ -11,8 +11,9 @@
 #include "proto/address.h"
 
 struct worker_result {
-    uint64_t batches, bytes;
+    uint64_t batches; /* within these seconds */
     double seconds;
+    uint64_t all; /* batches from the beginning, the warm-up included */
 };
 
 /* Receives batches for that long after a tenth of it as warm-up. `job` is NULL with the bare
