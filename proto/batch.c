@@ -60,6 +60,16 @@ static uint8_t *put_uint(uint8_t *to, uint64_t value)
     return put_be(put_u8(to, 0xcf), value, 8);
 }
 
+/* A key, all of whose bytes are known to the compiler; at most 31. */
+#define PUT_KEY(to, key) put_key(to, key, sizeof(key) - 1)
+static inline __attribute__((always_inline)) uint8_t *put_key(uint8_t *to, const char *key,
+                                                              size_t len)
+{
+    *to = (uint8_t)(0xa0 | len);
+    memcpy(to + 1, key, len);
+    return to + 1 + len;
+}
+
 /* At most 255 bytes. */
 static uint8_t *put_str(uint8_t *to, const char *text, size_t len)
 {
@@ -67,8 +77,6 @@ static uint8_t *put_str(uint8_t *to, const char *text, size_t len)
     memcpy(to, text, len);
     return to + len;
 }
-
-#define PUT_KEY(to, key) put_str(to, key, sizeof(key) - 1)
 
 static uint8_t *put_head(uint8_t *to, const struct batch_head *head, unsigned columns)
 {

@@ -24,14 +24,20 @@ void guard_reset(struct guard *guard)
 }
 
 /* Bytes of an item whose type byte alone says how long it is; 0 for every other type. */
-static const uint8_t scalar_size[256] = {
-    [0x00 ... 0x7f] = 1,                                              /* small integers */
-    [0xc0] = 1,          [0xc2 ... 0xc3] = 1,                         /* nil, false, true */
-    [0xca] = 5,          [0xcb] = 9,                                  /* float, double */
-    [0xcc] = 2,          [0xcd] = 3,          [0xce] = 5, [0xcf] = 9, /* unsigned integers */
-    [0xd0] = 2,          [0xd1] = 3,          [0xd2] = 5, [0xd3] = 9, /* signed integers */
-    [0xe0 ... 0xff] = 1,                                              /* small negative integers */
+/* clang-format off */
+#define SHORT_TEXT(n) [0xa0 + (n)] = 1 + (n), [0xa1 + (n)] = 2 + (n), [0xa2 + (n)] = 3 + (n), \
+                      [0xa3 + (n)] = 4 + (n)
+static const uint8_t fixed_size[256] = {
+    [0x00 ... 0x7f] = 1,                                      /* small integers */
+    SHORT_TEXT(0), SHORT_TEXT(4), SHORT_TEXT(8), SHORT_TEXT(12),
+    SHORT_TEXT(16), SHORT_TEXT(20), SHORT_TEXT(24), SHORT_TEXT(28),
+    [0xc0] = 1, [0xc2 ... 0xc3] = 1,                          /* nil, false, true */
+    [0xca] = 5, [0xcb] = 9,                                   /* float, double */
+    [0xcc] = 2, [0xcd] = 3, [0xce] = 5, [0xcf] = 9,           /* unsigned integers */
+    [0xd0] = 2, [0xd1] = 3, [0xd2] = 5, [0xd3] = 9,           /* signed integers */
+    [0xe0 ... 0xff] = 1,                                      /* small negative integers */
 };
+/* clang-format on */
 
 /* Bytes of length or count that follow a type byte. */
 static uint8_t length_bytes(uint8_t type)
@@ -104,14 +110,12 @@ static void guard_item(struct guard *guard)
 
     for (uint8_t i = 1; i < guard->header_need; i++)
         length = length << 8 | guard->header[i];
-    if (scalar_size[type] > 0)
-        guard_bytes(guard, scalar_size[type] - 1u);
+    if (fixed_size[type] > 0)
+        guard_bytes(guard, fixed_size[type] - 1u);
     else if (type <= 0x8f)
         guard_container(guard, (uint64_t)(type & 0x0fu) * 2);
     else if (type <= 0x9f)
         guard_container(guard, type & 0x0fu);
-    else if (type <= 0xbf)
-        guard_bytes(guard, type & 0x1fu);
     else if (type == 0xdc || type == 0xdd)
         guard_container(guard, length);
     else if (type == 0xde || type == 0xdf)
@@ -133,22 +137,23 @@ static void guard_begin(struct guard *guard, uint8_t type)
         guard->status = GUARD_TOO_LARGE;
 }
 
-/* Long arrays of numbers are what large messages are made of: passes over whole scalars of one size
- * in the innermost container, but for its last item. Stops before whatever needs a closer look. */
-static size_t guard_scalars(struct guard *guard, const uint8_t *bytes, size_t n)
+/* Passes over whole items of fixed size in the innermost container, but for its last one: of these
+ * most messages consist. Stops before whatever needs a closer look. */
+static size_t guard_fixed(struct guard *guard, const uint8_t *bytes, size_t n)
 {
     uint32_t *items = &guard->items[guard->depth - 1], left = *items;
     size_t spare = guard->limits->frame - guard->seen - guard->pending;
-    size_t size = scalar_size[bytes[0]], at = 0;
+    size_t size, at = 0;
 
-    if (size == 0)
-        return 0;
-    /* That the size is the same is a guess which the processor makes too: it need not wait for one
-     * item to find the next. */
-    while (left > 1 && size <= n - at && size - 1 <= spare && scalar_size[bytes[at]] == size) {
-        at += size;
-        spare -= size - 1;
-        left--;
+    while (left > 1 && at < n && (size = fixed_size[bytes[at]]) > 0 && size <= n - at &&
+           size - 1 <= spare) {
+        /* Long arrays have numbers of one size. That the next is of this size, too, is a guess
+         * which the processor makes: it need not wait for one item to find the next. */
+        do {
+            at += size;
+            spare -= size - 1;
+            left--;
+        } while (left > 1 && size <= n - at && size - 1 <= spare && fixed_size[bytes[at]] == size);
     }
     guard->seen += at;
     guard->pending -= *items - left;
@@ -172,7 +177,7 @@ size_t guard_feed(struct guard *guard, const uint8_t *bytes, size_t n)
             continue;
         }
         if (guard->header_len == 0 && guard->depth > 0) {
-            at += guard_scalars(guard, bytes + at, n - at);
+            at += guard_fixed(guard, bytes + at, n - at);
             if (at == n)
                 break;
         }

@@ -12,20 +12,27 @@
 
 /* The rows of each method's fields, ended by an empty one, since some methods have none. */
 #define FIELD_ROW(id, type, name, need)                                                            \
-    {#name, FIELD_##type, NEED_##need, offsetof(struct params_##id, name),                         \
+    {#name,                                                                                        \
+     sizeof(#name) - 1,                                                                            \
+     FIELD_##type,                                                                                 \
+     NEED_##need,                                                                                  \
+     offsetof(struct params_##id, name),                                                           \
      offsetof(struct params_##id, has_##name)},
 #define FIELD_ROWS(id, wire)                                                                       \
     static const struct field_desc fields_##id[] = {EVD_FIELDS_##id(FIELD_ROW, id){.name = NULL}};
 EVD_METHODS(FIELD_ROWS)
 
 #define METHOD_ROW(id, wire)                                                                       \
-    [METHOD_##id] = {wire, fields_##id, sizeof(fields_##id) / sizeof(fields_##id[0]) - 1},
+    [METHOD_##id] = {wire, sizeof(wire) - 1, fields_##id,                                          \
+                     sizeof(fields_##id) / sizeof(fields_##id[0]) - 1},
 const struct method_desc method_table[METHOD_COUNT] = {EVD_METHODS(METHOD_ROW)};
 
 int method_find(const char *name, size_t len)
 {
     for (int i = 0; i < METHOD_COUNT; i++) {
-        if (strlen(method_table[i].name) == len && memcmp(method_table[i].name, name, len) == 0)
+        const struct method_desc *method = &method_table[i];
+
+        if (method->name_len == len && memcmp(method->name, name, len) == 0)
             return i;
     }
     return -1;
@@ -202,8 +209,10 @@ static int decode_entry(const struct method_desc *method, const msgpack_object_k
         return error_set(err, EVD_E_BAD_TYPE, "", "%s: names of fields must be text", method->name);
     key = (struct evd_str){entry->key.via.str.ptr, entry->key.via.str.size};
     for (uint32_t i = 0; i < method->field_count; i++) {
-        if (str_is(key, method->fields[i].name))
-            return decode_field(method, &method->fields[i], &entry->val, out, err);
+        const struct field_desc *field = &method->fields[i];
+
+        if (field->name_len == key.len && memcmp(field->name, key.data, key.len) == 0)
+            return decode_field(method, field, &entry->val, out, err);
     }
     return unknown_field(method, key, err);
 }

@@ -185,6 +185,7 @@ enum field_type { FIELD_str, FIELD_u32, FIELD_u64, FIELD_f64, FIELD_boolean, FIE
 
 struct field_desc {
     const char *name;
+    uint32_t name_len;
     enum field_type type;
     bool required;
     uint16_t offset, has_offset; /* in the params struct */
@@ -192,6 +193,7 @@ struct field_desc {
 
 struct method_desc {
     const char *name;
+    uint32_t name_len;
     const struct field_desc *fields;
     uint32_t field_count;
 };

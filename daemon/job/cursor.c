@@ -16,14 +16,20 @@ static void bit_clear(uint64_t *bits, uint64_t i)
     bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
+/* Where the bits of a step are. */
+static uint64_t step_bit(const struct cursor *cursor, uint64_t step)
+{
+    return step & (cursor->span - 1);
+}
+
 bool cursor_acked(const struct cursor *cursor, uint64_t step)
 {
-    return bit_get(cursor->acked, step % cursor->span);
+    return bit_get(cursor->acked, step_bit(cursor, step));
 }
 
 bool cursor_returned(const struct cursor *cursor, uint64_t step)
 {
-    return bit_get(cursor->returned, step % cursor->span);
+    return bit_get(cursor->returned, step_bit(cursor, step));
 }
 
 struct job_position cursor_low(const struct cursor *cursor)
@@ -61,7 +67,7 @@ static uint64_t lowest_returned(const struct cursor *cursor)
     uint64_t step = cursor->returned_from > cursor->low ? cursor->returned_from : cursor->low;
 
     for (;;) {
-        uint64_t i = step % cursor->span;
+        uint64_t i = step_bit(cursor, step);
         uint64_t word = cursor->returned[i / 64] >> (i % 64);
 
         if (word)
@@ -85,7 +91,7 @@ static void take_returned(struct cursor *cursor, const struct history *history,
 {
     uint64_t step = lowest_returned(cursor);
 
-    bit_clear(cursor->returned, step % cursor->span);
+    bit_clear(cursor->returned, step_bit(cursor, step));
     cursor->returned_from = step + 1;
     cursor->returned_count--;
     taken->step = step;
@@ -129,7 +135,7 @@ bool cursor_claim(struct cursor *cursor, const struct history *history, struct j
     if (step < cursor->next) {
         if (!cursor_returned(cursor, step))
             return false;
-        bit_clear(cursor->returned, step % cursor->span);
+        bit_clear(cursor->returned, step_bit(cursor, step));
         cursor->returned_count--;
         note_handed_out(cursor, step);
         return true;
@@ -157,9 +163,9 @@ void cursor_doubt(struct cursor *cursor, const struct history *history, struct j
 
 void cursor_ack(struct cursor *cursor, uint64_t step)
 {
-    bit_set(cursor->acked, step % cursor->span);
+    bit_set(cursor->acked, step_bit(cursor, step));
     while (cursor->low < cursor->next && cursor_acked(cursor, cursor->low)) {
-        bit_clear(cursor->acked, cursor->low % cursor->span);
+        bit_clear(cursor->acked, step_bit(cursor, cursor->low));
         cursor->low++;
     }
 }
@@ -167,7 +173,7 @@ void cursor_ack(struct cursor *cursor, uint64_t step)
 void cursor_return(struct cursor *cursor, uint64_t step)
 {
     cursor->supply++;
-    bit_set(cursor->returned, step % cursor->span);
+    bit_set(cursor->returned, step_bit(cursor, step));
     if (cursor->returned_count++ == 0 || step < cursor->returned_from)
         cursor->returned_from = step;
 }

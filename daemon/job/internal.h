@@ -58,7 +58,7 @@ TAILQ_HEAD(stream_list, job_stream);
 
 struct cursor {
     uint32_t rank;
-    uint32_t span;
+    uint32_t span; /* a power of two */
     uint64_t epoch;
     struct epoch_shape shape; /* of epoch; steps is 0 until its first step is handed out */
     uint64_t ended_steps;     /* of the epoch before; 0: not known */
@@ -70,7 +70,7 @@ struct cursor {
     uint32_t leases;        /* held by its streams */
     uint32_t supply;        /* changes whenever there are steps again where there were none */
     uint64_t returned_from; /* no returned step is below it */
-    uint64_t *acked;        /* span bits each, of step at step % span */
+    uint64_t *acked;        /* span bits each, of step at step mod span */
     uint64_t *returned;     /* handed out, not acknowledged, held by nobody */
     uint8_t *packed;        /* room for job_progress */
     struct stream_list streams;
