@@ -76,7 +76,7 @@ static double parse_ratio(struct argp_state *state, const char *text)
     double ratio = strtod(text, &end);
 
     if (end == text || *end != '\0' || !(ratio >= 1 && ratio <= 1e12))
-        argp_error(state, "--long-tail: '%s' is not a ratio of 1 or more, such as 100", text);
+        argp_error(state, "--long-tail: '%s' is not a ratio from 1 to 10^12, such as 100", text);
     return ratio;
 }
 
@@ -306,9 +306,10 @@ int command_load(struct cli *cli, int argc, char **argv)
             "all whole numbers become classes in numeric order, others in byte order. The samples "
             "of a folder are numbered as torchvision's ImageFolder numbers them, and so are its "
             "classes.\n\n"
-            "--long-tail keeps n_max * RATIO^(-c/(C-1)) samples, rounded, of the c-th largest of "
-            "C classes (c = 0, 1, ...; equally large ones in class order), the same ones for "
-            "the same seed.\n\n"
+            "--long-tail keeps n_max * RATIO^(-c/(C-1)) samples, rounded but at least one, of the "
+            "c-th largest of C classes (c = 0, 1, ...; equally large ones in class order), the "
+            "same "
+            "ones for the same seed.\n\n"
             "--split makes datasets over the same indices, of which each sample has its label in "
             "one at most; what shares below 1 leave over is in none. It follows --long-tail. Of n "
             "samples (with --stratify: of a class) a part gets n * SHARE rounded down; the few "

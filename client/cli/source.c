@@ -242,6 +242,9 @@ static bool detect(struct source *source)
     if (n == 4 && memcmp(head, "PK\3\4", 4) == 0)
         return source_error(source, "is a zip archive (.npz?): store one array with numpy.save, "
                                     "or unpack the file with the labels");
+    if (n >= 2 && (memcmp(head, "\xff\xfe", 2) == 0 || memcmp(head, "\xfe\xff", 2) == 0))
+        return source_error(source, "is text in UTF-16: make it UTF-8, with iconv -f UTF-16 -t "
+                                    "UTF-8 FILE");
     len -= gz ? 3 : 0;
     if (source->format == SOURCE_FOLDERS)
         return source_error(source, "is a file, but --format says folders");

@@ -2,6 +2,7 @@
 #include "source.h"
 
 #include <csv.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
         return fail_memory(reader);
     reader->names = names;
     sprintf(names + old, "%s%.*s", old ? ", " : "", (int)len, text);
+    for (char *c = names + old; *c; c++)
+        *c = iscntrl((unsigned char)*c) ? '?' : *c; /* it may be shown on a terminal */
     reader->columns++;
     if (wanted == NULL || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
         return true;

@@ -123,6 +123,11 @@ static void bad_files(void **state)
     huge[200] = '\n';
     write_file("wide-label", huge, 300);
     REFUSE("wide-label", "line 1", "200 bytes");
+    write_file("utf16",
+               "\xff\xfe"
+               "a\0\n",
+               6);
+    REFUSE("utf16", "UTF-16", "iconv");
     write_text("latin", "a\ncaf\xe9\n");
     REFUSE("latin", "line 2", "UTF-8");
     write_file("binary", "a\n\0\1\2\n", 7);
@@ -158,6 +163,8 @@ static void bad_csv(void **state)
     REFUSE("r.csv --column id", "line 4", "1 cells");
     write_text("twice.csv", "a,a\n1,2\n");
     REFUSE("twice.csv --column a", "two columns");
+    write_text("ring.csv", "i\ad,\33[31mkind\n1,2\n");
+    REFUSE("ring.csv --column kind", "i?d, ?[31mkind");
     write_text("none.csv", "a\n");
     REFUSE("none.csv", "no label at all");
 }
