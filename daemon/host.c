@@ -272,7 +272,7 @@ static int init_handles(struct host *host)
     return 0;
 }
 
-static int open_rpc(struct host *host, uint32_t max_connections, struct evd_error *err)
+static int open_rpc(struct host *host, uint32_t connections, struct evd_error *err)
 {
     struct rpc_host services = {
         .arg = host,
@@ -285,11 +285,11 @@ static int open_rpc(struct host *host, uint32_t max_connections, struct evd_erro
         .peer = peer_name,
         .local = peer_is_local,
         .close = finish_conn,
-        .max_connections = max_connections,
-        .memory_limit = host->config->memory_limit,
+        .limits = host->config->limits,
     };
     int rc = store_open(&host->store, host->config->database, wake_for_store, host, err);
 
+    services.limits.connections = connections;
     if (rc != EVD_OK)
         return rc;
     rc = rpc_new(&host->rpc, &services, host->store, err);
@@ -300,13 +300,17 @@ static int open_rpc(struct host *host, uint32_t max_connections, struct evd_erro
     return rc;
 }
 
-static int open_net(struct host *host, uint32_t max_connections, struct evd_error *err)
+static int open_net(struct host *host, uint32_t connections, struct evd_error *err)
 {
+    const struct rpc_limits *limits = &host->config->limits;
     struct net_config config = {
         .loop = &host->loop,
-        .max_connections = max_connections,
-        .high_water = RPC_SEND_HIGH_WATER,
-        .low_water = RPC_SEND_LOW_WATER,
+        .max_connections = connections,
+        .high_water = limits->send_buffer,
+        .low_water = limits->send_buffer / 4,
+        .frame = (uint32_t)limits->frame,
+        .hello_ms = 1000 * limits->hello_time,
+        .frame_ms = 1000 * limits->frame_time,
         .events = host_net_events(host),
     };
     int rc = net_new(&host->net, &config, err);
@@ -319,7 +323,7 @@ static int open_net(struct host *host, uint32_t max_connections, struct evd_erro
 /* How many connections the limit of descriptors leaves of those wanted; 0 with an error: none. */
 static uint32_t fit_connections(const struct host *host, struct evd_error *err)
 {
-    uint32_t wanted = host->config->max_connections;
+    uint32_t wanted = (uint32_t)host->config->limits.connections;
     uint32_t fit = net_descriptors(wanted);
 
     if (fit == 0)

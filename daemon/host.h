@@ -16,17 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "proto/error.h"
+#include "rpc/limits.h"
 
-#define HOST_MAX_LISTEN          16u
-#define HOST_DEFAULT_CONNECTIONS 1024u
-#define HOST_MAX_CONNECTIONS     1000000u
+#define HOST_MAX_LISTEN 16u
 
 struct host_config {
     const char *addresses[HOST_MAX_LISTEN];
     size_t address_count;
     const char *database;
-    uint32_t max_connections;
-    uint64_t memory_limit; /* bytes, of datasets, drafts and plans together; 0: none */
+    struct rpc_limits limits;
     bool verbose;
     int ready_fd; /* gets the line "ready" once the daemon listens, then is closed; -1: none */
 };

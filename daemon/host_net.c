@@ -74,8 +74,8 @@ static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf 
     request_id(bytes, n, &id);
     error_set(&err, EVD_E_BUSY, "connections",
               "the daemon serves as many connections as it may (%u); try again later, or start it "
-              "with a larger --max-connections",
-              host->config->max_connections);
+              "with a larger --limit connections=N",
+              (unsigned)host->config->limits.connections);
     buf_packer(out, &packer);
     message_error(&packer, id, &err);
 }

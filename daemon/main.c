@@ -1,5 +1,6 @@
 #include <argp.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_MAX_CONNECTIONS = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD };
+enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD };
 
 #define DEFAULT_MEMORY 75u /* percent of what the machine has */
 
@@ -39,8 +40,8 @@ static const struct argp_option options[] = {
      "Keep datasets and jobs in FILE (default $XDG_STATE_HOME/evendraw/evendraw.db, or "
      "~/.local/state/evendraw/evendraw.db)",
      0},
-    {"max-connections", OPTION_MAX_CONNECTIONS, "N", 0,
-     "Serve at most N connections (default 1024); further ones are told that it is busy", 0},
+    {"limit", OPTION_LIMIT, "NAME=N", 0,
+     "Move a limit, as often as wanted; the names are below, server.info reports all", 0},
     {"memory-limit", OPTION_MEMORY_LIMIT, "BYTES|N%", 0,
      "Let datasets and the tables of jobs take at most so much memory together, in bytes or in "
      "percent of what the machine has (default 75%); what needs more is refused, but what is "
@@ -65,6 +66,52 @@ static long parse_number(struct argp_state *state, const char *option, const cha
     if (errno != 0 || end == text || *end != '\0' || value < min || value > max)
         argp_error(state, "%s: \"%s\" is not a number from %ld to %ld", option, text, min, max);
     return value;
+}
+
+struct limit {
+    const char *name, *meaning;
+    long normal, least, most;
+    size_t offset; /* in struct rpc_limits */
+};
+
+#define LIMIT(name, normal, least, most, meaning)                                                  \
+    {#name, meaning, normal, least, most, offsetof(struct rpc_limits, name)},
+static const struct limit limits[] = {RPC_LIMITS(LIMIT)};
+
+/* "streams=16" */
+static void set_limit(struct argp_state *state, struct rpc_limits *out, const char *text)
+{
+    size_t len = strcspn(text, "=");
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        const struct limit *limit = &limits[i];
+
+        if (strncmp(limit->name, text, len) != 0 || limit->name[len] != '\0')
+            continue;
+        *(uint64_t *)((char *)out + limit->offset) = (uint64_t)parse_number(
+            state, limit->name, text[len] ? text + len + 1 : "", limit->least, limit->most);
+        return;
+    }
+    argp_error(state, "--limit: there is no limit \"%.*s\"", (int)len, text);
+}
+
+/* The limits, for --help. */
+static char *help_filter(int key, const char *text, void *input)
+{
+    char *out = NULL;
+    size_t size;
+    FILE *file;
+
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC || !(file = open_memstream(&out, &size)))
+        return (char *)text;
+    fputs("Limits (--limit NAME=N), with their defaults and how far they can be moved:\n", file);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        fprintf(file, "  %s=%ld (%ld to %ld): %s\n", limits[i].name, limits[i].normal,
+                limits[i].least, limits[i].most, limits[i].meaning);
+    fprintf(file, "\n%s", text);
+    fclose(file);
+    return out;
 }
 
 static uint64_t memory_share(unsigned percent)
@@ -116,12 +163,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case 'v':
         config->verbose = true;
         return 0;
-    case OPTION_MAX_CONNECTIONS:
-        config->max_connections =
-            (uint32_t)parse_number(state, "--max-connections", arg, 1, HOST_MAX_CONNECTIONS);
+    case OPTION_LIMIT:
+        set_limit(state, &config->limits, arg);
         return 0;
     case OPTION_MEMORY_LIMIT:
-        config->memory_limit = parse_memory(state, arg);
+        config->limits.memory = parse_memory(state, arg);
         return 0;
     case OPTION_READY_FD:
         config->ready_fd = (int)parse_number(state, "--ready-fd", arg, 0, 1 << 20);
@@ -136,14 +182,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {options, parse_option, NULL, doc, NULL, NULL, NULL};
-    struct host_config config = {.max_connections = HOST_DEFAULT_CONNECTIONS,
-                                 .memory_limit = memory_share(DEFAULT_MEMORY),
-                                 .ready_fd = -1};
+    static const struct argp argp = {options, parse_option, NULL, doc, NULL, help_filter, NULL};
+    struct host_config config = {.limits = RPC_LIMITS_NORMAL, .ready_fd = -1};
     char database[4096], address[256];
     struct evd_error err;
     int rc = EVD_OK;
 
+    config.limits.memory = memory_share(DEFAULT_MEMORY);
     /* Assigned, not defined: a definition would be hidden from the C library. */
     argp_program_version = "evendrawd " EVD_VERSION;
     argp_err_exit_status = EXIT_USAGE;

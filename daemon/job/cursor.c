@@ -109,7 +109,7 @@ bool cursor_take(struct cursor *cursor, const struct history *history, struct jo
         take_returned(cursor, history, taken);
         return true;
     }
-    if (!position_before(at, limit) || cursor->next - cursor->low >= cursor->span)
+    if (!position_before(at, limit) || cursor->next - cursor->low >= cursor->reach)
         return false;
     if (cursor->next == 0)
         cursor->shape = history_shape(history, cursor->epoch);
@@ -207,7 +207,7 @@ void cursor_move(struct cursor *cursor, const struct history *history, struct jo
     cursor->supply++;
     cursor->epoch = at.epoch;
     cursor->low = cursor->next = at.step;
-    cursor->next_revision = history_in_force(history, at);
+    cursor->next_revision = history_certain(history, at);
     cursor->shape = at.step > 0 ? history_shape(history, at.epoch) : (struct epoch_shape){0};
     cursor->ended_steps = at.epoch > 0 ? history_shape(history, at.epoch - 1).steps : 0;
     if (cursor->low > cursor->shape.steps)

@@ -56,6 +56,13 @@ uint32_t history_in_force(const struct history *history, struct job_position at)
     return low - 1;
 }
 
+uint32_t history_certain(const struct history *history, struct job_position at)
+{
+    uint32_t i = history_in_force(history, at);
+
+    return i < history->certain ? i : history->certain - 1;
+}
+
 struct epoch_shape history_shape(const struct history *history, uint64_t epoch)
 {
     struct job_position end = {epoch, UINT64_MAX};

@@ -46,6 +46,7 @@ bool history_reserve(struct history *history);                              /* r
 void history_append(struct history *history, struct revision revision);     /* reserved before */
 void history_cut(struct history *history, uint32_t count); /* to the first `count` */
 uint32_t history_in_force(const struct history *history, struct job_position at);
+uint32_t history_certain(const struct history *history, struct job_position at); /* of those */
 /* The shape of an epoch; 0 steps if it has none or the plan that says it is released. */
 struct epoch_shape history_shape(const struct history *history, uint64_t epoch);
 void history_release(struct history *history); /* plans before the first one used */
@@ -58,7 +59,8 @@ TAILQ_HEAD(stream_list, job_stream);
 
 struct cursor {
     uint32_t rank;
-    uint32_t span; /* a power of two */
+    uint32_t span;  /* a power of two */
+    uint32_t reach; /* steps from low on that may be out, at most span */
     uint64_t epoch;
     struct epoch_shape shape; /* of epoch; steps is 0 until its first step is handed out */
     uint64_t ended_steps;     /* of the epoch before; 0: not known */

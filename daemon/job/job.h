@@ -91,6 +91,8 @@ struct job_config {
                              and W / replicas divides G */
     uint32_t time_to_run; /* of a lease, in ms; 0: no limit */
     uint32_t grace;       /* of a lost connection, in ms */
+    uint32_t reach;       /* from the lowest step not acknowledged on, at most so many are handed
+                             out; 0: JOB_SPAN or JOB_RANK_SPAN, which is the most in any case */
 };
 
 struct job;

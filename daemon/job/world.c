@@ -22,12 +22,14 @@ int job_check_world(const struct job_config *config, uint32_t world, struct evd_
     return EVD_OK;
 }
 
-static void cursor_init(struct cursor *cursor, uint32_t rank, uint32_t span, uint64_t *words)
+static void cursor_init(struct cursor *cursor, uint32_t rank, uint32_t span, uint32_t reach,
+                        uint64_t *words)
 {
     size_t each = span / 64;
 
     *cursor = (struct cursor){.rank = rank,
                               .span = span,
+                              .reach = reach > 0 && reach < span ? reach : span,
                               .supply = 1,
                               .acked = words,
                               .returned = words + each,
@@ -46,7 +48,7 @@ static int make_cursors(struct job *job, uint32_t world, struct job_position at,
     struct cursor *cursors = calloc(world, sizeof(*cursors));
     uint64_t *memory = calloc(world, words * sizeof(*memory));
     struct job_progress *rows = calloc(world, sizeof(*rows));
-    uint32_t in_force = history_in_force(&job->history, at);
+    uint32_t in_force = history_certain(&job->history, at);
 
     if (!cursors || !memory || !rows) {
         free(cursors);
@@ -57,7 +59,7 @@ static int make_cursors(struct job *job, uint32_t world, struct job_position at,
     for (uint32_t i = 0; i < job->cursor_count; i++)
         job->history.items[job->cursors[i].low_revision].users--;
     for (uint32_t i = 0; i < world; i++) {
-        cursor_init(&cursors[i], i, span, memory + i * words);
+        cursor_init(&cursors[i], i, span, job->config.reach, memory + i * words);
         cursor_move(&cursors[i], &job->history, at);
         cursors[i].low_revision = in_force;
     }

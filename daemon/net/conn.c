@@ -291,7 +291,7 @@ static void take(struct net_conn *conn, const uint8_t *bytes, size_t n)
     buf_consume(&conn->input, done);
     if (conn->input.len == 0 && conn->input.cap > KEEP_BYTES) {
         buf_fini(&conn->input);
-        buf_init(&conn->input, EVD_MAX_FRAME + NET_READ_BYTES);
+        buf_init(&conn->input, conn->net->guard_limits.frame + NET_READ_BYTES);
     }
 }
 
@@ -363,8 +363,8 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
     conn->number = ++net->accepted;
     conn->socket.handle.data = conn;
     conn->output = (struct net_output){&conn->refusal, &conn->refusal_in_flight};
-    guard_init(&conn->guard, &guard_request_limits);
-    buf_init(&conn->input, EVD_MAX_FRAME + NET_READ_BYTES);
+    guard_init(&conn->guard, &net->guard_limits);
+    buf_init(&conn->input, net->guard_limits.frame + NET_READ_BYTES);
     buf_init(&conn->refusal, NET_READ_BYTES);
     conn->state = refused ? CONN_REFUSED : CONN_NEW;
     conn->counted = !refused;

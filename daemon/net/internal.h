@@ -72,6 +72,7 @@ TAILQ_HEAD(net_listeners, net_listener);
 
 struct net {
     struct net_config config;
+    struct guard_limits guard_limits;
     struct net_listeners listeners;
     struct net_conns conns;
     struct net_conns resume; /* output has drained: to be told so and read on */

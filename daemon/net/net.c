@@ -95,6 +95,9 @@ int net_new(struct net **out, const struct net_config *config, struct evd_error 
     if (!net)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the network");
     net->config = *config;
+    net->guard_limits = guard_request_limits;
+    if (net->config.frame > 0)
+        net->guard_limits.frame = net->config.frame;
     if (net->config.hello_ms == 0)
         net->config.hello_ms = NET_HELLO_MS;
     if (net->config.frame_ms == 0)

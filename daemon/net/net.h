@@ -81,7 +81,8 @@ struct net_config {
     struct uv_loop_s *loop;
     uint32_t max_connections;
     size_t high_water, low_water; /* bytes of unwritten output of one connection */
-    uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS; the tests are less patient */
+    uint32_t frame;               /* bytes of one frame; 0: EVD_MAX_FRAME */
+    uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS */
     struct net_events events;
 };
 

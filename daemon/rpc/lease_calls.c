@@ -11,9 +11,10 @@ int do_stream_credit(struct call *call, const struct params_stream_credit *p)
 
     if (!stream)
         return call->err.code;
-    if (p->window > EVD_MAX_WINDOW)
+    if (p->window > call->rpc->host.limits.window)
         return error_set(&call->err, EVD_E_LIMIT, "window",
-                         "stream.credit: \"window\" is at most %u", EVD_MAX_WINDOW);
+                         "stream.credit: \"window\" is at most %u",
+                         (unsigned)call->rpc->host.limits.window);
     event.stream = stream->worker;
     event.window = p->window;
     if (entry_drive(stream->entry, &event, &call->err) != EVD_OK)

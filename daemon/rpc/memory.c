@@ -28,14 +28,14 @@ uint64_t memory_used(const struct rpc *rpc)
 
 void memory_settle(struct rpc *rpc)
 {
-    uint64_t data = data_memory(rpc), limit = rpc->host.memory_limit;
+    uint64_t data = data_memory(rpc), limit = rpc->host.limits.memory;
 
     atomic_store(&rpc->budget.limit, limit == 0 ? UINT64_MAX : limit > data ? limit - data : 0);
 }
 
 int memory_room(struct rpc *rpc, uint64_t more, const char *what, struct evd_error *err)
 {
-    uint64_t used = memory_used(rpc), limit = rpc->host.memory_limit;
+    uint64_t used = memory_used(rpc), limit = rpc->host.limits.memory;
 
     if (limit == 0 || (more <= limit && used <= limit - more))
         return EVD_OK;

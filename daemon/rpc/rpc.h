@@ -28,13 +28,13 @@
 #include <stdint.h>
 #include "proto/buf.h"
 #include "proto/error.h"
+#include "rpc/limits.h"
 #include "store/store.h"
 
-/* Above this many unwritten bytes of a session nothing is drawn for it, and the host feeds it no
- * further frame: a slow peer slows only itself. Below the low-water mark it goes on. */
-#define RPC_SEND_HIGH_WATER (1u << 20)
-#define RPC_SEND_LOW_WATER  (256u << 10)
-/* What a session's output may hold at most (the mark, and the largest frame on top of it, with room
+/* With more unwritten bytes of a session than limits.send_buffer nothing is drawn for it, and the
+ * host feeds it no further frame: a slow peer slows only itself. With a quarter of it, it goes on.
+ *
+ * What a session's output may hold at most (that, and the largest frame on top of it, with room
  * for small notifications). A peer that gets there is disconnected. */
 #define RPC_SEND_LIMIT (16u << 20)
 /* Progress that nobody waits for is stored after so many milliseconds. */
@@ -86,8 +86,7 @@ struct rpc_host {
     /* Close the connection when its output is written. From rpc_settle only, after flush. The host
      * feeds it no more frames, and calls rpc_session_close in the end as always. */
     void (*close)(void *arg, void *conn);
-    uint32_t max_connections; /* the host's own limit, for server.info */
-    uint64_t memory_limit;    /* bytes, of datasets, drafts and plans together; 0: none */
+    struct rpc_limits limits; /* connections, frame and times are for the host to keep */
 };
 
 /* `store` is open and not yet started; it stays the host's. NULL and *err without memory. */

@@ -8,7 +8,6 @@ static const struct {
     const char *name;
     uint32_t value;
 } limits[] = {
-    {"frame", EVD_MAX_FRAME},
     {"depth", EVD_MAX_DEPTH},
     {"nodes", EVD_MAX_NODES},
     {"reply_frame", EVD_MAX_REPLY_FRAME},
@@ -16,18 +15,16 @@ static const struct {
     {"classes", EVD_MAX_CLASSES},
     {"batch", EVD_MAX_BATCH},
     {"world_size", EVD_MAX_WORLD},
-    {"window", EVD_MAX_WINDOW},
-    {"streams", EVD_MAX_STREAMS},
     {"page", EVD_MAX_PAGE},
     /* server.info only: */
     {"jobs", EVD_MAX_JOBS},
     {"datasets", EVD_MAX_DATASETS},
     {"drafts", EVD_MAX_DRAFTS},
     {"works", EVD_MAX_WORKS},
-    {"send_buffer", RPC_SEND_LIMIT},
+    {"send_limit", RPC_SEND_LIMIT},
 };
 #define LIMITS_ALL   (sizeof(limits) / sizeof(limits[0]))
-#define LIMITS_HELLO 11u
+#define LIMITS_HELLO 8u
 
 static void pack_limits(msgpack_packer *pk, size_t count)
 {
@@ -37,6 +34,7 @@ static void pack_limits(msgpack_packer *pk, size_t count)
 
 int do_hello(struct call *call, const struct params_hello *p)
 {
+    const struct rpc_limits *moved = &call->rpc->host.limits;
     struct session *session = call->session;
     msgpack_packer *pk;
 
@@ -64,8 +62,11 @@ int do_hello(struct call *call, const struct params_hello *p)
     pack_key_u64(pk, "session", session->id);
     pack_key_u64(pk, "resume_key", session->key);
     pack_key_bool(pk, "resumed", session->previous != NULL);
-    pack_key_map(pk, "limits", LIMITS_HELLO);
+    pack_key_map(pk, "limits", LIMITS_HELLO + 3);
     pack_limits(pk, LIMITS_HELLO);
+    pack_key_u64(pk, "frame", moved->frame);
+    pack_key_u64(pk, "window", moved->window);
+    pack_key_u64(pk, "streams", moved->streams);
     answer_end(&call->ticket);
     return EVD_OK;
 }
@@ -73,6 +74,7 @@ int do_hello(struct call *call, const struct params_hello *p)
 int do_server_info(struct call *call, const struct params_server_info *p)
 {
     struct rpc *rpc = call->rpc;
+    const struct rpc_limits *moved = &rpc->host.limits;
     msgpack_packer *pk = answer_begin(&call->ticket);
     struct store_info info;
 
@@ -93,10 +95,11 @@ int do_server_info(struct call *call, const struct params_server_info *p)
     pack_key_u64(pk, "queued_bytes", info.queued_bytes);
     pack_key_u64(pk, "file_bytes", info.file_bytes);
     pack_key_bool(pk, "failing", info.failing);
-    pack_key_map(pk, "limits", LIMITS_ALL + 2);
+    pack_key_map(pk, "limits", LIMITS_ALL + sizeof(*moved) / sizeof(uint64_t));
     pack_limits(pk, LIMITS_ALL);
-    pack_key_u64(pk, "connections", rpc->host.max_connections);
-    pack_key_u64(pk, "memory", rpc->host.memory_limit);
+#define PACK(name, normal, least, most, meaning) pack_key_u64(pk, #name, moved->name);
+    RPC_LIMITS(PACK)
+    pack_key_u64(pk, "memory", moved->memory);
     answer_end(&call->ticket);
     return EVD_OK;
 }

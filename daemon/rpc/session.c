@@ -134,7 +134,9 @@ void session_unref(struct session *session)
 
 bool rpc_session_full(const struct rpc_session *port)
 {
-    return port->out.len + port->in_flight > RPC_SEND_HIGH_WATER;
+    const struct session *session = (const struct session *)port;
+
+    return port->out.len + port->in_flight > session->rpc->host.limits.send_buffer;
 }
 
 void rpc_session_ready(struct rpc_session *port)

@@ -186,9 +186,11 @@ static int format_decode(const struct params_stream_open *p, const struct job_en
 static int placing_check(const struct params_stream_open *p, const struct job_entry *entry,
                          struct evd_error *err)
 {
-    if (p->has_window && p->window > EVD_MAX_WINDOW)
+    const struct rpc_limits *limits = &entry->rpc->host.limits;
+
+    if (p->has_window && p->window > limits->window)
         return error_set(err, EVD_E_LIMIT, "window", "stream.open: \"window\" is at most %u",
-                         EVD_MAX_WINDOW);
+                         (unsigned)limits->window);
     if (entry->config.mode == JOB_SHARED && (p->has_rank || p->has_world_size))
         return error_set(err, EVD_E_BAD_VALUE, p->has_rank ? "rank" : "world_size",
                          "stream.open: job \"%s\" is shared, so its workers have no rank and no "
@@ -372,6 +374,7 @@ static bool missed_the_end(struct stream *stream, const struct params_stream_ope
 
 int do_stream_open(struct call *call, const struct params_stream_open *p)
 {
+    const struct rpc_limits *limits = &call->rpc->host.limits;
     struct evd_error *err = &call->err;
     struct job_event event = {.kind = JOB_OPEN};
     struct job_event credit = {.kind = JOB_CREDIT};
@@ -382,11 +385,11 @@ int do_stream_open(struct call *call, const struct params_stream_open *p)
     if (!entry || placing_check(p, entry, err) != EVD_OK ||
         format_decode(p, entry, &format, err) != EVD_OK)
         return err->code;
-    if (call->session->stream_count == EVD_MAX_STREAMS)
+    if (call->session->stream_count >= limits->streams)
         return error_set(err, EVD_E_LIMIT, "streams",
                          "stream.open: this connection has %u streams, and more are not allowed: "
                          "close one or open another connection",
-                         EVD_MAX_STREAMS);
+                         (unsigned)limits->streams);
     stream = holding_decode(p, entry, &event, err) == EVD_OK ? open_stream(call, p, entry, &event)
                                                              : NULL;
     if (!stream) {
@@ -394,7 +397,9 @@ int do_stream_open(struct call *call, const struct params_stream_open *p)
         return err->code;
     }
     stream->format = format;
-    stream->window = p->has_window ? p->window : EVD_DEFAULT_WINDOW;
+    stream->window = p->has_window                         ? p->window
+                     : limits->window < EVD_DEFAULT_WINDOW ? (uint32_t)limits->window
+                                                           : EVD_DEFAULT_WINDOW;
     pack_stream(answer_begin(&call->ticket), stream, &event);
     answer_end(&call->ticket);
     free(event.holding);

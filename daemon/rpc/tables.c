@@ -166,6 +166,7 @@ struct job_entry *entry_new(struct rpc *rpc, struct evd_str name, struct dataset
     rpc_name_copy(entry->name, name);
     entry->name_len = name.len;
     entry->dataset = dataset;
+    entry->config.reach = (uint32_t)rpc->host.limits.outstanding;
     if (dataset)
         dataset->users++;
     return entry;

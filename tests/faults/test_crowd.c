@@ -29,7 +29,7 @@ static const char hello[] = "\x94\x00\x00\xa5hello\x91\x82\xa8protocol\x01\xa6"
 static const char open_wide[] =
     "\x94\x00\x01\xabstream.open\x91\x82\xa3job\xa4wide\xa6window\xcd\x01\x00";
 
-static const char *const options[] = {"--max-connections", "4000", NULL};
+static const char *const options[] = {"--limit", "connections=4000", NULL};
 static struct server server = {.options = options};
 static struct board *board;
 static struct worker bystanders[BYSTANDERS];

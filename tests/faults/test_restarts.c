@@ -56,7 +56,9 @@ static void start_workers(const char *shared, const char *ranked)
                                      .world = w < SHARED_WORKERS ? 0 : 2,
                                      .window = 8,
                                      .pause_us = 2000,
-                                     .confirm_every = w % 2 ? 25 : 0};
+                                     /* Ranks go on each by itself: at one speed, not to be
+                                      * far apart in the end. */
+                                     .confirm_every = w % 2 || w >= SHARED_WORKERS ? 25 : 0};
         worker_start(&workers[w], w < SHARED_WORKERS ? shared_board : ranked_board);
     }
 }
@@ -75,9 +77,10 @@ static void start_changers(const char *shared, const char *ranked, uint32_t paus
 /* `changed`: somebody changes the strategies. */
 static void finish(const char *shared, const char *ranked, bool changed)
 {
-    uint64_t shared_epochs = workers_finish(workers, SHARED_WORKERS, shared_board, 60);
+    unsigned seconds = faults_scale((struct scale){60, 600, 60});
+    uint64_t shared_epochs = workers_finish(workers, SHARED_WORKERS, shared_board, seconds);
     uint64_t ranked_epochs =
-        workers_finish(workers + SHARED_WORKERS, WORKERS - SHARED_WORKERS, ranked_board, 60);
+        workers_finish(workers + SHARED_WORKERS, WORKERS - SHARED_WORKERS, ranked_board, seconds);
 
     print_message("workers reconnected %llu times; %llu acknowledgements were late\n",
                   (unsigned long long)(shared_board->reconnects + ranked_board->reconnects),

@@ -25,7 +25,7 @@
 
 #define CONNECTIONS 64
 
-static const char *const few_connections[] = {"--max-connections", "64", NULL};
+static const char *const few_connections[] = {"--limit", "connections=64", NULL};
 static struct server server = {.options = few_connections};
 static evd_client *client;
 

@@ -208,6 +208,28 @@ static void serves_and_stops(void **state)
     assert_int_equal(access(place->socket, F_OK), -1);
 }
 
+/* What the sockets keep of the limits that can be moved. */
+static void limits_are_moved(void **state)
+{
+    const struct place *place = *state;
+    const char *const options[] = {"-l",      place->listen,  "-d",      place->database,
+                                   "--limit", "hello_time=1", "--limit", "frame=655360",
+                                   NULL};
+    /* A byte string of 655361 bytes is too long as soon as it begins. */
+    static const unsigned char too_long[] = {0x94, 0x00, 0x01, 0xc6, 0x00, 0x0a, 0x00, 0x01};
+    char bytes[512];
+    pid_t daemon = spawn(options);
+    int silent = dial(place), fd = dial(place);
+
+    assert_int_equal(send(fd, too_long, sizeof(too_long), MSG_NOSIGNAL), sizeof(too_long));
+    assert_true(recv(fd, bytes, sizeof(bytes), 0) > 0); /* why */
+    assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
+    assert_int_equal(recv(silent, bytes, 1, 0), 0); /* within the ten seconds of dial() */
+    close(fd);
+    close(silent);
+    assert_int_equal(stop(daemon), 0);
+}
+
 /* Peers that neither read nor close do not hold it up for long. */
 static void stops_in_spite_of_peers(void **state)
 {
@@ -276,9 +298,10 @@ static void called_wrongly(void **state)
 {
     const struct place *place = *state;
     const char *const wrong[][5] = {
-        {"--listen", "nonsense", NULL},   {"--nonsense", NULL},
-        {"--max-connections", "0", NULL}, {"--max-connections", "many", NULL},
-        {"--ready-fd", "-1", NULL},       {"argument", NULL},
+        {"--listen", "nonsense", NULL}, {"--nonsense", NULL},
+        {"--limit", "streams=0", NULL}, {"--limit", "connections=many", NULL},
+        {"--limit", "stream=1", NULL},  {"--limit", "streams", NULL},
+        {"--ready-fd", "-1", NULL},     {"argument", NULL},
     };
     char nowhere[128];
     const char *const no_folder[] = {"-l", place->listen, "-d", nowhere, NULL};
@@ -319,13 +342,10 @@ static void makes_its_own_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DAEMON_TEST(serves_and_stops),
-        DAEMON_TEST(stops_in_spite_of_peers),
-        DAEMON_TEST(second_signal_exits_at_once),
-        DAEMON_TEST(killed_and_started_again),
-        DAEMON_TEST(one_daemon_for_each),
-        DAEMON_TEST(called_wrongly),
-        DAEMON_TEST(makes_its_own_folders),
+        DAEMON_TEST(serves_and_stops),         DAEMON_TEST(limits_are_moved),
+        DAEMON_TEST(stops_in_spite_of_peers),  DAEMON_TEST(second_signal_exits_at_once),
+        DAEMON_TEST(killed_and_started_again), DAEMON_TEST(one_daemon_for_each),
+        DAEMON_TEST(called_wrongly),           DAEMON_TEST(makes_its_own_folders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,7 +178,7 @@ void harness_quiet(struct harness *h)
 
 void harness_up(struct harness *h)
 {
-    const struct rpc_host host = {
+    struct rpc_host host = {
         .arg = h,
         .now = host_now,
         .wall = host_wall,
@@ -189,11 +189,10 @@ void harness_up(struct harness *h)
         .peer = host_peer,
         .local = host_local,
         .close = host_close,
-        .max_connections = 100,
-        .memory_limit = h->memory_limit,
     };
     struct evd_error err = {0};
 
+    host.limits = h->limits;
     h->armed = false;
     if (store_open(&h->store, h->path, wake, h, &err) != EVD_OK ||
         rpc_new(&h->rpc, &host, h->store, &err) != EVD_OK || rpc_load(h->rpc, &err) != EVD_OK ||
@@ -203,7 +202,7 @@ void harness_up(struct harness *h)
 
 void harness_start(struct harness *h)
 {
-    *h = (struct harness){.now = 1000, .wall = 1700000000};
+    *h = (struct harness){.now = 1000, .wall = 1700000000, .limits = RPC_LIMITS_NORMAL};
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->woken, NULL);
     snprintf(h->folder, sizeof(h->folder), "/tmp/evd-rpc-XXXXXX");

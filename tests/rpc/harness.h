@@ -38,8 +38,8 @@ struct harness {
     uint64_t now, wall, due; /* ms, s, ms */
     uint64_t randoms;
     bool armed;
-    uint64_t memory_limit; /* for the next harness_up */
-    bool hold_work;        /* work waits until work_run */
+    struct rpc_limits limits; /* for the next harness_up */
+    bool hold_work;           /* work waits until work_run */
     struct rpc_work *work[64];
     uint32_t work_count;
     struct peer *peers;

@@ -62,13 +62,54 @@ static void test_server(void **state)
     json_t *list;
 
     assert_int_equal(integer(result, "connections"), 1);
-    assert_int_equal(integer(json_object_get(result, "limits"), "connections"), 100);
+    assert_int_equal(integer(json_object_get(result, "limits"), "connections"), 1024);
     assert_int_equal(json_object_size(json_object_get(result, "store")), 5);
     json_decref(result);
     result = peer_call(peer, "strategy.list", "[]");
     list = json_object_get(result, "strategies");
     assert_true(json_array_size(list) >= 4);
     json_decref(result);
+}
+
+/* Those that an operator moves hold, and are told. */
+static void test_moved_limits(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *result;
+
+    load_pets(peer);
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'pets', 'batch_size': 1}]");
+    h->limits.streams = 2;
+    h->limits.window = 5;
+    h->limits.outstanding = 4;
+    harness_restart(h);
+    peer = peer_connect(h);
+    result = peer_call(peer, "hello", "[{'protocol': 1, 'client': 'x'}]");
+    assert_int_equal(integer(json_object_get(result, "limits"), "streams"), 2);
+    json_decref(result);
+    result = peer_call(peer, "server.info", "[]");
+    assert_int_equal(integer(json_object_get(result, "limits"), "window"), 5);
+    assert_int_equal(integer(json_object_get(result, "limits"), "outstanding"), 4);
+    assert_int_equal(integer(json_object_get(result, "limits"), "hello_time"), 10);
+    json_decref(result);
+    peer_refused(peer, EVD_E_LIMIT, "stream.open", "[{'job': 'j', 'window': 6}]");
+    result = peer_call(peer, "stream.open", "[{'job': 'j'}]");
+    assert_int_equal(integer(result, "window"), 5);
+    json_decref(result);
+    peer_refused(peer, EVD_E_LIMIT, "stream.credit", "[{'stream': 1, 'window': 6}]");
+    for (int step = 0; step < 4; step++) {
+        result = peer_note(peer, "batch");
+        assert_int_equal(integer(result, "step"), step);
+        json_decref(result);
+    }
+    assert_null(peer_note(peer, "batch"));
+    peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    result = peer_note(peer, "batch");
+    assert_int_equal(integer(result, "step"), 4);
+    json_decref(result);
+    peer_do(peer, "stream.open", "[{'job': 'j'}]");
+    peer_refused(peer, EVD_E_LIMIT, "stream.open", "[{'job': 'j'}]");
 }
 
 static void test_backup(void **state)
@@ -346,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_hello),
         TEST(test_server),
+        TEST(test_moved_limits),
         TEST(test_backup),
         TEST(test_every_method),
         TEST(test_dataset),

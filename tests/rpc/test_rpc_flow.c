@@ -302,7 +302,7 @@ static void test_slow(void **state)
             most = slow->session->out.len;
     }
     assert_true(rpc_session_full(slow->session));
-    assert_true(most < 2 * RPC_SEND_HIGH_WATER);
+    assert_true(most < 2 * h->limits.send_buffer);
     peer_do(other, "server.info", "[]");
     slow->slow = false;
     rpc_session_ready(slow->session);

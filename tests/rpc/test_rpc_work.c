@@ -9,7 +9,7 @@ static int setup(void **state)
 {
     static struct harness h;
 
-    h.memory_limit = 0;
+    h.limits.memory = 0;
     harness_start(&h);
     *state = &h;
     return 0;
@@ -129,7 +129,7 @@ static void memory_has_a_limit(void **state)
     char *chunk;
 
     harness_down(h);
-    h->memory_limit = 40000;
+    h->limits.memory = 40000;
     harness_up(h);
     peer = peer_new(h);
     load(peer);
@@ -155,7 +155,7 @@ static void memory_has_a_limit(void **state)
     peer_refused(peer, EVD_E_NOT_FOUND, "dataset.append", "[{'draft': 2, 'labels': [0]}]");
     peer_do(peer, "job.preview", PREVIEW);
     /* What is stored is loaded all the same. */
-    h->memory_limit = 100;
+    h->limits.memory = 100;
     harness_restart(h);
     peer = peer_new(h);
     result = peer_call(peer, "job.info", "[{'job': 'j'}]");
