@@ -40,6 +40,7 @@ struct session {
     struct draft *drafts;
     uint32_t draft_count;
     uint32_t work_count;                       /* heavy work under way on its behalf */
+    uint32_t waiting;                          /* statistics that wait for somebody else's */
     struct session *prev, *next;               /* all sessions, or all that are lost */
     struct session *output_prev, *output_next; /* those to flush */
 };
@@ -325,6 +326,8 @@ uint32_t drafts_count(struct rpc *rpc);
 /* ---- stats.c ---- */
 
 void stats_cache_free(struct stats_cache *cache); /* NULL is fine */
+/* The session is gone: what it asked for does not wait any more. */
+void stats_forget(struct job_entry *entry, struct session *session);
 
 /* ---- adaptive.c ---- */
 
@@ -342,6 +345,8 @@ EVD_METHODS(RPC_HANDLER)
  * stops. Errors: BUSY, SHUTTING_DOWN, those of the host; then nothing will be called. */
 int work_send(struct rpc *rpc, struct session *session, struct rpc_work *work,
               struct evd_error *err);
+/* Whether work_send would take more for the session: BUSY or SHUTTING_DOWN. */
+int work_check(const struct rpc *rpc, const struct session *session, struct evd_error *err);
 void works_cancel(struct rpc *rpc, const struct session *session); /* NULL: all */
 /* What cancelled work answers, if anybody still hears it. Any thread. */
 int work_cancelled(struct evd_error *err);

@@ -25,7 +25,7 @@ struct draft {
     bool storing;    /* the store has the commit: it happens, whoever goes */
     bool dropping;   /* the store was asked */
     struct store_op drop;
-    struct evd_error error; /* why an unanswered write failed: the next answer says it */
+    struct evd_error error; /* why its first write failed: all later answers say it */
     struct draft *prev, *next;
 };
 

@@ -76,7 +76,7 @@ static void drop_stored(struct store_op *op)
         while (entry->streams) {
             rpc_stream_closed(entry->streams, EVD_E_NOT_FOUND,
                               "the job was dropped: there is nothing more to come");
-            rpc_stream_close(entry->streams);
+            rpc_stream_gone(entry->streams); /* its worker goes with the job */
         }
         while (entry->acks)
             ack_answer(entry->acks, EVD_E_NOT_FOUND);

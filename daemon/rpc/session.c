@@ -73,6 +73,8 @@ void rpc_session_close(struct rpc_session *port)
     session->open = false;
     session->closing = true; /* nothing is drawn for it any more */
     works_cancel(rpc, session);
+    for (uint32_t i = 0; session->waiting > 0 && i < rpc->job_count; i++)
+        stats_forget(rpc->jobs[i], session);
     lose_streams(session);
     drafts_die(session);
     output_unlink(session);

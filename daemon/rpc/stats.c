@@ -97,6 +97,24 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
     pack_epochs(pk, cache);
 }
 
+void stats_forget(struct job_entry *entry, struct session *session)
+{
+    struct request **at = entry->stats ? &entry->stats->waiting : NULL;
+
+    while (at && *at) {
+        struct request *request = *at;
+
+        if (request->ticket.session != session) {
+            at = &request->next;
+            continue;
+        }
+        *at = request->next;
+        session->waiting--;
+        session_unref(session);
+        request_free(request);
+    }
+}
+
 static int request_send(struct request *request, struct evd_error *err);
 
 /* Starts those that waited, until one is under way. */
@@ -110,6 +128,7 @@ static void next_request(struct job_entry *entry)
         struct evd_error err;
 
         cache->waiting = request->next;
+        request->ticket.session->waiting--;
         if (request_send(request, &err) != EVD_OK) {
             ticket_error(&request->ticket, &err);
             request_free(request);
@@ -255,10 +274,21 @@ static struct stats_cache *cache_of(struct job_entry *entry)
     return entry->stats = cache;
 }
 
+static void request_wait(struct request *request)
+{
+    struct request **last = &request->entry->stats->waiting;
+
+    while (*last)
+        last = &(*last)->next;
+    *last = request;
+    request->ticket.session->waiting++;
+}
+
 int do_job_stats(struct call *call, const struct params_job_stats *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
-    struct request *request, **last;
+    struct request *request;
+    int code = EVD_OK;
     struct weights_ask ask;
     struct page page = {0};
 
@@ -281,15 +311,13 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     request->epoch = p->epoch;
     entry_ref(entry);
     request->ticket = ticket_keep(call);
-    if (!entry->stats->busy && request_send(request, &call->err) != EVD_OK) {
+    if (!entry->stats->busy)
+        code = request_send(request, &call->err);
+    else if ((code = work_check(call->rpc, call->session, &call->err)) == EVD_OK)
+        request_wait(request);
+    if (code != EVD_OK) {
         session_unref(call->session);
         request_free(request);
-        return call->err.code;
     }
-    if (!request->cache) {
-        for (last = &entry->stats->waiting; *last; last = &(*last)->next)
-            ;
-        *last = request;
-    }
-    return EVD_OK;
+    return code;
 }

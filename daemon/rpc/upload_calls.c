@@ -60,14 +60,17 @@ static int write_submit(struct call *call, struct draft_write *write)
     return call->err.code;
 }
 
-/* The store refused: the one who sent it hears, and the draft is no more. */
+/* The store refused: the one who sent it hears why, as do all who sent what came after it, and the
+ * draft is no more. */
 static bool write_failed(struct draft_write *write)
 {
-    const struct evd_error *first = &write->draft->error;
+    struct evd_error *first = &write->draft->error;
 
     if (write->op.error.code == EVD_OK)
         return false;
-    ticket_error(&write->ticket, first->code ? first : &write->op.error);
+    if (first->code == EVD_OK)
+        *first = write->op.error;
+    ticket_error(&write->ticket, first);
     draft_doom(write->draft);
     write_free(write);
     return true;
@@ -367,10 +370,10 @@ static void commit_built(struct rpc_work *work)
     draft->memory = write->dataset ? dataset_memory(write->dataset) : 0;
     write->op.error = commit->err;
     free(commit);
-    if (!draft->session) { /* its connection is gone */
+    if (!draft->session) { /* its connection is gone, or an earlier piece was not stored */
         dataset_free(write->dataset);
         draft->memory = 0;
-        session_unref(write->ticket.session);
+        ticket_error(&write->ticket, &draft->error);
         write_free(write);
         draft_try_drop(draft);
     } else if (!write_failed(write) && write->dataset) {

@@ -21,11 +21,11 @@ static void work_done(struct rpc_work *work)
     work->finish(work);
 }
 
-static int refuse(const struct rpc *rpc, const struct session *session, struct evd_error *err)
+int work_check(const struct rpc *rpc, const struct session *session, struct evd_error *err)
 {
     if (rpc->draining || rpc->stopping || (session && !session->open))
         return work_cancelled(err);
-    if (session && session->work_count >= EVD_MAX_WORKS)
+    if (session && session->work_count + session->waiting >= EVD_MAX_WORKS)
         return error_set(err, EVD_E_BUSY, "works",
                          "this connection has %u heavy requests under way already: wait for an "
                          "answer first",
@@ -38,7 +38,7 @@ int work_send(struct rpc *rpc, struct session *session, struct rpc_work *work,
 {
     int code;
 
-    if (refuse(rpc, session, err) != EVD_OK)
+    if (work_check(rpc, session, err) != EVD_OK)
         return err->code;
     memory_settle(rpc);
     atomic_init(&work->cancelled, false);

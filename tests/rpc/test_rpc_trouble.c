@@ -154,6 +154,28 @@ static void test_busy_commit(void **state)
     assert_int_equal(count(peer, "dataset.list", "datasets"), 0);
 }
 
+/* A piece fails after the commit behind it was taken: both are answered. */
+static void test_commit_behind_a_failure(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    uint32_t append, commit;
+
+    peer_do(peer, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
+    fault_set(FAULT_WRITE, 1, fault_full, true);
+    h->hold_work = true;
+    append = peer_send(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 0]}]");
+    commit = peer_send(peer, "dataset.commit", "[{'draft': 1}]");
+    peer_error(peer, append, EVD_E_STORE);
+    h->hold_work = false;
+    harness_pump(h);
+    assert_true(peer_answered(peer, commit));
+    peer_error(peer, commit, EVD_E_STORE);
+    assert_true(fault_clear() > 0);
+    harness_tick(h);
+    assert_int_equal(count(peer, "dataset.list", "datasets"), 0);
+}
+
 static void use_vfs(const char *name)
 {
     sqlite3_vfs_register(sqlite3_vfs_find(name), 1);
@@ -290,6 +312,28 @@ static void test_drop_during_update(void **state)
     peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
 }
 
+/* What a worker still had of a dropped job goes to nobody else. */
+static void test_drop_hands_nothing_over(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *other = peer_new(h);
+    json_t *batch;
+
+    load(peer);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 4}]");
+    peer_do(other, "stream.open", "[{'job': 'j', 'window': 4}]");
+    peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 8}]"); /* all are out, two are free */
+    for (int i = 0; i < 6; i++) {
+        batch = peer_note(peer, "batch");
+        assert_non_null(batch);
+        json_decref(batch);
+    }
+    peer_do(peer, "job.drop", "[{'job': 'j', 'force': true}]");
+    json_decref(peer_note(peer, "closed"));
+    json_decref(peer_note(other, "closed"));
+    assert_null(peer_note(peer, "batch"));
+}
+
 /* No batch is too long for a message. */
 static void test_largest_batch(void **state)
 {
@@ -303,10 +347,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_full_disk),          TEST(test_busy),
-        TEST(test_busy_commit),        TEST(test_other_digest),
-        TEST(test_refused_now),        TEST(test_at),
-        TEST(test_drop_during_update), cmocka_unit_test(test_largest_batch),
+        TEST(test_full_disk),
+        TEST(test_busy),
+        TEST(test_busy_commit),
+        TEST(test_commit_behind_a_failure),
+        TEST(test_other_digest),
+        TEST(test_refused_now),
+        TEST(test_at),
+        TEST(test_drop_during_update),
+        TEST(test_drop_hands_nothing_over),
+        cmocka_unit_test(test_largest_batch),
     };
 
     fault_register();

@@ -104,6 +104,29 @@ static void a_connection_has_so_much_under_way(void **state)
     peer_do(peer, "job.preview", PREVIEW);
 }
 
+/* What waits for another replay counts, too. */
+static void statistics_wait_within_bounds(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *other = peer_new(h);
+    uint32_t id[4];
+
+    load(peer);
+    peer_do(peer, "job.create", JOB("j"));
+    h->hold_work = true;
+    for (int i = 0; i < 3; i++)
+        id[i] = peer_send(peer, "job.stats", "[{'job': 'j'}]");
+    id[3] = peer_send(other, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(h->work_count, 1);
+    assert_non_null(strstr(peer_error(peer, id[2], EVD_E_BUSY), "under way"));
+    h->hold_work = false;
+    harness_pump(h);
+    json_decref(peer_result(peer, id[0]));
+    json_decref(peer_result(peer, id[1]));
+    json_decref(peer_result(other, id[3]));
+    peer_do(peer, "job.stats", "[{'job': 'j'}]");
+}
+
 static void stopping_gives_it_up(void **state)
 {
     struct harness *h = *state;
@@ -222,6 +245,7 @@ int main(void)
         TEST(who_goes_takes_the_work_along),
         TEST(statistics_are_given_up_and_counted_again),
         TEST(a_connection_has_so_much_under_way),
+        TEST(statistics_wait_within_bounds),
         TEST(stopping_gives_it_up),
         TEST(memory_has_a_limit),
         TEST(an_update_says_what_it_cancels),
