@@ -99,6 +99,7 @@ struct seek_record {
     bool follow;
     uint64_t created;
     char *author;
+    int64_t takes; /* records.c */
 };
 
 /* From a position on, so many ranks. */

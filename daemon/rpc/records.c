@@ -20,23 +20,34 @@ struct job_position records_end(const struct job_entry *entry, uint32_t generati
     return generation < entry->seek_count ? entry->seeks[generation].left : reached;
 }
 
-/* A generation's history is its own revisions, and those of its parent up to where it was cut. */
-static bool in_line(const struct job_entry *entry, uint32_t generation,
-                    const struct revision *revision)
+/* A generation's history is its own revisions, and those of its parent up to where it was cut.
+ * Notes in every seek the last number that is taken of its generation, or -1; returns that of the
+ * first generation, which no seek opened. */
+static int64_t note_line(const struct job_entry *entry, uint32_t generation)
 {
-    uint32_t limit = UINT32_MAX;
+    int64_t takes = UINT32_MAX;
 
-    while (revision->generation != generation) {
-        const struct seek_record *seek;
+    for (uint32_t i = 0; i < entry->seek_count; i++)
+        entry->seeks[i].takes = -1;
+    while (generation > 0) {
+        struct seek_record *seek = &entry->seeks[generation - 1];
 
-        if (generation == 0)
-            return false;
-        seek = &entry->seeks[generation - 1];
-        if (seek->keep < limit)
-            limit = seek->keep;
-        generation = seek->parent;
+        seek->takes = takes;
+        if (seek->keep < takes)
+            takes = seek->keep;
+        generation = seek->parent; /* an earlier one */
     }
-    return revision->number <= limit;
+    return takes;
+}
+
+/* After note_line, which returned `first`. */
+static bool in_line(const struct job_entry *entry, int64_t first, const struct revision *revision)
+{
+    if (revision->generation > entry->seek_count)
+        return false;
+    if (revision->generation > 0)
+        first = entry->seeks[revision->generation - 1].takes;
+    return revision->number <= first;
 }
 
 static int by_number(const void *a, const void *b)
@@ -52,6 +63,7 @@ const struct revision **records_line(const struct job_entry *entry, uint32_t gen
 {
     uint32_t all = entry->revision_count + entry->past_count;
     const struct revision **line = malloc((all ? all : 1) * sizeof(struct revision *));
+    int64_t first = note_line(entry, generation);
 
     *count = 0;
     if (!line)
@@ -60,7 +72,7 @@ const struct revision **records_line(const struct job_entry *entry, uint32_t gen
         const struct revision *revision =
             i < entry->past_count ? &entry->past[i] : &entry->revisions[i - entry->past_count];
 
-        if (in_line(entry, generation, revision))
+        if (in_line(entry, first, revision))
             line[(*count)++] = revision;
     }
     qsort(line, *count, sizeof(struct revision *), by_number);
@@ -114,7 +126,8 @@ static int revision_order(const void *a, const void *b)
 
 void records_settle(struct job_entry *entry)
 {
-    uint32_t generation = records_generation(entry), kept = 0;
+    int64_t first = note_line(entry, records_generation(entry));
+    uint32_t kept = 0;
 
     /* Everything is in `past` for a moment; there is room in both. */
     if (entry->revision_count > 0)
@@ -123,7 +136,7 @@ void records_settle(struct job_entry *entry)
     entry->past_count += entry->revision_count;
     entry->revision_count = 0;
     for (uint32_t i = 0; i < entry->past_count; i++) {
-        if (in_line(entry, generation, &entry->past[i]))
+        if (in_line(entry, first, &entry->past[i]))
             entry->revisions[entry->revision_count++] = entry->past[i];
         else
             entry->past[kept++] = entry->past[i];

@@ -63,11 +63,6 @@ struct finding {
     struct job_position at;
 };
 
-struct chapter {
-    struct line line;
-    struct job_position from, to;
-};
-
 struct trace {
     struct rpc_work work; /* first */
     struct ticket ticket;
@@ -75,8 +70,11 @@ struct trace {
     uint64_t sample;
     uint32_t first, passed;
     bool more;
-    struct chapter *chapters; /* one for each generation */
-    uint32_t chapter_count, generation;
+    /* One generation after the other, so that the loop thread prepares one at a time. */
+    uint32_t generation, last;
+    struct job_position reached; /* in the last */
+    struct line line;
+    struct job_position from, to;
     struct world_record *worlds; /* a copy */
     uint32_t world_count;
     uint32_t replicas;
@@ -89,9 +87,7 @@ struct trace {
 
 static void trace_free(struct trace *trace)
 {
-    for (uint32_t i = 0; trace->chapters && i < trace->chapter_count; i++)
-        line_fini(&trace->chapters[i].line);
-    free(trace->chapters);
+    line_fini(&trace->line);
     free(trace->worlds);
     drawing_fini(&trace->drawing);
     entry_unref(trace->entry);
@@ -160,29 +156,16 @@ static int trace_step(void *arg, const struct replay_step *step, struct evd_erro
 static void trace_run(struct rpc_work *work)
 {
     struct trace *trace = (struct trace *)work;
-    int code = EVD_OK;
+    const struct replay_history history = line_history(&trace->line);
+    int code = replay_steps(&history, trace->from, trace->to, trace_step, trace, &trace->err);
 
-    for (uint32_t i = 0; code == EVD_OK && i < trace->chapter_count; i++) {
-        struct chapter *chapter = &trace->chapters[i];
-        const struct replay_history history = line_history(&chapter->line);
-
-        trace->generation = i;
-        code = replay_steps(&history, chapter->from, chapter->to, trace_step, trace, &trace->err);
-    }
     trace->err.code = trace->more ? EVD_OK : code;
 }
 
-static void trace_done(struct rpc_work *work)
+static void trace_answer(struct trace *trace)
 {
-    struct trace *trace = (struct trace *)work;
-    msgpack_packer *pk;
+    msgpack_packer *pk = answer_begin(&trace->ticket);
 
-    if (trace->err.code != EVD_OK) {
-        ticket_error(&trace->ticket, &trace->err);
-        trace_free(trace);
-        return;
-    }
-    pk = answer_begin(&trace->ticket);
     msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", trace->entry->name);
     pack_key_u64(pk, "sample", trace->sample);
@@ -206,34 +189,68 @@ static void trace_done(struct rpc_work *work)
     trace_free(trace);
 }
 
+static void trace_done(struct rpc_work *work);
+
+/* Has its generation searched, or the next in which anything was handed out; answers if there is
+ * none. On an error, that is still owed. */
+static int trace_search(struct trace *trace, struct evd_error *err)
+{
+    struct job_entry *entry = trace->entry;
+
+    if (!entry->job)
+        return error_set(err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
+    for (; trace->generation <= trace->last; trace->generation++) {
+        trace->from = records_begin(entry, trace->generation);
+        trace->to = trace->reached;
+        if (trace->generation < trace->last)
+            trace->to = records_end(entry, trace->generation, trace->reached);
+        if (rpc_before(trace->from, trace->to))
+            break;
+    }
+    if (trace->generation > trace->last) {
+        trace_answer(trace);
+        return EVD_OK;
+    }
+    line_fini(&trace->line);
+    if (line_take(&trace->line, entry, trace->generation, trace->from, err) != EVD_OK)
+        return err->code;
+    trace->line.base.cancel = &trace->work.cancelled;
+    trace->work.run = trace_run;
+    trace->work.done = trace_done;
+    return work_send(entry->rpc, trace->ticket.session, &trace->work, err);
+}
+
+static void trace_done(struct rpc_work *work)
+{
+    struct trace *trace = (struct trace *)work;
+
+    if (trace->more)
+        trace->generation = trace->last;
+    trace->generation++;
+    if (trace->err.code == EVD_OK && trace_search(trace, &trace->err) == EVD_OK)
+        return;
+    ticket_error(&trace->ticket, &trace->err);
+    trace_free(trace);
+}
+
 static int trace_prepare(struct trace *trace, struct evd_error *err)
 {
     struct job_entry *entry = trace->entry;
-    uint32_t generations = records_generation(entry) + 1;
     struct job_state state;
 
     job_state(entry->job, &state);
     trace->ranked = state.config.mode == JOB_RANKED;
     trace->replicas = state.config.replicas;
-    trace->chapters = calloc(generations, sizeof(trace->chapters[0]));
+    trace->last = records_generation(entry);
+    trace->reached = state.next;
     trace->worlds = calloc(entry->world_count + 1, sizeof(trace->worlds[0]));
-    if (!trace->chapters || !trace->worlds ||
+    if (!trace->worlds ||
         !drawing_init(&trace->drawing, 1u << COLUMN_index, entry->config.batch_size))
         return rpc_no_memory(err);
     if (entry->world_count > 0)
         memcpy(trace->worlds, entry->worlds, entry->world_count * sizeof(trace->worlds[0]));
     trace->world_count = entry->world_count;
-    for (; trace->chapter_count < generations; trace->chapter_count++) {
-        uint32_t generation = trace->chapter_count;
-        struct chapter *chapter = &trace->chapters[generation];
-
-        chapter->from = records_begin(entry, generation);
-        chapter->to = records_end(entry, generation, state.next);
-        if (line_take(&chapter->line, entry, generation, chapter->from, err) != EVD_OK)
-            return err->code;
-        chapter->line.base.cancel = &trace->work.cancelled;
-    }
-    return EVD_OK;
+    return trace_search(trace, err);
 }
 
 int do_job_trace(struct call *call, const struct params_job_trace *p)
@@ -241,7 +258,6 @@ int do_job_trace(struct call *call, const struct params_job_trace *p)
     struct rpc *rpc = call->rpc;
     struct job_entry *entry = entry_find_live(rpc, p->job, &call->err);
     struct trace *trace;
-    int code;
 
     if (!entry)
         return call->err.code;
@@ -255,20 +271,16 @@ int do_job_trace(struct call *call, const struct params_job_trace *p)
         free(trace);
         return rpc_no_memory(&call->err);
     }
-    trace->work.run = trace_run;
-    trace->work.done = trace_done;
     trace->entry = entry;
     trace->sample = p->sample;
     trace->first = p->first;
     entry_ref(entry);
-    code = trace_prepare(trace, &call->err);
-    if (code == EVD_OK)
-        code = work_send(rpc, call->session, &trace->work, &call->err);
-    if (code == EVD_OK)
-        trace->ticket = ticket_keep(call);
-    else
-        trace_free(trace);
-    return code;
+    trace->ticket = ticket_keep(call);
+    if (trace_prepare(trace, &call->err) == EVD_OK)
+        return EVD_OK;
+    session_unref(call->session);
+    trace_free(trace);
+    return call->err.code;
 }
 
 /* ---- job.batch ---- */
