@@ -63,7 +63,8 @@ struct history_rules {
     uint32_t world;  /* ranks; 0: a shared job */
     uint64_t epochs; /* from 0 on: all of them must be complete */
     uint64_t steps;  /* of each */
-    /* excused[w]: worker w was killed, stopped or cut off; what it had may have gone to another. */
+    /* excused[w]: worker w was killed, or stopped or cut off for too long; what it had may have
+     * gone to another. */
     const bool *excused;
     uint32_t workers;
     const struct reference *reference; /* [epoch][step][rank] */

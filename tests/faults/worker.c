@@ -176,6 +176,7 @@ static void live(const struct worker *worker, struct board *board)
     work(&life);
     evd_get_counters(life.client, &counters);
     board->reconnects += counters.reconnects;
+    board->repeated += counters.repeated;
     board->late_acks += counters.late_acks;
     evd_close(life.client);
     _exit(0);

@@ -14,11 +14,12 @@
 
 /* Shared by all processes. */
 struct board {
-    atomic_ullong last_epoch;            /* workers end when they have come to the end of it */
-    atomic_ullong batches;               /* received by all */
-    atomic_ullong reached;               /* the highest epoch that any of them saw */
-    atomic_ullong reconnects, late_acks; /* evd_counters of all that ended by themselves */
-    bool excused[MAX_WORKERS];           /* for the history's check */
+    atomic_ullong last_epoch; /* workers end when they have come to the end of it */
+    atomic_ullong batches;    /* received by all */
+    atomic_ullong reached;    /* the highest epoch that any of them saw */
+    /* evd_counters of all that ended by themselves. */
+    atomic_ullong reconnects, repeated, late_acks;
+    bool excused[MAX_WORKERS]; /* for the history's check */
 };
 
 struct worker {
