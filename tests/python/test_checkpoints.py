@@ -24,6 +24,8 @@ def test_state_is_local_and_plain(daemon, client):
     sampler = sampler_of(Dataset())
     assert sampler.state_dict() == {
         "job": "train", "dataset": "train", "version": 1, "generation": 0, "epoch": 0, "step": 0,
+        "checksum": client.dataset("train")["checksum"], "revision": 0,
+        "digest": client.job("train")["revisions"][0]["digest"],
     }  # fmt: skip
     iterator = iter(sampler)
     for step in range(1, 4):
@@ -149,6 +151,62 @@ def test_another_jobs_state(daemon, client):
         other.load_state_dict(state)
     with pytest.raises(ValueError, match="of version 7.*is 1"):
         other.load_state_dict({**other.state_dict(), "version": 7})
+
+
+@pytest.mark.parametrize(
+    "labels, more, refused",
+    [
+        (Dataset().targets, {}, None),
+        ([0] * N, {}, "of checksum"),
+        (Dataset().targets, {"seed": 1}, "another strategy, batch size or seed.*created anew"),
+        (Dataset().targets, {"strategy": "stratified"}, "another strategy, batch size or seed"),
+    ],
+)
+def test_a_job_created_anew(daemon, client, labels, more, refused):
+    """Of the same name, with the same dataset name and version: only the same draws will do."""
+    sampler = sampler_of(None, labels=Dataset().targets)
+    first = list(sampler)
+    sampler.set_epoch(0)
+    next(iter(sampler))
+    state = sampler.state_dict()
+    sampler.close()
+    client.drop_job("train")
+    client.drop_dataset("train")
+    again = sampler_of(None, labels=labels, **more)
+    if refused:
+        with pytest.raises(evendraw.BadValue, match=refused):
+            again.load_state_dict(state)
+    else:
+        again.load_state_dict(state)
+        assert list(again) == first[1:]
+
+
+def test_revisions_in_states(daemon, client):
+    """A state names the strategy before it; one of long ago is known from the history."""
+    sampler = sampler_of(Dataset())
+    batches = iter(sampler)
+    next(batches)
+    old = sampler.state_dict()
+    for number in range(70):  # more than job.info tells
+        at = {"when": "at", "epoch": 0, "step": 9} if number == 0 else {"when": "now"}
+        client.update_job("train", {"kind": "weighted", "num_samples": N}, **at)
+        if number == 0:
+            list(batches)
+            new = sampler.state_dict()
+    assert (old["revision"], new["revision"]) == (0, 1) and old["digest"] != new["digest"]
+    again = sampler_of(Dataset())
+    again.load_state_dict(old)
+    with pytest.raises(evendraw.BadValue, match="created anew"):
+        again.load_state_dict({**old, "digest": new["digest"]})
+
+
+def test_another_epoch_from_within_a_step(daemon):
+    sampler = evendraw.torch.Sampler(Dataset(), job="train", strategy="uniform")
+    epochs = [list(sampler) for _ in range(2)]
+    sampler.set_epoch(0)
+    assert next(iter(sampler)) == epochs[0][0]
+    sampler.set_epoch(1)
+    assert list(sampler) == epochs[1]
 
 
 class StatefulLoader:

@@ -1,6 +1,7 @@
 """Labels of every kind as class names and numbers."""
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -75,6 +76,29 @@ def test_other_arrays():
     check(np.array([[1], [0]]), ["0", "1"], [1, 0])
     check(torch.tensor([2, 0, 2]), ["0", "2"], [1, 0, 1])
     check(Series(["b", None, NotAvailable(), "a"]), ["a", "b"], [1, N, N, 0])
+
+
+@pytest.mark.parametrize(
+    "values, dtype, names, codes",
+    [
+        (["dog", None, "cat"], None, ["cat", "dog"], [1, N, 0]),
+        (["dog", None, "cat"], "string", ["cat", "dog"], [1, N, 0]),
+        (["dog", None, "cat"], "category", ["cat", "dog"], [1, N, 0]),
+        ([3, 1, 3], None, ["1", "3"], [1, 0, 1]),
+        ([3, None, 1], None, ["1", "3"], [1, N, 0]),  # floats, in pandas
+        ([3, None, 1], "Int64", ["1", "3"], [1, N, 0]),
+        ([3, 1, 3], "category", ["1", "3"], [1, 0, 1]),
+        ([True, False], None, ["False", "True"], [1, 0]),
+        ([True, None], "boolean", ["True"], [0, N]),
+    ],
+)
+def test_pandas(values, dtype, names, codes):
+    """Rows count by their place, whatever the index is called."""
+    series = pandas.Series(values, dtype=dtype, index=[7, 7, 2][: len(values)])
+    check(series, names, codes)
+    check(pandas.DataFrame({"label": series})["label"], names, codes)
+    labels, classes = evendraw.labels_of(Dataset(targets=series))
+    check(labels, names, codes, classes)
 
 
 def test_classes_given():

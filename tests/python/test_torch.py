@@ -145,6 +145,24 @@ def test_left_early(daemon):
     assert len(indices(loader)) == 12
 
 
+@pytest.mark.parametrize("n", [96, 97, 99, 103])
+@pytest.mark.parametrize("kind", [torch.utils.data.DataLoader, evendraw.torch.DataLoader])
+def test_exact(daemon, kind, n):
+    """For evaluation: every sample once, though some ranks get less of the last step, or nothing."""
+    dataset = Dataset(n)
+    loaders = [
+        kind(dataset, batch_sampler=evendraw.torch.BatchSampler(
+            "test", 2, dataset=dataset, last_batch="exact", rank=rank, world_size=4))
+        for rank in range(4)
+    ]  # fmt: skip
+    for _ in range(2):
+        ranks = [indices(loader) for loader in loaders]
+        assert sorted(flat(map(flat, ranks))) == list(range(n))
+        for loader, batches in zip(loaders, ranks):
+            assert len(loader) == -(-n // 8) and len(loader) - len(batches) <= (n % 8 in (1, 2, 3))
+            assert all(batches)
+
+
 # ---- ranks ----
 
 
@@ -232,6 +250,19 @@ def test_few_steps_for_many_workers(daemon, steps):
         batches = list(loader)
         assert {b.epoch for b in batches} == {epoch}
         assert sorted(flat(b.tolist() for b in batches)) == list(range(2 * steps))
+
+
+def test_reports_of_workers(daemon, client):
+    """What an item was made of comes with it, so that predictions can be reported."""
+    dataset = Dataset()
+    data = evendraw.torch.IterableDataset("train", dataset, 10, with_batch=True)
+    loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=2)
+    for (_, labels), batch in loader:
+        client.report("train", batch, (labels > 1).long())
+    answer = client.confusion("train", epoch=0)
+    assert answer["samples"] == N
+    assert answer["accuracy"] == 0.25
+    assert answer["matrix"].tolist() == [[24, 0, 0, 0]] * 2 + [[0, 24, 0, 0]] * 2
 
 
 class Late(evendraw.torch.IterableDataset):

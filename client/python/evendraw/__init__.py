@@ -14,7 +14,8 @@ the environment variable EVENDRAW_LIBRARY).
 
 from . import errors
 from ._library import lib as _lib
-from .client import Client, Result, Strategy, connect
+from ._values import Result, Strategy
+from .client import Client, connect
 from .errors import (
     BadType,
     BadValue,

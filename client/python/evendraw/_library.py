@@ -135,6 +135,6 @@ lib = _load()
 def take_text(pointer: c_void_p) -> str:
     """The text that the library returned, which is freed."""
     try:
-        return ctypes.string_at(pointer).decode()  # type: ignore[arg-type]
+        return ctypes.string_at(pointer).decode()
     finally:
         lib.evd_free(pointer)

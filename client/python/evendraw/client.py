@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
-import threading
-import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _library, labels as _labels
-from .errors import BY_NAME, Error, UsageError
+from ._connection import Connection
+from ._values import Result, Strategy, as_strategy, numbers
+from .errors import Error, UsageError
 from .stream import Batch, Stream
 
 lib = _library.lib
-
-Strategy = str | Mapping[str, Any]
-"""A strategy's name ("weighted") or {"kind": "weighted", "weight": "sqrt-inverse"}: see
-`Client.strategies`. Class weights may be NumPy arrays or torch tensors."""
-
-Result = dict[str, Any]
-"""An answer of the daemon, as proto/PROTOCOL.md lists its keys. New keys may come."""
-
-_NOT_BY_CLASS = ("class", "epochs", "columns")
-_INLINE_NUMBERS = 1000  # longer arrays travel as bytes
 
 
 def connect(
@@ -54,54 +41,11 @@ def connect(
     return Client(address, name=name, time_limit=time_limit, reconnect=reconnect)
 
 
-class Client:
+class Client(Connection):
     """One connection. May be used by several threads, one of which waits while another calls.
 
     A connection does not survive fork(): in the child it is closed, and using it raises UsageError.
     """
-
-    def __init__(
-        self,
-        address: str | None = None,
-        *,
-        name: str | None = None,
-        time_limit: float = 30.0,
-        reconnect: float | None = 60.0,
-    ) -> None:
-        self._lock = threading.RLock()
-        self._pid = os.getpid()
-        self._handle: ctypes.c_void_p | None = None
-        handle = ctypes.c_void_p()
-        name = name or f"python (pid {self._pid})"
-        again = _library.NO_TIME_LIMIT if reconnect is None else int(reconnect * 1000)
-        options = _library.ClientOptions(
-            name.encode(), max(1, int(time_limit * 1000)), again or _library.NO_RECONNECT
-        )
-        code = lib.evd_connect(
-            address.encode() if address else None, ctypes.byref(options), ctypes.byref(handle)
-        )
-        self._handle = handle
-        if code != 0:
-            error = self._error(code)
-            self.close()
-            raise error
-        _clients.add(self)
-
-    # ---- calls ----
-
-    def call(self, method: str, **fields: Any) -> Result:
-        """Any method of the protocol (proto/PROTOCOL.md) but those of streams.
-
-        Fields that are None are left out. Bytes travel as bytes; NaN in an answer is None.
-        """
-        given = {key: value for key, value in fields.items() if value is not None}
-        text = json.dumps(given, default=_jsonable, allow_nan=False)
-        result = ctypes.c_void_p()
-        with self._use():
-            self._check(
-                lib.evd_call(self._handle, method.encode(), text.encode(), ctypes.byref(result))
-            )
-            return json.loads(_library.take_text(result))  # type: ignore[no-any-return]
 
     def info(self) -> Result:
         """How the daemon is doing."""
@@ -379,9 +323,9 @@ class Client:
             rank=rank,
             index=batch.index.astype("<u8").tobytes(),
             index_type="u64",
-            predicted=_bytes(predicted, "<u4"),
-            loss=_bytes(loss, "<f8"),
-            score=_bytes(score, "<f8"),
+            predicted=numbers(predicted, "<u4"),
+            loss=numbers(loss, "<f8"),
+            score=numbers(score, "<f8"),
         )
 
     def confusion(self, job: str, epoch: int | None = None, *, every: bool = False) -> Result:
@@ -447,143 +391,8 @@ class Client:
             )
             return Stream(self, handle)
 
-    # ---- life ----
-
-    @property
-    def address(self) -> str:
-        """Where the daemon is."""
-        with self._use():
-            return lib.evd_address(self._handle).decode()  # type: ignore[no-any-return]
-
-    @property
-    def usable(self) -> bool:
-        """Not closed, and of this process."""
-        return self._handle is not None and self._pid == os.getpid()
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """What happened so far and is no error: reconnects, repeated (batches that came once more),
-        late_acks (of steps that were no longer this client's)."""
-        raw = _library.Counters()
-        with self._use():
-            lib.evd_get_counters(self._handle, ctypes.byref(raw))
-        return {name: getattr(raw, name) for name, _ in raw._fields_}
-
-    def close(self) -> None:
-        """Ends the connection and its streams."""
-        with self._lock:
-            if self.usable:
-                lib.evd_close(self._handle)
-            self._handle = None
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None) is not None:
-            self.close()
-
-    def __reduce__(self) -> Any:
-        raise UsageError("a connection cannot be sent to another process: connect there")
-
-    @contextmanager
-    def _use(self) -> Iterator[Client]:
-        with self._lock:
-            if self._handle is None:
-                raise UsageError("the connection is closed: call evendraw.connect() again")
-            if self._pid != os.getpid():
-                raise UsageError(
-                    f"this connection belongs to process {self._pid}: call evendraw.connect() in "
-                    "the new process"
-                )
-            yield self
-
-    def _error(self, code: int) -> Error:
-        kind = BY_NAME.get(lib.evd_error_name(code).decode(), Error)
-        return kind(
-            lib.evd_error_message(self._handle).decode(errors="replace"),
-            lib.evd_error_detail(self._handle).decode(errors="replace"),
-        )
-
-    def _check(self, code: int) -> None:
-        if code != 0:
-            raise self._error(code)
-
-    def _paged(self, method: str, **fields: Any) -> Result:
-        """All pages of an answer by class, as arrays."""
-        answer = self.call(method, **fields)
-        page = answer
-        while len(answer["class"]) < answer["classes"] and page["class"]:
-            page = self.call(method, **fields, first=len(answer["class"]))
-            for key, value in page.items():
-                if isinstance(value, list) and key not in ("epochs", "columns"):
-                    answer[key] += value
-        n = len(answer["class"])
-        for key, value in answer.items():
-            if isinstance(value, list) and len(value) == n and key not in _NOT_BY_CLASS:
-                answer[key] = np.array([np.nan if v is None else v for v in value])
-        return answer
-
-    def _abandon(self) -> None:
-        """In a forked child: lets go of the parent's socket without a word to the daemon."""
-        if self._handle is not None and self._pid != os.getpid():
-            fd = lib.evd_fd(self._handle)
-            if fd >= 0:
-                os.close(fd)
-            self._handle = None
-            self._lock = threading.RLock()  # another thread may have held it
-
-
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for client in list(_clients):
-        client._abandon()
-    _clients.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-def as_strategy(strategy: Strategy) -> dict[str, Any]:
-    """A strategy as the protocol wants it."""
-    if isinstance(strategy, str):
-        return {"kind": strategy}
-    return {
-        key: {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else value
-        for key, value in strategy.items()
-    }
-
 
 def _is_array_like(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or any(
         hasattr(value, name) for name in ("__array__", "to_numpy")
     )
-
-
-def _bytes(values: Any, kind: str) -> bytes | None:
-    """Numbers of a list, array or tensor, as they travel."""
-    if values is None:
-        return None
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.ascontiguousarray(values, dtype=kind).tobytes()
-
-
-def _jsonable(value: Any) -> Any:
-    """What json does not know: bytes, NumPy and torch numbers and arrays."""
-    if isinstance(value, bytes):
-        return {"$hex": value.hex()}
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and value.size > _INLINE_NUMBERS:
-            return {"$hex": value.astype("<f8").tobytes().hex()}
-        return value.tolist()
-    raise TypeError(f"cannot send a {type(value).__name__} to the daemon")

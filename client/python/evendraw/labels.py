@@ -103,7 +103,7 @@ def _to_array(labels: Any) -> NDArray[Any]:
             f"labels have shape {labels.shape}, but one label a sample is needed: shape (n,)",
             "labels",
         )
-    return labels
+    return np.asarray(labels)
 
 
 def _from_values(values: list[Any]) -> NDArray[Any]:

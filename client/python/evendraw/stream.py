@@ -59,7 +59,7 @@ class Batch:
 
     def tolist(self) -> list[int]:
         """The indices as Python integers."""
-        return self.index.tolist()
+        return list(self.index.tolist())
 
     def tensor(self, column: str = "index") -> Any:
         """A column as torch tensor (int64 or float32), sharing this batch's memory."""

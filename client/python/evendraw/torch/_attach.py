@@ -10,7 +10,8 @@ from typing import Any
 import torch.distributed
 
 from .. import labels as _labels
-from ..client import Client, Result, Strategy, connect
+from .._values import Result, Strategy
+from ..client import Client, connect
 from ..errors import BadValue, Conflict, Exists, NotFound
 from ..stream import Stream
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from ..client import Strategy
+from .._values import Strategy
 from ..errors import BadValue, UsageError
 from ..stream import Batch
 from ._attach import Attachment, rank_and_world
@@ -42,7 +42,8 @@ class BatchSampler(JobSampler):
         callback_get_label: called with the dataset, returns its labels.
         strategy: "uniform" if not given; of an existing job it is left as it is.
         seed: of the job, if it is created.
-        last_batch: "drop", "pad" or "exact"; of the job, if it is created.
+        last_batch: "drop", "pad" or "exact" (for evaluation: every sample once; a rank that has no
+            part in the last step has one batch fewer than `len` says); of the job, if it is created.
         rank, world_size: None: from torch.distributed if initialised, or else 0 of 1.
         columns: for the `Batch`es: any of label, probability, repeat, augment_seed.
         pass_columns: the dataset gets (index, column, ...) tuples in place of indices.
@@ -132,12 +133,16 @@ class BatchSampler(JobSampler):
         self._ahead = deque()
         return self._ahead
 
-    def _used(self, batch: Batch, *, confirm: bool = False) -> None:
+    def _used(self, batch: Batch, *, through: bool = True, confirm: bool = False) -> None:
         if self._stream is not None:
-            self._stream.ack(batch, through=True, confirm=confirm)
+            self._stream.ack(batch, through=through, confirm=confirm)
 
     def _next(self) -> Batch | None:
         batch = super()._next()
+        while batch is not None and len(batch) == 0:  # `exact`, and nothing of it for this rank
+            if self._manual_ack:
+                self._used(batch, through=False)
+            batch = super()._next()
         if batch is not None and self._ahead is not None:
             self._ahead.append(batch)
         return batch

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch.utils.data
 
-from ..client import Strategy
+from .._values import Strategy
 from ..errors import Timeout
 from ..stream import Batch, Stream
 from ._attach import Attachment
@@ -16,7 +16,7 @@ from ._attach import Attachment
 _LOOK_AGAIN = 0.1  # seconds after which a worker that waits looks whether it need not
 
 
-class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+class IterableDataset(torch.utils.data.IterableDataset):
     """Whole batches of a shared job, each to one worker of all that are attached, on any number of
     machines::
 
@@ -33,6 +33,8 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
         batch_size: indices in each batch. May be left out when the job exists.
         labels, callback_get_label, strategy, seed, columns, address, time_limit: as of BatchSampler.
         last_batch: "short" or "drop"; of the job, if it is created.
+        with_batch: items are (what collate_fn made, `evendraw.Batch`): its position and indices are
+            what `evendraw.Client.report` wants.
         collate_fn: makes an item of a list of samples; None: torch's.
         window: batches under way to each worker at most.
     """
@@ -49,6 +51,7 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
         seed: int = 0,
         last_batch: str = "short",
         columns: Sequence[str] = (),
+        with_batch: bool = False,
         collate_fn: Callable[[list[Any]], Any] | None = None,
         window: int = 2,
         address: str | None = None,
@@ -57,6 +60,7 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
         self._dataset = dataset
         self._collate = collate_fn or torch.utils.data.default_collate
         self._columns = tuple(columns)
+        self._with_batch = with_batch
         self._window = window
         self._attachment = Attachment(
             job=job,
@@ -154,15 +158,17 @@ class IterableDataset(torch.utils.data.IterableDataset):  # type: ignore[type-ar
     def _iteration(self) -> int:
         """What the workers of one iteration, and no others, have in common."""
         worker = torch.utils.data.get_worker_info()
-        return (worker.seed - worker.id + self._iterations) & 0x7FFFFFFFFFFFFFFF
+        return int(worker.seed - worker.id + self._iterations) & 0x7FFFFFFFFFFFFFFF
 
     def _fetch(self, batch: Batch) -> Any:
         if self._dataset is None:
             return batch
         indices = batch.tolist()
         if hasattr(self._dataset, "__getitems__"):
-            return self._collate(self._dataset.__getitems__(indices))
-        return self._collate([self._dataset[i] for i in indices])
+            item = self._collate(self._dataset.__getitems__(indices))
+        else:
+            item = self._collate([self._dataset[i] for i in indices])
+        return (item, batch) if self._with_batch else item
 
     def close(self) -> None:
         """Detaches this process's worker."""

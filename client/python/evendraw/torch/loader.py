@@ -9,11 +9,11 @@ import torch.utils.data
 
 from ..errors import UsageError
 from ..stream import Batch
-from ._job_sampler import State
+from ._job_sampler import Position, State, after
 from .batch_sampler import BatchSampler
 
 
-class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
+class DataLoader(torch.utils.data.DataLoader):
     """``torch.utils.data.DataLoader`` with ``batch_sampler=`` an `evendraw.torch.BatchSampler`;
     all other arguments are the same.
 
@@ -40,8 +40,7 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
                 "batch_sampler",
             )
         super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
-        # Generation, epoch, step: after the last batch yielded; None: where the sampler is.
-        self._after: tuple[int, int, int] | None = None
+        self._after: Position | None = None  # the last batch yielded; None: where the sampler is
         self._last: Batch | None = None  # yielded, not yet acknowledged
 
     @property
@@ -51,7 +50,7 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
 
     def state_dict(self) -> State:
         """The position after the last batch yielded: put it into the model's checkpoint. Local."""
-        return self._ours._state(*self._after) if self._after else self._ours.state_dict()
+        return self._ours._state(self._after) if self._after else self._ours.state_dict()
 
     def load_state_dict(self, state: State) -> None:
         """The next iteration begins at a position that `state_dict` returned."""
@@ -65,14 +64,14 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[type-arg]
         assert isinstance(sampler, BatchSampler)
         return sampler
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:
         sampler = self._ours
         self._acknowledge()
         ahead = sampler._count(self.num_workers * (self.prefetch_factor or 0))
         for item in super().__iter__():
             self._acknowledge()
             self._last = ahead.popleft()
-            self._after = (self._last.generation, self._last.epoch, self._last.step + 1)
+            self._after = after(self._last)
             yield item
         self._acknowledge(confirm=True)
         self._after = None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import labels as _labels
-from ..client import Strategy, as_strategy
+from .._values import Strategy, as_strategy
 from ..errors import BadValue, UsageError
 from ..stream import Batch
 from ._attach import Attachment, rank_and_world
