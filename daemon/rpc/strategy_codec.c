@@ -384,6 +384,17 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
     return code;
 }
 
+/* Whole numbers as integers, so that what a user gave as 3 is not shown as 3.0. */
+static void pack_key_number(msgpack_packer *pk, const char *key, double value)
+{
+    if (value == floor(value) && fabs(value) <= 0x1p53) {
+        pack_cstr(pk, key);
+        msgpack_pack_int64(pk, (int64_t)value);
+    } else {
+        pack_key_f64(pk, key, value);
+    }
+}
+
 static void encode_class_map(msgpack_packer *pk, const double *by_class,
                              const struct dataset *dataset, struct evd_buf *out)
 {
@@ -395,7 +406,7 @@ static void encode_class_map(msgpack_packer *pk, const double *by_class,
         msgpack_pack_map(pk, named);
         for (uint32_t c = 0; c < classes; c++) {
             if (!isnan(by_class[c]))
-                pack_key_f64(pk, dataset_class_name(dataset, c), by_class[c]);
+                pack_key_number(pk, dataset_class_name(dataset, c), by_class[c]);
         }
         return;
     }
@@ -430,7 +441,7 @@ void strategy_encode(const struct strategy *strategy, const struct dataset *data
         case VALUE_UNSET:
             break;
         case VALUE_NUMBER:
-            pack_key_f64(&pk, params[i].name, value->number);
+            pack_key_number(&pk, params[i].name, value->number);
             break;
         case VALUE_TEXT:
             pack_key_cstr(&pk, params[i].name, value->text);

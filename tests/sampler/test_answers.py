@@ -80,6 +80,8 @@ def test_previews_and_weights_of_what_is_served(client, number):
     before = client.info()["jobs"], client.info()["datasets"]
     preview = client.preview(strategy, dataset="d", batch_size=G, seed=number)
     assert (client.info()["jobs"], client.info()["datasets"]) == before
+    for key, value in strategy.items():  # recorded as given: 3 is not 3.0
+        assert isinstance(value, list) or repr(preview["strategy"][key]) == repr(value)
     client.create_job("j", "d", G, strategy, seed=number)
     again = client.preview(strategy, job="j")
     ordered = kind == "weighted" and not given.get("replacement", True)

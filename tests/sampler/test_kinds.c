@@ -265,7 +265,8 @@ static void ordinals_go_on(void **state)
     data_init_grouped(&data, counts, 5);
     drawn_init(&one, 16);
     strategy_make(&s, "stratified", 5);
-    strategy_map(&s, "proportions", shares);
+    strategy_say(&s, "proportions", "explicit");
+    strategy_map(&s, "weights", shares);
     for (int e = 0; e < 6; e++) {
         strategy_set(&s, "num_samples", epochs[e]);
         struct plan *plan = plan_make(&data, &s, 16, LAST_DROP, (uint64_t)e, NULL);
