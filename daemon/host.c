@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* How long workers may take to finish what they have, and then the store to write. */
+/* How long workers may take to finish what they have, and then the store to write. With
+ * NET_FINISH_MS for peers that do not close, it ends within 10 s. */
 #define LEASES_MS 3000u
-#define DRAIN_MS  5000u
+#define DRAIN_MS  2500u
 #define POLL_MS   20u
 
 void host_log(const struct host *host, enum net_level level, const char *text)
@@ -131,6 +133,11 @@ static uint64_t random_number(void *arg)
     if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
         number = uv_hrtime() * UINT64_C(0x9E3779B97F4A7C15); /* a kernel without it */
     return number;
+}
+
+static void log_rpc(void *arg, bool warning, const char *text)
+{
+    host_log(arg, warning ? NET_WARNING : NET_DEBUG, text);
 }
 
 static const char *peer_name(void *arg, void *conn)
@@ -285,6 +292,8 @@ static int open_rpc(struct host *host, uint32_t connections, struct evd_error *e
         .peer = peer_name,
         .local = peer_is_local,
         .close = finish_conn,
+        .log = log_rpc,
+        .verbose = host->config->verbose,
         .limits = host->config->limits,
     };
     int rc = store_open(&host->store, host->config->database, wake_for_store, host, err);
@@ -414,6 +423,7 @@ int host_run(const struct host_config *config, struct evd_error *err)
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    umask(077); /* the database is for nobody else; sockets are given their mode */
     rc = uv_loop_init(&host.loop);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot make an event loop: %s", uv_strerror(rc));

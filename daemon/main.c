@@ -47,7 +47,7 @@ static const struct argp_option options[] = {
      "percent of what the machine has (default 75%); what needs more is refused, but what is "
      "stored already is loaded in any case",
      0},
-    {"verbose", 'v', NULL, 0, "Log connections", 0},
+    {"verbose", 'v', NULL, 0, "Log connections and requests", 0},
     {"ready-fd", OPTION_READY_FD, "FD", 0,
      "Write the line \"ready\" to this open file descriptor once the daemon listens, then close it",
      0},

@@ -362,6 +362,8 @@ int memory_room(struct rpc *rpc, uint64_t more, const char *what, struct evd_err
 
 /* ---- small things ---- */
 
+void rpc_log(struct rpc *rpc, bool warning, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Into EVD_MAX_NAME + 1 bytes, of a name that was checked. */
 void rpc_name_copy(char *to, struct evd_str name);
 int rpc_no_memory(struct evd_error *err);

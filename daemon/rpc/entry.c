@@ -126,10 +126,25 @@ void entry_flush(struct job_entry *entry)
     entry_drive(entry, &event, &err);
 }
 
-uint64_t entry_tick(struct job_entry *entry, uint64_t now)
+/* Leases that run out are news: a worker hangs, or time_to_run is too short. */
+static void tick(struct job_entry *entry)
 {
     struct job_event event = {.kind = JOB_TICK};
+    struct job_state before, after;
     struct evd_error err;
+
+    job_state(entry->job, &before);
+    entry_drive(entry, &event, &err);
+    job_state(entry->job, &after);
+    if (after.expired > before.expired)
+        rpc_log(entry->rpc, true,
+                "job \"%s\": %" PRIu64 " batches were not acknowledged within %" PRIu32
+                " ms (time_to_run); job.workers says who has stalled",
+                entry->name, after.expired - before.expired, entry->config.time_to_run);
+}
+
+uint64_t entry_tick(struct job_entry *entry, uint64_t now)
+{
     uint64_t deadline;
 
     if (!entry->job)
@@ -137,7 +152,7 @@ uint64_t entry_tick(struct job_entry *entry, uint64_t now)
     if (entry->flush_at <= now)
         entry_flush(entry);
     if (job_deadline(entry->job) <= now)
-        entry_drive(entry, &event, &err);
+        tick(entry);
     deadline = job_deadline(entry->job);
     return entry->flush_at < deadline ? entry->flush_at : deadline;
 }

@@ -354,6 +354,8 @@ static void restore_jobs(struct load *load)
 
         if (restore_job(entry, load->first, &entry->failure) == EVD_OK)
             continue;
+        rpc_log(load->rpc, true, "job \"%s\" is out of service: %s", entry->name,
+                entry->failure.message);
         entry->status = JOB_STATUS_FAILED;
         job_free(entry->job);
         entry->job = NULL;
@@ -378,6 +380,9 @@ int rpc_load(struct rpc *rpc, struct evd_error *err)
 
     if (code == EVD_OK)
         restore_jobs(&load);
+    if (code == EVD_OK)
+        rpc_log(rpc, false, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs", rpc->dataset_count,
+                rpc->job_count);
     dataset_builder_free(load.builder);
     while (load.first) {
         struct loaded_progress *next = load.first->next;

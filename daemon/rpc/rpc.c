@@ -1,5 +1,7 @@
 #include "rpc/core.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +67,23 @@ void rpc_free(struct rpc *rpc)
     free(rpc);
 }
 
+void rpc_log(struct rpc *rpc, bool warning, const char *format, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    if (!warning && !rpc->host.verbose)
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    for (char *c = text; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?'; /* a peer's name for something writes no lines of its own */
+    }
+    rpc->host.log(rpc->host.arg, warning, text);
+}
+
 static int dispatch(struct call *call, enum method method, const union params *params)
 {
     switch (method) {
@@ -115,12 +134,56 @@ static int handle(struct call *call, const struct message *msg)
     return dispatch(call, (enum method)method, &rpc->params);
 }
 
+/* What comes with every batch or piece of a dataset. */
+static bool is_frequent(const char *method)
+{
+    static const char *const frequent[] = {"stream.ack", "stream.credit",  "stream.touch",
+                                           "job.report", "dataset.append", NULL};
+
+    for (int i = 0; frequent[i]; i++) {
+        if (strcmp(method, frequent[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The job or dataset that a message names. */
+static struct evd_str subject(const struct message *msg)
+{
+    const msgpack_object *params = msg->params->via.array.ptr;
+    uint32_t fields = msg->params->via.array.size > 0 ? params->via.map.size : 0;
+
+    for (uint32_t i = 0; i < fields; i++) {
+        const msgpack_object_kv *field = &params->via.map.ptr[i];
+        struct evd_str key = {field->key.via.str.ptr, field->key.via.str.size};
+
+        if (field->key.type == MSGPACK_OBJECT_STR && field->val.type == MSGPACK_OBJECT_STR &&
+            (str_is(key, "job") || str_is(key, "name") || str_is(key, "dataset")))
+            return (struct evd_str){field->val.via.str.ptr, field->val.via.str.size};
+    }
+    return (struct evd_str){"", 0};
+}
+
+/* `code`: how handling it began; what takes time may still fail. */
+static void log_call(const struct call *call, const struct message *msg, int code)
+{
+    const struct session *session = call->session;
+    struct evd_str about = subject(msg);
+
+    if (!call->rpc->host.verbose || is_frequent(call->ticket.method))
+        return;
+    rpc_log(call->rpc, false, "%s, %s: %s %.*s%s%s", session->peer, session->client,
+            call->ticket.method, about.len < EVD_MAX_NAME ? (int)about.len : (int)EVD_MAX_NAME,
+            about.data, code ? ": " : "", code ? call->err.message : "");
+}
+
 void rpc_frame(struct rpc_session *port, const uint8_t *bytes, size_t n)
 {
     struct session *session = (struct session *)port;
     struct call call;
     bool has_id = false;
     struct message *msg = &session->rpc->message;
+    int code;
 
     if (session->closing)
         return;
@@ -141,7 +204,9 @@ void rpc_frame(struct rpc_session *port, const uint8_t *bytes, size_t n)
     call.ticket.request = msg->type == MESSAGE_REQUEST;
     call.ticket.id = msg->id;
     call.ticket.method = "";
-    if (handle(&call, msg) != EVD_OK)
+    code = handle(&call, msg);
+    log_call(&call, msg, code);
+    if (code != EVD_OK)
         answer_error(&call.ticket, &call.err);
 }
 

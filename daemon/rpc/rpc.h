@@ -14,10 +14,10 @@
  *     store_poll, rpc_settle                  the store's wake-up
  *     work->done, rpc_settle                  a piece of work has run
  *     rpc_tick, rpc_settle                    the timer armed by host->arm
- *     rpc_drain, rpc_settle                   the daemon is about to stop: until rpc_outstanding is
- * 0 rpc_stop, rpc_settle                    the daemon stops; then, in this order: close the
- *                                             sessions, let all work come back, store_close,
- * rpc_free
+ *     rpc_drain, rpc_settle                   the daemon is about to stop
+ *     rpc_stop, rpc_settle                    rpc_outstanding is 0, or patience has ended; then, in
+ *                                             this order: close the sessions, let all work come
+ *                                             back, store_close, rpc_free
  */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
@@ -48,8 +48,7 @@ struct rpc;
 struct rpc_session {
     struct evd_buf out;
     size_t in_flight;
-    void *conn;                  /* the host's */
-    struct session_state *state; /* private to rpc */
+    void *conn; /* the host's */
 };
 
 /* Heavy work: `run` on a pool thread, then `done` on the loop thread. Both are set by rpc. */
@@ -86,6 +85,9 @@ struct rpc_host {
     /* Close the connection when its output is written. From rpc_settle only, after flush. The host
      * feeds it no more frames, and calls rpc_session_close in the end as always. */
     void (*close)(void *arg, void *conn);
+    /* For whoever runs the daemon: what went wrong and, if `verbose`, what was asked. */
+    void (*log)(void *arg, bool warning, const char *text);
+    bool verbose;
     struct rpc_limits limits; /* connections, frame and times are for the host to keep */
 };
 
@@ -100,8 +102,7 @@ void rpc_free(struct rpc *rpc);
 /* NULL without memory. */
 struct rpc_session *rpc_session_open(struct rpc *rpc, void *conn);
 /* The connection is gone: its unacknowledged steps go to others, its drafts die, and heavy work for
- * it ends early. The session must
- * not be used afterwards. */
+ * it ends early. The session must not be used afterwards. */
 void rpc_session_close(struct rpc_session *session);
 
 /* One complete frame that the guard has passed, from `bytes` (not kept). Not while rpc_session_full
@@ -118,9 +119,9 @@ void rpc_session_ready(struct rpc_session *session);
 void rpc_settle(struct rpc *rpc);
 void rpc_tick(struct rpc *rpc);
 /* The daemon is about to stop: nothing more is handed out, heavy work ends early, and only what
- * ends leases is answered.
- * Returns how many batches workers still have. */
+ * ends leases is answered. */
 void rpc_drain(struct rpc *rpc);
+/* How many batches workers still have. */
 uint32_t rpc_outstanding(const struct rpc *rpc);
 /* The daemon stops: tells every worker, stores all progress, refuses new work. */
 void rpc_stop(struct rpc *rpc);

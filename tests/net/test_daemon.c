@@ -332,7 +332,8 @@ static void makes_its_own_folders(void **state)
     assert_int_equal(stat(path, &file), 0);
     assert_int_equal(file.st_mode & 0777, 0700);
     strcat(path, "/evendraw.db");
-    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0600);
     unsetenv("XDG_STATE_HOME");
     unsetenv("XDG_RUNTIME_DIR");
 }

@@ -90,6 +90,14 @@ static bool host_local(void *arg, void *conn)
     return !((struct peer *)conn)->remote;
 }
 
+static void host_log(void *arg, bool warning, const char *text)
+{
+    struct harness *h = arg;
+
+    if (warning)
+        snprintf(h->warning, sizeof(h->warning), "%s", text);
+}
+
 static void host_close(void *arg, void *conn)
 {
     (void)arg;
@@ -189,6 +197,8 @@ void harness_up(struct harness *h)
         .peer = host_peer,
         .local = host_local,
         .close = host_close,
+        .log = host_log,
+        .verbose = true,
     };
     struct evd_error err = {0};
 

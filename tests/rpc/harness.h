@@ -46,7 +46,8 @@ struct harness {
     pthread_mutex_t lock;
     pthread_cond_t woken;
     bool wake;
-    bool *inside; /* where to say that the server's code runs; NULL: nobody asks */
+    char warning[1024]; /* the last one logged */
+    bool *inside;       /* where to say that the server's code runs; NULL: nobody asks */
 };
 
 void harness_start(struct harness *h);   /* a new database */

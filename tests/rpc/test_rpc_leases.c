@@ -86,6 +86,7 @@ static void test_time_runs_out(void **state)
     harness_pass(&h, 200);
     peer_do(quick, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 3}]");
     expect_step(quick, 1, true);
+    assert_non_null(strstr(h.warning, "job \"j\": 1 batches were not acknowledged"));
     expect_none(slow); /* until it says something; late as it is, it is too late for that step */
     peer_refused(slow, EVD_E_CONFLICT, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 1}]");
     expect_step(slow, 4, false);

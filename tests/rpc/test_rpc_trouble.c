@@ -211,6 +211,7 @@ static void test_other_digest(void **state)
 
     load(peer);
     query(h, "UPDATE revision SET digest = 4711 WHERE revision = 0");
+    assert_non_null(strstr(h->warning, "job \"j\" is out of service"));
     peer = peer_new(h);
     info = peer_call(peer, "job.info", "[{'job': 'j'}]");
     assert_non_null(strstr(text(info, "failure"), "digest"));
