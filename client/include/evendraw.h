@@ -71,7 +71,7 @@
  *
  * A daemon that is restarted, or killed, or a network that fails, is a pause and nothing else: the
  * library connects again, first after 10 to 20 ms, then after up to twice as long each time (at
- * most 2 s), says hello, opens its streams again where they were, and returns or claims what it
+ * most 1 s), says hello, opens its streams again where they were, and returns or claims what it
  * holds.
  *
  * - evd_next goes on waiting, up to its own time limit (EVD_E_TIMEOUT: ask again), and until

@@ -75,20 +75,15 @@ static void forget(struct evd_stream *stream, uint32_t first, uint32_t last)
             (stream->held_count - first) * sizeof(stream->held[0]));
 }
 
-int ack_hold(struct evd_stream *stream, struct evd_error *err)
+void ack_hold(struct evd_stream *stream)
 {
     struct place at = {stream->batch.epoch, stream->batch.step};
 
-    if (stream->held_count - stream->carried >= stream->info.window)
-        return error_set(err, EVD_E_PROTOCOL, "window",
-                         "the daemon sent more batches than the window of %u allows",
-                         stream->info.window);
     if (stream->held_count == sizeof(stream->held) / sizeof(stream->held[0]))
         forget(stream, 0, 0); /* the caller never acknowledged what it had long ago */
     stream->held[stream->held_count++] = (struct held){.at = at};
     if (after(at, stream->top))
         stream->top = at;
-    return EVD_OK;
 }
 
 /* The first `n` acknowledgements are durable. That is not said of any of them while steps may come
@@ -125,6 +120,8 @@ static bool is_granted(const msgpack_object *granted, struct place at)
     for (uint32_t i = 0; i < granted->via.array.size; i++) {
         const msgpack_object *pair = &granted->via.array.ptr[i];
         if (pair->type == MSGPACK_OBJECT_ARRAY && pair->via.array.size == 2 &&
+            pair->via.array.ptr[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+            pair->via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
             same(at,
                  (struct place){pair->via.array.ptr[0].via.u64, pair->via.array.ptr[1].via.u64}))
             return true;
@@ -405,6 +402,7 @@ int evd_ack(evd_stream *stream, uint64_t epoch, uint64_t step, unsigned flags)
 int evd_release(evd_stream *stream, uint64_t epoch, uint64_t step)
 {
     struct evd_client *client = stream->client;
+    deadline_t deadline = client_deadline(client);
     struct place at = {epoch, step};
     uint32_t i = find_held(stream, at);
     int code;
@@ -417,7 +415,7 @@ int evd_release(evd_stream *stream, uint64_t epoch, uint64_t step)
     if (!stream->attached) /* it will not be claimed */
         return EVD_OK;
     code = ask_step(stream, "stream.release", at);
-    return code == EVD_E_CONFLICT || client_again(client, code, -1) ? EVD_OK : code;
+    return code == EVD_E_CONFLICT || client_again(client, code, deadline) ? EVD_OK : code;
 }
 
 int evd_touch(evd_stream *stream)

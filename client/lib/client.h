@@ -5,10 +5,14 @@
  *   dial.c      sockets to an address
  *   link.c      the connection: made, lost, made anew
  *   reader.c    bytes from the socket, cut into whole, guarded frames
- *   run.c       sending, waiting, and sorting what arrives: answers to `pending`, the rest to
- * streams call.c      any method, as JSON (json.c) upload.c    datasets stream.c    opening,
- * closing, the next batch reopen.c    a stream on a new connection ack.c       acknowledgements,
- * and what is known of steps the caller was given loop.c      the same without ever waiting
+ *   run.c       sending, waiting, sorting what arrives: answers to `pending`, the rest to streams
+ *   call.c      any method, as JSON (json.c)
+ *   upload.c    datasets
+ *   stream.c    opening, closing, the next batch
+ *   backlog.c   frames for a stream that nobody asks at the moment
+ *   reopen.c    a stream on a new connection
+ *   ack.c       acknowledgements, and what is known of steps the caller was given
+ *   loop.c      the same without ever waiting
  *
  * Everything here belongs to one thread.
  */
@@ -214,14 +218,13 @@ struct evd_stream {
     struct batch_format format;
     struct batch_decoded decoded;
     struct evd_batch batch;
-    bool placed;          /* `epoch` is known, from what came first */
-    bool stashed;         /* `batch` waits for the end of the epoch before it to be told */
-    bool shut;            /* the daemon gives nothing more until it gets credit */
-    bool idle;            /* the caller was told of an end, and has not asked for more */
-    uint64_t epoch;       /* the first whose end the caller was not told */
-    struct evd_error end; /* code is not EVD_OK: the stream has ended, and why */
-    /* Frames that arrived while somebody else was waited for: length (u32) and bytes of each. */
-    struct evd_buf backlog;
+    bool placed;            /* `epoch` is known, from what came first */
+    bool stashed;           /* `batch` waits for the end of the epoch before it to be told */
+    bool shut;              /* the daemon gives nothing more until it gets credit */
+    bool idle;              /* the caller was told of an end, and has not asked for more */
+    uint64_t epoch;         /* the first whose end the caller was not told */
+    struct evd_error end;   /* code is not EVD_OK: the stream has ended, and why */
+    struct evd_buf backlog; /* frames that arrived while somebody else was waited for */
     size_t backlog_start;
     uint32_t backlog_frames;
 
@@ -245,11 +248,7 @@ struct evd_stream {
     struct places strays; /* batches that had arrived when the connection was lost */
 };
 
-/* Keeps a frame for later. */
-int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err);
 void stream_free(struct evd_stream *stream);
-/* Takes the oldest kept frame: it is valid until another one is kept. */
-bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n);
 /* Reads the answer of stream.open; changes nothing in the stream but id, names and format. */
 int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
                      struct evd_stream_info *info, struct evd_error *err);
@@ -259,6 +258,16 @@ void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint3
 void stream_pack_credit(struct evd_stream *stream);
 /* The stream has ended, for this reason. */
 void stream_end(struct evd_stream *stream, const msgpack_object *map);
+/* A change of strategy is announced. */
+void stream_announced(struct evd_stream *stream, const msgpack_object *map);
+
+/* ---- backlog.c ---- */
+
+/* Keeps client->msg, whose frame this is, for later; EVD_E_PROTOCOL if it is more than a daemon
+ * sends that keeps to the window. */
+int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err);
+/* Takes the oldest kept frame: it is valid until another one is kept. */
+bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n);
 
 /* ---- reopen.c ---- */
 
@@ -280,8 +289,9 @@ bool places_reserve(struct places *places, uint32_t more);
 /* What the stream knows of a step that arrives: the caller has it, or has acknowledged it. */
 enum known { KNOWN_NOT, KNOWN_HELD, KNOWN_SENT };
 enum known ack_known(const struct evd_stream *stream, struct place at);
-/* Remembers the batch just returned; EVD_E_PROTOCOL if the daemon exceeded the window. */
-int ack_hold(struct evd_stream *stream, struct evd_error *err);
+/* Remembers the batch just returned. The caller may have more than a window of them: those whose
+ * leases ran out. */
+void ack_hold(struct evd_stream *stream);
 /* Marks the batch returned last as due. */
 void ack_last(struct evd_stream *stream);
 /* Appends what is due to client->out, as far as it can be sent now. */

@@ -90,6 +90,10 @@ static int take_reopen(void *arg, const msgpack_object *result, struct evd_error
                          "has its name: open a new stream",
                          stream->job);
     info.window = stream->info.window;
+    info.ended = stream->info.ended;
+    info.announced_revision = stream->info.announced_revision;
+    info.announced_epoch = stream->info.announced_epoch;
+    info.announced_step = stream->info.announced_step;
     stream->info = info;
     stream->attached = true;
     stream->shut = true;

@@ -103,7 +103,9 @@ int client_flush(struct evd_client *client)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             break;
         } else if (errno != EINTR) {
-            /* The daemon closed; what it said before is still to be read, and then the end. */
+            /* The daemon closed; what it said before is still to be read, and then the end. (Or it
+             * is short of memory here: then this makes the daemon close.) */
+            shutdown(client->fd, SHUT_WR);
             sent = client->out.len;
         }
     }
@@ -134,9 +136,7 @@ static int client_poll(struct evd_client *client, deadline_t deadline)
         left = until;
     else
         until = -1;
-    do
-        n = poll(&poll_fd, 1, left);
-    while (n < 0 && errno == EINTR);
+    n = poll(&poll_fd, 1, left); /* after a signal handler the caller waits again, for the rest */
     if (n == 0 && until < 0)
         return too_late(client);
     if (n > 0 && (poll_fd.revents & POLLOUT) && client->link.state != LINK_CONNECTING)

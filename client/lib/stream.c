@@ -197,57 +197,9 @@ const evd_stream_info *evd_stream_get_info(const evd_stream *stream)
     return &stream->info;
 }
 
-/* ---- frames for later ---- */
+/* ---- the next batch ---- */
 
 #define NOTHING (-2) /* beside EVD_OK, EVD_EPOCH_END and errors: it was not for the caller */
-
-/* A change of strategy. It takes no place among the frames kept for later: each batch names its
- * revision. */
-static int take_revision(struct evd_stream *stream, const msgpack_object *map)
-{
-    stream->info.announced_revision = (uint32_t)map_u64(map, "revision", 0);
-    stream->info.announced_epoch = map_u64(map, "epoch", 0);
-    stream->info.announced_step = map_u64(map, "step", 0);
-    return NOTHING;
-}
-
-int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err)
-{
-    const struct message *msg = &stream->client->msg;
-    uint32_t size = (uint32_t)n;
-
-    if (str_is(msg->method, "revision")) {
-        take_revision(stream, msg->params->via.array.ptr);
-        return EVD_OK;
-    }
-    if (stream->backlog_start > 0 && stream->backlog_start >= stream->backlog.len / 2) {
-        buf_consume(&stream->backlog, stream->backlog_start);
-        stream->backlog_start = 0;
-    }
-    if (stream->backlog_frames < stream->info.window + 8) { /* and what is said beside batches */
-        buf_append(&stream->backlog, &size, sizeof(size));
-        buf_append(&stream->backlog, frame, n);
-        stream->backlog_frames++;
-        if (!stream->backlog.failed)
-            return EVD_OK;
-    }
-    return error_set(err, EVD_E_PROTOCOL, "window",
-                     "the daemon sent more than the window of %u batches, or there is no memory",
-                     stream->info.window);
-}
-
-bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)
-{
-    if (stream->backlog_frames == 0)
-        return false;
-    memcpy(n, stream->backlog.data + stream->backlog_start, sizeof(*n));
-    *frame = stream->backlog.data + stream->backlog_start + sizeof(*n);
-    stream->backlog_start += sizeof(*n) + *n;
-    stream->backlog_frames--;
-    return true;
-}
-
-/* ---- the next batch ---- */
 
 /* The first thing that comes says in which epoch the stream is. */
 static void place(struct evd_stream *stream, uint64_t epoch)
@@ -285,10 +237,9 @@ static bool is_repeated(struct evd_stream *stream, const struct batch_head *head
 /* The batch decoded last is the caller's now. */
 static int hand_out(struct evd_stream *stream)
 {
-    struct evd_error err;
-
     stream->stashed = false;
-    return ack_hold(stream, &err) == EVD_OK ? EVD_OK : client_lose(stream->client, &err);
+    ack_hold(stream);
+    return EVD_OK;
 }
 
 static int take_batch(struct evd_stream *stream, const msgpack_object *params)
@@ -393,6 +344,19 @@ static int take_seek(struct evd_stream *stream, const msgpack_object *map)
     struct place at = {map_u64(map, "epoch", 0), map_u64(map, "step", 0)};
 
     stream_moved(stream, (uint32_t)map_u64(map, "generation", 0), at);
+    return NOTHING;
+}
+
+void stream_announced(struct evd_stream *stream, const msgpack_object *map)
+{
+    stream->info.announced_revision = (uint32_t)map_u64(map, "revision", 0);
+    stream->info.announced_epoch = map_u64(map, "epoch", 0);
+    stream->info.announced_step = map_u64(map, "step", 0);
+}
+
+static int take_revision(struct evd_stream *stream, const msgpack_object *map)
+{
+    stream_announced(stream, map);
     return NOTHING;
 }
 

@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <evendraw.h>
 #include "fake.h"
 
@@ -186,6 +188,52 @@ static void timeout_and_loss(void **state)
     fake_stop(&fake);
 }
 
+/* A signal handler that runs again and again does not make a time limit longer. At some time it
+ * stops, so that the test ends in any case. */
+#define TICKS 300
+
+static volatile sig_atomic_t ticks;
+
+static void tick(int number)
+{
+    static const struct itimerval off;
+
+    (void)number;
+    if (++ticks == TICKS)
+        setitimer(ITIMER_REAL, &off, NULL);
+}
+
+static void answer_nothing(struct fake *fake)
+{
+    fake_hello(fake);
+    wait_end(fake);
+}
+
+static void time_limit_with_signals(void **state)
+{
+    static const struct itimerval on = {{0, 10000}, {0, 10000}}, off;
+    struct sigaction action = {.sa_handler = tick}, before;
+    struct fake fake;
+    evd_client *client;
+    sigset_t alarm;
+
+    (void)state;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigaction(SIGALRM, &action, &before);
+    pthread_sigmask(SIG_BLOCK, &alarm, NULL); /* in the daemon's thread */
+    fake_start(&fake, answer_nothing, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+    client = connected(&fake, 100);
+    setitimer(ITIMER_REAL, &on, NULL);
+    assert_int_equal(evd_call(client, "a", NULL, NULL), EVD_E_TIMEOUT);
+    setitimer(ITIMER_REAL, &off, NULL);
+    assert_in_range(ticks, 1, TICKS - 1);
+    evd_close(client);
+    fake_stop(&fake);
+    sigaction(SIGALRM, &before, NULL);
+}
+
 /* ---- uploads ---- */
 
 struct collected {
@@ -287,9 +335,13 @@ static void upload_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_there),  cmocka_unit_test(bad_hello),
-        cmocka_unit_test(call_and_json), cmocka_unit_test(timeout_and_loss),
-        cmocka_unit_test(upload),        cmocka_unit_test(upload_refused),
+        cmocka_unit_test(nobody_there),
+        cmocka_unit_test(bad_hello),
+        cmocka_unit_test(call_and_json),
+        cmocka_unit_test(timeout_and_loss),
+        cmocka_unit_test(upload),
+        cmocka_unit_test(upload_refused),
+        cmocka_unit_test(time_limit_with_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,6 +242,59 @@ static void end_is_told_once(void **state)
     fake_stop(&fake);
 }
 
+/* The connection is lost between two epochs. */
+static void between_epochs(struct fake *fake)
+{
+    fake_hello_session(fake, false);
+    fake_stream(fake, "shared", 4);
+    message_notification(&fake->pk, "revision");
+    msgpack_pack_map(&fake->pk, 4);
+    pack_key_u64(&fake->pk, "stream", 1);
+    pack_key_u64(&fake->pk, "revision", 2);
+    pack_key_u64(&fake->pk, "epoch", 6);
+    pack_key_u64(&fake->pk, "step", 4);
+    fake_epoch_end(fake, 5);
+    fake_send(fake);
+    fake_expect(fake, "job.stats");
+    fake_again(fake);
+    fake_hello_session(fake, false);
+    fake_expect(fake, "stream.open");
+    pack_key_array(fake_open(fake, 1, "shared", 0, 1), "held", 0);
+    fake_send(fake);
+    fake_expect(fake, "job.stats");
+    msgpack_pack_map(fake_result(fake), 0);
+    fake_send(fake);
+    wait_end(fake);
+}
+
+static void what_was_told_stays(void **state)
+{
+    const evd_stream_info *info;
+    const evd_batch *batch;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+    evd_counters counters;
+
+    (void)state;
+    fake_start(&fake, between_epochs, NULL);
+    client = connected(&fake, 0);
+    stream = opened(client, 0);
+    info = evd_stream_get_info(stream);
+    assert_int_equal(evd_next(stream, 5000, &batch), EVD_EPOCH_END);
+    assert_int_equal(info->ended, 6);
+    assert_int_equal(evd_call(client, "job.stats", NULL, NULL), EVD_OK);
+    assert_int_equal(evd_next(stream, 0, &batch), EVD_E_TIMEOUT);
+    evd_get_counters(client, &counters);
+    assert_int_equal(counters.reconnects, 1);
+    assert_int_equal(info->ended, 6);
+    assert_int_equal(info->announced_revision, 2);
+    assert_int_equal(info->announced_epoch, 6);
+    assert_int_equal(info->announced_step, 4);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
 static void moved(struct fake *fake)
 {
     fake_hello_session(fake, false);
@@ -407,13 +460,10 @@ static void in_a_loop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(daemon_restarted),
-        cmocka_unit_test(session_resumed),
-        cmocka_unit_test(end_is_told_once),
-        cmocka_unit_test(job_moved),
-        cmocka_unit_test(confirmation_repeated),
-        cmocka_unit_test(given_up),
-        cmocka_unit_test(in_a_loop),
+        cmocka_unit_test(daemon_restarted), cmocka_unit_test(session_resumed),
+        cmocka_unit_test(end_is_told_once), cmocka_unit_test(what_was_told_stays),
+        cmocka_unit_test(job_moved),        cmocka_unit_test(confirmation_repeated),
+        cmocka_unit_test(given_up),         cmocka_unit_test(in_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,12 +176,24 @@ static void acknowledge_by_hand(void **state)
     fake_stop(&fake);
 }
 
-static void too_many(struct fake *fake)
+static void three_batches(struct fake *fake)
 {
     fake_hello(fake);
     fake_stream(fake, "shared", 2);
     for (uint64_t step = 0; step < 3; step++)
         fake_batch(fake, 0, step, 1, false);
+    fake_send(fake);
+    wait_end(fake);
+}
+
+static void flood(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_stream(fake, "shared", 2);
+    fake_expect(fake, "job.list");
+    for (uint64_t step = 0; step < 100; step++)
+        fake_batch(fake, 0, step, 1, false);
+    msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
     wait_end(fake);
 }
@@ -200,7 +212,7 @@ static void bad_batch(struct fake *fake)
 
 static void daemon_breaks_rules(void **state)
 {
-    static void (*const scripts[])(struct fake *) = {too_many, bad_batch};
+    static void (*const scripts[])(struct fake *) = {flood, bad_batch};
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -213,8 +225,10 @@ static void daemon_breaks_rules(void **state)
         fake_start(&fake, scripts[i], NULL);
         client = connected(&fake, 5000);
         stream = opened(client, EVD_STREAM_MANUAL_ACK);
-        while ((code = evd_next(stream, 5000, &batch)) == EVD_OK)
-            ;
+        if (scripts[i] == flood)
+            code = evd_call(client, "job.list", NULL, NULL);
+        else
+            code = evd_next(stream, 5000, &batch);
         assert_int_equal(code, EVD_E_PROTOCOL);
         assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_PROTOCOL);
         evd_close(client);
@@ -231,7 +245,7 @@ static void event_loop(void **state)
     int got = 0;
 
     (void)state;
-    fake_start(&fake, too_many, NULL);
+    fake_start(&fake, three_batches, NULL);
     client = connected(&fake, 5000);
     stream = opened(client, 0);
     while (got < 3) {

@@ -1,0 +1,75 @@
+#include <string.h>
+#include "client/lib/client.h"
+
+/* Stands before each frame in the backlog. */
+struct kept {
+    uint32_t size;
+    bool passing; /* void once the job is moved */
+};
+
+/* The job was moved: of what is kept, no batch is of use, and no move before this one. (What was
+ * said of the end of an epoch still is.) */
+static void drop_passing(struct evd_stream *stream)
+{
+    struct evd_buf *backlog = &stream->backlog;
+    size_t at = stream->backlog_start, to = 0;
+
+    while (at < backlog->len) {
+        struct kept kept;
+        size_t size;
+
+        memcpy(&kept, backlog->data + at, sizeof(kept));
+        size = sizeof(kept) + kept.size;
+        if (kept.passing) {
+            stream->backlog_frames--;
+        } else {
+            memmove(backlog->data + to, backlog->data + at, size);
+            to += size;
+        }
+        at += size;
+    }
+    stream->backlog_start = 0;
+    buf_truncate(backlog, to);
+}
+
+int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err)
+{
+    const struct message *msg = &stream->client->msg;
+    bool seek = str_is(msg->method, "seek");
+    struct kept kept = {.size = (uint32_t)n, .passing = seek || str_is(msg->method, "batch")};
+
+    if (str_is(msg->method, "revision")) { /* takes no place: each batch names its revision */
+        stream_announced(stream, msg->params->via.array.ptr);
+        return EVD_OK;
+    }
+    if (seek)
+        drop_passing(stream);
+    if (stream->backlog_start > 0 && stream->backlog_start >= stream->backlog.len / 2) {
+        buf_consume(&stream->backlog, stream->backlog_start);
+        stream->backlog_start = 0;
+    }
+    if (stream->backlog_frames < stream->info.window + 8) { /* and what is said beside batches */
+        buf_append(&stream->backlog, &kept, sizeof(kept));
+        buf_append(&stream->backlog, frame, n);
+        stream->backlog_frames++;
+        if (!stream->backlog.failed)
+            return EVD_OK;
+    }
+    return error_set(err, EVD_E_PROTOCOL, "window",
+                     "the daemon sent more than the window of %u batches, or there is no memory",
+                     stream->info.window);
+}
+
+bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)
+{
+    struct kept kept;
+
+    if (stream->backlog_frames == 0)
+        return false;
+    memcpy(&kept, stream->backlog.data + stream->backlog_start, sizeof(kept));
+    *n = kept.size;
+    *frame = stream->backlog.data + stream->backlog_start + sizeof(kept);
+    stream->backlog_start += sizeof(kept) + kept.size;
+    stream->backlog_frames--;
+    return true;
+}
