@@ -36,7 +36,39 @@ def figures(generator):
         yield (inversions - trials * mean) / spread / math.sqrt(trials)
 
 
+def pairs(generator):
+    """Where two neighbours go together."""
+    for n in (12, 17, 23, 40):
+        trials = n * n * 100
+        for first in range(0, n, n // 3):
+            counts = np.zeros(n * n)
+            for _ in range(10):
+                orders = generator.permuted(np.tile(np.arange(n), (trials // 10, 1)), axis=1)
+                x, y = orders[:, first], orders[:, (first + 1) % n]
+                counts += np.bincount(x * (n - 1) + y - (y > x), minlength=n * n)
+            yield deviate(counts[:n * (n - 1)], trials / (n * (n - 1)))
+
+
+def pieces(generator):
+    """Neighbours in long orders. A piece of a random order is a choice without replacement."""
+    keys, piece, cells = 200, 500, 64
+    for n in (2**16, 100003, 2**24, 2**40):
+        x = np.stack([generator.choice(n, piece, replace=False) for _ in range(keys)])
+        step = (x[:, 1:] - x[:, :-1]) % n
+        bend = (step[:, 1:] - step[:, :-1]) % n
+        low = (x[:, 2:] ^ x[:, 1:-1]) % cells
+        total = bend.size
+        for value, size in ((step[:, 1:], n), (bend, n), (low, cells)):
+            counts = np.bincount((value / size * cells).astype(int).ravel(), minlength=cells)
+            yield deviate(counts, total / cells)
+        correlation = ((x[:, 2:] / n - 0.5) * (x[:, 1:-1] / n - 0.5)).sum()
+        yield correlation * 12 / math.sqrt(total)
+
+
 def test_numpy_passes_its_own_examination():
-    worst = max(figures(np.random.default_rng(1)), key=abs)
+    generator = np.random.default_rng(1)
+    found = [*figures(generator), *pairs(generator), *pieces(generator)]
+    assert len(found) == 58  # as many as test_permute.c has
+    worst = max(found, key=abs)
     print(f"worst of NumPy's generator: {worst:.2f}")
     assert abs(worst) < 4
