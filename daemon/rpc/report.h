@@ -32,8 +32,9 @@ struct report_wait {
 
 /* ---- adaptive.c ---- */
 
-/* A report was counted in the job's `row`, an epoch of `units` slices of steps (0: not known), each
- * step in so many slices: moves the strategies that follow the job, if it is time. */
+/* A report was counted in the job's `row`, an epoch of which `units` slices of steps have samples
+ * (0: not known), each step in so many slices: moves the strategies that follow the job, if it is
+ * time. */
 void adaptive_follow(struct call *call, struct report_wait *wait, struct feedback_epoch *row,
                      uint64_t units, uint32_t slices);
 

@@ -110,6 +110,15 @@ static int report_count(const struct params_job_report *p, struct job_entry *ent
     return code;
 }
 
+/* How many slices of the epoch's steps have samples; 0: not known. In a last step that is not whole
+ * one rank after the other gets one. */
+static uint64_t units_of(struct epoch_shape shape, uint32_t slices)
+{
+    uint32_t last = shape.last_size < slices ? shape.last_size : slices;
+
+    return shape.steps > 0 ? (shape.steps - 1) * slices + last : 0;
+}
+
 int do_job_report(struct call *call, const struct params_job_report *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
@@ -135,7 +144,7 @@ int do_job_report(struct call *call, const struct params_job_report *p)
     row = feedback_find(entry->feedback, at.epoch);
     slices = slices_of(&state.config);
     if (wait->counted && row && row->generation == at.generation)
-        adaptive_follow(call, wait, row, job_shape(entry->job, at.epoch).steps * slices, slices);
+        adaptive_follow(call, wait, row, units_of(job_shape(entry->job, at.epoch), slices), slices);
     report_release(wait);
     return EVD_OK;
 }

@@ -363,3 +363,29 @@ def test_report_and_confusion(client):
     assert client.confusion("j", every=True)["samples"] == 200
     with pytest.raises(evendraw.BadValue):
         client.report("j", batch, guess[:5], rank=0)
+
+
+def test_thresholds(client):
+    from sklearn import metrics
+
+    client.create_dataset("d", [0, 1, 1] * 50, classes=["ham", "spam"])
+    client.create_job("j", "d", 30)
+    true, scores = [], []
+    with client.open("j", columns=["label"]) as stream:
+        for batch in stream:
+            score = torch.sigmoid(torch.from_numpy(np.sin(batch.index) + batch.label))
+            client.report("j", batch, score > 0.5, score=score)
+            true += batch.label.tolist()
+            scores += score.tolist()
+    answer = client.confusion("j")["thresholds"]
+    f1 = []
+    for k, threshold in enumerate(answer["threshold"]):
+        predicted = np.array(scores) >= threshold
+        _, false_positive, _, true_positive = metrics.confusion_matrix(true, predicted).ravel()
+        assert (answer["false_positive"][k], answer["true_positive"][k]) == (
+            false_positive,
+            true_positive,
+        )
+        f1.append(metrics.f1_score(true, predicted, zero_division=0))
+    assert answer["best"]["f1"] == pytest.approx(max(f1), rel=1e-12)
+    assert answer["best"]["threshold"] == np.argmax(np.round(f1, 12)) / 1000

@@ -163,6 +163,33 @@ def test_exact(daemon, kind, n):
             assert all(batches)
 
 
+def test_adaptive_follows_validation(daemon, client):
+    """Each validation, every sample once over four ranks, moves the training job's weights."""
+    train, validation = Dataset(), Dataset(97)  # of its last step three ranks get nothing
+    adaptive = {"kind": "adaptive", "feedback": "validation", "smoothing": 0.5, "max_ratio": 9}
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=train, strategy=adaptive)
+    loaders = [
+        evendraw.torch.DataLoader(validation, batch_sampler=evendraw.torch.BatchSampler(
+            "validation", 2, dataset=validation, last_batch="exact", rank=rank, world_size=4))
+        for rank in range(4)
+    ]  # fmt: skip
+    weight = 1.0
+    for epoch in range(3):
+        list(sampler)
+        for rank, loader in enumerate(loaders):
+            for _, labels in loader:  # class 3 is never found
+                client.report("validation", loader.current, labels % 3, rank=rank)
+        assert client.confusion("validation", epoch)["recall"].tolist() == [1, 1, 1, 0]
+        newest = client.job("train")["revisions"][-1]
+        weight = 0.5 * weight + 0.5 * 9
+        assert (newest["revision"], newest["author"]) == (epoch + 1, "adaptive")
+        assert newest["strategy"]["weights"] == {"0": 1, "1": 1, "2": 1, "3": weight}
+        assert (newest["epoch"], newest["step"]) == (epoch + 1, 0)
+    served = client.job_stats("train", epoch=0)["served"]
+    list(sampler)
+    assert client.job_stats("train", epoch=3)["served"][3] > 1.5 * served[3]
+
+
 # ---- ranks ----
 
 
@@ -276,8 +303,10 @@ class Late(evendraw.torch.IterableDataset):
         return super().__iter__()
 
 
-@pytest.mark.parametrize("late", [(0, 0.8, 0.4), (0, 0.4, 0.8), (0.4, 0.8, 0)])
-@pytest.mark.parametrize("persistent", [True, False])
+@pytest.mark.parametrize(
+    "late, persistent",
+    [((0, 0.8, 0.4), True), ((0, 0.4, 0.8), True), ((0.4, 0.8, 0), True), ((0, 0.8, 0.4), False)],
+)
 def test_workers_that_come_late(daemon, late, persistent):
     """Of those who miss the first epoch one holds the only step of the next, and another hears that
     none is left of it. In the next iteration that one is read first, and must not wait. Where each
@@ -287,7 +316,7 @@ def test_workers_that_come_late(daemon, late, persistent):
     loader = torch.utils.data.DataLoader(
         data, batch_size=None, num_workers=3, prefetch_factor=1, persistent_workers=persistent
     )
-    for epoch in range(4):
+    for epoch in range(3):
         assert [(b.epoch, sorted(b)) for b in loader] == [(epoch, [0, 1])]
 
 

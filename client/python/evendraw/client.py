@@ -335,12 +335,19 @@ class Client(Connection):
             samples, accuracy, balanced_accuracy, macro and weighted (precision, recall, f1),
             mean_loss, epochs; by class, shape (classes,): class (list of names), support, predicted
             (int64), precision, recall, f1 (float64); matrix, int64 of shape (classes, classes), true
-            by predicted (not above 2048 classes); with scores: thresholds.
+            by predicted (not above 2048 classes); with scores thresholds: by threshold, shape (1001,):
+            threshold (float64, 0 to 1), true_positive, false_positive (int64); and best (threshold,
+            precision, recall, f1), where class 1 has the best F1.
 
         Raises:
             NotFound: nothing was reported.
         """
-        return self._paged("job.confusion", job=job, epoch=epoch, all=every or None)
+        answer = self._paged("job.confusion", job=job, epoch=epoch, all=every or None)
+        thresholds = answer.get("thresholds", {})
+        for key in ("threshold", "true_positive", "false_positive"):
+            if key in thresholds:
+                thresholds[key] = np.array(thresholds[key])
+        return answer
 
     # ---- batches ----
 

@@ -3,7 +3,7 @@
 from html import escape
 
 CELL = 26
-LEFT, TOP = 76, 52
+LEFT, TOP = 76, 56
 BARS = 150
 
 
@@ -17,7 +17,7 @@ def _text(x, y, text, size=11, anchor="middle", turn=""):
 def _bars(x, y, shares, classes, title):
     """Shares of the classes among what was drawn."""
     top = max(*shares, 0.2)
-    out = [_text(x + 5 * CELL, y - 12, title, 13)]
+    out = [_text(x + 5 * CELL, y - 24, title, 13)]
     for c, share in enumerate(shares):
         height = BARS * share / top
         out.append(
