@@ -19,6 +19,19 @@ def close(got, want):
     np.testing.assert_allclose(got, want, rtol=1e-12, atol=0)
 
 
+def check_statistics(stats, counts, unlabelled):
+    n = counts[counts > 0]
+    p = n / n.sum()
+    assert np.array_equal(stats["count"], counts)
+    assert (stats["samples"], stats["labelled"]) == (len(unlabelled), n.sum())
+    assert (stats["unlabelled"], stats["empty_classes"]) == (unlabelled.sum(), (counts == 0).sum())
+    close(stats["share"], counts / n.sum())
+    close(stats["imbalance_ratio"], n.max() / n.min())
+    close(stats["entropy"], -(p * np.log2(p)).sum())
+    close(stats["balance"], -(p * np.log2(p)).sum() / np.log2(len(n)))
+    assert stats["largest"]["count"] == n.max() and stats["smallest"]["count"] == n.min()
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_class_weights_of_random_labels(client, seed):
     rng = np.random.default_rng(seed)
@@ -33,6 +46,7 @@ def test_class_weights_of_random_labels(client, seed):
     close(got[present], compute_class_weight("balanced", classes=present, y=labels))
     assert np.count_nonzero(got) == len(present)
     n, beta = np.bincount(labels)[present].astype(float), float(rng.choice([0.9, 0.99999]))
+    check_statistics(client.dataset_stats("d"), np.bincount(labels, minlength=classes), unlabelled)
     for kind, formula in FORMULAS.items():
         want = formula(n, len(labels), beta)
         if kind == "effective":
@@ -91,6 +105,11 @@ def test_previews_and_weights_of_what_is_served(client, number):
     close(preview["drawn"], share * preview["samples"])
     close(preview["repeats"], share * preview["samples"] / np.maximum(n, 1))
     close(preview["per_batch"], share * min(G, preview["samples"]))
+
+    for last in ("drop", "pad"):
+        steps = make_plan(CASES[number], values, labels, last, number).steps()
+        said = client.preview(strategy, dataset="d", batch_size=G, seed=number, last_batch=last)
+        assert (said["steps"], said["samples"]) == (steps, steps * G)
 
     some = share > 0
     weights = client.class_weights(job="j")
