@@ -283,21 +283,26 @@ static uint64_t steps_between(struct job_position from, struct job_position to, 
     return from.epoch == to.epoch ? to.step - from.step : steps - from.step + to.step;
 }
 
-void job_stream_info(const struct job *job, const struct job_stream *stream,
-                     struct job_stream_info *out)
+uint64_t job_stream_lag(const struct job_stream *stream, struct job_position next)
 {
     const struct cursor *cursor = stream->cursor;
     struct job_position oldest = cursor_next(cursor);
 
     if (stream->count > 0)
         oldest = (struct job_position){cursor->epoch, lease_step(stream, 0)};
+    return steps_between(oldest, next, cursor->shape.steps);
+}
+
+void job_stream_info(const struct job_stream *stream, struct job_stream_info *out)
+{
+    const struct cursor *cursor = stream->cursor;
+
     *out = (struct job_stream_info){
         .lost = stream->lost,
         .stalled = stream->stalled,
         .window = stream->window,
         .held = stream->count,
         .low = cursor_low(cursor),
-        .lag = steps_between(oldest, job_reached(job), cursor->shape.steps),
         .ended_steps = cursor->ended_steps,
         .served_steps = stream->served_steps,
         .acked_steps = stream->acked_steps,

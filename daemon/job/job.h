@@ -279,12 +279,12 @@ struct job_stream_info {
     bool lost, stalled;    /* its connection is lost; a lease ran out, and no sign of life since */
     uint32_t window, held; /* leases it has */
     struct job_position low; /* the lowest step of its cursor that is not acknowledged */
-    uint64_t lag;            /* steps from its oldest lease (none: the next it may get) to `next` */
     uint64_t ended_steps;    /* of the epoch before low's; 0: not known */
     uint64_t served_steps, acked_steps, acked_samples; /* of this stream, since it was opened */
 };
-void job_stream_info(const struct job *job, const struct job_stream *stream,
-                     struct job_stream_info *out);
+void job_stream_info(const struct job_stream *stream, struct job_stream_info *out);
+/* Steps from its oldest lease (none: the next it may get) to `next`, which is job_state's. */
+uint64_t job_stream_lag(const struct job_stream *stream, struct job_position next);
 
 uint32_t job_revisions(const struct job *job); /* how many are recorded */
 struct job_revision_info job_revision(const struct job *job, uint32_t i); /* i-th recorded */

@@ -84,7 +84,7 @@ int do_stream_touch(struct call *call, const struct params_stream_touch *p)
     event.stream = stream->worker;
     if (entry_drive(stream->entry, &event, &call->err) != EVD_OK)
         return call->err.code;
-    job_stream_info(stream->entry->job, stream->worker, &info);
+    job_stream_info(stream->worker, &info);
     pk = answer_begin(&call->ticket);
     msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "stream", p->stream);

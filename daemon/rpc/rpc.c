@@ -272,7 +272,7 @@ uint32_t rpc_outstanding(const struct rpc *rpc)
             const struct stream *stream = session->streams[i];
             struct job_stream_info info;
 
-            job_stream_info(stream->entry->job, stream->worker, &info);
+            job_stream_info(stream->worker, &info);
             held += info.held;
         }
     }

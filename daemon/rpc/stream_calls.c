@@ -364,7 +364,7 @@ static bool missed_the_end(struct stream *stream, const struct params_stream_ope
     struct job_effect effect = {.generation = stream->generation, .at.epoch = p->epoch};
     struct job_stream_info info;
 
-    job_stream_info(stream->entry->job, stream->worker, &info);
+    job_stream_info(stream->worker, &info);
     if (!p->has_epoch || info.low.epoch <= p->epoch)
         return false;
     effect.at.step = info.low.epoch == p->epoch + 1 ? info.ended_steps : 0;

@@ -11,12 +11,13 @@ static void pack_key_rank(msgpack_packer *pk, const struct stream *stream)
     }
 }
 
-static void pack_worker(msgpack_packer *pk, const struct stream *stream, uint64_t now)
+static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct job_position next,
+                        uint64_t now)
 {
     const struct session *session = stream->session;
     struct job_stream_info info;
 
-    job_stream_info(stream->entry->job, stream->worker, &info);
+    job_stream_info(stream->worker, &info);
     msgpack_pack_map(pk, 15);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_u64(pk, "session", session->id);
@@ -30,7 +31,7 @@ static void pack_worker(msgpack_packer *pk, const struct stream *stream, uint64_
     pack_key_u64(pk, "served_samples", stream->served_samples);
     pack_key_u64(pk, "acked_steps", info.acked_steps);
     pack_key_u64(pk, "acked_samples", info.acked_samples);
-    pack_key_u64(pk, "lag", info.lag);
+    pack_key_u64(pk, "lag", job_stream_lag(stream->worker, next));
     pack_key_u64(pk, "last_heard", now - session->heard);
     pack_key_u64(pk, "epoch", info.low.epoch);
 }
@@ -55,7 +56,7 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     pack_key_u64(pk, "expired", state.expired);
     pack_key_array(pk, "workers", count);
     for (const struct stream *s = entry->streams; s; s = s->next)
-        pack_worker(pk, s, rpc_now(call->rpc));
+        pack_worker(pk, s, state.next, rpc_now(call->rpc));
     answer_end(&call->ticket);
     return EVD_OK;
 }

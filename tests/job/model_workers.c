@@ -68,7 +68,7 @@ static void check_granted(struct model *m, struct worker *worker, const struct j
 {
     struct job_stream_info info;
 
-    job_stream_info(m->job, worker->stream, &info);
+    job_stream_info(worker->stream, &info);
     EXPECT(info.held == event->held);
     for (uint32_t i = 0; i < event->held; i++) {
         struct job_position at = event->holding[i];

@@ -74,7 +74,7 @@ static void work(struct run *run, uint32_t ms, uint32_t rate, uint32_t pause)
         for (uint32_t i = 0; i < rate && run->now % pause == 0; i++) {
             struct job_stream_info info;
 
-            job_stream_info(run->job, run->stream, &info);
+            job_stream_info(run->stream, &info);
             if (info.held > 0)
                 step(run,
                      (struct job_event){
