@@ -139,7 +139,8 @@ static void add_all(uint64_t *into, const uint64_t *from, size_t n)
         into[i] += from[i];
 }
 
-bool confusion_merge(struct confusion *into, const struct confusion *from)
+bool confusion_merge(struct confusion *into, const struct confusion *from, uint32_t first,
+                     uint32_t rows)
 {
     size_t classes = into->classes;
 
@@ -148,7 +149,8 @@ bool confusion_merge(struct confusion *into, const struct confusion *from)
     add_all(into->support, from->support, classes);
     add_all(into->predicted, from->predicted, classes);
     add_all(into->hits, from->hits, classes);
-    add_all(into->cells, from->cells, classes * classes);
+    if (into->cells && from->cells)
+        add_all(into->cells + first * classes, from->cells + first * classes, rows * classes);
     add_all(into->losses, from->losses, classes);
     for (size_t c = 0; from->loss && c < classes; c++)
         into->loss[c] += from->loss[c];

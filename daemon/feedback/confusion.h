@@ -52,9 +52,10 @@ struct confusion_batch {
  * EVD_E_NO_MEMORY. */
 int confusion_add(struct confusion *confusion, const struct confusion_batch *batch,
                   struct evd_error *err);
-/* Adds the counts of another with as many classes; false without memory, then *into may hold part
- * of them. */
-bool confusion_merge(struct confusion *into, const struct confusion *from);
+/* Adds the counts of another with as many classes, but of the matrix only the `rows` rows from
+ * `first` on; false without memory, then *into may hold part of them. */
+bool confusion_merge(struct confusion *into, const struct confusion *from, uint32_t first,
+                     uint32_t rows);
 
 /* ---- what follows (metrics.c) ---- */
 

@@ -8,7 +8,7 @@
 #include "rpc/replies.h"
 
 /* Cells of the matrix in one answer. */
-#define CELLS_AT_ONCE 262144u
+#define CELLS_AT_ONCE 131072u
 
 /* ---- job.report ---- */
 
@@ -303,14 +303,16 @@ static void reply_confusion(msgpack_packer *pk, const struct job_entry *entry,
         pack_thresholds(pk, counts);
 }
 
-static int merge_all(const struct feedback *feedback, struct confusion *sum, struct evd_error *err)
+/* The matrix only as far as it is in the page. */
+static int merge_all(const struct feedback *feedback, const struct page *page,
+                     struct confusion *sum, struct evd_error *err)
 {
     bool whole = confusion_init(sum, feedback->epochs[0]->confusion.classes);
 
     if (!whole)
         return rpc_no_memory(err);
     for (uint32_t i = 0; whole && i < feedback->count; i++)
-        whole = confusion_merge(sum, &feedback->epochs[i]->confusion);
+        whole = confusion_merge(sum, &feedback->epochs[i]->confusion, page->first, page->count);
     if (whole)
         return EVD_OK;
     confusion_fini(sum);
@@ -351,11 +353,11 @@ int do_job_confusion(struct call *call, const struct params_job_confusion *p)
                            : feedback_newest(entry->feedback);
     if (!entry->feedback || entry->feedback->count == 0 || (!all && !row))
         return nothing_reported(p, entry, &call->err);
+    page_cut(&page, &entry->feedback->epochs[0]->confusion);
     if (row)
         counts = &row->confusion;
-    else if (merge_all(entry->feedback, &sum, &call->err) != EVD_OK)
+    else if (merge_all(entry->feedback, &page, &sum, &call->err) != EVD_OK)
         return call->err.code;
-    page_cut(&page, counts);
     reply_confusion(answer_begin(&call->ticket), entry, row, counts, &page);
     answer_end(&call->ticket);
     confusion_fini(&sum);

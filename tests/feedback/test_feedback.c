@@ -28,8 +28,8 @@ static void test_counts(void **state)
     assert_true(confusion_class(&counts, 0).recall == 0.5);
     assert_true(confusion_class(&counts, 2).precision == 0);
     assert_true(confusion_class_loss(&counts, 0) == 2);
-    assert_true(confusion_merge(&sum, &counts));
-    assert_true(confusion_merge(&sum, &counts));
+    assert_true(confusion_merge(&sum, &counts, 0, 3));
+    assert_true(confusion_merge(&sum, &counts, 0, 3));
     assert_int_equal(sum.samples, 8);
     assert_int_equal(sum.support[0], 4);
     assert_true(confusion_class_loss(&sum, 2) == 2);

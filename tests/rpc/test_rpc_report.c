@@ -221,7 +221,7 @@ static void draw_epoch(struct peer *peer, int epoch, int steps)
 static void test_all_epochs_together(void **state)
 {
     struct peer *peer = peer_new(*state);
-    json_t *answer;
+    json_t *answer, *page;
 
     load(peer);
     peer_do(peer, "stream.open", "[{'job': 'v', 'window': 3}]");
@@ -233,6 +233,11 @@ static void test_all_epochs_together(void **state)
     assert_int_equal(integer(answer, "samples"), 22);
     assert_int_equal(cell(answer, 0, 0), 10);
     assert_null(json_object_get(answer, "epoch"));
+    page = peer_call(peer, "job.confusion", "[{'job': 'v', 'all': true, 'first': 1, 'count': 1}]");
+    assert_int_equal(integer(page, "samples"), 22);
+    assert_true(json_equal(json_array_get(json_object_get(page, "matrix"), 0),
+                           json_array_get(json_object_get(answer, "matrix"), 1)));
+    json_decref(page);
     json_decref(answer);
     peer_do(peer, "job.drop", "[{'job': 'v', 'force': true}]");
     peer_refused(peer, EVD_E_NOT_FOUND, "job.confusion", "[{'job': 'v'}]");
