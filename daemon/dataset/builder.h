@@ -16,6 +16,8 @@ struct dataset_builder {
     uint32_t column_count;
 };
 
+/* From the index. */
+void summarise(const struct dataset *dataset, struct dataset_summary *out);
 /* "no memory for this dataset" */
 int builder_no_memory(struct evd_error *err);
 void weight_column_trim(struct weight_column *column);

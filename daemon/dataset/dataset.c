@@ -182,6 +182,7 @@ int dataset_build(struct dataset_builder *builder, struct dataset **out, struct 
         goto err_memory;
     if (dataset->index.labelled == 0)
         goto err_unlabelled;
+    summarise(dataset, &dataset->summary);
     take_over(dataset, builder);
     *out = dataset;
     return EVD_OK;

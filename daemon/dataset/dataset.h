@@ -33,6 +33,18 @@ struct weight_column {
     uint64_t n, cap;
 };
 
+/* Statistics of the class counts. */
+struct dataset_summary {
+    uint64_t samples, labelled;
+    uint32_t classes;
+    uint32_t empty_classes;
+    uint32_t largest, smallest; /* classes; of those with samples; the first on a tie */
+    uint64_t largest_count, smallest_count;
+    double imbalance_ratio; /* largest_count / smallest_count */
+    double entropy;         /* of the class shares, in bits */
+    double balance; /* entropy / log2(classes with samples): 1 is balanced; 1 for one class */
+};
+
 struct dataset {
     uint64_t id; /* key in the store; 0 until known */
     char name[EVD_MAX_NAME + 1];
@@ -40,6 +52,7 @@ struct dataset {
     uint64_t created;  /* seconds since 1970 */
     uint64_t checksum; /* XXH3-64 over class names, labels and columns; exactly: dataset.c */
     struct class_index index;
+    struct dataset_summary summary;
     uint32_t users; /* jobs on it: not dropped while > 0; loop thread only */
     /* private */
     void *labels;        /* samples values of label_width bytes; all ones: unlabelled */
@@ -94,19 +107,5 @@ uint32_t dataset_label(const struct dataset *dataset, uint64_t sample); /* or EV
 /* One value per sample, or NULL: no such column. */
 const double *dataset_weights(const struct dataset *dataset, struct evd_str column);
 size_t dataset_memory(const struct dataset *dataset); /* bytes */
-
-/* ---- statistics ---- */
-
-struct dataset_summary {
-    uint64_t samples, labelled;
-    uint32_t classes;
-    uint32_t empty_classes;
-    uint32_t largest, smallest; /* classes; of those with samples; the first on a tie */
-    uint64_t largest_count, smallest_count;
-    double imbalance_ratio; /* largest_count / smallest_count */
-    double entropy;         /* of the class shares, in bits */
-    double balance; /* entropy / log2(classes with samples): 1 is balanced; 1 for one class */
-};
-void dataset_summarise(const struct dataset *dataset, struct dataset_summary *out);
 
 #endif

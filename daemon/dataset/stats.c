@@ -1,8 +1,8 @@
-#include "dataset/dataset.h"
+#include "dataset/builder.h"
 
 #include <math.h>
 
-void dataset_summarise(const struct dataset *dataset, struct dataset_summary *out)
+void summarise(const struct dataset *dataset, struct dataset_summary *out)
 {
     const struct class_index *index = &dataset->index;
     uint32_t present;

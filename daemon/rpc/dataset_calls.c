@@ -103,7 +103,7 @@ static double *weights_of(const struct dataset *dataset, const struct weights_as
 int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
 {
     struct dataset *dataset = datasets_find(call->rpc, p->dataset, p->version, &call->err);
-    struct dataset_summary sum;
+    const struct dataset_summary *sum;
     struct weights_ask ask;
     struct page page = {0};
     double *weights;
@@ -117,28 +117,28 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     weights = weights_of(dataset, &ask, &call->err);
     if (call->err.code != EVD_OK)
         return call->err.code;
-    dataset_summarise(dataset, &sum);
+    sum = &dataset->summary;
     pk = answer_begin(&call->ticket);
     msgpack_pack_map(pk, 16 + weights_entries(&ask));
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
-    pack_key_u64(pk, "samples", sum.samples);
-    pack_key_u64(pk, "labelled", sum.labelled);
-    pack_key_u64(pk, "unlabelled", sum.samples - sum.labelled);
-    pack_key_u64(pk, "classes", sum.classes);
-    pack_key_u64(pk, "empty_classes", sum.empty_classes);
-    pack_key_f64(pk, "imbalance_ratio", sum.imbalance_ratio);
-    pack_key_f64(pk, "entropy", sum.entropy);
-    pack_key_f64(pk, "balance", sum.balance);
-    pack_extreme(pk, "largest", dataset, sum.largest, sum.largest_count);
-    pack_extreme(pk, "smallest", dataset, sum.smallest, sum.smallest_count);
+    pack_key_u64(pk, "samples", sum->samples);
+    pack_key_u64(pk, "labelled", sum->labelled);
+    pack_key_u64(pk, "unlabelled", sum->samples - sum->labelled);
+    pack_key_u64(pk, "classes", sum->classes);
+    pack_key_u64(pk, "empty_classes", sum->empty_classes);
+    pack_key_f64(pk, "imbalance_ratio", sum->imbalance_ratio);
+    pack_key_f64(pk, "entropy", sum->entropy);
+    pack_key_f64(pk, "balance", sum->balance);
+    pack_extreme(pk, "largest", dataset, sum->largest, sum->largest_count);
+    pack_extreme(pk, "smallest", dataset, sum->smallest, sum->smallest_count);
     pack_key_u64(pk, "first", page.first);
     pack_class_names(pk, dataset, &page);
     pack_class_counts(pk, dataset, &page);
     pack_key_array(pk, "share", page.count);
     for (uint32_t i = 0; i < page.count; i++)
         msgpack_pack_double(pk, (double)dataset_class_count(dataset, page.first + i) /
-                                    (double)sum.labelled);
+                                    (double)sum->labelled);
     pack_weights(pk, &ask, weights, &page);
     free(weights);
     answer_end(&call->ticket);

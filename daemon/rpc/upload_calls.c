@@ -217,6 +217,12 @@ static int number_classes(struct draft *draft, const uint32_t *labels, size_t n,
         return error_set(err, EVD_E_LIMIT, "labels",
                          "label %u is too large: a dataset has at most %u classes, numbered from 0",
                          need - 1, EVD_MAX_CLASSES);
+    /* As many as a request can name, so that one label does not make a million. */
+    if (need - have > EVD_MAX_NODES)
+        return error_set(err, EVD_E_LIMIT, "labels",
+                         "label %u would make %u classes at once, and %u may be: send the names of "
+                         "the classes first, or check the labels",
+                         need - 1, need - have, EVD_MAX_NODES);
     for (; have < need; have++) {
         int len = snprintf(text, sizeof(text), "%u", have);
 

@@ -310,7 +310,7 @@ static void the_summary(void **state)
     (void)state;
     add_labels(b, labels, 9);
     d = build(b);
-    dataset_summarise(d, &s);
+    s = d->summary;
     assert_int_equal(s.samples, 9);
     assert_int_equal(s.labelled, 8);
     assert_int_equal(s.classes, 4);
@@ -327,7 +327,7 @@ static void the_summary(void **state)
     b = builder_with(2);
     add_labels(b, (const uint32_t[]){1, 1}, 2);
     d = build(b);
-    dataset_summarise(d, &s);
+    s = d->summary;
     assert_true(s.entropy == 0.0 && !signbit(s.entropy));
     assert_true(s.balance == 1.0 && s.imbalance_ratio == 1.0);
     dataset_free(d);

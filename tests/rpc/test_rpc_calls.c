@@ -216,6 +216,11 @@ static void test_dataset_refusals(void **state)
     peer_refused(peer, EVD_E_BAD_VALUE, "dataset.commit", "[{'draft': %d, 'samples': 3}]", draft);
     /* Nothing has a label. */
     peer_refused(peer, EVD_E_BAD_VALUE, "dataset.commit", "[{'draft': %d}]", draft);
+    /* Numbers instead of names: not too many at once. */
+    peer_do(other, "dataset.create", "[{'name': 'a'}]");
+    peer_do(other, "dataset.append", "[{'draft': 1, 'labels': [65535]}]");
+    peer_do(other, "dataset.append", "[{'draft': 1, 'labels': [131071]}]");
+    peer_refused(other, EVD_E_LIMIT, "dataset.append", "[{'draft': 1, 'labels': [196608]}]");
     for (int i = 0; i < (int)EVD_MAX_DRAFTS; i++)
         DRAFT();
     peer_refused(peer, EVD_E_LIMIT, "dataset.create", "[{'name': 'b'}]");
