@@ -147,7 +147,8 @@ bool cli_connect(struct cli *cli)
         return true;
     code = evd_connect(cli->server, &options, &cli->client);
     if (code == EVD_E_BAD_VALUE) {
-        cli_error(cli, EXIT_USAGE, "--server: %s", evd_error_message(cli->client));
+        cli_error(cli, EXIT_USAGE, "%s: %s", cli->server ? "--server" : "EVENDRAW_SERVER",
+                  evd_error_message(cli->client));
         return false;
     }
     if (code != EVD_OK)

@@ -87,10 +87,11 @@ static bool keep_label(struct csv_reader *reader, const char *text, size_t len)
 static bool data_row(struct csv_reader *reader)
 {
     if (reader->cell != reader->columns)
-        return source_error(reader->source,
-                            "has %u cells, but the header has %u: quote cells that hold the "
-                            "delimiter, or see --delimiter",
-                            reader->cell, reader->columns);
+        return source_error(
+            reader->source,
+            "has another number of cells (%u) than the header (%u): quote those that hold the "
+            "delimiter, or see --delimiter",
+            reader->cell, reader->columns);
     if (!reader->sink(reader->arg, reader->label, reader->label_len))
         return false;
     reader->source->samples++;

@@ -24,7 +24,7 @@ void strategy_choose(struct argp_state *state, json_t **strategy, const char *te
 void strategy_check(struct argp_state *state, const json_t *strategy)
 {
     if (strategy != NULL && json_object_get(strategy, "kind") == NULL)
-        argp_error(state, "--set needs --strategy KIND");
+        argp_error(state, "which strategy? give --strategy KIND, or \"kind\" in its JSON");
 }
 
 void strategy_set(struct argp_state *state, json_t **strategy, const char *assignment)

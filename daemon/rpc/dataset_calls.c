@@ -184,8 +184,8 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
         return call->err.code;
     if (dataset->users > 0)
         return error_set(&call->err, EVD_E_CONFLICT, dataset->name,
-                         "dataset \"%s\" version %u is used by %u jobs (or previews under way): "
-                         "drop those first",
+                         "dataset \"%s\" version %u is in use (jobs, and previews under way: %u): "
+                         "drop those jobs first",
                          dataset->name, dataset->version, dataset->users);
     drop = calloc(1, sizeof(*drop));
     if (!drop)
