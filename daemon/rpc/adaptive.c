@@ -17,7 +17,6 @@
 /* What an adaptive strategy says, as of one revision. */
 struct adaptive {
     uint32_t revision;
-    bool on;                                                      /* the newest strategy is one */
     char feedback[sizeof(((struct strategy_value *)NULL)->text)]; /* empty: the job itself */
     bool by_loss;
     uint64_t every; /* steps; 0: epochs */
@@ -38,11 +37,6 @@ static double number_of(const struct strategy *strategy, const char *name)
     return value->number;
 }
 
-static bool is_adaptive(const struct strategy *strategy)
-{
-    return strcmp(strategy->kind->name, "adaptive") == 0;
-}
-
 /* The newest revision of the job's line, as it is recorded; NULL: not recorded yet. */
 static const struct revision *newest_revision(const struct job_entry *entry)
 {
@@ -57,9 +51,6 @@ static const struct revision *newest_revision(const struct job_entry *entry)
 
 static void read_rule(struct adaptive *adaptive, const struct strategy *strategy)
 {
-    adaptive->on = is_adaptive(strategy);
-    if (!adaptive->on)
-        return;
     memcpy(adaptive->feedback, value_of(strategy, "feedback")->text, sizeof(adaptive->feedback));
     adaptive->by_loss = strcmp(value_of(strategy, "measure")->text, "loss") == 0;
     adaptive->every = (uint64_t)number_of(strategy, "every");
@@ -77,7 +68,8 @@ static const struct adaptive *adaptive_of(struct job_entry *entry)
     struct strategy strategy;
     struct evd_error err;
 
-    if (!revision)
+    if (!revision ||
+        !str_is(strategy_kind_text(revision->strategy, revision->strategy_bytes), "adaptive"))
         return NULL;
     if (!adaptive || adaptive->revision != revision->number) {
         if (strategy_decode_bytes(revision->strategy, revision->strategy_bytes, entry->dataset,
@@ -91,7 +83,7 @@ static const struct adaptive *adaptive_of(struct job_entry *entry)
         }
         strategy_fini(&strategy);
     }
-    return adaptive && adaptive->on ? adaptive : NULL;
+    return adaptive;
 }
 
 /* ---- a move ---- */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include "rpc/strategy_codec.h"
 
 /* job.info shows the newest revisions: at most so many, and strategies of so many bytes in all. */
 #define REVISIONS_SHOWN  64u
@@ -161,25 +162,18 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
         pack_key_cstr(pk, "failure", entry->failure.message);
 }
 
-/* "weighted" of {kind: "weighted", ...}: a canonical strategy begins with its kind. */
 static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
 {
     const struct revision *revision = current_revision(entry, number);
-    msgpack_unpacked map;
-    const msgpack_object *kind = NULL;
+    struct evd_str kind = {"", 0};
 
-    msgpack_unpacked_init(&map);
-    if (revision &&
-        msgpack_unpack_next(&map, revision->strategy, revision->strategy_bytes, NULL) ==
-            MSGPACK_UNPACK_SUCCESS &&
-        map.data.type == MSGPACK_OBJECT_MAP && map.data.via.map.size > 0)
-        kind = &map.data.via.map.ptr[0].val;
+    if (revision)
+        kind = strategy_kind_text(revision->strategy, revision->strategy_bytes);
     pack_cstr(pk, "kind");
-    if (kind && kind->type == MSGPACK_OBJECT_STR)
-        pack_text(pk, kind->via.str.ptr, kind->via.str.size);
+    if (kind.len > 0)
+        pack_text(pk, kind.data, kind.len);
     else
         msgpack_pack_nil(pk);
-    msgpack_unpacked_destroy(&map);
 }
 
 void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)

@@ -456,3 +456,15 @@ void strategy_encode(const struct strategy *strategy, const struct dataset *data
         }
     }
 }
+
+struct evd_str strategy_kind_text(const void *bytes, size_t n)
+{
+    static const char begin[] = "\xa4kind";
+    const uint8_t *at = bytes;
+    size_t head = 1 + sizeof(begin) - 1; /* a map of at most 15 entries, and the first key */
+
+    if (n <= head || (at[0] & 0xf0) != 0x80 || memcmp(at + 1, begin, head - 1) != 0 ||
+        (at[head] & 0xe0) != 0xa0 || (at[head] & 0x1fu) > n - head - 1)
+        return (struct evd_str){"", 0};
+    return (struct evd_str){(const char *)at + head + 1, at[head] & 0x1fu};
+}

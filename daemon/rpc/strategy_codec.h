@@ -25,5 +25,7 @@ const double *strategy_column(const struct strategy *strategy, const struct data
 /* The canonical form: parameters in the table's order, only those that were given. */
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out);
+/* The kind that a canonical form begins with, within its bytes; empty if it is none. */
+struct evd_str strategy_kind_text(const void *bytes, size_t n);
 
 #endif

@@ -277,6 +277,7 @@ int store_start(struct store *store, struct evd_error *err)
 
 int store_submit(struct store *store, struct store_op *op, struct evd_error *err)
 {
+    uint64_t most = op->kind == STORE_DRAFT_APPEND ? STORE_PIECE_BYTES : STORE_QUEUE_BYTES;
     int code = EVD_OK;
 
     op->next = NULL;
@@ -285,7 +286,7 @@ int store_submit(struct store *store, struct store_op *op, struct evd_error *err
     pthread_mutex_lock(&store->lock);
     if (store->stopping) {
         code = EVD_E_SHUTTING_DOWN;
-    } else if (store->info.queued_bytes + op->bytes > STORE_QUEUE_BYTES) {
+    } else if (store->info.queued_bytes + op->bytes > most) {
         code = EVD_E_BUSY;
     } else {
         list_append(&store->queue, op, &op->next);
@@ -298,7 +299,7 @@ int store_submit(struct store *store, struct store_op *op, struct evd_error *err
     if (code == EVD_E_BUSY)
         return error_set(err, code, "store",
                          "%u MiB wait to be written, which is all that may: try again shortly",
-                         STORE_QUEUE_BYTES >> 20);
+                         (unsigned)(most >> 20));
     return EVD_OK;
 }
 

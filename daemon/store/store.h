@@ -27,7 +27,10 @@
 #include <stdint.h>
 #include "proto/error.h"
 
-#define STORE_QUEUE_BYTES (64u << 20) /* queued and not yet written; above it: EVD_E_BUSY */
+/* Queued and not yet written; above it: EVD_E_BUSY. Pieces of datasets leave some of it to all
+ * else, so that whoever loads faster than the disk writes keeps nobody from being confirmed. */
+#define STORE_QUEUE_BYTES (64u << 20)
+#define STORE_PIECE_BYTES (56u << 20)
 
 enum store_kind {
     STORE_DRAFT_CREATE, /* a dataset that is not visible yet */

@@ -244,7 +244,7 @@ static void the_queue_is_bounded(void **state)
 {
     static uint32_t labels[4u << 20]; /* 16 MiB */
     struct fixture *f = *state;
-    struct noted_op draft = op_draft(1, "big"), chunks[4];
+    struct noted_op draft = op_draft(1, "big"), chunks[4], small[2];
     struct evd_error err;
     uint64_t first = 0;
     int code = EVD_OK;
@@ -259,7 +259,16 @@ static void the_queue_is_bounded(void **state)
     chunks[3] = op_labels(1, first, labels, 4u << 20);
     code = store_submit(f->store, &chunks[3].op, &err);
     assert_int_equal(code, EVD_E_BUSY);
+    /* Pieces of a dataset are not let in so far that nothing else is. */
+    small[0] = op_labels(1, first, labels, (7u << 20) / sizeof(labels[0]));
+    submit(f, &small[0]);
+    small[1] = op_labels(1, first, labels, (7u << 20) / sizeof(labels[0]));
+    assert_int_equal(store_submit(f->store, &small[1].op, &err), EVD_E_BUSY);
+    small[1] = op_draft(2, "other");
+    submit(f, &small[1]);
     assert_int_equal(store_start(f->store, &err), EVD_OK);
+    first += (7u << 20) / sizeof(labels[0]);
+    chunks[3] = op_labels(1, first, labels, 4u << 20);
     while (!chunks[2].done)
         fixture_wait(f);
     submit(f, &chunks[3]); /* there is room again */

@@ -104,14 +104,14 @@ static void a_stalled_disk_fills_the_queue_only(void **state)
     fault_stall(true);
     while (taken < N && code == EVD_OK) {
         ops[taken] = op_labels(9, (uint64_t)taken * LABELS, labels, LABELS);
-        if (info_of(f).queued_bytes + sizeof(labels) + sizeof(ops[0].op) <= STORE_QUEUE_BYTES)
+        if (info_of(f).queued_bytes + sizeof(labels) + sizeof(ops[0].op) <= STORE_PIECE_BYTES)
             submit(f, &ops[taken++]);
         else
             code = store_submit(f->store, &ops[taken].op, &err);
     }
     assert_int_equal(code, EVD_E_BUSY);
-    assert_int_equal(taken, 63);
-    assert_true(info_of(f).queued_bytes <= STORE_QUEUE_BYTES);
+    assert_int_equal(taken, 55);
+    assert_true(info_of(f).queued_bytes <= STORE_PIECE_BYTES);
     usleep(100000);
     assert_int_equal(store_poll(f->store), 0);
     fault_stall(false);
