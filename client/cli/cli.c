@@ -156,6 +156,25 @@ bool cli_connect(struct cli *cli)
     return code == EVD_OK;
 }
 
+/* For people to read. */
+static void clean(json_t *value)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(value, i, item) clean(item);
+    json_object_foreach(value, key, item) clean(item);
+    if (json_is_string(value)) {
+        char *text = strdup(json_string_value(value));
+
+        if (text != NULL)
+            text_clean(text);
+        json_string_set(value, text ? text : "");
+        free(text);
+    }
+}
+
 json_t *cli_call(struct cli *cli, const char *method, json_t *params)
 {
     char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
@@ -176,6 +195,8 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
                 "daemon this is",
                 method);
     }
+    if (!cli->json)
+        clean(answer);
     json_decref(params);
     free(text);
     evd_free(result);

@@ -121,6 +121,8 @@ const char *text_share(text_t out, double share, int decimals);
 /* A real number in six digits; "-" for what is none. */
 const char *text_number(text_t out, const json_t *value);
 
+/* Control characters become '?': what a daemon or a file says must not steer the terminal. */
+void text_clean(char *text);
 /* Columns a text takes on the terminal. */
 int text_width(const char *text);
 /* Writes a text in exactly `width` columns, cut with "..." or padded on the right. */

@@ -59,7 +59,9 @@ double confusion_share(const json_t *answer, size_t label, size_t predicted)
 {
     uint64_t support = (uint64_t)json_integer_value(confusion_item(answer, "support", label));
 
-    return support ? (double)confusion_cell(answer, label, predicted) / (double)support : 0;
+    double share = support ? (double)confusion_cell(answer, label, predicted) / (double)support : 0;
+
+    return share < 1 ? share : 1;
 }
 
 bool confusion_has_matrix(const json_t *answer)
@@ -161,7 +163,6 @@ static bool write_file(struct cli *cli, const char *path, void (*write)(FILE *, 
 
 static json_t *ask(struct cli *cli, const struct args *args)
 {
-    /* The last one is always there: it tells pages_call how long a page is. */
     static const char *const arrays[] = {"class",     "support", "matrix", "loss", "predicted",
                                          "precision", "recall",  "f1",     NULL};
     json_t *params = json_pack("{s:s}", "job", args->name);

@@ -144,7 +144,8 @@ static void svg_head(FILE *out, const json_t *answer, const struct drawing *d)
             "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n"
             "<text x=\"12\" y=\"20\" font-size=\"14\" font-weight=\"bold\">",
             wide, d->top + side + 40, wide, d->top + side + 40);
-    xml_text(out, json_string_value(json_object_get(answer, "job")), NAME_LETTERS);
+    if (json_is_string(json_object_get(answer, "job")))
+        xml_text(out, json_string_value(json_object_get(answer, "job")), NAME_LETTERS);
     if (json_object_get(answer, "epoch") != NULL)
         fprintf(out, ", epoch %" JSON_INTEGER_FORMAT,
                 json_integer_value(json_object_get(answer, "epoch")));

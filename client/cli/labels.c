@@ -24,7 +24,7 @@ void labels_fini(struct labels *labels)
 
 static bool is_name(const struct label *label, const char *name, size_t len)
 {
-    return strncmp(label->name, name, len) == 0 && label->name[len] == '\0';
+    return strlen(label->name) == len && memcmp(label->name, name, len) == 0;
 }
 
 /* The slot that holds the label, or the free one where it belongs. */

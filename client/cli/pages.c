@@ -1,13 +1,13 @@
 #include "cli.h"
 
-/* Appends what `page` has in each of the arrays; how many classes it had, or -1 without memory. */
+/* Appends what `page` has in each of the arrays; how many classes it had (the first one is always
+ * there), or -1 without memory. */
 static int append_page(json_t *answer, const json_t *page, const char *const *arrays)
 {
-    int count = 0;
+    int count = (int)json_array_size(json_object_get(page, arrays[0]));
 
     for (; *arrays != NULL; arrays++) {
         json_t *more = json_object_get(page, *arrays);
-        count = (int)json_array_size(more);
         if (json_is_array(more) && json_array_extend(json_object_get(answer, *arrays), more) < 0)
             return -1;
     }
@@ -24,6 +24,8 @@ json_t *pages_call(struct cli *cli, const char *method, json_t *params, const ch
         int count = -1;
 
         json_object_set_new(params, "first", json_integer((json_int_t)got));
+        if (json_object_get(params, "dataset") != NULL) /* the newest may be another by now */
+            json_object_set(params, "version", json_object_get(answer, "version"));
         page = cli_call(cli, method, json_copy(params));
         if (page != NULL)
             count = append_page(answer, page, arrays);

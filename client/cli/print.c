@@ -165,6 +165,18 @@ const char *text_number(text_t out, const json_t *value)
 
 /* ---- terminal ---- */
 
+void text_clean(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+
+    for (; *at != '\0'; at++) {
+        if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* U+0080..U+009F in UTF-8 */
+            at[0] = at[1] = '?';
+        else if (*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    }
+}
+
 int terminal_width(void)
 {
     const char *columns = getenv("COLUMNS");

@@ -12,6 +12,7 @@
 
 bool source_error(struct source *source, const char *format, ...)
 {
+    char *text = NULL;
     va_list ap;
 
     if (isatty(STDERR_FILENO))
@@ -22,7 +23,11 @@ bool source_error(struct source *source, const char *format, ...)
         fprintf(stderr, ", line %llu", (unsigned long long)source->line);
     fputs(": ", stderr);
     va_start(ap, format);
-    vfprintf(stderr, format, ap);
+    if (vasprintf(&text, format, ap) >= 0) {
+        text_clean(text);
+        fputs(text, stderr);
+        free(text);
+    }
     va_end(ap);
     fputc('\n', stderr);
     source->cli->status = EXIT_INPUT;

@@ -2,7 +2,6 @@
 #include "source.h"
 
 #include <csv.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +19,10 @@ struct csv_reader {
     uint32_t cell;         /* in this row, from 0 */
     uint64_t newlines;     /* within quotes in this row */
     int row_end;           /* the character that ended the row before */
-    char *names;           /* the header's columns, for messages: "a, b, c" */
-    char *label;           /* this row's */
+    char names[1024];      /* the header's columns: "a, b, c" */
+    size_t names_len;
+    bool names_cut; /* there are more */
+    char *label;    /* this row's */
     size_t label_len, label_cap;
 };
 
@@ -30,18 +31,22 @@ static bool fail_memory(struct csv_reader *reader)
     return source_error(reader->source, "no memory for the line");
 }
 
+/* For messages: as many of the header's names as fit. */
+static void list_name(struct csv_reader *reader, const char *text, size_t len)
+{
+    size_t room = sizeof(reader->names) - reader->names_len;
+
+    reader->names_cut = reader->names_cut || len + 3 > room;
+    if (!reader->names_cut)
+        reader->names_len += (size_t)snprintf(reader->names + reader->names_len, room, "%s%.*s",
+                                              reader->names_len ? ", " : "", (int)len, text);
+}
+
 static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
 {
     const char *wanted = reader->source->column;
-    size_t old = reader->names ? strlen(reader->names) : 0;
-    char *names = realloc(reader->names, old + len + 3);
 
-    if (names == NULL)
-        return fail_memory(reader);
-    reader->names = names;
-    sprintf(names + old, "%s%.*s", old ? ", " : "", (int)len, text);
-    for (char *c = names + old; *c; c++)
-        *c = iscntrl((unsigned char)*c) ? '?' : *c; /* it may be shown on a terminal */
+    list_name(reader, text, len);
     reader->columns++;
     if (wanted == NULL || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
         return true;
@@ -53,6 +58,8 @@ static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
 
 static bool header_row(struct csv_reader *reader)
 {
+    const char *more = reader->names_cut ? ", ..." : "";
+
     reader->has_header = true;
     if (reader->label_column != NO_COLUMN)
         return true;
@@ -62,11 +69,11 @@ static bool header_row(struct csv_reader *reader)
     }
     if (reader->source->column == NULL)
         return source_error(reader->source,
-                            "say with --column which column holds the labels; it has: %s",
-                            reader->names);
+                            "say with --column which column holds the labels; it has: %s%s",
+                            reader->names, more);
     return source_error(reader->source,
-                        "has no column '%s'; it has: %s (another delimiter? see --delimiter)",
-                        reader->source->column, reader->names);
+                        "has no column '%s'; it has: %s%s (another delimiter? see --delimiter)",
+                        reader->source->column, reader->names, more);
 }
 
 static bool keep_label(struct csv_reader *reader, const char *text, size_t len)
@@ -187,7 +194,6 @@ bool source_read_csv(struct source *source, label_sink *sink, void *arg)
     csv_set_delim(&parser, (unsigned char)source->delimiter);
     ok = parse_all(&reader, &parser);
     csv_free(&parser);
-    free(reader.names);
     free(reader.label);
     return ok;
 }

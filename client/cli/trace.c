@@ -39,13 +39,13 @@ static json_t *ask(const struct args *args)
     bool more = true;
 
     while (more) {
-        json_t *params =
-            json_pack("{s:s, s:I, s:I}", "job", args->words[0], "sample", (json_int_t)args->sample,
-                      "first", (json_int_t)json_array_size(steps));
+        size_t before = json_array_size(steps);
+        json_t *params = json_pack("{s:s, s:I, s:I}", "job", args->words[0], "sample",
+                                   (json_int_t)args->sample, "first", (json_int_t)before);
         json_decref(answer);
         answer = cli_call(args->cli, "job.trace", params);
         json_array_extend(steps, json_object_get(answer, "steps"));
-        more = json_is_true(json_object_get(answer, "more"));
+        more = json_is_true(json_object_get(answer, "more")) && json_array_size(steps) > before;
     }
     if (answer != NULL) {
         json_object_set(answer, "steps", steps);

@@ -132,6 +132,8 @@ static void bad_files(void **state)
     REFUSE("latin", "line 2", "UTF-8");
     write_file("binary", "a\n\0\1\2\n", 7);
     REFUSE("binary", "line 2", "control character");
+    write_file("nul", "a\na\0bcdefghijklmnopqrstuvwxyz\n", 31);
+    REFUSE("nul", "line 2", "control character");
     write_text("five.txt", "0\n5\n");
     REFUSE("five.txt --class-names a,b", "2 names", "'5'");
 }
@@ -167,6 +169,8 @@ static void bad_csv(void **state)
     REFUSE("ring.csv --column kind", "i?d, ?[31mkind");
     write_text("none.csv", "a\n");
     REFUSE("none.csv", "no label at all");
+    shell("yes abcdefghijklmnopqrstuvwxyz | head -n 200000 | paste -sd, > wide.csv");
+    REFUSE("wide.csv", "--column", "abcdefghijklmnopqrstuvwxyz, ...");
 }
 
 /* ---- long tails ---- */

@@ -134,6 +134,11 @@ static void bad_arrays(void **state)
     REFUSE("a.npy", "header is damaged");
     write_file("a.npy", "\x93NUMPY\2\0\377\377\377\377", 12);
     REFUSE("a.npy", "header is damaged");
+    write_file("a.npy",
+               "\x93NUMPY\1\0\13\0"
+               "{'descr':'<",
+               21);
+    REFUSE("a.npy", "header is damaged");
     write_file("a.npy", "\x93NUMPY\1", 7);
     REFUSE("a.npy", "cut off");
     write_text("a.npy", "cat\ndog\n");
