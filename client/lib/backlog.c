@@ -1,6 +1,24 @@
 #include <string.h>
 #include "client/lib/client.h"
 
+/* So many windows of batches are kept. More than one come when leases ran out whose batches nobody
+ * has looked at: the daemon then sends others. */
+#define WINDOWS 4u
+/* The ends of epochs and of the stream, a move of the job. */
+#define OTHERS 16u
+
+static uint32_t most_batches(const struct evd_stream *stream)
+{
+    return WINDOWS * stream->info.window;
+}
+
+void backlog_init(struct evd_stream *stream)
+{
+    size_t size = batch_size_bound(&stream->format, stream->info.batch_size) + 1024;
+
+    buf_init(&stream->backlog, (most_batches(stream) + OTHERS) * size);
+}
+
 /* Stands before each frame in the backlog. */
 struct kept {
     uint32_t size;
@@ -32,11 +50,17 @@ static void drop_passing(struct evd_stream *stream)
     buf_truncate(backlog, to);
 }
 
+static void give_back(struct evd_stream *stream, const msgpack_object *map)
+{
+    ack_pack_one(stream, "stream.release",
+                 (struct place){map_u64(map, "epoch", 0), map_u64(map, "step", 0)});
+}
+
 int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err)
 {
     const struct message *msg = &stream->client->msg;
-    bool seek = str_is(msg->method, "seek");
-    struct kept kept = {.size = (uint32_t)n, .passing = seek || str_is(msg->method, "batch")};
+    bool seek = str_is(msg->method, "seek"), batch = str_is(msg->method, "batch");
+    struct kept kept = {.size = (uint32_t)n, .passing = seek || batch};
 
     if (str_is(msg->method, "revision")) { /* takes no place: each batch names its revision */
         stream_announced(stream, msg->params->via.array.ptr);
@@ -44,20 +68,24 @@ int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struc
     }
     if (seek)
         drop_passing(stream);
+    if (batch && stream->backlog_frames >= most_batches(stream)) {
+        give_back(stream, msg->params->via.array.ptr);
+        return EVD_OK;
+    }
     if (stream->backlog_start > 0 && stream->backlog_start >= stream->backlog.len / 2) {
         buf_consume(&stream->backlog, stream->backlog_start);
         stream->backlog_start = 0;
     }
-    if (stream->backlog_frames < stream->info.window + 8) { /* and what is said beside batches */
+    if (stream->backlog_frames < most_batches(stream) + OTHERS) {
         buf_append(&stream->backlog, &kept, sizeof(kept));
         buf_append(&stream->backlog, frame, n);
         stream->backlog_frames++;
         if (!stream->backlog.failed)
             return EVD_OK;
     }
-    return error_set(err, EVD_E_PROTOCOL, "window",
-                     "the daemon sent more than the window of %u batches, or there is no memory",
-                     stream->info.window);
+    return error_set(
+        err, EVD_E_PROTOCOL, "window",
+        "the daemon told more of a stream than there is to tell, or there is no memory");
 }
 
 bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)

@@ -263,8 +263,9 @@ void stream_announced(struct evd_stream *stream, const msgpack_object *map);
 
 /* ---- backlog.c ---- */
 
-/* Keeps client->msg, whose frame this is, for later; EVD_E_PROTOCOL if it is more than a daemon
- * sends that keeps to the window. */
+void backlog_init(struct evd_stream *stream); /* once it is known what batches are like */
+/* Keeps client->msg, whose frame this is, for later; a batch for which there is no room is given
+ * back. EVD_E_PROTOCOL if there is more than a daemon can have to tell. */
 int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err);
 /* Takes the oldest kept frame: it is valid until another one is kept. */
 bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n);

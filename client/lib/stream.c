@@ -59,9 +59,7 @@ static int take_open(void *arg, const msgpack_object *result, struct evd_error *
         return err->code;
     if (info->window == 0 || info->window > EVD_MAX_WINDOW)
         return bad_answer(err, "window");
-    /* A window of batches, the ends of an epoch and of the stream, a move of the job. */
-    buf_init(&stream->backlog,
-             (info->window + 8) * (batch_size_bound(&stream->format, info->batch_size) + 1024));
+    backlog_init(stream);
     stream->attached = true;
     stream->next = stream->client->streams;
     stream->client->streams = stream;

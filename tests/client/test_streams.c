@@ -191,8 +191,8 @@ static void flood(struct fake *fake)
     fake_hello(fake);
     fake_stream(fake, "shared", 2);
     fake_expect(fake, "job.list");
-    for (uint64_t step = 0; step < 100; step++)
-        fake_batch(fake, 0, step, 1, false);
+    for (uint64_t epoch = 0; epoch < 100; epoch++)
+        fake_epoch_end(fake, epoch);
     msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
     wait_end(fake);
@@ -234,6 +234,43 @@ static void daemon_breaks_rules(void **state)
         evd_close(client);
         fake_stop(&fake);
     }
+}
+
+static void leases_run_out(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_stream(fake, "shared", 2);
+    fake_expect(fake, "job.list");
+    for (uint64_t step = 0; step < 9; step++)
+        fake_batch(fake, 0, step, 1, false);
+    msgpack_pack_map(fake_result(fake), 0);
+    fake_send(fake);
+    if (fake_u64(fake_expect(fake, "stream.release"), "step") != 8)
+        abort();
+    wait_end(fake);
+}
+
+/* A worker that slept gets other batches beside those whose leases ran out meanwhile. It keeps four
+ * windows of them while it waits for an answer, and gives back the rest. */
+static void more_than_a_window(void **state)
+{
+    const evd_batch *batch;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+
+    (void)state;
+    fake_start(&fake, leases_run_out, NULL);
+    client = connected(&fake, 5000);
+    stream = opened(client, EVD_STREAM_MANUAL_ACK);
+    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
+    for (uint64_t step = 0; step < 8; step++) {
+        assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
+        assert_int_equal(batch->step, step);
+    }
+    assert_int_equal(evd_next(stream, 50, &batch), EVD_E_TIMEOUT);
+    evd_close(client);
+    fake_stop(&fake);
 }
 
 static void event_loop(void **state)
@@ -315,9 +352,10 @@ static void changes_are_announced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(epochs_and_acks),     cmocka_unit_test(call_between),
-        cmocka_unit_test(acknowledge_by_hand), cmocka_unit_test(daemon_breaks_rules),
-        cmocka_unit_test(event_loop),          cmocka_unit_test(changes_are_announced),
+        cmocka_unit_test(epochs_and_acks),       cmocka_unit_test(call_between),
+        cmocka_unit_test(acknowledge_by_hand),   cmocka_unit_test(daemon_breaks_rules),
+        cmocka_unit_test(more_than_a_window),    cmocka_unit_test(event_loop),
+        cmocka_unit_test(changes_are_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

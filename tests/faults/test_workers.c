@@ -62,7 +62,9 @@ static void start_workers(const char *job, uint32_t n, uint32_t world)
                                      .folder = server.dir,
                                      .rank = world ? (int)w : -1,
                                      .world = world,
-                                     .window = 4,
+                                     .window = w % 4 < 2 ? 4 : 32,
+                                     /* Ranks at one speed, not to be far apart in the end. */
+                                     .confirm_every = world || w % 4 != 1 ? 5 : 0,
                                      .pause_us = 4000};
         worker_start(&workers[w], board);
     }
