@@ -29,6 +29,11 @@ uint32_t faults_scale(struct scale scale)
     return getenv("EVD_LONG") != NULL ? scale.longer : scale.normal;
 }
 
+unsigned faults_patience(void)
+{
+    return faults_scale((struct scale){.normal = 120, .longer = 900, .shorter = 60});
+}
+
 void faults_load(struct server *server, uint64_t steps)
 {
     evd_client *client = server_dial(server);

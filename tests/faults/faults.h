@@ -13,6 +13,7 @@ struct scale {
 };
 void faults_arguments(int argc, char **argv);
 uint32_t faults_scale(struct scale scale);
+unsigned faults_patience(void); /* seconds for workers_finish: ranks may be far apart */
 bool faults_short(void); /* then perhaps under a sanitizer, whose memory is not the daemon's */
 
 /* A dataset "d" and what makes of it `steps` steps an epoch of batches of BATCH. */

@@ -281,7 +281,8 @@ static void check_complete(const struct history *history, const struct history_r
 }
 
 /* One rank's life: in order, without a gap; a worker that came instead of a killed one may begin
- * earlier, since acknowledgements were lost with that. */
+ * earlier, since acknowledgements were lost with that, and one that slept longer than its leases
+ * goes back, since those that it sent then were too late. */
 static void check_rank(const struct history *history, const struct history_rules *rules, int rank)
 {
     uint64_t next = 0, farthest = 0;
@@ -295,7 +296,10 @@ static void check_rank(const struct history *history, const struct history_rules
         if (record->rank != rank || record->epoch >= rules->epochs || record->kind == LOG_CHANGED)
             continue;
         if (record->kind == LOG_RECEIVED) {
-            if (worker != record->worker && at <= farthest) {
+            bool again =
+                worker != record->worker || (rules->excused[worker] && record->redelivered);
+
+            if (again && at <= farthest) {
                 next = at;
                 end_told = true;
             }

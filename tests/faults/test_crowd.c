@@ -292,7 +292,7 @@ static void test_storm(void **state)
 
 static void test_history(void **state)
 {
-    uint64_t epochs = workers_finish(bystanders, BYSTANDERS, board, 60);
+    uint64_t epochs = workers_finish(bystanders, BYSTANDERS, board, faults_patience());
 
     (void)state;
     faults_check(&server, "bystanders", "", board, 0, epochs, STEPS);

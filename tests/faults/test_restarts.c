@@ -77,7 +77,7 @@ static void start_changers(const char *shared, const char *ranked, uint32_t paus
 /* `changed`: somebody changes the strategies. */
 static void finish(const char *shared, const char *ranked, bool changed)
 {
-    unsigned seconds = faults_scale((struct scale){60, 600, 60});
+    unsigned seconds = faults_patience();
     uint64_t shared_epochs = workers_finish(workers, SHARED_WORKERS, shared_board, seconds);
     uint64_t ranked_epochs =
         workers_finish(workers + SHARED_WORKERS, WORKERS - SHARED_WORKERS, ranked_board, seconds);

@@ -64,7 +64,7 @@ static void start_workers(const char *job, uint32_t n, uint32_t world)
                                      .world = world,
                                      .window = w % 4 < 2 ? 4 : 32,
                                      /* Ranks at one speed, not to be far apart in the end. */
-                                     .confirm_every = world || w % 4 != 1 ? 5 : 0,
+                                     .confirm_every = world || w % 4 != 1 ? 20 : 0,
                                      .pause_us = 4000};
         worker_start(&workers[w], board);
     }
@@ -157,7 +157,7 @@ static void test_shared(void **state)
     start_workers("shared", WORKERS, 0);
     disturb(WORKERS, rounds, &dice);
     cut_off_all(WORKERS);
-    epochs = workers_finish(workers, WORKERS, board, 60);
+    epochs = workers_finish(workers, WORKERS, board, faults_patience());
     print_leases("shared");
     faults_check(&server, "shared", SHARED, board, 0, epochs, STEPS);
 }
@@ -174,7 +174,7 @@ static void test_ranked(void **state)
     start_workers("ranked", RANKS, RANKS);
     disturb(RANKS, rounds, &dice);
     cut_off_all(RANKS);
-    epochs = workers_finish(workers, RANKS, board, 60);
+    epochs = workers_finish(workers, RANKS, board, faults_patience());
     print_leases("ranked");
     faults_check(&server, "ranked", RANKED, board, RANKS, epochs, STEPS);
 }
@@ -198,7 +198,7 @@ static void test_all(void **state)
         server_kill(&server);
         server_start(&server);
     }
-    epochs = workers_finish(workers, WORKERS, board, 60);
+    epochs = workers_finish(workers, WORKERS, board, faults_patience());
     changer_finish(&changer);
     faults_check(&server, "all", NULL, board, 0, epochs, STEPS);
 }
