@@ -7,6 +7,7 @@
 #include <xxhash.h>
 #include "dataset/builder.h"
 #include "dataset/labels.h"
+#include "sampler/tables.h"
 
 /*
  * The checksum of a dataset is XXH3-64 (seed 0) over
@@ -83,11 +84,11 @@ static int fill_members(struct dataset *dataset, const struct dataset_builder *b
     uint64_t labelled = dataset->start[builder->classes.count];
 
     if (builder->samples <= (UINT64_C(1) << 32)) {
-        dataset->member32 = malloc(labelled * sizeof(*dataset->member32));
+        dataset->member32 = table_alloc(labelled * sizeof(*dataset->member32));
         if (!dataset->member32)
             return EVD_E_NO_MEMORY;
     } else {
-        dataset->member64 = malloc(labelled * sizeof(*dataset->member64));
+        dataset->member64 = table_alloc(labelled * sizeof(*dataset->member64));
         if (!dataset->member64)
             return EVD_E_NO_MEMORY;
     }

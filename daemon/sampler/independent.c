@@ -1,6 +1,6 @@
 /*
- * The independent engine: every draw by itself, with replacement. An alias table picks the class,
- * a second number the member.
+ * The independent engine: every draw by itself, with replacement. An alias table picks the class
+ * for a number, and what the number is times the golden ratio the member.
  */
 #include "sampler/coverage.h"
 #include "sampler/internal.h"
@@ -16,8 +16,6 @@ struct independent_tables {
     const struct stage *stage;
 };
 
-static const uint32_t no_class[LANES];
-
 static const struct stage *stage_of(const struct plan *plan, uint64_t epoch)
 {
     const struct independent_tables *tables = plan->tables;
@@ -30,13 +28,15 @@ static void independent_resolve(const struct plan *plan, const struct draw_step 
 {
     const struct alias alias = stage_of(plan, at->epoch)->alias;
     const uint64_t *start = plan->index->start;
-    const uint32_t n = block->n;
-    lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second, n);
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t c = (uint32_t)alias_draw(&alias, block->first[k]);
-        block->class[k] = c;
-        block->member[k] = start[c] + key_below(block->second[k], start[c + 1] - start[c]);
-        member_prefetch(plan, block->member[k]);
+    for (uint32_t from = 0, to; from < block->n; from = to) {
+        const uint64_t *number = draw_numbers(block, at->epoch_key, from, &to);
+        for (uint32_t k = from; k < to; k++) {
+            uint64_t u = number[k - from];
+            uint32_t c = (uint32_t)alias_draw(&alias, u);
+            block->class[k] = c;
+            block->member[k] = start[c] + key_below(u * GOLDEN, start[c + 1] - start[c]);
+            member_prefetch(plan, block->member[k]);
+        }
     }
 }
 

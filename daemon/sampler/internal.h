@@ -15,9 +15,11 @@
 /* One block of draws on its way from positions to samples. */
 struct draw_block {
     uint32_t n;
+    uint32_t turn; /* lanes below it hold positions of one run, the others of the next */
     _Alignas(LANES_ALIGN) uint64_t draw[LANES]; /* draw number t */
     uint64_t member[LANES];                     /* its place among all members, class after class */
     uint64_t first[LANES], second[LANES];       /* random numbers, keys */
+    uint64_t number[LANES + 2];                 /* see draw_numbers */
     uint64_t size[LANES];
     uint32_t position[LANES]; /* i, in the step */
     uint32_t place[LANES];    /* where in the output it goes */
@@ -34,6 +36,11 @@ struct draw_step {
     bool head;     /* the epoch in which the plan took over, after its first step */
     uint32_t size; /* draws in the step: G, or fewer in a short last step */
 };
+
+/* Numbers of the draws from..*to-1 of a block, whose draw[] is filled; *to is beyond from. To be
+ * used before the next call. Overwrites first[], second[] and size[]. */
+const uint64_t *draw_numbers(struct draw_block *block, uint64_t epoch_key, uint32_t from,
+                             uint32_t *to);
 
 struct engine {
     const char *name;

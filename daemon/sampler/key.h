@@ -21,7 +21,7 @@ enum key_purpose {
     KEY_ORDER = 4,     /* a: pass; the order of a pass */
     KEY_MEMBER = 5,    /* a: pass of the class, b: class; the order of a class */
     KEY_BOOTSTRAP = 6, /* a: ordinal, b: class; the number itself picks a member */
-    KEY_DRAW = 7,      /* a: draw number; both numbers: the class, the member */
+    KEY_DRAW = 7,      /* a: half a draw number; the numbers of two draws */
     KEY_GRID = 8,      /* the number itself: where the quota grid of an epoch starts */
     KEY_STEP = 9,      /* a: step */
     KEY_AUGMENT = 10,  /* a: step, b: position; the number itself is the augmentation seed */
@@ -39,6 +39,9 @@ struct key_pair {
 
 struct key_pair key_numbers(uint64_t key, enum key_purpose purpose, uint64_t a, uint32_t b);
 uint64_t key_derive(uint64_t key, enum key_purpose purpose, uint64_t a, uint32_t b);
+
+/* 2^64 by the golden ratio: its multiples fall evenly everywhere. */
+#define GOLDEN 0x9E3779B97F4A7C15u
 
 /* A number below n from 64 random bits: the high half of the product. */
 static inline uint64_t key_below(uint64_t number, uint64_t n)

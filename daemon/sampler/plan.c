@@ -62,7 +62,7 @@ void *plan_alloc(struct plan *plan, size_t count, size_t size)
         (sizeof(struct plan_memory_block) + bytes + LANES_ALIGN - 1) / LANES_ALIGN * LANES_ALIGN;
     if (!budget_take(plan, bytes))
         return NULL;
-    struct plan_memory_block *block = aligned_alloc(LANES_ALIGN, bytes);
+    struct plan_memory_block *block = table_alloc(bytes);
     if (!block) {
         budget_give(plan, bytes);
         return NULL;
@@ -261,7 +261,8 @@ static void fill_run(struct draw_block *block, uint32_t from, uint32_t to, uint3
 static void fill_positions(struct draw_block *block, const struct slice_runs *runs, uint32_t from)
 {
     uint32_t n = block->n, left = runs->count[0] > from ? runs->count[0] - from : 0;
-    uint32_t turn = left < n ? left : n; /* where the second run takes over */
+    uint32_t turn = left < n ? left : n;
+    block->turn = turn;
     fill_run(block, 0, turn, runs->first[0] + from * runs->stride, runs->stride);
     fill_run(block, turn, n, runs->first[1] + (from + turn - runs->count[0]) * runs->stride,
              runs->stride);
@@ -350,6 +351,32 @@ static void fill_columns(const struct plan *plan, const struct plan_slice *slice
         for (uint32_t k = 0; k < block->n; k++)
             columns->augment_seed[block->place[k]] = block->first[k];
     }
+}
+
+const uint64_t *draw_numbers(struct draw_block *block, uint64_t epoch_key, uint32_t from,
+                             uint32_t *to)
+{
+    static const uint32_t no_class[LANES];
+    *to = from < block->turn ? block->turn : block->n;
+    const uint64_t *draw = block->draw + from;
+    uint32_t n = *to - from, odd = draw[0] & 1;
+    bool in_a_row = draw[n - 1] - draw[0] == n - 1;
+    uint32_t pairs = in_a_row ? (n + odd + 1) / 2 : n;
+    uint64_t *pair = block->size;
+    for (uint32_t k = 0; k < pairs; k++)
+        pair[k] = in_a_row ? draw[0] / 2 + k : draw[k] / 2;
+    lanes_numbers(epoch_key, KEY_DRAW, pair, no_class, block->first, block->second, pairs);
+    if (in_a_row) {
+        for (uint32_t k = 0; k < pairs; k++) {
+            block->number[2 * k] = block->first[k];
+            block->number[2 * k + 1] = block->second[k];
+        }
+        return block->number + odd;
+    }
+    /* Others of a pair are other ranks'. */
+    for (uint32_t k = 0; k < n; k++)
+        block->number[k] = draw[k] & 1 ? block->second[k] : block->first[k];
+    return block->number;
 }
 
 /* Which positions of a step a slice holds. */

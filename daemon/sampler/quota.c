@@ -66,8 +66,7 @@ static uint64_t unevenness(uint64_t a, uint64_t b)
 /* A stride near the golden ratio of `steps`, coprime to it, as even as any nearby. */
 static uint64_t grid_stride(uint64_t steps)
 {
-    const uint64_t golden = 0x9E3779B97F4A7C15u; /* of 2^64 */
-    uint64_t centre = key_below(golden, steps);
+    uint64_t centre = key_below(GOLDEN, steps);
     uint64_t best = 1, best_unevenness = UINT64_MAX;
     for (uint64_t i = 0; i < 128; i++) {
         uint64_t offset = i / 2 + (i & 1); /* 0, +1, -1, +2, -2, ... */

@@ -12,21 +12,20 @@ struct samples_tables {
     const float *probability; /* by place */
 };
 
-static const uint32_t no_class[LANES];
-
 static void samples_resolve(const struct plan *plan, const struct draw_step *at,
                             struct draw_block *block)
 {
     const struct samples_tables *tables = plan->tables;
     const unsigned below = 63 - tables->alias.bits;
-    lanes_numbers(at->epoch_key, KEY_DRAW, block->draw, no_class, block->first, block->second,
-                  block->n);
-    for (uint32_t k = 0; k < block->n; k++)
-        __builtin_prefetch(&tables->alias.bucket[block->first[k] >> 1 >> below]);
-    for (uint32_t k = 0; k < block->n; k++) {
-        block->member[k] = alias_draw(&tables->alias, block->first[k]);
-        member_prefetch(plan, block->member[k]);
-        block->class[k] = cuts_find(&tables->classes, block->member[k]);
+    for (uint32_t from = 0, to; from < block->n; from = to) {
+        const uint64_t *number = draw_numbers(block, at->epoch_key, from, &to);
+        for (uint32_t k = from; k < to; k++)
+            __builtin_prefetch(&tables->alias.bucket[number[k - from] >> 1 >> below]);
+        for (uint32_t k = from; k < to; k++) {
+            block->member[k] = alias_draw(&tables->alias, number[k - from]);
+            member_prefetch(plan, block->member[k]);
+            block->class[k] = cuts_find(&tables->classes, block->member[k]);
+        }
     }
 }
 

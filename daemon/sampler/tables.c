@@ -1,8 +1,24 @@
+#define _DEFAULT_SOURCE /* madvise */
 #include "sampler/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "sampler/internal.h"
+
+#define HUGE_PAGE (2u << 20)
+
+void *table_alloc(size_t bytes)
+{
+    bool large = bytes >= 2 * HUGE_PAGE;
+    size_t unit = large ? HUGE_PAGE : LANES_ALIGN;
+    if (bytes > SIZE_MAX - unit)
+        return NULL;
+    void *memory = aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
+    if (memory && large)
+        madvise(memory, bytes, MADV_HUGEPAGE); /* fails where there are none, which is fine */
+    return memory;
+}
 
 struct remainder {
     double rest;

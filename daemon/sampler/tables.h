@@ -6,9 +6,15 @@
 #define SAMPLER_TABLES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct plan;
+
+/* Memory for a table that is read in random places, not zeroed; free() it. Large ones are put on
+ * huge pages where the system has them: a read of a small page would nearly always miss the
+ * processor's table of pages as well as its caches. */
+void *table_alloc(size_t bytes);
 
 /* Whole numbers that sum to `total` and are in proportion to the weights, by largest remainder, the
  * lower class first among equals. Weights are finite, >= 0, with a positive sum. False: no memory.

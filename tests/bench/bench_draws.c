@@ -19,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 #include "sampler/plan.h"
+#include "sampler/tables.h"
 
 #define BATCH 256u
 #define RUNS  5
@@ -66,13 +67,15 @@ static void *grab(size_t count, size_t size)
 static void long_tail(struct class_index *index, uint64_t n, uint32_t classes)
 {
     uint64_t *start = grab(classes + 1u, sizeof *start);
-    uint32_t *member = grab(n, sizeof *member);
+    uint32_t *member = table_alloc(n * sizeof *member); /* as datasets do */
     double sum = 0;
     for (uint32_t c = 0; c < classes; c++)
         sum += 1.0 / (c + 1);
     for (uint32_t c = 0; c < classes; c++)
         start[c + 1] = start[c] + (uint64_t)((double)n / sum / (c + 1));
     start[classes] = n;
+    if (!member)
+        exit(1);
     for (uint64_t i = 0; i < n; i++)
         member[i] = (uint32_t)(i * 2654435761u % n);
     *index = (struct class_index){

@@ -269,13 +269,14 @@ class Independent(Plan):
         return [w / sum(self.w(epoch)) for w in self.w(epoch)]
 
     def draw(self, epoch, step, i):
-        u, v = numbers(self.E(epoch), DRAW, self.t(epoch, step, i))
+        t = self.t(epoch, step, i)
+        u = numbers(self.E(epoch), DRAW, t // 2)[t % 2]
         k, threshold, other = alias(self.w(epoch))
         bucket, rest = (u >> 1) >> 63 - k, (u >> 1) & (1 << 63 - k) - 1
-        return self.found(bucket if rest < threshold[bucket] else other[bucket], v)
+        return self.found(bucket if rest < threshold[bucket] else other[bucket], u)
 
-    def found(self, c, v):
-        return c, below(v, self.n[c]), None
+    def found(self, c, u):
+        return c, below(u * 0x9E3779B97F4A7C15 % 2**64, self.n[c]), None
 
 
 class BySample(Independent):
@@ -283,7 +284,7 @@ class BySample(Independent):
         w = self.w(epoch)
         return [sum(w[a:b]) / sum(w) for a, b in zip(self.start, self.start[1:])]
 
-    def found(self, place, v):
+    def found(self, place, u):
         c = bisect_right(self.start, place) - 1
         return c, place - self.start[c], None
 

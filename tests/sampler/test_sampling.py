@@ -144,3 +144,31 @@ def test_replicas(client):
                       replicas=2)
     for rank in (2, 3, 7):
         compare(client, "j", [make_plan(case, values, labels, "drop", 3)], 5, rank, 8, replicas=2)
+
+
+def below_turned(count, limit):
+    """How many u < count have u * 0x9E3779B97F4A7C15 mod 2^64 < limit: a sum of floors, by Euclid."""
+
+    def floors(n, m, a, b):
+        total = 0
+        while True:
+            total += n * (n - 1) // 2 * (a // m) + n * (b // m)
+            n, rest = divmod(a % m * n + b % m, m)
+            if n == 0:
+                return total
+            m, a, b = a % m, m, rest
+
+    golden, whole = 0x9E3779B97F4A7C15, 2**64
+    return floors(count, whole, golden, whole) - floors(count, whole, golden, whole - limit)
+
+
+def test_members_have_the_same_part_of_any_run_of_numbers():
+    rng = random.Random(1)
+    for _ in range(3000):
+        n = rng.choice([3, 10, 1000, 10**6, 10**8, 2**40])
+        j, first, length = rng.randrange(n), rng.randrange(2**63), rng.randrange(2 ** rng.randrange(10, 63))
+        low, high = -(-j * 2**64 // n), -(-(j + 1) * 2**64 // n)
+        last = first + length
+        part = (below_turned(last, high) - below_turned(last, low)
+                - below_turned(first, high) + below_turned(first, low))
+        assert abs(part * n - length) <= 450 * n
