@@ -85,6 +85,10 @@ static int add_classes(struct draft *draft, const msgpack_object *classes, struc
     if (classes->type != MSGPACK_OBJECT_ARRAY)
         return error_set(err, EVD_E_BAD_TYPE, "classes",
                          "\"classes\" must be an array of class names");
+    if (!draft->named && classes->via.array.size > 0 && dataset_builder_classes(draft->builder) > 0)
+        return error_set(err, EVD_E_CONFLICT, "classes",
+                         "labels came before any class name, so the classes are numbers: send the "
+                         "names first, with dataset.create or the first dataset.append");
     for (uint32_t i = 0; i < classes->via.array.size; i++) {
         const msgpack_object *name = &classes->via.array.ptr[i];
         struct evd_str text;

@@ -158,11 +158,11 @@ static void bad_csv(void **state)
     write_text("b.csv", "id,kind\n1,a\n2,b,c\n");
     REFUSE("b.csv", "--column", "id, kind");
     REFUSE("b.csv --column label", "no column 'label'", "id, kind");
-    REFUSE("b.csv --column kind", "line 3", "3 cells", "header has 2");
+    REFUSE("b.csv --column kind", "line 3", "cells (3)", "header (2)");
     write_text("q.csv", "id,kind\n1,\"a\n2,b\n");
     REFUSE("q.csv --column kind", "quote is not closed");
     write_text("r.csv", "id,kind\n1,\"a\nb\"\n2\n");
-    REFUSE("r.csv --column id", "line 4", "1 cells");
+    REFUSE("r.csv --column id", "line 4", "cells (1)");
     write_text("twice.csv", "a,a\n1,2\n");
     REFUSE("twice.csv --column a", "two columns");
     write_text("ring.csv", "i\ad,\33[31mkind\n1,2\n");

@@ -221,6 +221,10 @@ static void test_dataset_refusals(void **state)
     peer_do(other, "dataset.append", "[{'draft': 1, 'labels': [65535]}]");
     peer_do(other, "dataset.append", "[{'draft': 1, 'labels': [131071]}]");
     peer_refused(other, EVD_E_LIMIT, "dataset.append", "[{'draft': 1, 'labels': [196608]}]");
+    /* Names after numbers: the labels would mean other classes than those. */
+    peer_do(other, "dataset.create", "[{'name': 'a'}]");
+    peer_do(other, "dataset.append", "[{'draft': 2, 'labels': [1, 0]}]");
+    peer_refused(other, EVD_E_CONFLICT, "dataset.append", "[{'draft': 2, 'classes': ['x', 'y']}]");
     for (int i = 0; i < (int)EVD_MAX_DRAFTS; i++)
         DRAFT();
     peer_refused(peer, EVD_E_LIMIT, "dataset.create", "[{'name': 'b'}]");
