@@ -448,6 +448,19 @@ def test_another_length(daemon):
         evendraw.torch.BatchSampler("train", labels=[0] * 90)
 
 
+def test_another_strategy(daemon, client, recwarn):
+    """One that the job has had is no mistake: it may have been changed since, by somebody else."""
+    weights = {"kind": "weighted", "weight": "explicit", "weights": {0: np.float32(2), 1: 1, 2: 1, 3: 1}}
+    evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), strategy=weights)
+    client.update_job("train", "uniform")
+    evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), strategy=weights)
+    evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), strategy="uniform")
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="'train' exists already.*'uniform'}, not by.*update_job") as told:
+        evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), strategy="stratified")
+    assert told[0].filename == __file__
+
+
 def test_another_batch_size(daemon):
     evendraw.torch.BatchSampler("train", 8, dataset=Dataset()).close()
     with pytest.raises(ValueError, match="global batch of 8.*asked for 4 on each of 1.*it is 8"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import torch.distributed
 
 from .. import labels as _labels
-from .._values import Result, Strategy
+from .._values import Result, Strategy, as_strategy, jsonable
 from ..client import Client, connect
 from ..errors import BadValue, Conflict, Exists, NotFound
 from ..stream import Stream
@@ -79,6 +81,7 @@ class Attachment:
         except NotFound as error:
             info = self._create(error)
         self._check(info)
+        self._warn(info)
         return info
 
     def _create(self, error: NotFound) -> Result:
@@ -164,6 +167,19 @@ class Attachment:
                 f"the global batch of {info['batch_size']} of job {self.job!r} cannot be divided "
                 f"among {self.world_size} ranks: choose a number of ranks that divides it",
                 "world_size",
+            )
+
+    def _warn(self, info: Result) -> None:
+        """Of what was given in vain, since the job exists already."""
+        if self.strategy is None:
+            return
+        given = json.loads(json.dumps(as_strategy(self.strategy), default=jsonable))
+        if given not in [revision["strategy"] for revision in info["revisions"]]:
+            warnings.warn(
+                f"job {self.job!r} exists already and is left as it is: it draws by "
+                f"{info['strategy']}, not by {given}. Change it by client.update_job (or `evendraw "
+                "job set`), or begin another job (a new name, or drop this one first)",
+                stacklevel=5,
             )
 
     def open(self, *, window: int, columns: Sequence[str], manual_ack: bool) -> Stream:

@@ -40,7 +40,8 @@ class BatchSampler(JobSampler):
             its length is compared with the daemon's.
         labels: shape (n,), instead of looking for them.
         callback_get_label: called with the dataset, returns its labels.
-        strategy: "uniform" if not given; of an existing job it is left as it is.
+        strategy: "uniform" if not given; of an existing job it is left as it is (with a warning if it
+            never had the one given).
         seed: of the job, if it is created.
         last_batch: "drop", "pad" or "exact" (for evaluation: every sample once; a rank that has no
             part in the last step has one batch fewer than `len` says); of the job, if it is created.
