@@ -11,7 +11,8 @@
 #define HEAD_BOUND 256u
 
 const struct column_desc column_table[COLUMN_COUNT] = {
-#define COLUMN_ROW(id, name, type) [COLUMN_##id] = {name, sizeof(type), (type)0.5f != 0},
+#define COLUMN_ROW(id, name, type)                                                                 \
+    [COLUMN_##id] = {name, sizeof(name) - 1, sizeof(type), (type)0.5f != 0},
     EVD_COLUMNS(COLUMN_ROW)
 #undef COLUMN_ROW
 };
@@ -228,9 +229,9 @@ int batch_encode(struct evd_buf *buf, const struct batch_head *head,
 
     if (head->job.len > EVD_MAX_NAME)
         return EVD_E_LIMIT;
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        if (!(format->columns >> c & 1))
-            continue;
+    for (uint32_t left = format->columns; left; left &= left - 1) {
+        enum column c = (enum column)__builtin_ctz(left);
+
         width[c] = format->packed
                        ? packed_width(format, c)
                        : array_width(c, columns->data[c], columns->n, given_size(columns, c));
@@ -245,10 +246,10 @@ int batch_encode(struct evd_buf *buf, const struct batch_head *head,
         return limit ? EVD_E_LIMIT : EVD_E_NO_MEMORY;
     }
     to = put_head(start, head, present);
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        if (!(format->columns >> c & 1))
-            continue;
-        to = put_str(to, column_table[c].name, strlen(column_table[c].name));
+    for (uint32_t left = format->columns; left; left &= left - 1) {
+        enum column c = (enum column)__builtin_ctz(left);
+
+        to = put_str(to, column_table[c].name, column_table[c].name_len);
         to = format->packed
                  ? put_packed(to, columns->data[c], columns->n, given_size(columns, c), width[c])
                  : put_array(to, c, columns->data[c], columns->n, given_size(columns, c), width[c]);

@@ -33,6 +33,7 @@ enum column {
 
 struct column_desc {
     const char *name;
+    uint8_t name_len;
     uint8_t size; /* of a value in memory: 4 or 8 bytes */
     bool is_float;
 };
