@@ -13,6 +13,8 @@
 
 #define CLASSES 100u
 #define OPENS   201 /* for each dataset and strategy */
+#define RETURNS 9
+#define AWAY_MS 200
 #define JOBS    200
 #define TARGET  1000.0 /* microseconds to the first index */
 
@@ -94,6 +96,26 @@ static void measure_opening(evd_client *client, uint64_t samples, json_t *rows)
     }
 }
 
+/* The first after everybody has left for a while waits until the database knows that somebody is
+ * there again. */
+static void measure_return(evd_client *client, json_t *rows)
+{
+    double took[RETURNS];
+    char job[64];
+
+    snprintf(job, sizeof job, "open %s %llu", strategies[0].name, (unsigned long long)sizes[0]);
+    for (int i = 0; i < RETURNS; i++) {
+        usleep(AWAY_MS * 1000);
+        took[i] = first_index(client, job);
+    }
+    qsort(took, RETURNS, sizeof *took, compare);
+    printf("%10llu  %-17s %10.0f %10s   the first after %d ms without a worker: with a commit\n",
+           (unsigned long long)sizes[0], strategies[0].name, took[RETURNS / 2], "", AWAY_MS);
+    json_array_append_new(rows, json_pack("{s:I s:s s:f}", "samples", (json_int_t)sizes[0],
+                                          "strategy", strategies[0].name, "after_pause_median_us",
+                                          took[RETURNS / 2]));
+}
+
 struct memory {
     double accounted, resident;
 };
@@ -163,6 +185,7 @@ int main(int argc, char **argv)
     printf("%10s  %-17s %10s %10s\n", "samples", "strategy", "median", "95 %");
     for (size_t i = 0; i < 3; i++)
         measure_opening(client, sizes[i], first);
+    measure_return(client, first);
     printf("\nMemory per job, bytes (%d jobs each)\n", JOBS);
     printf("%10s  %-17s %14s %14s\n", "samples", "strategy", "plan", "resident");
     measure_jobs(client, &server, sizes[0], per_job);
