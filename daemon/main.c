@@ -43,7 +43,8 @@ static const struct argp_option options[] = {
     {"limit", OPTION_LIMIT, "NAME=N", 0,
      "Move a limit, as often as wanted; the names are below, server.info reports all", 0},
     {"memory-limit", OPTION_MEMORY_LIMIT, "BYTES|N%", 0,
-     "Let datasets and the tables of jobs take at most so much memory together, in bytes or in "
+     "Let datasets, the tables of jobs and what is reported to them take at most so much memory "
+     "together, in bytes or in "
      "percent of what the machine has (default 75%); what needs more is refused, but what is "
      "stored already is loaded in any case",
      0},

@@ -36,17 +36,21 @@ void confusion_fini(struct confusion *confusion)
     *confusion = (struct confusion){0};
 }
 
+size_t confusion_needs(uint32_t classes)
+{
+    return ((size_t)3 * classes + (has_matrix(classes) ? (size_t)classes * classes : 0)) *
+           sizeof(uint64_t);
+}
+
 size_t confusion_memory(const struct confusion *confusion)
 {
-    size_t classes = confusion->classes, numbers = 3 * classes;
+    size_t more = 0;
 
-    if (confusion->cells)
-        numbers += classes * classes;
     if (confusion->losses)
-        numbers += 2 * classes;
+        more += (size_t)2 * confusion->classes;
     if (confusion->scored)
-        numbers += (size_t)2 * CONFUSION_THRESHOLDS;
-    return numbers * sizeof(uint64_t);
+        more += (size_t)2 * CONFUSION_THRESHOLDS;
+    return confusion_needs(confusion->classes) + more * sizeof(uint64_t);
 }
 
 static bool want_losses(struct confusion *confusion)

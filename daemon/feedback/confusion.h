@@ -39,6 +39,7 @@ struct confusion {
 bool confusion_init(struct confusion *confusion, uint32_t classes);
 void confusion_fini(struct confusion *confusion);
 size_t confusion_memory(const struct confusion *confusion); /* bytes */
+size_t confusion_needs(uint32_t classes);                   /* of one just made */
 
 /* n samples: arrays of n each. */
 struct confusion_batch {

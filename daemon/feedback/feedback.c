@@ -62,11 +62,11 @@ static struct feedback_epoch *epoch_new(uint32_t classes, struct feedback_at at)
     return row;
 }
 
-static size_t memory_of(const struct feedback *feedback)
+size_t feedback_memory(const struct feedback *feedback)
 {
     size_t bytes = 0;
 
-    for (uint32_t i = 0; i < feedback->count; i++)
+    for (uint32_t i = 0; feedback && i < feedback->count; i++)
         bytes += confusion_memory(&feedback->epochs[i]->confusion) +
                  tally_memory(&feedback->epochs[i]->tally);
     return bytes;
@@ -133,7 +133,7 @@ int feedback_report(struct feedback *feedback, uint32_t classes, struct feedback
     if ((known ? count_into(row, at, batch, counted, err)
                : begin(feedback, place, classes, at, batch, counted, err)) != EVD_OK)
         return err->code;
-    while (feedback->count > 1 && memory_of(feedback) > FEEDBACK_BYTES)
+    while (feedback->count > 1 && feedback_memory(feedback) > FEEDBACK_BYTES)
         drop_oldest(feedback);
     return EVD_OK;
 }

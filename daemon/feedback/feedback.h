@@ -27,7 +27,8 @@ struct feedback {
     bool dropped; /* an epoch is gone; older ones are not begun again */
 };
 
-void feedback_free(struct feedback *feedback); /* NULL is fine */
+void feedback_free(struct feedback *feedback);           /* NULL is fine */
+size_t feedback_memory(const struct feedback *feedback); /* bytes; NULL: 0 */
 /* The newest with that number, whatever its generation; NULL: none. */
 struct feedback_epoch *feedback_find(const struct feedback *feedback, uint64_t epoch);
 struct feedback_epoch *feedback_newest(const struct feedback *feedback); /* NULL: none */

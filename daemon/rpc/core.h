@@ -178,6 +178,7 @@ struct rpc {
     uint32_t job_count, job_cap;
     struct rpc_work *works; /* under way */
     struct plan_budget budget;
+    uint64_t reported;      /* bytes of what was reported of all jobs */
     struct draft *doomed;   /* drafts to be dropped from the store */
     struct message message; /* the frame at hand */
     union params params;

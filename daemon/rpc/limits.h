@@ -28,7 +28,7 @@
 
 struct rpc_limits {
     RPC_LIMITS(RPC_LIMIT_FIELD)
-    uint64_t memory; /* bytes, of datasets, drafts and plans together; 0: none */
+    uint64_t memory; /* bytes, of datasets, drafts, plans and reports together; 0: none */
 };
 
 #define RPC_LIMITS_NORMAL                                                                          \

@@ -1,4 +1,4 @@
-/* What datasets, drafts and plans take together, and the limit there may be. */
+/* What datasets, drafts, plans and reports take together, and the limit there may be. */
 #include "rpc/draft.h"
 
 static uint64_t drafts_memory(const struct draft *list)
@@ -12,7 +12,7 @@ static uint64_t drafts_memory(const struct draft *list)
 
 static uint64_t data_memory(const struct rpc *rpc)
 {
-    uint64_t bytes = drafts_memory(rpc->doomed);
+    uint64_t bytes = drafts_memory(rpc->doomed) + rpc->reported;
 
     for (uint32_t i = 0; i < rpc->dataset_count; i++)
         bytes += dataset_memory(rpc->datasets[i].dataset);

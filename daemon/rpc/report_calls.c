@@ -92,20 +92,36 @@ void report_release(struct report_wait *wait)
     wait_free(wait);
 }
 
+/* Room to count an epoch's reports, if this is its first. */
+static int reserve_epoch(struct job_entry *entry, struct feedback_at at, struct evd_error *err)
+{
+    const struct feedback_epoch *row =
+        entry->feedback ? feedback_find(entry->feedback, at.epoch) : NULL;
+
+    if (row && row->generation == at.generation)
+        return EVD_OK;
+    if (memory_room(entry->rpc, confusion_needs(entry->dataset->index.classes),
+                    "counting what is reported of an epoch", err) != EVD_OK)
+        return err->code;
+    if (!entry->feedback)
+        entry->feedback = calloc(1, sizeof(*entry->feedback));
+    return entry->feedback ? EVD_OK : rpc_no_memory(err);
+}
+
 static int report_count(const struct params_job_report *p, struct job_entry *entry,
                         struct report_wait *wait, struct evd_error *err)
 {
     struct report_samples samples;
     int code = report_decode(p, entry, &samples, err);
 
-    if (code == EVD_OK && !entry->feedback) {
-        entry->feedback = calloc(1, sizeof(*entry->feedback));
-        if (!entry->feedback)
-            code = rpc_no_memory(err);
-    }
     if (code == EVD_OK)
+        code = reserve_epoch(entry, wait->at, err);
+    if (code == EVD_OK) {
+        entry->rpc->reported -= feedback_memory(entry->feedback);
         code = feedback_report(entry->feedback, entry->dataset->index.classes, wait->at,
                                &samples.batch, &wait->counted, err);
+        entry->rpc->reported += feedback_memory(entry->feedback);
+    }
     report_fini(&samples);
     return code;
 }

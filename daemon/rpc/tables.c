@@ -226,6 +226,7 @@ void entry_unref(struct job_entry *entry)
         return;
     records_fini(entry);
     stats_cache_free(entry->stats);
+    entry->rpc->reported -= feedback_memory(entry->feedback);
     feedback_free(entry->feedback);
     adaptive_free(entry->adaptive);
     if (entry->dataset)

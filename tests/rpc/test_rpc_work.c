@@ -189,6 +189,48 @@ static void memory_has_a_limit(void **state)
     json_decref(labels);
 }
 
+static int64_t memory_of(struct peer *peer)
+{
+    json_t *info = peer_call(peer, "server.info", "[]");
+    int64_t bytes = integer(info, "memory");
+
+    json_decref(info);
+    return bytes;
+}
+
+/* A matrix of 200 classes takes 320 kB. */
+#define REPORT "[{'job': 'j', 'epoch': 0, 'step': 0, 'index': [1], 'predicted': [2]}]"
+static void reports_count_as_memory(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer;
+    int64_t before, with;
+
+    for (int pass = 0; pass < 2; pass++) {
+        harness_down(h);
+        h->limits.memory = pass == 0 ? 300000 : 3000000;
+        harness_up(h);
+        peer = peer_new(h);
+        if (pass == 0) {
+            peer_do(peer, "dataset.create", "[{'name': 'd'}]");
+            peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 1, 2, 199]}]");
+            peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+            peer_do(peer, "job.create", JOB("j"));
+            assert_non_null(
+                strstr(peer_refused(peer, EVD_E_LIMIT, "job.report", REPORT), "--memory-limit"));
+            continue;
+        }
+        before = memory_of(peer);
+        peer_do(peer, "job.report", REPORT);
+        with = memory_of(peer);
+        assert_true(with >= before + 320000);
+        peer_do(peer, "job.report", REPORT); /* once more, which counts nothing */
+        assert_int_equal(memory_of(peer), with);
+        peer_do(peer, "job.drop", "[{'job': 'j'}]");
+        assert_true(memory_of(peer) < before);
+    }
+}
+
 static void an_update_says_what_it_cancels(void **state)
 {
     struct peer *peer = peer_new(*state);
@@ -248,6 +290,7 @@ int main(void)
         TEST(statistics_wait_within_bounds),
         TEST(stopping_gives_it_up),
         TEST(memory_has_a_limit),
+        TEST(reports_count_as_memory),
         TEST(an_update_says_what_it_cancels),
         TEST(asked_goes_by_the_revision_that_drew),
     };
