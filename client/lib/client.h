@@ -254,6 +254,7 @@ int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
                      struct evd_stream_info *info, struct evd_error *err);
 void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t window,
                       uint32_t more);
+void stream_pack_close(struct evd_client *client, uint32_t id);
 /* Gives the daemon the window again. */
 void stream_pack_credit(struct evd_stream *stream);
 /* The stream has ended, for this reason. */

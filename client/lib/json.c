@@ -39,11 +39,10 @@ static int pack_hex(msgpack_packer *pk, const json_t *text, struct evd_error *er
     return EVD_OK;
 }
 
-static int pack_value(msgpack_packer *pk, const json_t *json, uint32_t depth,
-                      struct evd_error *err);
+/* jansson parses nothing that is nested more than 2048 deep. */
+static int pack_value(msgpack_packer *pk, const json_t *json, struct evd_error *err);
 
-static int pack_object(msgpack_packer *pk, const json_t *json, uint32_t depth,
-                       struct evd_error *err)
+static int pack_object(msgpack_packer *pk, const json_t *json, struct evd_error *err)
 {
     const json_t *hex = json_object_get(json, HEX_KEY);
     const char *key;
@@ -56,31 +55,29 @@ static int pack_object(msgpack_packer *pk, const json_t *json, uint32_t depth,
     json_object_keylen_foreach((json_t *)json, key, len, value)
     {
         pack_text(pk, key, len);
-        if (pack_value(pk, value, depth + 1, err) != EVD_OK)
+        if (pack_value(pk, value, err) != EVD_OK)
             return err->code;
     }
     return EVD_OK;
 }
 
-static int pack_array(msgpack_packer *pk, const json_t *json, uint32_t depth, struct evd_error *err)
+static int pack_array(msgpack_packer *pk, const json_t *json, struct evd_error *err)
 {
     msgpack_pack_array(pk, json_array_size(json));
     for (size_t i = 0; i < json_array_size(json); i++) {
-        if (pack_value(pk, json_array_get(json, i), depth + 1, err) != EVD_OK)
+        if (pack_value(pk, json_array_get(json, i), err) != EVD_OK)
             return err->code;
     }
     return EVD_OK;
 }
 
-static int pack_value(msgpack_packer *pk, const json_t *json, uint32_t depth, struct evd_error *err)
+static int pack_value(msgpack_packer *pk, const json_t *json, struct evd_error *err)
 {
-    if (depth > EVD_MAX_DEPTH)
-        return error_set(err, EVD_E_USAGE, "", "nested more than %u deep", EVD_MAX_DEPTH);
     switch (json_typeof(json)) {
     case JSON_OBJECT:
-        return pack_object(pk, json, depth, err);
+        return pack_object(pk, json, err);
     case JSON_ARRAY:
-        return pack_array(pk, json, depth, err);
+        return pack_array(pk, json, err);
     case JSON_STRING:
         pack_text(pk, json_string_value(json), json_string_length(json));
         break;
@@ -113,7 +110,7 @@ int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err)
         return error_set(err, EVD_E_USAGE, "params", "params are not JSON: line %d, column %d: %s",
                          why.line, why.column, why.text);
     if (json_is_object(json))
-        code = pack_object(pk, json, 0, err);
+        code = pack_object(pk, json, err);
     else
         code = error_set(err, EVD_E_USAGE, "params",
                          "params must be a JSON object, {\"field\": value, ...}");

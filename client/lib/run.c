@@ -192,6 +192,17 @@ int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, 
 
 /* ---- sorting what arrives ---- */
 
+/* The answer to a call that was given up. If that was a stream.open, the daemon would now give
+ * batches to a stream that nobody reads. */
+static void drop_answer(struct evd_client *client)
+{
+    const msgpack_object *result = client->msg.result;
+    uint64_t id = map_u64(result, "stream", UINT64_MAX);
+
+    if (id <= UINT32_MAX && map_get(result, "batch_size") != NULL) /* no other answer has both */
+        stream_pack_close(client, (uint32_t)id);
+}
+
 static int dispatch_response(struct evd_client *client)
 {
     struct message *msg = &client->msg;
@@ -206,7 +217,8 @@ static int dispatch_response(struct evd_client *client)
         pending->done = true;
         return link_step(client); /* which may have waited for it */
     }
-    return EVD_OK; /* the answer to a call that was given up: nobody wants it */
+    drop_answer(client);
+    return EVD_OK;
 }
 
 /* Is nothing wrong? An acknowledgement can come too late: the step's lease had run out, the job was

@@ -167,24 +167,29 @@ void stream_free(struct evd_stream *stream)
     free(stream);
 }
 
+void stream_pack_close(struct evd_client *client, uint32_t id)
+{
+    size_t start = client->out.len;
+    msgpack_packer pk;
+
+    buf_packer(&client->out, &pk);
+    message_notification(&pk, "stream.close");
+    msgpack_pack_map(&pk, 1);
+    pack_key_u64(&pk, "stream", id);
+    if (client->out.failed)
+        buf_truncate(&client->out, start);
+}
+
 void evd_stream_close(evd_stream *stream)
 {
     struct evd_client *client;
-    msgpack_packer pk;
-    size_t start;
 
     if (stream == NULL)
         return;
     client = stream->client;
     if (stream->attached && stream->end.code == EVD_OK) {
         ack_pack(stream);
-        start = client->out.len;
-        buf_packer(&client->out, &pk);
-        message_notification(&pk, "stream.close");
-        msgpack_pack_map(&pk, 1);
-        pack_key_u64(&pk, "stream", stream->id);
-        if (client->out.failed)
-            buf_truncate(&client->out, start);
+        stream_pack_close(client, stream->id);
         client_flush(client);
     }
     stream_free(stream);

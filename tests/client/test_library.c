@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -117,13 +118,18 @@ static void answer_values(struct fake *fake)
     for (size_t i = 0; i < fake->out.len; i++)
         fake_bytes(fake, fake->out.data + i, 1);
     buf_truncate(&fake->out, 0);
-    fake_expect(fake, "job.drop");
-    fake_error(fake, EVD_E_NOT_FOUND, "no such job");
+    for (int i = 0; i < 2; i++) {
+        fake_expect(fake, "job.drop");
+        fake_error(fake, EVD_E_NOT_FOUND, "no such job");
+    }
     wait_end(fake);
 }
 
 static void call_and_json(void **state)
 {
+    static const char deep[] = "{\"a\": [[[[[[[[[[[[[[]]]]]]]]]]]]]]}";
+    static char large[200000];
+    char *at;
     struct fake fake;
     evd_client *client;
     char *text;
@@ -148,6 +154,16 @@ static void call_and_json(void **state)
     assert_int_equal(evd_call(client, "x", "{\"a\": {\"$hex\": \"0g\"}}", NULL), EVD_E_USAGE);
     assert_int_equal(evd_call(client, "x", "{\"a\": 9223372036854775808}", NULL), EVD_E_USAGE);
     assert_int_equal(evd_call(client, "stream.open", "{}", NULL), EVD_E_USAGE);
+    /* What the daemon would end the connection for. */
+    assert_int_equal(evd_call(client, "x", deep, NULL), EVD_E_LIMIT);
+    assert_non_null(strstr(evd_error_message(client), "deeper than 16"));
+    at = large + sprintf(large, "{\"a\": [");
+    for (int i = 0; i < 70000; i++)
+        at += sprintf(at, "1,");
+    strcpy(at, "1]}");
+    assert_int_equal(evd_call(client, "x", large, NULL), EVD_E_LIMIT);
+    assert_non_null(strstr(evd_error_message(client), "65536 objects"));
+    assert_int_equal(evd_call(client, "job.drop", "{\"job\": \"x\"}", NULL), EVD_E_NOT_FOUND);
     evd_close(client);
     fake_stop(&fake);
 }

@@ -97,6 +97,38 @@ static void epochs_and_acks(void **state)
     fake_stop(&fake);
 }
 
+/* The answer to stream.open comes when nobody waits for it any more. */
+static void late_open(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_expect(fake, "stream.open");
+    fake_open(fake, 9, "shared", 4, 0); /* to be sent */
+    fake_batch(fake, 0, 0, 4, false);
+    fake_expect(fake, "job.list");
+    msgpack_pack_map(fake_result(fake), 0);
+    fake_send(fake);
+    if (fake_u64(fake_expect(fake, "stream.close"), "stream") != 9)
+        abort();
+    wait_end(fake);
+}
+
+static void late_stream_is_closed(void **state)
+{
+    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
+    struct fake fake;
+    evd_client *client;
+    evd_stream *stream;
+
+    (void)state;
+    fake_start(&fake, late_open, NULL);
+    client = connected(&fake, 300);
+    options.job = "train";
+    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_E_TIMEOUT);
+    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
 /* Batches that arrive while a call waits are kept, and handed out afterwards. */
 static void batches_before_answer(struct fake *fake)
 {
@@ -352,9 +384,13 @@ static void changes_are_announced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(epochs_and_acks),       cmocka_unit_test(call_between),
-        cmocka_unit_test(acknowledge_by_hand),   cmocka_unit_test(daemon_breaks_rules),
-        cmocka_unit_test(more_than_a_window),    cmocka_unit_test(event_loop),
+        cmocka_unit_test(epochs_and_acks),
+        cmocka_unit_test(call_between),
+        cmocka_unit_test(late_stream_is_closed),
+        cmocka_unit_test(acknowledge_by_hand),
+        cmocka_unit_test(daemon_breaks_rules),
+        cmocka_unit_test(more_than_a_window),
+        cmocka_unit_test(event_loop),
         cmocka_unit_test(changes_are_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
