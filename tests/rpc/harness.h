@@ -50,11 +50,17 @@ struct harness {
     bool *inside;       /* where to say that the server's code runs; NULL: nobody asks */
 };
 
+/* For tests that need no more: *state is a harness with a new database. */
+int harness_setup(void **state);
+int harness_teardown(void **state);
+
 void harness_start(struct harness *h);   /* a new database */
 void harness_restart(struct harness *h); /* stop and start on the same database; peers are gone */
 void harness_stop(struct harness *h);    /* and removes the database */
 void harness_down(struct harness *h);    /* stop only */
 void harness_up(struct harness *h);
+/* Says whether what follows is the server's; returns what was said before. */
+bool harness_inside(struct harness *h, bool now);
 /* Does all that can be done now; waits for nothing. */
 void harness_pump(struct harness *h);
 /* Until the store has nothing left to write, so that what follows from its commits has come. */

@@ -6,21 +6,6 @@
 #include <unistd.h>
 #include "proto/methods.h"
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* Sixteen samples: ten cats, four dogs, one bird, one unlabelled. */
 static void load_pets(struct peer *peer)
 {
@@ -392,7 +377,7 @@ static void test_stream_refusals(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_hello),
         TEST(test_server),

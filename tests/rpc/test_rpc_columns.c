@@ -5,21 +5,6 @@
 #include <string.h>
 #include "sampler/strategy.h"
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* Eight samples of two classes and one without a label; "hard" is 0, 1, 2, 0, 0, 4, 0, 1, 9. */
 static void load(struct peer *peer)
 {
@@ -237,7 +222,7 @@ static void test_every_kind(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_column),
         TEST(test_memory),

@@ -7,21 +7,6 @@
 
 #define SAMPLES 1000
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* SAMPLES samples of three classes, 90 % of the first. */
 static void load_data(struct peer *peer)
 {
@@ -312,7 +297,7 @@ static void test_slow(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_deliver_and_count), TEST(test_draft_dies), TEST(test_restart),
         TEST(test_live_update),       TEST(test_shared),     TEST(test_slow),

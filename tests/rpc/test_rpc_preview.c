@@ -5,21 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* Ten classes c0 .. c9 of 64, 32, 16, 8, 4, 4, 4, 4, 4, 0 samples. */
 #define SAMPLES 140
 
@@ -218,7 +203,7 @@ static void test_same_refusals(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_uniform),
         TEST(test_others),

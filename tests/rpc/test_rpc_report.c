@@ -6,21 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* Twelve samples: six a, four b, one c, one without a label. */
 static void load(struct peer *peer)
 {
@@ -409,17 +394,17 @@ static void test_reporter_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_counted_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bin_and_loss, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_thresholds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_all_epochs_together, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ranks, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adaptive_epochs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adaptive_survives, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adaptive_itself, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adaptive_by_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reporter_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counted_once, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_refused_whole, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_bin_and_loss, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_thresholds, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_all_epochs_together, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_ranks, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_adaptive_epochs, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_adaptive_survives, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_adaptive_itself, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_adaptive_by_name, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_reporter_gone, harness_setup, harness_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

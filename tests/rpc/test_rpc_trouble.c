@@ -27,21 +27,6 @@ int __wrap_store_submit(struct store *store, struct store_op *op, struct evd_err
     return __real_store_submit(store, op, err);
 }
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* A hundred samples of two classes, and a job with ten steps. */
 static void load(struct peer *peer)
 {
@@ -357,7 +342,7 @@ static void test_largest_batch(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_full_disk),
         TEST(test_busy),

@@ -4,21 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    static struct harness h;
-
-    harness_start(&h);
-    *state = &h;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_stop(*state);
-    return 0;
-}
-
 /* Twelve samples: six a, four b, two c, no d. */
 static void load(struct peer *peer)
 {
@@ -142,7 +127,7 @@ static void test_weights_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_dataset_weights),
         TEST(test_job_weights),
