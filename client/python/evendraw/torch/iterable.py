@@ -94,15 +94,10 @@ class IterableDataset(torch.utils.data.IterableDataset):
     def __iter__(self) -> Iterator[Any]:
         self._iterations += 1
         stream = self._attached()
-        alone = torch.utils.data.get_worker_info() is None
-        batch = stream.next() if alone else self._next_together(stream)
-        if batch is None and alone and self._left:
-            batch = stream.next()  # an iteration left at the end of an epoch leaves nothing of it
-        while batch is not None:
+        while (batch := self._next(stream)) is not None:
             self._left = True
             yield self._fetch(batch)
             self._left = False
-            batch = stream.next() if alone else self._next_together(stream)
 
     def _attached(self) -> Stream:
         stream = self._stream
@@ -123,24 +118,31 @@ class IterableDataset(torch.utils.data.IterableDataset):
     # iteration that was left early. They must not give what is of a later iteration, nor wait for
     # the end of an epoch that ends only when another one is read.
 
-    def _next_together(self, stream: Stream) -> Batch | None:
+    def _next(self, stream: Stream) -> Batch | None:
         """The next batch of this iteration's epoch, or None if there is none for this worker."""
+        together = torch.utils.data.get_worker_info() is not None
         batch, self._kept = self._kept, None
         while batch is None:
-            told = stream.ended
-            if told is not None and (noted := self._noted_epoch()) is not None and told >= noted:
+            if together and self._is_over(stream):
                 return None
             try:
-                batch = stream.next(_LOOK_AGAIN)
+                batch = stream.next(_LOOK_AGAIN if together else None)
             except Timeout:
                 continue
-            if batch is None:
-                self._note(stream.ended or 0)
+            if batch is None and not self._left:
+                if together:
+                    self._note(stream.ended or 0)
                 return None
-        if batch.epoch > self._note(batch.epoch):
+            self._left = False  # an iteration left at the end of an epoch leaves nothing of it
+        if together and batch.epoch > self._note(batch.epoch):
             self._kept = batch
             return None
         return batch
+
+    def _is_over(self, stream: Stream) -> bool:
+        """Has this worker heard the end of this iteration's epoch already?"""
+        told, noted = stream.ended, self._noted_epoch()
+        return told is not None and noted is not None and told >= noted
 
     def _note(self, epoch: int) -> int:
         """The epoch of this iteration: this one, if it was not noted before. No lock is needed:
