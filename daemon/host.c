@@ -423,7 +423,8 @@ int host_run(const struct host_config *config, struct evd_error *err)
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    umask(077); /* the database is for nobody else; sockets are given their mode */
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
+    umask(077);               /* the database is for nobody else; sockets are given their mode */
     rc = uv_loop_init(&host.loop);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot make an event loop: %s", uv_strerror(rc));

@@ -82,9 +82,13 @@ static int acknowledge(struct puller *puller, unsigned flags)
     if (puller->waiting)
         code = evd_ack(puller->stream, puller->epoch, puller->step, flags);
     puller->waiting = false;
-    /* No longer ours, after a pause: somebody will do that step again, and we go on. */
-    if (code == EVD_E_CONFLICT || code == EVD_E_BAD_VALUE) {
-        fputs("evendraw: not acknowledged, so that it may come again: ", stderr);
+    /* No longer ours, after a pause: somebody will do that step again, and we go on. Or the daemon
+     * cannot store it now: it tries again, and hands nothing out until it can. */
+    if (code == EVD_E_CONFLICT || code == EVD_E_BAD_VALUE || code == EVD_E_STORE) {
+        if (code != EVD_E_STORE)
+            fputs("evendraw: not acknowledged, so that it may come again: ", stderr);
+        else
+            fputs("evendraw: waiting: ", stderr);
         words_print(stderr, evd_error_message(puller->cli->client));
         fputc('\n', stderr);
         code = EVD_OK;

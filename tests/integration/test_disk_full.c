@@ -1,12 +1,11 @@
 /* No room for the database: the one who loads is told, everyone else goes on. The room is taken
- * away and given back with RLIMIT_FSIZE of the running daemon, which ignores SIGXFSZ. */
+ * away and given back with RLIMIT_FSIZE of the running daemon. */
 #define _GNU_SOURCE /* prlimit */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,6 @@ static void set_room(rlim_t bytes)
 static int start(void **state)
 {
     (void)state;
-    signal(SIGXFSZ, SIG_IGN); /* inherited by the daemon */
     server_start(&server);
     return 0;
 }
@@ -97,10 +95,50 @@ static void test_disk_full_while_loading(void **state)
     evd_close(client);
 }
 
+/* A worker waits while nothing can be stored, and then goes on, without a step lost or twice. */
+static void test_disk_full_while_working(void **state)
+{
+    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
+    evd_client *client = server_dial(&server), *other = server_dial(&server);
+    const evd_batch *batch;
+    evd_stream *stream;
+    uint64_t steps = 0;
+    json_t *info;
+
+    (void)state;
+    tell(client, "job.create", "{\"name\": \"k\", \"dataset\": \"small\", \"batch_size\": 10}");
+    options.job = "k";
+    options.window = 4;
+    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
+    assert_int_equal(evd_next(stream, 10000, &batch), EVD_OK);
+    set_room(4096);
+    assert_int_equal(evd_ack(stream, batch->epoch, steps++, EVD_ACK_CONFIRM), EVD_E_STORE);
+    while (evd_next(stream, 300, &batch) == EVD_OK)
+        assert_int_equal(batch->step, steps++);
+    assert_true(steps < 10); /* what was out already */
+    info = ask(other, "job.info", "{\"job\": \"k\"}");
+    assert_true(json_is_true(json_object_get(info, "failing")));
+    json_decref(info);
+    tell(other, "dataset.stats", "{\"dataset\": \"small\"}");
+    refused(other, "job.update", "{\"job\": \"k\", \"strategy\": {\"kind\": \"stratified\"}}",
+            EVD_E_STORE);
+    set_room(RLIM_INFINITY);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(evd_next(stream, 10000, &batch), EVD_OK);
+        assert_int_equal(batch->step, steps++);
+        assert_false(batch->redelivered);
+    }
+    assert_int_equal(evd_ack(stream, batch->epoch, batch->step, EVD_ACK_CONFIRM), EVD_OK);
+    tell(other, "job.update", "{\"job\": \"k\", \"strategy\": {\"kind\": \"stratified\"}}");
+    evd_close(other);
+    evd_close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_disk_full_while_loading),
+        cmocka_unit_test(test_disk_full_while_working),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
