@@ -178,7 +178,7 @@ def test_adaptive_follows_validation(daemon, client):
         list(sampler)
         for rank, loader in enumerate(loaders):
             for _, labels in loader:  # class 3 is never found
-                client.report("validation", loader.current, labels % 3, rank=rank)
+                assert loader.report(labels % 3)["rank"] == rank
         assert client.confusion("validation", epoch)["recall"].tolist() == [1, 1, 1, 0]
         newest = client.job("train")["revisions"][-1]
         weight = 0.5 * weight + 0.5 * 9
@@ -523,6 +523,13 @@ def test_wrong_mode(daemon, client):
         evendraw.torch.BatchSampler("shared")
     with pytest.raises(ValueError, match="is ranked.*BatchSampler"):
         evendraw.torch.IterableDataset("ranked")
+
+
+def test_report_of_nothing(daemon):
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    with pytest.raises(evendraw.UsageError, match="within the loop"):
+        evendraw.torch.DataLoader(dataset, batch_sampler=sampler).report([0] * 8)
 
 
 def test_wrong_loader_arguments(daemon):

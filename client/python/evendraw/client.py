@@ -304,7 +304,7 @@ class Client(Connection):
         Args:
             batch: as it came; see also `evendraw.torch.DataLoader.current`.
             predicted: shape (n,), class numbers.
-            rank: of a ranked job.
+            rank: of a ranked job: its ranks count beside one another.
             loss: shape (n,), of each sample.
             score: shape (n,), with two classes: of the second one, 0 to 1.
 

@@ -62,7 +62,7 @@ def batches(loader, steps):
                 return
 
 
-def train(client, dataset, job, strategy, seed, steps, report=0):
+def train(dataset, job, strategy, seed, steps, report=0):
     """Returns the trained network, and how often each class was drawn, shape (10,)."""
     torch.manual_seed(seed)
     model = network()
@@ -82,7 +82,7 @@ def train(client, dataset, job, strategy, seed, steps, report=0):
         optimizer.step()
         schedule.step()
         if strategy["kind"] == "adaptive":
-            client.report(job, loader.current, logits.argmax(1), rank=0)
+            loader.report(logits.argmax(1))
         recent += np.bincount(labels, minlength=10)
         if step % (report or steps) == 0:
             if report:
@@ -148,7 +148,6 @@ def main():
                 began = time.monotonic()
                 job = f"{arguments.job}-{name}-{seed}"
                 model, drawn = train(
-                    client,
                     training,
                     job,
                     STRATEGIES[name],

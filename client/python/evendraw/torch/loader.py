@@ -7,6 +7,7 @@ from typing import Any
 
 import torch.utils.data
 
+from .._values import Result
 from ..errors import UsageError
 from ..stream import Batch
 from ._job_sampler import Position, State, after
@@ -47,6 +48,16 @@ class DataLoader(torch.utils.data.DataLoader):
     def current(self) -> Batch | None:
         """The `Batch` (position, indices, columns) of what was yielded last."""
         return self._last
+
+    def report(self, predicted: Any, *, loss: Any = None, score: Any = None) -> Result:
+        """Tells the daemon what the model made of `current`, as this rank: see
+        `evendraw.Client.report`."""
+        if self._last is None:
+            raise UsageError("nothing was yielded that could be reported: report within the loop")
+        at = self._ours._attachment
+        return at.client().report(
+            at.job, self._last, predicted, rank=at.rank, loss=loss, score=score
+        )
 
     def state_dict(self) -> State:
         """The position after the last batch yielded: put it into the model's checkpoint. Local."""
