@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* An input buffer that has grown beyond this is given back when it is empty. */
 #define KEEP_BYTES (64u << 10)
+
+/* Frames of one connection that are handed up before others have their turn; fewer if they take so
+ * long that the coarse clock moves on, which it does every few milliseconds. */
+#define TURN_FRAMES 128u
 
 /* A peer that is gone without a word (its host lost power, the network is cut) is noticed after
  * about 30 s, whether something is on its way to it or not. */
@@ -81,7 +86,9 @@ void net_conn_close(struct net_conn *conn)
     conn->state = CONN_CLOSED;
     if (conn->resuming)
         TAILQ_REMOVE(&conn->net->resume, conn, resume_link);
-    conn->resuming = false;
+    if (conn->later)
+        TAILQ_REMOVE(&conn->net->later, conn, later_link);
+    conn->resuming = conn->later = false;
     uv_close(&conn->socket.handle, on_closed);
 }
 
@@ -246,15 +253,30 @@ static void hand_up_broken(struct net_conn *conn, const uint8_t *bytes, size_t n
     net_conn_finish(conn);
 }
 
-/* Hands up every whole frame. `bytes` begin with a frame, of which the guard may have seen a part.
- * Returns how many bytes are done with. */
+static long coarse_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_nsec;
+}
+
+/* Hands up every whole frame, or as many as one turn allows. `bytes` begin with a frame, of which
+ * the guard may have seen a part. Returns how many bytes are done with. */
 static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
+    long began = coarse_clock();
+    unsigned frames = 0;
     size_t done = 0;
 
     while (takes_frames(conn) && done + conn->guard.seen < n) {
         size_t seen = conn->guard.seen;
 
+        if (frames == TURN_FRAMES || (frames > 0 && coarse_clock() != began)) {
+            uv_read_stop(&conn->socket.stream);
+            net_put_off(conn->net, conn);
+            break;
+        }
         guard_feed(&conn->guard, bytes + done + seen, n - done - seen);
         if (conn->guard.status == GUARD_MORE)
             break;
@@ -266,6 +288,7 @@ static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
         guard_reset(&conn->guard);
         hand_up_frame(conn, bytes + done, seen);
         done += seen;
+        frames++;
     }
     return conn->state <= CONN_SERVING ? done : n;
 }
@@ -275,6 +298,15 @@ static void keep(struct net_conn *conn, const uint8_t *bytes, size_t n)
     buf_append(&conn->input, bytes, n);
     if (conn->input.failed)
         close_because(conn, "no memory for its input");
+}
+
+static void hand_up_input(struct net_conn *conn)
+{
+    buf_consume(&conn->input, hand_up(conn, conn->input.data, conn->input.len));
+    if (conn->input.len == 0 && conn->input.cap > KEEP_BYTES) {
+        buf_fini(&conn->input);
+        buf_init(&conn->input, conn->net->guard_limits.frame + NET_READ_BYTES);
+    }
 }
 
 static void take(struct net_conn *conn, const uint8_t *bytes, size_t n)
@@ -287,12 +319,7 @@ static void take(struct net_conn *conn, const uint8_t *bytes, size_t n)
         return;
     }
     keep(conn, bytes, n);
-    done = hand_up(conn, conn->input.data, conn->input.len);
-    buf_consume(&conn->input, done);
-    if (conn->input.len == 0 && conn->input.cap > KEEP_BYTES) {
-        buf_fini(&conn->input);
-        buf_init(&conn->input, conn->net->guard_limits.frame + NET_READ_BYTES);
-    }
+    hand_up_input(conn);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -321,24 +348,31 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     net_settle(conn->net);
 }
 
-void conn_resume(struct net_conn *conn)
+/* Hands up what is there, then reads on. */
+void conn_go_on(struct net_conn *conn)
 {
-    size_t done;
     int rc;
 
+    if (conn->full || conn->state >= CONN_FINISHING)
+        return;
+    hand_up_input(conn);
+    if (conn->later || conn->state >= CONN_FINISHING)
+        return;
+    rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
+    if (rc < 0 && rc != UV_EALREADY)
+        close_because(conn, uv_strerror(rc));
+}
+
+void conn_resume(struct net_conn *conn)
+{
     conn->full = false;
     if (conn->state >= CONN_FINISHING)
         return;
     conn->since = uv_now(conn->net->config.loop);
     if (conn->session)
         conn->net->config.events.writable(conn->net->config.events.arg, conn->session);
-    done = hand_up(conn, conn->input.data, conn->input.len);
-    buf_consume(&conn->input, done);
-    if (conn->state >= CONN_FINISHING)
-        return;
-    rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
-    if (rc < 0 && rc != UV_EALREADY)
-        close_because(conn, uv_strerror(rc));
+    if (!conn->later)
+        conn_go_on(conn);
 }
 
 /* ---- the beginning ---- */

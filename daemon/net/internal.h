@@ -46,7 +46,7 @@ enum net_conn_state {
 struct net_conn {
     struct net *net;
     uint64_t number;
-    TAILQ_ENTRY(net_conn) link, resume_link;
+    TAILQ_ENTRY(net_conn) link, resume_link, later_link;
     union net_handle socket;
     enum address_kind kind;
     enum net_conn_state state;
@@ -55,6 +55,7 @@ struct net_conn {
     bool shut;      /* our side is shut down */
     bool full;      /* over the high-water mark: not read until it is below the low one */
     bool resuming;  /* in net->resume */
+    bool later;     /* in net->later: not read until it has had its turn */
     uint64_t since; /* when what its time limit measures began; the loop's milliseconds */
     struct guard guard;
     struct evd_buf input;   /* read and not handed up: at most one frame and one read */
@@ -76,11 +77,13 @@ struct net {
     struct net_listeners listeners;
     struct net_conns conns;
     struct net_conns resume; /* output has drained: to be told so and read on */
+    struct net_conns later;  /* they have sent more than one turn of the loop handles */
     uint32_t connections, refused;
     uint64_t accepted;
     bool closing;
-    uint32_t handles; /* not yet closed: listeners, connections, the timer */
+    uint32_t handles; /* not yet closed: listeners, connections, timer, idle */
     uv_timer_t timer;
+    uv_idle_t idle; /* while anybody is in `later`: the loop does not sleep */
     uint8_t read_buffer[NET_READ_BYTES];
 };
 
@@ -89,6 +92,8 @@ void net_watch(struct net *net); /* sees to it that the timer runs */
 void net_log(struct net *net, enum net_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void net_handle_closed(struct net *net);
+/* Puts the connection off to the loop's next turn, when conn_go_on is called. */
+void net_put_off(struct net *net, struct net_conn *conn);
 
 /* conn.c */
 /* NULL: no memory. Counted from here on, and ended by net_conn_close only. */
@@ -96,6 +101,7 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
 void conn_start(struct net_conn *conn); /* after uv_accept */
 void conn_check_time(struct net_conn *conn, uint64_t now);
 void conn_resume(struct net_conn *conn);
+void conn_go_on(struct net_conn *conn);
 
 /* listener.c */
 int listener_open(struct net *net, enum address_kind kind, int fd, const char *text,

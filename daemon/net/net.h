@@ -19,6 +19,9 @@
  * frames until it has fallen to low_water. What was read before stays in a buffer of at most one
  * frame and one read. At most one write of a connection is queued in the loop.
  *
+ * Turns: of each connection so many frames are handed up, for so long, then others have their turn;
+ * it is not read meanwhile. So who sends without end keeps nobody waiting for long.
+ *
  * Time limits, kept by one timer for all: a connection's first frame must be complete within
  * NET_HELLO_MS, a frame that has begun must go on every NET_FRAME_MS, and what is to be ended is
  * ended after NET_FINISH_MS at the latest.

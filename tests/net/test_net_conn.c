@@ -97,6 +97,36 @@ static void largest_frame(void **state)
     server_stop(&server);
 }
 
+/* Who sends as much as fits at once does not keep others waiting until all of it is handled. */
+static void a_flood_keeps_nobody_waiting(void **state)
+{
+    enum { N = 100000 };
+    uint8_t *flood = malloc(N);
+    struct server server;
+    int floods, other;
+
+    (void)state;
+    assert_non_null(flood);
+    start(&server);
+    floods = peer_connect(server.unix_address);
+    other = peer_connect(server.unix_address);
+    pump_until(&server, &server.opened, 2);
+    memset(flood, 0xc3, N);
+    peer_send(floods, flood, N);
+    peer_echo(&server, other, "me too");
+    assert_true(server.frames > 1 && server.frames < N / 10);
+    pump_until(&server, &server.frames, N + 1);
+    assert_int_equal(server.frames, N + 1);
+    peer_echo(&server, floods, "and now"); /* it is read as before */
+    peer_send(floods, flood, N);
+    pump_until(&server, &server.frames, N + 1000);
+    close(floods); /* in the middle of it */
+    pump_until(&server, &server.closed, 1);
+    close(other);
+    free(flood);
+    server_stop(&server);
+}
+
 static void many_connections(void **state)
 {
     struct server server;
@@ -387,12 +417,19 @@ static void close_in_any_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_cut_anywhere),     cmocka_unit_test(frames_byte_by_byte),
-        cmocka_unit_test(largest_frame),           cmocka_unit_test(many_connections),
-        cmocka_unit_test(peer_that_does_not_read), cmocka_unit_test(first_frame_has_a_limit),
-        cmocka_unit_test(begun_frame_must_go_on),  cmocka_unit_test(broken_frames),
-        cmocka_unit_test(ended_by_the_server),     cmocka_unit_test(end_has_a_limit),
-        cmocka_unit_test(peers_that_vanish),       cmocka_unit_test(finish_delivers),
+        cmocka_unit_test(frames_cut_anywhere),
+        cmocka_unit_test(frames_byte_by_byte),
+        cmocka_unit_test(largest_frame),
+        cmocka_unit_test(many_connections),
+        cmocka_unit_test(a_flood_keeps_nobody_waiting),
+        cmocka_unit_test(peer_that_does_not_read),
+        cmocka_unit_test(first_frame_has_a_limit),
+        cmocka_unit_test(begun_frame_must_go_on),
+        cmocka_unit_test(broken_frames),
+        cmocka_unit_test(ended_by_the_server),
+        cmocka_unit_test(end_has_a_limit),
+        cmocka_unit_test(peers_that_vanish),
+        cmocka_unit_test(finish_delivers),
         cmocka_unit_test(close_in_any_state),
     };
 
