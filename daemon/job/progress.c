@@ -162,7 +162,9 @@ void progress_keep_ahead(struct job *job, const struct cursor *cursor)
                  (cursor->shape.steps > 0 && cursor->shape.steps <= mark.step);
     if (job_may_doubt(job) && !job_attended(job))
         enough = false;
-    /* Not before somebody waits for it: what is never asked for is never in doubt. */
+    /* Not before somebody waits for it: what is never asked for is never in doubt. So an epoch
+     * begins with a commit. It must: its steps are handed out only when the store knows that the
+     * one before is done, and therefore can be claimed after a crash. */
     if (!enough && may_write(job) && !TAILQ_EMPTY(&cursor->streams) &&
         (cursor->next > 0 || !TAILQ_EMPTY(&cursor->hungry)))
         start_write(job);
