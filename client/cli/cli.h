@@ -127,8 +127,8 @@ void text_clean(char *text);
 int text_width(const char *text);
 /* Writes a text in exactly `width` columns, cut with "..." or padded on the right. */
 void print_padded(FILE *out, const char *text, int width);
-/* Columns of the terminal behind stdout, or 80. */
-int terminal_width(void);
+/* Columns of the terminal behind `out`, or 80. */
+int terminal_width(FILE *out);
 
 /* Writes a text in lines of the terminal's width, the second and further ones indented; the first
  * begins at column `at`. */

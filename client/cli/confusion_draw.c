@@ -16,7 +16,7 @@ struct layout {
 static struct layout layout_of(const json_t *answer)
 {
     size_t classes = json_array_size(json_object_get(answer, "class"));
-    int longest = 0, width = terminal_width(), room;
+    int longest = 0, width = terminal_width(stdout), room;
     struct layout layout = {.fine = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
 
     for (size_t c = 0; c < classes; c++) {

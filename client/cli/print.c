@@ -177,13 +177,13 @@ void text_clean(char *text)
     }
 }
 
-int terminal_width(void)
+int terminal_width(FILE *out)
 {
     const char *columns = getenv("COLUMNS");
     struct winsize size;
     int width = 0;
 
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         width = size.ws_col;
     else if (columns != NULL)
         width = atoi(columns);
@@ -241,7 +241,7 @@ void print_padded(FILE *out, const char *text, int width)
 
 void print_wrapped(const char *text, int at, int indent)
 {
-    int width = terminal_width();
+    int width = terminal_width(stdout);
 
     while (*text != '\0') {
         size_t n = strcspn(text, " ");

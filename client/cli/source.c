@@ -48,6 +48,8 @@ static void show_progress(struct source *source, bool end)
 {
     double t = now();
     text_t done, all, samples, rate;
+    char line[512];
+    int n;
 
     if (!isatty(STDERR_FILENO) || (!end && t - source->shown < 0.2))
         return;
@@ -55,12 +57,17 @@ static void show_progress(struct source *source, bool end)
     fputs("\r\033[K", stderr);
     if (end)
         return;
-    fprintf(stderr, "%s %s: ", source->doing, source->path);
+    n = snprintf(line, sizeof(line), "%s %s samples, ", source->doing,
+                 text_count(samples, source->samples));
     if (source->gz != NULL)
-        fprintf(stderr, "%s of %s, ", text_bytes(done, (uint64_t)gzoffset(source->gz)),
-                text_bytes(all, source->file_bytes));
-    fprintf(stderr, "%s samples, %s/s", text_count(samples, source->samples),
-            text_count(rate, (uint64_t)((double)source->samples / (t - source->started + 1e-6))));
+        n += snprintf(line + n, sizeof(line) - (size_t)n, "%s of %s, ",
+                      text_bytes(done, (uint64_t)gzoffset(source->gz)),
+                      text_bytes(all, source->file_bytes));
+    snprintf(line + n, sizeof(line) - (size_t)n, "%s/s: %s",
+             text_count(rate, (uint64_t)((double)source->samples / (t - source->started + 1e-6))),
+             source->path);
+    /* Where it fills a line, the next one could not go over it. */
+    print_padded(stderr, line, terminal_width(stderr) - 1);
 }
 
 void source_progress(struct source *source)

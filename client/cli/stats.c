@@ -46,7 +46,7 @@ static int max(int a, int b)
 
 static void print_bars(const json_t *stats, const struct shown *shown, const struct layout *layout)
 {
-    int room = terminal_width() - layout->name - layout->count - layout->share - 8;
+    int room = terminal_width(stdout) - layout->name - layout->count - layout->share - 8;
 
     for (size_t i = 0; i < shown->n; i++) {
         double share = json_number_value(class_item(stats, "share", shown->class[i]));
@@ -70,7 +70,7 @@ static void print_bars(const json_t *stats, const struct shown *shown, const str
 static void print_distribution(const json_t *stats, bool all)
 {
     struct layout layout = {.name = 4, .count = 1, .share = 7};
-    int third = terminal_width() / 3;
+    int third = terminal_width(stdout) / 3;
     struct shown shown;
     text_t text;
 
