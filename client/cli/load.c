@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIME_LIMIT_MS                                                                              \
-    600000 /* a commit builds the dataset first, which takes long for 10^9 labels */
+/* A commit builds the dataset first, which takes long for 10^9 labels. */
+#define TIME_LIMIT_MS 600000
 
 /* ---- arguments ---- */
 

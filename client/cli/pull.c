@@ -58,10 +58,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /*
  * A batch is written out before it is acknowledged: what nobody could read goes to another worker.
- * It is acknowledged when the next one is here, or else, if none comes for a moment,
- * by a request that waits until the daemon has stored that. So the end of an epoch, which comes
- * when everything is acknowledged, is never met with anything unconfirmed, and within the epoch
- * nobody waits for the disk.
+ * It is acknowledged when the next one is here, or else, if none comes for a moment, by a request
+ * that waits until the daemon has stored that. So the end of an epoch, which comes when everything
+ * is acknowledged, is never met with anything unconfirmed, and within the epoch nobody waits for
+ * the disk.
  */
 #define PATIENCE_MS 50
 

@@ -185,8 +185,8 @@ EVD_API const char *evd_error_name(int code);
  * - a real such as 1.0 stays a real: write 1 where the protocol wants an integer.
  *
  * Errors: EVD_E_USAGE (not JSON, or not an object), EVD_E_LIMIT (over 1 MiB, 16 levels or 65,536
- * values, in MessagePack), EVD_E_TIMEOUT, EVD_E_CLOSED, and what the
- * method answers. After EVD_E_TIMEOUT the connection is still good; the late answer is dropped.
+ * values, in MessagePack), EVD_E_TIMEOUT, EVD_E_CLOSED, and what the method answers. After
+ * EVD_E_TIMEOUT the connection is still good; the late answer is dropped.
  */
 EVD_API EVD_MUST_CHECK int evd_call(evd_client *client, const char *method, const char *params,
                                     char **result);

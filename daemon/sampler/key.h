@@ -1,8 +1,8 @@
 /*
  * Keys: every random number is Philox4x32-10 of a key and a position. There is no generator state.
  *
- *     derive(key, purpose, a, b) = the first 64 bits of Philox4x32-10(key, {lo a, hi a, b,
- * purpose})
+ *     derive(key, purpose, a, b)
+ *         = the first 64 bits of Philox4x32-10(key, {lo a, hi a, b, purpose})
  *
  * From the seed: the revision's keys; from those, keys of steps, passes and classes. The second 64
  * bits are used where one position needs two numbers. Values and vectors are in SAMPLING.md.

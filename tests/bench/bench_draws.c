@@ -8,7 +8,7 @@
  * mixed order, batches of 256. Prints one JSON object a line:
  *
  *     {"strategy": "weighted", "n": 1000000, "classes": 10, "draws_per_s": 1.2e8,
- * "ns_per_draw": 8.3, "plan_bytes": 752, "build_ms": 0.1}
+ *      "ns_per_draw": 8.3, "plan_bytes": 752, "build_ms": 0.1}
  *
  * Time is processor time of the thread, and the best of several runs: others on the machine only
  * make a run slower. Links evd_sampler only; measure the release preset.

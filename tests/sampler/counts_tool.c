@@ -1,10 +1,10 @@
 /*
  * For the oracle test: prints what a strategy makes of class sizes.
  *
- *     sampler_counts KIND SIZES [PARAM=VALUE ...]    sizes and maps as 10,20,5; "-" in a map: not
- * named
+ *     sampler_counts KIND SIZES [PARAM=VALUE ...]
  *
- * Prints the draws of each class in an epoch, or "refused: ..." with exit code 1.
+ * Sizes and maps are written as 10,20,5; "-" in a map: not named. Prints the draws of each class in
+ * an epoch, or "refused: ..." with exit code 1.
  */
 #include <math.h>
 #include <stdio.h>
