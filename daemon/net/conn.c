@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* struct ucred */
 #include "net/internal.h"
 
 #include <inttypes.h>
@@ -41,10 +42,16 @@ const char *net_conn_name(const struct net_conn *conn)
 {
     static char name[NET_TEXT + 32]; /* the loop's thread only */
     char peer[NET_TEXT] = "unix";
+    struct ucred process;
+    socklen_t size = sizeof(process);
     uv_os_fd_t fd;
 
-    if (conn->kind == ADDRESS_TCP && uv_fileno(&conn->socket.handle, &fd) == 0)
+    if (uv_fileno(&conn->socket.handle, &fd) != 0)
+        fd = -1;
+    if (fd >= 0 && conn->kind == ADDRESS_TCP)
         bind_name(fd, true, peer, sizeof(peer));
+    else if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &size) == 0)
+        snprintf(peer, sizeof(peer), "unix, process %d", (int)process.pid);
     snprintf(name, sizeof(name), "connection %" PRIu64 " (%s)", conn->number, peer);
     return name;
 }

@@ -113,7 +113,7 @@ void net_conn_flush(struct net_conn *conn);
 void net_conn_finish(struct net_conn *conn);
 /* Ends it now. */
 void net_conn_close(struct net_conn *conn);
-/* "connection 3 (tcp:127.0.0.1:51234)", for logs. */
+/* "connection 3 (tcp:127.0.0.1:51234)" or "connection 3 (unix, process 77)", for people. */
 const char *net_conn_name(const struct net_conn *conn);
 bool net_conn_is_local(const struct net_conn *conn); /* by a Unix socket */
 
