@@ -170,7 +170,7 @@ struct rpc {
     bool draining, stopping;
     uint64_t tick_at; /* when rpc_tick was asked for; UINT64_MAX: not */
     struct session *sessions, *lost_sessions;
-    uint32_t session_count, stream_count;
+    uint32_t session_count, lost_count, stream_count;
     struct session *output;
     struct dataset_entry *datasets; /* by name and version */
     uint32_t dataset_count, dataset_cap;

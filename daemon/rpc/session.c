@@ -23,6 +23,14 @@ static void unlink_from(struct session **list, struct session *session)
         session->next->prev = session->prev;
 }
 
+/* As many sessions as there may be connections are waited for. What one more leaves goes to others
+ * at once, so that coming and going does not fill the memory. */
+static void give_up_streams(struct session *session)
+{
+    while (session->stream_count > 0)
+        rpc_stream_close(session->streams[session->stream_count - 1]);
+}
+
 static void lose_streams(struct session *session)
 {
     for (uint32_t i = session->stream_count; i-- > 0;) {
@@ -75,7 +83,10 @@ void rpc_session_close(struct rpc_session *port)
     works_cancel(rpc, session);
     for (uint32_t i = 0; session->waiting > 0 && i < rpc->job_count; i++)
         stats_forget(rpc->jobs[i], session);
-    lose_streams(session);
+    if (rpc->lost_count < rpc->host.limits.connections)
+        lose_streams(session);
+    else
+        give_up_streams(session);
     drafts_die(session);
     output_unlink(session);
     unlink_from(&rpc->sessions, session);
@@ -90,12 +101,14 @@ void rpc_session_close(struct rpc_session *port)
     }
     session->lost = true;
     link_to(&rpc->lost_sessions, session);
+    rpc->lost_count++;
 }
 
 void session_forget(struct session *session)
 {
     session->lost = false;
     unlink_from(&session->rpc->lost_sessions, session);
+    session->rpc->lost_count--;
     session_unref(session);
 }
 

@@ -150,6 +150,35 @@ static void test_resumed(void **state)
     expect_step(other, 0, true);
 }
 
+/* As many lost connections as there may be others are waited for; one more is not. */
+static void test_lost_within_bounds(void **state)
+{
+    struct peer *peer, *lost[3];
+
+    (void)state;
+    harness_down(&h);
+    h.limits.connections = 2;
+    harness_up(&h);
+    h.limits.connections = 1024;
+    peer = peer_new(&h);
+    load_data(peer, 100);
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
+    for (int i = 0; i < 3; i++) {
+        lost[i] = peer_new(&h);
+        peer_do(lost[i], "stream.open", "[{'job': 'j', 'window': 1}]");
+        expect_step(lost[i], (uint64_t)i, false);
+    }
+    for (int i = 0; i < 3; i++)
+        peer_close(lost[i]);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
+    expect_step(peer, 2, true); /* the last one's */
+    expect_step(peer, 3, false);
+    harness_pass(&h, 2100); /* the grace of the others is over */
+    peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 4}]");
+    expect_step(peer, 0, true);
+    expect_step(peer, 1, true);
+}
+
 /* Whoever asks again hears that the step is acknowledged already, but not before that is durable.
  */
 static void test_confirmed_again(void **state)
@@ -340,7 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_time_runs_out), TEST(test_resumed),      TEST(test_confirmed_again),
         TEST(test_half_open),     TEST(test_restart),      TEST(test_worlds),
-        TEST(test_exact),         TEST(test_at_most_once),
+        TEST(test_exact),         TEST(test_at_most_once), TEST(test_lost_within_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
