@@ -53,6 +53,13 @@ static int upload_check(struct evd_upload *upload)
 
 /* ---- dataset.append, a few at once ---- */
 
+/* A message under construction. */
+struct append {
+    struct pending *slot;
+    size_t start; /* in the client's output */
+    msgpack_packer pk;
+};
+
 /* Waits for the oldest append whose place is wanted, and for room to send. */
 static int upload_room(struct evd_upload *upload, struct pending **slot)
 {
@@ -67,11 +74,25 @@ static int upload_room(struct evd_upload *upload, struct pending **slot)
     return upload_check(upload);
 }
 
-static int upload_sent(struct evd_upload *upload, struct pending *slot, size_t start)
+/* Begins a dataset.append of `fields` fields, of which the draft's number is the first. */
+static int append_begin(struct evd_upload *upload, struct append *append, uint32_t fields)
+{
+    struct evd_client *client = upload->client;
+
+    if (upload_room(upload, &append->slot) != EVD_OK)
+        return client->error.code;
+    append->start = client->out.len;
+    request_begin(client, &append->pk, append->slot, "dataset.append");
+    msgpack_pack_map(&append->pk, fields);
+    pack_key_u64(&append->pk, "draft", upload->draft);
+    return EVD_OK;
+}
+
+static int append_end(struct evd_upload *upload, struct append *append)
 {
     struct evd_error err;
 
-    if (request_end(upload->client, slot, start, &err) != EVD_OK)
+    if (request_end(upload->client, append->slot, append->start, &err) != EVD_OK)
         return upload_fail(upload, &err);
     upload->append_count++;
     client_flush(upload->client);
@@ -80,43 +101,29 @@ static int upload_sent(struct evd_upload *upload, struct pending *slot, size_t s
 
 static int send_labels(struct evd_upload *upload)
 {
-    struct evd_client *client = upload->client;
-    struct pending *slot;
-    msgpack_packer pk;
-    size_t start;
+    struct append append;
 
     if (upload->label_count == 0)
         return EVD_OK;
-    if (upload_room(upload, &slot) != EVD_OK)
-        return client->error.code;
-    start = client->out.len;
-    request_begin(client, &pk, slot, "dataset.append");
-    msgpack_pack_map(&pk, 2);
-    pack_key_u64(&pk, "draft", upload->draft);
-    pack_key_bin(&pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
+    if (append_begin(upload, &append, 2) != EVD_OK)
+        return upload->client->error.code;
+    pack_key_bin(&append.pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
     upload->label_count = 0;
-    return upload_sent(upload, slot, start);
+    return append_end(upload, &append);
 }
 
 static int send_weights(struct evd_upload *upload)
 {
-    struct evd_client *client = upload->client;
-    struct pending *slot;
-    msgpack_packer pk;
-    size_t start;
+    struct append append;
 
     if (upload->weight_count == 0)
         return EVD_OK;
-    if (upload_room(upload, &slot) != EVD_OK)
-        return client->error.code;
-    start = client->out.len;
-    request_begin(client, &pk, slot, "dataset.append");
-    msgpack_pack_map(&pk, 3);
-    pack_key_u64(&pk, "draft", upload->draft);
-    pack_key_cstr(&pk, "column", upload->column);
-    pack_key_bin(&pk, "weights", upload->weights, upload->weight_count * sizeof(double));
+    if (append_begin(upload, &append, 3) != EVD_OK)
+        return upload->client->error.code;
+    pack_key_cstr(&append.pk, "column", upload->column);
+    pack_key_bin(&append.pk, "weights", upload->weights, upload->weight_count * sizeof(double));
     upload->weight_count = 0;
-    return upload_sent(upload, slot, start);
+    return append_end(upload, &append);
 }
 
 /* How many of the names go in one message. */
@@ -138,19 +145,12 @@ static void pack_names(msgpack_packer *pk, const char *const *classes, size_t n)
 
 static int send_names(struct evd_upload *upload, const char *const *classes, size_t n)
 {
-    struct evd_client *client = upload->client;
-    struct pending *slot;
-    msgpack_packer pk;
-    size_t start;
+    struct append append;
 
-    if (upload_room(upload, &slot) != EVD_OK)
-        return client->error.code;
-    start = client->out.len;
-    request_begin(client, &pk, slot, "dataset.append");
-    msgpack_pack_map(&pk, 2);
-    pack_key_u64(&pk, "draft", upload->draft);
-    pack_names(&pk, classes, n);
-    return upload_sent(upload, slot, start);
+    if (append_begin(upload, &append, 2) != EVD_OK)
+        return upload->client->error.code;
+    pack_names(&append.pk, classes, n);
+    return append_end(upload, &append);
 }
 
 /* ---- the public functions ---- */
