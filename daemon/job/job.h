@@ -30,7 +30,8 @@
  * redelivered (at-least-once) or passed over (at-most-once), and no update begins below it. In a
  * shared job it is redelivered only after the grace period, counted from the first event:
  * workers that are still there open anew and say what they hold (`holding`). Whether there can be
- * any is stored as well (`attended`), so that nothing waits for nobody.
+ * any is stored as well (`attended`), so that nothing waits for nobody: at once when there is
+ * somebody, with other progress when there is nobody any more.
  *
  * Shared mode: each step goes to one worker, whichever has room and waits longest. An epoch ends,
  * for all at once, when all its steps are done.
