@@ -193,7 +193,7 @@ static void timeout_and_loss(void **state)
 
     (void)state;
     fake_start(&fake, late_answer, NULL);
-    client = connected(&fake, 100);
+    client = connected(&fake, 1000);
     assert_int_equal(evd_call(client, "a", NULL, &text), EVD_E_TIMEOUT);
     assert_int_equal(evd_call(client, "b", NULL, &text), EVD_OK);
     assert_string_equal(text, "{\"b\":1}");

@@ -85,8 +85,10 @@ static void epochs_and_acks(void **state)
         assert_int_equal(batch->index[3], step * 10 + 3);
         assert_null(batch->label);
     }
+    assert_int_equal(evd_stream_get_info(stream)->ended, 0);
     assert_int_equal(evd_next(stream, 5000, &batch), EVD_EPOCH_END);
     assert_null(batch);
+    assert_int_equal(evd_stream_get_info(stream)->ended, 1);
     assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
     assert_int_equal(batch->epoch, 1);
     assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_SHUTTING_DOWN);

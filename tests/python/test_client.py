@@ -197,7 +197,9 @@ def test_early_end(client, job):
         with client.open(job, **early) as a, other.open(job, **early) as b:
             for _ in range(5):
                 assert a.next() is not None and b.next() is not None
+            assert a.ended is None
             assert a.next(timeout=5) is None  # b holds the last step
+            assert a.ended == 0
             assert b.next(timeout=5) is None
             assert a.next().epoch == 1 and b.next().epoch == 1
 
