@@ -86,11 +86,12 @@
  *
  * What is guaranteed (jobs are `at-least-once` if nothing else was said): within an epoch every
  * step is acknowledged exactly once. A batch that a stream has returned is not returned by it
- * again; one that it had received and not returned comes again, with `redelivered` set. Another
- * worker gets a step that this one has returned only if its lease ran out (the job's time_to_run:
- * see evd_touch) or the connection was away for longer than the job's grace; or, after a crash of
- * the daemon, if it does not come back within that time. Ranked: the rank goes on behind what it
- * has returned. What was confirmed is never handed out again, whatever happens.
+ * again; one that it had received and not returned comes again, with `redelivered` set. That ends
+ * with the lease (after the job's time_to_run, see evd_touch; when the connection was away for
+ * longer than the job's grace; after a crash of the daemon, if the worker does not come back within
+ * that time): the step then goes to another worker, or once more to this one, with `redelivered`
+ * set. Ranked: the rank goes on behind what it has returned. What was confirmed is never handed
+ * out again, whatever happens.
  */
 #ifndef EVENDRAW_H
 #define EVENDRAW_H
