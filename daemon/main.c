@@ -1,5 +1,6 @@
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_READY_FD:
         config->ready_fd = (int)parse_number(state, "--ready-fd", arg, 0, 1 << 20);
+        /* Otherwise it could become the database's. */
+        if (fcntl(config->ready_fd, F_GETFD) < 0)
+            argp_error(state, "--ready-fd: the file descriptor %s is not open", arg);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "\"%s\" is no option; the daemon takes options only", arg);

@@ -298,10 +298,15 @@ static void called_wrongly(void **state)
 {
     const struct place *place = *state;
     const char *const wrong[][5] = {
-        {"--listen", "nonsense", NULL}, {"--nonsense", NULL},
-        {"--limit", "streams=0", NULL}, {"--limit", "connections=many", NULL},
-        {"--limit", "stream=1", NULL},  {"--limit", "streams", NULL},
-        {"--ready-fd", "-1", NULL},     {"argument", NULL},
+        {"--listen", "nonsense", NULL},
+        {"--nonsense", NULL},
+        {"--limit", "streams=0", NULL},
+        {"--limit", "connections=many", NULL},
+        {"--limit", "stream=1", NULL},
+        {"--limit", "streams", NULL},
+        {"--ready-fd", "-1", NULL},
+        {"--ready-fd", "77", NULL},
+        {"argument", NULL},
     };
     char nowhere[128];
     const char *const no_folder[] = {"-l", place->listen, "-d", nowhere, NULL};
