@@ -185,6 +185,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* Standard streams that were closed become /dev/null: else what is logged would go to whatever is
+ * opened next, a socket or the loop's own pipe. */
+static void open_standard_streams(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse_option, NULL, doc, NULL, help_filter, NULL};
@@ -193,6 +206,7 @@ int main(int argc, char **argv)
     struct evd_error err;
     int rc = EVD_OK;
 
+    open_standard_streams();
     config.limits.memory = memory_share(DEFAULT_MEMORY);
     /* Assigned, not defined: a definition would be hidden from the C library. */
     argp_program_version = "evendrawd " EVD_VERSION;

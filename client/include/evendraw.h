@@ -202,9 +202,9 @@ EVD_API void evd_free(char *text);
 
 /*
  * Starts a new version of the dataset `name`. Class number c is called classes[c]; more classes can
- * be added later, before the labels that use them. If labels come before any name, their classes are
- * called "0", "1", ..., and none can be added. Nobody sees the version until it is committed. *upload
- * belongs to the client.
+ * be added later, before the labels that use them. If labels come before any name, their classes
+ * are called "0", "1", ..., and none can be added. Nobody sees the version until it is committed.
+ * *upload belongs to the client.
  */
 EVD_API EVD_MUST_CHECK int evd_dataset_begin(evd_client *client, const char *name,
                                              const char *const *classes, size_t class_count,

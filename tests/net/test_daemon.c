@@ -68,9 +68,10 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Starts a daemon with --ready-fd and these arguments (ended by NULL), its output thrown away; its
- * end of life is the caller's to collect. Returns once it listens or has ended. */
-static pid_t spawn(const char *const *args)
+/* Starts a daemon with --ready-fd and these arguments (ended by NULL), its output thrown away, or
+ * its standard streams closed; its end of life is the caller's to collect. Returns once it listens
+ * or has ended. */
+static pid_t spawn_streams(const char *const *args, bool open_streams)
 {
     char *argv[16] = {(char *)EVENDRAWD, (char *)"--ready-fd", (char *)"9"};
     size_t argc = 3;
@@ -84,7 +85,7 @@ static pid_t spawn(const char *const *args)
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        int null = open("/dev/null", O_WRONLY);
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
         close(ready[0]);
         dup2(ready[1], 9);
@@ -93,6 +94,8 @@ static pid_t spawn(const char *const *args)
         dup2(null, STDOUT_FILENO);
         if (!getenv("EVD_TEST_VERBOSE"))
             dup2(null, STDERR_FILENO);
+        for (int fd = 0; !open_streams && fd <= STDERR_FILENO; fd++)
+            close(fd);
         alarm(50); /* whatever happens, it does not outlive the test by much */
         execv(EVENDRAWD, argv);
         _exit(127);
@@ -102,6 +105,11 @@ static pid_t spawn(const char *const *args)
         assert_memory_equal(line, "ready\n", 6);
     close(ready[0]);
     return child;
+}
+
+static pid_t spawn(const char *const *args)
+{
+    return spawn_streams(args, true);
 }
 
 static pid_t spawn_at(const struct place *place)
@@ -206,6 +214,26 @@ static void serves_and_stops(void **state)
     close(silent);
     assert_int_equal(collect(daemon), 0);
     assert_int_equal(access(place->socket, F_OK), -1);
+}
+
+/* What it says must not land in its sockets or its database. */
+static void closed_streams_stay_unused(void **state)
+{
+    const struct place *place = *state;
+    const char *const args[] = {"-l", place->listen, "-d", place->database, NULL};
+    pid_t daemon = spawn_streams(args, false);
+    int fd = dial(place);
+
+    hello_and_info(fd);
+    for (int stream = 0; stream <= STDERR_FILENO; stream++) {
+        char path[64], target[64] = "";
+
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)daemon, stream);
+        assert_true(readlink(path, target, sizeof(target) - 1) > 0);
+        assert_string_equal(target, "/dev/null");
+    }
+    close(fd);
+    assert_int_equal(stop(daemon), 0);
 }
 
 /* What the sockets keep of the limits that can be moved. */
@@ -348,10 +376,15 @@ static void makes_its_own_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DAEMON_TEST(serves_and_stops),         DAEMON_TEST(limits_are_moved),
-        DAEMON_TEST(stops_in_spite_of_peers),  DAEMON_TEST(second_signal_exits_at_once),
-        DAEMON_TEST(killed_and_started_again), DAEMON_TEST(one_daemon_for_each),
-        DAEMON_TEST(called_wrongly),           DAEMON_TEST(makes_its_own_folders),
+        DAEMON_TEST(serves_and_stops),
+        DAEMON_TEST(closed_streams_stay_unused),
+        DAEMON_TEST(limits_are_moved),
+        DAEMON_TEST(stops_in_spite_of_peers),
+        DAEMON_TEST(second_signal_exits_at_once),
+        DAEMON_TEST(killed_and_started_again),
+        DAEMON_TEST(one_daemon_for_each),
+        DAEMON_TEST(called_wrongly),
+        DAEMON_TEST(makes_its_own_folders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
