@@ -206,11 +206,14 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
 int cli_print_json(struct cli *cli, json_t *answer)
 {
     char *text = json_dumps(answer, JSON_INDENT(2));
+    int status = EXIT_OK;
 
     json_decref(answer);
     if (text == NULL)
         return cli_error(cli, EXIT_REFUSED, "no memory to print the answer");
-    puts(text);
+    /* A long text is written at once: at the program's end nobody would know that it failed. */
+    if (puts(text) < 0 && errno != EPIPE)
+        status = cli_error(cli, EXIT_INPUT, "cannot write the answer: %s", strerror(errno));
     free(text);
-    return EXIT_OK;
+    return status;
 }

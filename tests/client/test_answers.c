@@ -137,13 +137,35 @@ static void pages_of_one_version(void **state)
     assert_int_equal(run(versions, "stats d --json", out, sizeof(out)), 0);
 }
 
+/* More than is buffered. */
+static void long_answer(struct fake *fake)
+{
+    static char text[200000];
+
+    memset(text, 'x', sizeof(text) - 1);
+    fake_hello(fake);
+    fake_expect(fake, "dataset.list");
+    msgpack_pack_map(fake_result(fake), 1);
+    pack_key_cstr(&fake->pk, "text", text);
+    fake_send(fake);
+    while (fake_next(fake))
+        ;
+}
+
+static void full_disk(void **state)
+{
+    char out[4096];
+
+    (void)state;
+    assert_int_equal(run(long_answer, "datasets --json > /dev/full", out, sizeof(out)), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_escapes),
-        cmocka_unit_test(matrix_is_drawn),
-        cmocka_unit_test(pages_end),
-        cmocka_unit_test(pages_of_one_version),
+        cmocka_unit_test(no_escapes), cmocka_unit_test(matrix_is_drawn),
+        cmocka_unit_test(pages_end),  cmocka_unit_test(pages_of_one_version),
+        cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
