@@ -257,7 +257,7 @@ typedef struct evd_stream_options {
     const char *job;
     int rank;            /* ranked jobs: 0 .. world_size - 1; shared jobs: -1 */
     uint32_t world_size; /* ranked jobs; 0: as the job has it */
-    uint32_t window;     /* batches under way at most; 0: the protocol's default, 8 */
+    uint32_t window;     /* batches under way at most; 0: the daemon chooses, usually 8 */
     uint32_t columns;    /* EVD_COLUMN_* */
     uint32_t flags;      /* EVD_STREAM_* */
 } evd_stream_options;

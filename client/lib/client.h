@@ -252,8 +252,8 @@ void stream_free(struct evd_stream *stream);
 /* Reads the answer of stream.open; changes nothing in the stream but id, names and format. */
 int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
                      struct evd_stream_info *info, struct evd_error *err);
-void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t window,
-                      uint32_t more);
+/* The fields of stream.open but for `more` others, which the caller packs behind them. */
+void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t more);
 void stream_pack_close(struct evd_client *client, uint32_t id);
 /* Gives the daemon the window again. */
 void stream_pack_credit(struct evd_stream *stream);

@@ -140,8 +140,8 @@ static void send_open(struct evd_stream *stream)
 
     stream->reopen = (struct pending){.take = take_reopen, .arg = stream};
     request_begin(client, &pk, &stream->reopen, "stream.open");
-    /* Without a window: first what is out is settled. */
-    stream_pack_open(&pk, stream, 0, stream->resuming + 2 * holding);
+    stream_pack_open(&pk, stream, 1 + stream->resuming + 2 * holding);
+    pack_key_u64(&pk, "window", 0); /* first what is out is settled */
     if (stream->resuming)
         pack_key_u64(&pk, "resume", stream->id);
     if (holding)

@@ -66,21 +66,19 @@ static int take_open(void *arg, const msgpack_object *result, struct evd_error *
     return EVD_OK;
 }
 
-void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t window,
-                      uint32_t more)
+void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t more)
 {
     const evd_stream_options *options = &stream->options;
     uint32_t columns = 0;
 
     for (int c = 1; c < COLUMN_COUNT; c++)
         columns += options->columns >> c & 1;
-    msgpack_pack_map(pk, 4 + (options->rank >= 0) + (options->world_size > 0) + more);
+    msgpack_pack_map(pk, 3 + (options->rank >= 0) + (options->world_size > 0) + more);
     pack_key_cstr(pk, "job", options->job);
     if (options->rank >= 0)
         pack_key_u64(pk, "rank", (uint64_t)options->rank);
     if (options->world_size > 0)
         pack_key_u64(pk, "world_size", options->world_size);
-    pack_key_u64(pk, "window", window);
     pack_key_cstr(pk, "encoding", "packed");
     pack_key_array(pk, "columns", columns);
     for (int c = 1; c < COLUMN_COUNT; c++) {
@@ -103,8 +101,9 @@ static int attach(struct evd_stream *stream, deadline_t deadline)
         return code;
     start = client->out.len;
     request_begin(client, &pk, &pending, "stream.open");
-    stream_pack_open(&pk, stream,
-                     stream->options.window ? stream->options.window : EVD_DEFAULT_WINDOW, 0);
+    stream_pack_open(&pk, stream, stream->options.window > 0);
+    if (stream->options.window > 0) /* else the daemon chooses, and says so */
+        pack_key_u64(&pk, "window", stream->options.window);
     if (request_end(client, &pending, start, &err) != EVD_OK)
         return client_error(client, &err);
     client_flush(client);

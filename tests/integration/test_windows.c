@@ -107,11 +107,28 @@ static void test_moved_unread(void **state)
     evd_close(client);
 }
 
+/* Whoever leaves the window to the daemon gets no more than its limit. */
+static void test_small_limit(void **state)
+{
+    static const char *const small[] = {"--limit", "window=4", NULL};
+    evd_client *client;
+
+    (void)state;
+    server_stop(&server);
+    server.options = small;
+    server_start(&server);
+    client = server_dial(&server);
+    tell(client, "job.create", "{\"name\": \"small\", \"dataset\": \"d\", \"batch_size\": 10}");
+    assert_int_equal(evd_stream_get_info(opened(client, "small", 0))->window, 4);
+    evd_close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leases_run_out),
         cmocka_unit_test(test_moved_unread),
+        cmocka_unit_test(test_small_limit),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
