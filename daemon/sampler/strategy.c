@@ -145,7 +145,7 @@ int strategy_word(const struct strategy *s, int param, const char *const *words,
 const char *number_words(double number, char words[NUMBER_WORDS])
 {
     if (fabs(number) < 1e20 && number == floor(number)) {
-        snprintf(words, NUMBER_WORDS, "%.0f", number);
+        snprintf(words, NUMBER_WORDS, "%.20g", number);
         return words;
     }
     for (int digits = 6; digits <= 17; digits++) {
