@@ -64,12 +64,13 @@ static void replay(evd_client *client, const char *job)
 }
 
 void faults_check(struct server *server, const char *job, const char *more, struct board *board,
-                  uint32_t world, uint64_t epochs, uint64_t steps)
+                  uint32_t world, uint64_t epochs, uint64_t steps, uint32_t lease_ms)
 {
     struct history_rules rules = {.world = world,
                                   .epochs = epochs,
                                   .steps = steps,
                                   .excused = board->excused,
+                                  .lease_ms = lease_ms,
                                   .workers = workers_started()};
     struct history history;
     struct reference *reference;

@@ -25,7 +25,7 @@ void faults_job(struct server *server, const char *name, const char *more);
  * strategy was changed (`more` is NULL), against itself, moved back to its beginning and replayed.
  */
 void faults_check(struct server *server, const char *job, const char *more, struct board *board,
-                  uint32_t world, uint64_t epochs, uint64_t steps);
+                  uint32_t world, uint64_t epochs, uint64_t steps, uint32_t lease_ms);
 /* Where the server listens. */
 struct sockaddr_un faults_address(const struct server *server);
 double faults_seconds(void); /* on the monotonic clock */

@@ -210,6 +210,9 @@ static void check_received(const struct history_rules *rules, struct tally *tall
                  record->revision, revision_at(rules, record->epoch, record->step));
     tally->received++;
     tally->unmarked += !record->redelivered;
+    if (rules->lease_ms > 0 && record->redelivered &&
+        record->time - tally->last_time > rules->lease_ms * UINT64_C(500000))
+        tally->unexcused = 0;
     tally->unexcused += !rules->excused[record->worker];
     if (tally->unmarked > 1)
         fail_msg(WHERE ": received again, and not marked as redelivered", WHERE_OF(record));
@@ -282,7 +285,7 @@ static void check_complete(const struct history *history, const struct history_r
 
 /* One rank's life: in order, without a gap; a worker that came instead of a killed one may begin
  * earlier, since acknowledgements were lost with that, and one that slept longer than its leases
- * goes back, since those that it sent then were too late. */
+ * goes back, since those that it sent then were too late, and passes over what it still knows. */
 static void check_rank(const struct history *history, const struct history_rules *rules, int rank)
 {
     uint64_t next = 0, farthest = 0;
@@ -296,8 +299,7 @@ static void check_rank(const struct history *history, const struct history_rules
         if (record->rank != rank || record->epoch >= rules->epochs || record->kind == LOG_CHANGED)
             continue;
         if (record->kind == LOG_RECEIVED) {
-            bool again =
-                worker != record->worker || (rules->excused[worker] && record->redelivered);
+            bool again = worker != record->worker || rules->excused[worker];
 
             if (again && at <= farthest) {
                 next = at;

@@ -67,6 +67,7 @@ struct history_rules {
      * gone to another. */
     const bool *excused;
     uint32_t workers;
+    uint32_t lease_ms;                 /* how long one lasts; 0: longer than anything here */
     const struct reference *reference; /* [epoch][step][rank] */
     const struct change *changes;
     uint32_t change_count;
@@ -74,7 +75,8 @@ struct history_rules {
 
 /* Fails the test, saying where, unless every step of every epoch was
  *  - received at least once, always with the same content, that of the reference,
- *  - received once by all workers together that are not excused, and once in all if none is,
+ *  - received once by all workers together that are not excused (again only when a lease can have
+ * run out meanwhile: half its time, for it began before), and once in all if none is,
  *  - marked as redelivered, all times but one,
  *  - finished, and that before anybody was told that its epoch is over;
  * and, in a ranked job, received by each rank in order, without a gap, with an end after each

@@ -295,7 +295,7 @@ static void test_history(void **state)
     uint64_t epochs = workers_finish(bystanders, BYSTANDERS, board, faults_patience());
 
     (void)state;
-    faults_check(&server, "bystanders", "", board, 0, epochs, STEPS);
+    faults_check(&server, "bystanders", "", board, 0, epochs, STEPS, 0);
 }
 
 int main(int argc, char **argv)

@@ -87,8 +87,10 @@ static void finish(const char *shared, const char *ranked, bool changed)
                   (unsigned long long)(shared_board->late_acks + ranked_board->late_acks));
     for (int i = 0; changed && i < 2; i++)
         changer_finish(&changers[i]);
-    faults_check(&server, shared, changed ? NULL : SHARED, shared_board, 0, shared_epochs, STEPS);
-    faults_check(&server, ranked, changed ? NULL : RANKED, ranked_board, 2, ranked_epochs, STEPS);
+    faults_check(&server, shared, changed ? NULL : SHARED, shared_board, 0, shared_epochs, STEPS,
+                 0);
+    faults_check(&server, ranked, changed ? NULL : RANKED, ranked_board, 2, ranked_epochs, STEPS,
+                 0);
 }
 
 static void test_killed(void **state)
