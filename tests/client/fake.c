@@ -91,6 +91,12 @@ bool fake_next(struct fake *fake)
     return true;
 }
 
+void fake_wait_end(struct fake *fake)
+{
+    while (fake_next(fake))
+        ;
+}
+
 const msgpack_object *fake_expect(struct fake *fake, const char *method)
 {
     CHECK(fake_next(fake), "the client left, %s was expected", method);

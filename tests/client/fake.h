@@ -34,6 +34,7 @@ void fake_stop(struct fake *fake); /* waits for the script's end */
 
 /* The next message into fake->msg; false at the end of the connection. */
 bool fake_next(struct fake *fake);
+void fake_wait_end(struct fake *fake); /* takes whatever comes until then */
 /* The next message, which must be this method. Its one map of params. */
 const msgpack_object *fake_expect(struct fake *fake, const char *method);
 uint64_t fake_u64(const msgpack_object *map, const char *key); /* or UINT64_MAX */

@@ -10,22 +10,8 @@
 #include <string.h>
 #include <sys/time.h>
 #include <evendraw.h>
+#include "caller.h"
 #include "fake.h"
-
-static evd_client *connected(struct fake *fake, int time_limit_ms)
-{
-    evd_client_options options = {.time_limit_ms = time_limit_ms, .reconnect_ms = EVD_NO_RECONNECT};
-    evd_client *client;
-
-    assert_int_equal(evd_connect(fake->address, &options, &client), EVD_OK);
-    return client;
-}
-
-static void wait_end(struct fake *fake)
-{
-    while (fake_next(fake))
-        ;
-}
 
 /* ---- connecting ---- */
 
@@ -65,12 +51,12 @@ static void turned_away(struct fake *fake)
 static void no_messagepack(struct fake *fake)
 {
     fake_bytes(fake, "HTTP/1.1 400 Bad Request\r\n\r\n\xc1\xc1\xc1", 31);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void silent(struct fake *fake)
 {
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void bad_hello(void **state)
@@ -122,7 +108,7 @@ static void answer_values(struct fake *fake)
         fake_expect(fake, "job.drop");
         fake_error(fake, EVD_E_NOT_FOUND, "no such job");
     }
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void call_and_json(void **state)
@@ -136,7 +122,7 @@ static void call_and_json(void **state)
 
     (void)state;
     fake_start(&fake, answer_values, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     assert_int_equal(evd_call(client, "job.create",
                               "{\"i\": 7, \"b\": {\"$hex\": \"00fF\"}, \"a\": [1.0, null, \"x\"]}",
                               &text),
@@ -193,7 +179,7 @@ static void timeout_and_loss(void **state)
 
     (void)state;
     fake_start(&fake, late_answer, NULL);
-    client = connected(&fake, 1000);
+    client = connected(&fake, 1000, EVD_NO_RECONNECT);
     assert_int_equal(evd_call(client, "a", NULL, &text), EVD_E_TIMEOUT);
     assert_int_equal(evd_call(client, "b", NULL, &text), EVD_OK);
     assert_string_equal(text, "{\"b\":1}");
@@ -222,7 +208,7 @@ static void tick(int number)
 static void answer_nothing(struct fake *fake)
 {
     fake_hello(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void time_limit_with_signals(void **state)
@@ -240,7 +226,7 @@ static void time_limit_with_signals(void **state)
     pthread_sigmask(SIG_BLOCK, &alarm, NULL); /* in the daemon's thread */
     fake_start(&fake, answer_nothing, NULL);
     pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
-    client = connected(&fake, 100);
+    client = connected(&fake, 100, EVD_NO_RECONNECT);
     setitimer(ITIMER_REAL, &on, NULL);
     assert_int_equal(evd_call(client, "a", NULL, NULL), EVD_E_TIMEOUT);
     setitimer(ITIMER_REAL, &off, NULL);
@@ -307,7 +293,7 @@ static void upload(void **state)
     for (size_t i = 0; i < 100000; i++)
         many[i] = "name";
     fake_start(&fake, collect, &got);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     assert_int_equal(evd_dataset_begin(client, "d", names, 2, &up), EVD_OK);
     for (int i = 0; i < 5; i++)
         assert_int_equal(evd_dataset_append(up, labels, 300000), EVD_OK);
@@ -335,7 +321,7 @@ static void upload_refused(void **state)
 
     (void)state;
     fake_start(&fake, collect, &got);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     assert_int_equal(evd_dataset_begin(client, "d", names, 1, &up), EVD_OK);
     for (int i = 0; i < 10 && code == EVD_OK; i++)
         code = evd_dataset_append(up, labels, 1000000);

@@ -10,33 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <evendraw.h>
+#include "caller.h"
 #include "fake.h"
-
-static evd_client *connected(struct fake *fake, int reconnect_ms)
-{
-    evd_client_options options = {.time_limit_ms = 5000, .reconnect_ms = reconnect_ms};
-    evd_client *client;
-
-    assert_int_equal(evd_connect(fake->address, &options, &client), EVD_OK);
-    return client;
-}
-
-static evd_stream *opened(evd_client *client, uint32_t flags)
-{
-    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
-    evd_stream *stream;
-
-    options.job = "train";
-    options.flags = flags;
-    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
-    return stream;
-}
-
-static void wait_end(struct fake *fake)
-{
-    while (fake_next(fake))
-        ;
-}
 
 static void require(bool holds)
 {
@@ -115,7 +90,7 @@ static void restarted(struct fake *fake)
         fake_batch(fake, 0, step, 4, false);
     fake_send(fake);
     expect_step(fake, "stream.ack", 2);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void daemon_restarted(void **state)
@@ -128,7 +103,7 @@ static void daemon_restarted(void **state)
 
     (void)state;
     fake_start(&fake, restarted, NULL);
-    client = connected(&fake, 0);
+    client = connected(&fake, 5000, 0);
     stream = opened(client, EVD_STREAM_MANUAL_ACK);
     for (uint64_t step = 0; step < 4; step++)
         take(stream, 0, step);
@@ -172,7 +147,7 @@ static void resumed(struct fake *fake)
     expect_step(fake, "stream.ack", 1);
     fake_closed(fake, EVD_E_NOT_FOUND, "dropped");
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void session_resumed(void **state)
@@ -185,7 +160,7 @@ static void session_resumed(void **state)
 
     (void)state;
     fake_start(&fake, resumed, NULL);
-    client = connected(&fake, EVD_NO_TIME_LIMIT);
+    client = connected(&fake, 5000, EVD_NO_TIME_LIMIT);
     stream = opened(client, 0);
     for (uint64_t step = 0; step < 4; step++)
         take(stream, 0, step);
@@ -219,7 +194,7 @@ static void epoch_went_by(struct fake *fake)
     fake_epoch_end(fake, 0); /* told already */
     fake_epoch_end(fake, 1);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void end_is_told_once(void **state)
@@ -231,7 +206,7 @@ static void end_is_told_once(void **state)
 
     (void)state;
     fake_start(&fake, epoch_went_by, NULL);
-    client = connected(&fake, 0);
+    client = connected(&fake, 5000, 0);
     stream = opened(client, 0);
     take(stream, 0, 0);
     assert_int_equal(evd_call(client, "job.stats", NULL, NULL), EVD_OK);
@@ -264,7 +239,7 @@ static void between_epochs(struct fake *fake)
     fake_expect(fake, "job.stats");
     msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void what_was_told_stays(void **state)
@@ -278,7 +253,7 @@ static void what_was_told_stays(void **state)
 
     (void)state;
     fake_start(&fake, between_epochs, NULL);
-    client = connected(&fake, 0);
+    client = connected(&fake, 5000, 0);
     stream = opened(client, 0);
     info = evd_stream_get_info(stream);
     assert_int_equal(evd_next(stream, 5000, &batch), EVD_EPOCH_END);
@@ -309,7 +284,7 @@ static void moved(struct fake *fake)
     fake_batch(fake, 1, 2, 4, false);
     fake_batch(fake, 1, 3, 4, false);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void job_moved(void **state)
@@ -320,7 +295,7 @@ static void job_moved(void **state)
 
     (void)state;
     fake_start(&fake, moved, NULL);
-    client = connected(&fake, 0);
+    client = connected(&fake, 5000, 0);
     stream = opened(client, 0);
     take(stream, 5, 3);
     take(stream, 1, 2);
@@ -352,7 +327,7 @@ static void confirmation_lost(struct fake *fake)
         message_error(&fake->pk, fake->msg.id, &err);
     }
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void confirmation_repeated(void **state)
@@ -363,7 +338,7 @@ static void confirmation_repeated(void **state)
 
     (void)state;
     fake_start(&fake, confirmation_lost, NULL);
-    client = connected(&fake, 0);
+    client = connected(&fake, 5000, 0);
     stream = opened(client, EVD_STREAM_MANUAL_ACK);
     take(stream, 0, 0);
     assert_int_equal(evd_ack(stream, 0, 0, EVD_ACK_CONFIRM), EVD_OK);
@@ -390,7 +365,7 @@ static void given_up(void **state)
 
     (void)state;
     fake_start(&fake, gone, NULL);
-    client = connected(&fake, 300);
+    client = connected(&fake, 5000, 300);
     stream = opened(client, 0);
     /* Nobody knows whether it was created. */
     assert_int_equal(evd_call(client, "job.create", NULL, NULL), EVD_E_CLOSED);
@@ -423,7 +398,7 @@ static void twice(struct fake *fake)
         if (step < 2)
             fake_again(fake);
     }
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void in_a_loop(void **state)
@@ -436,7 +411,7 @@ static void in_a_loop(void **state)
 
     (void)state;
     fake_start(&fake, twice, NULL);
-    client = connected(&fake, 0);
+    client = connected(&fake, 5000, 0);
     stream = opened(client, EVD_STREAM_MANUAL_ACK);
     while (got < 3) {
         struct pollfd fd = {.fd = evd_fd(client), .events = evd_events(client)};

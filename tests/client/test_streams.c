@@ -8,33 +8,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <evendraw.h>
+#include "caller.h"
 #include "fake.h"
-
-static evd_client *connected(struct fake *fake, int time_limit_ms)
-{
-    evd_client_options options = {.time_limit_ms = time_limit_ms, .reconnect_ms = EVD_NO_RECONNECT};
-    evd_client *client;
-
-    assert_int_equal(evd_connect(fake->address, &options, &client), EVD_OK);
-    return client;
-}
-
-static evd_stream *opened(evd_client *client, uint32_t flags)
-{
-    evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
-    evd_stream *stream;
-
-    options.job = "train";
-    options.flags = flags;
-    assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
-    return stream;
-}
-
-static void wait_end(struct fake *fake)
-{
-    while (fake_next(fake))
-        ;
-}
 
 /* Window 4: acknowledgements come two at a time, at the end of an epoch all, and then the credit.
  */
@@ -62,7 +37,7 @@ static void two_epochs(struct fake *fake)
     fake_batch(fake, 1, 0, 4, false);
     fake_closed(fake, EVD_E_SHUTTING_DOWN, "stopping");
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void epochs_and_acks(void **state)
@@ -74,7 +49,7 @@ static void epochs_and_acks(void **state)
 
     (void)state;
     fake_start(&fake, two_epochs, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     stream = opened(client, 0);
     assert_int_equal(evd_stream_get_info(stream)->rank, -1);
     assert_int_equal(evd_stream_get_info(stream)->window, 4);
@@ -111,7 +86,7 @@ static void late_open(struct fake *fake)
     fake_send(fake);
     if (fake_u64(fake_expect(fake, "stream.close"), "stream") != 9)
         abort();
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void late_stream_is_closed(void **state)
@@ -123,7 +98,7 @@ static void late_stream_is_closed(void **state)
 
     (void)state;
     fake_start(&fake, late_open, NULL);
-    client = connected(&fake, 300);
+    client = connected(&fake, 300, EVD_NO_RECONNECT);
     options.job = "train";
     assert_int_equal(evd_stream_open(client, &options, &stream), EVD_E_TIMEOUT);
     assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
@@ -142,7 +117,7 @@ static void batches_before_answer(struct fake *fake)
     msgpack_pack_map(fake_result(fake), 0);
     fake_batch(fake, 0, 3, 2, false);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void call_between(void **state)
@@ -154,7 +129,7 @@ static void call_between(void **state)
 
     (void)state;
     fake_start(&fake, batches_before_answer, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     stream = opened(client, 0);
     assert_int_equal(evd_next(stream, 0, &batch), EVD_E_TIMEOUT);
     assert_int_equal(evd_next(stream, 20, &batch), EVD_E_TIMEOUT);
@@ -185,7 +160,7 @@ static void manual_acks(struct fake *fake)
     msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
     fake_expect(fake, "stream.close");
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void acknowledge_by_hand(void **state)
@@ -197,7 +172,7 @@ static void acknowledge_by_hand(void **state)
 
     (void)state;
     fake_start(&fake, manual_acks, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     stream = opened(client, EVD_STREAM_MANUAL_ACK);
     for (int i = 0; i < 4; i++)
         assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
@@ -217,7 +192,7 @@ static void three_batches(struct fake *fake)
     for (uint64_t step = 0; step < 3; step++)
         fake_batch(fake, 0, step, 1, false);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void flood(struct fake *fake)
@@ -229,7 +204,7 @@ static void flood(struct fake *fake)
         fake_epoch_end(fake, epoch);
     msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void bad_batch(struct fake *fake)
@@ -241,7 +216,7 @@ static void bad_batch(struct fake *fake)
     pack_key_u64(&fake->pk, "stream", 1);
     pack_key_cstr(&fake->pk, "index", "nonsense");
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void daemon_breaks_rules(void **state)
@@ -257,7 +232,7 @@ static void daemon_breaks_rules(void **state)
         int code;
 
         fake_start(&fake, scripts[i], NULL);
-        client = connected(&fake, 5000);
+        client = connected(&fake, 5000, EVD_NO_RECONNECT);
         stream = opened(client, EVD_STREAM_MANUAL_ACK);
         if (scripts[i] == flood)
             code = evd_call(client, "job.list", NULL, NULL);
@@ -281,7 +256,7 @@ static void leases_run_out(struct fake *fake)
     fake_send(fake);
     if (fake_u64(fake_expect(fake, "stream.release"), "step") != 8)
         abort();
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 /* A worker that slept gets other batches beside those whose leases ran out meanwhile. It keeps four
@@ -295,7 +270,7 @@ static void more_than_a_window(void **state)
 
     (void)state;
     fake_start(&fake, leases_run_out, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     stream = opened(client, EVD_STREAM_MANUAL_ACK);
     assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
     for (uint64_t step = 0; step < 8; step++) {
@@ -317,7 +292,7 @@ static void event_loop(void **state)
 
     (void)state;
     fake_start(&fake, three_batches, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     stream = opened(client, 0);
     while (got < 3) {
         struct pollfd fd = {.fd = evd_fd(client), .events = evd_events(client)};
@@ -356,7 +331,7 @@ static void two_changes(struct fake *fake)
     announcement(fake, 9);
     msgpack_pack_map(fake_result(fake), 0);
     fake_send(fake);
-    wait_end(fake);
+    fake_wait_end(fake);
 }
 
 static void changes_are_announced(void **state)
@@ -369,7 +344,7 @@ static void changes_are_announced(void **state)
 
     (void)state;
     fake_start(&fake, two_changes, NULL);
-    client = connected(&fake, 5000);
+    client = connected(&fake, 5000, EVD_NO_RECONNECT);
     stream = opened(client, 0);
     info = evd_stream_get_info(stream);
     assert_int_equal(evd_next(stream, 5000, &batch), EVD_OK);
