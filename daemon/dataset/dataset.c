@@ -9,6 +9,19 @@
 #include "dataset/labels.h"
 #include "sampler/tables.h"
 
+/* Samples between two looks at whether anybody still waits: about a millisecond. */
+#define SLICE (UINT64_C(1) << 18)
+
+static bool given_up(const atomic_bool *cancel)
+{
+    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
+static uint64_t slice_end(uint64_t from, uint64_t samples)
+{
+    return samples - from < SLICE ? samples : from + SLICE;
+}
+
 /*
  * The checksum of a dataset is XXH3-64 (seed 0) over
  *   the number of classes, u32; the number of samples, u64;
@@ -33,7 +46,8 @@ static void checksum_column(XXH3_state_t *state, const struct weight_column *col
     }
 }
 
-static int dataset_checksum(const struct dataset_builder *builder, uint64_t *checksum)
+static int dataset_checksum(const struct dataset_builder *builder, const atomic_bool *cancel,
+                            uint64_t *checksum)
 {
     XXH3_state_t *state = XXH3_createState();
     uint32_t classes = htole32(builder->classes.count);
@@ -46,26 +60,27 @@ static int dataset_checksum(const struct dataset_builder *builder, uint64_t *che
     XXH3_64bits_update(state, &classes, sizeof(classes));
     XXH3_64bits_update(state, &samples, sizeof(samples));
     XXH3_64bits_update(state, builder->classes.text, builder->classes.text_len);
-    for (uint64_t i = 0; i < builder->samples;) {
+    for (uint64_t i = 0; i < builder->samples && !given_up(cancel);) {
         size_t n = 0;
         while (n < sizeof(block) / sizeof(*block) && i < builder->samples)
             block[n++] = htole32(label_get(builder->labels, builder->width, i++));
         XXH3_64bits_update(state, block, n * sizeof(*block));
     }
-    for (uint32_t i = 0; i < builder->column_count; i++)
+    for (uint32_t i = 0; i < builder->column_count && !given_up(cancel); i++)
         checksum_column(state, &builder->columns[i]);
     *checksum = XXH3_64bits_digest(state);
     XXH3_freeState(state);
-    return EVD_OK;
+    return given_up(cancel) ? EVD_E_SHUTTING_DOWN : EVD_OK;
 }
 
-/* Counts members into start[c + 1] and finds the first of each class. Returns whether every class
- * is one run of consecutive indices. */
-static bool count_members(const struct dataset_builder *builder, uint64_t *start, uint64_t *first)
+/* Counts the members of samples `from` to `to` into start[c + 1] and finds the first of each class.
+ * Returns whether every class is one run of consecutive indices so far. */
+static bool count_members(const struct dataset_builder *builder, uint64_t from, uint64_t to,
+                          uint64_t *start, uint64_t *first)
 {
     bool runs = true;
 
-    for (uint64_t i = 0; i < builder->samples; i++) {
+    for (uint64_t i = from; i < to; i++) {
         uint32_t c = label_get(builder->labels, builder->width, i);
         if (c == EVD_UNLABELLED)
             continue;
@@ -77,23 +92,11 @@ static bool count_members(const struct dataset_builder *builder, uint64_t *start
     return runs;
 }
 
-/* The member table by counting sort; `next` is working memory for C positions. */
-static int fill_members(struct dataset *dataset, const struct dataset_builder *builder,
-                        uint64_t *next)
+/* Puts samples `from` to `to` into the member table; next[c] is the next place of class c. */
+static void fill_members(struct dataset *dataset, const struct dataset_builder *builder,
+                         uint64_t from, uint64_t to, uint64_t *next)
 {
-    uint64_t labelled = dataset->start[builder->classes.count];
-
-    if (builder->samples <= (UINT64_C(1) << 32)) {
-        dataset->member32 = table_alloc(labelled * sizeof(*dataset->member32));
-        if (!dataset->member32)
-            return EVD_E_NO_MEMORY;
-    } else {
-        dataset->member64 = table_alloc(labelled * sizeof(*dataset->member64));
-        if (!dataset->member64)
-            return EVD_E_NO_MEMORY;
-    }
-    memcpy(next, dataset->start, builder->classes.count * sizeof(*next));
-    for (uint64_t i = 0; i < builder->samples; i++) {
+    for (uint64_t i = from; i < to; i++) {
         uint32_t c = label_get(builder->labels, builder->width, i);
         if (c == EVD_UNLABELLED)
             continue;
@@ -102,29 +105,56 @@ static int fill_members(struct dataset *dataset, const struct dataset_builder *b
         else
             dataset->member64[next[c]++] = i;
     }
+}
+
+/* The member table by counting sort; `next` is working memory for C positions. */
+static int build_members(struct dataset *dataset, const struct dataset_builder *builder,
+                         const atomic_bool *cancel, uint64_t *next)
+{
+    uint64_t samples = builder->samples, labelled = dataset->start[builder->classes.count];
+
+    if (samples <= (UINT64_C(1) << 32))
+        dataset->member32 = table_alloc(labelled * sizeof(*dataset->member32));
+    else
+        dataset->member64 = table_alloc(labelled * sizeof(*dataset->member64));
+    if (!dataset->member32 && !dataset->member64)
+        return EVD_E_NO_MEMORY;
+    memcpy(next, dataset->start, builder->classes.count * sizeof(*next));
+    for (uint64_t i = 0; i < samples; i = slice_end(i, samples)) {
+        if (given_up(cancel))
+            return EVD_E_SHUTTING_DOWN;
+        fill_members(dataset, builder, i, slice_end(i, samples), next);
+    }
     return EVD_OK;
 }
 
-static int build_index(struct dataset *dataset, const struct dataset_builder *builder)
+static int build_index(struct dataset *dataset, const struct dataset_builder *builder,
+                       const atomic_bool *cancel)
 {
     uint32_t classes = builder->classes.count;
+    uint64_t samples = builder->samples;
+    bool runs = true;
 
     dataset->start = calloc((size_t)classes + 1, sizeof(*dataset->start));
     dataset->first = calloc(classes, sizeof(*dataset->first));
     if (!dataset->start || !dataset->first)
         return EVD_E_NO_MEMORY;
-    bool runs = count_members(builder, dataset->start, dataset->first);
+    for (uint64_t i = 0; i < samples; i = slice_end(i, samples)) {
+        if (given_up(cancel))
+            return EVD_E_SHUTTING_DOWN;
+        runs &= count_members(builder, i, slice_end(i, samples), dataset->start, dataset->first);
+    }
     for (uint32_t c = 0; c < classes; c++)
         dataset->start[c + 1] += dataset->start[c];
     if (!runs) {
-        int code = fill_members(dataset, builder, dataset->first);
+        int code = build_members(dataset, builder, cancel, dataset->first);
         if (code != EVD_OK)
             return code;
         free(dataset->first);
         dataset->first = NULL;
     }
     dataset->index = (struct class_index){
-        .samples = builder->samples,
+        .samples = samples,
         .labelled = dataset->start[classes],
         .classes = classes,
         .start = dataset->start,
@@ -168,7 +198,8 @@ static void take_over(struct dataset *dataset, struct dataset_builder *builder)
     dataset_builder_free(builder);
 }
 
-int dataset_build(struct dataset_builder *builder, struct dataset **out, struct evd_error *err)
+int dataset_build(struct dataset_builder *builder, const atomic_bool *cancel, struct dataset **out,
+                  struct evd_error *err)
 {
     struct dataset *dataset = NULL;
     int code = check_columns(builder, err);
@@ -178,9 +209,11 @@ int dataset_build(struct dataset_builder *builder, struct dataset **out, struct 
     if (builder->classes.count == 0)
         goto err_unlabelled;
     dataset = calloc(1, sizeof(*dataset));
-    if (!dataset || build_index(dataset, builder) != EVD_OK ||
-        dataset_checksum(builder, &dataset->checksum) != EVD_OK)
-        goto err_memory;
+    code = dataset ? build_index(dataset, builder, cancel) : EVD_E_NO_MEMORY;
+    if (code == EVD_OK)
+        code = dataset_checksum(builder, cancel, &dataset->checksum);
+    if (code != EVD_OK)
+        goto err_unfinished;
     if (dataset->index.labelled == 0)
         goto err_unlabelled;
     summarise(dataset, &dataset->summary);
@@ -192,8 +225,10 @@ err_unlabelled:
     dataset_free(dataset);
     return error_set(err, EVD_E_BAD_VALUE, "labels",
                      "the dataset has no sample with a label: nothing could be drawn from it");
-err_memory:
+err_unfinished:
     dataset_free(dataset);
+    if (code == EVD_E_SHUTTING_DOWN)
+        return error_set(err, code, "dataset", "given up: nobody waits for this dataset any more");
     return error_set(err, EVD_E_NO_MEMORY, "dataset",
                      "no memory for the class index of this dataset: drop datasets that are not "
                      "used, or give the daemon more memory");

@@ -15,6 +15,7 @@
 #ifndef DATASET_DATASET_H
 #define DATASET_DATASET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,10 +93,12 @@ size_t dataset_builder_memory(const struct dataset_builder *builder); /* bytes *
  * store. */
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,
                                   size_t *bytes);
-/* Builds class index and checksum: O(samples), for a worker thread. The builder is used up (freed)
- * on success only. Errors: no sample with a label, a column that has not one value for each sample
+/* Builds class index and checksum: O(samples), for a worker thread; gives up (EVD_E_SHUTTING_DOWN)
+ * soon after *cancel is set (NULL: never is). The builder is used up (freed) on success only.
+ * Errors: no sample with a label, a column that has not one value for each sample
  * (EVD_E_BAD_VALUE), no memory. */
-int dataset_build(struct dataset_builder *builder, struct dataset **out, struct evd_error *err);
+int dataset_build(struct dataset_builder *builder, const atomic_bool *cancel, struct dataset **out,
+                  struct evd_error *err) __attribute__((warn_unused_result));
 void dataset_free(struct dataset *dataset);
 
 /* ---- asking ---- */

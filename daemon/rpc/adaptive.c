@@ -12,8 +12,6 @@
 #include "rpc/report.h"
 #include "rpc/strategy_codec.h"
 
-#define AUTHOR "adaptive"
-
 /* What an adaptive strategy says, as of one revision. */
 struct adaptive {
     uint32_t revision;
@@ -148,32 +146,17 @@ static bool next_weights(const struct adaptive *adaptive, const struct confusion
 }
 
 /* Sends the update on its way, as if the reporter had asked for it in a notification. */
-static void submit(struct call *call, struct report_wait *wait, struct job_entry *entry,
+static void submit(const struct call *call, struct report *report, struct job_entry *entry,
                    const msgpack_object *strategy, struct moment moment)
 {
     struct call move = {.rpc = call->rpc, .session = call->session, .ticket = call->ticket};
-    struct build *build;
-    char *author = strdup(AUTHOR);
 
     move.ticket.request = false;
-    build = author ? build_new(&move, entry, strategy, job_next_revision(entry->job)) : NULL;
-    if (!author)
-        rpc_no_memory(&move.err);
-    if (!build) {
-        free(author);
-        answer_error(&move.ticket, &move.err);
-        return;
-    }
-    free(build->record.author);
-    build->record.author = author;
-    build->moment = moment;
-    build->wait = wait;
-    wait->pending++;
-    if (update_send(build, &move.err) != EVD_OK)
+    if (update_start(&move, entry, strategy, moment, report) != EVD_OK)
         answer_error(&move.ticket, &move.err);
 }
 
-static void move(struct call *call, struct report_wait *wait, struct job_entry *entry,
+static void move(struct call *call, struct report *report, struct job_entry *entry,
                  const struct adaptive *adaptive, const struct confusion *counts)
 {
     const struct revision *revision = newest_revision(entry);
@@ -188,11 +171,11 @@ static void move(struct call *call, struct report_wait *wait, struct job_entry *
         return;
     buf_init(&encoded, EVD_MAX_REPLY_FRAME);
     msgpack_unpacked_init(&unpacked);
-    if (next_weights(adaptive, counts, wait->entry->dataset, entry->dataset, &strategy)) {
+    if (next_weights(adaptive, counts, report->task.entry->dataset, entry->dataset, &strategy)) {
         strategy_encode(&strategy, entry->dataset, &encoded);
         if (!encoded.failed && msgpack_unpack_next(&unpacked, (const char *)encoded.data,
                                                    encoded.len, NULL) == MSGPACK_UNPACK_SUCCESS)
-            submit(call, wait, entry, &unpacked.data, moment);
+            submit(call, report, entry, &unpacked.data, moment);
     }
     msgpack_unpacked_destroy(&unpacked);
     buf_fini(&encoded);
@@ -234,11 +217,11 @@ static bool follows(const struct adaptive *adaptive, const struct job_entry *ent
     return strcmp(adaptive->feedback, reported->name) == 0;
 }
 
-void adaptive_follow(struct call *call, struct report_wait *wait, struct feedback_epoch *row,
+void adaptive_follow(struct call *call, struct report *report, struct feedback_epoch *row,
                      uint64_t units, uint32_t slices)
 {
     struct rpc *rpc = call->rpc;
-    struct feedback_epoch *over = ended(wait->entry->feedback, row, units);
+    struct feedback_epoch *over = ended(report->task.entry->feedback, row, units);
 
     if (over)
         over->ended = true;
@@ -250,11 +233,11 @@ void adaptive_follow(struct call *call, struct report_wait *wait, struct feedbac
         if (entry->status != JOB_STATUS_LIVE || entry->update || entry->seek)
             continue;
         adaptive = adaptive_of(entry);
-        if (!adaptive || !follows(adaptive, entry, wait->entry))
+        if (!adaptive || !follows(adaptive, entry, report->task.entry))
             continue;
         due = adaptive->every && row->tally.count % (adaptive->every * slices) == 0;
         if ((over || due) && at_its_newest(entry))
-            move(call, wait, entry, adaptive, over ? &over->confusion : &row->confusion);
+            move(call, report, entry, adaptive, over ? &over->confusion : &row->confusion);
     }
 }
 

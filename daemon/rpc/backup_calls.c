@@ -1,31 +1,36 @@
-/* server.backup. */
-#include "rpc/core.h"
+/* server.backup: the database is copied to a file while the daemon goes on. */
+#include "rpc/task.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct backup {
+    struct task task; /* first */
     struct store_op op;
-    struct ticket ticket;
     char path[];
 };
 
-static void backup_stored(struct store_op *op)
+static int backed_up(struct task *task)
 {
-    struct backup *backup = op->owner;
+    struct backup *backup = (struct backup *)task;
     msgpack_packer *pk;
 
-    if (op->error.code != EVD_OK) {
-        ticket_error(&backup->ticket, &op->error);
-    } else {
-        pk = answer_begin(&backup->ticket);
-        msgpack_pack_map(pk, 2);
-        pack_key_cstr(pk, "path", backup->path);
-        pack_key_u64(pk, "bytes", op->backup.bytes);
-        ticket_end(&backup->ticket);
-    }
-    free(backup);
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    msgpack_pack_map(pk, 2);
+    pack_key_cstr(pk, "path", backup->path);
+    pack_key_u64(pk, "bytes", backup->op.backup.bytes);
+    return task_done(task);
+}
+
+static int backup_send(struct task *task)
+{
+    struct backup *backup = (struct backup *)task;
+
+    backup->op.kind = STORE_BACKUP;
+    backup->op.backup.path = backup->path;
+    return task_store(task, &backup->op, backed_up);
 }
 
 int do_server_backup(struct call *call, const struct params_server_backup *p)
@@ -43,18 +48,9 @@ int do_server_backup(struct call *call, const struct params_server_backup *p)
     if (p->path.len >= PATH_MAX)
         return error_set(&call->err, EVD_E_LIMIT, "path", "path is longer than %d bytes",
                          PATH_MAX - 1);
-    backup = calloc(1, sizeof(*backup) + p->path.len + 1);
+    backup = task_new(call, sizeof(*backup) + p->path.len + 1, NULL, NULL);
     if (!backup)
-        return rpc_no_memory(&call->err);
-    memcpy(backup->path, p->path.data, p->path.len);
-    backup->op.kind = STORE_BACKUP;
-    backup->op.backup.path = backup->path;
-    backup->op.done = backup_stored;
-    backup->op.owner = backup;
-    if (rpc_submit(call->rpc, &backup->op, &call->err) != EVD_OK) {
-        free(backup);
         return call->err.code;
-    }
-    backup->ticket = ticket_keep(call);
-    return EVD_OK;
+    memcpy(backup->path, p->path.data, p->path.len);
+    return task_begin(&backup->task, backup_send, call);
 }

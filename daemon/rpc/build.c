@@ -1,5 +1,7 @@
+/* A strategy on its way to a plan (build.h). Called by job.create, job.update and job.preview. */
 #include "rpc/build.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "rpc/strategy_codec.h"
@@ -9,18 +11,19 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
     if (code == PLAN_NO_MEMORY)
         return rpc_no_memory(err);
     if (code == PLAN_CANCELLED)
-        return work_cancelled(err);
+        return task_cancelled(err);
     return error_set(err, code == PLAN_LIMIT ? EVD_E_LIMIT : EVD_E_STRATEGY, refused->detail, "%s",
                      refused->message);
 }
 
-static void build_run(struct rpc_work *work)
+void build_run(struct task *task)
 {
-    struct build *build = (struct build *)work;
+    struct build *build = (struct build *)task;
+    struct sampler_error refused;
+    int code = plan_build(&build->plan, &build->input, &refused);
 
-    build->code = plan_build(&build->plan, &build->input, &build->refused);
-    if (build->code == PLAN_OK && build->study)
-        build->study(build);
+    if (code != PLAN_OK)
+        plan_error(code, &refused, &task->err);
 }
 
 /* The author, and the strategy as it will be recorded. */
@@ -30,7 +33,7 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
     struct evd_buf encoded;
 
     buf_init(&encoded, EVD_MAX_REPLY_FRAME);
-    strategy_encode(&build->strategy, build->entry->dataset, &encoded);
+    strategy_encode(&build->strategy, build->task.entry->dataset, &encoded);
     record->author = strdup(author);
     if (encoded.failed || !record->author) {
         buf_fini(&encoded);
@@ -58,31 +61,20 @@ static int exact_check(const struct job_entry *entry, const struct strategy *str
     return EVD_OK;
 }
 
-struct build *build_new(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
-                        uint32_t revision)
+void *build_new(struct call *call, size_t size, struct job_entry *entry,
+                const msgpack_object *strategy, uint32_t revision, const char *author,
+                void (*fini)(struct task *))
 {
-    struct build *build = calloc(1, sizeof(*build));
+    struct evd_error *err = &call->err;
+    struct build *build = task_new(call, size, entry, fini);
 
-    call->err.code = EVD_OK;
-    if (!build) {
-        rpc_no_memory(&call->err);
+    assert(size >= sizeof(*build));
+    if (!build)
         return NULL;
-    }
-    if (strategy_decode(strategy, entry->dataset, &build->strategy, &call->err) != EVD_OK) {
-        free(build);
-        return NULL;
-    }
-    if (exact_check(entry, &build->strategy, revision, &call->err) != EVD_OK) {
-        strategy_fini(&build->strategy);
-        free(build);
-        return NULL;
-    }
-    build->entry = entry;
-    entry_ref(entry);
-    build->ticket = ticket_keep(call);
-    if (record_prepare(build, call->session->client, &call->err) != EVD_OK) {
-        session_unref(build->ticket.session);
-        build_free(build);
+    if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
+        exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
+        record_prepare(build, author, err) != EVD_OK) {
+        task_free(&build->task);
         return NULL;
     }
     build->input = (struct plan_input){
@@ -93,33 +85,19 @@ struct build *build_new(struct call *call, struct job_entry *entry, const msgpac
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
         .weights = strategy_column(&build->strategy, entry->dataset),
-        .cancel = &build->work.cancelled,
+        .cancel = &build->task.work.cancelled,
         .budget = &entry->rpc->budget,
     };
     return build;
 }
 
-int build_send(struct build *build, void (*built)(struct rpc_work *), struct evd_error *err)
+int build_check(struct build *build)
 {
-    /* What follows a report is the job's own affair: it goes on without the reporter. */
-    struct session *session = build->wait ? NULL : build->ticket.session;
+    struct job_entry *entry = build->task.entry;
+    struct evd_error *err = &build->task.err;
 
-    build->work.run = build_run;
-    build->work.done = built;
-    if (work_send(build->entry->rpc, session, &build->work, err) == EVD_OK)
-        return EVD_OK;
-    session_unref(build->ticket.session);
-    build_free(build);
-    return err->code;
-}
-
-int build_check(const struct build *build, struct evd_error *err)
-{
-    struct job_entry *entry = build->entry;
-    int code = EVD_OK;
-
-    if (build->code != PLAN_OK)
-        return plan_error(build->code, &build->refused, err);
+    if (err->code != EVD_OK)
+        return err->code;
     if (!rpc_stream_prepare(entry->rpc, build->plan) || !entry_reserve(entry))
         return rpc_no_memory(err);
     if (plan_epoch(build->plan, 0).steps == 0)
@@ -127,25 +105,18 @@ int build_check(const struct build *build, struct evd_error *err)
                          "with this strategy an epoch has not one whole batch of %u: take a "
                          "smaller batch_size or another strategy",
                          entry->config.batch_size);
-    for (struct stream *s = entry->streams; code == EVD_OK && s; s = s->next)
-        code = rpc_stream_columns(entry, s->format.columns, build->plan, err);
-    return code;
+    for (struct stream *s = entry->streams; s; s = s->next) {
+        if (rpc_stream_columns(entry, s->format.columns, build->plan, err) != EVD_OK)
+            return err->code;
+    }
+    return EVD_OK;
 }
 
-void build_fail(struct build *build, const struct evd_error *err)
+void build_fini(struct task *task)
 {
-    ticket_error(&build->ticket, err);
-    build_free(build);
-}
+    struct build *build = (struct build *)task;
 
-void build_free(struct build *build)
-{
     strategy_fini(&build->strategy);
     plan_unref(build->plan);
     revision_fini(&build->record);
-    preview_free(build->preview);
-    report_release(build->wait);
-    free(build->cancelled);
-    entry_unref(build->entry);
-    free(build);
 }

@@ -7,6 +7,7 @@
 #ifndef RPC_CORE_H
 #define RPC_CORE_H
 
+#include <sys/queue.h>
 #include "rpc/rpc.h"
 #include "dataset/dataset.h"
 #include "feedback/feedback.h"
@@ -18,6 +19,11 @@
 #include "sampler/plan.h"
 
 #define RPC_SERVER_NAME "evendrawd 0.1.0"
+
+struct task;
+struct draft;
+TAILQ_HEAD(task_list, task);
+TAILQ_HEAD(draft_list, draft);
 
 struct session {
     struct rpc_session port; /* first: the host's view of it */
@@ -37,11 +43,10 @@ struct session {
     uint32_t last_stream, last_draft; /* numbers given out */
     struct stream *streams[EVD_MAX_STREAMS];
     uint32_t stream_count;
-    struct draft *drafts;
+    struct draft_list drafts;
     uint32_t draft_count;
-    uint32_t work_count;                       /* heavy work under way on its behalf */
-    uint32_t waiting;                          /* statistics that wait for somebody else's */
-    struct session *prev, *next;               /* all sessions, or all that are lost */
+    uint32_t heavy_count;        /* tasks on its account that work or wait for their turn */
+    struct session *prev, *next; /* all sessions, or all that are lost */
     struct session *output_prev, *output_next; /* those to flush */
 };
 
@@ -143,7 +148,7 @@ struct job_entry {
     uint32_t world_count, world_cap;
     bool world_stored;                   /* the last of them */
     char world_author[EVD_MAX_NAME + 1]; /* who attached last */
-    struct build *update;                /* the one update in progress */
+    struct update *update;               /* the one update in progress */
     struct seek *seek;                   /* the one seek in progress */
     struct stream *streams;
     struct ack *acks; /* acknowledgements to be confirmed */
@@ -176,11 +181,11 @@ struct rpc {
     uint32_t dataset_count, dataset_cap;
     struct job_entry **jobs; /* by name */
     uint32_t job_count, job_cap;
-    struct rpc_work *works; /* under way */
+    struct task_list heavy; /* tasks that work or wait for their turn */
     struct plan_budget budget;
-    uint64_t reported;      /* bytes of what was reported of all jobs */
-    struct draft *doomed;   /* drafts to be dropped from the store */
-    struct message message; /* the frame at hand */
+    uint64_t reported;         /* bytes of what was reported of all jobs */
+    struct draft_list orphans; /* drafts of sessions that are gone, and those that failed */
+    struct message message;    /* the frame at hand */
     union params params;
     struct evd_buf discard; /* where answers go that nobody wants */
     /* Drawing: working memory and columns, enough for every plan and batch. */
@@ -317,19 +322,19 @@ int rpc_stream_columns(const struct job_entry *entry, uint32_t columns, const st
 /* Working memory for draws of this plan; false without memory. */
 bool rpc_stream_prepare(struct rpc *rpc, const struct plan *plan);
 
-/* ---- dataset_calls.c, draft.c ---- */
+/* ---- draft.c ---- */
 
-void drafts_die(struct session *session);
-void drafts_retry(struct rpc *rpc);
+/* The session is gone. */
+void drafts_orphan(struct session *session);
+/* Asks the store again to drop what it could not be asked to drop. */
+void drafts_tick(struct rpc *rpc);
 void drafts_free(struct rpc *rpc);
-uint32_t drafts_highest(struct rpc *rpc, struct evd_str name);
 uint32_t drafts_count(struct rpc *rpc);
+uint64_t drafts_memory(const struct rpc *rpc); /* bytes */
 
 /* ---- stats.c ---- */
 
 void stats_cache_free(struct stats_cache *cache); /* NULL is fine */
-/* The session is gone: what it asked for does not wait any more. */
-void stats_forget(struct job_entry *entry, struct session *session);
 
 /* ---- adaptive.c ---- */
 
@@ -340,18 +345,6 @@ void adaptive_free(struct adaptive *adaptive); /* NULL is fine */
 #define RPC_HANDLER(id, wire) int do_##id(struct call *call, const struct params_##id *p);
 EVD_METHODS(RPC_HANDLER)
 #undef RPC_HANDLER
-
-/* ---- work.c: heavy work ---- */
-
-/* Has it run; a session's work is cancelled when the session closes, anybody's when the daemon
- * stops. Errors: BUSY, SHUTTING_DOWN, those of the host; then nothing will be called. */
-int work_send(struct rpc *rpc, struct session *session, struct rpc_work *work,
-              struct evd_error *err);
-/* Whether work_send would take more for the session: BUSY or SHUTTING_DOWN. */
-int work_check(const struct rpc *rpc, const struct session *session, struct evd_error *err);
-void works_cancel(struct rpc *rpc, const struct session *session); /* NULL: all */
-/* What cancelled work answers, if anybody still hears it. Any thread. */
-int work_cancelled(struct evd_error *err);
 
 /* ---- memory.c ---- */
 

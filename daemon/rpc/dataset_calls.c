@@ -1,6 +1,7 @@
 /* dataset.list, dataset.info, dataset.stats and dataset.drop. */
 #include "rpc/core.h"
 #include "rpc/replies.h"
+#include "rpc/task.h"
 
 #include <stdlib.h>
 
@@ -148,36 +149,49 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
 /* ---- dataset.drop ---- */
 
 struct drop {
+    struct task task; /* first */
     struct store_op op;
-    struct ticket ticket;
-    struct rpc *rpc;
-    struct dataset *dataset;
+    struct dataset *dataset; /* NULL once it is gone */
 };
 
-static void drop_stored(struct store_op *op)
+static void drop_fini(struct task *task)
 {
-    struct drop *drop = op->owner;
-    struct dataset_entry *entry = datasets_entry(drop->rpc, drop->dataset);
+    struct drop *drop = (struct drop *)task;
+
+    if (drop->dataset)
+        datasets_entry(task->rpc, drop->dataset)->dropping = false;
+}
+
+static int dropped(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+    struct dataset *dataset = drop->dataset;
     msgpack_packer *pk;
 
-    if (op->error.code != EVD_OK) {
-        entry->dropping = false;
-        ticket_error(&drop->ticket, &op->error);
-    } else {
-        pk = answer_begin(&drop->ticket);
-        msgpack_pack_map(pk, 2);
-        pack_key_cstr(pk, "dataset", drop->dataset->name);
-        pack_key_u64(pk, "version", drop->dataset->version);
-        ticket_end(&drop->ticket);
-        datasets_remove(drop->rpc, entry);
-    }
-    free(drop);
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    msgpack_pack_map(pk, 2);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    drop->dataset = NULL;
+    datasets_remove(task->rpc, datasets_entry(task->rpc, dataset));
+    return task_done(task);
+}
+
+static int drop_send(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+
+    datasets_entry(task->rpc, drop->dataset)->dropping = true;
+    drop->op.kind = STORE_DATASET_DROP;
+    drop->op.dataset.id = drop->dataset->id;
+    return task_store(task, &drop->op, dropped);
 }
 
 int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
 {
-    struct rpc *rpc = call->rpc;
-    struct dataset *dataset = datasets_find(rpc, p->dataset, p->version, &call->err);
+    struct dataset *dataset = datasets_find(call->rpc, p->dataset, p->version, &call->err);
     struct drop *drop;
 
     if (!dataset)
@@ -187,20 +201,9 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
                          "dataset \"%s\" version %u is in use (jobs, and previews under way: %u): "
                          "drop those jobs first",
                          dataset->name, dataset->version, dataset->users);
-    drop = calloc(1, sizeof(*drop));
+    drop = task_new(call, sizeof(*drop), NULL, drop_fini);
     if (!drop)
-        return rpc_no_memory(&call->err);
-    drop->rpc = rpc;
-    drop->dataset = dataset;
-    drop->op.kind = STORE_DATASET_DROP;
-    drop->op.dataset.id = dataset->id;
-    drop->op.done = drop_stored;
-    drop->op.owner = drop;
-    if (rpc_submit(rpc, &drop->op, &call->err) != EVD_OK) {
-        free(drop);
         return call->err.code;
-    }
-    drop->ticket = ticket_keep(call);
-    datasets_entry(rpc, dataset)->dropping = true;
-    return EVD_OK;
+    drop->dataset = dataset;
+    return task_begin(&drop->task, drop_send, call);
 }

@@ -1,116 +1,165 @@
+/* Keeps drafts, by session, and has the store forget those that come to nothing. Called by
+ * upload_calls.c, and by sessions and ticks. */
 #include "rpc/draft.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void draft_unlink(struct draft *draft)
+static void enter(struct draft *draft, enum draft_state to)
 {
-    struct draft **list = draft->session ? &draft->session->drafts : &draft->rpc->doomed;
+    static const uint8_t from[] = {
+        [DRAFT_OPEN] = 0,
+        [DRAFT_BUILDING] = 1u << DRAFT_OPEN,
+        [DRAFT_STORING] = 1u << DRAFT_BUILDING,
+        [DRAFT_ABANDONED] = 1u << DRAFT_BUILDING,
+        [DRAFT_DOOMED] =
+            1u << DRAFT_OPEN | 1u << DRAFT_STORING | 1u << DRAFT_ABANDONED | 1u << DRAFT_DROPPING,
+        [DRAFT_DROPPING] = 1u << DRAFT_DOOMED,
+    };
 
-    if (draft->prev)
-        draft->prev->next = draft->next;
-    else
-        *list = draft->next;
-    if (draft->next)
-        draft->next->prev = draft->prev;
-    draft->prev = draft->next = NULL;
-    if (draft->session)
-        draft->session->draft_count--;
+    assert(from[to] & 1u << draft->state);
+    draft->state = to;
 }
 
-static void draft_link(struct draft *draft, struct draft **list)
+static void unlist(struct draft *draft)
 {
-    draft->next = *list;
-    if (draft->next)
-        draft->next->prev = draft;
-    *list = draft;
+    if (draft->session) {
+        TAILQ_REMOVE(&draft->session->drafts, draft, in_list);
+        draft->session->draft_count--;
+    } else {
+        TAILQ_REMOVE(&draft->rpc->orphans, draft, in_list);
+    }
 }
 
 void draft_free(struct draft *draft)
 {
-    draft_unlink(draft);
+    unlist(draft);
     dataset_builder_free(draft->builder);
     free(draft);
 }
 
-static void draft_dropped(struct store_op *op)
+/* ---- the end of those that come to nothing ---- */
+
+static void dropped(struct store_op *op)
 {
     struct draft *draft = op->owner;
 
-    draft->dropping = false;
-    if (op->error.code == EVD_OK)
+    if (op->error.code == EVD_OK) {
         draft_free(draft);
-    else
-        rpc_wake_at(draft->rpc, rpc_now(draft->rpc) + RPC_FLUSH_MS); /* the next tick tries again */
+        return;
+    }
+    enter(draft, DRAFT_DOOMED);
+    rpc_wake_at(draft->rpc, rpc_now(draft->rpc) + RPC_FLUSH_MS);
 }
 
 /* Asks the store to forget it, now or at a later tick. */
-void draft_try_drop(struct draft *draft)
+static void try_drop(struct draft *draft)
 {
     struct evd_error err;
 
-    if (draft->building || draft->storing || draft->dropping)
-        return;
+    assert(draft->state == DRAFT_DOOMED);
     draft->drop = (struct store_op){
-        .kind = STORE_DATASET_DROP, .dataset.id = draft->id, .done = draft_dropped, .owner = draft};
+        .kind = STORE_DATASET_DROP, .dataset.id = draft->id, .done = dropped, .owner = draft};
     if (rpc_submit(draft->rpc, &draft->drop, &err) == EVD_OK)
-        draft->dropping = true;
+        enter(draft, DRAFT_DROPPING);
     else
         rpc_wake_at(draft->rpc, rpc_now(draft->rpc) + RPC_FLUSH_MS);
 }
 
+static void orphan(struct draft *draft)
+{
+    if (!draft->session)
+        return;
+    unlist(draft);
+    draft->session = NULL;
+    TAILQ_INSERT_TAIL(&draft->rpc->orphans, draft, in_list);
+}
+
+static void doom(struct draft *draft)
+{
+    enter(draft, DRAFT_DOOMED);
+    dataset_builder_free(draft->builder);
+    draft->builder = NULL;
+    draft->memory = 0;
+    try_drop(draft);
+}
+
 void draft_doom(struct draft *draft)
 {
-    if (!draft->session) {
-        draft_try_drop(draft);
-        return;
-    }
-    draft_unlink(draft);
-    draft->session = NULL;
-    draft_link(draft, &draft->rpc->doomed);
-    if (!draft->building) {
-        dataset_builder_free(draft->builder);
-        draft->builder = NULL;
-        draft->memory = 0;
-    }
-    draft_try_drop(draft);
+    orphan(draft);
+    if (draft->state == DRAFT_BUILDING)
+        enter(draft, DRAFT_ABANDONED);
+    else if (draft->state == DRAFT_OPEN || draft->state == DRAFT_STORING)
+        doom(draft);
 }
 
-void drafts_die(struct session *session)
+void draft_building(struct draft *draft)
 {
-    while (session->drafts)
-        draft_doom(session->drafts);
+    enter(draft, DRAFT_BUILDING);
 }
 
-void drafts_retry(struct rpc *rpc)
+bool draft_built(struct draft *draft)
 {
-    for (struct draft *draft = rpc->doomed; draft; draft = draft->next)
-        draft_try_drop(draft);
+    if (draft->state == DRAFT_ABANDONED) {
+        doom(draft);
+        return false;
+    }
+    enter(draft, DRAFT_STORING);
+    return true;
+}
+
+void drafts_orphan(struct session *session)
+{
+    struct draft *draft;
+
+    while ((draft = TAILQ_FIRST(&session->drafts))) {
+        if (draft->state == DRAFT_STORING)
+            orphan(draft);
+        else
+            draft_doom(draft);
+    }
+}
+
+void drafts_tick(struct rpc *rpc)
+{
+    struct draft *draft;
+
+    TAILQ_FOREACH(draft, &rpc->orphans, in_list)
+    {
+        if (draft->state == DRAFT_DOOMED)
+            try_drop(draft);
+    }
 }
 
 void drafts_free(struct rpc *rpc)
 {
-    while (rpc->doomed)
-        draft_free(rpc->doomed);
+    while (!TAILQ_EMPTY(&rpc->orphans))
+        draft_free(TAILQ_FIRST(&rpc->orphans));
 }
 
-static uint32_t highest_in(const struct draft *list, struct evd_str name)
+/* ---- finding them ---- */
+
+static uint32_t highest_in(const struct draft_list *list, struct evd_str name)
 {
+    const struct draft *draft;
     uint32_t highest = 0;
 
-    for (const struct draft *draft = list; draft; draft = draft->next) {
+    TAILQ_FOREACH(draft, list, in_list)
+    {
         if (str_is(name, draft->name) && draft->version > highest)
             highest = draft->version;
     }
     return highest;
 }
 
-uint32_t drafts_highest(struct rpc *rpc, struct evd_str name)
+/* The highest version that is being sent. */
+static uint32_t highest_draft(struct rpc *rpc, struct evd_str name)
 {
-    uint32_t highest = highest_in(rpc->doomed, name);
+    uint32_t highest = highest_in(&rpc->orphans, name);
 
     for (struct session *session = rpc->sessions; session; session = session->next) {
-        uint32_t found = highest_in(session->drafts, name);
+        uint32_t found = highest_in(&session->drafts, name);
 
         if (found > highest)
             highest = found;
@@ -127,10 +176,31 @@ uint32_t drafts_count(struct rpc *rpc)
     return count;
 }
 
+static uint64_t memory_in(const struct draft_list *list)
+{
+    const struct draft *draft;
+    uint64_t bytes = 0;
+
+    TAILQ_FOREACH(draft, list, in_list)
+    {
+        bytes += draft->memory;
+    }
+    return bytes;
+}
+
+uint64_t drafts_memory(const struct rpc *rpc)
+{
+    uint64_t bytes = memory_in(&rpc->orphans);
+
+    for (const struct session *session = rpc->sessions; session; session = session->next)
+        bytes += memory_in(&session->drafts);
+    return bytes;
+}
+
 struct draft *draft_new(struct session *session, struct evd_str name)
 {
     struct rpc *rpc = session->rpc;
-    uint32_t committed = datasets_highest(rpc, name), drafted = drafts_highest(rpc, name);
+    uint32_t committed = datasets_highest(rpc, name), drafted = highest_draft(rpc, name);
     struct draft *draft = calloc(1, sizeof(*draft));
 
     if (draft)
@@ -146,17 +216,20 @@ struct draft *draft_new(struct session *session, struct evd_str name)
     draft->version = (committed > drafted ? committed : drafted) + 1;
     draft->id = rpc->next_id++;
     draft->created = rpc->host.wall(rpc->host.arg);
-    draft_link(draft, &session->drafts);
+    TAILQ_INSERT_TAIL(&session->drafts, draft, in_list);
     session->draft_count++;
     return draft;
 }
 
 struct draft *draft_find(struct session *session, uint32_t number, struct evd_error *err)
 {
-    for (struct draft *draft = session->drafts; draft; draft = draft->next) {
+    struct draft *draft;
+
+    TAILQ_FOREACH(draft, &session->drafts, in_list)
+    {
         if (draft->number != number)
             continue;
-        if (!draft->committing)
+        if (draft->state == DRAFT_OPEN)
             return draft;
         error_set(err, EVD_E_CONFLICT, "draft", "draft %u is being committed", number);
         return NULL;

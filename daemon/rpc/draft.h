@@ -1,43 +1,67 @@
 /*
  * Drafts: datasets that are being sent. draft.c keeps them and lets them die; upload_calls.c
  * answers dataset.create, .append and .commit.
+ *
+ *            dataset.commit      built           stored
+ *     OPEN ---------------> BUILDING ---> STORING -----> gone, a dataset is there
+ *      |                       |             |
+ *      | a write failed, or    |             | not stored
+ *      | its session is gone   v             |
+ *      |                   ABANDONED         |
+ *      |                       | built       |
+ *      |                       v             v
+ *      +-------------------> DOOMED <--------+
+ *                            |    ^
+ *              the store is  v    | it could not: the next tick asks again
+ *              asked to   DROPPING --> gone
+ *              forget it
+ *
+ * A STORING draft happens, whoever goes. The store answers in order, so when a drop is answered
+ * nothing else of the draft is under way.
  */
 #ifndef RPC_DRAFT_H
 #define RPC_DRAFT_H
 
 #include "rpc/core.h"
 
-/* A draft is in its session's list, or, once it has failed or its session is gone, in rpc->doomed
- * until the store has dropped it. The store answers in order, so when the drop is answered nothing
- * else of the draft is under way but, perhaps, its build. */
+enum draft_state {
+    DRAFT_OPEN,      /* takes pieces */
+    DRAFT_BUILDING,  /* a pool thread has the builder */
+    DRAFT_STORING,   /* built: the store has it, or gets it at once */
+    DRAFT_ABANDONED, /* nobody wants it any more, but the thread still has the builder */
+    DRAFT_DOOMED,    /* is to be dropped from the store */
+    DRAFT_DROPPING,  /* the store was asked to */
+};
+
 struct draft {
     struct rpc *rpc;
-    struct session *session; /* NULL: doomed */
-    uint32_t number;
+    struct session *session; /* whose it is; NULL: nobody's any more, and in rpc->orphans */
+    enum draft_state state;
+    uint32_t number; /* in its session */
     char name[EVD_MAX_NAME + 1];
     uint32_t version;
-    uint64_t id, created;
-    struct dataset_builder *builder;
-    uint64_t memory; /* bytes it takes, and will take while it is committed */
-    bool named;      /* class names were given; else they are numbers, made as labels come */
-    bool committing; /* from dataset.commit on */
-    bool building;   /* a pool thread has the builder */
-    bool storing;    /* the store has the commit: it happens, whoever goes */
-    bool dropping;   /* the store was asked */
-    struct store_op drop;
-    struct evd_error error; /* why its first write failed: all later answers say it */
-    struct draft *prev, *next;
+    uint64_t id; /* in the store */
+    uint64_t created;
+    struct dataset_builder *builder; /* until built, or dropped */
+    uint64_t memory;                 /* bytes it takes, and will take while it is committed */
+    bool named;                      /* class names were given; else the classes are numbers */
+    struct store_op drop;            /* DROPPING */
+    struct evd_error error;          /* why its first write failed: all later answers say it */
+    TAILQ_ENTRY(draft) in_list;      /* the session's, or rpc->orphans */
 };
 
 /* A new one, in the session's list; NULL without memory. */
-struct draft *draft_new(struct session *session, struct evd_str name);
-/* It failed, or its session is gone: off the list, and out of the store as soon as that can be. */
-void draft_doom(struct draft *draft);
+struct draft *draft_new(struct session *session, struct evd_str name)
+    __attribute__((warn_unused_result));
 /* Out of its list and gone; nothing of it may be in the store. */
 void draft_free(struct draft *draft);
-/* Goes on with a draft that was doomed while it was being built. */
-void draft_try_drop(struct draft *draft);
-/* NULL and NOT_FOUND or CONFLICT. */
+/* An OPEN one of the session; NULL and NOT_FOUND or CONFLICT. */
 struct draft *draft_find(struct session *session, uint32_t number, struct evd_error *err);
+
+void draft_building(struct draft *draft);
+/* The pool thread is done with its builder; false if nobody wants it any more. */
+bool draft_built(struct draft *draft);
+/* It failed: it is no more, and the store forgets it as soon as that can be. */
+void draft_doom(struct draft *draft);
 
 #endif

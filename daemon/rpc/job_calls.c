@@ -1,44 +1,47 @@
-#include "rpc/core.h"
+/* job.create and job.update: a strategy is built, recorded, and drawn by. */
+#include "rpc/build.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rpc/build.h"
 #include "rpc/replies.h"
+#include "rpc/report.h"
 
 /* ---- job.create ---- */
 
-static void create_fail(struct build *build, const struct evd_error *err)
+struct creation {
+    struct build build; /* first */
+    struct store_op op;
+};
+
+/* The name is free again if it came to nothing. */
+static void creation_fini(struct task *task)
 {
-    entry_remove(build->entry);
-    build_fail(build, err);
+    if (task->entry->status == JOB_STATUS_CREATING)
+        entry_remove(task->entry);
+    build_fini(task);
 }
 
-static void create_stored(struct store_op *op)
+static int create_stored(struct task *task)
 {
-    struct build *build = op->owner;
-    struct job_entry *entry = build->entry;
+    struct creation *creation = (struct creation *)task;
+    struct job_entry *entry = task->entry;
 
-    if (op->error.code != EVD_OK) {
-        struct evd_error err = op->error;
-
-        create_fail(build, &err);
-        return;
-    }
-    entry_record(entry, &build->record, 0);
-    build->record = (struct revision){0};
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    entry_record(entry, &creation->build.record, 0);
+    creation->build.record = (struct revision){0};
     entry->status = JOB_STATUS_LIVE;
-    reply_job(answer_begin(&build->ticket), entry);
-    ticket_end(&build->ticket);
-    build_free(build);
+    reply_job(task_answer(task), entry);
+    return task_done(task);
 }
 
 /* The revision as the store takes it. */
-static void fill_store_revision(struct build *build, uint32_t keep)
+static struct store_revision store_revision_of(const struct job_entry *entry,
+                                               const struct revision *record, uint32_t keep)
 {
-    const struct revision *record = &build->record;
-
-    build->op.revision = (struct store_revision){
-        .job = build->entry->id,
+    return (struct store_revision){
+        .job = entry->id,
         .generation = record->generation,
         .revision = record->number,
         .keep_revision = keep,
@@ -54,15 +57,14 @@ static void fill_store_revision(struct build *build, uint32_t keep)
     };
 }
 
-static int create_store(struct build *build, struct evd_error *err)
+static int create_store(struct creation *creation)
 {
-    struct job_entry *entry = build->entry;
+    struct task *task = &creation->build.task;
+    struct job_entry *entry = task->entry;
     struct job_position mark = job_mark(entry->job);
 
-    build->op.kind = STORE_JOB_CREATE;
-    build->op.done = create_stored;
-    build->op.owner = build;
-    build->op.job = (struct store_job){
+    creation->op.kind = STORE_JOB_CREATE;
+    creation->op.job = (struct store_job){
         .id = entry->id,
         .name = entry->name,
         .dataset = entry->dataset->id,
@@ -80,38 +82,37 @@ static int create_store(struct build *build, struct evd_error *err)
         .mark_step = mark.step,
         .attended = job_attended(entry->job),
     };
-    fill_store_revision(build, 0);
-    return rpc_submit(entry->rpc, &build->op, err);
+    creation->op.revision = store_revision_of(entry, &creation->build.record, 0);
+    return task_store(task, &creation->op, create_stored);
 }
 
-static void create_built(struct rpc_work *work)
+static int create_built(struct task *task)
 {
-    struct build *build = (struct build *)work;
-    struct job_entry *entry = build->entry;
-    struct plan *plan = build->plan;
-    struct evd_error err;
+    struct creation *creation = (struct creation *)task;
+    struct build *build = &creation->build;
+    struct job_entry *entry = task->entry;
 
-    if (build_check(build, &err) != EVD_OK) {
-        create_fail(build, &err);
-        return;
-    }
+    if (build_check(build) != EVD_OK)
+        return task->err.code;
     build->record.created = entry->created;
-    build->record.digest = plan_digest(plan);
-    build->record.shape = plan_epoch(plan, 0);
-    if (job_new(&entry->job, &entry->config, plan, entry_effect, entry, &err) != EVD_OK) {
-        create_fail(build, &err);
-        return;
-    }
+    build->record.digest = plan_digest(build->plan);
+    build->record.shape = plan_epoch(build->plan, 0);
+    if (job_new(&entry->job, &entry->config, build->plan, entry_effect, entry, &task->err) !=
+        EVD_OK)
+        return task->err.code;
     build->plan = NULL; /* the job's now */
-    if (create_store(build, &err) != EVD_OK)
-        create_fail(build, &err);
+    return create_store(creation);
 }
 
-int do_job_create(struct call *call, const struct params_job_create *p)
+static int create_build(struct task *task)
 {
-    struct rpc *rpc = call->rpc;
-    struct dataset *dataset;
-    struct job_entry *entry;
+    return task_work(task, build_run, create_built);
+}
+
+/* For an entry whose name is reserved. */
+static int create_start(struct call *call, struct job_entry *entry,
+                        const struct params_job_create *p)
+{
     const struct job_terms terms = {
         .mode = p->mode,
         .last_batch = p->last_batch,
@@ -125,7 +126,23 @@ int do_job_create(struct call *call, const struct params_job_create *p)
         .grace = p->grace,
         .seed = p->seed,
     };
-    struct build *build;
+    struct creation *creation;
+
+    entry->created = call->rpc->host.wall(call->rpc->host.arg);
+    entry->id = call->rpc->next_id++;
+    if (job_terms_take(entry, &terms, &call->err) != EVD_OK)
+        return call->err.code;
+    creation = build_new(call, sizeof(*creation), entry, p->strategy, 0, call->session->client,
+                         creation_fini);
+    return creation ? task_begin(&creation->build.task, create_build, call) : call->err.code;
+}
+
+int do_job_create(struct call *call, const struct params_job_create *p)
+{
+    struct rpc *rpc = call->rpc;
+    struct dataset *dataset;
+    struct job_entry *entry;
+    int code;
 
     if (name_check(p->name, "name", &call->err) != EVD_OK)
         return call->err.code;
@@ -143,79 +160,97 @@ int do_job_create(struct call *call, const struct params_job_create *p)
     entry = entry_insert(rpc, p->name, dataset);
     if (!entry)
         return rpc_no_memory(&call->err);
-    entry->created = rpc->host.wall(rpc->host.arg);
-    entry->id = rpc->next_id++;
-    if (job_terms_take(entry, &terms, &call->err) != EVD_OK ||
-        !(build = build_new(call, entry, p->strategy, 0)) ||
-        build_send(build, create_built, &call->err) != EVD_OK) {
+    entry_ref(entry);
+    code = create_start(call, entry, p);
+    if (code && entry->status == JOB_STATUS_CREATING)
         entry_remove(entry);
-        return call->err.code;
-    }
-    return EVD_OK;
+    entry_unref(entry);
+    return code;
 }
 
 /* ---- job.update ---- */
 
-static void update_fail(struct build *build, const struct evd_error *err)
+struct update {
+    struct build build; /* first */
+    struct store_op op;
+    struct moment moment;
+    uint32_t *cancelled; /* the revisions that it takes the place of */
+    uint32_t cancelled_count;
+    bool built;            /* the plan is the loop thread's to look at */
+    struct report *report; /* what it follows from, if that was no request; released in the end */
+};
+
+static void update_fini(struct task *task)
 {
-    build->entry->update = NULL;
-    build_fail(build, err);
+    struct update *update = (struct update *)task;
+
+    if (task->entry->update == update)
+        task->entry->update = NULL;
+    if (update->report)
+        report_release(update->report);
+    free(update->cancelled);
+    build_fini(task);
 }
 
-static void update_stored(struct store_op *op)
+const struct plan *update_plan(const struct job_entry *entry)
 {
-    struct build *build = op->owner;
-    struct job_entry *entry = build->entry;
-    struct job_event event = {.kind = JOB_REVISION_STORED, .code = op->error.code};
+    return entry->update && entry->update->built ? entry->update->build.plan : NULL;
+}
+
+static int update_stored(struct task *task)
+{
+    struct update *update = (struct update *)task;
+    struct job_entry *entry = task->entry;
+    struct job_event event = {.kind = JOB_REVISION_STORED, .code = task->err.code};
     struct evd_error err;
 
-    if (op->error.code == EVD_OK) {
-        entry_record(entry, &build->record, op->revision.keep_revision);
-        build->record = (struct revision){0};
+    if (task->err.code == EVD_OK) {
+        entry_record(entry, &update->build.record, update->op.revision.keep_revision);
+        update->build.record = (struct revision){0};
     }
-    entry_drive(entry, &event, &err); /* answers, and ends the build */
+    entry_drive(entry, &event, &err); /* answers, and ends the update */
+    return EVD_OK;
 }
 
 /* Notes which revisions will go; false without memory. */
-static bool note_cancelled(struct build *build, uint32_t keep)
+static bool note_cancelled(struct update *update, uint32_t keep)
 {
-    const struct job_entry *entry = build->entry;
+    const struct job_entry *entry = update->build.task.entry;
 
-    build->cancelled = calloc(entry->revision_count + 1, sizeof(build->cancelled[0]));
-    if (!build->cancelled)
+    update->cancelled = calloc(entry->revision_count + 1, sizeof(update->cancelled[0]));
+    if (!update->cancelled)
         return false;
     for (uint32_t i = 0; i < entry->revision_count; i++) {
         if (entry->revisions[i].number > keep)
-            build->cancelled[build->cancelled_count++] = entry->revisions[i].number;
+            update->cancelled[update->cancelled_count++] = entry->revisions[i].number;
     }
     return true;
 }
 
 int update_store(struct job_entry *entry, const struct job_effect *effect)
 {
-    struct build *build = entry->update;
-    struct revision *record = &build->record;
-    struct evd_error err;
+    struct update *update = entry->update;
+    struct task *task = &update->build.task;
+    struct revision *record = &update->build.record;
 
-    if (!note_cancelled(build, effect->keep_revision))
-        return rpc_no_memory(&err);
+    if (!note_cancelled(update, effect->keep_revision))
+        return rpc_no_memory(&task->err);
     record->generation = effect->generation;
     record->number = effect->revision;
     record->at = effect->at;
     record->shape = effect->shape;
     record->digest = plan_digest(effect->plan);
     record->created = entry->rpc->host.wall(entry->rpc->host.arg);
-    build->op.kind = STORE_REVISION_ADD;
-    build->op.done = update_stored;
-    build->op.owner = build;
-    build->op.job.id = entry->id;
-    fill_store_revision(build, effect->keep_revision);
-    return rpc_submit(entry->rpc, &build->op, &err);
+    update->op.kind = STORE_REVISION_ADD;
+    update->op.job.id = entry->id;
+    update->op.revision = store_revision_of(entry, record, effect->keep_revision);
+    return task_store(task, &update->op, update_stored);
 }
 
 void update_answer(struct job_entry *entry, const struct job_effect *effect)
 {
-    struct build *build = entry->update;
+    struct update *update = entry->update;
+    struct task *task = &update->build.task;
     struct evd_error err;
     msgpack_packer *pk;
 
@@ -223,53 +258,74 @@ void update_answer(struct job_entry *entry, const struct job_effect *effect)
     if (effect->code != EVD_OK) {
         error_set(&err, effect->code, entry->name,
                   "the change of job \"%s\" could not be stored%s%s: its old strategy goes on",
-                  entry->name, build->op.error.message[0] ? ": " : "", build->op.error.message);
-        build_fail(build, &err);
+                  entry->name, update->op.error.message[0] ? ": " : "", update->op.error.message);
+        task_fail(task, &err);
         return;
     }
-    pk = answer_begin(&build->ticket);
+    pk = task_answer(task);
     msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "revision", effect->revision);
     pack_key_u64(pk, "epoch", effect->at.epoch);
     pack_key_u64(pk, "step", effect->at.step);
-    pack_key_array(pk, "cancelled", build->cancelled_count);
-    for (uint32_t i = 0; i < build->cancelled_count; i++)
-        msgpack_pack_uint32(pk, build->cancelled[i]);
-    ticket_end(&build->ticket);
-    build_free(build);
+    pack_key_array(pk, "cancelled", update->cancelled_count);
+    for (uint32_t i = 0; i < update->cancelled_count; i++)
+        msgpack_pack_uint32(pk, update->cancelled[i]);
+    task_done(task);
 }
 
-static void update_built(struct rpc_work *work)
+static int update_built(struct task *task)
 {
-    struct build *build = (struct build *)work;
-    struct job_entry *entry = build->entry;
+    struct update *update = (struct update *)task;
+    struct job_entry *entry = task->entry;
     struct job_event event = {
         .kind = JOB_UPDATE,
-        .plan = build->plan,
-        .revision = build->input.revision,
-        .when = build->moment.when,
-        .at = build->moment.at,
+        .plan = update->build.plan,
+        .revision = update->build.input.revision,
+        .when = update->moment.when,
+        .at = update->moment.at,
         .token = 1, /* there is one update at a time */
     };
     struct evd_error err;
 
-    if (entry->status != JOB_STATUS_LIVE) {
-        error_set(&err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped", entry->name);
-        update_fail(build, &err);
-        return;
-    }
-    if (build_check(build, &err) != EVD_OK) {
-        update_fail(build, &err);
-        return;
-    }
-    build->built = true;
-    /* The build may end within this call. */
+    if (entry->status != JOB_STATUS_LIVE)
+        return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
+                         entry->name);
+    if (build_check(&update->build) != EVD_OK)
+        return task->err.code;
+    update->built = true;
     plan_ref(event.plan);
-    if (entry_drive(entry, &event, &err) != EVD_OK) {
-        plan_unref(event.plan);
-        update_fail(build, &err);
+    if (entry_drive(entry, &event, &err) == EVD_OK)
+        return EVD_OK; /* the update may have ended by now */
+    plan_unref(event.plan);
+    task->err = err;
+    return err.code;
+}
+
+static int update_build(struct task *task)
+{
+    return task_work(task, build_run, update_built);
+}
+
+int update_start(struct call *call, struct job_entry *entry, const msgpack_object *strategy,
+                 struct moment moment, struct report *report)
+{
+    struct update *update =
+        build_new(call, sizeof(*update), entry, strategy, job_next_revision(entry->job),
+                  report ? ADAPTIVE_AUTHOR : call->session->client, update_fini);
+
+    if (!update)
+        return call->err.code;
+    update->moment = moment;
+    if (report) {
+        /* What follows a report is the job's own affair: it goes on without the reporter. */
+        update->build.task.payer = NULL;
+        update->report = report;
+        report_hold(report);
     }
+    assert(!entry->update);
+    entry->update = update;
+    return task_begin(&update->build.task, update_build, call);
 }
 
 static int when_decode(const struct params_job_update *p, struct moment *moment,
@@ -296,22 +352,10 @@ static int when_decode(const struct params_job_update *p, struct moment *moment,
     return EVD_OK;
 }
 
-int update_send(struct build *build, struct evd_error *err)
-{
-    struct job_entry *entry = build->entry;
-
-    entry->update = build;
-    if (build_send(build, update_built, err) == EVD_OK)
-        return EVD_OK;
-    entry->update = NULL;
-    return err->code;
-}
-
 int do_job_update(struct call *call, const struct params_job_update *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct moment moment = {0};
-    struct build *build;
 
     if (!entry || when_decode(p, &moment, &call->err) != EVD_OK)
         return call->err.code;
@@ -319,9 +363,5 @@ int do_job_update(struct call *call, const struct params_job_update *p)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);
-    build = build_new(call, entry, p->strategy, job_next_revision(entry->job));
-    if (!build)
-        return call->err.code;
-    build->moment = moment;
-    return update_send(build, &call->err);
+    return update_start(call, entry, p->strategy, moment, NULL);
 }

@@ -1,8 +1,7 @@
 /* job.info, job.list, job.drop: what asks and what ends. */
 #include "rpc/core.h"
 #include "rpc/replies.h"
-
-#include <stdlib.h>
+#include "rpc/task.h"
 
 int do_job_info(struct call *call, const struct params_job_info *p)
 {
@@ -44,45 +43,49 @@ int do_job_list(struct call *call, const struct params_job_list *p)
 /* ---- job.drop ---- */
 
 struct drop {
+    struct task task; /* first; of the job's entry */
     struct store_op op;
-    struct ticket ticket;
-    struct job_entry *entry; /* held */
     enum job_status before;
 };
 
-static void drop_answer(struct drop *drop, const struct evd_error *err)
+static void drop_fini(struct task *task)
 {
-    if (err->code != EVD_OK) {
-        ticket_error(&drop->ticket, err);
-    } else {
-        msgpack_packer *pk = answer_begin(&drop->ticket);
+    struct drop *drop = (struct drop *)task;
 
-        msgpack_pack_map(pk, 1);
-        pack_key_cstr(pk, "job", drop->entry->name);
-        ticket_end(&drop->ticket);
-    }
-    entry_unref(drop->entry);
-    free(drop);
+    if (task->entry->status == JOB_STATUS_DROPPING)
+        task->entry->status = drop->before;
 }
 
-static void drop_stored(struct store_op *op)
+static int dropped(struct task *task)
 {
-    struct drop *drop = op->owner;
-    struct job_entry *entry = drop->entry;
+    struct job_entry *entry = task->entry;
+    msgpack_packer *pk;
 
-    if (op->error.code != EVD_OK) {
-        entry->status = drop->before;
-    } else {
-        while (entry->streams) {
-            rpc_stream_closed(entry->streams, EVD_E_NOT_FOUND,
-                              "the job was dropped: there is nothing more to come");
-            rpc_stream_gone(entry->streams); /* its worker goes with the job */
-        }
-        while (entry->acks)
-            ack_answer(entry->acks, EVD_E_NOT_FOUND);
-        entry_remove(entry);
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    while (entry->streams) {
+        rpc_stream_closed(entry->streams, EVD_E_NOT_FOUND,
+                          "the job was dropped: there is nothing more to come");
+        rpc_stream_gone(entry->streams); /* its worker goes with the job */
     }
-    drop_answer(drop, &op->error);
+    while (entry->acks)
+        ack_answer(entry->acks, EVD_E_NOT_FOUND);
+    entry_remove(entry);
+    pk = task_answer(task);
+    msgpack_pack_map(pk, 1);
+    pack_key_cstr(pk, "job", entry->name);
+    return task_done(task);
+}
+
+static int drop_send(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+
+    drop->before = task->entry->status;
+    task->entry->status = JOB_STATUS_DROPPING;
+    drop->op.kind = STORE_JOB_DROP;
+    drop->op.job.id = task->entry->id;
+    return task_store(task, &drop->op, dropped);
 }
 
 static struct job_entry *find_droppable(struct call *call, const struct params_job_drop *p)
@@ -119,21 +122,6 @@ int do_job_drop(struct call *call, const struct params_job_drop *p)
 
     if (!entry)
         return call->err.code;
-    drop = calloc(1, sizeof(*drop));
-    if (!drop)
-        return rpc_no_memory(&call->err);
-    drop->op.kind = STORE_JOB_DROP;
-    drop->op.job.id = entry->id;
-    drop->op.done = drop_stored;
-    drop->op.owner = drop;
-    if (rpc_submit(call->rpc, &drop->op, &call->err) != EVD_OK) {
-        free(drop);
-        return call->err.code;
-    }
-    drop->ticket = ticket_keep(call);
-    drop->entry = entry;
-    drop->before = entry->status;
-    entry->status = JOB_STATUS_DROPPING;
-    entry_ref(entry);
-    return EVD_OK;
+    drop = task_new(call, sizeof(*drop), entry, drop_fini);
+    return drop ? task_begin(&drop->task, drop_send, call) : call->err.code;
 }

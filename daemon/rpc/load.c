@@ -64,7 +64,7 @@ static int load_dataset_end(void *arg, struct evd_error *err)
     struct load *load = arg;
     struct dataset *dataset;
 
-    if (dataset_build(load->builder, &dataset, err) != EVD_OK)
+    if (dataset_build(load->builder, NULL, &dataset, err) != EVD_OK)
         return err->code;
     load->builder = NULL;
     rpc_name_copy(dataset->name, text_of(load->name));

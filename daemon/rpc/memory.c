@@ -1,23 +1,12 @@
 /* What datasets, drafts, plans and reports take together, and the limit there may be. */
-#include "rpc/draft.h"
-
-static uint64_t drafts_memory(const struct draft *list)
-{
-    uint64_t bytes = 0;
-
-    for (const struct draft *draft = list; draft; draft = draft->next)
-        bytes += draft->memory;
-    return bytes;
-}
+#include "rpc/core.h"
 
 static uint64_t data_memory(const struct rpc *rpc)
 {
-    uint64_t bytes = drafts_memory(rpc->doomed) + rpc->reported;
+    uint64_t bytes = drafts_memory(rpc) + rpc->reported;
 
     for (uint32_t i = 0; i < rpc->dataset_count; i++)
         bytes += dataset_memory(rpc->datasets[i].dataset);
-    for (const struct session *session = rpc->sessions; session; session = session->next)
-        bytes += drafts_memory(session->drafts);
     return bytes;
 }
 

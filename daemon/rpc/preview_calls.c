@@ -8,27 +8,31 @@
 #include <stdlib.h>
 
 struct preview {
+    struct build build; /* first */
     struct page page;
     uint64_t epoch; /* which one to look at */
     double *share;  /* of its draws, by class */
     double *coverage;
 };
 
-void preview_free(struct preview *preview)
+static void preview_fini(struct task *task)
 {
-    if (!preview)
-        return;
+    struct preview *preview = (struct preview *)task;
+
     free(preview->share);
     free(preview->coverage);
-    free(preview);
+    build_fini(task);
 }
 
-static void preview_study(struct build *build)
+static void preview_run(struct task *task)
 {
-    struct preview *preview = build->preview;
+    struct preview *preview = (struct preview *)task;
 
-    plan_expected(build->plan, preview->epoch, preview->share);
-    plan_coverage(build->plan, preview->epoch, preview->coverage);
+    build_run(task);
+    if (task->err.code != EVD_OK)
+        return;
+    plan_expected(preview->build.plan, preview->epoch, preview->share);
+    plan_coverage(preview->build.plan, preview->epoch, preview->coverage);
 }
 
 static void pack_columns(msgpack_packer *pk, const struct plan *plan)
@@ -43,25 +47,25 @@ static void pack_columns(msgpack_packer *pk, const struct plan *plan)
 }
 
 /* For each class of the page, `scale` times what `values` has, by a member if so wanted. */
-static void pack_column(msgpack_packer *pk, const char *key, const struct build *build,
+static void pack_column(msgpack_packer *pk, const char *key, const struct preview *preview,
                         const double *values, double scale, bool by_member)
 {
-    const struct page *page = &build->preview->page;
+    const struct page *page = &preview->page;
 
     pack_key_array(pk, key, page->count);
     for (uint32_t c = page->first; c < page->first + page->count; c++) {
-        uint64_t members = dataset_class_count(build->entry->dataset, c);
+        uint64_t members = dataset_class_count(preview->build.task.entry->dataset, c);
         double by = by_member && members > 0 ? (double)members : 1;
 
         msgpack_pack_double(pk, values[c] * scale / by);
     }
 }
 
-static void reply_preview(msgpack_packer *pk, const struct build *build)
+static void reply_preview(msgpack_packer *pk, const struct preview *preview)
 {
-    const struct preview *preview = build->preview;
-    const struct dataset *dataset = build->entry->dataset;
-    uint32_t batch_size = build->entry->config.batch_size;
+    const struct build *build = &preview->build;
+    const struct dataset *dataset = build->task.entry->dataset;
+    uint32_t batch_size = build->task.entry->config.batch_size;
     struct epoch_shape shape = plan_epoch(build->plan, preview->epoch);
     uint32_t first =
         shape.steps == 1 ? shape.last_size : batch_size; /* samples of the first step */
@@ -76,30 +80,26 @@ static void reply_preview(msgpack_packer *pk, const struct build *build)
     pack_key_u64(pk, "steps", shape.steps);
     pack_key_u64(pk, "samples", samples);
     pack_key_u64(pk, "memory", plan_memory(build->plan));
-    pack_key_f64(pk, "build_ms", build->work.milliseconds);
+    pack_key_f64(pk, "build_ms", build->task.work.milliseconds);
     pack_columns(pk, build->plan);
     pack_key_u64(pk, "classes", dataset->index.classes);
     pack_key_u64(pk, "first", preview->page.first);
     pack_class_names(pk, dataset, &preview->page);
     pack_class_counts(pk, dataset, &preview->page);
-    pack_column(pk, "drawn", build, preview->share, (double)samples, false);
-    pack_column(pk, "repeats", build, preview->share, (double)samples, true);
-    pack_column(pk, "coverage", build, preview->coverage, 1, false);
-    pack_column(pk, "per_batch", build, preview->share, first, false);
+    pack_column(pk, "drawn", preview, preview->share, (double)samples, false);
+    pack_column(pk, "repeats", preview, preview->share, (double)samples, true);
+    pack_column(pk, "coverage", preview, preview->coverage, 1, false);
+    pack_column(pk, "per_batch", preview, preview->share, first, false);
 }
 
-static void preview_built(struct rpc_work *work)
+static int preview_built(struct task *task)
 {
-    struct build *build = (struct build *)work;
-    struct evd_error err;
+    struct preview *preview = (struct preview *)task;
 
-    if (build_check(build, &err) != EVD_OK) {
-        build_fail(build, &err);
-        return;
-    }
-    reply_preview(answer_begin(&build->ticket), build);
-    ticket_end(&build->ticket);
-    build_free(build);
+    if (build_check(&preview->build) != EVD_OK)
+        return task->err.code;
+    reply_preview(task_answer(task), preview);
+    return task_done(task);
 }
 
 /* The job's own terms are not for the request to change. */
@@ -179,46 +179,40 @@ static struct job_entry *entry_asked(struct call *call, const struct params_job_
     return entry;
 }
 
-static int preview_prepare(struct build *build, const struct page *page, struct evd_error *err)
+static int preview_start(struct task *task)
 {
-    uint32_t classes = build->entry->dataset->index.classes;
-    struct preview *preview = calloc(1, sizeof(*preview));
+    struct preview *preview = (struct preview *)task;
+    const struct job_entry *entry = task->entry;
+    uint32_t classes = entry->dataset->index.classes;
     struct job_state state;
 
-    if (!preview)
-        return rpc_no_memory(err);
-    build->preview = preview;
-    build->study = preview_study;
-    preview->page = *page;
     preview->share = calloc(classes, sizeof(preview->share[0]));
     preview->coverage = calloc(classes, sizeof(preview->coverage[0]));
     if (!preview->share || !preview->coverage)
-        return rpc_no_memory(err);
-    if (build->entry->job) {
-        job_state(build->entry->job, &state);
+        return rpc_no_memory(&task->err);
+    if (entry->job) {
+        job_state(entry->job, &state);
         preview->epoch = state.next.epoch;
     }
-    return EVD_OK;
+    return task_work(task, preview_run, preview_built);
 }
 
-static int preview_start(struct call *call, struct job_entry *entry,
-                         const struct params_job_preview *p)
+static int preview_of(struct call *call, struct job_entry *entry,
+                      const struct params_job_preview *p)
 {
     uint32_t revision = entry->job ? job_next_revision(entry->job) : 0;
     struct page page = {0};
-    struct build *build;
+    struct preview *preview;
 
     if (page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK)
         return call->err.code;
-    build = build_new(call, entry, p->strategy, revision);
-    if (!build)
+    preview = build_new(call, sizeof(*preview), entry, p->strategy, revision, call->session->client,
+                        preview_fini);
+    if (!preview)
         return call->err.code;
-    if (preview_prepare(build, &page, &call->err) == EVD_OK)
-        return build_send(build, preview_built, &call->err);
-    session_unref(build->ticket.session);
-    build_free(build);
-    return call->err.code;
+    preview->page = page;
+    return task_begin(&preview->build.task, preview_start, call);
 }
 
 int do_job_preview(struct call *call, const struct params_job_preview *p)
@@ -228,7 +222,7 @@ int do_job_preview(struct call *call, const struct params_job_preview *p)
 
     if (!entry)
         return call->err.code;
-    code = preview_start(call, entry, p);
+    code = preview_of(call, entry, p);
     entry_unref(entry);
     return code;
 }

@@ -1,6 +1,7 @@
 /* job.report and job.confusion. */
 #include "rpc/report.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -53,43 +54,27 @@ static int place_report(const struct params_job_report *p, const struct job_entr
     return EVD_OK;
 }
 
-static struct report_wait *wait_new(struct call *call, struct job_entry *entry)
+void report_hold(struct report *report)
 {
-    struct report_wait *wait = calloc(1, sizeof(*wait));
-
-    if (!wait) {
-        rpc_no_memory(&call->err);
-        return NULL;
-    }
-    wait->ticket = ticket_keep(call);
-    wait->entry = entry;
-    wait->pending = 1;
-    entry_ref(entry);
-    return wait;
+    report->pending++;
 }
 
-static void wait_free(struct report_wait *wait)
-{
-    entry_unref(wait->entry);
-    free(wait);
-}
-
-void report_release(struct report_wait *wait)
+void report_release(struct report *report)
 {
     msgpack_packer *pk;
 
-    if (!wait || --wait->pending > 0)
+    assert(report->pending > 0);
+    if (--report->pending > 0)
         return;
-    pk = answer_begin(&wait->ticket);
+    pk = task_answer(&report->task);
     msgpack_pack_map(pk, 6);
-    pack_key_cstr(pk, "job", wait->entry->name);
-    pack_key_u64(pk, "generation", wait->at.generation);
-    pack_key_u64(pk, "epoch", wait->at.epoch);
-    pack_key_u64(pk, "step", wait->at.step);
-    pack_key_u64(pk, "rank", wait->rank);
-    pack_key_bool(pk, "counted", wait->counted);
-    ticket_end(&wait->ticket);
-    wait_free(wait);
+    pack_key_cstr(pk, "job", report->task.entry->name);
+    pack_key_u64(pk, "generation", report->at.generation);
+    pack_key_u64(pk, "epoch", report->at.epoch);
+    pack_key_u64(pk, "step", report->at.step);
+    pack_key_u64(pk, "rank", report->rank);
+    pack_key_bool(pk, "counted", report->counted);
+    task_done(&report->task);
 }
 
 /* Room to count an epoch's reports, if this is its first. */
@@ -109,17 +94,17 @@ static int reserve_epoch(struct job_entry *entry, struct feedback_at at, struct 
 }
 
 static int report_count(const struct params_job_report *p, struct job_entry *entry,
-                        struct report_wait *wait, struct evd_error *err)
+                        struct report *report, struct evd_error *err)
 {
     struct report_samples samples;
     int code = report_decode(p, entry, &samples, err);
 
     if (code == EVD_OK)
-        code = reserve_epoch(entry, wait->at, err);
+        code = reserve_epoch(entry, report->at, err);
     if (code == EVD_OK) {
         entry->rpc->reported -= feedback_memory(entry->feedback);
-        code = feedback_report(entry->feedback, entry->dataset->index.classes, wait->at,
-                               &samples.batch, &wait->counted, err);
+        code = feedback_report(entry->feedback, entry->dataset->index.classes, report->at,
+                               &samples.batch, &report->counted, err);
         entry->rpc->reported += feedback_memory(entry->feedback);
     }
     report_fini(&samples);
@@ -139,7 +124,7 @@ int do_job_report(struct call *call, const struct params_job_report *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct feedback_epoch *row;
-    struct report_wait *wait;
+    struct report *report;
     struct feedback_at at;
     struct job_state state;
     uint32_t slices;
@@ -148,20 +133,21 @@ int do_job_report(struct call *call, const struct params_job_report *p)
         return call->err.code;
     job_state(entry->job, &state);
     if (place_report(p, entry, &state, &at, &call->err) != EVD_OK ||
-        !(wait = wait_new(call, entry)))
+        !(report = task_new(call, sizeof(*report), entry, NULL)))
         return call->err.code;
-    wait->at = at;
-    wait->rank = p->rank;
-    if (report_count(p, entry, wait, &call->err) != EVD_OK) {
-        session_unref(wait->ticket.session);
-        wait_free(wait);
+    report->at = at;
+    report->rank = p->rank;
+    report_hold(report);
+    if (report_count(p, entry, report, &call->err) != EVD_OK) {
+        task_free(&report->task);
         return call->err.code;
     }
     row = feedback_find(entry->feedback, at.epoch);
     slices = slices_of(&state.config);
-    if (wait->counted && row && row->generation == at.generation)
-        adaptive_follow(call, wait, row, units_of(job_shape(entry->job, at.epoch), slices), slices);
-    report_release(wait);
+    if (report->counted && row && row->generation == at.generation)
+        adaptive_follow(call, report, row, units_of(job_shape(entry->job, at.epoch), slices),
+                        slices);
+    report_release(report);
     return EVD_OK;
 }
 

@@ -1,4 +1,4 @@
-#include "rpc/core.h"
+#include "rpc/task.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +23,8 @@ int rpc_new(struct rpc **out, const struct rpc_host *host, struct store *store,
     rpc->started = host->now(host->arg);
     rpc->next_id = 1;
     rpc->tick_at = UINT64_MAX;
+    TAILQ_INIT(&rpc->heavy);
+    TAILQ_INIT(&rpc->orphans);
     atomic_init(&rpc->budget.used, 0);
     atomic_init(&rpc->budget.limit, UINT64_MAX); /* what is stored is loaded whatever it takes */
     message_init(&rpc->message);
@@ -246,7 +248,7 @@ void rpc_tick(struct rpc *rpc)
         if (due < next)
             next = due;
     }
-    drafts_retry(rpc);
+    drafts_tick(rpc);
     rpc_wake_at(rpc, next);
 }
 
@@ -256,7 +258,7 @@ void rpc_drain(struct rpc *rpc)
     struct evd_error err;
 
     rpc->draining = true;
-    works_cancel(rpc, NULL);
+    tasks_cancel(rpc, NULL);
     for (uint32_t i = 0; i < rpc->job_count; i++) {
         if (rpc->jobs[i]->job)
             entry_drive(rpc->jobs[i], &event, &err);
@@ -282,7 +284,7 @@ uint32_t rpc_outstanding(const struct rpc *rpc)
 void rpc_stop(struct rpc *rpc)
 {
     rpc->stopping = true;
-    works_cancel(rpc, NULL);
+    tasks_cancel(rpc, NULL);
     for (struct session *session = rpc->sessions; session; session = session->next) {
         for (uint32_t i = 0; i < session->stream_count; i++)
             rpc_stream_closed(session->streams[i], EVD_E_SHUTTING_DOWN,

@@ -55,13 +55,8 @@ struct rpc_session {
 struct rpc_work {
     void (*run)(struct rpc_work *work);
     void (*done)(struct rpc_work *work); /* may free the work */
-    double milliseconds; /* of processor time that `run` took: the host says it before `done` */
-    /* The rest is private to rpc. */
-    atomic_bool cancelled; /* nobody wants it any more: `run` looks, and ends early */
-    void (*finish)(struct rpc_work *work);
-    struct rpc *rpc;
-    struct session *session; /* that wants it; NULL: none in particular */
-    struct rpc_work *prev, *next;
+    double milliseconds;   /* of processor time that `run` took: the host says it before `done` */
+    atomic_bool cancelled; /* rpc's: nobody wants it any more; `run` looks, and ends early */
 };
 
 struct rpc_host {

@@ -1,4 +1,4 @@
-/* job.position and job.seek. */
+/* job.position and job.seek: where a job is, as a token, and how it gets there again. */
 #include "rpc/seek.h"
 
 #include <inttypes.h>
@@ -37,11 +37,9 @@ int do_job_position(struct call *call, const struct params_job_position *p)
 /* ---- job.seek ---- */
 
 struct seek {
-    struct rpc_work work; /* first */
-    struct ticket ticket;
-    struct job_entry *entry; /* held */
-    struct line line;        /* of the parent */
-    uint32_t generation;     /* the job's when it was asked for */
+    struct task task;    /* first; of the job */
+    struct line line;    /* of the parent */
+    uint32_t generation; /* the job's when it was asked for */
     bool force;
     struct seek_record record;
     uint32_t newest;        /* the newest revision's number */
@@ -49,29 +47,23 @@ struct seek {
     struct plan *plan;      /* of `follow`, unless it is in force there already */
     struct job_revision_info *infos;
     uint32_t count;
-    struct evd_error err;
     struct store_op op;
     struct store_progress *rows;
     struct world_record world;
 };
 
-static void seek_free(struct seek *seek)
+static void seek_fini(struct task *task)
 {
+    struct seek *seek = (struct seek *)task;
+
+    if (task->entry->seek == seek)
+        task->entry->seek = NULL;
     line_fini(&seek->line);
     plan_unref(seek->plan);
     revision_fini(&seek->follow);
     free(seek->record.author);
     free(seek->infos);
     free(seek->rows);
-    entry_unref(seek->entry);
-    free(seek);
-}
-
-static void seek_fail(struct seek *seek, const struct evd_error *err)
-{
-    seek->entry->seek = NULL;
-    ticket_error(&seek->ticket, err);
-    seek_free(seek);
 }
 
 /* ---- on the pool thread ---- */
@@ -81,13 +73,13 @@ static int find_step(struct seek *seek, struct replay_step *step)
 {
     struct job_position *at = &seek->record.at;
 
-    if (line_step(&seek->line, *at, step, &seek->err) == EVD_OK)
+    if (line_step(&seek->line, *at, step, &seek->task.err) == EVD_OK)
         return EVD_OK;
-    if (seek->err.code != EVD_E_BAD_VALUE || at->step != step->shape.steps)
-        return seek->err.code;
+    if (seek->task.err.code != EVD_E_BAD_VALUE || at->step != step->shape.steps)
+        return seek->task.err.code;
     *at = (struct job_position){at->epoch + 1, 0};
-    seek->err.code = EVD_OK;
-    return line_step(&seek->line, *at, step, &seek->err);
+    seek->task.err.code = EVD_OK;
+    return line_step(&seek->line, *at, step, &seek->task.err);
 }
 
 static int build_follow(struct seek *seek, const struct replay_step *step)
@@ -98,27 +90,26 @@ static int build_follow(struct seek *seek, const struct replay_step *step)
     int code;
 
     if (revision_build(&seek->line.base, follow->strategy, follow->strategy_bytes, follow->number,
-                       &seek->plan, &seek->err) != EVD_OK)
-        return seek->err.code;
+                       &seek->plan, &seek->task.err) != EVD_OK)
+        return seek->task.err.code;
     follow->at = at;
     follow->shape = at.step > 0 ? step->shape : plan_epoch(seek->plan, at.epoch);
     follow->digest = plan_digest(seek->plan);
     if (follow->shape.steps == 0)
-        return error_set(&seek->err, EVD_E_STRATEGY, "strategy",
+        return error_set(&seek->task.err, EVD_E_STRATEGY, "strategy",
                          "with the newest strategy epoch %" PRIu64 " has not one whole batch",
                          at.epoch);
     code = plan_place(seek->plan, at.epoch, at.step, follow->shape, &refused);
-    return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, &seek->err);
+    return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, &seek->task.err);
 }
 
-static void seek_run(struct rpc_work *work)
+static void seek_run(struct task *task)
 {
-    struct seek *seek = (struct seek *)work;
+    struct seek *seek = (struct seek *)task;
     struct line *line = &seek->line;
     struct replay_step step;
     uint32_t first, kept = line->count;
 
-    seek->err.code = EVD_OK;
     if (find_step(seek, &step) != EVD_OK)
         return;
     first = line_in_force(line, seek->record.at);
@@ -129,14 +120,14 @@ static void seek_run(struct rpc_work *work)
             return;
     }
     for (uint32_t i = first; i < kept && !seek->plan; i++) {
-        if (!line_plan(line, i, &seek->err))
+        if (!line_plan(line, i, &seek->task.err))
             return;
     }
     seek->record.keep = line->revisions[kept - 1].revision;
     seek->count = kept + (seek->plan != NULL);
     seek->infos = calloc(seek->count, sizeof(seek->infos[0]));
     if (!seek->infos) {
-        rpc_no_memory(&seek->err);
+        rpc_no_memory(&seek->task.err);
         return;
     }
     for (uint32_t i = 0; i < kept; i++) {
@@ -157,7 +148,7 @@ static void seek_run(struct rpc_work *work)
 static bool take_rows(struct seek *seek)
 {
     const struct job_progress *progress;
-    uint32_t count = job_progress(seek->entry->job, &progress);
+    uint32_t count = job_progress(seek->task.entry->job, &progress);
 
     seek->rows = calloc(count ? count : 1, sizeof(seek->rows[0]));
     if (!seek->rows)
@@ -174,7 +165,7 @@ static bool take_rows(struct seek *seek)
 
 static void fill_world(struct seek *seek, uint32_t world_size)
 {
-    struct job_entry *entry = seek->entry;
+    struct job_entry *entry = seek->task.entry;
 
     if (entry->config.mode != JOB_RANKED || world_size == 0)
         return;
@@ -198,7 +189,7 @@ static void fill_revision(struct seek *seek)
 
     if (!seek->plan)
         return;
-    seek->op.revision = (struct store_revision){.job = seek->entry->id,
+    seek->op.revision = (struct store_revision){.job = seek->task.entry->id,
                                                 .generation = follow->generation,
                                                 .revision = follow->number,
                                                 .epoch = follow->at.epoch,
@@ -212,33 +203,31 @@ static void fill_revision(struct seek *seek)
                                                 .author = follow->author};
 }
 
-static void seek_stored(struct store_op *op)
+static int seek_stored(struct task *task)
 {
-    struct seek *seek = op->owner;
-    struct job_entry *entry = seek->entry;
-    struct job_event event = {.kind = JOB_SEEK_STORED, .code = op->error.code};
+    struct seek *seek = (struct seek *)task;
+    struct job_entry *entry = task->entry;
+    struct job_event event = {.kind = JOB_SEEK_STORED, .code = task->err.code};
     struct evd_error err;
 
-    if (!entry->job) {
-        error_set(&err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
-        seek_fail(seek, &err);
-        return;
-    }
-    if (op->error.code == EVD_OK) {
+    if (!entry->job)
+        return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
+                         entry->name);
+    if (task->err.code == EVD_OK) {
         records_seek(entry, &seek->record, seek->plan ? &seek->follow : NULL);
         seek->record.author = NULL;
         if (seek->plan)
             seek->follow = (struct revision){0};
-        if (op->world.author && records_add_world(entry, &seek->world))
+        if (seek->op.world.author && records_add_world(entry, &seek->world))
             entry->world_stored = true;
     }
     entry_drive(entry, &event, &err); /* answers, and ends the seek */
+    return EVD_OK;
 }
 
 int seek_store(struct job_entry *entry, const struct job_effect *effect)
 {
     struct seek *seek = entry->seek;
-    struct evd_error err;
     struct job_state state;
 
     job_state(entry->job, &state);
@@ -246,8 +235,6 @@ int seek_store(struct job_entry *entry, const struct job_effect *effect)
     seek->record.created = seek->follow.created = entry->rpc->host.wall(entry->rpc->host.arg);
     seek->follow.generation = seek->generation + 1;
     seek->op.kind = STORE_SEEK_ADD;
-    seek->op.done = seek_stored;
-    seek->op.owner = seek;
     seek->op.job = (struct store_job){.id = entry->id,
                                       .world_size = state.config.world_size,
                                       .mark_epoch = effect->mark.epoch,
@@ -268,7 +255,7 @@ int seek_store(struct job_entry *entry, const struct job_effect *effect)
     fill_world(seek, state.config.world_size);
     if (!take_rows(seek))
         return EVD_E_NO_MEMORY;
-    return rpc_submit(entry->rpc, &seek->op, &err);
+    return task_store(&seek->task, &seek->op, seek_stored);
 }
 
 void seek_answer(struct job_entry *entry, const struct job_effect *effect)
@@ -278,30 +265,29 @@ void seek_answer(struct job_entry *entry, const struct job_effect *effect)
     struct evd_error err;
     msgpack_packer *pk;
 
+    entry->seek = NULL;
     if (effect->code != EVD_OK) {
         error_set(&err, effect->code, entry->name,
                   "the seek of job \"%s\" could not be stored%s%s: it stays where it is",
                   entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
-        seek_fail(seek, &err);
+        task_fail(&seek->task, &err);
         return;
     }
-    entry->seek = NULL;
     job_state(entry->job, &state);
-    pk = answer_begin(&seek->ticket);
+    pk = task_answer(&seek->task);
     msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "generation", effect->generation);
     pack_key_u64(pk, "epoch", effect->at.epoch);
     pack_key_u64(pk, "step", effect->at.step);
     pack_key_u64(pk, "revision", state.revision);
-    ticket_end(&seek->ticket);
-    seek_free(seek);
+    task_done(&seek->task);
 }
 
-static void seek_built(struct rpc_work *work)
+static int seek_built(struct task *task)
 {
-    struct seek *seek = (struct seek *)work;
-    struct job_entry *entry = seek->entry;
+    struct seek *seek = (struct seek *)task;
+    struct job_entry *entry = task->entry;
     struct job_event event = {.kind = JOB_SEEK,
                               .at = seek->record.at,
                               .generation = seek->generation,
@@ -310,28 +296,25 @@ static void seek_built(struct rpc_work *work)
                               .line = seek->infos,
                               .line_count = seek->count,
                               .token = 1 /* there is one seek at a time */};
-    struct evd_error err = seek->err;
-    int code = err.code;
+    struct evd_error err;
 
-    if (!code && entry->status != JOB_STATUS_LIVE)
-        code = error_set(&err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    if (entry->status != JOB_STATUS_LIVE)
+        return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
                          entry->name);
-    if (!code &&
-        (!records_reserve(entry) || (seek->plan && !rpc_stream_prepare(entry->rpc, seek->plan))))
-        code = rpc_no_memory(&err);
-    if (code) {
-        seek_fail(seek, &err);
-        return;
-    }
+    if (!records_reserve(entry) || (seek->plan && !rpc_stream_prepare(entry->rpc, seek->plan)))
+        return rpc_no_memory(&task->err);
     for (uint32_t i = 0; i < seek->count; i++) {
         if (seek->infos[i].plan)
             plan_ref(seek->infos[i].plan);
     }
     if (entry_drive(entry, &event, &err) == EVD_OK)
-        return;
+        return EVD_OK; /* the seek may have ended by now */
     for (uint32_t i = 0; i < seek->count; i++)
         plan_unref(seek->infos[i].plan);
-    seek_fail(seek, &err);
+    task->err = err;
+    return err.code;
 }
 
 /* Where to, in which generation's history. */
@@ -363,34 +346,44 @@ static int mode_decode(const struct params_job_seek *p, bool *follow, struct evd
 }
 
 /* What the pool thread needs of the job as it is now. */
-static int seek_prepare(struct seek *seek, struct call *call, const struct token *to)
+static int seek_prepare(struct seek *seek, struct evd_error *err)
 {
-    struct job_entry *entry = seek->entry;
+    struct job_entry *entry = seek->task.entry;
     const struct revision *newest = &entry->revisions[entry->revision_count - 1];
+    const char *author = seek->task.ticket.session->client;
 
     seek->generation = records_generation(entry);
-    seek->record.parent = to->generation;
-    seek->record.at = to->at;
-    seek->record.author = strdup(call->session->client);
+    seek->record.author = strdup(author);
     seek->newest = newest->number;
     seek->follow.number = job_next_revision(entry->job);
-    seek->follow.author = strdup(call->session->client);
+    seek->follow.author = strdup(author);
     seek->follow.strategy = malloc(newest->strategy_bytes);
     if (!seek->record.author || !seek->follow.author || !seek->follow.strategy)
-        return rpc_no_memory(&call->err);
+        return rpc_no_memory(err);
     memcpy(seek->follow.strategy, newest->strategy, newest->strategy_bytes);
     seek->follow.strategy_bytes = newest->strategy_bytes;
-    return line_take(&seek->line, entry, to->generation, to->at, &call->err);
+    if (line_take(&seek->line, entry, seek->record.parent, seek->record.at, err) != EVD_OK)
+        return err->code;
+    seek->line.base.cancel = &seek->task.work.cancelled;
+    return EVD_OK;
+}
+
+static int seek_start(struct task *task)
+{
+    struct seek *seek = (struct seek *)task;
+
+    if (seek_prepare(seek, &task->err) != EVD_OK)
+        return task->err.code;
+    task->entry->seek = seek;
+    return task_work(task, seek_run, seek_built);
 }
 
 int do_job_seek(struct call *call, const struct params_job_seek *p)
 {
-    struct rpc *rpc = call->rpc;
-    struct job_entry *entry = entry_find_live(rpc, p->job, &call->err);
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct seek *seek;
     struct token to;
     bool follow;
-    int code;
 
     if (!entry || mode_decode(p, &follow, &call->err) != EVD_OK ||
         target_decode(p, entry, &to, &call->err) != EVD_OK)
@@ -402,24 +395,12 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
     if (entry->seek_count >= EVD_MAX_SEEKS)
         return error_set(&call->err, EVD_E_LIMIT, entry->name,
                          "a job has at most %u seeks: go on with a new job", EVD_MAX_SEEKS);
-    seek = calloc(1, sizeof(*seek));
+    seek = task_new(call, sizeof(*seek), entry, seek_fini);
     if (!seek)
-        return rpc_no_memory(&call->err);
-    seek->entry = entry;
-    entry_ref(entry);
-    seek->work.run = seek_run;
-    seek->work.done = seek_built;
+        return call->err.code;
+    seek->record.parent = to.generation;
+    seek->record.at = to.at;
     seek->record.follow = follow;
     seek->force = p->force;
-    code = seek_prepare(seek, call, &to);
-    seek->line.base.cancel = &seek->work.cancelled;
-    if (code == EVD_OK)
-        code = work_send(rpc, call->session, &seek->work, &call->err);
-    if (code != EVD_OK) {
-        seek_free(seek);
-        return code;
-    }
-    seek->ticket = ticket_keep(call);
-    entry->seek = seek;
-    return EVD_OK;
+    return task_begin(&seek->task, seek_start, call);
 }

@@ -1,4 +1,4 @@
-#include "rpc/core.h"
+#include "rpc/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +46,7 @@ struct rpc_session *rpc_session_open(struct rpc *rpc, void *conn)
     if (!session)
         return NULL;
     buf_init(&session->port.out, RPC_SEND_LIMIT);
+    TAILQ_INIT(&session->drafts);
     session->port.conn = conn;
     session->rpc = rpc;
     session->id = ++rpc->last_session;
@@ -80,14 +81,12 @@ void rpc_session_close(struct rpc_session *port)
 
     session->open = false;
     session->closing = true; /* nothing is drawn for it any more */
-    works_cancel(rpc, session);
-    for (uint32_t i = 0; session->waiting > 0 && i < rpc->job_count; i++)
-        stats_forget(rpc->jobs[i], session);
+    tasks_cancel(rpc, session);
     if (rpc->lost_count < rpc->host.limits.connections)
         lose_streams(session);
     else
         give_up_streams(session);
-    drafts_die(session);
+    drafts_orphan(session);
     output_unlink(session);
     unlink_from(&rpc->sessions, session);
     rpc->session_count--;

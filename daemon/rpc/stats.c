@@ -1,57 +1,60 @@
 /*
  * job.stats. What was served is counted by replay, on a pool thread, and never while serving. A job
- * keeps the counts up to where the last replay ended, so that the next one draws only what is new.
- * One replay of a job at a time; requests that come meanwhile wait for it and go on from there.
+ * keeps the counts up to where the last count ended, so that the next one draws only what is new.
+ * One count of a job at a time; requests that come meanwhile wait for it and go on from there.
  */
 #include "rpc/stats.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include "rpc/replies.h"
 
-void stats_cache_free(struct stats_cache *cache)
+struct stats {
+    struct task task; /* first; of the job */
+    struct page page;
+    struct weights_ask ask;
+    struct stats_count count;
+    struct plan *current; /* a reference: whose shares are "present", in this epoch */
+    uint64_t current_epoch;
+    double *present; /* shares of the classes that the present strategy asks for */
+    double *weights; /* class weights that go with it, if they are wanted */
+};
+
+static void stats_fini(struct task *task)
 {
-    if (!cache)
-        return;
-    free(cache->served);
-    free(cache->asked);
-    free(cache);
+    struct stats *stats = (struct stats *)task;
+
+    line_fini(&stats->count.line);
+    class_counts_fini(&stats->count.counts);
+    free(stats->count.ranks);
+    free(stats->count.shares);
+    plan_unref(stats->current);
+    free(stats->present);
+    free(stats->weights);
 }
 
-static void request_free(struct request *request)
-{
-    for (uint32_t i = 0; request->replayed && i < request->count; i++) {
-        plan_unref(request->replayed[i].plan);
-        free(request->replayed[i].strategy);
-    }
-    free(request->revisions);
-    free(request->replayed);
-    plan_unref(request->current);
-    free(request->present);
-    free(request->asked);
-    free(request->shares);
-    free(request->weights);
-    free(request->served);
-    free(request->ranks);
-    entry_unref(request->entry);
-    free(request);
-}
-
-static void pack_u64s(msgpack_packer *pk, const char *key, const uint64_t *values,
-                      const struct page *page)
-{
-    pack_key_array(pk, key, page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        msgpack_pack_uint64(pk, values[page->first + i]);
-}
+/* ---- the answer ---- */
 
 /* Each divided by `by`. */
-static void pack_f64s(msgpack_packer *pk, const char *key, const double *values, double by,
-                      const struct page *page)
+static void pack_shares(msgpack_packer *pk, const char *key, const double *values, double by,
+                        const struct page *page)
 {
     pack_key_array(pk, key, page->count);
     for (uint32_t i = 0; i < page->count; i++)
         msgpack_pack_double(pk, values[page->first + i] / by);
+}
+
+static void pack_served(msgpack_packer *pk, const struct class_counts *counts,
+                        const struct page *page)
+{
+    uint64_t samples = counts->totals.samples;
+
+    pack_key_array(pk, "served", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_uint64(pk, counts->served[page->first + i]);
+    pack_key_array(pk, "share", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_double(pk, samples ? (double)counts->served[page->first + i] / (double)samples
+                                        : 0.0);
 }
 
 static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
@@ -65,195 +68,168 @@ static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
     }
 }
 
-static void reply_stats(msgpack_packer *pk, const struct request *request)
+static void reply_stats(msgpack_packer *pk, const struct stats *stats)
 {
-    const struct stats_cache *cache = request->cache;
-    const struct dataset *dataset = request->entry->dataset;
-    const struct page *page = &request->page;
-    const uint64_t *served = request->served;
-    struct replay_totals totals = request->totals;
+    const struct stats_count *count = &stats->count;
+    const struct class_counts *counts = &count->counts;
+    const struct dataset *dataset = stats->task.entry->dataset;
+    const struct page *page = &stats->page;
+    bool any = counts->totals.samples > 0;
 
-    msgpack_pack_map(pk, (request->has_epoch ? 15 : 14) + weights_entries(&request->ask));
-    pack_key_cstr(pk, "job", request->entry->name);
+    msgpack_pack_map(pk, (count->has_epoch ? 15 : 14) + weights_entries(&stats->ask));
+    pack_key_cstr(pk, "job", stats->task.entry->name);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     pack_key_u64(pk, "classes", dataset->index.classes);
     pack_key_u64(pk, "first", page->first);
-    if (request->has_epoch)
-        pack_key_u64(pk, "epoch", request->epoch);
-    pack_key_u64(pk, "steps", totals.steps);
-    pack_key_u64(pk, "samples", totals.samples);
+    if (count->has_epoch)
+        pack_key_u64(pk, "epoch", count->epoch);
+    pack_key_u64(pk, "steps", counts->totals.steps);
+    pack_key_u64(pk, "samples", counts->totals.samples);
     pack_class_names(pk, dataset, page);
-    pack_f64s(pk, "asked", totals.samples ? request->asked : request->present,
-              totals.samples ? (double)totals.samples : 1, page);
-    pack_f64s(pk, "present", request->present, 1, page);
-    pack_u64s(pk, "served", served, page);
-    pack_key_array(pk, "share", page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        msgpack_pack_double(
-            pk, totals.samples ? (double)served[page->first + i] / (double)totals.samples : 0.0);
+    pack_shares(pk, "asked", any ? counts->asked : stats->present,
+                any ? (double)counts->totals.samples : 1, page);
+    pack_shares(pk, "present", stats->present, 1, page);
+    pack_served(pk, counts, page);
     pack_class_counts(pk, dataset, page);
-    pack_weights(pk, &request->ask, request->weights, page);
-    pack_epochs(pk, cache);
+    pack_weights(pk, &stats->ask, stats->weights, page);
+    pack_epochs(pk, count->cache);
 }
 
-void stats_forget(struct job_entry *entry, struct session *session)
+/* ---- counting ---- */
+
+static void stats_run(struct task *task)
 {
-    struct request **at = entry->stats ? &entry->stats->waiting : NULL;
+    struct stats *stats = (struct stats *)task;
+    const struct dataset *dataset = stats->count.line.base.dataset;
 
-    while (at && *at) {
-        struct request *request = *at;
-
-        if (request->ticket.session != session) {
-            at = &request->next;
-            continue;
-        }
-        *at = request->next;
-        session->waiting--;
-        session_unref(session);
-        request_free(request);
-    }
+    if (stats_count(&stats->count, &task->err) != EVD_OK)
+        return;
+    plan_expected(stats->current, stats->current_epoch, stats->present);
+    if (stats->ask.wanted)
+        weights_from_shares(stats->ask.kind, stats->present, dataset->index.classes,
+                            (double)dataset->index.labelled, stats->ask.beta, stats->weights,
+                            &task->err);
 }
 
-static int request_send(struct request *request, struct evd_error *err);
+static int stats_send(struct task *task);
 
-/* Starts those that waited, until one is under way. */
-static void next_request(struct job_entry *entry)
+/* Those that waited have their turn, until one is under way. */
+static void next_turn(struct stats_cache *cache)
 {
-    struct stats_cache *cache = entry->stats;
+    struct task *task;
 
     cache->busy = false;
-    while (cache->waiting && !cache->busy) {
-        struct request *request = cache->waiting;
-        struct evd_error err;
-
-        cache->waiting = request->next;
-        request->ticket.session->waiting--;
-        if (request_send(request, &err) != EVD_OK) {
-            ticket_error(&request->ticket, &err);
-            request_free(request);
-        }
+    while (!cache->busy && (task = TAILQ_FIRST(&cache->waiting))) {
+        task_unlist(task);
+        task_go(task, stats_send);
     }
 }
 
-static void stats_done(struct rpc_work *work)
+static int stats_counted(struct task *task)
 {
-    struct request *request = (struct request *)work;
-    struct job_entry *entry = request->entry;
+    struct stats *stats = (struct stats *)task;
+    struct job_entry *entry = task->entry;
+    struct stats_cache *cache = stats->count.cache;
 
-    if (request->err.code != EVD_OK) {
-        /* The counts may hold half a range: the next request counts from the beginning. */
-        request->cache->upto = (struct job_position){0, 0};
-        request->cache->totals = (struct replay_totals){0};
-        request->cache->epoch_count = 0;
-        memset(request->cache->served, 0,
-               entry->dataset->index.classes * sizeof(request->cache->served[0]));
-        memset(request->cache->asked, 0,
-               entry->dataset->index.classes * sizeof(request->cache->asked[0]));
-        ticket_error(&request->ticket, &request->err);
-    } else {
-        reply_stats(answer_begin(&request->ticket), request);
-        ticket_end(&request->ticket);
-    }
     entry_ref(entry);
-    request_free(request);
-    next_request(entry);
-    entry_unref(entry);
-}
-
-/* References to the plans that are held; copies of the strategies of those to be built again. */
-static int take_history(struct request *request, struct evd_error *err)
-{
-    struct job_entry *entry = request->entry;
-    struct job_position from = request->cache->upto;
-
-    if (request->has_epoch && request->epoch < from.epoch)
-        from = (struct job_position){request->epoch, 0};
-    request->count = job_revisions(entry->job);
-    request->revisions = calloc(request->count, sizeof(request->revisions[0]));
-    request->replayed = calloc(request->count, sizeof(request->replayed[0]));
-    if (!request->revisions || !request->replayed)
-        return rpc_no_memory(err);
-    for (uint32_t i = 0; i < request->count; i++) {
-        struct job_revision_info info = job_revision(entry->job, i);
-        const struct revision *record = &entry->revisions[i];
-        struct replayed *replayed = &request->replayed[i];
-        bool over = i + 1 < request->count && !rpc_before(from, job_revision(entry->job, i + 1).at);
-
-        request->revisions[i] = (struct replay_revision){info.revision, info.at, info.shape};
-        replayed->digest = record->digest;
-        if (info.plan) {
-            replayed->plan = plan_ref(info.plan);
-        } else if (!over) {
-            replayed->strategy = malloc(record->strategy_bytes);
-            if (!replayed->strategy)
-                return rpc_no_memory(err);
-            memcpy(replayed->strategy, record->strategy, record->strategy_bytes);
-            replayed->strategy_bytes = record->strategy_bytes;
-        }
+    if (task->err.code != EVD_OK) {
+        /* The counts may hold half a range: the next count begins anew. */
+        cache->upto = (struct job_position){0, 0};
+        cache->epoch_count = 0;
+        class_counts_clear(&cache->counts);
+        task_fail(task, &task->err);
+    } else {
+        reply_stats(task_answer(task), stats);
+        task_done(task);
     }
+    next_turn(cache);
+    entry_unref(entry);
     return EVD_OK;
 }
 
-/* How far everybody is: before request->to, every step was handed out to all it goes to. */
-static int take_positions(struct request *request, const struct job_state *state,
-                          struct evd_error *err)
+/* How far everybody is: before count->to, every step was handed out to all it goes to. */
+static int take_positions(struct stats_count *count, const struct job *job,
+                          const struct job_state *state, struct evd_error *err)
 {
-    request->to = state->next;
+    count->to = state->next;
     if (state->config.mode != JOB_RANKED || state->config.world_size == 0)
         return EVD_OK;
-    request->world = state->config.world_size;
-    request->ranks = calloc(request->world, sizeof(request->ranks[0]));
-    if (!request->ranks)
+    count->world = state->config.world_size;
+    count->ranks = calloc(count->world, sizeof(count->ranks[0]));
+    if (!count->ranks)
         return rpc_no_memory(err);
-    for (uint32_t rank = 0; rank < request->world; rank++) {
-        request->ranks[rank] = job_next(request->entry->job, rank);
-        if (rpc_before(request->ranks[rank], request->to))
-            request->to = request->ranks[rank];
+    for (uint32_t rank = 0; rank < count->world; rank++) {
+        count->ranks[rank] = job_next(job, rank);
+        if (rpc_before(count->ranks[rank], count->to))
+            count->to = count->ranks[rank];
     }
     return EVD_OK;
+}
+
+/* The plan that the next step is drawn by. */
+static struct plan *current_plan(const struct job *job, uint32_t revision)
+{
+    for (uint32_t i = job_revisions(job); i-- > 0;) {
+        struct job_revision_info info = job_revision(job, i);
+
+        if (info.revision <= revision && info.plan)
+            return plan_ref(info.plan);
+    }
+    return NULL;
 }
 
 /* What the pool thread needs of the job as it is now. */
-static int request_prepare(struct request *request, struct evd_error *err)
+static int take_job(struct stats *stats, struct evd_error *err)
 {
-    struct job_entry *entry = request->entry;
-    uint32_t classes = entry->dataset->index.classes;
+    struct job_entry *entry = stats->task.entry;
+    struct stats_count *count = &stats->count;
+    struct job_position from = entry->stats->upto, epoch = {count->epoch, 0};
     struct job_state state;
 
-    if (!entry->job)
-        return error_set(err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
     job_state(entry->job, &state);
-    request->base = plan_base_of(entry);
-    request->base.cancel = &request->work.cancelled;
-    request->cache = entry->stats;
-    request->current_epoch = state.next.epoch;
-    request->present = calloc(classes, sizeof(request->present[0]));
-    request->asked = calloc(classes, sizeof(request->asked[0]));
-    request->shares = calloc(classes, sizeof(request->shares[0]));
-    request->served = calloc(classes, sizeof(request->served[0]));
-    request->weights = calloc(classes, sizeof(request->weights[0]));
-    if (!request->present || !request->asked || !request->shares || !request->served ||
-        !request->weights)
-        return rpc_no_memory(err);
-    if (take_positions(request, &state, err) != EVD_OK)
+    stats->current = current_plan(entry->job, state.revision);
+    stats->current_epoch = state.next.epoch;
+    count->cache = entry->stats;
+    if (take_positions(count, entry->job, &state, err) != EVD_OK)
         return err->code;
-    for (uint32_t i = job_revisions(entry->job); i-- > 0 && !request->current;) {
-        struct job_revision_info info = job_revision(entry->job, i);
-
-        if (info.revision <= state.revision && info.plan)
-            request->current = plan_ref(info.plan);
-    }
-    return take_history(request, err);
+    if (count->has_epoch && rpc_before(epoch, from))
+        from = epoch;
+    if (line_take(&count->line, entry, state.generation, from, err) != EVD_OK)
+        return err->code;
+    count->line.base.cancel = &stats->task.work.cancelled;
+    return EVD_OK;
 }
 
-static int request_send(struct request *request, struct evd_error *err)
+static int stats_send(struct task *task)
 {
-    if (request_prepare(request, err) != EVD_OK ||
-        work_send(request->entry->rpc, request->ticket.session, &request->work, err) != EVD_OK)
-        return err->code;
-    request->cache->busy = true;
+    struct stats *stats = (struct stats *)task;
+    uint32_t classes = task->entry->dataset->index.classes;
+
+    if (!task->entry->job)
+        return error_set(&task->err, EVD_E_NOT_FOUND, task->entry->name, "job \"%s\" was dropped",
+                         task->entry->name);
+    stats->present = calloc(classes, sizeof(stats->present[0]));
+    stats->weights = calloc(classes, sizeof(stats->weights[0]));
+    stats->count.shares = calloc(classes, sizeof(stats->count.shares[0]));
+    if (!class_counts_init(&stats->count.counts, classes) || !stats->present || !stats->weights ||
+        !stats->count.shares)
+        return rpc_no_memory(&task->err);
+    if (take_job(stats, &task->err) != EVD_OK ||
+        task_work(task, stats_run, stats_counted) != EVD_OK)
+        return task->err.code;
+    task->entry->stats->busy = true;
     return EVD_OK;
+}
+
+/* ---- the request ---- */
+
+void stats_cache_free(struct stats_cache *cache)
+{
+    if (!cache)
+        return;
+    class_counts_fini(&cache->counts);
+    free(cache);
 }
 
 static struct stats_cache *cache_of(struct job_entry *entry)
@@ -265,59 +241,41 @@ static struct stats_cache *cache_of(struct job_entry *entry)
     cache = calloc(1, sizeof(*cache));
     if (!cache)
         return NULL;
-    cache->served = calloc(entry->dataset->index.classes, sizeof(cache->served[0]));
-    cache->asked = calloc(entry->dataset->index.classes, sizeof(cache->asked[0]));
-    if (!cache->served || !cache->asked) {
+    if (!class_counts_init(&cache->counts, entry->dataset->index.classes)) {
         stats_cache_free(cache);
         return NULL;
     }
+    TAILQ_INIT(&cache->waiting);
     return entry->stats = cache;
 }
 
-static void request_wait(struct request *request)
+static int stats_start(struct task *task)
 {
-    struct request **last = &request->entry->stats->waiting;
+    struct stats_cache *cache = cache_of(task->entry);
 
-    while (*last)
-        last = &(*last)->next;
-    *last = request;
-    request->ticket.session->waiting++;
+    if (!cache)
+        return rpc_no_memory(&task->err);
+    return cache->busy ? task_queue(task, &cache->waiting) : stats_send(task);
 }
 
 int do_job_stats(struct call *call, const struct params_job_stats *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
-    struct request *request;
-    int code = EVD_OK;
     struct weights_ask ask;
     struct page page = {0};
+    struct stats *stats;
 
     if (!entry ||
         page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK ||
         weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
         return call->err.code;
-    request = calloc(1, sizeof(*request));
-    if (!request || !cache_of(entry)) {
-        free(request);
-        return rpc_no_memory(&call->err);
-    }
-    request->work.run = stats_run;
-    request->work.done = stats_done;
-    request->entry = entry;
-    request->page = page;
-    request->ask = ask;
-    request->has_epoch = p->has_epoch;
-    request->epoch = p->epoch;
-    entry_ref(entry);
-    request->ticket = ticket_keep(call);
-    if (!entry->stats->busy)
-        code = request_send(request, &call->err);
-    else if ((code = work_check(call->rpc, call->session, &call->err)) == EVD_OK)
-        request_wait(request);
-    if (code != EVD_OK) {
-        session_unref(call->session);
-        request_free(request);
-    }
-    return code;
+    stats = task_new(call, sizeof(*stats), entry, stats_fini);
+    if (!stats)
+        return call->err.code;
+    stats->page = page;
+    stats->ask = ask;
+    stats->count.has_epoch = p->has_epoch;
+    stats->count.epoch = p->epoch;
+    return task_begin(&stats->task, stats_start, call);
 }

@@ -1,82 +1,72 @@
-/* Counting what was served, and what was asked for, by drawing it again. */
+/* Counting what was served, and what was asked for, by drawing it again. Called by stats.c, on a
+ * pool thread. */
 #include "rpc/stats.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct plan *plan_of(void *arg, uint32_t i, struct evd_error *err)
+bool class_counts_init(struct class_counts *counts, uint32_t classes)
 {
-    struct request *request = arg;
-    struct replayed *replayed = &request->replayed[i];
-    const struct replay_revision *revision = &request->revisions[i];
-    struct sampler_error refused;
-    int code;
-
-    if (replayed->plan)
-        return replayed->plan;
-    if (revision_plan(&request->base, replayed->strategy, replayed->strategy_bytes,
-                      revision->revision, replayed->digest, &replayed->plan, err) != EVD_OK)
-        return NULL;
-    code = plan_place(replayed->plan, revision->at.epoch, revision->at.step, revision->shape,
-                      &refused);
-    if (code == PLAN_OK)
-        return replayed->plan;
-    plan_error(code, &refused, err);
-    return NULL;
+    *counts = (struct class_counts){.classes = classes};
+    counts->served = calloc(classes, sizeof(counts->served[0]));
+    counts->asked = calloc(classes, sizeof(counts->asked[0]));
+    return counts->served && counts->asked;
 }
 
-static struct replay_history history_of(struct request *request)
+void class_counts_fini(struct class_counts *counts)
 {
-    return (struct replay_history){
-        .revisions = request->revisions,
-        .count = request->count,
-        .plan = plan_of,
-        .plan_arg = request,
-        .cancel = &request->work.cancelled,
-    };
+    free(counts->served);
+    free(counts->asked);
 }
 
-/* Where counts go. */
-struct counted {
-    uint64_t *served;
-    double *asked;
-    struct replay_totals *totals;
-};
+void class_counts_clear(struct class_counts *counts)
+{
+    memset(counts->served, 0, counts->classes * sizeof(counts->served[0]));
+    memset(counts->asked, 0, counts->classes * sizeof(counts->asked[0]));
+    counts->totals = (struct replay_totals){0};
+}
+
+static void class_counts_copy(struct class_counts *to, const struct class_counts *from)
+{
+    assert(to->classes == from->classes);
+    memcpy(to->served, from->served, from->classes * sizeof(to->served[0]));
+    memcpy(to->asked, from->asked, from->classes * sizeof(to->asked[0]));
+    to->totals = from->totals;
+}
 
 /* Adds what a plan asks for, of so many samples that it gave in an epoch. */
-static void add_asked(struct request *request, const struct plan *plan, uint64_t epoch,
-                      uint64_t samples, double *asked)
+static void add_asked(struct stats_count *count, const struct plan *plan, uint64_t epoch,
+                      uint64_t samples, struct class_counts *counts)
 {
-    plan_expected(plan, epoch, request->shares);
-    for (uint32_t c = 0; c < request->base.dataset->index.classes; c++)
-        asked[c] += request->shares[c] * (double)samples;
+    plan_expected(plan, epoch, count->shares);
+    for (uint32_t c = 0; c < counts->classes; c++)
+        counts->asked[c] += count->shares[c] * (double)samples;
 }
 
 /* Within one epoch: piece by piece, as revisions took turns. */
-static int count_range(struct request *request, struct job_position from, struct job_position to,
-                       struct counted counted)
+static int count_range(struct stats_count *count, struct job_position from, struct job_position to,
+                       struct class_counts *counts, struct evd_error *err)
 {
-    const struct replay_history history = history_of(request);
+    struct line *line = &count->line;
+    const struct replay_history history = line_history(line);
 
-    for (uint32_t i = 0; i < request->count && rpc_before(from, to); i++) {
-        bool last = i + 1 == request->count;
-        struct job_position end = last ? to : request->revisions[i + 1].at;
+    for (uint32_t i = 0; i < line->count && rpc_before(from, to); i++) {
+        bool last = i + 1 == line->count;
+        struct job_position end = last ? to : line->revisions[i + 1].at;
         struct replay_totals part = {0};
-        int code;
 
         if (!rpc_before(from, end))
             continue;
         if (rpc_before(to, end))
             end = to;
-        code = replay_count(&history, from, end, request->base.batch_size,
-                            request->base.dataset->index.classes, counted.served, &part,
-                            &request->err);
-        if (code != EVD_OK)
-            return code;
+        if (replay_count(&history, from, end, line->base.batch_size, counts->classes,
+                         counts->served, &part, err) != EVD_OK)
+            return err->code;
         if (part.samples > 0)
-            add_asked(request, request->replayed[i].plan, from.epoch, part.samples, counted.asked);
-        counted.totals->steps += part.steps;
-        counted.totals->samples += part.samples;
+            add_asked(count, line->plans[i].plan, from.epoch, part.samples, counts);
+        counts->totals.steps += part.steps;
+        counts->totals.samples += part.samples;
         from = end;
     }
     return EVD_OK;
@@ -90,39 +80,37 @@ static struct job_position epoch_end(uint64_t epoch, struct job_position to)
 }
 
 /* Adds to the totals of an epoch, the newest or a new one. */
-static void note_epoch(struct stats_cache *cache, uint64_t epoch, struct replay_totals more)
+static void note_epoch(struct stats_cache *cache, uint64_t epoch, uint64_t steps, uint64_t samples)
 {
-    struct epoch_count *last;
+    struct epoch_totals *last;
 
-    if (more.steps == 0)
+    if (steps == 0)
         return;
     if (cache->epoch_count == 0 || cache->epochs[cache->epoch_count - 1].epoch != epoch) {
         if (cache->epoch_count == EPOCHS_SHOWN) {
             memmove(cache->epochs, cache->epochs + 1, (EPOCHS_SHOWN - 1) * sizeof(*cache->epochs));
             cache->epoch_count--;
         }
-        cache->epochs[cache->epoch_count++] = (struct epoch_count){.epoch = epoch};
+        cache->epochs[cache->epoch_count++] = (struct epoch_totals){.epoch = epoch};
     }
     last = &cache->epochs[cache->epoch_count - 1];
-    last->totals.steps += more.steps;
-    last->totals.samples += more.samples;
+    last->totals.steps += steps;
+    last->totals.samples += samples;
 }
 
-/* Brings the cache up to request->to, epoch by epoch. */
-static int cache_advance(struct request *request)
+/* Brings the cache up to count->to, epoch by epoch. */
+static int cache_advance(struct stats_count *count, struct evd_error *err)
 {
-    struct stats_cache *cache = request->cache;
+    struct stats_cache *cache = count->cache;
 
-    while (rpc_before(cache->upto, request->to)) {
-        struct job_position end = epoch_end(cache->upto.epoch, request->to);
-        struct replay_totals part = {0};
+    while (rpc_before(cache->upto, count->to)) {
+        struct job_position end = epoch_end(cache->upto.epoch, count->to);
+        struct replay_totals before = cache->counts.totals;
 
-        if (count_range(request, cache->upto, end,
-                        (struct counted){cache->served, cache->asked, &part}) != EVD_OK)
-            return request->err.code;
-        note_epoch(cache, cache->upto.epoch, part);
-        cache->totals.steps += part.steps;
-        cache->totals.samples += part.samples;
+        if (count_range(count, cache->upto, end, &cache->counts, err) != EVD_OK)
+            return err->code;
+        note_epoch(cache, cache->upto.epoch, cache->counts.totals.steps - before.steps,
+                   cache->counts.totals.samples - before.samples);
         cache->upto = end;
     }
     return EVD_OK;
@@ -131,7 +119,7 @@ static int cache_advance(struct request *request)
 /* ---- ranks that are ahead of the last one ---- */
 
 struct ahead {
-    struct request *request;
+    struct stats_count *count;
     uint32_t rank;
     uint32_t *label;
 };
@@ -139,19 +127,19 @@ struct ahead {
 static int count_slice(void *arg, const struct replay_step *step, struct evd_error *err)
 {
     struct ahead *ahead = arg;
-    struct request *request = ahead->request;
+    struct stats_count *count = ahead->count;
     const struct plan_columns columns = {.label = ahead->label};
     const struct plan_slice slice = {
         .epoch = step->at.epoch,
         .step = step->at.step,
         .shape = step->shape,
         .rank = ahead->rank,
-        .world = request->world,
+        .world = count->world,
     };
     void *scratch;
     uint32_t n;
 
-    if (request->has_epoch && request->epoch != step->at.epoch)
+    if (count->has_epoch && count->epoch != step->at.epoch)
         return EVD_OK;
     scratch = aligned_alloc(64, (plan_scratch_size(step->plan) + 63) / 64 * 64);
     if (!scratch)
@@ -159,55 +147,39 @@ static int count_slice(void *arg, const struct replay_step *step, struct evd_err
     n = plan_draw(step->plan, &slice, &columns, scratch);
     free(scratch);
     for (uint32_t i = 0; i < n; i++)
-        request->served[ahead->label[i]]++;
-    add_asked(request, step->plan, step->at.epoch, n, request->asked);
-    request->totals.samples += n;
+        count->counts.served[ahead->label[i]]++;
+    add_asked(count, step->plan, step->at.epoch, n, &count->counts);
+    count->counts.totals.samples += n;
     return EVD_OK;
 }
 
-static int count_ahead(struct request *request)
+static int count_ahead(struct stats_count *count, struct evd_error *err)
 {
-    const struct replay_history history = history_of(request);
-    struct ahead ahead = {.request = request};
+    const struct replay_history history = line_history(&count->line);
+    struct ahead ahead = {.count = count};
     int code = EVD_OK;
 
-    ahead.label = malloc(request->base.batch_size * sizeof(ahead.label[0]));
+    ahead.label = malloc(count->line.base.batch_size * sizeof(ahead.label[0]));
     if (!ahead.label)
-        return rpc_no_memory(&request->err);
-    for (; code == EVD_OK && ahead.rank < request->world; ahead.rank++)
-        code = replay_steps(&history, request->to, request->ranks[ahead.rank], count_slice, &ahead,
-                            &request->err);
+        return rpc_no_memory(err);
+    for (; code == EVD_OK && ahead.rank < count->world; ahead.rank++)
+        code =
+            replay_steps(&history, count->to, count->ranks[ahead.rank], count_slice, &ahead, err);
     free(ahead.label);
     return code;
 }
 
-void stats_run(struct rpc_work *work)
+int stats_count(struct stats_count *count, struct evd_error *err)
 {
-    struct request *request = (struct request *)work;
-    const struct stats_cache *cache = request->cache;
-    struct job_position from = {request->epoch, 0};
+    struct job_position from = {count->epoch, 0};
 
-    request->err.code = EVD_OK;
-    if (cache_advance(request) != EVD_OK)
-        return;
-    if (!request->has_epoch) {
-        memcpy(request->served, cache->served,
-               request->base.dataset->index.classes * sizeof(cache->served[0]));
-        memcpy(request->asked, cache->asked,
-               request->base.dataset->index.classes * sizeof(cache->asked[0]));
-        request->totals = cache->totals;
-    } else if (rpc_before(from, request->to) &&
-               count_range(request, from, epoch_end(request->epoch, request->to),
-                           (struct counted){request->served, request->asked, &request->totals}) !=
-                   EVD_OK) {
-        return;
-    }
-    if (request->world > 0 && count_ahead(request) != EVD_OK)
-        return;
-    plan_expected(request->current, request->current_epoch, request->present);
-    if (request->ask.wanted)
-        weights_from_shares(request->ask.kind, request->present,
-                            request->base.dataset->index.classes,
-                            (double)request->base.dataset->index.labelled, request->ask.beta,
-                            request->weights, &request->err);
+    if (cache_advance(count, err) != EVD_OK)
+        return err->code;
+    if (!count->has_epoch)
+        class_counts_copy(&count->counts, &count->cache->counts);
+    else if (rpc_before(from, count->to) &&
+             count_range(count, from, epoch_end(count->epoch, count->to), &count->counts, err) !=
+                 EVD_OK)
+        return err->code;
+    return count->world > 0 ? count_ahead(count, err) : EVD_OK;
 }

@@ -152,8 +152,9 @@ int rpc_stream_columns(const struct job_entry *entry, uint32_t columns, const st
 static int columns_check(const struct job_entry *entry, const struct batch_format *format,
                          struct evd_error *err)
 {
-    if (entry->update && entry->update->built &&
-        rpc_stream_columns(entry, format->columns, entry->update->plan, err) != EVD_OK)
+    const struct plan *next = update_plan(entry);
+
+    if (next && rpc_stream_columns(entry, format->columns, next, err) != EVD_OK)
         return err->code;
     for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
         const struct plan *plan = job_revision(entry->job, i).plan;

@@ -64,9 +64,7 @@ struct finding {
 };
 
 struct trace {
-    struct rpc_work work; /* first */
-    struct ticket ticket;
-    struct job_entry *entry; /* held */
+    struct task task; /* first; of the job */
     uint64_t sample;
     uint32_t first, passed;
     bool more;
@@ -82,16 +80,15 @@ struct trace {
     struct drawing drawing;
     struct finding findings[EVD_MAX_PAGE];
     uint32_t found;
-    struct evd_error err;
 };
 
-static void trace_free(struct trace *trace)
+static void trace_fini(struct task *task)
 {
+    struct trace *trace = (struct trace *)task;
+
     line_fini(&trace->line);
     free(trace->worlds);
     drawing_fini(&trace->drawing);
-    entry_unref(trace->entry);
-    free(trace);
 }
 
 static uint32_t world_at(const struct trace *trace, struct job_position at)
@@ -153,21 +150,22 @@ static int trace_step(void *arg, const struct replay_step *step, struct evd_erro
     return code;
 }
 
-static void trace_run(struct rpc_work *work)
+static void trace_run(struct task *task)
 {
-    struct trace *trace = (struct trace *)work;
+    struct trace *trace = (struct trace *)task;
     const struct replay_history history = line_history(&trace->line);
-    int code = replay_steps(&history, trace->from, trace->to, trace_step, trace, &trace->err);
 
-    trace->err.code = trace->more ? EVD_OK : code;
+    replay_steps(&history, trace->from, trace->to, trace_step, trace, &task->err);
+    if (trace->more)
+        task->err.code = EVD_OK; /* it was stopped for want of room */
 }
 
-static void trace_answer(struct trace *trace)
+static int trace_answer(struct trace *trace)
 {
-    msgpack_packer *pk = answer_begin(&trace->ticket);
+    msgpack_packer *pk = task_answer(&trace->task);
 
     msgpack_pack_map(pk, 5);
-    pack_key_cstr(pk, "job", trace->entry->name);
+    pack_key_cstr(pk, "job", trace->task.entry->name);
     pack_key_u64(pk, "sample", trace->sample);
     pack_key_u64(pk, "first", trace->first);
     pack_key_bool(pk, "more", trace->more);
@@ -185,20 +183,21 @@ static void trace_answer(struct trace *trace)
             msgpack_pack_nil(pk);
         msgpack_pack_uint32(pk, finding->revision);
     }
-    ticket_end(&trace->ticket);
-    trace_free(trace);
+    return task_done(&trace->task);
 }
 
-static void trace_done(struct rpc_work *work);
+static int trace_searched(struct task *task);
 
 /* Has its generation searched, or the next in which anything was handed out; answers if there is
- * none. On an error, that is still owed. */
-static int trace_search(struct trace *trace, struct evd_error *err)
+ * none. */
+static int trace_search(struct trace *trace)
 {
-    struct job_entry *entry = trace->entry;
+    struct task *task = &trace->task;
+    struct job_entry *entry = task->entry;
 
     if (!entry->job)
-        return error_set(err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
+        return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
+                         entry->name);
     for (; trace->generation <= trace->last; trace->generation++) {
         trace->from = records_begin(entry, trace->generation);
         trace->to = trace->reached;
@@ -207,56 +206,49 @@ static int trace_search(struct trace *trace, struct evd_error *err)
         if (rpc_before(trace->from, trace->to))
             break;
     }
-    if (trace->generation > trace->last) {
-        trace_answer(trace);
-        return EVD_OK;
-    }
+    if (trace->generation > trace->last)
+        return trace_answer(trace);
     line_fini(&trace->line);
-    if (line_take(&trace->line, entry, trace->generation, trace->from, err) != EVD_OK)
-        return err->code;
-    trace->line.base.cancel = &trace->work.cancelled;
-    trace->work.run = trace_run;
-    trace->work.done = trace_done;
-    return work_send(entry->rpc, trace->ticket.session, &trace->work, err);
+    if (line_take(&trace->line, entry, trace->generation, trace->from, &task->err) != EVD_OK)
+        return task->err.code;
+    trace->line.base.cancel = &task->work.cancelled;
+    return task_work(task, trace_run, trace_searched);
 }
 
-static void trace_done(struct rpc_work *work)
+static int trace_searched(struct task *task)
 {
-    struct trace *trace = (struct trace *)work;
+    struct trace *trace = (struct trace *)task;
 
-    if (trace->more)
-        trace->generation = trace->last;
-    trace->generation++;
-    if (trace->err.code == EVD_OK && trace_search(trace, &trace->err) == EVD_OK)
-        return;
-    ticket_error(&trace->ticket, &trace->err);
-    trace_free(trace);
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    trace->generation = trace->more ? trace->last + 1 : trace->generation + 1;
+    return trace_search(trace);
 }
 
-static int trace_prepare(struct trace *trace, struct evd_error *err)
+static int trace_start(struct task *task)
 {
-    struct job_entry *entry = trace->entry;
+    struct trace *trace = (struct trace *)task;
+    struct job_entry *entry = task->entry;
     struct job_state state;
 
+    trace->worlds = calloc(entry->world_count + 1, sizeof(trace->worlds[0]));
+    if (!trace->worlds || !records_note_world(entry) ||
+        !drawing_init(&trace->drawing, 1u << COLUMN_index, entry->config.batch_size))
+        return rpc_no_memory(&task->err);
     job_state(entry->job, &state);
     trace->ranked = state.config.mode == JOB_RANKED;
     trace->replicas = state.config.replicas;
     trace->last = records_generation(entry);
     trace->reached = state.next;
-    trace->worlds = calloc(entry->world_count + 1, sizeof(trace->worlds[0]));
-    if (!trace->worlds ||
-        !drawing_init(&trace->drawing, 1u << COLUMN_index, entry->config.batch_size))
-        return rpc_no_memory(err);
     if (entry->world_count > 0)
         memcpy(trace->worlds, entry->worlds, entry->world_count * sizeof(trace->worlds[0]));
     trace->world_count = entry->world_count;
-    return trace_search(trace, err);
+    return trace_search(trace);
 }
 
 int do_job_trace(struct call *call, const struct params_job_trace *p)
 {
-    struct rpc *rpc = call->rpc;
-    struct job_entry *entry = entry_find_live(rpc, p->job, &call->err);
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct trace *trace;
 
     if (!entry)
@@ -266,29 +258,18 @@ int do_job_trace(struct call *call, const struct params_job_trace *p)
                          "the dataset has %" PRIu64
                          " samples, numbered from 0: there is no %" PRIu64,
                          entry->dataset->index.samples, p->sample);
-    trace = calloc(1, sizeof(*trace));
-    if (!trace || !records_note_world(entry)) {
-        free(trace);
-        return rpc_no_memory(&call->err);
-    }
-    trace->entry = entry;
+    trace = task_new(call, sizeof(*trace), entry, trace_fini);
+    if (!trace)
+        return call->err.code;
     trace->sample = p->sample;
     trace->first = p->first;
-    entry_ref(entry);
-    trace->ticket = ticket_keep(call);
-    if (trace_prepare(trace, &call->err) == EVD_OK)
-        return EVD_OK;
-    session_unref(call->session);
-    trace_free(trace);
-    return call->err.code;
+    return task_begin(&trace->task, trace_start, call);
 }
 
 /* ---- job.batch ---- */
 
 struct again {
-    struct rpc_work work; /* first */
-    struct ticket ticket;
-    struct job_entry *entry; /* held */
+    struct task task; /* first; of the job */
     struct line line;
     struct job_position at;
     uint32_t generation, rank, world, replicas, columns;
@@ -296,29 +277,27 @@ struct again {
     struct drawing drawing;
     struct replay_step step;
     uint32_t n;
-    struct evd_error err;
 };
 
-static void again_free(struct again *again)
+static void again_fini(struct task *task)
 {
+    struct again *again = (struct again *)task;
+
     line_fini(&again->line);
     drawing_fini(&again->drawing);
-    entry_unref(again->entry);
-    free(again);
 }
 
-static void again_run(struct rpc_work *work)
+static void again_run(struct task *task)
 {
-    struct again *again = (struct again *)work;
+    struct again *again = (struct again *)task;
 
-    again->err.code = EVD_OK;
-    if (line_step(&again->line, again->at, &again->step, &again->err) != EVD_OK ||
-        rpc_stream_columns(again->entry, again->columns, again->step.plan, &again->err) != EVD_OK)
+    if (line_step(&again->line, again->at, &again->step, &task->err) != EVD_OK ||
+        rpc_stream_columns(task->entry, again->columns, again->step.plan, &task->err) != EVD_OK)
         return;
     again->n = draw(&again->drawing, &again->step, again->rank / again->replicas,
                     again->world / again->replicas);
     if (again->n == UINT32_MAX)
-        rpc_no_memory(&again->err);
+        rpc_no_memory(&task->err);
 }
 
 static void pack_column(msgpack_packer *pk, enum column column, const void *values, uint32_t n)
@@ -334,20 +313,17 @@ static void pack_column(msgpack_packer *pk, enum column column, const void *valu
     }
 }
 
-static void again_done(struct rpc_work *work)
+static int again_drawn(struct task *task)
 {
-    struct again *again = (struct again *)work;
+    struct again *again = (struct again *)task;
     size_t columns = (size_t)__builtin_popcount(again->columns);
     msgpack_packer *pk;
 
-    if (again->err.code != EVD_OK) {
-        ticket_error(&again->ticket, &again->err);
-        again_free(again);
-        return;
-    }
-    pk = answer_begin(&again->ticket);
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
     msgpack_pack_map(pk, (again->whole ? 6 : 8) + columns);
-    pack_key_cstr(pk, "job", again->entry->name);
+    pack_key_cstr(pk, "job", task->entry->name);
     pack_key_u64(pk, "generation", again->generation);
     pack_key_u64(pk, "epoch", again->at.epoch);
     pack_key_u64(pk, "step", again->at.step);
@@ -361,15 +337,14 @@ static void again_done(struct rpc_work *work)
         if (again->columns & 1u << i)
             pack_column(pk, (enum column)i, again->drawing.columns[i], again->n);
     }
-    ticket_end(&again->ticket);
-    again_free(again);
+    return task_done(task);
 }
 
 /* Which part of which step; refused if it was not handed out. */
 static int batch_decode_call(const struct params_job_batch *p, struct again *again,
                              struct evd_error *err)
 {
-    struct job_entry *entry = again->entry;
+    struct job_entry *entry = again->task.entry;
     struct batch_format format = {.columns = 1u << COLUMN_index};
     struct job_config config;
     struct job_state state;
@@ -408,36 +383,33 @@ static int batch_decode_call(const struct params_job_batch *p, struct again *aga
     return EVD_OK;
 }
 
+static int again_start(struct task *task)
+{
+    struct again *again = (struct again *)task;
+
+    if (!drawing_init(&again->drawing, again->columns, task->entry->config.batch_size))
+        return rpc_no_memory(&task->err);
+    if (line_take(&again->line, task->entry, again->generation, again->at, &task->err) != EVD_OK)
+        return task->err.code;
+    again->line.base.cancel = &task->work.cancelled;
+    return task_work(task, again_run, again_drawn);
+}
+
 int do_job_batch(struct call *call, const struct params_job_batch *p)
 {
-    struct rpc *rpc = call->rpc;
-    struct job_entry *entry = entry_find_live(rpc, p->job, &call->err);
+    struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct again *again;
-    int code;
 
     if (!entry)
         return call->err.code;
-    again = calloc(1, sizeof(*again));
-    if (!again || !records_note_world(entry)) {
-        free(again);
-        return rpc_no_memory(&call->err);
-    }
-    again->work.run = again_run;
-    again->work.done = again_done;
-    again->entry = entry;
+    again = task_new(call, sizeof(*again), entry, again_fini);
+    if (!again)
+        return call->err.code;
     again->at = (struct job_position){p->epoch, p->step};
-    entry_ref(entry);
-    code = batch_decode_call(p, again, &call->err);
-    if (!code && !drawing_init(&again->drawing, again->columns, entry->config.batch_size))
-        code = rpc_no_memory(&call->err);
-    if (!code)
-        code = line_take(&again->line, entry, again->generation, again->at, &call->err);
-    again->line.base.cancel = &again->work.cancelled;
-    if (!code)
-        code = work_send(rpc, call->session, &again->work, &call->err);
-    if (code == EVD_OK)
-        again->ticket = ticket_keep(call);
-    else
-        again_free(again);
-    return code;
+    if (!records_note_world(entry))
+        rpc_no_memory(&call->err);
+    else if (batch_decode_call(p, again, &call->err) == EVD_OK)
+        return task_begin(&again->task, again_start, call);
+    task_free(&again->task);
+    return call->err.code;
 }

@@ -1,4 +1,5 @@
-/* dataset.create, dataset.append and dataset.commit. */
+/* dataset.create, dataset.append and dataset.commit: labels arrive in pieces, and become a dataset.
+ */
 #include "rpc/draft.h"
 
 #include <inttypes.h>
@@ -7,73 +8,68 @@
 #include <string.h>
 #include "rpc/chunk.h"
 #include "rpc/replies.h"
+#include "rpc/task.h"
 
 /* ---- one write to the store on behalf of a draft ---- */
 
 struct draft_write {
+    struct task task; /* first */
     struct store_op op;
-    struct ticket ticket;
-    struct draft *draft;
-    struct dataset *dataset; /* commit: what becomes visible */
+    struct draft *draft;     /* outlives it: the store answers in order */
+    struct dataset *dataset; /* commit: owned until it is in the table */
     uint64_t samples;        /* append: in all, with this chunk */
     uint32_t classes;
     struct chunk chunk; /* append */
     char names[];       /* of new classes */
 };
 
+static void write_fini(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+
+    chunk_fini(&write->chunk);
+    dataset_free(write->dataset);
+}
+
 /* `names`: class names that the draft has got, or NULL. */
 static struct draft_write *write_new(struct call *call, struct draft *draft, enum store_kind kind,
                                      const char *names, size_t bytes)
 {
-    struct draft_write *write = calloc(1, sizeof(*write) + bytes);
+    struct draft_write *write =
+        task_new(call, sizeof(struct draft_write) + bytes, NULL, write_fini);
 
     if (!write)
         return NULL;
     write->op.kind = kind;
-    write->op.owner = write;
-    write->ticket = call->ticket;
     write->draft = draft;
     if (bytes > 0)
         memcpy(write->names, names, bytes);
     return write;
 }
 
-static void write_free(struct draft_write *write)
+/* A draft of which something could not be stored is no more. */
+static int write_send(struct draft_write *write, task_step *stored)
 {
-    if (!write)
-        return;
-    chunk_fini(&write->chunk);
-    free(write);
+    int code = task_store(&write->task, &write->op, stored);
+
+    if (code)
+        draft_doom(write->draft);
+    return code;
 }
 
-/* On an error the caller answers; the write is gone and the draft doomed. */
-static int write_submit(struct call *call, struct draft_write *write)
-{
-    struct draft *draft = write->draft;
-
-    if (rpc_submit(call->rpc, &write->op, &call->err) == EVD_OK) {
-        session_ref(call->session);
-        return EVD_OK;
-    }
-    write_free(write);
-    draft_doom(draft);
-    return call->err.code;
-}
-
-/* The store refused: the one who sent it hears why, as do all who sent what came after it, and the
- * draft is no more. */
-static bool write_failed(struct draft_write *write)
+/* What the store refused is refused to whoever sent it, and to all who sent what came after it, in
+ * the same words. */
+static int write_result(struct draft_write *write)
 {
     struct evd_error *first = &write->draft->error;
 
-    if (write->op.error.code == EVD_OK)
-        return false;
+    if (write->task.err.code == EVD_OK)
+        return EVD_OK;
     if (first->code == EVD_OK)
-        *first = write->op.error;
-    ticket_error(&write->ticket, first);
+        *first = write->task.err;
+    write->task.err = *first;
     draft_doom(write->draft);
-    write_free(write);
-    return true;
+    return first->code;
 }
 
 /* ---- class names from a request ---- */
@@ -106,34 +102,43 @@ static int add_classes(struct draft *draft, const msgpack_object *classes, struc
 
 /* ---- dataset.create ---- */
 
-static void created_stored(struct store_op *op)
+static int created(struct task *task)
 {
-    struct draft_write *write = op->owner;
+    struct draft_write *write = (struct draft_write *)task;
     msgpack_packer *pk;
 
-    if (write_failed(write))
-        return;
-    pk = answer_begin(&write->ticket);
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
     msgpack_pack_map(pk, 3);
     pack_key_u64(pk, "draft", write->draft->number);
     pack_key_cstr(pk, "name", write->draft->name);
     pack_key_u64(pk, "version", write->draft->version);
-    ticket_end(&write->ticket);
-    write_free(write);
+    return task_done(task);
 }
 
-/* The first of two writes of dataset.create: the second answers. */
-static void created_part(struct store_op *op)
+static int send_last(struct task *task)
 {
-    struct draft_write *write = op->owner;
-
-    if (op->error.code != EVD_OK)
-        write->draft->error = op->error;
-    session_unref(write->ticket.session);
-    write_free(write);
+    return write_send((struct draft_write *)task, created);
 }
 
-/* The draft and, where class names came along, those; the answer comes with the last. */
+/* Where class names follow, the answer comes with those. */
+static int created_part(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+
+    if (task->err.code != EVD_OK)
+        write->draft->error = task->err;
+    task_free(task);
+    return EVD_OK;
+}
+
+static int send_first(struct task *task)
+{
+    return write_send((struct draft_write *)task, created_part);
+}
+
+/* The draft, and its class names where some came along. */
 static int create_store(struct call *call, struct draft *draft)
 {
     size_t bytes = 0;
@@ -142,23 +147,26 @@ static int create_store(struct call *call, struct draft *draft)
     struct draft_write *classes = write_new(call, draft, STORE_DRAFT_APPEND, names, bytes);
 
     if (!create || !classes) {
-        write_free(create);
-        write_free(classes);
+        if (create)
+            task_free(&create->task);
+        if (classes)
+            task_free(&classes->task);
         draft_free(draft);
-        return rpc_no_memory(&call->err);
+        return call->err.code;
     }
     create->op.dataset = (struct store_dataset){
         .id = draft->id, .name = draft->name, .version = draft->version, .created = draft->created};
-    create->op.done = bytes > 0 ? created_part : created_stored;
     classes->op.chunk.dataset = draft->id;
     classes->op.chunk.class_names = classes->names;
     classes->op.chunk.class_names_bytes = bytes;
-    classes->op.done = created_stored;
-    if (bytes == 0 || write_submit(call, create) != EVD_OK) {
-        write_free(classes);
-        return bytes > 0 ? call->err.code : write_submit(call, create);
+    if (bytes == 0) {
+        task_free(&classes->task);
+        return task_begin(&create->task, send_last, call);
     }
-    return write_submit(call, classes);
+    if (task_begin(&create->task, send_first, call) == EVD_OK)
+        return task_begin(&classes->task, send_last, call);
+    task_free(&classes->task);
+    return call->err.code;
 }
 
 int do_dataset_create(struct call *call, const struct params_dataset_create *p)
@@ -189,19 +197,23 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
 
 /* ---- dataset.append ---- */
 
-static void append_stored(struct store_op *op)
+static int appended(struct task *task)
 {
-    struct draft_write *write = op->owner;
+    struct draft_write *write = (struct draft_write *)task;
     msgpack_packer *pk;
 
-    if (write_failed(write))
-        return;
-    pk = answer_begin(&write->ticket);
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
     msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "samples", write->samples);
     pack_key_u64(pk, "classes", write->classes);
-    ticket_end(&write->ticket);
-    write_free(write);
+    return task_done(task);
+}
+
+static int append_send(struct task *task)
+{
+    return write_send((struct draft_write *)task, appended);
 }
 
 /* Without names from the peer, the classes are the numbers that occur, and those below them. */
@@ -271,17 +283,14 @@ static struct draft_write *append_take(struct call *call, struct draft *draft,
     memory_settle(call->rpc);
     names = dataset_builder_names(builder, store.first_class, &store.class_names_bytes);
     write = write_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
-    if (!write) {
-        rpc_no_memory(&call->err);
+    if (!write)
         return NULL;
-    }
     write->chunk = *chunk;
     *chunk = (struct chunk){0};
     if (store.column)
         store.column = write->chunk.column;
     store.class_names = write->names;
     write->op.chunk = store;
-    write->op.done = append_stored;
     write->samples = dataset_builder_samples(builder);
     write->classes = dataset_builder_classes(builder);
     return write;
@@ -299,54 +308,54 @@ int do_dataset_append(struct call *call, const struct params_dataset_append *p)
         write = append_take(call, draft, p->classes, &chunk);
     chunk_fini(&chunk);
     if (write)
-        return write_submit(call, write);
+        return task_begin(&write->task, append_send, call);
     draft_doom(draft);
     return call->err.code;
 }
 
 /* ---- dataset.commit ---- */
 
-struct commit {
-    struct rpc_work work; /* first */
-    struct draft_write *write;
-    struct evd_error err; /* of dataset_build */
-};
-
-static void commit_stored(struct store_op *op)
+static int committed(struct task *task)
 {
-    struct draft_write *write = op->owner;
+    struct draft_write *write = (struct draft_write *)task;
+    struct dataset *dataset = write->dataset;
+
+    if (task->err.code == EVD_OK && !datasets_insert(task->rpc, dataset))
+        rpc_no_memory(&task->err);
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    write->dataset = NULL; /* the table's now */
+    draft_free(write->draft);
+    reply_dataset(task_answer(task), dataset);
+    return task_done(task);
+}
+
+static void commit_run(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
     struct draft *draft = write->draft;
-    struct rpc *rpc = draft->rpc;
 
-    draft->storing = false;
-    if (write->op.error.code == EVD_OK && !datasets_insert(rpc, write->dataset))
-        rpc_no_memory(&write->op.error);
-    if (op->error.code != EVD_OK) {
-        dataset_free(write->dataset);
-        write_failed(write);
-        return;
-    }
-    reply_dataset(answer_begin(&write->ticket), write->dataset);
-    ticket_end(&write->ticket);
-    draft_free(draft);
-    write_free(write);
+    int code = dataset_build(draft->builder, &task->work.cancelled, &write->dataset, &task->err);
+
+    if (code == EVD_OK)
+        draft->builder = NULL;
+    else if (code == EVD_E_SHUTTING_DOWN)
+        task_cancelled(&task->err);
 }
 
-static void commit_run(struct rpc_work *work)
+static int commit_built(struct task *task)
 {
-    struct commit *commit = (struct commit *)work;
-    struct draft_write *write = commit->write;
-
-    commit->err.code = EVD_OK;
-    if (dataset_build(write->draft->builder, &write->dataset, &commit->err) == EVD_OK)
-        write->draft->builder = NULL;
-}
-
-static void commit_store(struct draft_write *write)
-{
+    struct draft_write *write = (struct draft_write *)task;
     struct draft *draft = write->draft;
     struct dataset *dataset = write->dataset;
 
+    if (!draft_built(draft)) { /* its connection is gone, or an earlier piece was not stored */
+        task->err = draft->error;
+        return task->err.code ? task->err.code : task_cancelled(&task->err);
+    }
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    draft->memory = dataset_memory(dataset);
     dataset->id = draft->id;
     memcpy(dataset->name, draft->name, sizeof(dataset->name));
     dataset->version = draft->version;
@@ -361,73 +370,27 @@ static void commit_store(struct draft_write *write)
         .classes = dataset->index.classes,
         .checksum = dataset->checksum,
     };
-    write->op.done = commit_stored;
-    draft->storing = true;
-    if (rpc_submit(draft->rpc, &write->op, &write->op.error) != EVD_OK) {
-        draft->storing = false;
-        dataset_free(dataset);
-        write_failed(write);
-    }
+    return write_send(write, committed);
 }
 
-static void commit_built(struct rpc_work *work)
+static int commit_start(struct task *task)
 {
-    struct commit *commit = (struct commit *)work;
-    struct draft_write *write = commit->write;
-    struct draft *draft = write->draft;
-
-    draft->building = false;
-    draft->memory = write->dataset ? dataset_memory(write->dataset) : 0;
-    write->op.error = commit->err;
-    free(commit);
-    if (!draft->session) { /* its connection is gone, or an earlier piece was not stored */
-        dataset_free(write->dataset);
-        draft->memory = 0;
-        ticket_error(&write->ticket, &draft->error);
-        write_free(write);
-        draft_try_drop(draft);
-    } else if (!write_failed(write) && write->dataset) {
-        commit_store(write);
-    }
-}
-
-static int commit_start(struct call *call, struct draft *draft)
-{
-    struct rpc *rpc = call->rpc;
-    struct commit *commit = calloc(1, sizeof(*commit));
-    struct draft_write *write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
+    struct draft *draft = ((struct draft_write *)task)->draft;
     uint64_t more = dataset_builder_samples(draft->builder) * sizeof(uint32_t); /* member table */
-    int code;
 
-    if (memory_room(rpc, more, "the class index of this dataset", &call->err) != EVD_OK) {
-        free(commit);
-        write_free(write);
-        return call->err.code;
-    }
-    if (!commit || !write) {
-        free(commit);
-        write_free(write);
-        return rpc_no_memory(&call->err);
-    }
-    commit->work.run = commit_run;
-    commit->work.done = commit_built;
-    commit->write = write;
-    code = rpc->host.work(rpc->host.arg, &commit->work);
-    if (code != EVD_OK) {
-        free(commit);
-        write_free(write);
-        return error_set(&call->err, code, "", "no thread could be had for the class index");
-    }
-    session_ref(call->session);
-    draft->committing = draft->building = true;
+    if (memory_room(task->rpc, more, "the class index of this dataset", &task->err) != EVD_OK ||
+        task_work(task, commit_run, commit_built) != EVD_OK)
+        return task->err.code;
+    draft_building(draft);
     draft->memory += more;
-    memory_settle(rpc);
+    memory_settle(task->rpc);
     return EVD_OK;
 }
 
 int do_dataset_commit(struct call *call, const struct params_dataset_commit *p)
 {
     struct draft *draft = draft_find(call->session, p->draft, &call->err);
+    struct draft_write *write;
     uint64_t samples;
 
     if (!draft)
@@ -438,5 +401,6 @@ int do_dataset_commit(struct call *call, const struct params_dataset_commit *p)
                          "%" PRIu64 " samples were sent, not %" PRIu64 ": send the rest, or start "
                          "again",
                          samples, p->samples);
-    return commit_start(call, draft);
+    write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
+    return write ? task_begin(&write->task, commit_start, call) : call->err.code;
 }

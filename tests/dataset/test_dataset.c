@@ -49,7 +49,7 @@ static struct dataset *build(struct dataset_builder *b)
     struct dataset *dataset;
     struct evd_error err;
 
-    if (dataset_build(b, &dataset, &err) != EVD_OK)
+    if (dataset_build(b, NULL, &dataset, &err) != EVD_OK)
         fail_msg("%s", err.message);
     return dataset;
 }
@@ -196,11 +196,11 @@ static void without_labels_there_is_no_dataset(void **state)
     struct evd_error err;
 
     (void)state;
-    assert_int_equal(dataset_build(b, &d, &err), EVD_E_BAD_VALUE);
+    assert_int_equal(dataset_build(b, NULL, &d, &err), EVD_E_BAD_VALUE);
     add_labels(b, (const uint32_t[]){EVD_UNLABELLED}, 1);
-    assert_int_equal(dataset_build(b, &d, &err), EVD_E_BAD_VALUE);
+    assert_int_equal(dataset_build(b, NULL, &d, &err), EVD_E_BAD_VALUE);
     add_class(b, "a");
-    assert_int_equal(dataset_build(b, &d, &err), EVD_E_BAD_VALUE);
+    assert_int_equal(dataset_build(b, NULL, &d, &err), EVD_E_BAD_VALUE);
     /* The builder is as it was, and can go on. */
     add_labels(b, (const uint32_t[]){0}, 1);
     d = build(b);
@@ -225,6 +225,24 @@ static uint64_t checksum_of(const char *first, const uint32_t *labels, size_t n,
     checksum = d->checksum;
     dataset_free(d);
     return checksum;
+}
+
+/* Who waited is gone: the build ends early, and the builder is as it was. */
+static void a_build_can_be_given_up(void **state)
+{
+    const uint32_t labels[] = {1, 0, 1};
+    struct dataset_builder *b = builder_with(2);
+    atomic_bool cancel = true;
+    struct dataset *d;
+    struct evd_error err;
+
+    (void)state;
+    add_labels(b, labels, 3);
+    assert_int_equal(dataset_build(b, &cancel, &d, &err), EVD_E_SHUTTING_DOWN);
+    atomic_store(&cancel, false);
+    assert_int_equal(dataset_build(b, &cancel, &d, &err), EVD_OK);
+    assert_int_equal(dataset_label(d, 2), 1);
+    dataset_free(d);
 }
 
 static void the_checksum_sees_names_and_labels(void **state)
@@ -276,7 +294,7 @@ static void weight_columns(void **state)
         assert_int_equal(add_weights(b, "bad", bad, 2), EVD_E_BAD_VALUE);
     }
     assert_int_equal(add_weights(b, "", NULL, 0), EVD_E_BAD_VALUE);
-    assert_int_equal(dataset_build(b, &d, &err), EVD_E_BAD_VALUE); /* loss is too short */
+    assert_int_equal(dataset_build(b, NULL, &d, &err), EVD_E_BAD_VALUE); /* loss is too short */
     assert_string_equal(err.detail, "loss");
     assert_int_equal(add_weights(b, "loss", (const double[]){7}, 1), EVD_OK);
     d = build(b);
@@ -342,6 +360,7 @@ int main(void)
         cmocka_unit_test(names_are_found),
         cmocka_unit_test(a_bad_chunk_leaves_nothing),
         cmocka_unit_test(without_labels_there_is_no_dataset),
+        cmocka_unit_test(a_build_can_be_given_up),
         cmocka_unit_test(the_checksum_sees_names_and_labels),
         cmocka_unit_test(weight_columns),
         cmocka_unit_test(the_summary),

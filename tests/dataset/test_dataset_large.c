@@ -39,7 +39,7 @@ static void memory_per_sample(void **state)
             chunk[n] = (uint32_t)(i * 2654435761u >> 7) % 1000;
         assert_int_equal(dataset_builder_labels(b, chunk, n, &err), EVD_OK);
     }
-    assert_int_equal(dataset_build(b, &d, &err), EVD_OK);
+    assert_int_equal(dataset_build(b, NULL, &d, &err), EVD_OK);
     double at_rest = (double)dataset_memory(d) / SAMPLES;
     double peak = (double)(peak_bytes() - before) / SAMPLES;
     print_message("%.2f bytes a sample at rest, %.2f at the peak of building\n", at_rest, peak);

@@ -104,6 +104,64 @@ static void a_connection_has_so_much_under_way(void **state)
     peer_do(peer, "job.preview", PREVIEW);
 }
 
+/* A commit builds a class index, which is as heavy as anything. */
+static void a_commit_is_heavy_work(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    uint32_t first, second, commit;
+
+    load(peer);
+    peer_do(peer, "dataset.create", "[{'name': 'e'}]");
+    peer_do(peer, "dataset.append", "[{'draft': 2, 'labels': [0, 1]}]");
+    h->hold_work = true;
+    first = peer_send(peer, "job.preview", PREVIEW);
+    second = peer_send(peer, "job.preview", PREVIEW);
+    assert_non_null(
+        strstr(peer_refused(peer, EVD_E_BUSY, "dataset.commit", "[{'draft': 2}]"), "under way"));
+    h->hold_work = false;
+    harness_pump(h);
+    json_decref(peer_result(peer, first));
+    json_decref(peer_result(peer, second));
+    /* The draft is still there; and while it is committed there is room for one more. */
+    h->hold_work = true;
+    commit = peer_send(peer, "dataset.commit", "[{'draft': 2}]");
+    first = peer_send(peer, "job.preview", PREVIEW);
+    second = peer_send(peer, "job.preview", PREVIEW);
+    peer_error(peer, second, EVD_E_BUSY);
+    h->hold_work = false;
+    harness_pump(h);
+    json_decref(peer_result(peer, commit));
+    json_decref(peer_result(peer, first));
+}
+
+static void a_commit_goes_with_its_connection(void **state)
+{
+    struct harness *h = *state;
+    struct peer *stays = peer_new(h), *goes = peer_new(h);
+    json_t *result;
+
+    load(stays);
+    peer_do(goes, "dataset.create", "[{'name': 'e'}]");
+    peer_do(goes, "dataset.append", "[{'draft': 1, 'labels': [0, 1]}]");
+    h->hold_work = true;
+    peer_send(goes, "dataset.commit", "[{'draft': 1}]");
+    assert_false(h->work[0]->cancelled);
+    peer_close(goes);
+    assert_true(h->work[0]->cancelled);
+    h->hold_work = false;
+    harness_quiet(h);
+    result = peer_call(stays, "dataset.list", "[]");
+    assert_int_equal(json_array_size(json_object_get(result, "datasets")), 1);
+    json_decref(result);
+    /* Nothing is left of it: the next of that name is version 1. */
+    peer_do(stays, "dataset.create", "[{'name': 'e'}]");
+    peer_do(stays, "dataset.append", "[{'draft': 2, 'labels': [0, 1]}]");
+    result = peer_call(stays, "dataset.commit", "[{'draft': 2}]");
+    assert_int_equal(integer(result, "version"), 1);
+    json_decref(result);
+}
+
 /* What waits for another replay counts, too. */
 static void statistics_wait_within_bounds(void **state)
 {
@@ -142,6 +200,24 @@ static void stopping_gives_it_up(void **state)
     h->hold_work = false;
     harness_pump(h);
     peer_error(peer, create, EVD_E_SHUTTING_DOWN);
+}
+
+static void stopping_gives_a_commit_up(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    uint32_t commit;
+
+    peer_do(peer, "dataset.create", "[{'name': 'd'}]");
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 1]}]");
+    h->hold_work = true;
+    commit = peer_send(peer, "dataset.commit", "[{'draft': 1}]");
+    rpc_drain(h->rpc);
+    rpc_settle(h->rpc);
+    assert_true(h->work[0]->cancelled);
+    h->hold_work = false;
+    harness_pump(h);
+    peer_error(peer, commit, EVD_E_SHUTTING_DOWN);
 }
 
 static void memory_has_a_limit(void **state)
@@ -280,6 +356,27 @@ static void asked_goes_by_the_revision_that_drew(void **state)
     json_decref(result);
 }
 
+/* An epoch in which the strategy changed can be asked for after what came later was counted. */
+static void an_epoch_is_counted_again(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *result;
+
+    load(peer);
+    peer_do(peer, "job.create", JOB("j"));
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+    peer_do(peer, "job.update",
+            "[{'job': 'j', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]");
+    peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 2}]");
+    peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 1, 'through': true}]");
+    peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 2}]");
+    peer_do(peer, "job.stats", "[{'job': 'j'}]");
+    result = peer_call(peer, "job.stats", "[{'job': 'j', 'epoch': 0}]");
+    assert_int_equal(integer(result, "steps"), 2);
+    assert_float_equal(share(result, "asked", 0), (5.0 / 8 + 0.5) / 2, 1e-9);
+    json_decref(result);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -287,12 +384,16 @@ int main(void)
         TEST(who_goes_takes_the_work_along),
         TEST(statistics_are_given_up_and_counted_again),
         TEST(a_connection_has_so_much_under_way),
+        TEST(a_commit_is_heavy_work),
+        TEST(a_commit_goes_with_its_connection),
         TEST(statistics_wait_within_bounds),
         TEST(stopping_gives_it_up),
+        TEST(stopping_gives_a_commit_up),
         TEST(memory_has_a_limit),
         TEST(reports_count_as_memory),
         TEST(an_update_says_what_it_cancels),
         TEST(asked_goes_by_the_revision_that_drew),
+        TEST(an_epoch_is_counted_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
