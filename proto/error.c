@@ -43,6 +43,19 @@ int(error_set)(struct evd_error *err, int code, const char *detail, const char *
     return code;
 }
 
+int error_no_memory(struct evd_error *err)
+{
+    return error_set(
+        err, EVD_E_NO_MEMORY, "",
+        "the daemon has no memory left for this: drop what is not needed, or try again");
+}
+
+int error_given_up(struct evd_error *err)
+{
+    return error_set(err, EVD_E_SHUTTING_DOWN, "",
+                     "given up: the daemon is stopping, or the connection that asked has ended");
+}
+
 const char *error_name(int code)
 {
     switch (code) {

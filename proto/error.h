@@ -23,6 +23,11 @@ int error_set(struct evd_error *err, int code, const char *detail, const char *f
 #define error_set(err, code, ...) (error_set((err), (code), __VA_ARGS__), (code))
 #endif
 
+/* EVD_E_NO_MEMORY, as the daemon says it to whoever asked for something. Returns the code. */
+int error_no_memory(struct evd_error *err);
+/* EVD_E_SHUTTING_DOWN: what the daemon says to whoever asked for heavy work that was given up. */
+int error_given_up(struct evd_error *err);
+
 /* "bad_value" for EVD_E_BAD_VALUE; "unknown" for what is not in the list. Static storage. */
 const char *error_name(int code);
 

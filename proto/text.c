@@ -46,6 +46,12 @@ bool utf8_control(const char *text)
     return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
 }
 
+void str_copy(char *to, struct evd_str text)
+{
+    memcpy(to, text.data, text.len);
+    to[text.len] = '\0';
+}
+
 bool str_utf8(struct evd_str text)
 {
     for (size_t i = 0; i < text.len;) {

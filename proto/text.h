@@ -16,6 +16,8 @@ struct evd_str {
 
 /* Is `text` this? */
 bool str_is(struct evd_str text, const char *literal);
+/* Into len + 1 bytes, terminated. */
+void str_copy(char *to, struct evd_str text);
 bool str_utf8(struct evd_str text);
 /* Bytes of the UTF-8 character at s (n > 0 bytes are left), or 0 if there is no valid one. */
 size_t utf8_length(const char *s, size_t n);

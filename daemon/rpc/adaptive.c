@@ -10,7 +10,7 @@
 #include "job/position.h"
 #include "rpc/build.h"
 #include "rpc/report.h"
-#include "rpc/strategy_codec.h"
+#include "codec/strategy.h"
 
 /* What an adaptive strategy says, as of one revision. */
 struct adaptive {
@@ -40,9 +40,9 @@ static const struct revision *newest_revision(const struct job_entry *entry)
 {
     uint32_t number = job_revision(entry->job, job_revisions(entry->job) - 1).revision;
 
-    for (uint32_t i = entry->revision_count; i-- > 0;) {
-        if (entry->revisions[i].number == number)
-            return &entry->revisions[i];
+    for (uint32_t i = entry->records.revision_count; i-- > 0;) {
+        if (entry->records.revisions[i].number == number)
+            return &entry->records.revisions[i];
     }
     return NULL;
 }

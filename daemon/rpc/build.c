@@ -4,17 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rpc/strategy_codec.h"
-
-int plan_error(int code, const struct sampler_error *refused, struct evd_error *err)
-{
-    if (code == PLAN_NO_MEMORY)
-        return rpc_no_memory(err);
-    if (code == PLAN_CANCELLED)
-        return task_cancelled(err);
-    return error_set(err, code == PLAN_LIMIT ? EVD_E_LIMIT : EVD_E_STRATEGY, refused->detail, "%s",
-                     refused->message);
-}
+#include "codec/strategy.h"
 
 void build_run(struct task *task)
 {
@@ -37,7 +27,7 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
     record->author = strdup(author);
     if (encoded.failed || !record->author) {
         buf_fini(&encoded);
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     }
     record->strategy = encoded.data;
     record->strategy_bytes = encoded.len;
@@ -98,8 +88,8 @@ int build_check(struct build *build)
 
     if (err->code != EVD_OK)
         return err->code;
-    if (!rpc_stream_prepare(entry->rpc, build->plan) || !entry_reserve(entry))
-        return rpc_no_memory(err);
+    if (!rpc_stream_prepare(entry->rpc, build->plan) || !records_reserve(&entry->records))
+        return error_no_memory(err);
     if (plan_epoch(build->plan, 0).steps == 0)
         return error_set(err, EVD_E_STRATEGY, "batch_size",
                          "with this strategy an epoch has not one whole batch of %u: take a "

@@ -14,17 +14,6 @@
 
 struct report;
 
-/* What a job is created with, beside its name, dataset and strategy; what is not given is zero. */
-struct job_terms {
-    struct evd_str mode, last_batch, guarantee;
-    uint32_t batch_size, world_size, replicas;
-    bool has_time_to_run, has_grace;
-    uint32_t time_to_run, grace;
-    uint64_t seed;
-};
-/* Into the entry's config, last_batch and seed, with defaults; BAD_VALUE or LIMIT. */
-int job_terms_take(struct job_entry *entry, const struct job_terms *terms, struct evd_error *err);
-
 struct build {
     struct task task; /* first; of the job it is for */
     struct strategy strategy;
@@ -63,25 +52,5 @@ const struct plan *update_plan(const struct job_entry *entry);
  * JOB_UPDATED. */
 int update_store(struct job_entry *entry, const struct job_effect *effect);
 void update_answer(struct job_entry *entry, const struct job_effect *effect);
-
-/* What all plans of a job have in common; may be read by any thread. */
-struct plan_base {
-    const struct dataset *dataset;
-    uint64_t seed;
-    uint32_t batch_size;
-    enum last_batch last_batch;
-    struct plan_budget *budget;
-    const atomic_bool *cancel; /* NULL at first: never */
-};
-struct plan_base plan_base_of(const struct job_entry *entry);
-/* Builds a canonical strategy as a revision. Any thread. */
-int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
-                   uint32_t number, struct plan **out, struct evd_error *err);
-/* Builds a recorded revision's plan again; EVD_E_STORE if it is not what it was. Any thread. */
-int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
-                  uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
-
-/* What plan_build and plan_place return, other than PLAN_OK, as an error of the protocol. */
-int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);
 
 #endif

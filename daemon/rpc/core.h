@@ -16,6 +16,9 @@
 #include "proto/limits.h"
 #include "proto/message.h"
 #include "proto/methods.h"
+#include "replay/plan.h"
+#include "replay/position.h"
+#include "replay/records.h"
 #include "sampler/plan.h"
 
 #define RPC_SERVER_NAME "evendrawd 0.1.0"
@@ -86,35 +89,6 @@ struct stream {
     struct stream *prev, *next; /* of the job */
 };
 
-/* A revision as it is recorded. */
-struct revision {
-    uint32_t generation, number;
-    struct job_position at;
-    struct epoch_shape shape; /* of at.epoch */
-    uint64_t digest, created;
-    char *author;
-    void *strategy; /* canonical MessagePack map */
-    size_t strategy_bytes;
-};
-
-/* A seek as it is recorded; the first opens generation 1. */
-struct seek_record {
-    uint32_t parent, keep; /* the history is the parent's up to revision `keep`, and its own */
-    struct job_position at, left;
-    bool follow;
-    uint64_t created;
-    char *author;
-    int64_t takes; /* records.c */
-};
-
-/* From a position on, so many ranks. */
-struct world_record {
-    uint32_t generation, world_size;
-    struct job_position at;
-    uint64_t created;
-    char author[EVD_MAX_NAME + 1];
-};
-
 enum job_status {
     JOB_STATUS_CREATING, /* the name is taken, nothing else */
     JOB_STATUS_LIVE,
@@ -138,21 +112,13 @@ struct job_entry {
     bool attended;            /* likewise */
     struct job *job;          /* while LIVE or DROPPING */
     struct evd_error failure;
-    /* Revisions of the history as it is now, as the job core has them; and those of earlier
-     * generations that it has left. */
-    struct revision *revisions, *past;
-    uint32_t revision_count, revision_cap, past_count, past_cap;
-    struct seek_record *seeks;
-    uint32_t seek_count, seek_cap;
-    struct world_record *worlds;
-    uint32_t world_count, world_cap;
-    bool world_stored;                   /* the last of them */
+    struct records records;
     char world_author[EVD_MAX_NAME + 1]; /* who attached last */
     struct update *update;               /* the one update in progress */
     struct seek *seek;                   /* the one seek in progress */
     struct stream *streams;
     struct ack *acks; /* acknowledgements to be confirmed */
-    struct stats_cache *stats;
+    struct job_stats *stats;
     struct feedback *feedback; /* what was reported; NULL: nothing yet */
     struct adaptive *adaptive;
     uint64_t flush_at;    /* when JOB_FLUSH is due; UINT64_MAX: not */
@@ -239,42 +205,13 @@ struct job_entry *entry_new(struct rpc *rpc, struct evd_str name, struct dataset
 struct job_entry *entry_insert(struct rpc *rpc, struct evd_str name, struct dataset *dataset);
 /* Out of the table; freed when nobody holds it. */
 void entry_remove(struct job_entry *entry);
+/* What all its plans have in common, and whose its tokens are. */
+struct plan_base entry_plan_base(const struct job_entry *entry);
+struct position_owner entry_position_owner(const struct job_entry *entry);
+/* Notes how many ranks there are now, if that is not noted; false without memory. */
+bool entry_note_world(struct job_entry *entry) __attribute__((warn_unused_result));
 void entry_ref(struct job_entry *entry);
 void entry_unref(struct job_entry *entry);
-/* Room for one more revision; false without memory. */
-bool entry_reserve(struct job_entry *entry);
-/* Records a revision (its author and strategy pass over), reserved before; later ones than keep go.
- */
-void entry_record(struct job_entry *entry, const struct revision *revision, uint32_t keep);
-void revision_fini(struct revision *revision);
-
-/* ---- records.c: generations and worlds ---- */
-
-uint32_t records_generation(const struct job_entry *entry); /* the one there is now */
-/* Where a generation begins, and where it was left (the last: `reached`). */
-struct job_position records_begin(const struct job_entry *entry, uint32_t generation);
-struct job_position records_end(const struct job_entry *entry, uint32_t generation,
-                                struct job_position reached);
-/* The revisions of a generation's history, in order; NULL without memory. The array is the
- * caller's to free. */
-const struct revision **records_line(const struct job_entry *entry, uint32_t generation,
-                                     uint32_t *count);
-/* Room for a seek and a revision; false without memory. */
-bool records_reserve(struct job_entry *entry);
-/* Records a seek (its author passes over) and perhaps a revision, reserved before. */
-void records_seek(struct job_entry *entry, const struct seek_record *seek,
-                  const struct revision *revision);
-/* After loading: which revisions the history as it is now consists of. */
-void records_settle(struct job_entry *entry);
-/* How many ranks there were at a position; 0: not known, or a shared job. */
-uint32_t records_world(const struct job_entry *entry, uint32_t generation, struct job_position at);
-/* Notes how many there are now, if that is not noted; false without memory. */
-bool records_note_world(struct job_entry *entry);
-/* That one is in the store now. */
-void records_world_stored(struct job_entry *entry, const struct world_record *world);
-bool records_add_world(struct job_entry *entry, const struct world_record *world);
-void records_fini(struct job_entry *entry);
-
 /* ---- entry.c: events into the job core, effects out of it ---- */
 
 /* job_step with the clock, and everything that its effects ask for. */
@@ -334,7 +271,7 @@ uint64_t drafts_memory(const struct rpc *rpc); /* bytes */
 
 /* ---- stats.c ---- */
 
-void stats_cache_free(struct stats_cache *cache); /* NULL is fine */
+void job_stats_free(struct job_stats *stats); /* NULL is fine */
 
 /* ---- adaptive.c ---- */
 
@@ -358,9 +295,6 @@ int memory_room(struct rpc *rpc, uint64_t more, const char *what, struct evd_err
 
 void rpc_log(struct rpc *rpc, bool warning, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Into EVD_MAX_NAME + 1 bytes, of a name that was checked. */
-void rpc_name_copy(char *to, struct evd_str name);
-int rpc_no_memory(struct evd_error *err);
 /* Has rpc_tick called at that time, or before. */
 void rpc_wake_at(struct rpc *rpc, uint64_t when);
 uint64_t rpc_now(const struct rpc *rpc);

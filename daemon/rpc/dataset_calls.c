@@ -88,7 +88,7 @@ static double *weights_of(const struct dataset *dataset, const struct weights_as
     counts = malloc(classes * sizeof(counts[0]));
     weights = malloc(classes * sizeof(weights[0]));
     if (!counts || !weights) {
-        rpc_no_memory(err);
+        error_no_memory(err);
     } else {
         for (uint32_t c = 0; c < classes; c++)
             counts[c] = dataset_class_count(dataset, c);

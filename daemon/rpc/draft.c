@@ -212,7 +212,7 @@ struct draft *draft_new(struct session *session, struct evd_str name)
     draft->rpc = rpc;
     draft->session = session;
     draft->number = ++session->last_draft;
-    rpc_name_copy(draft->name, name);
+    str_copy(draft->name, name);
     draft->version = (committed > drafted ? committed : drafted) + 1;
     draft->id = rpc->next_id++;
     draft->created = rpc->host.wall(rpc->host.arg);

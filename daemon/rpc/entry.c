@@ -25,7 +25,7 @@ static void progress_done(struct store_op *op)
     struct evd_error err;
 
     if (op->error.code == EVD_OK && write->op.world.author)
-        records_world_stored(entry, &write->world);
+        records_world_stored(&entry->records, &write->world);
     free(write);
     if (entry->job)
         entry_drive(entry, &event, &err);
@@ -35,11 +35,12 @@ static void progress_done(struct store_op *op)
 static void take_world(struct progress_write *write)
 {
     struct job_entry *entry = write->entry;
+    const struct world_record *unstored = records_unstored_world(&entry->records);
     struct world_record *world = &write->world;
 
-    if (entry->world_count == 0 || entry->world_stored)
+    if (!unstored)
         return;
-    *world = entry->worlds[entry->world_count - 1];
+    *world = *unstored;
     write->op.world = (struct store_world){
         .job = entry->id,
         .generation = world->generation,
@@ -65,7 +66,7 @@ static struct progress_write *progress_take(struct job_entry *entry)
     for (uint32_t i = 0; i < count; i++)
         bytes += rows[i].acked_bytes;
     write = calloc(1, sizeof(*write) + count * sizeof(write->rows[0]) + bytes);
-    if (!write || !records_note_world(entry)) {
+    if (!write || !entry_note_world(entry)) {
         free(write);
         return NULL;
     }

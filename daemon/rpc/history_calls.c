@@ -22,21 +22,22 @@ static const struct revision **all_revisions(const struct job_entry *entry, uint
 {
     const struct revision **all;
 
-    *count = entry->past_count + entry->revision_count;
+    *count = entry->records.past_count + entry->records.revision_count;
     all = malloc((*count ? *count : 1) * sizeof(struct revision *));
     if (!all)
         return NULL;
-    for (uint32_t i = 0; i < entry->past_count; i++)
-        all[i] = &entry->past[i];
-    for (uint32_t i = 0; i < entry->revision_count; i++)
-        all[entry->past_count + i] = &entry->revisions[i];
+    for (uint32_t i = 0; i < entry->records.past_count; i++)
+        all[i] = &entry->records.past[i];
+    for (uint32_t i = 0; i < entry->records.revision_count; i++)
+        all[entry->records.past_count + i] = &entry->records.revisions[i];
     qsort(all, *count, sizeof(struct revision *), by_age);
     return all;
 }
 
 static bool is_current(const struct job_entry *entry, const struct revision *revision)
 {
-    return revision >= entry->revisions && revision < entry->revisions + entry->revision_count;
+    return revision >= entry->records.revisions &&
+           revision < entry->records.revisions + entry->records.revision_count;
 }
 
 static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
@@ -68,11 +69,11 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
 
 static void pack_seeks(msgpack_packer *pk, const struct job_entry *entry)
 {
-    uint32_t first = entry->seek_count > SHOWN ? entry->seek_count - SHOWN : 0;
+    uint32_t first = entry->records.seek_count > SHOWN ? entry->records.seek_count - SHOWN : 0;
 
-    pack_key_array(pk, "seeks", entry->seek_count - first);
-    for (uint32_t i = first; i < entry->seek_count; i++) {
-        const struct seek_record *seek = &entry->seeks[i];
+    pack_key_array(pk, "seeks", entry->records.seek_count - first);
+    for (uint32_t i = first; i < entry->records.seek_count; i++) {
+        const struct seek_record *seek = &entry->records.seeks[i];
 
         msgpack_pack_map(pk, 8);
         pack_key_u64(pk, "generation", i + 1);
@@ -88,11 +89,11 @@ static void pack_seeks(msgpack_packer *pk, const struct job_entry *entry)
 
 static void pack_worlds(msgpack_packer *pk, const struct job_entry *entry)
 {
-    uint32_t first = entry->world_count > SHOWN ? entry->world_count - SHOWN : 0;
+    uint32_t first = entry->records.world_count > SHOWN ? entry->records.world_count - SHOWN : 0;
 
-    pack_key_array(pk, "worlds", entry->world_count - first);
-    for (uint32_t i = first; i < entry->world_count; i++) {
-        const struct world_record *world = &entry->worlds[i];
+    pack_key_array(pk, "worlds", entry->records.world_count - first);
+    for (uint32_t i = first; i < entry->records.world_count; i++) {
+        const struct world_record *world = &entry->records.worlds[i];
 
         msgpack_pack_map(pk, 6);
         pack_key_u64(pk, "generation", world->generation);
@@ -114,14 +115,14 @@ int do_job_history(struct call *call, const struct params_job_history *p)
     if (!entry)
         return call->err.code;
     all = all_revisions(entry, &count);
-    if (!all || !records_note_world(entry)) {
+    if (!all || !entry_note_world(entry)) {
         free(all);
-        return rpc_no_memory(&call->err);
+        return error_no_memory(&call->err);
     }
     pk = answer_begin(&call->ticket);
     msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
-    pack_key_u64(pk, "generation", records_generation(entry));
+    pack_key_u64(pk, "generation", records_generation(&entry->records));
     pack_revisions(pk, entry, all, count);
     pack_seeks(pk, entry);
     pack_worlds(pk, entry);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "codec/terms.h"
 #include "rpc/replies.h"
 #include "rpc/report.h"
 
@@ -29,7 +30,7 @@ static int create_stored(struct task *task)
 
     if (task->err.code != EVD_OK)
         return task->err.code;
-    entry_record(entry, &creation->build.record, 0);
+    records_add(&entry->records, &creation->build.record, 0);
     creation->build.record = (struct revision){0};
     entry->status = JOB_STATUS_LIVE;
     reply_job(task_answer(task), entry);
@@ -73,11 +74,11 @@ static int create_store(struct creation *creation)
         .replicas = entry->config.replicas,
         .time_to_run = entry->config.time_to_run,
         .grace = entry->config.grace,
-        .guarantee = job_guarantee_word(entry->config.guarantee),
+        .guarantee = guarantee_word(entry->config.guarantee),
         .seed = entry->seed,
         .created = entry->created,
-        .mode = job_mode_word(entry->config.mode),
-        .last_batch = job_last_word(entry->last_batch),
+        .mode = mode_word(entry->config.mode),
+        .last_batch = last_batch_word(entry->last_batch),
         .mark_epoch = mark.epoch,
         .mark_step = mark.step,
         .attended = job_attended(entry->job),
@@ -130,7 +131,8 @@ static int create_start(struct call *call, struct job_entry *entry,
 
     entry->created = call->rpc->host.wall(call->rpc->host.arg);
     entry->id = call->rpc->next_id++;
-    if (job_terms_take(entry, &terms, &call->err) != EVD_OK)
+    entry->seed = p->seed;
+    if (terms_decode(&terms, &entry->config, &entry->last_batch, &call->err) != EVD_OK)
         return call->err.code;
     creation = build_new(call, sizeof(*creation), entry, p->strategy, 0, call->session->client,
                          creation_fini);
@@ -159,7 +161,7 @@ int do_job_create(struct call *call, const struct params_job_create *p)
         return call->err.code;
     entry = entry_insert(rpc, p->name, dataset);
     if (!entry)
-        return rpc_no_memory(&call->err);
+        return error_no_memory(&call->err);
     entry_ref(entry);
     code = create_start(call, entry, p);
     if (code && entry->status == JOB_STATUS_CREATING)
@@ -205,7 +207,7 @@ static int update_stored(struct task *task)
     struct evd_error err;
 
     if (task->err.code == EVD_OK) {
-        entry_record(entry, &update->build.record, update->op.revision.keep_revision);
+        records_add(&entry->records, &update->build.record, update->op.revision.keep_revision);
         update->build.record = (struct revision){0};
     }
     entry_drive(entry, &event, &err); /* answers, and ends the update */
@@ -217,12 +219,12 @@ static bool note_cancelled(struct update *update, uint32_t keep)
 {
     const struct job_entry *entry = update->build.task.entry;
 
-    update->cancelled = calloc(entry->revision_count + 1, sizeof(update->cancelled[0]));
+    update->cancelled = calloc(entry->records.revision_count + 1, sizeof(update->cancelled[0]));
     if (!update->cancelled)
         return false;
-    for (uint32_t i = 0; i < entry->revision_count; i++) {
-        if (entry->revisions[i].number > keep)
-            update->cancelled[update->cancelled_count++] = entry->revisions[i].number;
+    for (uint32_t i = 0; i < entry->records.revision_count; i++) {
+        if (entry->records.revisions[i].number > keep)
+            update->cancelled[update->cancelled_count++] = entry->records.revisions[i].number;
     }
     return true;
 }
@@ -234,7 +236,7 @@ int update_store(struct job_entry *entry, const struct job_effect *effect)
     struct revision *record = &update->build.record;
 
     if (!note_cancelled(update, effect->keep_revision))
-        return rpc_no_memory(&task->err);
+        return error_no_memory(&task->err);
     record->generation = effect->generation;
     record->number = effect->revision;
     record->at = effect->at;

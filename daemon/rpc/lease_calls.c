@@ -62,7 +62,7 @@ int do_stream_ack(struct call *call, const struct params_stream_ack *p)
     if (call->ticket.request) {
         ack = ack_new(call, stream, p);
         if (!ack)
-            return rpc_no_memory(&call->err);
+            return error_no_memory(&call->err);
         event.token = (uint64_t)(uintptr_t)ack;
     }
     if (entry_drive(stream->entry, &event, &call->err) == EVD_OK)

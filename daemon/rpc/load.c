@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rpc/build.h"
-#include "rpc/replies.h"
-#include "rpc/strategy_codec.h"
+#include "codec/terms.h"
 
 struct loaded_progress {
     struct job_entry *entry;
@@ -38,9 +36,9 @@ static int load_dataset_begin(void *arg, const struct store_dataset *dataset, st
     if (name_check(text_of(dataset->name), "dataset", err) != EVD_OK)
         return err->code;
     load->dataset = *dataset;
-    rpc_name_copy(load->name, text_of(dataset->name));
+    str_copy(load->name, text_of(dataset->name));
     load->builder = dataset_builder_new();
-    return load->builder ? EVD_OK : rpc_no_memory(err);
+    return load->builder ? EVD_OK : error_no_memory(err);
 }
 
 static int load_dataset_chunk(void *arg, const struct store_chunk *chunk, struct evd_error *err)
@@ -67,7 +65,7 @@ static int load_dataset_end(void *arg, struct evd_error *err)
     if (dataset_build(load->builder, NULL, &dataset, err) != EVD_OK)
         return err->code;
     load->builder = NULL;
-    rpc_name_copy(dataset->name, text_of(load->name));
+    str_copy(dataset->name, text_of(load->name));
     dataset->id = load->dataset.id;
     dataset->version = load->dataset.version;
     dataset->created = load->dataset.created;
@@ -81,7 +79,7 @@ static int load_dataset_end(void *arg, struct evd_error *err)
     if (datasets_insert(load->rpc, dataset))
         return EVD_OK;
     dataset_free(dataset);
-    return rpc_no_memory(err);
+    return error_no_memory(err);
 }
 
 /* ---- jobs ---- */
@@ -113,7 +111,7 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
         return err->code;
     entry = entry_insert(load->rpc, text_of(job->name), dataset_by_id(load->rpc, job->dataset));
     if (!entry)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     entry->id = job->id;
     entry->config.batch_size = job->batch_size;
     entry->config.world_size = job->world_size;
@@ -124,10 +122,10 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     entry->config.grace = job->grace;
     entry->mark = (struct job_position){job->mark_epoch, job->mark_step};
     entry->attended = job->attended;
-    entry->world_stored = true;
+    entry->records.world_stored = true;
     /* Words of another version: a matter of this job only. */
-    job_words_parse(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee), entry,
-                    &entry->failure);
+    terms_parse_words(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee),
+                      &entry->config, &entry->last_batch, &entry->failure);
     return EVD_OK;
 }
 
@@ -144,14 +142,15 @@ static int load_seek(void *arg, const struct store_seek *seek, struct evd_error 
         .created = seek->created,
     };
 
-    if (!entry || seek->generation != entry->seek_count + 1 || seek->parent >= seek->generation)
+    if (!entry || seek->generation != entry->records.seek_count + 1 ||
+        seek->parent >= seek->generation)
         return error_set(err, EVD_E_STORE, "", "the database has a seek that fits no job");
     record.author = strdup(seek->author);
-    if (!record.author || !records_reserve(entry)) {
+    if (!record.author || !records_reserve(&entry->records)) {
         free(record.author);
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     }
-    entry->seeks[entry->seek_count++] = record;
+    entry->records.seeks[entry->records.seek_count++] = record;
     return EVD_OK;
 }
 
@@ -169,7 +168,7 @@ static int load_world(void *arg, const struct store_world *world, struct evd_err
     if (!entry)
         return error_set(err, EVD_E_STORE, "", "the database has a world size of no job");
     snprintf(record.author, sizeof(record.author), "%s", world->author);
-    return records_add_world(entry, &record) ? EVD_OK : rpc_no_memory(err);
+    return records_add_world(&entry->records, &record) ? EVD_OK : error_no_memory(err);
 }
 
 static int load_revision(void *arg, const struct store_revision *revision, struct evd_error *err)
@@ -190,12 +189,12 @@ static int load_revision(void *arg, const struct store_revision *revision, struc
         return error_set(err, EVD_E_STORE, "", "the database has a revision of no job");
     record.author = strdup(revision->author);
     record.strategy = malloc(revision->strategy_bytes ? revision->strategy_bytes : 1);
-    if (!record.author || !record.strategy || !entry_reserve(entry)) {
+    if (!record.author || !record.strategy || !records_reserve(&entry->records)) {
         revision_fini(&record);
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     }
     memcpy(record.strategy, revision->strategy, revision->strategy_bytes);
-    entry->revisions[entry->revision_count++] = record;
+    entry->records.revisions[entry->records.revision_count++] = record;
     return EVD_OK;
 }
 
@@ -206,7 +205,7 @@ static int load_progress(void *arg, uint64_t job, const struct store_progress *p
     struct loaded_progress *loaded = malloc(sizeof(*loaded) + progress->acked_bytes);
 
     if (!loaded)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     loaded->entry = job_by_id(load->rpc, job);
     loaded->row = (struct job_progress){
         .rank = progress->rank,
@@ -225,61 +224,10 @@ static int load_progress(void *arg, uint64_t job, const struct store_progress *p
 
 /* ---- plans and progress of one job ---- */
 
-int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
-                   uint32_t number, struct plan **out, struct evd_error *err)
-{
-    struct sampler_error refused;
-    struct strategy decoded;
-    struct plan_input input = {
-        .index = &base->dataset->index,
-        .strategy = &decoded,
-        .seed = base->seed,
-        .revision = number,
-        .batch_size = base->batch_size,
-        .last_batch = base->last_batch,
-        .budget = base->budget,
-        .cancel = base->cancel,
-    };
-    int code;
-
-    if (strategy_decode_bytes(strategy, strategy_bytes, base->dataset, &decoded, err) != EVD_OK)
-        return err->code;
-    input.weights = strategy_column(&decoded, base->dataset);
-    code = plan_build(out, &input, &refused);
-    strategy_fini(&decoded);
-    return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, err);
-}
-
-int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
-                  uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err)
-{
-    if (revision_build(base, strategy, strategy_bytes, number, out, err) != EVD_OK)
-        return err->code;
-    if (plan_digest(*out) == digest)
-        return EVD_OK;
-    plan_unref(*out);
-    *out = NULL;
-    return error_set(err, EVD_E_STORE, "digest",
-                     "revision %u would not draw what it drew before (the digest of its plan is "
-                     "another, perhaps after a change of version): drop the job and create it anew",
-                     number);
-}
-
-struct plan_base plan_base_of(const struct job_entry *entry)
-{
-    return (struct plan_base){
-        .dataset = entry->dataset,
-        .seed = entry->seed,
-        .batch_size = entry->config.batch_size,
-        .last_batch = entry->last_batch,
-        .budget = &entry->rpc->budget,
-    };
-}
-
 static int restore_revision(struct job_entry *entry, const struct revision *record,
                             struct evd_error *err)
 {
-    struct plan_base base = plan_base_of(entry);
+    struct plan_base base = entry_plan_base(entry);
     struct plan *plan = NULL;
     int code;
 
@@ -287,7 +235,7 @@ static int restore_revision(struct job_entry *entry, const struct revision *reco
                       record->digest, &plan, err) != EVD_OK)
         return err->code;
     if (!rpc_stream_prepare(entry->rpc, plan))
-        code = rpc_no_memory(err);
+        code = error_no_memory(err);
     else if (!entry->job)
         code = job_new(&entry->job, &entry->config, plan, entry_effect, entry, err);
     else
@@ -299,18 +247,18 @@ static int restore_revision(struct job_entry *entry, const struct revision *reco
 
 static struct job_restored restored_of(const struct job_entry *entry)
 {
-    uint32_t generation = records_generation(entry);
+    uint32_t generation = records_generation(&entry->records);
     const struct world_record *world =
-        entry->world_count ? &entry->worlds[entry->world_count - 1] : NULL;
+        entry->records.world_count ? &entry->records.worlds[entry->records.world_count - 1] : NULL;
     struct job_restored restored = {.generation = generation,
-                                    .start = records_begin(entry, generation),
+                                    .start = records_begin(&entry->records, generation),
                                     .mark = entry->mark,
                                     .attended = entry->attended};
 
     restored.world_at = world && world->generation == generation ? world->at : restored.start;
-    for (uint32_t i = 0; i < entry->past_count; i++) {
-        if (entry->past[i].number >= restored.next_revision)
-            restored.next_revision = entry->past[i].number + 1;
+    for (uint32_t i = 0; i < entry->records.past_count; i++) {
+        if (entry->records.past[i].number >= restored.next_revision)
+            restored.next_revision = entry->records.past[i].number + 1;
     }
     return restored;
 }
@@ -325,13 +273,13 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
         return err->code;
     if (!entry->dataset)
         return error_set(err, EVD_E_STORE, entry->name, "its dataset is not in the database");
-    if (entry->revision_count == 0)
+    if (entry->records.revision_count == 0)
         return error_set(err, EVD_E_STORE, entry->name, "it has no strategy in the database");
-    if (!records_reserve(entry))
-        return rpc_no_memory(err);
-    records_settle(entry);
-    for (uint32_t i = 0; i < entry->revision_count; i++) {
-        if (restore_revision(entry, &entry->revisions[i], err) != EVD_OK)
+    if (!records_reserve(&entry->records))
+        return error_no_memory(err);
+    records_loaded(&entry->records);
+    for (uint32_t i = 0; i < entry->records.revision_count; i++) {
+        if (restore_revision(entry, &entry->records.revisions[i], err) != EVD_OK)
             return err->code;
     }
     restored = restored_of(entry);

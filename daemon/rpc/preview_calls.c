@@ -3,6 +3,7 @@
  * job.create and job.update up to the plan, and no further.
  */
 #include "rpc/build.h"
+#include "codec/terms.h"
 #include "rpc/replies.h"
 
 #include <stdlib.h>
@@ -156,10 +157,11 @@ static struct job_entry *entry_of_terms(struct rpc *rpc, const struct params_job
         return NULL;
     entry = entry_new(rpc, nameless, dataset);
     if (!entry) {
-        rpc_no_memory(err);
+        error_no_memory(err);
         return NULL;
     }
-    if (job_terms_take(entry, &terms, err) == EVD_OK)
+    entry->seed = p->seed;
+    if (terms_decode(&terms, &entry->config, &entry->last_batch, err) == EVD_OK)
         return entry;
     entry_unref(entry);
     return NULL;
@@ -189,7 +191,7 @@ static int preview_start(struct task *task)
     preview->share = calloc(classes, sizeof(preview->share[0]));
     preview->coverage = calloc(classes, sizeof(preview->coverage[0]));
     if (!preview->share || !preview->coverage)
-        return rpc_no_memory(&task->err);
+        return error_no_memory(&task->err);
     if (entry->job) {
         job_state(entry->job, &state);
         preview->epoch = state.next.epoch;

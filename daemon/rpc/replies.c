@@ -2,7 +2,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include "rpc/strategy_codec.h"
+#include "codec/strategy.h"
+#include "codec/terms.h"
 
 /* job.info shows the newest revisions: at most so many, and strategies of so many bytes in all. */
 #define REVISIONS_SHOWN  64u
@@ -76,33 +77,23 @@ static void pack_revision(msgpack_packer *pk, const struct revision *revision)
 
 static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
 {
-    uint32_t first = entry->revision_count;
+    uint32_t first = entry->records.revision_count;
     size_t bytes = 0;
 
-    while (first > 0 && entry->revision_count - first < REVISIONS_SHOWN) {
-        bytes += entry->revisions[first - 1].strategy_bytes;
+    while (first > 0 && entry->records.revision_count - first < REVISIONS_SHOWN) {
+        bytes += entry->records.revisions[first - 1].strategy_bytes;
         if (bytes > STRATEGIES_SHOWN)
             break;
         first--;
     }
-    pack_key_array(pk, "revisions", entry->revision_count - first);
-    for (uint32_t i = first; i < entry->revision_count; i++)
-        pack_revision(pk, &entry->revisions[i]);
-}
-
-/* The recorded strategy that the next step is drawn by. */
-static const struct revision *current_revision(const struct job_entry *entry, uint32_t number)
-{
-    for (uint32_t i = entry->revision_count; i-- > 0;) {
-        if (entry->revisions[i].number <= number)
-            return &entry->revisions[i];
-    }
-    return NULL;
+    pack_key_array(pk, "revisions", entry->records.revision_count - first);
+    for (uint32_t i = first; i < entry->records.revision_count; i++)
+        pack_revision(pk, &entry->records.revisions[i]);
 }
 
 static void pack_key_strategy(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
 {
-    const struct revision *revision = current_revision(entry, number);
+    const struct revision *revision = records_in_force(&entry->records, number);
 
     if (revision) {
         pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
@@ -119,8 +110,8 @@ static struct job_state state_of(const struct job_entry *entry)
 
     if (entry->job)
         job_state(entry->job, &state);
-    else if (entry->revision_count > 0)
-        state.revision = entry->revisions[entry->revision_count - 1].number;
+    else if (entry->records.revision_count > 0)
+        state.revision = entry->records.revisions[entry->records.revision_count - 1].number;
     return state;
 }
 
@@ -134,11 +125,11 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
     pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
     pack_key_u64(pk, "batch_size", entry->config.batch_size);
-    pack_key_cstr(pk, "mode", job_mode_word(entry->config.mode));
+    pack_key_cstr(pk, "mode", mode_word(entry->config.mode));
     pack_key_u64(pk, "world_size", state.config.world_size);
     pack_key_u64(pk, "replicas", entry->config.replicas);
-    pack_key_cstr(pk, "last_batch", job_last_word(entry->last_batch));
-    pack_key_cstr(pk, "guarantee", job_guarantee_word(entry->config.guarantee));
+    pack_key_cstr(pk, "last_batch", last_batch_word(entry->last_batch));
+    pack_key_cstr(pk, "guarantee", guarantee_word(entry->config.guarantee));
     pack_key_u64(pk, "time_to_run", entry->config.time_to_run);
     pack_key_u64(pk, "grace", entry->config.grace);
     pack_key_u64(pk, "seed", entry->seed);
@@ -164,7 +155,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
 
 static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
 {
-    const struct revision *revision = current_revision(entry, number);
+    const struct revision *revision = records_in_force(&entry->records, number);
     struct evd_str kind = {"", 0};
 
     if (revision)
@@ -185,7 +176,7 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
     pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
     pack_key_kind(pk, entry, state.revision);
-    pack_key_cstr(pk, "mode", job_mode_word(entry->config.mode));
+    pack_key_cstr(pk, "mode", mode_word(entry->config.mode));
     pack_key_u64(pk, "batch_size", entry->config.batch_size);
     pack_key_u64(pk, "world_size", state.config.world_size);
     pack_key_u64(pk, "epoch", state.next.epoch);

@@ -40,13 +40,6 @@ size_t weights_entries(const struct weights_ask *ask);
 void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
                   const struct page *page);
 
-/* Words of the wire for a job's enums, and back; the defaults are the caller's. */
-const char *job_mode_word(enum job_mode mode);
-const char *job_last_word(enum last_batch last);
-const char *job_guarantee_word(enum job_guarantee guarantee);
-int job_words_parse(struct evd_str mode, struct evd_str last, struct evd_str guarantee,
-                    struct job_entry *entry, struct evd_error *err);
-
 /* Bytes of the plans a job holds. */
 uint64_t job_memory(const struct job_entry *entry);
 

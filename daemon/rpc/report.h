@@ -1,24 +1,11 @@
 /*
- * What workers report, from MessagePack to numbers; and what reports set in motion.
+ * Reports, and what they set in motion.
  */
 #ifndef RPC_REPORT_H
 #define RPC_REPORT_H
 
 #include "feedback/feedback.h"
 #include "rpc/task.h"
-
-/* The samples of one report, all owned. */
-struct report_samples {
-    struct confusion_batch batch;
-    uint32_t *label, *predicted; /* the batch's */
-    double *loss, *score;        /* the batch's; NULL: not given */
-};
-
-/* Decodes them and looks up the labels. BAD_TYPE, BAD_VALUE, LIMIT (more than the job's batch) or
- * NO_MEMORY; whatever it returns, *out is to be finished. */
-int report_decode(const struct params_job_report *p, const struct job_entry *entry,
-                  struct report_samples *out, struct evd_error *err);
-void report_fini(struct report_samples *samples);
 
 /* A report that is answered when the moves it set off are recorded. */
 struct report {

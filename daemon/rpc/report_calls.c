@@ -1,5 +1,6 @@
 /* job.report and job.confusion. */
 #include "rpc/report.h"
+#include "codec/report.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -90,14 +91,14 @@ static int reserve_epoch(struct job_entry *entry, struct feedback_at at, struct 
         return err->code;
     if (!entry->feedback)
         entry->feedback = calloc(1, sizeof(*entry->feedback));
-    return entry->feedback ? EVD_OK : rpc_no_memory(err);
+    return entry->feedback ? EVD_OK : error_no_memory(err);
 }
 
 static int report_count(const struct params_job_report *p, struct job_entry *entry,
                         struct report *report, struct evd_error *err)
 {
     struct report_samples samples;
-    int code = report_decode(p, entry, &samples, err);
+    int code = report_decode(p, entry->dataset, entry->config.batch_size, &samples, err);
 
     if (code == EVD_OK)
         code = reserve_epoch(entry, report->at, err);
@@ -312,13 +313,13 @@ static int merge_all(const struct feedback *feedback, const struct page *page,
     bool whole = confusion_init(sum, feedback->epochs[0]->confusion.classes);
 
     if (!whole)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     for (uint32_t i = 0; whole && i < feedback->count; i++)
         whole = confusion_merge(sum, &feedback->epochs[i]->confusion, page->first, page->count);
     if (whole)
         return EVD_OK;
     confusion_fini(sum);
-    return rpc_no_memory(err);
+    return error_no_memory(err);
 }
 
 static int nothing_reported(const struct params_job_confusion *p, const struct job_entry *entry,

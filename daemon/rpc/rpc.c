@@ -17,7 +17,7 @@ int rpc_new(struct rpc **out, const struct rpc_host *host, struct store *store,
     struct rpc *rpc = calloc(1, sizeof(*rpc));
 
     if (!rpc)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     rpc->host = *host;
     rpc->store = store;
     rpc->started = host->now(host->arg);
@@ -33,7 +33,7 @@ int rpc_new(struct rpc **out, const struct rpc_host *host, struct store *store,
         rpc->columns[i] = aligned_alloc(64, EVD_MAX_BATCH * column_width[i]);
         if (!rpc->columns[i]) {
             rpc_free(rpc);
-            return rpc_no_memory(err);
+            return error_no_memory(err);
         }
     }
     *out = rpc;

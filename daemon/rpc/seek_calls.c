@@ -4,23 +4,26 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rpc/line.h"
-#include "rpc/token.h"
+#include "job/position.h"
+#include "replay/line.h"
+#include "rpc/task.h"
 
 int do_job_position(struct call *call, const struct params_job_position *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     char text[TOKEN_SIZE];
+    struct position_owner owner;
+    struct position position;
     struct job_state state;
-    struct token token;
     msgpack_packer *pk;
 
     if (!entry)
         return call->err.code;
     job_state(entry->job, &state);
-    token = (struct token){state.generation, state.low};
-    if (!token_write(entry, &token, text))
-        return rpc_no_memory(&call->err);
+    owner = entry_position_owner(entry);
+    position = (struct position){state.generation, state.low};
+    if (!position_write(&owner, &position, text))
+        return error_no_memory(&call->err);
     pk = answer_begin(&call->ticket);
     msgpack_pack_map(pk, 7);
     pack_key_cstr(pk, "job", entry->name);
@@ -127,7 +130,7 @@ static void seek_run(struct task *task)
     seek->count = kept + (seek->plan != NULL);
     seek->infos = calloc(seek->count, sizeof(seek->infos[0]));
     if (!seek->infos) {
-        rpc_no_memory(&seek->task.err);
+        error_no_memory(&seek->task.err);
         return;
     }
     for (uint32_t i = 0; i < kept; i++) {
@@ -214,12 +217,12 @@ static int seek_stored(struct task *task)
         return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
                          entry->name);
     if (task->err.code == EVD_OK) {
-        records_seek(entry, &seek->record, seek->plan ? &seek->follow : NULL);
+        records_seek(&entry->records, &seek->record, seek->plan ? &seek->follow : NULL);
         seek->record.author = NULL;
         if (seek->plan)
             seek->follow = (struct revision){0};
-        if (seek->op.world.author && records_add_world(entry, &seek->world))
-            entry->world_stored = true;
+        if (seek->op.world.author && records_add_world(&entry->records, &seek->world))
+            entry->records.world_stored = true;
     }
     entry_drive(entry, &event, &err); /* answers, and ends the seek */
     return EVD_OK;
@@ -303,8 +306,9 @@ static int seek_built(struct task *task)
     if (entry->status != JOB_STATUS_LIVE)
         return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
                          entry->name);
-    if (!records_reserve(entry) || (seek->plan && !rpc_stream_prepare(entry->rpc, seek->plan)))
-        return rpc_no_memory(&task->err);
+    if (!records_reserve(&entry->records) ||
+        (seek->plan && !rpc_stream_prepare(entry->rpc, seek->plan)))
+        return error_no_memory(&task->err);
     for (uint32_t i = 0; i < seek->count; i++) {
         if (seek->infos[i].plan)
             plan_ref(seek->infos[i].plan);
@@ -319,19 +323,21 @@ static int seek_built(struct task *task)
 
 /* Where to, in which generation's history. */
 static int target_decode(const struct params_job_seek *p, const struct job_entry *entry,
-                         struct token *to, struct evd_error *err)
+                         struct position *to, struct evd_error *err)
 {
+    struct position_owner owner = entry_position_owner(entry);
+
     if (p->has_token && (p->has_epoch || p->has_step))
         return error_set(err, EVD_E_BAD_VALUE, "token",
                          "job.seek: give \"token\", or \"epoch\" and \"step\", not both");
     if (p->has_token)
-        return token_read(entry, p->token, to, err);
+        return position_read(&owner, p->token, to, err);
     if (!p->has_epoch || !p->has_step)
         return error_set(err, EVD_E_MISSING_FIELD, p->has_epoch ? "step" : "epoch",
                          "job.seek: give \"token\", or \"epoch\" and \"step\"");
     if (p->epoch > JOB_MAX_EPOCH)
         return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
-    *to = (struct token){records_generation(entry), {p->epoch, p->step}};
+    *to = (struct position){records_generation(&entry->records), {p->epoch, p->step}};
     return EVD_OK;
 }
 
@@ -349,23 +355,23 @@ static int mode_decode(const struct params_job_seek *p, bool *follow, struct evd
 static int seek_prepare(struct seek *seek, struct evd_error *err)
 {
     struct job_entry *entry = seek->task.entry;
-    const struct revision *newest = &entry->revisions[entry->revision_count - 1];
+    const struct revision *newest = &entry->records.revisions[entry->records.revision_count - 1];
     const char *author = seek->task.ticket.session->client;
+    struct plan_base base = entry_plan_base(entry);
 
-    seek->generation = records_generation(entry);
+    base.cancel = &seek->task.work.cancelled;
+    seek->generation = records_generation(&entry->records);
     seek->record.author = strdup(author);
     seek->newest = newest->number;
     seek->follow.number = job_next_revision(entry->job);
     seek->follow.author = strdup(author);
     seek->follow.strategy = malloc(newest->strategy_bytes);
     if (!seek->record.author || !seek->follow.author || !seek->follow.strategy)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     memcpy(seek->follow.strategy, newest->strategy, newest->strategy_bytes);
     seek->follow.strategy_bytes = newest->strategy_bytes;
-    if (line_take(&seek->line, entry, seek->record.parent, seek->record.at, err) != EVD_OK)
-        return err->code;
-    seek->line.base.cancel = &seek->task.work.cancelled;
-    return EVD_OK;
+    return line_take(&seek->line, &base, &entry->records, entry->job, seek->record.parent,
+                     seek->record.at, err);
 }
 
 static int seek_start(struct task *task)
@@ -382,7 +388,7 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
     struct seek *seek;
-    struct token to;
+    struct position to;
     bool follow;
 
     if (!entry || mode_decode(p, &follow, &call->err) != EVD_OK ||
@@ -392,7 +398,7 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);
-    if (entry->seek_count >= EVD_MAX_SEEKS)
+    if (entry->records.seek_count >= EVD_MAX_SEEKS)
         return error_set(&call->err, EVD_E_LIMIT, entry->name,
                          "a job has at most %u seeks: go on with a new job", EVD_MAX_SEEKS);
     seek = task_new(call, sizeof(*seek), entry, seek_fini);

@@ -49,7 +49,7 @@ int do_hello(struct call *call, const struct params_hello *p)
                          "hello: \"resume\" and \"resume_key\" go together");
     if (session->greeted)
         return error_set(&call->err, EVD_E_CONFLICT, "hello", "hello was said already");
-    rpc_name_copy(session->client, p->client);
+    str_copy(session->client, p->client);
     session->greeted = true;
     if (p->has_resume)
         session->previous = session_resume(call->rpc, p->resume, p->resume_key);

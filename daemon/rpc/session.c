@@ -248,7 +248,7 @@ void answer_end(struct ticket *ticket)
         error_set(&err, EVD_E_LIMIT, "reply_frame",
                   "the answer is longer than %u bytes: ask for less at once", EVD_MAX_REPLY_FRAME);
     else
-        rpc_no_memory(&err);
+        error_no_memory(&err);
     answer_error(ticket, &err);
 }
 

@@ -3,16 +3,23 @@
  * keeps the counts up to where the last count ended, so that the next one draws only what is new.
  * One count of a job at a time; requests that come meanwhile wait for it and go on from there.
  */
-#include "rpc/stats.h"
-
 #include <stdlib.h>
+#include "replay/counts.h"
 #include "rpc/replies.h"
+#include "rpc/task.h"
+
+/* What a job keeps for it. */
+struct job_stats {
+    struct counts_cache *cache;
+    bool busy;                /* a task has the cache on a pool thread; */
+    struct task_list waiting; /* others wait for their turn */
+};
 
 struct stats {
     struct task task; /* first; of the job */
     struct page page;
     struct weights_ask ask;
-    struct stats_count count;
+    struct count count;
     struct plan *current; /* a reference: whose shares are "present", in this epoch */
     uint64_t current_epoch;
     double *present; /* shares of the classes that the present strategy asks for */
@@ -23,10 +30,7 @@ static void stats_fini(struct task *task)
 {
     struct stats *stats = (struct stats *)task;
 
-    line_fini(&stats->count.line);
-    class_counts_fini(&stats->count.counts);
-    free(stats->count.ranks);
-    free(stats->count.shares);
+    count_fini(&stats->count);
     plan_unref(stats->current);
     free(stats->present);
     free(stats->weights);
@@ -57,7 +61,7 @@ static void pack_served(msgpack_packer *pk, const struct class_counts *counts,
                                         : 0.0);
 }
 
-static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
+static void pack_epochs(msgpack_packer *pk, const struct counts_cache *cache)
 {
     pack_key_array(pk, "epochs", cache->epoch_count);
     for (uint32_t i = 0; i < cache->epoch_count; i++) {
@@ -70,7 +74,7 @@ static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
 
 static void reply_stats(msgpack_packer *pk, const struct stats *stats)
 {
-    const struct stats_count *count = &stats->count;
+    const struct count *count = &stats->count;
     const struct class_counts *counts = &count->counts;
     const struct dataset *dataset = stats->task.entry->dataset;
     const struct page *page = &stats->page;
@@ -103,7 +107,7 @@ static void stats_run(struct task *task)
     struct stats *stats = (struct stats *)task;
     const struct dataset *dataset = stats->count.line.base.dataset;
 
-    if (stats_count(&stats->count, &task->err) != EVD_OK)
+    if (count_run(&stats->count, &task->err) != EVD_OK)
         return;
     plan_expected(stats->current, stats->current_epoch, stats->present);
     if (stats->ask.wanted)
@@ -115,12 +119,12 @@ static void stats_run(struct task *task)
 static int stats_send(struct task *task);
 
 /* Those that waited have their turn, until one is under way. */
-static void next_turn(struct stats_cache *cache)
+static void next_turn(struct job_stats *stats)
 {
     struct task *task;
 
-    cache->busy = false;
-    while (!cache->busy && (task = TAILQ_FIRST(&cache->waiting))) {
+    stats->busy = false;
+    while (!stats->busy && (task = TAILQ_FIRST(&stats->waiting))) {
         task_unlist(task);
         task_go(task, stats_send);
     }
@@ -130,40 +134,16 @@ static int stats_counted(struct task *task)
 {
     struct stats *stats = (struct stats *)task;
     struct job_entry *entry = task->entry;
-    struct stats_cache *cache = stats->count.cache;
 
     entry_ref(entry);
     if (task->err.code != EVD_OK) {
-        /* The counts may hold half a range: the next count begins anew. */
-        cache->upto = (struct job_position){0, 0};
-        cache->epoch_count = 0;
-        class_counts_clear(&cache->counts);
         task_fail(task, &task->err);
     } else {
         reply_stats(task_answer(task), stats);
         task_done(task);
     }
-    next_turn(cache);
+    next_turn(entry->stats);
     entry_unref(entry);
-    return EVD_OK;
-}
-
-/* How far everybody is: before count->to, every step was handed out to all it goes to. */
-static int take_positions(struct stats_count *count, const struct job *job,
-                          const struct job_state *state, struct evd_error *err)
-{
-    count->to = state->next;
-    if (state->config.mode != JOB_RANKED || state->config.world_size == 0)
-        return EVD_OK;
-    count->world = state->config.world_size;
-    count->ranks = calloc(count->world, sizeof(count->ranks[0]));
-    if (!count->ranks)
-        return rpc_no_memory(err);
-    for (uint32_t rank = 0; rank < count->world; rank++) {
-        count->ranks[rank] = job_next(job, rank);
-        if (rpc_before(count->ranks[rank], count->to))
-            count->to = count->ranks[rank];
-    }
     return EVD_OK;
 }
 
@@ -180,82 +160,75 @@ static struct plan *current_plan(const struct job *job, uint32_t revision)
 }
 
 /* What the pool thread needs of the job as it is now. */
-static int take_job(struct stats *stats, struct evd_error *err)
+static int stats_take(struct stats *stats, struct evd_error *err)
 {
     struct job_entry *entry = stats->task.entry;
-    struct stats_count *count = &stats->count;
-    struct job_position from = entry->stats->upto, epoch = {count->epoch, 0};
+    struct plan_base base = entry_plan_base(entry);
     struct job_state state;
 
     job_state(entry->job, &state);
+    base.cancel = &stats->task.work.cancelled;
+    stats->count.cache = entry->stats->cache;
     stats->current = current_plan(entry->job, state.revision);
     stats->current_epoch = state.next.epoch;
-    count->cache = entry->stats;
-    if (take_positions(count, entry->job, &state, err) != EVD_OK)
-        return err->code;
-    if (count->has_epoch && rpc_before(epoch, from))
-        from = epoch;
-    if (line_take(&count->line, entry, state.generation, from, err) != EVD_OK)
-        return err->code;
-    count->line.base.cancel = &stats->task.work.cancelled;
-    return EVD_OK;
+    return count_take(&stats->count, &base, &entry->records, entry->job, err);
 }
 
 static int stats_send(struct task *task)
 {
     struct stats *stats = (struct stats *)task;
-    uint32_t classes = task->entry->dataset->index.classes;
+    struct job_entry *entry = task->entry;
+    uint32_t classes = entry->dataset->index.classes;
 
-    if (!task->entry->job)
-        return error_set(&task->err, EVD_E_NOT_FOUND, task->entry->name, "job \"%s\" was dropped",
-                         task->entry->name);
+    if (!entry->job)
+        return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
+                         entry->name);
     stats->present = calloc(classes, sizeof(stats->present[0]));
     stats->weights = calloc(classes, sizeof(stats->weights[0]));
-    stats->count.shares = calloc(classes, sizeof(stats->count.shares[0]));
-    if (!class_counts_init(&stats->count.counts, classes) || !stats->present || !stats->weights ||
-        !stats->count.shares)
-        return rpc_no_memory(&task->err);
-    if (take_job(stats, &task->err) != EVD_OK ||
+    if (!stats->present || !stats->weights)
+        return error_no_memory(&task->err);
+    if (stats_take(stats, &task->err) != EVD_OK ||
         task_work(task, stats_run, stats_counted) != EVD_OK)
         return task->err.code;
-    task->entry->stats->busy = true;
+    entry->stats->busy = true;
     return EVD_OK;
 }
 
 /* ---- the request ---- */
 
-void stats_cache_free(struct stats_cache *cache)
+void job_stats_free(struct job_stats *stats)
 {
-    if (!cache)
+    if (!stats)
         return;
-    class_counts_fini(&cache->counts);
-    free(cache);
+    counts_cache_free(stats->cache);
+    free(stats);
 }
 
-static struct stats_cache *cache_of(struct job_entry *entry)
+static struct job_stats *job_stats_of(struct job_entry *entry)
 {
-    struct stats_cache *cache = entry->stats;
+    struct job_stats *stats = entry->stats;
 
-    if (cache)
-        return cache;
-    cache = calloc(1, sizeof(*cache));
-    if (!cache)
+    if (stats)
+        return stats;
+    stats = calloc(1, sizeof(*stats));
+    if (!stats)
         return NULL;
-    if (!class_counts_init(&cache->counts, entry->dataset->index.classes)) {
-        stats_cache_free(cache);
+    TAILQ_INIT(&stats->waiting);
+    stats->cache = counts_cache_new(entry->dataset->index.classes);
+    if (!stats->cache) {
+        job_stats_free(stats);
         return NULL;
     }
-    TAILQ_INIT(&cache->waiting);
-    return entry->stats = cache;
+    return entry->stats = stats;
 }
 
 static int stats_start(struct task *task)
 {
-    struct stats_cache *cache = cache_of(task->entry);
+    struct job_stats *stats = job_stats_of(task->entry);
 
-    if (!cache)
-        return rpc_no_memory(&task->err);
-    return cache->busy ? task_queue(task, &cache->waiting) : stats_send(task);
+    if (!stats)
+        return error_no_memory(&task->err);
+    return stats->busy ? task_queue(task, &stats->waiting) : stats_send(task);
 }
 
 int do_job_stats(struct call *call, const struct params_job_stats *p)

@@ -220,7 +220,7 @@ static int holding_decode(const struct params_stream_open *p, const struct job_e
                          "stream.open: a worker holds at most %u batches", EVD_MAX_HOLDING);
     event->holding = calloc(object->via.array.size + 1, sizeof(event->holding[0]));
     if (!event->holding)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     for (uint32_t i = 0; i < object->via.array.size; i++) {
         const msgpack_object *pair = &object->via.array.ptr[i];
 
@@ -232,7 +232,7 @@ static int holding_decode(const struct params_stream_open *p, const struct job_e
         event->holding[i] =
             (struct job_position){pair->via.array.ptr[0].via.u64, pair->via.array.ptr[1].via.u64};
     }
-    if (!p->has_generation || p->generation == records_generation(entry))
+    if (!p->has_generation || p->generation == records_generation(&entry->records))
         event->held = object->via.array.size;
     return EVD_OK;
 }
@@ -325,7 +325,7 @@ static struct stream *open_afresh(struct call *call, const struct params_stream_
     struct stream *stream = calloc(1, sizeof(*stream));
 
     if (!stream) {
-        rpc_no_memory(&call->err);
+        error_no_memory(&call->err);
         return NULL;
     }
     stream->session = call->session;

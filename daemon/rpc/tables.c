@@ -3,19 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rpc_name_copy(char *to, struct evd_str name)
-{
-    memcpy(to, name.data, name.len);
-    to[name.len] = '\0';
-}
-
-int rpc_no_memory(struct evd_error *err)
-{
-    return error_set(
-        err, EVD_E_NO_MEMORY, "",
-        "the daemon has no memory left for this: drop what is not needed, or try again");
-}
-
 /* A peer's name may hold anything, NUL and far more bytes than ours. */
 static int compare(const char *known, struct evd_str name)
 {
@@ -57,7 +44,7 @@ struct dataset *datasets_find(struct rpc *rpc, struct evd_str name, uint32_t ver
         other = true;
     }
     if (name.len <= EVD_MAX_NAME)
-        rpc_name_copy(detail, name);
+        str_copy(detail, name);
     if (other)
         error_set(err, EVD_E_NOT_FOUND, detail,
                   "dataset \"%s\" has no version %u: dataset.list shows what there is", detail,
@@ -142,7 +129,7 @@ struct job_entry *entry_find_live(struct rpc *rpc, struct evd_str name, struct e
     if (entry && entry->status == JOB_STATUS_LIVE)
         return entry;
     if (name.len <= EVD_MAX_NAME)
-        rpc_name_copy(detail, name);
+        str_copy(detail, name);
     if (!entry || entry->status == JOB_STATUS_CREATING)
         error_set(err, EVD_E_NOT_FOUND, detail,
                   "there is no job \"%s\": job.list shows what there is", detail);
@@ -163,7 +150,7 @@ struct job_entry *entry_new(struct rpc *rpc, struct evd_str name, struct dataset
     entry->rpc = rpc;
     entry->refs = 1;
     entry->flush_at = UINT64_MAX;
-    rpc_name_copy(entry->name, name);
+    str_copy(entry->name, name);
     entry->name_len = name.len;
     entry->dataset = dataset;
     entry->config.reach = (uint32_t)rpc->host.limits.outstanding;
@@ -214,18 +201,12 @@ void entry_ref(struct job_entry *entry)
     entry->refs++;
 }
 
-void revision_fini(struct revision *revision)
-{
-    free(revision->author);
-    free(revision->strategy);
-}
-
 void entry_unref(struct job_entry *entry)
 {
     if (--entry->refs > 0)
         return;
-    records_fini(entry);
-    stats_cache_free(entry->stats);
+    records_fini(&entry->records);
+    job_stats_free(entry->stats);
     entry->rpc->reported -= feedback_memory(entry->feedback);
     feedback_free(entry->feedback);
     adaptive_free(entry->adaptive);
@@ -234,39 +215,25 @@ void entry_unref(struct job_entry *entry)
     free(entry);
 }
 
-bool entry_reserve(struct job_entry *entry)
+struct plan_base entry_plan_base(const struct job_entry *entry)
 {
-    struct revision *revisions =
-        grow(entry->revisions, entry->revision_count, &entry->revision_cap, sizeof(*revisions));
-    struct revision *past;
-
-    if (!revisions)
-        return false;
-    entry->revisions = revisions;
-    /* A new one may send all others there. */
-    while (entry->past_cap < entry->past_count + entry->revision_count) {
-        past = grow(entry->past, entry->past_cap, &entry->past_cap, sizeof(*past));
-        if (!past)
-            return false;
-        entry->past = past;
-    }
-    return true;
+    return (struct plan_base){
+        .dataset = entry->dataset,
+        .seed = entry->seed,
+        .batch_size = entry->config.batch_size,
+        .last_batch = entry->last_batch,
+        .budget = &entry->rpc->budget,
+    };
 }
 
-void entry_record(struct job_entry *entry, const struct revision *revision, uint32_t keep)
+struct position_owner entry_position_owner(const struct job_entry *entry)
 {
-    uint32_t generation = records_generation(entry);
+    return (struct position_owner){entry->name, entry->id, entry->dataset->checksum,
+                                   &entry->records};
+}
 
-    while (entry->revision_count > 0 && entry->revisions[entry->revision_count - 1].number > keep) {
-        struct revision *last = &entry->revisions[--entry->revision_count];
-
-        /* It had not begun; but in an earlier generation it may have. */
-        if (last->generation == generation)
-            revision_fini(last);
-        else
-            entry->past[entry->past_count++] = *last;
-    }
-    if (generation > 0 && entry->seeks[generation - 1].keep > keep)
-        entry->seeks[generation - 1].keep = keep;
-    entry->revisions[entry->revision_count++] = *revision;
+bool entry_note_world(struct job_entry *entry)
+{
+    return records_note_world(&entry->records, entry->job, entry->world_author,
+                              entry->rpc->host.wall(entry->rpc->host.arg));
 }

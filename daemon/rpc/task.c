@@ -30,7 +30,7 @@ void *task_new(struct call *call, size_t size, struct job_entry *entry, void (*f
     struct task *task = task_new_unasked(call->rpc, size, entry, fini);
 
     if (!task) {
-        rpc_no_memory(&call->err);
+        error_no_memory(&call->err);
         return NULL;
     }
     task->ticket = call->ticket;
@@ -130,12 +130,6 @@ static void work_done(struct rpc_work *work)
     task_go(task, task->next);
 }
 
-int task_cancelled(struct evd_error *err)
-{
-    return error_set(err, EVD_E_SHUTTING_DOWN, "",
-                     "given up: the daemon is stopping, or the connection that asked has ended");
-}
-
 /* Whether one more heavy task may be under way. */
 static int check_room(struct task *task)
 {
@@ -143,7 +137,7 @@ static int check_room(struct task *task)
     const struct session *payer = task->payer;
 
     if (rpc->draining || rpc->stopping || atomic_load(&task->work.cancelled))
-        return task_cancelled(&task->err);
+        return error_given_up(&task->err);
     if (payer && payer->heavy_count >= EVD_MAX_WORKS)
         return error_set(&task->err, EVD_E_BUSY, "works",
                          "this connection has %u heavy requests under way already: wait for an "

@@ -93,7 +93,5 @@ void task_free(struct task *task);
 
 /* Nobody waits any more for what a session asked for; NULL: any session. */
 void tasks_cancel(struct rpc *rpc, const struct session *session);
-/* What cancelled work answers, if anybody still hears it. Any thread. */
-int task_cancelled(struct evd_error *err);
 
 #endif

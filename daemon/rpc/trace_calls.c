@@ -1,171 +1,29 @@
 /* job.trace and job.batch: what was served, drawn again from the history, on a pool thread. */
-#include "rpc/line.h"
-
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Working memory for drawing. */
-struct drawing {
-    void *columns[COLUMN_COUNT]; /* those wanted; the index always */
-    void *scratch;
-    size_t scratch_size;
-};
-
-static bool drawing_init(struct drawing *drawing, uint32_t columns, uint32_t batch_size)
-{
-    *drawing = (struct drawing){0};
-    for (int i = 0; i < COLUMN_COUNT; i++) {
-        if (!(columns & 1u << i))
-            continue;
-        drawing->columns[i] = calloc(batch_size, sizeof(uint64_t));
-        if (!drawing->columns[i])
-            return false;
-    }
-    return true;
-}
-
-static void drawing_fini(struct drawing *drawing)
-{
-    for (int i = 0; i < COLUMN_COUNT; i++)
-        free(drawing->columns[i]);
-    free(drawing->scratch);
-}
-
-/* The number of samples, or UINT32_MAX without memory. */
-static uint32_t draw(struct drawing *drawing, const struct replay_step *step, uint32_t rank,
-                     uint32_t world)
-{
-    const struct plan_columns columns = {
-        .index = drawing->columns[COLUMN_index],
-        .label = drawing->columns[COLUMN_label],
-        .probability = drawing->columns[COLUMN_probability],
-        .repeat = drawing->columns[COLUMN_repeat],
-        .augment_seed = drawing->columns[COLUMN_augment_seed],
-    };
-    const struct plan_slice slice = {step->at.epoch, step->at.step, step->shape, rank, world};
-    size_t size = (plan_scratch_size(step->plan) + 63) / 64 * 64;
-
-    if (size > drawing->scratch_size) {
-        free(drawing->scratch);
-        drawing->scratch = aligned_alloc(64, size);
-        drawing->scratch_size = drawing->scratch ? size : 0;
-        if (!drawing->scratch)
-            return UINT32_MAX;
-    }
-    return plan_draw(step->plan, &slice, &columns, drawing->scratch);
-}
+#include "job/position.h"
+#include "replay/trace.h"
+#include "rpc/task.h"
 
 /* ---- job.trace ---- */
 
-struct finding {
-    uint32_t generation, rank, revision;
-    struct job_position at;
-};
-
-struct trace {
+struct trace_call {
     struct task task; /* first; of the job */
-    uint64_t sample;
-    uint32_t first, passed;
-    bool more;
-    /* One generation after the other, so that the loop thread prepares one at a time. */
-    uint32_t generation, last;
-    struct job_position reached; /* in the last */
-    struct line line;
-    struct job_position from, to;
-    struct world_record *worlds; /* a copy */
-    uint32_t world_count;
-    uint32_t replicas;
+    struct trace trace;
     bool ranked;
-    struct drawing drawing;
-    struct finding findings[EVD_MAX_PAGE];
-    uint32_t found;
 };
 
-static void trace_fini(struct task *task)
+static void trace_call_fini(struct task *task)
 {
-    struct trace *trace = (struct trace *)task;
-
-    line_fini(&trace->line);
-    free(trace->worlds);
-    drawing_fini(&trace->drawing);
+    trace_fini(&((struct trace_call *)task)->trace);
 }
 
-static uint32_t world_at(const struct trace *trace, struct job_position at)
+static int trace_answer(struct trace_call *call)
 {
-    for (uint32_t i = trace->world_count; i-- > 0;) {
-        if (trace->worlds[i].generation == trace->generation &&
-            !rpc_before(at, trace->worlds[i].at))
-            return trace->worlds[i].world_size;
-    }
-    return 1;
-}
-
-/* A finding, unless it is one of those to be passed over. EVD_E_LIMIT: there is no more room. */
-static int note(struct trace *trace, const struct replay_step *step, uint32_t rank)
-{
-    if (trace->passed < trace->first) {
-        trace->passed++;
-        return EVD_OK;
-    }
-    if (trace->found == EVD_MAX_PAGE) {
-        trace->more = true;
-        return EVD_E_LIMIT;
-    }
-    trace->findings[trace->found++] =
-        (struct finding){trace->generation, rank, step->revision, step->at};
-    return EVD_OK;
-}
-
-static int search(struct trace *trace, const struct replay_step *step, uint32_t slice,
-                  uint32_t slices, bool *found, struct evd_error *err)
-{
-    const uint64_t *index = trace->drawing.columns[COLUMN_index];
-    uint32_t n = draw(&trace->drawing, step, slice, slices);
-
-    if (n == UINT32_MAX)
-        return rpc_no_memory(err);
-    *found = false;
-    for (uint32_t i = 0; i < n && !*found; i++)
-        *found = index[i] == trace->sample;
-    return EVD_OK;
-}
-
-static int trace_step(void *arg, const struct replay_step *step, struct evd_error *err)
-{
-    struct trace *trace = arg;
-    uint32_t slices = world_at(trace, step->at) / trace->replicas;
-    bool found = false;
-    int code = search(trace, step, 0, 1, &found, err);
-
-    if (code || !found)
-        return code;
-    if (!trace->ranked)
-        return note(trace, step, 0);
-    for (uint32_t slice = 0; code == EVD_OK && slice < slices; slice++) {
-        code = search(trace, step, slice, slices, &found, err);
-        if (!code && found)
-            code = note(trace, step, slice * trace->replicas);
-    }
-    return code;
-}
-
-static void trace_run(struct task *task)
-{
-    struct trace *trace = (struct trace *)task;
-    const struct replay_history history = line_history(&trace->line);
-
-    replay_steps(&history, trace->from, trace->to, trace_step, trace, &task->err);
-    if (trace->more)
-        task->err.code = EVD_OK; /* it was stopped for want of room */
-}
-
-static int trace_answer(struct trace *trace)
-{
-    msgpack_packer *pk = task_answer(&trace->task);
+    const struct trace *trace = &call->trace;
+    msgpack_packer *pk = task_answer(&call->task);
 
     msgpack_pack_map(pk, 5);
-    pack_key_cstr(pk, "job", trace->task.entry->name);
+    pack_key_cstr(pk, "job", call->task.entry->name);
     pack_key_u64(pk, "sample", trace->sample);
     pack_key_u64(pk, "first", trace->first);
     pack_key_bool(pk, "more", trace->more);
@@ -177,79 +35,57 @@ static int trace_answer(struct trace *trace)
         msgpack_pack_uint32(pk, finding->generation);
         msgpack_pack_uint64(pk, finding->at.epoch);
         msgpack_pack_uint64(pk, finding->at.step);
-        if (trace->ranked)
+        if (call->ranked)
             msgpack_pack_uint32(pk, finding->rank);
         else
             msgpack_pack_nil(pk);
         msgpack_pack_uint32(pk, finding->revision);
     }
-    return task_done(&trace->task);
+    return task_done(&call->task);
 }
 
-static int trace_searched(struct task *task);
-
-/* Has its generation searched, or the next in which anything was handed out; answers if there is
- * none. */
-static int trace_search(struct trace *trace)
+static void trace_work(struct task *task)
 {
-    struct task *task = &trace->task;
+    if (trace_run(&((struct trace_call *)task)->trace, &task->err) != EVD_OK)
+        return;
+}
+
+/* One generation after the other, until there is no more. */
+static int trace_next(struct task *task)
+{
+    struct trace_call *call = (struct trace_call *)task;
     struct job_entry *entry = task->entry;
-
-    if (!entry->job)
-        return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
-                         entry->name);
-    for (; trace->generation <= trace->last; trace->generation++) {
-        trace->from = records_begin(entry, trace->generation);
-        trace->to = trace->reached;
-        if (trace->generation < trace->last)
-            trace->to = records_end(entry, trace->generation, trace->reached);
-        if (rpc_before(trace->from, trace->to))
-            break;
-    }
-    if (trace->generation > trace->last)
-        return trace_answer(trace);
-    line_fini(&trace->line);
-    if (line_take(&trace->line, entry, trace->generation, trace->from, &task->err) != EVD_OK)
-        return task->err.code;
-    trace->line.base.cancel = &task->work.cancelled;
-    return task_work(task, trace_run, trace_searched);
-}
-
-static int trace_searched(struct task *task)
-{
-    struct trace *trace = (struct trace *)task;
+    struct plan_base base = entry_plan_base(entry);
+    bool any;
 
     if (task->err.code != EVD_OK)
         return task->err.code;
-    trace->generation = trace->more ? trace->last + 1 : trace->generation + 1;
-    return trace_search(trace);
+    if (!entry->job)
+        return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
+                         entry->name);
+    base.cancel = &task->work.cancelled;
+    if (trace_take(&call->trace, &base, &entry->records, entry->job, &any, &task->err) != EVD_OK)
+        return task->err.code;
+    return any ? task_work(task, trace_work, trace_next) : trace_answer(call);
 }
 
 static int trace_start(struct task *task)
 {
-    struct trace *trace = (struct trace *)task;
+    struct trace_call *call = (struct trace_call *)task;
     struct job_entry *entry = task->entry;
-    struct job_state state;
 
-    trace->worlds = calloc(entry->world_count + 1, sizeof(trace->worlds[0]));
-    if (!trace->worlds || !records_note_world(entry) ||
-        !drawing_init(&trace->drawing, 1u << COLUMN_index, entry->config.batch_size))
-        return rpc_no_memory(&task->err);
-    job_state(entry->job, &state);
-    trace->ranked = state.config.mode == JOB_RANKED;
-    trace->replicas = state.config.replicas;
-    trace->last = records_generation(entry);
-    trace->reached = state.next;
-    if (entry->world_count > 0)
-        memcpy(trace->worlds, entry->worlds, entry->world_count * sizeof(trace->worlds[0]));
-    trace->world_count = entry->world_count;
-    return trace_search(trace);
+    call->ranked = entry->config.mode == JOB_RANKED;
+    if (!entry_note_world(entry))
+        return error_no_memory(&task->err);
+    if (trace_init(&call->trace, &entry->records, entry->job, &task->err) != EVD_OK)
+        return task->err.code;
+    return trace_next(task);
 }
 
 int do_job_trace(struct call *call, const struct params_job_trace *p)
 {
     struct job_entry *entry = entry_find_live(call->rpc, p->job, &call->err);
-    struct trace *trace;
+    struct trace_call *trace;
 
     if (!entry)
         return call->err.code;
@@ -258,11 +94,11 @@ int do_job_trace(struct call *call, const struct params_job_trace *p)
                          "the dataset has %" PRIu64
                          " samples, numbered from 0: there is no %" PRIu64,
                          entry->dataset->index.samples, p->sample);
-    trace = task_new(call, sizeof(*trace), entry, trace_fini);
+    trace = task_new(call, sizeof(*trace), entry, trace_call_fini);
     if (!trace)
         return call->err.code;
-    trace->sample = p->sample;
-    trace->first = p->first;
+    trace->trace.sample = p->sample;
+    trace->trace.first = p->first;
     return task_begin(&trace->task, trace_start, call);
 }
 
@@ -294,10 +130,8 @@ static void again_run(struct task *task)
     if (line_step(&again->line, again->at, &again->step, &task->err) != EVD_OK ||
         rpc_stream_columns(task->entry, again->columns, again->step.plan, &task->err) != EVD_OK)
         return;
-    again->n = draw(&again->drawing, &again->step, again->rank / again->replicas,
-                    again->world / again->replicas);
-    if (again->n == UINT32_MAX)
-        rpc_no_memory(&task->err);
+    task->err.code = drawing_step(&again->drawing, &again->step, again->rank / again->replicas,
+                                  again->world / again->replicas, &again->n, &task->err);
 }
 
 static void pack_column(msgpack_packer *pk, enum column column, const void *values, uint32_t n)
@@ -351,12 +185,12 @@ static int batch_decode_call(const struct params_job_batch *p, struct again *aga
 
     job_state(entry->job, &state);
     config = state.config;
-    again->generation = p->has_generation ? p->generation : records_generation(entry);
-    if (again->generation > records_generation(entry))
+    again->generation = p->has_generation ? p->generation : records_generation(&entry->records);
+    if (again->generation > records_generation(&entry->records))
         return error_set(err, EVD_E_NOT_FOUND, "generation",
                          "there is no generation %u of job \"%s\": job.history shows what there is",
                          again->generation, entry->name);
-    if (!rpc_before(again->at, records_end(entry, again->generation, state.next)))
+    if (!position_before(again->at, records_end(&entry->records, again->generation, state.next)))
         return error_set(err, EVD_E_BAD_VALUE, "step",
                          "epoch %" PRIu64 " step %" PRIu64 " was not handed out", again->at.epoch,
                          again->at.step);
@@ -364,8 +198,9 @@ static int batch_decode_call(const struct params_job_batch *p, struct again *aga
     again->replicas = again->whole ? 1 : config.replicas;
     again->world = 1;
     if (!again->whole) {
-        config.world_size =
-            p->has_world_size ? p->world_size : records_world(entry, again->generation, again->at);
+        config.world_size = p->has_world_size
+                                ? p->world_size
+                                : records_world(&entry->records, again->generation, again->at);
         if (config.mode != JOB_RANKED || config.world_size == 0)
             return error_set(err, EVD_E_BAD_VALUE, "rank",
                              "there are no ranks at this step: leave \"rank\" out");
@@ -386,12 +221,15 @@ static int batch_decode_call(const struct params_job_batch *p, struct again *aga
 static int again_start(struct task *task)
 {
     struct again *again = (struct again *)task;
+    struct job_entry *entry = task->entry;
+    struct plan_base base = entry_plan_base(entry);
 
-    if (!drawing_init(&again->drawing, again->columns, task->entry->config.batch_size))
-        return rpc_no_memory(&task->err);
-    if (line_take(&again->line, task->entry, again->generation, again->at, &task->err) != EVD_OK)
+    base.cancel = &task->work.cancelled;
+    if (!drawing_init(&again->drawing, again->columns, entry->config.batch_size))
+        return error_no_memory(&task->err);
+    if (line_take(&again->line, &base, &entry->records, entry->job, again->generation, again->at,
+                  &task->err) != EVD_OK)
         return task->err.code;
-    again->line.base.cancel = &task->work.cancelled;
     return task_work(task, again_run, again_drawn);
 }
 
@@ -406,8 +244,8 @@ int do_job_batch(struct call *call, const struct params_job_batch *p)
     if (!again)
         return call->err.code;
     again->at = (struct job_position){p->epoch, p->step};
-    if (!records_note_world(entry))
-        rpc_no_memory(&call->err);
+    if (!entry_note_world(entry))
+        error_no_memory(&call->err);
     else if (batch_decode_call(p, again, &call->err) == EVD_OK)
         return task_begin(&again->task, again_start, call);
     task_free(&again->task);

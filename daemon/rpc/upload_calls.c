@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rpc/chunk.h"
+#include "codec/chunk.h"
 #include "rpc/replies.h"
 #include "rpc/task.h"
 
@@ -186,7 +186,7 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
                          EVD_MAX_DATASETS);
     draft = draft_new(call->session, p->name);
     if (!draft)
-        return rpc_no_memory(&call->err);
+        return error_no_memory(&call->err);
     if (add_classes(draft, p->classes, &call->err) != EVD_OK) {
         draft_free(draft);
         return call->err.code;
@@ -321,7 +321,7 @@ static int committed(struct task *task)
     struct dataset *dataset = write->dataset;
 
     if (task->err.code == EVD_OK && !datasets_insert(task->rpc, dataset))
-        rpc_no_memory(&task->err);
+        error_no_memory(&task->err);
     if (write_result(write) != EVD_OK)
         return task->err.code;
     write->dataset = NULL; /* the table's now */
@@ -340,7 +340,7 @@ static void commit_run(struct task *task)
     if (code == EVD_OK)
         draft->builder = NULL;
     else if (code == EVD_E_SHUTTING_DOWN)
-        task_cancelled(&task->err);
+        error_given_up(&task->err);
 }
 
 static int commit_built(struct task *task)
@@ -351,7 +351,7 @@ static int commit_built(struct task *task)
 
     if (!draft_built(draft)) { /* its connection is gone, or an earlier piece was not stored */
         task->err = draft->error;
-        return task->err.code ? task->err.code : task_cancelled(&task->err);
+        return task->err.code ? task->err.code : error_given_up(&task->err);
     }
     if (write_result(write) != EVD_OK)
         return task->err.code;

@@ -1,4 +1,6 @@
-#include "rpc/strategy_codec.h"
+/* Strategies from and to MessagePack, by the table of their kinds. Called by whoever builds plans.
+ */
+#include "codec/strategy.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * Walks the table of kinds; knows none of them. Explicit numbers by class come as a map from class
  * names, or in class order as an array or as bin of little-endian f64.
  */
-#ifndef RPC_STRATEGY_CODEC_H
-#define RPC_STRATEGY_CODEC_H
+#ifndef CODEC_STRATEGY_H
+#define CODEC_STRATEGY_H
 
 #include <msgpack.h>
 #include "dataset/dataset.h"

@@ -1,14 +1,17 @@
-#include "rpc/line.h"
+/* Takes what is needed to draw a line again, and draws from it (line.h). Called by all that draws
+ * again. */
+#include "replay/line.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "job/position.h"
 
 /* The plan that the job core still has of a revision. */
-static struct plan *held_plan(const struct job_entry *entry, uint32_t number)
+static struct plan *held_plan(const struct job *job, uint32_t number)
 {
-    for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
-        struct job_revision_info info = job_revision(entry->job, i);
+    for (uint32_t i = job_revisions(job); i-- > 0;) {
+        struct job_revision_info info = job_revision(job, i);
 
         if (info.revision == number)
             return info.plan;
@@ -18,10 +21,9 @@ static struct plan *held_plan(const struct job_entry *entry, uint32_t number)
     return NULL;
 }
 
-static bool take_plan(struct line_plan *plan, const struct job_entry *entry,
-                      const struct revision *record)
+static bool take_plan(struct line_plan *plan, const struct job *job, const struct revision *record)
 {
-    struct plan *held = held_plan(entry, record->number);
+    struct plan *held = held_plan(job, record->number);
 
     plan->digest = record->digest;
     if (held) {
@@ -36,33 +38,35 @@ static bool take_plan(struct line_plan *plan, const struct job_entry *entry,
     return true;
 }
 
-int line_take(struct line *line, const struct job_entry *entry, uint32_t generation,
-              struct job_position from, struct evd_error *err)
+int line_take(struct line *line, const struct plan_base *base, const struct records *records,
+              const struct job *job, uint32_t generation, struct job_position from,
+              struct evd_error *err)
 {
     uint32_t count;
-    const struct revision **records = records_line(entry, generation, &count);
+    const struct revision **revisions = records_line(records, generation, &count);
 
-    *line = (struct line){.base = plan_base_of(entry)};
+    *line = (struct line){.base = *base};
     line->revisions = calloc(count + 1, sizeof(line->revisions[0]));
     line->plans = calloc(count + 1, sizeof(line->plans[0]));
-    if (!records || !line->revisions || !line->plans)
+    if (!revisions || !line->revisions || !line->plans)
         goto err_no_memory;
     for (uint32_t i = 0; i < count; i++) {
-        bool over = i + 1 < count && !rpc_before(from, records[i + 1]->at);
+        const struct revision *revision = revisions[i];
+        bool over = i + 1 < count && !position_before(from, revisions[i + 1]->at);
 
         line->revisions[i] =
-            (struct replay_revision){records[i]->number, records[i]->at, records[i]->shape};
-        if (!over && !take_plan(&line->plans[i], entry, records[i]))
+            (struct replay_revision){revision->number, revision->at, revision->shape};
+        if (!over && !take_plan(&line->plans[i], job, revision))
             goto err_no_memory;
         line->count++;
     }
-    free(records);
+    free(revisions);
     return EVD_OK;
 
 err_no_memory:
-    free(records);
+    free(revisions);
     line_fini(line);
-    return rpc_no_memory(err);
+    return error_no_memory(err);
 }
 
 void line_fini(struct line *line)
@@ -80,7 +84,7 @@ uint32_t line_in_force(const struct line *line, struct job_position at)
 {
     uint32_t i = line->count - 1;
 
-    while (i > 0 && rpc_before(at, line->revisions[i].at))
+    while (i > 0 && position_before(at, line->revisions[i].at))
         i--;
     return i;
 }

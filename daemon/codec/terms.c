@@ -1,6 +1,6 @@
-/* What a job is created with beside its strategy: words and sizes, checked. */
-#include "rpc/build.h"
-#include "rpc/replies.h"
+/* What a job is created with beside its strategy: words and sizes, checked. Called by job.create,
+ * job.preview, and by whoever loads or shows jobs. */
+#include "codec/terms.h"
 
 #include <string.h>
 
@@ -14,40 +14,40 @@ static const char *const guarantee_words[] = {
 #define DEFAULT_GRACE       2000u
 #define MAX_GRACE           3600000u
 
-const char *job_mode_word(enum job_mode mode)
+const char *mode_word(enum job_mode mode)
 {
     return mode_words[mode];
 }
 
-const char *job_last_word(enum last_batch last)
+const char *last_batch_word(enum last_batch last)
 {
     return last_words[last];
 }
 
-const char *job_guarantee_word(enum job_guarantee guarantee)
+const char *guarantee_word(enum job_guarantee guarantee)
 {
     return guarantee_words[guarantee];
 }
 
-int job_words_parse(struct evd_str mode, struct evd_str last, struct evd_str guarantee,
-                    struct job_entry *entry, struct evd_error *err)
+int terms_parse_words(struct evd_str mode, struct evd_str last_batch, struct evd_str guarantee,
+                      struct job_config *config, enum last_batch *last, struct evd_error *err)
 {
     if (str_is(guarantee, "at-least-once"))
-        entry->config.guarantee = JOB_AT_LEAST_ONCE;
+        config->guarantee = JOB_AT_LEAST_ONCE;
     else if (str_is(guarantee, "at-most-once"))
-        entry->config.guarantee = JOB_AT_MOST_ONCE;
+        config->guarantee = JOB_AT_MOST_ONCE;
     else
         return error_set(err, EVD_E_BAD_VALUE, "guarantee",
                          "\"guarantee\" must be \"at-least-once\" or \"at-most-once\"");
     if (str_is(mode, "shared"))
-        entry->config.mode = JOB_SHARED;
+        config->mode = JOB_SHARED;
     else if (str_is(mode, "ranked"))
-        entry->config.mode = JOB_RANKED;
+        config->mode = JOB_RANKED;
     else
         return error_set(err, EVD_E_BAD_VALUE, "mode", "\"mode\" must be \"shared\" or \"ranked\"");
     for (size_t i = 0; i < sizeof(last_words) / sizeof(last_words[0]); i++) {
-        if (str_is(last, last_words[i])) {
-            entry->last_batch = (enum last_batch)i;
+        if (str_is(last_batch, last_words[i])) {
+            *last = (enum last_batch)i;
             return EVD_OK;
         }
     }
@@ -55,7 +55,7 @@ int job_words_parse(struct evd_str mode, struct evd_str last, struct evd_str gua
                      "\"last_batch\" must be \"short\", \"drop\", \"pad\" or \"exact\"");
 }
 
-static int sizes_check(const struct job_terms *terms, const struct job_entry *entry,
+static int sizes_check(const struct job_terms *terms, const struct job_config *config,
                        struct evd_error *err)
 {
     if (terms->batch_size == 0)
@@ -69,20 +69,20 @@ static int sizes_check(const struct job_terms *terms, const struct job_entry *en
     if (terms->grace > MAX_GRACE)
         return error_set(err, EVD_E_LIMIT, "grace", "\"grace\" is at most %u milliseconds",
                          MAX_GRACE);
-    return job_config_check(&entry->config, err);
+    return job_config_check(config, err);
 }
 
 /* How an epoch ends. */
-static int last_check(const struct job_entry *entry, struct evd_error *err)
+static int last_check(enum job_mode mode, enum last_batch last, struct evd_error *err)
 {
-    bool ranked = entry->config.mode == JOB_RANKED;
+    bool ranked = mode == JOB_RANKED;
 
-    if (ranked && entry->last_batch == LAST_SHORT)
+    if (ranked && last == LAST_SHORT)
         return error_set(
             err, EVD_E_BAD_VALUE, "last_batch",
             "a ranked job cannot end an epoch with a short batch, since every rank "
             "gets an equal part: use \"drop\" or \"pad\", or \"exact\" for evaluation");
-    if (!ranked && entry->last_batch == LAST_EXACT)
+    if (!ranked && last == LAST_EXACT)
         return error_set(
             err, EVD_E_BAD_VALUE, "last_batch",
             "\"exact\" is for ranked jobs: in a shared one \"short\" gives every sample "
@@ -90,25 +90,25 @@ static int last_check(const struct job_entry *entry, struct evd_error *err)
     return EVD_OK;
 }
 
-int job_terms_take(struct job_entry *entry, const struct job_terms *terms, struct evd_error *err)
+int terms_decode(const struct job_terms *terms, struct job_config *config, enum last_batch *last,
+                 struct evd_error *err)
 {
     static const struct evd_str shared = {"shared", 6}, as_short = {"short", 5}, drop = {"drop", 4};
     static const struct evd_str at_least_once = {"at-least-once", 13};
     struct evd_str mode = terms->mode.data ? terms->mode : shared;
-    struct evd_str last = terms->last_batch.data   ? terms->last_batch
-                          : str_is(mode, "ranked") ? drop
-                                                   : as_short;
+    struct evd_str last_batch = terms->last_batch.data   ? terms->last_batch
+                                : str_is(mode, "ranked") ? drop
+                                                         : as_short;
+    struct evd_str guarantee = terms->guarantee.data ? terms->guarantee : at_least_once;
 
-    if (job_words_parse(mode, last, terms->guarantee.data ? terms->guarantee : at_least_once, entry,
-                        err) != EVD_OK)
+    if (terms_parse_words(mode, last_batch, guarantee, config, last, err) != EVD_OK)
         return err->code;
-    entry->config.batch_size = terms->batch_size;
-    entry->config.world_size = terms->world_size;
-    entry->config.replicas = terms->replicas ? terms->replicas : 1;
-    entry->config.time_to_run = terms->has_time_to_run ? terms->time_to_run : DEFAULT_TIME_TO_RUN;
-    entry->config.grace = terms->has_grace ? terms->grace : DEFAULT_GRACE;
-    entry->seed = terms->seed;
-    if (sizes_check(terms, entry, err) != EVD_OK)
+    config->batch_size = terms->batch_size;
+    config->world_size = terms->world_size;
+    config->replicas = terms->replicas ? terms->replicas : 1;
+    config->time_to_run = terms->has_time_to_run ? terms->time_to_run : DEFAULT_TIME_TO_RUN;
+    config->grace = terms->has_grace ? terms->grace : DEFAULT_GRACE;
+    if (sizes_check(terms, config, err) != EVD_OK)
         return err->code;
-    return last_check(entry, err);
+    return last_check(config->mode, *last, err);
 }

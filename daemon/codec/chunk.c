@@ -1,9 +1,9 @@
-#include "rpc/chunk.h"
+/* One piece of a dataset, from MessagePack to numbers. Called by dataset.append. */
+#include "codec/chunk.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "dataset/names.h"
-#include "rpc/core.h"
 
 /* How many numbers of so many bytes there are in a bin or array; none in nil or nothing. */
 static int count_of(const msgpack_object *object, size_t size, const char *field, const char *form,
@@ -93,7 +93,7 @@ static int decode_column(const struct params_dataset_append *p, struct chunk *ou
         return EVD_OK;
     if (name_check(p->column, "column", err) != EVD_OK)
         return err->code;
-    rpc_name_copy(out->column, p->column);
+    str_copy(out->column, p->column);
     return EVD_OK;
 }
 
@@ -111,7 +111,7 @@ int chunk_decode(const struct params_dataset_append *p, struct chunk *out, struc
     out->labels = calloc(out->label_count + 1, sizeof(out->labels[0]));
     out->weights = calloc(out->weight_count + 1, sizeof(out->weights[0]));
     if (!out->labels || !out->weights)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     if (decode_labels(p->labels, out, err) != EVD_OK)
         return err->code;
     return decode_weights(p->weights, out, err);

@@ -1,4 +1,5 @@
-#include "rpc/report.h"
+/* What workers report, from MessagePack to numbers. Called by job.report. */
+#include "codec/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -100,10 +101,10 @@ static int not_a_number(const char *field, size_t i, struct evd_error *err)
 }
 
 /* Bytes of an index in a bin: as index_type says, or else as streams have them. */
-static int index_width(const struct params_job_report *p, const struct job_entry *entry,
+static int index_width(const struct params_job_report *p, const struct dataset *dataset,
                        size_t *width, struct evd_error *err)
 {
-    bool wide = entry->dataset->index.samples > UINT64_C(1) << 32;
+    bool wide = dataset->index.samples > UINT64_C(1) << 32;
 
     if (p->has_index_type && !str_is(p->index_type, "u32") && !str_is(p->index_type, "u64"))
         return error_set(err, EVD_E_BAD_VALUE, "index_type",
@@ -119,7 +120,7 @@ static int decode_predicted(const msgpack_object *column, struct report_samples 
 {
     out->predicted = calloc(out->batch.n + 1, sizeof(out->predicted[0]));
     if (!out->predicted)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     for (size_t i = 0; i < out->batch.n; i++) {
         uint64_t number;
 
@@ -142,7 +143,7 @@ static int decode_index(const msgpack_object *column, size_t width, const struct
         return not_equal("index", count, out->batch.n, err);
     out->label = calloc(count + 1, sizeof(out->label[0]));
     if (!out->label)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         uint64_t index;
 
@@ -180,7 +181,7 @@ static int decode_numbers(const msgpack_object *column, const char *field, size_
         return not_equal(field, count, n, err);
     *out = calloc(n + 1, sizeof(double));
     if (!*out)
-        return rpc_no_memory(err);
+        return error_no_memory(err);
     for (size_t i = 0; i < n; i++) {
         if (!number_at(column, i, width, &(*out)[i]))
             return not_a_number(field, i, err);
@@ -188,22 +189,22 @@ static int decode_numbers(const msgpack_object *column, const char *field, size_
     return EVD_OK;
 }
 
-int report_decode(const struct params_job_report *p, const struct job_entry *entry,
-                  struct report_samples *out, struct evd_error *err)
+int report_decode(const struct params_job_report *p, const struct dataset *dataset,
+                  uint32_t batch_size, struct report_samples *out, struct evd_error *err)
 {
     size_t width = 0;
 
     *out = (struct report_samples){0};
-    if (index_width(p, entry, &width, err) != EVD_OK ||
+    if (index_width(p, dataset, &width, err) != EVD_OK ||
         count_of(p->predicted, sizeof(uint32_t), "predicted", &out->batch.n, err) != EVD_OK)
         return err->code;
-    if (out->batch.n > entry->config.batch_size)
+    if (out->batch.n > batch_size)
         return error_set(err, EVD_E_LIMIT, "predicted",
-                         "job.report: a report of %zu samples, but a step of job \"%s\" has %u at "
-                         "most: report each step by itself",
-                         out->batch.n, entry->name, entry->config.batch_size);
+                         "job.report: a report of %zu samples, but a step of job \"%.*s\" has %u "
+                         "at most: report each step by itself",
+                         out->batch.n, (int)p->job.len, p->job.data, batch_size);
     if (decode_predicted(p->predicted, out, err) != EVD_OK ||
-        decode_index(p->index, width, entry->dataset, out, err) != EVD_OK ||
+        decode_index(p->index, width, dataset, out, err) != EVD_OK ||
         decode_numbers(p->loss, "loss", out->batch.n, &out->loss, err) != EVD_OK ||
         decode_numbers(p->score, "score", out->batch.n, &out->score, err) != EVD_OK)
         return err->code;

@@ -2,11 +2,12 @@
  * A line: one generation's history of revisions, with all that is needed to draw its steps again on
  * a pool thread while the job goes on.
  */
-#ifndef RPC_LINE_H
-#define RPC_LINE_H
+#ifndef REPLAY_LINE_H
+#define REPLAY_LINE_H
 
 #include "job/replay.h"
-#include "rpc/build.h"
+#include "replay/plan.h"
+#include "replay/records.h"
 
 /* What a revision's plan is made of. */
 struct line_plan {
@@ -23,11 +24,12 @@ struct line {
     uint32_t count;
 };
 
-/* Takes what is needed from `from` on: references to the plans the job still has, copies of the
- * strategies of the others. Loop thread; the dataset must be held. EVD_E_NO_MEMORY leaves nothing.
- */
-int line_take(struct line *line, const struct job_entry *entry, uint32_t generation,
-              struct job_position from, struct evd_error *err);
+/* Takes what is needed of a generation's line from `from` on: references to the plans that the job
+ * still has, copies of the strategies of the others. `base`: its dataset must stay. Loop thread.
+ * EVD_E_NO_MEMORY leaves nothing. */
+int line_take(struct line *line, const struct plan_base *base, const struct records *records,
+              const struct job *job, uint32_t generation, struct job_position from,
+              struct evd_error *err) __attribute__((warn_unused_result));
 void line_fini(struct line *line); /* all zero is fine */
 
 /* The rest on any thread. */
@@ -41,10 +43,5 @@ struct replay_history line_history(struct line *line);
 /* The plan and shape of a step; BAD_VALUE if its epoch is not that long. */
 int line_step(struct line *line, struct job_position at, struct replay_step *out,
               struct evd_error *err);
-
-static inline bool rpc_before(struct job_position a, struct job_position b)
-{
-    return a.epoch < b.epoch || (a.epoch == b.epoch && a.step < b.step);
-}
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * What one dataset.append carries beside class names, from MessagePack to numbers.
  */
-#ifndef RPC_CHUNK_H
-#define RPC_CHUNK_H
+#ifndef CODEC_CHUNK_H
+#define CODEC_CHUNK_H
 
 #include <stddef.h>
 #include "proto/limits.h"
