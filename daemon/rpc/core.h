@@ -17,7 +17,7 @@
 #include "proto/methods.h"
 #include "sampler/plan.h"
 
-#define RPC_SERVER_NAME "evendrawd 0.1.0"
+#define RPC_SERVER_NAME "evendrawd " EVD_VERSION
 
 struct session {
     struct rpc_session port; /* first: the host's view of it */
