@@ -1,3 +1,6 @@
+/*
+ * The daemon's options and exit codes. All else is the host's.
+ */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "host.h"
+#include "host/host.h"
 #include "paths.h"
 #include "proto/address.h"
 
@@ -38,8 +41,8 @@ static const char doc[] =
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDRESS", 0, "Listen there (may be given up to 16 times)", 0},
     {"database", 'd', "FILE", 0,
-     "Keep datasets and jobs in FILE (default $XDG_STATE_HOME/evendraw/evendraw.db, or "
-     "~/.local/state/evendraw/evendraw.db)",
+     "Keep datasets and jobs in FILE, also written sqlite:FILE (default "
+     "$XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db)",
      0},
     {"limit", OPTION_LIMIT, "NAME=N", 0,
      "Move a limit, as often as wanted; the names are below, server.info reports all", 0},

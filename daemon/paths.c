@@ -1,3 +1,6 @@
+/*
+ * Finds the daemon's places and makes their folders. main asks where an option was not given.
+ */
 #include "paths.h"
 
 #include <errno.h>

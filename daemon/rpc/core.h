@@ -21,7 +21,7 @@
 #include "replay/records.h"
 #include "sampler/plan.h"
 
-#define RPC_SERVER_NAME "evendrawd 0.1.0"
+#define RPC_SERVER_NAME "evendrawd " EVD_VERSION
 
 struct task;
 struct draft;

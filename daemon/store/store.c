@@ -1,9 +1,10 @@
 /*
- * The asynchronous half of the store: a bounded queue, the writer thread and the way back. It knows
- * neither SQL nor the engine.
+ * The asynchronous half of the store: a bounded queue, the writer thread and the way back. The host
+ * opens, starts, polls and closes it, rpc submits to it. It knows neither SQL nor which engine.
  */
 #include "store/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -18,35 +19,26 @@
 /* While writing fails it is tried so often whether it works again. */
 #define PROBE_SECONDS 1
 
-struct op_list {
-    struct store_op *head, **tail;
+/* OPEN -> RUNNING -> STOPPING, or from OPEN to STOPPING where the start of the daemon failed. */
+enum store_stage {
+    STORE_OPEN,     /* without a thread: operations gather in the queue */
+    STORE_RUNNING,  /* store_start: the writer thread has the database */
+    STORE_STOPPING, /* store_close: what is queued is still written, nothing is taken any more */
 };
 
 struct store {
-    struct engine *engine; /* the writer thread's while it runs */
+    const struct store_engine *engine;
+    struct store_db *db; /* the writer thread's while it runs */
     void (*wake)(void *);
     void *wake_arg;
     pthread_t thread;
     struct store_op *backup; /* being made; the writer thread's */
-    bool started;            /* loop thread only */
     pthread_mutex_t lock;    /* guards what follows */
-    pthread_cond_t work;
-    struct op_list queue, finished;
-    bool stopping;
+    pthread_cond_t work;     /* something was queued, or the stage has changed */
+    enum store_stage stage;
+    struct store_ops queue, finished;
     struct store_info info;
 };
-
-static void list_init(struct op_list *list)
-{
-    list->head = NULL;
-    list->tail = &list->head;
-}
-
-static void list_append(struct op_list *list, struct store_op *head, struct store_op **tail)
-{
-    *list->tail = head;
-    list->tail = tail;
-}
 
 static size_t job_bytes(const struct store_op *op)
 {
@@ -78,8 +70,8 @@ static size_t op_bytes(const struct store_op *op)
     return bytes;
 }
 
-int store_open_vfs(struct store **out, const char *path, const char *vfs, void (*wake)(void *),
-                   void *wake_arg, struct evd_error *err)
+int store_open_by(struct store **out, const struct store_engine *engine, const char *place,
+                  void (*wake)(void *), void *wake_arg, struct evd_error *err)
 {
     struct store *store = calloc(1, sizeof(*store));
     pthread_condattr_t clock;
@@ -87,82 +79,79 @@ int store_open_vfs(struct store **out, const char *path, const char *vfs, void (
 
     if (!store)
         return error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
-    code = engine_open(&store->engine, path, vfs, err);
+    code = engine->open(&store->db, place, err);
     if (code != EVD_OK) {
         free(store);
         return code;
     }
+    store->engine = engine;
     pthread_mutex_init(&store->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&store->work, &clock);
     pthread_condattr_destroy(&clock);
-    list_init(&store->queue);
-    list_init(&store->finished);
+    STAILQ_INIT(&store->queue);
+    STAILQ_INIT(&store->finished);
     store->wake = wake;
     store->wake_arg = wake_arg;
-    store->info.file_bytes = engine_file_bytes(store->engine);
+    store->info.file_bytes = engine->file_bytes(store->db);
     *out = store;
     return EVD_OK;
 }
 
-int store_open(struct store **out, const char *path, void (*wake)(void *), void *wake_arg,
+int store_open(struct store **out, const char *address, void (*wake)(void *), void *wake_arg,
                struct evd_error *err)
 {
-    return store_open_vfs(out, path, NULL, wake, wake_arg, err);
+    const char *place;
+    const struct store_engine *engine = engine_find(address, &place, err);
+
+    return engine ? store_open_by(out, engine, place, wake, wake_arg, err) : err->code;
 }
 
 int store_load(struct store *store, const struct store_reader *reader, uint64_t *next_id,
                struct evd_error *err)
 {
-    return engine_load(store->engine, reader, next_id, err);
+    assert(store->stage == STORE_OPEN);
+    return store->engine->load(store->db, reader, next_id, err);
 }
 
-static bool joins_group(const struct store_op *op, size_t count, size_t bytes)
+/* The next group off the queue, empty if nothing is queued; lock held. A backup comes alone. */
+static void take_group(struct store *store, struct store_ops *group)
 {
-    return op && op->kind != STORE_BACKUP && count < GROUP_OPS && bytes + op->bytes <= GROUP_BYTES;
-}
+    size_t bytes = 0, count = 0;
+    struct store_op *op;
 
-/* The next group off the queue, ended by NULL; lock held. A backup comes alone. */
-static struct store_op *take_group(struct store *store)
-{
-    struct store_op *head = store->queue.head, *last = head;
-    size_t bytes, count = 1;
-
-    if (!head)
-        return NULL;
-    bytes = last->bytes;
-    while (last->kind != STORE_BACKUP && joins_group(last->next, count, bytes)) {
-        last = last->next;
-        bytes += last->bytes;
+    STAILQ_INIT(group);
+    while ((op = STAILQ_FIRST(&store->queue))) {
+        bytes += op->bytes;
+        if (count > 0 && (op->kind == STORE_BACKUP || count == GROUP_OPS || bytes > GROUP_BYTES))
+            break;
+        STAILQ_REMOVE_HEAD(&store->queue, link);
+        STAILQ_INSERT_TAIL(group, op, link);
         count++;
+        if (op->kind == STORE_BACKUP)
+            break;
     }
-    store->queue.head = last->next;
-    if (!last->next)
-        store->queue.tail = &store->queue.head;
-    last->next = NULL;
-    return head;
 }
 
-static void hand_back(struct store *store, struct store_op *group, bool committed)
+static void hand_back(struct store *store, struct store_ops *group, bool committed)
 {
-    struct store_op *last = group;
-    size_t bytes = group->bytes;
-    uint64_t count = 1;
-    uint64_t file_bytes = engine_file_bytes(store->engine);
+    uint64_t file_bytes = store->engine->file_bytes(store->db), bytes = 0, count = 0;
+    struct store_op *op;
 
-    while (last->next) {
-        last = last->next;
-        bytes += last->bytes;
+    STAILQ_FOREACH(op, group, link)
+    {
+        bytes += op->bytes;
         count++;
     }
     pthread_mutex_lock(&store->lock);
-    list_append(&store->finished, group, &last->next);
+    assert(store->info.queued_bytes >= bytes);
+    STAILQ_CONCAT(&store->finished, group);
     store->info.queued_bytes -= bytes;
     store->info.operations += count;
     store->info.commits += committed;
     store->info.file_bytes = file_bytes;
-    store->info.failing = engine_failing(store->engine);
+    store->info.failing = store->engine->failing(store->db);
     pthread_mutex_unlock(&store->lock);
     store->wake(store->wake_arg);
 }
@@ -173,7 +162,7 @@ static void note_failing(struct store *store)
     bool changed;
 
     pthread_mutex_lock(&store->lock);
-    changed = store->info.failing != engine_failing(store->engine);
+    changed = store->info.failing != store->engine->failing(store->db);
     store->info.failing ^= changed;
     pthread_mutex_unlock(&store->lock);
     if (changed)
@@ -187,7 +176,7 @@ static void wait_for_work(struct store *store)
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += PROBE_SECONDS;
-    while (!store->queue.head && !store->stopping) {
+    while (STAILQ_EMPTY(&store->queue) && store->stage == STORE_RUNNING) {
         if (!store->info.failing)
             pthread_cond_wait(&store->work, &store->lock);
         else if (pthread_cond_timedwait(&store->work, &store->lock, &until) == ETIMEDOUT)
@@ -196,27 +185,35 @@ static void wait_for_work(struct store *store)
 }
 
 /* Sleeps until there is something to do. Returns whether the thread is to go on. */
-static bool next_work(struct store *store, bool unfinished, struct store_op **group)
+static bool next_work(struct store *store, bool unfinished, struct store_ops *group)
 {
     bool stopping;
 
     pthread_mutex_lock(&store->lock);
     if (!unfinished)
         wait_for_work(store);
-    stopping = store->stopping;
-    *group = take_group(store);
+    stopping = store->stage == STORE_STOPPING;
+    take_group(store, group);
     pthread_mutex_unlock(&store->lock);
-    return *group || !stopping;
+    return !STAILQ_EMPTY(group) || !stopping;
 }
 
 /* ---- backup ---- */
 
+static void hand_back_backup(struct store *store, struct store_op *op)
+{
+    struct store_ops alone = STAILQ_HEAD_INITIALIZER(alone);
+
+    STAILQ_INSERT_TAIL(&alone, op, link);
+    hand_back(store, &alone, false);
+}
+
 static void backup_begin(struct store *store, struct store_op *op)
 {
-    if (engine_backup_begin(store->engine, op->backup.path, &op->error) == EVD_OK)
+    if (store->engine->backup_begin(store->db, op->backup.path, &op->error) == EVD_OK)
         store->backup = op;
     else
-        hand_back(store, op, false);
+        hand_back_backup(store, op);
 }
 
 /* Returns whether there is more to copy. */
@@ -224,10 +221,10 @@ static bool backup_step(struct store *store)
 {
     struct store_op *op = store->backup;
 
-    if (!op || engine_backup_step(store->engine, &op->backup.bytes, &op->error))
+    if (!op || store->engine->backup_step(store->db, &op->backup.bytes, &op->error))
         return op != NULL;
     store->backup = NULL;
-    hand_back(store, op, false);
+    hand_back_backup(store, op);
     return false;
 }
 
@@ -237,26 +234,29 @@ static void backup_abort(struct store *store)
 
     if (!op)
         return;
-    engine_backup_abort(store->engine);
+    store->engine->backup_abort(store->db);
     error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
               "the daemon stopped before the backup was whole: there is none");
-    hand_back(store, op, false);
+    hand_back_backup(store, op);
 }
 
 static void *writer(void *arg)
 {
     struct store *store = arg;
-    struct store_op *group;
+    const struct store_engine *engine = store->engine;
+    struct store_ops group;
     bool unfinished = true;
 
     while (next_work(store, unfinished, &group)) {
-        if (group && group->kind == STORE_BACKUP)
-            backup_begin(store, group);
-        else if (group)
-            hand_back(store, group, engine_write(store->engine, group));
-        else if (engine_failing(store->engine))
-            engine_probe(store->engine);
-        unfinished = engine_tidy(store->engine);
+        struct store_op *first = STAILQ_FIRST(&group);
+
+        if (first && first->kind == STORE_BACKUP)
+            backup_begin(store, first);
+        else if (first)
+            hand_back(store, &group, engine->write(store->db, &group));
+        else if (engine->failing(store->db))
+            engine->probe(store->db);
+        unfinished = engine->tidy(store->db);
         note_failing(store);
         unfinished = backup_step(store) || unfinished;
     }
@@ -266,13 +266,16 @@ static void *writer(void *arg)
 
 int store_start(struct store *store, struct evd_error *err)
 {
-    int rc = pthread_create(&store->thread, NULL, writer, store);
+    int rc;
 
-    if (rc != 0)
-        return error_set(err, EVD_E_NO_MEMORY, "store", "cannot start the writer thread: %s",
-                         strerror(rc));
-    store->started = true;
-    return EVD_OK;
+    assert(store->stage == STORE_OPEN);
+    store->stage = STORE_RUNNING;
+    rc = pthread_create(&store->thread, NULL, writer, store);
+    if (rc == 0)
+        return EVD_OK;
+    store->stage = STORE_OPEN;
+    return error_set(err, EVD_E_NO_MEMORY, "store", "cannot start the writer thread: %s",
+                     strerror(rc));
 }
 
 int store_submit(struct store *store, struct store_op *op, struct evd_error *err)
@@ -280,16 +283,16 @@ int store_submit(struct store *store, struct store_op *op, struct evd_error *err
     uint64_t most = op->kind == STORE_DRAFT_APPEND ? STORE_PIECE_BYTES : STORE_QUEUE_BYTES;
     int code = EVD_OK;
 
-    op->next = NULL;
     op->bytes = op_bytes(op);
     op->error = (struct evd_error){0};
     pthread_mutex_lock(&store->lock);
-    if (store->stopping) {
+    if (store->stage == STORE_STOPPING) {
         code = EVD_E_SHUTTING_DOWN;
     } else if (store->info.queued_bytes + op->bytes > most) {
         code = EVD_E_BUSY;
     } else {
-        list_append(&store->queue, op, &op->next);
+        assert(op->done);
+        STAILQ_INSERT_TAIL(&store->queue, op, link);
         store->info.queued_bytes += op->bytes;
         pthread_cond_signal(&store->work);
     }
@@ -305,17 +308,16 @@ int store_submit(struct store *store, struct store_op *op, struct evd_error *err
 
 size_t store_poll(struct store *store)
 {
+    struct store_ops finished = STAILQ_HEAD_INITIALIZER(finished);
     struct store_op *op;
     size_t count = 0;
 
     pthread_mutex_lock(&store->lock);
-    op = store->finished.head;
-    list_init(&store->finished);
+    STAILQ_CONCAT(&finished, &store->finished);
     pthread_mutex_unlock(&store->lock);
-    while (op) {
-        struct store_op *next = op->next; /* `done` may free it */
-        op->done(op);
-        op = next;
+    while ((op = STAILQ_FIRST(&finished))) {
+        STAILQ_REMOVE_HEAD(&finished, link);
+        op->done(op); /* may free it */
         count++;
     }
     return count;
@@ -324,28 +326,32 @@ size_t store_poll(struct store *store)
 /* Without a writer thread what is queued can only be given back. */
 static void refuse_queue(struct store *store)
 {
-    for (struct store_op *op = store->queue.head; op; op = op->next)
-        error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
-                  "the daemon stopped before this was written");
-    if (store->queue.head)
-        list_append(&store->finished, store->queue.head, store->queue.tail);
-    list_init(&store->queue);
+    struct store_op *op;
+
+    STAILQ_FOREACH(op, &store->queue, link)
+    error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
+              "the daemon stopped before this was written");
+    STAILQ_CONCAT(&store->finished, &store->queue);
 }
 
 void store_close(struct store *store)
 {
+    bool running;
+
     if (!store)
         return;
     pthread_mutex_lock(&store->lock);
-    store->stopping = true;
+    assert(store->stage != STORE_STOPPING);
+    running = store->stage == STORE_RUNNING;
+    store->stage = STORE_STOPPING;
     pthread_cond_signal(&store->work);
     pthread_mutex_unlock(&store->lock);
-    if (store->started)
+    if (running)
         pthread_join(store->thread, NULL);
     else
         refuse_queue(store);
     store_poll(store);
-    engine_close(store->engine);
+    store->engine->close(store->db);
     pthread_cond_destroy(&store->work);
     pthread_mutex_destroy(&store->lock);
     free(store);

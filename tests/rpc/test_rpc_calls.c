@@ -33,7 +33,7 @@ static void test_hello(void **state)
     peer_refused(peer, EVD_E_MISSING_FIELD, "hello", "[{'protocol': 1}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "hello", "[{'protocol': 1, 'client': ''}]");
     result = peer_call(peer, "hello", "[{'protocol': 1, 'client': 'x'}]");
-    assert_string_equal(text(result, "server"), "evendrawd 0.1.0");
+    assert_string_equal(text(result, "server"), "evendrawd " EVD_VERSION);
     assert_int_equal(integer(json_object_get(result, "limits"), "frame"), EVD_MAX_FRAME);
     assert_int_equal(json_object_size(json_object_get(result, "limits")), 11);
     json_decref(result);

@@ -168,6 +168,24 @@ static int ignore_chunk(void *arg, const struct store_chunk *c, struct evd_error
     return EVD_OK;
 }
 
+static const char *engine_vfs;
+
+static int open_by_vfs(struct store_db **out, const char *place, struct evd_error *err)
+{
+    return sqlite_open(out, place, engine_vfs, err);
+}
+
+int fixture_open_store(struct store **out, const char *path, const char *vfs, void (*wake)(void *),
+                       void *wake_arg, struct evd_error *err)
+{
+    static struct store_engine engine;
+
+    engine = sqlite_engine;
+    engine.open = open_by_vfs;
+    engine_vfs = vfs;
+    return store_open_by(out, &engine, path, wake, wake_arg, err);
+}
+
 static void open_and_load(struct fixture *f, char *picture, size_t size)
 {
     char unseen[65536];
@@ -186,7 +204,7 @@ static void open_and_load(struct fixture *f, char *picture, size_t size)
     painter.text[0] = '\0';
     loop_thread = pthread_self();
     order = 0;
-    if (store_open_vfs(&f->store, f->path, f->vfs, on_wake, f, &err) != EVD_OK ||
+    if (fixture_open_store(&f->store, f->path, f->vfs, on_wake, f, &err) != EVD_OK ||
         store_load(f->store, &reader, &f->next_id, &err) != EVD_OK)
         fail_msg("%s", err.message);
 }
@@ -390,14 +408,30 @@ static void note(struct store_op *op)
     noted->order = ++order;
 }
 
+static void point_to_progress(struct noted_op *op)
+{
+    if (op->op.kind == STORE_PROGRESS_PUT || op->op.kind == STORE_SEEK_ADD)
+        op->op.progress = op->progress;
+}
+
+bool write_at_once(struct store_db *db, struct noted_op *ops, size_t n)
+{
+    struct store_ops group = STAILQ_HEAD_INITIALIZER(group);
+
+    for (size_t i = 0; i < n; i++) {
+        point_to_progress(&ops[i]);
+        STAILQ_INSERT_TAIL(&group, &ops[i].op, link);
+    }
+    return sqlite_engine.write(db, &group);
+}
+
 void submit(struct fixture *f, struct noted_op *op)
 {
     struct evd_error err = {0};
 
     op->op.done = note;
     op->op.owner = op;
-    if (op->op.kind == STORE_PROGRESS_PUT || op->op.kind == STORE_SEEK_ADD)
-        op->op.progress = op->progress;
+    point_to_progress(op);
     if (store_submit(f->store, &op->op, &err) != EVD_OK)
         fail_msg("%s", err.message);
 }

@@ -11,11 +11,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "store/engine.h"
+#include "store/sqlite/open.h"
+#include "store/store.h"
 
 struct fixture {
     char dir[64];
     char path[96];
-    const char *vfs; /* NULL: the system's */
+    const char *vfs; /* SQLite's, see sqlite_open; NULL: the system's */
     struct store *store;
     uint64_t next_id;
     int wake[2]; /* a pipe, written by the writer thread */
@@ -25,6 +27,9 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
+/* store_open of a file through a VFS of SQLite's. */
+int fixture_open_store(struct store **out, const char *path, const char *vfs, void (*wake)(void *),
+                       void *wake_arg, struct evd_error *err);
 /* Opens, loads into `picture` (or nowhere) and starts. */
 void fixture_open(struct fixture *f, char *picture, size_t size);
 /* Without the writer thread, so that operations can gather to one group. */
@@ -59,6 +64,8 @@ struct noted_op op_seek(uint64_t job, uint32_t generation, uint64_t step);
 struct noted_op op_job_drop(uint64_t id);
 struct noted_op op_backup(const char *path);
 
+/* Writes n operations in one transaction, without a store. */
+bool write_at_once(struct store_db *db, struct noted_op *ops, size_t n);
 /* Submits; the op must stay where it is until done. */
 void submit(struct fixture *f, struct noted_op *op);
 /* Submits, waits for the outcome and returns its code. */

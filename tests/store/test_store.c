@@ -356,6 +356,34 @@ static void a_reader_can_stop_the_load(void **state)
     store_close(NULL);
 }
 
+/* An engine's name in front of the path, or none; a colon alone is part of a path. */
+static void addresses_of_databases(void **state)
+{
+    struct fixture *f = *state;
+    struct evd_error err;
+    struct store *store;
+    char address[256], picture[4096];
+
+    fixture_open(f, NULL, 0);
+    make_dataset(f, 1, "pets", 1);
+    fixture_close(f);
+    snprintf(address, sizeof(address), "sqlite:%s", f->path);
+    assert_int_equal(store_open(&store, address, NULL, NULL, &err), EVD_OK);
+    store_close(store);
+    fixture_open(f, picture, sizeof(picture));
+    assert_string_equal(picture, DATASET_1);
+    snprintf(address, sizeof(address), "%s/a:b://c", f->dir);
+    assert_int_equal(store_open(&store, address, NULL, NULL, &err), EVD_E_STORE); /* no folder */
+    snprintf(address, sizeof(address), "%s/a:b", f->dir);
+    assert_int_equal(store_open(&store, address, NULL, NULL, &err), EVD_OK);
+    store_close(store);
+    assert_int_equal(store_open(&store, "postgresql://me:secret@there/db", NULL, NULL, &err),
+                     EVD_E_BAD_VALUE);
+    assert_string_equal(err.message,
+                        "there is no engine for databases at postgresql://; name a file, or an "
+                        "address that begins with one of: sqlite:");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -373,6 +401,7 @@ int main(void)
         TEST(close_writes_what_is_queued),
         TEST(nothing_is_taken_while_closing),
         TEST(a_reader_can_stop_the_load),
+        TEST(addresses_of_databases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

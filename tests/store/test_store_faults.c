@@ -209,34 +209,31 @@ static void a_failed_checkpoint_shows(void **state)
     enum { N = 4500000 }; /* 4 bytes each: more than the log may hold without a checkpoint */
     struct fixture *f = *state;
     uint32_t *labels = malloc(N * sizeof(*labels));
-    struct noted_op draft = op_draft(1, "big"), first, second;
-    struct engine *engine;
+    struct noted_op big[] = {op_draft(1, "big"), op_labels(1, 0, labels, N)};
+    struct noted_op second = op_labels(1, N, labels, N), more = op_draft(2, "more");
+    struct store_db *db;
     struct evd_error err;
 
     assert_non_null(labels);
     for (uint32_t i = 0; i < N; i++)
         labels[i] = 70000 + i % 7;
-    first = op_labels(1, 0, labels, N);
-    second = op_labels(1, N, labels, N);
-    draft.op.next = &first.op;
     fault_register();
-    assert_int_equal(engine_open(&engine, f->path, FAULT_VFS, &err), EVD_OK);
-    assert_true(engine_write(engine, &draft.op));
+    assert_int_equal(sqlite_open(&db, f->path, FAULT_VFS, &err), EVD_OK);
+    assert_true(write_at_once(db, big, 2));
     fault_set(FAULT_WRITE, 1, fault_full, true);
-    assert_false(engine_tidy(engine));
+    assert_false(sqlite_engine.tidy(db));
     assert_true(fault_clear() > 0);
-    assert_true(engine_failing(engine));
-    engine_tidy(engine);
-    assert_false(engine_failing(engine));
+    assert_true(sqlite_engine.failing(db));
+    sqlite_engine.tidy(db);
+    assert_false(sqlite_engine.failing(db));
 
-    assert_true(engine_write(engine, &second.op));
+    assert_true(write_at_once(db, &second, 1));
     fault_set(FAULT_SYNC, 1, fault_io_fsync, false);
-    assert_false(engine_tidy(engine));
+    assert_false(sqlite_engine.tidy(db));
     assert_int_equal(fault_clear(), 1);
-    draft = op_draft(2, "more");
-    assert_false(engine_write(engine, &draft.op));
-    assert_int_equal(draft.op.error.code, EVD_E_STORE);
-    engine_close(engine);
+    assert_false(write_at_once(db, &more, 1));
+    assert_int_equal(more.op.error.code, EVD_E_STORE);
+    sqlite_engine.close(db);
     free(labels);
     assert_int_equal(sqlite_query(f->path, "SELECT sum(n) FROM label_chunk"), 2 * N);
 }
@@ -419,7 +416,7 @@ static void dropped_chunks_are_swept(void **state)
 {
     struct fixture *f = *state;
     const uint32_t label[] = {0};
-    struct engine *engine;
+    struct store_db *db;
     struct evd_error err;
 
     fixture_open(f, NULL, 0);
@@ -428,10 +425,10 @@ static void dropped_chunks_are_swept(void **state)
         assert_int_equal(run(f, op_labels(1, i, label, 1)), EVD_OK);
     assert_int_equal(run(f, op_drop(1)), EVD_OK);
     fixture_close(f);
-    assert_int_equal(engine_open(&engine, f->path, NULL, &err), EVD_OK);
-    while (engine_tidy(engine))
+    assert_int_equal(sqlite_open(&db, f->path, NULL, &err), EVD_OK);
+    while (sqlite_engine.tidy(db))
         continue;
-    engine_close(engine);
+    sqlite_engine.close(db);
     assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM label_chunk"), 0);
     assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM dataset"), 0);
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sqlite_power.h"
-#include "store/sqlite_internal.h"
+#include "store/sqlite/sqlite.h"
 
 #define DATABASE "memory.db"
 
@@ -179,7 +179,7 @@ static int see_progress(void *arg, uint64_t job, const struct store_progress *p,
     return EVD_OK;
 }
 
-static int load(struct engine *engine, struct seen *seen, struct evd_error *err)
+static int load(struct store_db *db, struct seen *seen, struct evd_error *err)
 {
     const struct store_reader reader = {.arg = seen,
                                         .dataset_begin = see_dataset,
@@ -193,7 +193,7 @@ static int load(struct engine *engine, struct seen *seen, struct evd_error *err)
     uint64_t next_id;
 
     *seen = (struct seen){0};
-    return engine_load(engine, &reader, &next_id, err);
+    return sqlite_engine.load(db, &reader, &next_id, err);
 }
 
 /* ---- a life in the file ---- */
@@ -202,15 +202,6 @@ enum { OPS = 5 };
 
 static const uint32_t labels[3000] = {1, 70000};
 static const double weights[3000] = {0.5};
-
-static void chain(struct noted_op *ops, int n)
-{
-    for (int i = 0; i < n; i++) {
-        if (ops[i].op.kind == STORE_PROGRESS_PUT || ops[i].op.kind == STORE_SEEK_ADD)
-            ops[i].op.progress = ops[i].progress;
-        ops[i].op.next = i + 1 < n ? &ops[i + 1].op : NULL;
-    }
-}
 
 static void make_file(void)
 {
@@ -223,15 +214,14 @@ static void make_file(void)
                              op_world(7, 1, 2),
                              op_seek(7, 1, 1)};
     struct evd_error err;
-    struct engine *engine;
+    struct store_db *db;
 
     power_reset();
-    assert_int_equal(engine_open(&engine, DATABASE, POWER_VFS, &err), EVD_OK);
-    chain(ops, 8);
-    assert_true(engine_write(engine, &ops[0].op));
+    assert_int_equal(sqlite_open(&db, DATABASE, POWER_VFS, &err), EVD_OK);
+    assert_true(write_at_once(db, ops, 8));
     for (int i = 0; i < 8; i++)
         assert_int_equal(ops[i].op.error.code, EVD_OK);
-    engine_close(engine);
+    sqlite_engine.close(db);
 }
 
 static void only_memory(const struct evd_error *err)
@@ -248,27 +238,26 @@ static unsigned live(uint64_t id, uint64_t step)
                                 op_weights(id, "w", 0, weights, 3000), op_commit(id, 1, 3000, 0),
                                 op_progress(7, step, 3)};
     struct evd_error err = {0};
-    struct engine *engine;
+    struct store_db *db;
     struct seen seen;
     unsigned confirmed = 0;
 
-    if (engine_open(&engine, DATABASE, POWER_VFS, &err) != EVD_OK) {
+    if (sqlite_open(&db, DATABASE, POWER_VFS, &err) != EVD_OK) {
         only_memory(&err);
         return 0;
     }
-    if (load(engine, &seen, &err) != EVD_OK)
+    if (load(db, &seen, &err) != EVD_OK)
         only_memory(&err);
-    chain(ops, OPS);
-    engine_write(engine, &ops[0].op);
+    write_at_once(db, ops, OPS);
     for (int i = 0; i < OPS; i++) {
         if (ops[i].op.error.code == EVD_OK)
             confirmed |= 1u << i;
         else if (ops[i].op.error.code != EVD_E_CONFLICT) /* what it follows was refused */
             only_memory(&ops[i].op.error);
     }
-    engine->wal_frames = INT_MAX; /* a checkpoint is due */
-    engine_tidy(engine);
-    engine_close(engine);
+    sqlite_of(db)->wal_frames = INT_MAX; /* a checkpoint is due */
+    sqlite_engine.tidy(db);
+    sqlite_engine.close(db);
     return confirmed;
 }
 
@@ -278,11 +267,11 @@ static void look(uint64_t id, uint64_t step, unsigned confirmed)
     struct noted_op drop = op_drop(id);
     bool committed = confirmed & 8, moved = confirmed & 16;
     struct evd_error err = {0};
-    struct engine *engine;
+    struct store_db *db;
     struct seen seen;
 
-    assert_int_equal(engine_open(&engine, DATABASE, POWER_VFS, &err), EVD_OK);
-    assert_int_equal(load(engine, &seen, &err), EVD_OK);
+    assert_int_equal(sqlite_open(&db, DATABASE, POWER_VFS, &err), EVD_OK);
+    assert_int_equal(load(db, &seen, &err), EVD_OK);
     assert_int_equal(seen.datasets, committed ? 2 : 1);
     assert_int_equal(seen.newest, committed ? id : 1);
     assert_int_equal(seen.chunks, committed ? 4 + !!(confirmed & 4) : 3);
@@ -290,10 +279,10 @@ static void look(uint64_t id, uint64_t step, unsigned confirmed)
     assert_true(seen.jobs == 1 && seen.revisions == 1 && seen.seeks == 1 && seen.worlds == 1);
     assert_true(moved ? seen.ranks == 3 : seen.ranks == 1 || seen.ranks == 3);
     if (committed)
-        assert_true(engine_write(engine, &drop.op));
-    while (engine_tidy(engine))
+        assert_true(write_at_once(db, &drop, 1));
+    while (sqlite_engine.tidy(db))
         continue;
-    engine_close(engine);
+    sqlite_engine.close(db);
 }
 
 /* Every single one takes half a minute: EVD_LONG=1 does that, and otherwise only some fail. */
@@ -361,12 +350,13 @@ static void each_allocation_of_a_new_file(void **state)
             power_reset();
             failures = 0;
             *countdowns[i] = nth;
-            if (store_open_vfs(&store, DATABASE, POWER_VFS, NULL, NULL, &err) == EVD_OK)
+            if (fixture_open_store(&store, DATABASE, POWER_VFS, NULL, NULL, &err) == EVD_OK)
                 store_close(store);
             else
                 only_memory(&err);
             *countdowns[i] = 0;
-            assert_int_equal(store_open_vfs(&store, DATABASE, POWER_VFS, NULL, NULL, &err), EVD_OK);
+            assert_int_equal(fixture_open_store(&store, DATABASE, POWER_VFS, NULL, NULL, &err),
+                             EVD_OK);
             store_close(store);
         }
     }

@@ -99,17 +99,17 @@ static void fail_each(struct fixture *f, unsigned calls, int code)
     fault_register();
     for (int nth = 1, fired = 1; fired > 0; nth++) {
         struct evd_error err = {0};
-        struct engine *engine;
+        struct store_db *db;
         int64_t version;
         int opened;
 
         unlink(f->path);
         make_version_1(f->path, NULL);
         fault_set(calls, nth, code, false);
-        opened = engine_open(&engine, f->path, FAULT_VFS, &err);
+        opened = sqlite_open(&db, f->path, FAULT_VFS, &err);
         fired = fault_clear();
         if (opened == EVD_OK)
-            engine_close(engine);
+            sqlite_engine.close(db);
         else
             assert_int_equal(opened, EVD_E_STORE);
         version = sqlite_query(f->path, "PRAGMA user_version");
@@ -153,13 +153,13 @@ static void cut_anywhere(void **state)
     for (unsigned nth = 1; was_cut; nth++) {
         for (unsigned i = 0; i < TRIES * POWER_LOSSES; i++) {
             struct evd_error err = {0};
-            struct engine *engine;
+            struct store_db *db;
 
             power_reset();
             make_version_1(cut.path, POWER_VFS);
             power_cut_at(nth);
-            if (engine_open(&engine, cut.path, POWER_VFS, &err) == EVD_OK)
-                engine_close(engine);
+            if (sqlite_open(&db, cut.path, POWER_VFS, &err) == EVD_OK)
+                sqlite_engine.close(db);
             was_cut = power_is_off();
             power_on((enum power_loss)(i % POWER_LOSSES), seed++);
             power_cut_at(0);
@@ -187,12 +187,12 @@ static void cut_while_new(void **state)
     for (unsigned nth = 1; was_cut; nth++) {
         for (unsigned i = 0; i < TRIES * POWER_LOSSES; i++) {
             struct evd_error err = {0};
-            struct engine *engine;
+            struct store_db *db;
 
             power_reset();
             power_cut_at(nth);
-            if (engine_open(&engine, cut.path, POWER_VFS, &err) == EVD_OK)
-                engine_close(engine);
+            if (sqlite_open(&db, cut.path, POWER_VFS, &err) == EVD_OK)
+                sqlite_engine.close(db);
             was_cut = power_is_off();
             power_on((enum power_loss)(i % POWER_LOSSES), seed++);
             power_cut_at(0);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include "proto/limits.h"
 #include "sqlite_power.h"
-#include "store/sqlite_internal.h"
+#include "store/sqlite/sqlite.h"
 
 #define DATABASE "power.db"
 
@@ -51,7 +51,7 @@ struct run {
     struct state sure; /* confirmed */
     struct state seen; /* read back */
     struct draft drafts[SETS];
-    struct engine *engine;
+    struct store_db *db;
 };
 
 static uint32_t label_of(uint64_t id, uint64_t sample)
@@ -148,16 +148,9 @@ struct group {
     unsigned count;
 };
 
-static struct noted_op *add(struct group *group, struct noted_op op)
+static void add(struct group *group, struct noted_op op)
 {
-    struct noted_op *slot = &group->ops[group->count++];
-
-    *slot = op;
-    if (op.op.kind == STORE_PROGRESS_PUT || op.op.kind == STORE_SEEK_ADD)
-        slot->op.progress = slot->progress;
-    if (group->count > 1)
-        slot[-1].op.next = &slot->op;
-    return slot;
+    group->ops[group->count++] = op;
 }
 
 /* Create, two pieces, commit, drop, and anew. */
@@ -225,7 +218,7 @@ static bool write_group(struct run *run)
         else
             add_job_op(run, &group);
     }
-    committed = engine_write(run->engine, &group.ops[0].op);
+    committed = write_at_once(run->db, group.ops, count);
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(group.ops[i].op.error.code, committed ? EVD_OK : EVD_E_STORE);
     return committed;
@@ -233,12 +226,13 @@ static bool write_group(struct run *run)
 
 /* ---- cuts ---- */
 
-static void check_sound(struct engine *engine)
+static void check_sound(struct store_db *db)
 {
     sqlite3_stmt *stmt;
 
-    assert_int_equal(sqlite3_prepare_v2(engine->db, "PRAGMA integrity_check", -1, &stmt, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(sqlite_of(db)->db, "PRAGMA integrity_check", -1, &stmt, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     assert_string_equal(sqlite3_column_text(stmt, 0), "ok");
     sqlite3_finalize(stmt);
@@ -260,8 +254,8 @@ static bool open_and_see(struct run *run)
 
     memset(&run->seen, 0, sizeof(run->seen));
     memset(run->drafts, 0, sizeof(run->drafts));
-    if (engine_open(&run->engine, DATABASE, POWER_VFS, &err) == EVD_OK &&
-        engine_load(run->engine, &reader, &run->next_id, &err) == EVD_OK)
+    if (sqlite_open(&run->db, DATABASE, POWER_VFS, &err) == EVD_OK &&
+        sqlite_engine.load(run->db, &reader, &run->next_id, &err) == EVD_OK)
         return true;
     if (!power_is_off())
         fail_msg("%s", err.message);
@@ -270,23 +264,23 @@ static bool open_and_see(struct run *run)
 
 static void close_it(struct run *run)
 {
-    if (run->engine)
-        engine_close(run->engine);
-    run->engine = NULL;
+    if (run->db)
+        sqlite_engine.close(run->db);
+    run->db = NULL;
 }
 
 /* Writes, checkpoints, sweeps, closes and opens until the power goes. */
 static void work(struct run *run)
 {
     while (!power_is_off()) {
-        if (!run->engine && !open_and_see(run))
+        if (!run->db && !open_and_see(run))
             return;
         if (!write_group(run))
             return;
         run->sure = run->now;
         if (power_random(&run->random, 8) == 0)
-            run->engine->wal_frames = INT_MAX; /* a checkpoint is due */
-        while (power_random(&run->random, 8) != 0 && engine_tidy(run->engine))
+            sqlite_of(run->db)->wal_frames = INT_MAX; /* a checkpoint is due */
+        while (power_random(&run->random, 8) != 0 && sqlite_engine.tidy(run->db))
             continue;
         if (power_random(&run->random, 16) == 0)
             close_it(run);
@@ -303,7 +297,7 @@ static void recover(struct run *run)
         power_cut_at((unsigned)power_random(&run->random, 8));
     } while (!open_and_see(run));
     power_cut_at(0);
-    check_sound(run->engine);
+    check_sound(run->db);
     if (memcmp(&run->seen, &run->sure, sizeof(run->seen)) != 0)
         assert_memory_equal(&run->seen, &run->now, sizeof(run->seen));
     run->sure = run->now = run->seen;
@@ -322,16 +316,14 @@ static void nothing_confirmed_is_lost(void **state)
     unsigned cuts =
         (unsigned)environment("EVD_CUTS", environment("EVD_LONG", 0) ? 20 * CUTS : CUTS);
     unsigned long seed = environment("EVD_SEED", 1);
-    struct noted_op draft = op_draft(1, "pets"), commit = op_commit(1, 1, 1, 0), labels;
     const uint32_t label = label_of(1, 0);
+    struct noted_op pets[] = {op_draft(1, "pets"), op_labels(1, 0, &label, 1),
+                              op_commit(1, 1, 1, 0)};
 
     (void)state;
     power_reset();
     open_and_see(&run);
-    labels = op_labels(1, 0, &label, 1);
-    draft.op.next = &labels.op;
-    labels.op.next = &commit.op;
-    assert_true(engine_write(run.engine, &draft.op));
+    assert_true(write_at_once(run.db, pets, 3));
     run.next_id = 100; /* above those of the jobs */
     for (unsigned i = 0; i < cuts; i++, seed++) {
         run.random = seed;

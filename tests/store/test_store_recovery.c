@@ -156,7 +156,7 @@ static void a_write_protected_file_is_refused(void **state)
     open_faulty(f);
     fixture_close(f);
     fault_write_protect(true);
-    assert_int_equal(store_open_vfs(&store, f->path, FAULT_VFS, NULL, NULL, &err), EVD_E_STORE);
+    assert_int_equal(fixture_open_store(&store, f->path, FAULT_VFS, NULL, NULL, &err), EVD_E_STORE);
     fault_write_protect(false);
     assert_non_null(strstr(err.message, "cannot be written: give evendrawd write permission"));
     assert_non_null(strstr(err.message, f->path));

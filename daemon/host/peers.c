@@ -1,29 +1,17 @@
-/* Between net and rpc: what arrives goes up, and what a refused peer is told. */
-#include "host_internal.h"
+/*
+ * Between net and rpc: what arrives goes up, and what a refused peer is told. net calls all of
+ * this.
+ */
+#include "host/peers.h"
 
+#include "host/internal.h"
 #include "proto/message.h"
 
-/* The id of the request that begins with these bytes, which may be cut short or broken further on:
- * a four-element array, the number 0, an unsigned integer of at most 32 bits. */
+/* The id of the request that begins with these bytes, which may be cut short or broken further on.
+ */
 static bool request_id(const uint8_t *bytes, size_t n, uint32_t *id)
 {
-    size_t width;
-
-    if (n < 3 || bytes[0] != 0x94 || bytes[1] != 0x00)
-        return false;
-    if (bytes[2] < 0x80) {
-        *id = bytes[2];
-        return true;
-    }
-    if (bytes[2] < 0xcc || bytes[2] > 0xce)
-        return false;
-    width = (size_t)1 << (bytes[2] - 0xcc);
-    if (n < 3 + width)
-        return false;
-    *id = 0;
-    for (size_t i = 0; i < width; i++)
-        *id = *id << 8 | bytes[3 + i];
-    return true;
+    return n > 1 && bytes[1] == MESSAGE_REQUEST && message_peek_id(bytes, n, id);
 }
 
 static void *on_open(void *arg, struct net_conn *conn, struct net_output *output)
@@ -100,7 +88,7 @@ static void on_log(void *arg, enum net_level level, const char *text)
     host_log(arg, level, text);
 }
 
-struct net_events host_net_events(struct host *host)
+struct net_events peers_events(struct host *host)
 {
     return (struct net_events){
         .arg = host,

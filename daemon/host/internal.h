@@ -1,23 +1,28 @@
 /*
- * What host.c and host_net.c share.
+ * The inside of host.c, for services.c and peers.c beside it.
  */
 #ifndef HOST_INTERNAL_H
 #define HOST_INTERNAL_H
 
 #include <uv.h>
-#include "host.h"
+#include "host/host.h"
 #include "net/net.h"
 #include "rpc/rpc.h"
 #include "store/store.h"
 
-/* Every stage waits for something; host_proceed goes on to the next once it is there. */
+/*
+ * Every stage waits for something; host_proceed goes on to the next once it is there.
+ *
+ *     STARTING -> SERVING -> LEASES -> DRAINING -> FINISHING -> CLOSING
+ *        `---------- where something could not be started ------^
+ */
 enum host_stage {
     HOST_STARTING,
     HOST_SERVING,   /* until a signal */
-    HOST_LEASES,    /* nothing new is handed out: until workers have finished what they have, */
-    HOST_DRAINING,  /* stopped: until the store has written and all heavy work is back, */
-    HOST_FINISHING, /* then until every connection has ended, */
-    HOST_CLOSING,   /* then until net is gone */
+    HOST_LEASES,    /* nothing new is handed out: until workers have finished what they have */
+    HOST_DRAINING,  /* rpc is stopped: until the store has written and all heavy work is back */
+    HOST_FINISHING, /* until every connection has ended */
+    HOST_CLOSING,   /* until net is gone; then all else is freed */
 };
 
 struct host {
@@ -32,16 +37,12 @@ struct host {
     struct store *store;
     struct rpc *rpc;
     struct net *net;
-    uint32_t working; /* heavy work that is not back */
-    bool store_failing;
+    uint32_t working;   /* heavy work that is not back */
+    bool store_failing; /* and whoever runs the daemon was told so */
 };
 
-/* host.c */
 void host_log(const struct host *host, enum net_level level, const char *text);
 /* Something has ended: is it time for the next stage? */
 void host_proceed(struct host *host);
-
-/* host_net.c */
-struct net_events host_net_events(struct host *host);
 
 #endif

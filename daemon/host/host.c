@@ -1,15 +1,20 @@
-#include "host_internal.h"
+/*
+ * Starting, stopping, and what lies between: one run of the daemon. main calls host_run.
+ */
+#include "host/host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+#include "host/internal.h"
+#include "host/peers.h"
+#include "host/services.h"
 
 /* How long workers may take to finish what they have, and then the store to write. With
  * NET_FINISH_MS for peers that do not close, it ends within 10 s. */
@@ -17,175 +22,28 @@
 #define DRAIN_MS  2500u
 #define POLL_MS   20u
 
+/* Stages that may follow each, as bits. */
+static const unsigned followers[] = {
+    [HOST_STARTING] = 1u << HOST_SERVING | 1u << HOST_CLOSING,
+    [HOST_SERVING] = 1u << HOST_LEASES,
+    [HOST_LEASES] = 1u << HOST_DRAINING,
+    [HOST_DRAINING] = 1u << HOST_FINISHING,
+    [HOST_FINISHING] = 1u << HOST_CLOSING,
+    [HOST_CLOSING] = 0,
+};
+
+static void enter(struct host *host, enum host_stage stage)
+{
+    assert(followers[host->stage] & 1u << stage);
+    host->stage = stage;
+}
+
 void host_log(const struct host *host, enum net_level level, const char *text)
 {
     if (level == NET_WARNING)
         fprintf(stderr, "evendrawd: warning: %s\n", text);
     else if (host->config->verbose)
         fprintf(stderr, "evendrawd: %s\n", text);
-}
-
-/* ---- what rpc asks for ---- */
-
-struct host_work {
-    uv_work_t request;
-    struct host *host;
-    struct rpc_work *work;
-};
-
-static uint64_t now_ms(void *arg)
-{
-    struct host *host = arg;
-
-    return uv_now(&host->loop);
-}
-
-static uint64_t wall_seconds(void *arg)
-{
-    (void)arg;
-    return (uint64_t)time(NULL);
-}
-
-/* Processor time of this thread. */
-static double thread_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void on_work(uv_work_t *request)
-{
-    struct host_work *item = request->data;
-    double started = thread_ms();
-
-    item->work->run(item->work);
-    item->work->milliseconds = thread_ms() - started;
-}
-
-static void on_worked(uv_work_t *request, int status)
-{
-    struct host_work *item = request->data;
-    struct host *host = item->host;
-    struct rpc_work *work = item->work;
-
-    (void)status; /* nothing is ever cancelled */
-    free(item);
-    host->working--;
-    work->done(work);
-    net_settle(host->net);
-    host_proceed(host);
-}
-
-static int queue_work(void *arg, struct rpc_work *work)
-{
-    struct host *host = arg;
-    struct host_work *item;
-
-    if (host->stage == HOST_CLOSING)
-        return EVD_E_SHUTTING_DOWN;
-    item = malloc(sizeof(*item));
-    if (!item)
-        return EVD_E_NO_MEMORY;
-    *item = (struct host_work){.host = host, .work = work};
-    item->request.data = item;
-    if (uv_queue_work(&host->loop, &item->request, on_work, on_worked) < 0) {
-        free(item);
-        return EVD_E_INTERNAL;
-    }
-    host->working++;
-    return EVD_OK;
-}
-
-static void flush_conn(void *arg, void *conn)
-{
-    (void)arg;
-    net_conn_flush(conn);
-}
-
-static void finish_conn(void *arg, void *conn)
-{
-    (void)arg;
-    net_conn_finish(conn);
-}
-
-static void on_rpc_tick(uv_timer_t *timer)
-{
-    struct host *host = timer->data;
-
-    rpc_tick(host->rpc);
-    net_settle(host->net);
-}
-
-static void arm_tick(void *arg, uint64_t milliseconds)
-{
-    struct host *host = arg;
-
-    uv_timer_start(&host->tick, on_rpc_tick, milliseconds, 0);
-}
-
-static uint64_t random_number(void *arg)
-{
-    uint64_t number = 0;
-
-    (void)arg;
-    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        number = uv_hrtime() * UINT64_C(0x9E3779B97F4A7C15); /* a kernel without it */
-    return number;
-}
-
-static void log_rpc(void *arg, bool warning, const char *text)
-{
-    host_log(arg, warning ? NET_WARNING : NET_DEBUG, text);
-}
-
-static const char *peer_name(void *arg, void *conn)
-{
-    (void)arg;
-    return net_conn_name(conn);
-}
-
-static bool peer_is_local(void *arg, void *conn)
-{
-    (void)arg;
-    return net_conn_is_local(conn);
-}
-
-/* ---- the store's writer thread has something ---- */
-
-static void wake_for_store(void *arg)
-{
-    struct host *host = arg;
-
-    uv_async_send(&host->store_wake);
-}
-
-static void report_store(struct host *host)
-{
-    struct store_info info;
-
-    store_info(host->store, &info);
-    if (info.failing == host->store_failing)
-        return;
-    host->store_failing = info.failing;
-    if (info.failing)
-        fprintf(stderr,
-                "evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
-                "the disk has room and works\n",
-                host->config->database);
-    else
-        fprintf(stderr, "evendrawd: %s can be written again\n", host->config->database);
-}
-
-static void on_store_wake(uv_async_t *async)
-{
-    struct host *host = async->data;
-
-    store_poll(host->store);
-    report_store(host);
-    net_settle(host->net);
-    host_proceed(host);
 }
 
 /* Nothing queued, and nothing to be handed back. (What store_poll finds here is settled by the wake
@@ -202,7 +60,7 @@ static bool store_is_quiet(struct host *host)
 
 static void finish_connections(struct host *host)
 {
-    host->stage = HOST_FINISHING;
+    enter(host, HOST_FINISHING);
     net_finish(host->net);
     host_proceed(host);
 }
@@ -213,7 +71,7 @@ void host_proceed(struct host *host)
         finish_connections(host);
     } else if (host->stage == HOST_FINISHING && host->working == 0 &&
                net_connections(host->net) == 0) {
-        host->stage = HOST_CLOSING;
+        enter(host, HOST_CLOSING);
         net_close(host->net);
     }
 }
@@ -228,7 +86,7 @@ static void on_patience(uv_timer_t *timer)
 
 static void stop(struct host *host)
 {
-    host->stage = HOST_DRAINING;
+    enter(host, HOST_DRAINING);
     uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
     rpc_stop(host->rpc);
     net_settle(host->net);
@@ -253,7 +111,7 @@ static void on_signal(uv_signal_t *handle, int number)
         _exit(EXIT_FAILURE);
     fprintf(stderr, "evendrawd: %s: stopping (once more to exit at once)\n",
             number == SIGTERM ? "SIGTERM" : "SIGINT");
-    host->stage = HOST_LEASES;
+    enter(host, HOST_LEASES);
     host->leases_until = uv_now(&host->loop) + LEASES_MS;
     net_quiet(host->net);
     rpc_drain(host->rpc);
@@ -268,40 +126,21 @@ static int init_handles(struct host *host)
     uv_loop_t *loop = &host->loop;
     int rc;
 
-    if ((rc = uv_async_init(loop, &host->store_wake, on_store_wake)) < 0 ||
-        (rc = uv_timer_init(loop, &host->tick)) < 0 ||
-        (rc = uv_timer_init(loop, &host->patience)) < 0 ||
+    if ((rc = services_init(host)) < 0 || (rc = uv_timer_init(loop, &host->patience)) < 0 ||
         (rc = uv_signal_init(loop, &host->sigterm)) < 0 ||
         (rc = uv_signal_init(loop, &host->sigint)) < 0)
         return rc;
-    host->store_wake.data = host->tick.data = host->patience.data = host;
-    host->sigterm.data = host->sigint.data = host;
+    host->patience.data = host->sigterm.data = host->sigint.data = host;
     return 0;
 }
 
 static int open_rpc(struct host *host, uint32_t connections, struct evd_error *err)
 {
-    struct rpc_host services = {
-        .arg = host,
-        .now = now_ms,
-        .wall = wall_seconds,
-        .work = queue_work,
-        .flush = flush_conn,
-        .arm = arm_tick,
-        .random = random_number,
-        .peer = peer_name,
-        .local = peer_is_local,
-        .close = finish_conn,
-        .log = log_rpc,
-        .verbose = host->config->verbose,
-        .limits = host->config->limits,
-    };
-    int rc = store_open(&host->store, host->config->database, wake_for_store, host, err);
+    struct rpc_host services = services_for_rpc(host, connections);
+    int rc = store_open(&host->store, host->config->database, services_wake, host, err);
 
-    services.limits.connections = connections;
-    if (rc != EVD_OK)
-        return rc;
-    rc = rpc_new(&host->rpc, &services, host->store, err);
+    if (rc == EVD_OK)
+        rc = rpc_new(&host->rpc, &services, host->store, err);
     if (rc == EVD_OK)
         rc = rpc_load(host->rpc, err);
     if (rc == EVD_OK)
@@ -320,7 +159,7 @@ static int open_net(struct host *host, uint32_t connections, struct evd_error *e
         .frame = (uint32_t)limits->frame,
         .hello_ms = 1000 * limits->hello_time,
         .frame_ms = 1000 * limits->frame_time,
-        .events = host_net_events(host),
+        .events = peers_events(host),
     };
     int rc = net_new(&host->net, &config, err);
 
@@ -403,7 +242,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
  */
 static void finish(struct host *host)
 {
-    host->stage = HOST_CLOSING;
+    if (host->stage != HOST_CLOSING)
+        enter(host, HOST_CLOSING);
     if (host->net) {
         net_close(host->net);
         uv_run(&host->loop, UV_RUN_DEFAULT);
@@ -430,7 +270,7 @@ int host_run(const struct host_config *config, struct evd_error *err)
         return error_set(err, EVD_E_INTERNAL, "", "cannot make an event loop: %s", uv_strerror(rc));
     rc = start(&host, err);
     if (rc == EVD_OK) {
-        host.stage = HOST_SERVING;
+        enter(&host, HOST_SERVING);
         announce(&host);
         uv_run(&host.loop, UV_RUN_DEFAULT);
     }

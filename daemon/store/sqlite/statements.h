@@ -1,26 +1,15 @@
 /*
- * The SQLite engine, shared by the sqlite_*.c files (the only ones that include sqlite3.h).
- *
- *   sqlite_open.c    opening, checks, schema and migrations, errors, statements
- *   sqlite_write.c   one group of operations, one transaction
- *   sqlite_tidy.c    checkpoints, and what dropped datasets leave behind
- *   sqlite_backup.c  the copy made while everything goes on
- *   sqlite_load.c    reading everything back
+ * The statements that are run more than once, prepared when the database is opened.
  */
-#ifndef STORE_SQLITE_INTERNAL_H
-#define STORE_SQLITE_INTERNAL_H
+#ifndef STORE_SQLITE_STATEMENTS_H
+#define STORE_SQLITE_STATEMENTS_H
 
-#include "store/engine.h"
+#include <stdint.h>
+#include "store/sqlite/schema.h"
 
-struct sqlite3;
-struct sqlite3_stmt;
+struct sqlite;
 
-/* States of a dataset's row. A dropped one stays until engine_tidy has deleted its chunks. */
-#define DATASET_DRAFT     "0"
-#define DATASET_COMMITTED "1"
-#define DATASET_DROPPED   "2"
-
-/* Every statement that is run more than once: SQL(id, text). */
+/* SQL(id, text) */
 #define SQL_STATEMENTS(SQL)                                                                        \
     SQL(BEGIN, "BEGIN IMMEDIATE")                                                                  \
     SQL(COMMIT, "COMMIT")                                                                          \
@@ -90,31 +79,12 @@ enum sql_statement {
         SQL_COUNT
 };
 
-struct engine {
-    struct sqlite3 *db;
-    char *path;
-    char *vfs;             /* NULL: the system's */
-    struct backup *backup; /* the one being made */
-    struct sqlite3_stmt *statements[SQL_COUNT];
-    uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
-    int wal_frames;       /* in the log, not yet checkpointed */
-    bool garbage;         /* there may be dropped datasets to delete */
-    bool write_failed;    /* the last group */
-    bool tidy_failed;     /* the last piece of tidying */
-    /* After a failed fsync nobody knows what is on the disk, and trying again can seem to succeed;
-     * after SQLITE_CORRUPT writing can only make it worse. Nothing is written until a restart. */
-    bool broken;
-};
-
+/* Prepares all of them; an SQLite result code. */
+int sqlite_prepare(struct sqlite *sqlite) __attribute__((warn_unused_result));
 /* Runs a statement to its end with parameters ?1, ?2, ... by `types`: u (uint64_t), s (const char
  * *), b (const void *, size_t). SQLITE_DONE, or SQLITE_ROW if there was a row, or an error; *value,
  * if asked for, is the first column of the first row. */
-int sqlite_run(struct engine *engine, enum sql_statement statement, uint64_t *value,
+int sqlite_run(struct sqlite *sqlite, enum sql_statement statement, uint64_t *value,
                const char *types, ...);
-/* Writes the file's identity and version, in transactions of their own unless there is one: what
- * a migration ends with, and the smallest write there is. */
-int sqlite_stamp(struct engine *engine);
-/* What SQLite's result code means to whoever asked. Notes what makes the engine `broken`. */
-int sqlite_error(struct engine *engine, int rc, struct evd_error *err);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * Online backup by SQLite's own copier, on the connection that also writes: what a commit changes
  * in pages that were copied already goes into the copy too, so nothing has to be copied twice and
- * the copy shows the moment of its last piece.
+ * the copy shows the moment of its last piece. Runs in the writer thread, between groups.
  *
  * It is made under the name PATH.partial and gets its own when it is whole and on the disk.
  */
-#include "store/sqlite_internal.h"
+#include "store/sqlite/backup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "store/sqlite/sqlite.h"
 
 /* Pages copied, and written to the disk, while other writes wait: about 1 MiB. */
 #define PIECE_PAGES 256
@@ -69,11 +70,11 @@ static int create_file(struct backup *backup, struct evd_error *err)
     return backup->fd < 0 ? failed_call(backup->partial, err) : EVD_OK;
 }
 
-static int open_copy(struct engine *engine, struct backup *backup, struct evd_error *err)
+static int open_copy(struct sqlite *sqlite, struct backup *backup, struct evd_error *err)
 {
     int rc = sqlite3_open_v2(backup->partial, &backup->copy,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                             engine->vfs);
+                             sqlite->vfs);
 
     /* Of a half copy nothing is to be saved, so it needs no journal; and what stays in the cache
      * is written at the end, when everybody waits for it. */
@@ -81,7 +82,7 @@ static int open_copy(struct engine *engine, struct backup *backup, struct evd_er
         rc = sqlite3_exec(backup->copy, "PRAGMA journal_mode = OFF; PRAGMA cache_size = 64", NULL,
                           NULL, NULL);
     if (rc == SQLITE_OK) {
-        backup->copier = sqlite3_backup_init(backup->copy, "main", engine->db, "main");
+        backup->copier = sqlite3_backup_init(backup->copy, "main", sqlite->db, "main");
         if (!backup->copier)
             rc = sqlite3_extended_errcode(backup->copy);
     }
@@ -99,15 +100,16 @@ static void backup_free(struct backup *backup)
     free(backup);
 }
 
-int engine_backup_begin(struct engine *engine, const char *path, struct evd_error *err)
+int backup_begin(struct store_db *db, const char *path, struct evd_error *err)
 {
+    struct sqlite *sqlite = sqlite_of(db);
     struct backup *backup;
     int code;
 
-    if (engine->backup)
+    if (sqlite->backup)
         return error_set(err, EVD_E_BUSY, "store",
                          "another backup is being made: try again when it is done");
-    if (engine->broken)
+    if (sqlite->broken)
         return error_set(err, EVD_E_STORE, "store",
                          "the database failed and a copy may be damaged: check the disk and "
                          "restart evendrawd first");
@@ -125,12 +127,12 @@ int engine_backup_begin(struct engine *engine, const char *path, struct evd_erro
     sprintf(backup->partial, "%s.partial", path);
     code = create_file(backup, err);
     if (code == EVD_OK) {
-        code = open_copy(engine, backup, err);
+        code = open_copy(sqlite, backup, err);
         if (code != EVD_OK)
             unlink(backup->partial);
     }
     if (code == EVD_OK)
-        engine->backup = backup;
+        sqlite->backup = backup;
     else
         backup_free(backup);
     return code;
@@ -179,9 +181,9 @@ static int publish(struct backup *backup, uint64_t *bytes, struct evd_error *err
     return EVD_OK;
 }
 
-bool engine_backup_step(struct engine *engine, uint64_t *bytes, struct evd_error *err)
+bool backup_step(struct store_db *db, uint64_t *bytes, struct evd_error *err)
 {
-    struct backup *backup = engine->backup;
+    struct backup *backup = sqlite_of(db)->backup;
     int rc = sqlite3_backup_step(backup->copier, PIECE_PAGES);
 
     /* Each piece at once, so that the last does not have to wait for all of it. */
@@ -193,17 +195,17 @@ bool engine_backup_step(struct engine *engine, uint64_t *bytes, struct evd_error
         publish(backup, bytes, err);
     else
         failed(backup, rc, err);
-    engine_backup_abort(engine);
+    backup_abort(db);
     return false;
 }
 
-void engine_backup_abort(struct engine *engine)
+void backup_abort(struct store_db *db)
 {
-    struct backup *backup = engine->backup;
+    struct backup *backup = sqlite_of(db)->backup;
 
     if (!backup)
         return;
     unlink(backup->partial);
     backup_free(backup);
-    engine->backup = NULL;
+    sqlite_of(db)->backup = NULL;
 }

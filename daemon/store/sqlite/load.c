@@ -1,14 +1,21 @@
-#include "store/sqlite_internal.h"
+/*
+ * Reads everything back, row by row, into the caller's reader. Runs once, in the thread that opened
+ * the database.
+ */
+#include "store/sqlite/load.h"
 
 #include <endian.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/limits.h"
+#include "store/sqlite/error.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite.h"
 
 /* The state of a load, handed from row to row. */
 struct load {
-    struct engine *engine;
+    struct sqlite *sqlite;
     const struct store_reader *reader;
     struct evd_error *err;
     struct store_dataset dataset; /* the one being read */
@@ -24,17 +31,17 @@ typedef int (*row_handler)(struct load *load, sqlite3_stmt *row);
 static int each_row(struct load *load, const char *sql, uint64_t key, row_handler handle)
 {
     sqlite3_stmt *stmt;
-    int rc = sqlite3_prepare_v2(load->engine->db, sql, -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(load->sqlite->db, sql, -1, &stmt, NULL);
     int code = EVD_OK;
 
     if (rc != SQLITE_OK)
-        return sqlite_error(load->engine, rc, load->err);
+        return sqlite_error(load->sqlite, rc, load->err);
     if (sqlite3_bind_parameter_count(stmt) == 1)
         sqlite3_bind_int64(stmt, 1, (sqlite3_int64)key);
     while (code == EVD_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
         code = handle(load, stmt);
     if (code == EVD_OK && rc != SQLITE_DONE)
-        code = sqlite_error(load->engine, rc, load->err);
+        code = sqlite_error(load->sqlite, rc, load->err);
     sqlite3_finalize(stmt);
     return code;
 }
@@ -60,18 +67,18 @@ static const char *text(sqlite3_stmt *row, int column)
 /* Whether a text or blob of this row could not be read for lack of memory, and looks empty now. */
 static bool out_of_memory(const struct load *load)
 {
-    return sqlite3_errcode(load->engine->db) == SQLITE_NOMEM;
+    return sqlite3_errcode(load->sqlite->db) == SQLITE_NOMEM;
 }
 
 static int no_memory(struct load *load)
 {
-    return sqlite_error(load->engine, SQLITE_NOMEM, load->err);
+    return sqlite_error(load->sqlite, SQLITE_NOMEM, load->err);
 }
 
 static int damaged(struct load *load)
 {
     return out_of_memory(load) ? no_memory(load)
-                               : sqlite_error(load->engine, SQLITE_CORRUPT, load->err);
+                               : sqlite_error(load->sqlite, SQLITE_CORRUPT, load->err);
 }
 
 /* ---- datasets ---- */
@@ -341,10 +348,11 @@ static int read_max_id(struct load *load, sqlite3_stmt *row)
     return EVD_OK;
 }
 
-int engine_load(struct engine *engine, const struct store_reader *reader, uint64_t *next_id,
+int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t *next_id,
                 struct evd_error *err)
 {
-    struct load load = {.engine = engine, .reader = reader, .err = err};
+    struct sqlite *sqlite = sqlite_of(db);
+    struct load load = {.sqlite = sqlite, .reader = reader, .err = err};
     int code = each_row(&load,
                         "SELECT id, name, version, created, samples, labelled, classes, checksum"
                         " FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
@@ -365,7 +373,7 @@ int engine_load(struct engine *engine, const struct store_reader *reader, uint64
     if (code != EVD_OK)
         return code;
     *next_id = load.max_id + 1;
-    /* Ids grow, so every draft below was left behind: engine_tidy deletes them. */
-    engine->draft_floor = *next_id;
+    /* Ids grow, so every draft below was left behind: tidy.c deletes them. */
+    sqlite->draft_floor = *next_id;
     return EVD_OK;
 }

@@ -7,8 +7,7 @@
  * A run: open the store, read it back, listen, serve until SIGTERM or SIGINT, then stop: no new
  * connections; workers are told; progress is stored and what was asked before is answered; sockets
  * are flushed; the store is closed with everything committed. A second signal exits at once with
- * status 1 (nothing confirmed is lost even then). SIGHUP, SIGPIPE and SIGXFSZ
- * are ignored.
+ * status 1 (nothing confirmed is lost even then). SIGHUP, SIGPIPE and SIGXFSZ are ignored.
  */
 #ifndef HOST_H
 #define HOST_H
@@ -24,13 +23,14 @@
 struct host_config {
     const char *addresses[HOST_MAX_LISTEN];
     size_t address_count;
-    const char *database;
+    const char *database; /* as store_open takes it */
     struct rpc_limits limits;
     bool verbose;
     int ready_fd; /* gets the line "ready" once the daemon listens, then is closed; -1: none */
 };
 
 /* Returns EVD_OK after a signal, or why the daemon could not start. */
-int host_run(const struct host_config *config, struct evd_error *err);
+int host_run(const struct host_config *config, struct evd_error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,0 +1,216 @@
+/*
+ * What rpc and the store ask of the host: a clock and a timer, threads for heavy work, connections,
+ * a log, and a way from the writer thread to the loop's. Whatever comes back from elsewhere ends
+ * with net_settle, which has all output written that it caused.
+ */
+#include "host/services.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include "host/internal.h"
+#include "net/net.h"
+
+/* ---- time and chance ---- */
+
+static uint64_t now_ms(void *arg)
+{
+    struct host *host = arg;
+
+    return uv_now(&host->loop);
+}
+
+static uint64_t wall_seconds(void *arg)
+{
+    (void)arg;
+    return (uint64_t)time(NULL);
+}
+
+static void on_rpc_tick(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+
+    rpc_tick(host->rpc);
+    net_settle(host->net);
+}
+
+static void arm_tick(void *arg, uint64_t milliseconds)
+{
+    struct host *host = arg;
+
+    uv_timer_start(&host->tick, on_rpc_tick, milliseconds, 0);
+}
+
+static uint64_t random_number(void *arg)
+{
+    uint64_t number = 0;
+
+    (void)arg;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = uv_hrtime() * UINT64_C(0x9E3779B97F4A7C15); /* a kernel without it */
+    return number;
+}
+
+/* ---- heavy work ---- */
+
+struct host_work {
+    uv_work_t request;
+    struct host *host;
+    struct rpc_work *work;
+};
+
+/* Processor time of this thread. */
+static double thread_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void on_work(uv_work_t *request)
+{
+    struct host_work *item = request->data;
+    double started = thread_ms();
+
+    item->work->run(item->work);
+    item->work->milliseconds = thread_ms() - started;
+}
+
+static void on_worked(uv_work_t *request, int status)
+{
+    struct host_work *item = request->data;
+    struct host *host = item->host;
+    struct rpc_work *work = item->work;
+
+    (void)status; /* nothing is ever cancelled */
+    free(item);
+    assert(host->working > 0);
+    host->working--;
+    work->done(work);
+    net_settle(host->net);
+    host_proceed(host);
+}
+
+static int queue_work(void *arg, struct rpc_work *work)
+{
+    struct host *host = arg;
+    struct host_work *item;
+
+    if (host->stage == HOST_CLOSING)
+        return EVD_E_SHUTTING_DOWN;
+    item = malloc(sizeof(*item));
+    if (!item)
+        return EVD_E_NO_MEMORY;
+    *item = (struct host_work){.host = host, .work = work};
+    item->request.data = item;
+    if (uv_queue_work(&host->loop, &item->request, on_work, on_worked) < 0) {
+        free(item);
+        return EVD_E_INTERNAL;
+    }
+    host->working++;
+    return EVD_OK;
+}
+
+/* ---- connections ---- */
+
+static void flush_conn(void *arg, void *conn)
+{
+    (void)arg;
+    net_conn_flush(conn);
+}
+
+static void finish_conn(void *arg, void *conn)
+{
+    (void)arg;
+    net_conn_finish(conn);
+}
+
+static const char *peer_name(void *arg, void *conn)
+{
+    (void)arg;
+    return net_conn_name(conn);
+}
+
+static bool peer_is_local(void *arg, void *conn)
+{
+    (void)arg;
+    return net_conn_is_local(conn);
+}
+
+static void log_rpc(void *arg, bool warning, const char *text)
+{
+    host_log(arg, warning ? NET_WARNING : NET_DEBUG, text);
+}
+
+/* ---- the store's writer thread has something ---- */
+
+static void report_store(struct host *host)
+{
+    struct store_info info;
+
+    store_info(host->store, &info);
+    if (info.failing == host->store_failing)
+        return;
+    host->store_failing = info.failing;
+    if (info.failing)
+        fprintf(stderr,
+                "evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
+                "the disk has room and works\n",
+                host->config->database);
+    else
+        fprintf(stderr, "evendrawd: %s can be written again\n", host->config->database);
+}
+
+static void on_store_wake(uv_async_t *async)
+{
+    struct host *host = async->data;
+
+    store_poll(host->store);
+    report_store(host);
+    net_settle(host->net);
+    host_proceed(host);
+}
+
+void services_wake(void *arg)
+{
+    struct host *host = arg;
+
+    uv_async_send(&host->store_wake);
+}
+
+/* ---- all of it ---- */
+
+int services_init(struct host *host)
+{
+    int rc = uv_async_init(&host->loop, &host->store_wake, on_store_wake);
+
+    if (rc == 0)
+        rc = uv_timer_init(&host->loop, &host->tick);
+    host->store_wake.data = host->tick.data = host;
+    return rc;
+}
+
+struct rpc_host services_for_rpc(struct host *host, uint32_t connections)
+{
+    struct rpc_host services = {
+        .arg = host,
+        .now = now_ms,
+        .wall = wall_seconds,
+        .work = queue_work,
+        .flush = flush_conn,
+        .arm = arm_tick,
+        .random = random_number,
+        .peer = peer_name,
+        .local = peer_is_local,
+        .close = finish_conn,
+        .log = log_rpc,
+        .verbose = host->config->verbose,
+        .limits = host->config->limits,
+    };
+
+    services.limits.connections = connections;
+    return services;
+}

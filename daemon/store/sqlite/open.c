@@ -1,0 +1,171 @@
+/*
+ * Opens and closes a database, and is the engine's row: everything that store.c calls.
+ */
+#include "store/sqlite/open.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include "store/sqlite/backup.h"
+#include "store/sqlite/error.h"
+#include "store/sqlite/load.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite.h"
+#include "store/sqlite/tidy.h"
+#include "store/sqlite/write.h"
+
+/* How long opening waits for the file's lock: the kernel may take a while to end a daemon that was
+ * killed, and to give up its lock. */
+#define LOCK_PATIENCE_MS 3000
+
+static int note_wal(void *arg, sqlite3 *db, const char *schema, int frames)
+{
+    struct sqlite *sqlite = arg;
+
+    (void)db;
+    (void)schema;
+    sqlite->wal_frames = frames;
+    return SQLITE_OK;
+}
+
+static int configure(struct sqlite *sqlite, struct evd_error *err)
+{
+    sqlite3_stmt *stmt;
+    const char *mode = NULL;
+    bool wal = false;
+    int rc = sqlite3_prepare_v2(sqlite->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW) {
+            mode = (const char *)sqlite3_column_text(stmt, 0);
+            wal = mode && strcmp(mode, "wal") == 0;
+            rc = wal ? SQLITE_OK : mode ? SQLITE_CANTOPEN : SQLITE_NOMEM;
+        }
+        sqlite3_finalize(stmt);
+    }
+    if (wal)
+        rc = sqlite3_exec(sqlite->db,
+                          "PRAGMA synchronous = FULL;"
+                          "PRAGMA foreign_keys = ON;"
+                          "PRAGMA temp_store = MEMORY;"
+                          "PRAGMA journal_size_limit = 67108864;"
+                          "PRAGMA cell_size_check = ON",
+                          NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return sqlite_error(sqlite, rc, err);
+    /* Instead of SQLite's own checkpoint inside COMMIT, where its failure goes unseen and whoever
+     * waits for the commit waits for it too: tidy.c does it. */
+    sqlite3_wal_hook(sqlite->db, note_wal, sqlite);
+    return EVD_OK;
+}
+
+static int open_file(struct sqlite *sqlite, struct evd_error *err)
+{
+    int64_t version = 0;
+    int code, rc = sqlite3_open_v2(sqlite->path, &sqlite->db,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                                       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                                   sqlite->vfs);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(sqlite->db, LOCK_PATIENCE_MS);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(sqlite->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return sqlite_error(sqlite, rc, err);
+    if (sqlite3_db_readonly(sqlite->db, "main") == 1)
+        return sqlite_error(sqlite, SQLITE_READONLY, err);
+    code = schema_identify(sqlite, &version, err);
+    if (code == EVD_OK)
+        code = configure(sqlite, err);
+    if (code == EVD_OK)
+        code = schema_check(sqlite, err);
+    if (code == EVD_OK)
+        code = schema_migrate(sqlite, version, err);
+    if (code != EVD_OK)
+        return code;
+    rc = sqlite_prepare(sqlite);
+    return rc == SQLITE_OK ? EVD_OK : sqlite_error(sqlite, rc, err);
+}
+
+/* Of whatever is there, where opening has failed. */
+static void close_db(struct store_db *db)
+{
+    struct sqlite *sqlite = sqlite_of(db);
+
+    backup_abort(db);
+    for (int i = 0; i < SQL_COUNT; i++)
+        sqlite3_finalize(sqlite->statements[i]);
+    /* The log is the best copy there is then: leave it for the next start. */
+    if (sqlite->broken)
+        sqlite3_db_config(sqlite->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    sqlite3_close(sqlite->db);
+    free(sqlite->path);
+    free(sqlite);
+}
+
+int sqlite_open(struct store_db **out, const char *path, const char *vfs, struct evd_error *err)
+{
+    struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
+    int code;
+
+    if (!sqlite)
+        return error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
+    sqlite->vfs = vfs;
+    sqlite->path = strdup(path);
+    sqlite->garbage = true;
+    if (sqlite->path)
+        code = open_file(sqlite, err);
+    else
+        code = error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
+    if (code != EVD_OK)
+        close_db((struct store_db *)sqlite);
+    else
+        *out = (struct store_db *)sqlite;
+    return code;
+}
+
+static int open_path(struct store_db **out, const char *place, struct evd_error *err)
+{
+    return sqlite_open(out, place, NULL, err);
+}
+
+static bool failing(struct store_db *db)
+{
+    const struct sqlite *sqlite = sqlite_of(db);
+
+    return sqlite->write_failed || sqlite->tidy_failed || sqlite->broken;
+}
+
+/* The database file and its log. */
+static uint64_t file_bytes(struct store_db *db)
+{
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        sqlite3_file *file = NULL;
+        sqlite3_int64 size = 0;
+
+        if (sqlite3_file_control(sqlite_of(db)->db, "main", files[i], &file) == SQLITE_OK && file &&
+            file->pMethods && file->pMethods->xFileSize(file, &size) == SQLITE_OK)
+            bytes += (uint64_t)size;
+    }
+    return bytes;
+}
+
+const struct store_engine sqlite_engine = {
+    .scheme = "sqlite",
+    .open = open_path,
+    .close = close_db,
+    .load = sqlite_load,
+    .write = sqlite_write,
+    .tidy = sqlite_tidy,
+    .failing = failing,
+    .probe = sqlite_probe,
+    .file_bytes = file_bytes,
+    .backup_begin = backup_begin,
+    .backup_step = backup_step,
+    .backup_abort = backup_abort,
+};

@@ -1,0 +1,14 @@
+/*
+ * Opening a database file by SQLite.
+ */
+#ifndef STORE_SQLITE_OPEN_H
+#define STORE_SQLITE_OPEN_H
+
+#include "store/engine.h"
+
+/* `vfs`: the SQLite VFS to go through, NULL for the system's (tests give one that injects faults).
+ */
+int sqlite_open(struct store_db **out, const char *path, const char *vfs, struct evd_error *err)
+    __attribute__((warn_unused_result));
+
+#endif

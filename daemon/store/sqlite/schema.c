@@ -1,0 +1,228 @@
+/*
+ * The schema with its migrations, and the checks of a file before anything is written to it. open.c
+ * calls these in turn; a failing database is probed with the stamp (write.c).
+ */
+#include "store/sqlite/schema.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "store/sqlite/error.h"
+#include "store/sqlite/sqlite.h"
+
+#define APPLICATION_ID 0x65766472 /* "evdr" */
+
+/*
+ * The schema. PRAGMA user_version is its version: the number of migrations that made it.
+ *
+ * The rule: whatever changes what is in the file, or what it means, is a new entry at the end, and
+ * an entry that was ever released is never edited. What it adds has defaults that say what the old
+ * rows meant. A daemon migrates an older file when it opens it, from whichever version, in one
+ * transaction (after a failure or a power cut the file is of the old version, whole), and refuses a
+ * newer one. Each version's schema is kept as text in tests/store, where a file of it with rows in
+ * every table is migrated.
+ *
+ * Unsigned 64-bit numbers (seeds, digests, checksums) are kept as the signed number with the same
+ * bits. Blobs of numbers are little-endian.
+ */
+static const char *const migrations[] = {
+    /* 0 -> 1 */
+    "CREATE TABLE dataset("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL,"
+    "  version INTEGER NOT NULL DEFAULT 0,"
+    "  created INTEGER NOT NULL,"
+    "  samples INTEGER NOT NULL DEFAULT 0,"
+    "  labelled INTEGER NOT NULL DEFAULT 0,"
+    "  classes INTEGER NOT NULL DEFAULT 0,"
+    "  checksum INTEGER NOT NULL DEFAULT 0,"
+    "  state INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX dataset_name ON dataset(name, version)"
+    "  WHERE state = " DATASET_COMMITTED ";"
+    "CREATE TABLE class_chunk("
+    "  id INTEGER PRIMARY KEY,"
+    "  dataset INTEGER NOT NULL REFERENCES dataset,"
+    "  first_class INTEGER NOT NULL,"
+    "  names BLOB NOT NULL," /* each ended by NUL */
+    "  UNIQUE(dataset, first_class)) STRICT;"
+    "CREATE TABLE label_chunk("
+    "  id INTEGER PRIMARY KEY,"
+    "  dataset INTEGER NOT NULL REFERENCES dataset,"
+    "  first_sample INTEGER NOT NULL,"
+    "  n INTEGER NOT NULL,"
+    "  width INTEGER NOT NULL," /* 1, 2 or 4 bytes a label; all ones: unlabelled */
+    "  labels BLOB NOT NULL,"
+    "  UNIQUE(dataset, first_sample)) STRICT;"
+    "CREATE TABLE weight_chunk("
+    "  id INTEGER PRIMARY KEY,"
+    "  dataset INTEGER NOT NULL REFERENCES dataset,"
+    "  name TEXT NOT NULL," /* of the column */
+    "  first_sample INTEGER NOT NULL,"
+    "  n INTEGER NOT NULL,"
+    "  weights BLOB NOT NULL," /* float64 */
+    "  UNIQUE(dataset, name, first_sample)) STRICT;"
+    "CREATE TABLE job("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL UNIQUE,"
+    "  dataset INTEGER NOT NULL REFERENCES dataset,"
+    "  batch_size INTEGER NOT NULL,"
+    "  world_size INTEGER NOT NULL,"
+    "  seed INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  mode TEXT NOT NULL,"
+    "  last_batch TEXT NOT NULL) STRICT;"
+    "CREATE INDEX job_dataset ON job(dataset);"
+    "CREATE TABLE revision("
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
+    "  generation INTEGER NOT NULL,"
+    "  revision INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  shape_steps INTEGER NOT NULL,"
+    "  shape_last INTEGER NOT NULL,"
+    "  strategy BLOB NOT NULL,"
+    "  digest INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  author TEXT NOT NULL,"
+    "  PRIMARY KEY(job, generation, revision)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE progress("
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
+    "  rank INTEGER NOT NULL,"
+    "  generation INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  acked BLOB NOT NULL,"
+    "  PRIMARY KEY(job, rank)) STRICT, WITHOUT ROWID;",
+    /* 1 -> 2: leases, generations, elastic world sizes */
+    "ALTER TABLE job ADD COLUMN guarantee TEXT NOT NULL DEFAULT 'at-least-once';"
+    "ALTER TABLE job ADD COLUMN time_to_run INTEGER NOT NULL DEFAULT 600000;"
+    "ALTER TABLE job ADD COLUMN grace INTEGER NOT NULL DEFAULT 2000;"
+    "ALTER TABLE job ADD COLUMN replicas INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE job ADD COLUMN mark_epoch INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN mark_step INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN attended INTEGER NOT NULL DEFAULT 1;"
+    "CREATE TABLE seek("
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
+    "  generation INTEGER NOT NULL,"
+    "  parent INTEGER NOT NULL,"
+    "  keep_revision INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  left_epoch INTEGER NOT NULL,"
+    "  left_step INTEGER NOT NULL,"
+    "  mode TEXT NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  author TEXT NOT NULL,"
+    "  PRIMARY KEY(job, generation)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE world("
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"
+    "  generation INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  world_size INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  author TEXT NOT NULL,"
+    "  PRIMARY KEY(job, generation, epoch, step)) STRICT, WITHOUT ROWID;",
+};
+
+#define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
+
+/* The value of a PRAGMA or the like that answers one integer. */
+static int query_int(struct sqlite *sqlite, const char *sql, int64_t *value)
+{
+    sqlite3_stmt *stmt;
+    int rc = sqlite3_prepare_v2(sqlite->db, sql, -1, &stmt, NULL);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err)
+{
+    int64_t application = 0, tables = 0;
+    int rc = query_int(sqlite, "PRAGMA application_id", &application);
+
+    if (rc == SQLITE_OK)
+        rc = query_int(sqlite, "PRAGMA user_version", version);
+    if (rc == SQLITE_OK)
+        rc = query_int(sqlite, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (rc != SQLITE_OK)
+        return sqlite_error(sqlite, rc, err);
+    if (application == 0 && *version == 0 && tables == 0)
+        return EVD_OK;
+    if (application != APPLICATION_ID)
+        return sqlite_error(sqlite, SQLITE_NOTADB, err);
+    if (*version > SCHEMA_VERSION)
+        return error_set(err, EVD_E_STORE, "store",
+                         "%s was written by a newer evendrawd (schema %" PRId64
+                         ", this one knows %" PRId64 "): install that version, or give this one "
+                         "another file",
+                         sqlite->path, *version, SCHEMA_VERSION);
+    return EVD_OK;
+}
+
+/* What it says of the file. A page that could not be read at all is reported with the reason. */
+static int quick_check_result(const char *answer)
+{
+    static const char reason[] = "error code=";
+    const char *code = strstr(answer, reason);
+    int rc = code ? atoi(code + sizeof(reason) - 1) : 0;
+
+    if (strcmp(answer, "ok") == 0)
+        return SQLITE_OK;
+    return (rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_IOERR ? rc : SQLITE_CORRUPT;
+}
+
+int schema_check(struct sqlite *sqlite, struct evd_error *err)
+{
+    sqlite3_stmt *stmt;
+    const char *answer;
+    int rc = sqlite3_prepare_v2(sqlite->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+        answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+        if (answer)
+            rc = quick_check_result(answer);
+        else if (rc == SQLITE_ROW)
+            rc = SQLITE_NOMEM;
+        sqlite3_finalize(stmt);
+    }
+    return rc == SQLITE_OK ? EVD_OK : sqlite_error(sqlite, rc, err);
+}
+
+int schema_stamp(struct sqlite *sqlite)
+{
+    char sql[48];
+    int rc;
+
+    snprintf(sql, sizeof(sql), "PRAGMA application_id = %d", APPLICATION_ID);
+    rc = sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL);
+    snprintf(sql, sizeof(sql), "PRAGMA user_version = %" PRId64, SCHEMA_VERSION);
+    return rc == SQLITE_OK ? sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL) : rc;
+}
+
+int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err)
+{
+    int rc;
+
+    if (version == SCHEMA_VERSION)
+        return EVD_OK;
+    rc = sqlite3_exec(sqlite->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    for (int64_t v = version; rc == SQLITE_OK && v < SCHEMA_VERSION; v++)
+        rc = sqlite3_exec(sqlite->db, migrations[v], NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = schema_stamp(sqlite);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(sqlite->db, "COMMIT", NULL, NULL, NULL);
+    if (rc == SQLITE_ERROR) /* the tables are not those of its version */
+        rc = SQLITE_CORRUPT;
+    return rc == SQLITE_OK ? EVD_OK : sqlite_error(sqlite, rc, err);
+}

@@ -1,0 +1,29 @@
+/*
+ * What is in a file: the schema, its versions and migrations, and the check that a file is ours.
+ */
+#ifndef STORE_SQLITE_SCHEMA_H
+#define STORE_SQLITE_SCHEMA_H
+
+#include <stdint.h>
+#include "proto/error.h"
+
+/* States of a dataset's row. A dropped one stays until tidying has deleted its chunks. */
+#define DATASET_DRAFT     "0"
+#define DATASET_COMMITTED "1"
+#define DATASET_DROPPED   "2"
+
+struct sqlite;
+
+/* Ours, of a version we know, or empty? Looks only, so that a foreign file stays as it is. */
+int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err)
+    __attribute__((warn_unused_result));
+/* Reads all of the file, for damage. */
+int schema_check(struct sqlite *sqlite, struct evd_error *err) __attribute__((warn_unused_result));
+/* From the version that schema_identify found to ours. */
+int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err)
+    __attribute__((warn_unused_result));
+/* Writes the file's identity and version, in transactions of their own unless there is one: what
+ * a migration ends with, and the smallest write there is. An SQLite result code. */
+int schema_stamp(struct sqlite *sqlite) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * The database as the files of this room share it. They are the only ones that include sqlite3.h.
+ *
+ *   open.c        the engine's row; opening and closing
+ *   schema.c      what is in a file, whether it is ours, migrations
+ *   statements.c  what is run more than once
+ *   error.c       what SQLite's result codes mean to whoever asked
+ *   write.c       one group of operations, one transaction
+ *   tidy.c        checkpoints, and what dropped datasets leave behind
+ *   backup.c      the copy made while everything goes on
+ *   load.c        reading everything back
+ */
+#ifndef STORE_SQLITE_SQLITE_H
+#define STORE_SQLITE_SQLITE_H
+
+#include "store/engine.h"
+#include "store/sqlite/statements.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+struct sqlite {
+    struct sqlite3 *db;
+    char *path;
+    const char *vfs;       /* the SQLite VFS to go through; NULL: the system's */
+    struct backup *backup; /* the one being made */
+    struct sqlite3_stmt *statements[SQL_COUNT];
+    uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
+    int wal_frames;       /* in the log, not yet checkpointed */
+    bool garbage;         /* there may be dropped datasets to delete */
+    bool write_failed;    /* the last group */
+    bool tidy_failed;     /* the last piece of tidying */
+    /* After a failed fsync nobody knows what is on the disk, and trying again can seem to succeed;
+     * after SQLITE_CORRUPT writing can only make it worse. Nothing is written until a restart. */
+    bool broken;
+};
+
+static inline struct sqlite *sqlite_of(struct store_db *db)
+{
+    return (struct sqlite *)db;
+}
+
+#endif

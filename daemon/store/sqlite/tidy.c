@@ -1,0 +1,75 @@
+/*
+ * Checkpoints, and deleting what dropped datasets leave behind, a slice at a time. Runs in the
+ * writer thread after every group and while there is nothing else to do.
+ */
+#include "store/sqlite/tidy.h"
+
+#include <sqlite3.h>
+#include "store/sqlite/error.h"
+#include "store/sqlite/sqlite.h"
+
+#define CHECKPOINT_FRAMES 4096 /* pages in the log, about 16 MiB */
+/* Chunks deleted in one transaction: few enough that an acknowledgement never waits long. */
+#define SWEEP_CHUNKS 16
+
+static int checkpoint(struct sqlite *sqlite)
+{
+    /* Whole, since no other connection can read: the next commit starts the log anew. */
+    int rc = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        sqlite->wal_frames = 0;
+    return rc;
+}
+
+/* Deletes a slice of one dropped dataset, and its row when nothing else is left of it. */
+static int sweep_one(struct sqlite *sqlite, uint64_t dataset)
+{
+    static const enum sql_statement slices[] = {SQL_GARBAGE_LABELS, SQL_GARBAGE_WEIGHTS,
+                                                SQL_GARBAGE_CLASSES};
+
+    for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+        int rc = sqlite_run(sqlite, slices[i], NULL, "uu", dataset, (uint64_t)SWEEP_CHUNKS);
+        if (rc != SQLITE_DONE || sqlite3_changes(sqlite->db) > 0)
+            return rc;
+    }
+    return sqlite_run(sqlite, SQL_GARBAGE_DATASET, NULL, "u", dataset);
+}
+
+static int sweep(struct sqlite *sqlite)
+{
+    uint64_t dataset;
+    int rc = sqlite_run(sqlite, SQL_GARBAGE_FIND, &dataset, "u", sqlite->draft_floor);
+
+    if (rc == SQLITE_DONE)
+        sqlite->garbage = false;
+    if (rc != SQLITE_ROW)
+        return rc;
+    rc = sqlite_run(sqlite, SQL_BEGIN, NULL, "");
+    if (rc == SQLITE_DONE)
+        rc = sweep_one(sqlite, dataset);
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(sqlite, SQL_COMMIT, NULL, "");
+    if (rc != SQLITE_DONE && !sqlite3_get_autocommit(sqlite->db))
+        sqlite_run(sqlite, SQL_ROLLBACK, NULL, "");
+    return rc;
+}
+
+bool sqlite_tidy(struct store_db *db)
+{
+    struct sqlite *sqlite = sqlite_of(db);
+    struct evd_error ignored; /* shows in `failing`; nobody waits for this work */
+    int rc = SQLITE_OK;
+
+    if (sqlite->broken)
+        return false;
+    if (sqlite->wal_frames >= CHECKPOINT_FRAMES)
+        rc = checkpoint(sqlite);
+    if (rc == SQLITE_OK && sqlite->garbage)
+        rc = sweep(sqlite);
+    sqlite->tidy_failed = rc != SQLITE_OK && rc != SQLITE_DONE;
+    if (sqlite->tidy_failed)
+        sqlite_error(sqlite, rc, &ignored);
+    /* After a failure the next group's end is soon enough to try again. */
+    return sqlite->garbage && !sqlite->tidy_failed;
+}

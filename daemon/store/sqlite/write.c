@@ -1,0 +1,365 @@
+/*
+ * Writes a group of operations in one transaction, each under a savepoint of its own. Runs in the
+ * writer thread.
+ */
+#include "store/sqlite/write.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/limits.h"
+#include "store/sqlite/error.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite.h"
+
+/* EVD_OK for a statement that ran. */
+static int ran(struct sqlite *sqlite, int rc, struct evd_error *err)
+{
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? EVD_OK : sqlite_error(sqlite, rc, err);
+}
+
+/* EVD_OK for a statement that ran and changed a row; else the given refusal. */
+static int changed(struct sqlite *sqlite, int rc, int refusal, const char *message,
+                   struct evd_error *err)
+{
+    int code = ran(sqlite, rc, err);
+
+    if (code == EVD_OK && sqlite3_changes(sqlite->db) == 0)
+        return error_set(err, refusal, "store", "%s", message);
+    return code;
+}
+
+/* ---- datasets ---- */
+
+static const char not_continued[] =
+    "this does not continue what is stored of the draft (an earlier piece failed, or it was "
+    "dropped): load the dataset again";
+
+static uint8_t narrowest(const uint32_t *labels, size_t n)
+{
+    uint32_t max = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        /* EVD_UNLABELLED becomes 0: it fits any width. */
+        uint32_t label = labels[i] == EVD_UNLABELLED ? 0 : labels[i];
+        max = label > max ? label : max;
+    }
+    return max < UINT8_MAX ? 1 : max < UINT16_MAX ? 2 : 4;
+}
+
+static void narrow(const uint32_t *labels, size_t n, uint8_t width, void *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (width == 1)
+            ((uint8_t *)out)[i] = (uint8_t)labels[i];
+        else if (width == 2)
+            ((uint16_t *)out)[i] = htole16((uint16_t)labels[i]);
+        else
+            ((uint32_t *)out)[i] = htole32(labels[i]);
+    }
+}
+
+static int add_labels(struct sqlite *sqlite, const struct store_chunk *chunk, struct evd_error *err)
+{
+    uint8_t width = narrowest(chunk->labels, chunk->n);
+    void *labels = malloc(chunk->n * width);
+    int code;
+
+    if (!labels)
+        return sqlite_error(sqlite, SQLITE_NOMEM, err);
+    narrow(chunk->labels, chunk->n, width, labels);
+    code =
+        ran(sqlite,
+            sqlite_run(sqlite, SQL_LABELS_ADD, NULL, "uuuub", chunk->dataset, chunk->first_sample,
+                       (uint64_t)chunk->n, (uint64_t)width, (const void *)labels, chunk->n * width),
+            err);
+    free(labels);
+    return code;
+}
+
+static int add_weights(struct sqlite *sqlite, const struct store_chunk *chunk,
+                       struct evd_error *err)
+{
+    uint64_t end = 0, *weights;
+    int code =
+        ran(sqlite, sqlite_run(sqlite, SQL_WEIGHTS_END, &end, "us", chunk->dataset, chunk->column),
+            err);
+
+    if (code != EVD_OK)
+        return code;
+    if (end != chunk->first_weight)
+        return error_set(err, EVD_E_CONFLICT, "store", "%s", not_continued);
+    weights = malloc(chunk->weights_n * sizeof(*weights));
+    if (!weights)
+        return sqlite_error(sqlite, SQLITE_NOMEM, err);
+    memcpy(weights, chunk->weights, chunk->weights_n * sizeof(*weights));
+    for (size_t i = 0; i < chunk->weights_n; i++)
+        weights[i] = htole64(weights[i]);
+    code = ran(sqlite,
+               sqlite_run(sqlite, SQL_WEIGHTS_ADD, NULL, "usuub", chunk->dataset, chunk->column,
+                          chunk->first_weight, (uint64_t)chunk->weights_n, (const void *)weights,
+                          chunk->weights_n * sizeof(*weights)),
+               err);
+    free(weights);
+    return code;
+}
+
+static uint64_t count_names(const char *names, size_t bytes)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        count += names[i] == '\0';
+    return count;
+}
+
+static int draft_create(struct sqlite *sqlite, const struct store_dataset *dataset,
+                        struct evd_error *err)
+{
+    return ran(sqlite,
+               sqlite_run(sqlite, SQL_DRAFT_CREATE, NULL, "usu", dataset->id, dataset->name,
+                          dataset->created),
+               err);
+}
+
+static int draft_append(struct sqlite *sqlite, const struct store_chunk *chunk,
+                        struct evd_error *err)
+{
+    int rc =
+        sqlite_run(sqlite, SQL_DRAFT_GROW, NULL, "uuuuu", chunk->dataset, (uint64_t)chunk->n,
+                   chunk->first_sample, count_names(chunk->class_names, chunk->class_names_bytes),
+                   (uint64_t)chunk->first_class);
+    int code = changed(sqlite, rc, EVD_E_CONFLICT, not_continued, err);
+
+    if (code == EVD_OK && chunk->class_names_bytes > 0)
+        code = ran(sqlite,
+                   sqlite_run(sqlite, SQL_CLASSES_ADD, NULL, "uub", chunk->dataset,
+                              (uint64_t)chunk->first_class, (const void *)chunk->class_names,
+                              chunk->class_names_bytes),
+                   err);
+    if (code == EVD_OK && chunk->n > 0)
+        code = add_labels(sqlite, chunk, err);
+    if (code == EVD_OK && chunk->weights_n > 0)
+        code = add_weights(sqlite, chunk, err);
+    return code;
+}
+
+static int draft_commit(struct sqlite *sqlite, const struct store_dataset *dataset,
+                        struct evd_error *err)
+{
+    int rc = sqlite_run(sqlite, SQL_WEIGHTS_UNEVEN, NULL, "uu", dataset->id, dataset->samples);
+
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(sqlite, SQL_DRAFT_COMMIT, NULL, "uuuuuuu", dataset->id,
+                        (uint64_t)dataset->version, dataset->created, dataset->labelled,
+                        dataset->checksum, dataset->samples, (uint64_t)dataset->classes);
+    if (rc == SQLITE_ROW || (rc == SQLITE_DONE && sqlite3_changes(sqlite->db) == 0))
+        return error_set(err, EVD_E_CONFLICT, "store",
+                         "the draft is gone or not all of it was stored: load the dataset again");
+    return ran(sqlite, rc, err);
+}
+
+static int dataset_drop(struct sqlite *sqlite, uint64_t id, struct evd_error *err)
+{
+    int rc = sqlite_run(sqlite, SQL_DATASET_USED, NULL, "u", id);
+
+    if (rc == SQLITE_ROW)
+        return error_set(err, EVD_E_CONFLICT, "store",
+                         "a job uses this dataset version: drop the job first");
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(sqlite, SQL_DATASET_DROP, NULL, "u", id);
+    sqlite->garbage = true;
+    return changed(sqlite, rc, EVD_E_NOT_FOUND, "this dataset is not in the database", err);
+}
+
+/* ---- jobs ---- */
+
+static int add_revision(struct sqlite *sqlite, const struct store_revision *revision,
+                        struct evd_error *err)
+{
+    return ran(sqlite,
+               sqlite_run(sqlite, SQL_REVISION_ADD, NULL, "uuuuuuubuus", revision->job,
+                          (uint64_t)revision->generation, (uint64_t)revision->revision,
+                          revision->epoch, revision->step, revision->shape_steps,
+                          (uint64_t)revision->shape_last, revision->strategy,
+                          revision->strategy_bytes, revision->digest, revision->created,
+                          revision->author),
+               err);
+}
+
+static int job_create(struct sqlite *sqlite, const struct store_job *job,
+                      const struct store_revision *revision, struct evd_error *err)
+{
+    int rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usuuuuusssuuuuuu", job->id, job->name,
+                        job->dataset, (uint64_t)job->batch_size, (uint64_t)job->world_size,
+                        job->seed, job->created, job->mode, job->last_batch, job->guarantee,
+                        (uint64_t)job->time_to_run, (uint64_t)job->grace, (uint64_t)job->replicas,
+                        job->mark_epoch, job->mark_step, (uint64_t)job->attended);
+    int code = changed(sqlite, rc, EVD_E_NOT_FOUND,
+                       "the job's dataset is not in the database (any more)", err);
+
+    return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
+}
+
+static int revision_add(struct sqlite *sqlite, const struct store_revision *revision,
+                        struct evd_error *err)
+{
+    uint64_t generation = revision->generation, keep = revision->keep_revision;
+    int rc = sqlite_run(sqlite, SQL_REVISION_CANCEL, NULL, "uuu", revision->job, generation, keep);
+    int code;
+
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(sqlite, SQL_REVISION_KEEP, NULL, "uuu", revision->job, generation, keep);
+    code = ran(sqlite, rc, err);
+    return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
+}
+
+static int job_gone(struct sqlite *sqlite, int rc, struct evd_error *err)
+{
+    return changed(sqlite, rc, EVD_E_NOT_FOUND, "this job is not in the database (any more)", err);
+}
+
+static int put_world(struct sqlite *sqlite, const struct store_world *world, struct evd_error *err)
+{
+    return ran(sqlite,
+               sqlite_run(sqlite, SQL_WORLD_PUT, NULL, "uuuuuus", world->job,
+                          (uint64_t)world->generation, world->epoch, world->step,
+                          (uint64_t)world->world_size, world->created, world->author),
+               err);
+}
+
+static int progress_put(struct sqlite *sqlite, const struct store_op *op, struct evd_error *err)
+{
+    uint64_t job = op->job.id;
+    int rc = sqlite_run(sqlite, SQL_JOB_MOVE, NULL, "uuuuu", job, (uint64_t)op->job.world_size,
+                        op->job.mark_epoch, op->job.mark_step, (uint64_t)op->job.attended);
+    int code = job_gone(sqlite, rc, err);
+
+    if (code == EVD_OK && op->world.author)
+        code = put_world(sqlite, &op->world, err);
+    if (code == EVD_OK)
+        code = ran(sqlite, sqlite_run(sqlite, SQL_PROGRESS_CLEAR, NULL, "u", job), err);
+    for (size_t i = 0; code == EVD_OK && i < op->progress_count; i++) {
+        const struct store_progress *row = &op->progress[i];
+        code = ran(sqlite,
+                   sqlite_run(sqlite, SQL_PROGRESS_ADD, NULL, "uuuuub", job, (uint64_t)row->rank,
+                              (uint64_t)row->generation, row->epoch, row->step,
+                              (const void *)row->acked, row->acked_bytes),
+                   err);
+    }
+    return code;
+}
+
+static int seek_add(struct sqlite *sqlite, const struct store_op *op, struct evd_error *err)
+{
+    const struct store_seek *seek = &op->seek;
+    int code = ran(
+        sqlite,
+        sqlite_run(sqlite, SQL_SEEK_ADD, NULL, "uuuuuuuusus", seek->job, (uint64_t)seek->generation,
+                   (uint64_t)seek->parent, (uint64_t)seek->keep_revision, seek->epoch, seek->step,
+                   seek->left_epoch, seek->left_step, seek->mode, seek->created, seek->author),
+        err);
+
+    if (code == EVD_OK && op->revision.author)
+        code = add_revision(sqlite, &op->revision, err);
+    return code == EVD_OK ? progress_put(sqlite, op, err) : code;
+}
+
+/* ---- groups ---- */
+
+static int apply(struct sqlite *sqlite, struct store_op *op)
+{
+    struct evd_error *err = &op->error;
+
+    switch (op->kind) {
+    case STORE_DRAFT_CREATE:
+        return draft_create(sqlite, &op->dataset, err);
+    case STORE_DRAFT_APPEND:
+        return draft_append(sqlite, &op->chunk, err);
+    case STORE_DRAFT_COMMIT:
+        return draft_commit(sqlite, &op->dataset, err);
+    case STORE_DATASET_DROP:
+        return dataset_drop(sqlite, op->dataset.id, err);
+    case STORE_JOB_CREATE:
+        return job_create(sqlite, &op->job, &op->revision, err);
+    case STORE_REVISION_ADD:
+        return revision_add(sqlite, &op->revision, err);
+    case STORE_JOB_DROP:
+        return job_gone(sqlite, sqlite_run(sqlite, SQL_JOB_DROP, NULL, "u", op->job.id), err);
+    case STORE_PROGRESS_PUT:
+        return progress_put(sqlite, op, err);
+    case STORE_SEEK_ADD:
+        return seek_add(sqlite, op, err);
+    case STORE_BACKUP: /* never in a group */
+        break;
+    }
+    return error_set(err, EVD_E_INTERNAL, "store", "unknown store operation %d", (int)op->kind);
+}
+
+/* One operation under a savepoint. Returns SQLITE_DONE unless the transaction itself is lost; the
+ * operation's own failure is in its error. */
+static int apply_alone(struct sqlite *sqlite, struct store_op *op)
+{
+    int rc = sqlite_run(sqlite, SQL_SAVEPOINT, NULL, "");
+
+    if (rc != SQLITE_DONE)
+        return rc;
+    if (apply(sqlite, op) != EVD_OK) {
+        /* A full disk or lack of memory can make SQLite give up the whole transaction. */
+        if (sqlite3_get_autocommit(sqlite->db))
+            return sqlite3_extended_errcode(sqlite->db);
+        rc = sqlite_run(sqlite, SQL_ROLLBACK_TO, NULL, "");
+    }
+    return rc == SQLITE_DONE ? sqlite_run(sqlite, SQL_RELEASE, NULL, "") : rc;
+}
+
+static int write_group(struct sqlite *sqlite, struct store_ops *group)
+{
+    int rc = sqlite_run(sqlite, SQL_BEGIN, NULL, "");
+    struct store_op *op;
+
+    assert(!sqlite->broken);
+    STAILQ_FOREACH(op, group, link)
+    {
+        if (rc == SQLITE_DONE)
+            rc = apply_alone(sqlite, op);
+    }
+    return rc == SQLITE_DONE ? sqlite_run(sqlite, SQL_COMMIT, NULL, "") : rc;
+}
+
+bool sqlite_write(struct store_db *db, struct store_ops *group)
+{
+    struct sqlite *sqlite = sqlite_of(db);
+    int rc = sqlite->broken ? SQLITE_IOERR_FSYNC : write_group(sqlite, group);
+    bool committed = rc == SQLITE_DONE;
+    struct store_op *op;
+
+    if (!committed && !sqlite3_get_autocommit(sqlite->db))
+        sqlite_run(sqlite, SQL_ROLLBACK, NULL, "");
+    sqlite->write_failed = !committed;
+    STAILQ_FOREACH(op, group, link)
+    {
+        if (!committed && op->error.code == EVD_OK)
+            sqlite_error(sqlite, rc, &op->error);
+        if (op->error.code == EVD_E_STORE)
+            sqlite->write_failed = true;
+    }
+    assert(sqlite3_get_autocommit(sqlite->db) || !committed);
+    return committed;
+}
+
+void sqlite_probe(struct store_db *db)
+{
+    struct sqlite *sqlite = sqlite_of(db);
+    struct evd_error ignored; /* shows in `failing` */
+    int rc;
+
+    if (sqlite->broken)
+        return;
+    rc = schema_stamp(sqlite);
+    if (rc != SQLITE_OK)
+        sqlite_error(sqlite, rc, &ignored);
+    sqlite->write_failed = rc != SQLITE_OK;
+}
