@@ -21,37 +21,21 @@ static bool only_asks(const char *method)
     return false;
 }
 
-/* The daemon would end the connection over a request that is nested too deep, or holds too many
- * values, so it is not sent. */
-static int check_request(struct evd_client *client, size_t start)
-{
-    struct guard guard;
-
-    if (client->out.failed)
-        return EVD_OK; /* request_end tells */
-    guard_init(&guard, &guard_request_limits);
-    guard_feed(&guard, client->out.data + start, client->out.len - start);
-    return guard.status == GUARD_DONE ? EVD_OK : guard_error(&guard, &client->error);
-}
-
 static int call_once(struct evd_client *client, const char *method, const char *params,
                      char **result, deadline_t deadline)
 {
     struct pending pending = {.take = result ? take_json : NULL, .arg = result};
     msgpack_packer pk;
-    size_t start;
     int code = client_ready(client, deadline);
 
     if (code != EVD_OK)
         return code;
-    start = client->out.len;
     request_begin(client, &pk, &pending, method);
-    if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK ||
-        check_request(client, start) != EVD_OK) {
-        buf_truncate(&client->out, start);
+    if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK) {
+        buf_truncate(&client->out, pending.start);
         return client->error.code;
     }
-    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
         return client->error.code;
     client_flush(client);
     code = client_await(client, &pending, deadline);

@@ -20,7 +20,6 @@ static void backup_stored(struct store_op *op)
         ticket_error(&backup->ticket, &op->error);
     } else {
         pk = answer_begin(&backup->ticket);
-        msgpack_pack_map(pk, 2);
         pack_key_cstr(pk, "path", backup->path);
         pack_key_u64(pk, "bytes", op->backup.bytes);
         ticket_end(&backup->ticket);

@@ -31,7 +31,6 @@ int do_job_list(struct call *call, const struct params_job_list *p)
     (void)p;
     for (uint32_t i = 0; i < rpc->job_count; i++)
         count += listed(rpc->jobs[i]);
-    msgpack_pack_map(pk, 1);
     pack_key_array(pk, "jobs", count);
     for (uint32_t i = 0; i < rpc->job_count; i++) {
         if (listed(rpc->jobs[i]))
@@ -57,7 +56,6 @@ static void drop_answer(struct drop *drop, const struct evd_error *err)
     } else {
         msgpack_packer *pk = answer_begin(&drop->ticket);
 
-        msgpack_pack_map(pk, 1);
         pack_key_cstr(pk, "job", drop->entry->name);
         ticket_end(&drop->ticket);
     }

@@ -58,10 +58,11 @@ static void pack_epochs(msgpack_packer *pk, const struct stats_cache *cache)
 {
     pack_key_array(pk, "epochs", cache->epoch_count);
     for (uint32_t i = 0; i < cache->epoch_count; i++) {
-        msgpack_pack_map(pk, 3);
+        pack_map_begin(pk);
         pack_key_u64(pk, "epoch", cache->epochs[i].epoch);
         pack_key_u64(pk, "steps", cache->epochs[i].totals.steps);
         pack_key_u64(pk, "samples", cache->epochs[i].totals.samples);
+        pack_map_end(pk);
     }
 }
 
@@ -73,7 +74,6 @@ static void reply_stats(msgpack_packer *pk, const struct request *request)
     const uint64_t *served = request->served;
     struct replay_totals totals = request->totals;
 
-    msgpack_pack_map(pk, (request->has_epoch ? 15 : 14) + weights_entries(&request->ask));
     pack_key_cstr(pk, "job", request->entry->name);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);

@@ -166,7 +166,6 @@ static void trace_answer(struct trace *trace)
 {
     msgpack_packer *pk = answer_begin(&trace->ticket);
 
-    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", trace->entry->name);
     pack_key_u64(pk, "sample", trace->sample);
     pack_key_u64(pk, "first", trace->first);
@@ -337,7 +336,6 @@ static void pack_column(msgpack_packer *pk, enum column column, const void *valu
 static void again_done(struct rpc_work *work)
 {
     struct again *again = (struct again *)work;
-    size_t columns = (size_t)__builtin_popcount(again->columns);
     msgpack_packer *pk;
 
     if (again->err.code != EVD_OK) {
@@ -346,7 +344,6 @@ static void again_done(struct rpc_work *work)
         return;
     }
     pk = answer_begin(&again->ticket);
-    msgpack_pack_map(pk, (again->whole ? 6 : 8) + columns);
     pack_key_cstr(pk, "job", again->entry->name);
     pack_key_u64(pk, "generation", again->generation);
     pack_key_u64(pk, "epoch", again->at.epoch);

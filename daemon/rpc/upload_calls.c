@@ -114,7 +114,6 @@ static void created_stored(struct store_op *op)
     if (write_failed(write))
         return;
     pk = answer_begin(&write->ticket);
-    msgpack_pack_map(pk, 3);
     pack_key_u64(pk, "draft", write->draft->number);
     pack_key_cstr(pk, "name", write->draft->name);
     pack_key_u64(pk, "version", write->draft->version);
@@ -197,7 +196,6 @@ static void append_stored(struct store_op *op)
     if (write_failed(write))
         return;
     pk = answer_begin(&write->ticket);
-    msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "samples", write->samples);
     pack_key_u64(pk, "classes", write->classes);
     ticket_end(&write->ticket);
