@@ -8,17 +8,11 @@ static int take_json(void *arg, const msgpack_object *result, struct evd_error *
 }
 
 /* Does the method only ask? Then it can be called again when its answer was lost. */
-static bool only_asks(const char *method)
+static bool only_asks(const char *name)
 {
-    static const char *const words[] = {"info",  "list",  "stats",   "position", "history",
-                                        "trace", "batch", "workers", "preview"};
-    const char *dot = strrchr(method, '.');
+    int method = method_find(name, strlen(name));
 
-    for (size_t i = 0; dot != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(dot + 1, words[i]) == 0)
-            return true;
-    }
-    return false;
+    return method >= 0 && method_table[method].traits & METHOD_ASKS;
 }
 
 static int call_once(struct evd_client *client, const char *method, const char *params,

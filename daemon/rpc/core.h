@@ -337,7 +337,7 @@ void adaptive_free(struct adaptive *adaptive); /* NULL is fine */
 
 /* ---- handlers: one for each method, wherever it fits ---- */
 
-#define RPC_HANDLER(id, wire) int do_##id(struct call *call, const struct params_##id *p);
+#define RPC_HANDLER(id, ...) int do_##id(struct call *call, const struct params_##id *p);
 EVD_METHODS(RPC_HANDLER)
 #undef RPC_HANDLER
 
