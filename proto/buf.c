@@ -1,5 +1,10 @@
+/*
+ * The byte buffer that messages are encoded into, and what packs maps into it. Used by every
+ * encoder of daemon and client.
+ */
 #include "proto/buf.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +64,13 @@ void buf_truncate(struct evd_buf *buf, size_t len)
     if (len < buf->len)
         buf->len = len;
     buf->failed = false;
+    while (buf->map_count > 0 && buf->maps[buf->map_count - 1].start >= len)
+        buf->map_count--;
 }
 
 void buf_consume(struct evd_buf *buf, size_t n)
 {
+    assert(n <= buf->len && buf->map_count == 0);
     buf->len -= n;
     if (buf->len > 0)
         memmove(buf->data, buf->data + n, buf->len);
@@ -92,27 +100,98 @@ void pack_cstr(msgpack_packer *pk, const char *text)
     pack_text(pk, text, strlen(text));
 }
 
+/* ---- maps ---- */
+
+static struct evd_buf *target(const msgpack_packer *pk)
+{
+    assert(pk->callback == packer_write);
+    return pk->data;
+}
+
+void pack_map_begin(msgpack_packer *pk)
+{
+    struct evd_buf *buf = target(pk);
+
+    assert(buf->map_count < BUF_MAX_MAPS);
+    buf->maps[buf->map_count++] = (struct buf_map){.start = buf->len};
+    msgpack_pack_map(pk, 0);
+}
+
+/* Writes the header of a map of more entries than its first byte can tell: `size` bytes behind
+ * that, big-endian, for which what follows has to move. */
+static void widen_header(struct evd_buf *buf, const struct buf_map *map, uint8_t type, size_t size)
+{
+    uint8_t *header, *entries;
+
+    if (!buf_reserve(buf, size))
+        return;
+    header = buf->data + map->start;
+    entries = header + 1;
+    memmove(entries + size, entries, buf->len - map->start - 1);
+    buf->len += size;
+    header[0] = type;
+    for (size_t i = 0; i < size; i++)
+        entries[i] = (uint8_t)(map->entries >> 8 * (size - 1 - i));
+}
+
+void pack_map_end(msgpack_packer *pk)
+{
+    struct evd_buf *buf = target(pk);
+    const struct buf_map *map;
+
+    assert(buf->map_count > 0);
+    map = &buf->maps[--buf->map_count];
+    if (buf->failed)
+        return;
+    if (map->entries < 16)
+        buf->data[map->start] = (uint8_t)(0x80 | map->entries);
+    else if (map->entries <= UINT16_MAX)
+        widen_header(buf, map, 0xde, 2);
+    else
+        widen_header(buf, map, 0xdf, 4);
+}
+
+void pack_key_text(msgpack_packer *pk, const char *key, size_t len)
+{
+    struct evd_buf *buf = target(pk);
+
+    assert(buf->map_count > 0);
+    buf->maps[buf->map_count - 1].entries++;
+    pack_text(pk, key, len);
+}
+
+void pack_key(msgpack_packer *pk, const char *key)
+{
+    pack_key_text(pk, key, strlen(key));
+}
+
+void pack_key_nil(msgpack_packer *pk, const char *key)
+{
+    pack_key(pk, key);
+    msgpack_pack_nil(pk);
+}
+
 void pack_key_cstr(msgpack_packer *pk, const char *key, const char *text)
 {
-    pack_cstr(pk, key);
+    pack_key(pk, key);
     pack_cstr(pk, text);
 }
 
 void pack_key_u64(msgpack_packer *pk, const char *key, uint64_t value)
 {
-    pack_cstr(pk, key);
+    pack_key(pk, key);
     msgpack_pack_uint64(pk, value);
 }
 
 void pack_key_f64(msgpack_packer *pk, const char *key, double value)
 {
-    pack_cstr(pk, key);
+    pack_key(pk, key);
     msgpack_pack_double(pk, value);
 }
 
 void pack_key_bool(msgpack_packer *pk, const char *key, bool value)
 {
-    pack_cstr(pk, key);
+    pack_key(pk, key);
     if (value)
         msgpack_pack_true(pk);
     else
@@ -121,19 +200,19 @@ void pack_key_bool(msgpack_packer *pk, const char *key, bool value)
 
 void pack_key_bin(msgpack_packer *pk, const char *key, const void *bytes, size_t len)
 {
-    pack_cstr(pk, key);
+    pack_key(pk, key);
     msgpack_pack_bin(pk, len);
     msgpack_pack_bin_body(pk, bytes, len);
 }
 
-void pack_key_map(msgpack_packer *pk, const char *key, size_t entries)
+void pack_key_map(msgpack_packer *pk, const char *key)
 {
-    pack_cstr(pk, key);
-    msgpack_pack_map(pk, entries);
+    pack_key(pk, key);
+    pack_map_begin(pk);
 }
 
-void pack_key_array(msgpack_packer *pk, const char *key, size_t entries)
+void pack_key_array(msgpack_packer *pk, const char *key, size_t items)
 {
-    pack_cstr(pk, key);
-    msgpack_pack_array(pk, entries);
+    pack_key(pk, key);
+    msgpack_pack_array(pk, items);
 }

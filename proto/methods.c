@@ -18,12 +18,12 @@
      NEED_##need,                                                                                  \
      offsetof(struct params_##id, name),                                                           \
      offsetof(struct params_##id, has_##name)},
-#define FIELD_ROWS(id, wire)                                                                       \
+#define FIELD_ROWS(id, ...)                                                                        \
     static const struct field_desc fields_##id[] = {EVD_FIELDS_##id(FIELD_ROW, id){.name = NULL}};
 EVD_METHODS(FIELD_ROWS)
 
-#define METHOD_ROW(id, wire)                                                                       \
-    [METHOD_##id] = {wire, sizeof(wire) - 1, fields_##id,                                          \
+#define METHOD_ROW(id, wire, traits)                                                               \
+    [METHOD_##id] = {wire, sizeof(wire) - 1, traits, fields_##id,                                  \
                      sizeof(fields_##id) / sizeof(fields_##id[0]) - 1},
 const struct method_desc method_table[METHOD_COUNT] = {EVD_METHODS(METHOD_ROW)};
 

@@ -1,8 +1,8 @@
 /*
- * Methods of the protocol: the one list from which parameter structs, their decoders, the dispatch
- * table and the check of PROTOCOL.md are made.
+ * Methods of the protocol: the one list that says all about them, from which parameter structs,
+ * their decoders, the dispatch table and the check of PROTOCOL.md are made.
  *
- * EVD_METHODS(M): M(id, "wire.name").
+ * EVD_METHODS(M): M(id, "wire.name", traits), traits being 0 or some of enum method_trait.
  * EVD_FIELDS_<id>(F, m): F(m, type, name, need); m is passed on, need is REQUIRED or OPTIONAL, and
  * type is one of
  *
@@ -23,39 +23,53 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
+enum method_trait {
+    /* Served while the daemon waits, before it stops, for what workers have: it ends leases, or
+     * only looks. */
+    METHOD_ENDING = 1 << 0,
+    /* Comes with every batch or piece of a dataset: not logged. */
+    METHOD_QUIET = 1 << 1,
+    /* Changes nothing: a client repeats it if the connection took the answer with it. */
+    METHOD_ASKS = 1 << 2,
+    /* The field that says what a message is about, for the log: `job`, `dataset` or `name`. */
+    METHOD_OF_JOB = 1 << 3,
+    METHOD_OF_DATASET = 1 << 4,
+    METHOD_OF_NAME = 1 << 5,
+};
+
 #define EVD_METHODS(M)                                                                             \
-    M(hello, "hello")                                                                              \
-    M(server_info, "server.info")                                                                  \
-    M(server_backup, "server.backup")                                                              \
-    M(strategy_list, "strategy.list")                                                              \
-    M(dataset_create, "dataset.create")                                                            \
-    M(dataset_append, "dataset.append")                                                            \
-    M(dataset_commit, "dataset.commit")                                                            \
-    M(dataset_list, "dataset.list")                                                                \
-    M(dataset_info, "dataset.info")                                                                \
-    M(dataset_stats, "dataset.stats")                                                              \
-    M(dataset_drop, "dataset.drop")                                                                \
-    M(job_create, "job.create")                                                                    \
-    M(job_update, "job.update")                                                                    \
-    M(job_preview, "job.preview")                                                                  \
-    M(job_list, "job.list")                                                                        \
-    M(job_info, "job.info")                                                                        \
-    M(job_stats, "job.stats")                                                                      \
-    M(job_report, "job.report")                                                                    \
-    M(job_confusion, "job.confusion")                                                              \
-    M(job_workers, "job.workers")                                                                  \
-    M(job_position, "job.position")                                                                \
-    M(job_seek, "job.seek")                                                                        \
-    M(job_history, "job.history")                                                                  \
-    M(job_trace, "job.trace")                                                                      \
-    M(job_batch, "job.batch")                                                                      \
-    M(job_drop, "job.drop")                                                                        \
-    M(stream_open, "stream.open")                                                                  \
-    M(stream_credit, "stream.credit")                                                              \
-    M(stream_ack, "stream.ack")                                                                    \
-    M(stream_touch, "stream.touch")                                                                \
-    M(stream_release, "stream.release")                                                            \
-    M(stream_close, "stream.close")
+    M(hello, "hello", METHOD_ENDING)                                                               \
+    M(server_info, "server.info", METHOD_ENDING | METHOD_ASKS)                                     \
+    M(server_backup, "server.backup", 0)                                                           \
+    M(strategy_list, "strategy.list", METHOD_ASKS)                                                 \
+    M(dataset_create, "dataset.create", METHOD_OF_NAME)                                            \
+    M(dataset_append, "dataset.append", METHOD_QUIET)                                              \
+    M(dataset_commit, "dataset.commit", 0)                                                         \
+    M(dataset_list, "dataset.list", METHOD_ASKS)                                                   \
+    M(dataset_info, "dataset.info", METHOD_ASKS | METHOD_OF_DATASET)                               \
+    M(dataset_stats, "dataset.stats", METHOD_ASKS | METHOD_OF_DATASET)                             \
+    M(dataset_drop, "dataset.drop", METHOD_OF_DATASET)                                             \
+    M(job_create, "job.create", METHOD_OF_NAME)                                                    \
+    M(job_update, "job.update", METHOD_OF_JOB)                                                     \
+    M(job_preview, "job.preview", METHOD_ASKS | METHOD_OF_JOB | METHOD_OF_DATASET)                 \
+    M(job_list, "job.list", METHOD_ASKS)                                                           \
+    M(job_info, "job.info", METHOD_ASKS | METHOD_OF_JOB)                                           \
+    M(job_stats, "job.stats", METHOD_ASKS | METHOD_OF_JOB)                                         \
+    M(job_report, "job.report", METHOD_QUIET | METHOD_OF_JOB)                                      \
+    M(job_confusion, "job.confusion", METHOD_OF_JOB)                                               \
+    M(job_workers, "job.workers", METHOD_ASKS | METHOD_OF_JOB)                                     \
+    M(job_position, "job.position", METHOD_ASKS | METHOD_OF_JOB)                                   \
+    M(job_seek, "job.seek", METHOD_OF_JOB)                                                         \
+    M(job_history, "job.history", METHOD_ASKS | METHOD_OF_JOB)                                     \
+    M(job_trace, "job.trace", METHOD_ASKS | METHOD_OF_JOB)                                         \
+    M(job_batch, "job.batch", METHOD_ASKS | METHOD_OF_JOB)                                         \
+    M(job_drop, "job.drop", METHOD_OF_JOB)                                                         \
+    M(stream_open, "stream.open", METHOD_OF_JOB)                                                   \
+    M(stream_credit, "stream.credit", METHOD_ENDING | METHOD_QUIET)                                \
+    M(stream_ack, "stream.ack", METHOD_ENDING | METHOD_QUIET)                                      \
+    M(stream_touch, "stream.touch", METHOD_ENDING | METHOD_QUIET)                                  \
+    M(stream_release, "stream.release", METHOD_ENDING)                                             \
+    M(stream_close, "stream.close", METHOD_ENDING)
 
 /* clang-format off */
 #define EVD_FIELDS_hello(F, m)                                                                     \
@@ -162,20 +176,20 @@ typedef const msgpack_object *evd_type_obj;
 #define EVD_PARAM_FIELD(id, type, name, need)                                                      \
     evd_type_##type name;                                                                          \
     bool has_##name;
-#define EVD_PARAM_STRUCT(id, wire)                                                                 \
+#define EVD_PARAM_STRUCT(id, ...)                                                                  \
     struct params_##id {                                                                           \
         EVD_FIELDS_##id(EVD_PARAM_FIELD, id) char none_; /* C has no empty structs */              \
     };
 EVD_METHODS(EVD_PARAM_STRUCT)
 
 union params {
-#define EVD_PARAM_MEMBER(id, wire) struct params_##id id;
+#define EVD_PARAM_MEMBER(id, ...) struct params_##id id;
     EVD_METHODS(EVD_PARAM_MEMBER)
 #undef EVD_PARAM_MEMBER
 };
 
 enum method {
-#define EVD_METHOD_ENUM(id, wire) METHOD_##id,
+#define EVD_METHOD_ENUM(id, ...) METHOD_##id,
     EVD_METHODS(EVD_METHOD_ENUM)
 #undef EVD_METHOD_ENUM
         METHOD_COUNT
@@ -194,6 +208,7 @@ struct field_desc {
 struct method_desc {
     const char *name;
     uint32_t name_len;
+    unsigned traits; /* enum method_trait */
     const struct field_desc *fields;
     uint32_t field_count;
 };

@@ -170,7 +170,6 @@ bool ack_urgent(const struct evd_stream *stream)
 static void pack_step(msgpack_packer *pk, const struct evd_stream *stream, struct place at,
                       bool through)
 {
-    msgpack_pack_map(pk, through ? 5 : 4);
     pack_key_u64(pk, "stream", stream->id);
     pack_key_u64(pk, "epoch", at.epoch);
     pack_key_u64(pk, "step", at.step);
@@ -181,15 +180,11 @@ static void pack_step(msgpack_packer *pk, const struct evd_stream *stream, struc
 
 void ack_pack_one(struct evd_stream *stream, const char *method, struct place at)
 {
-    struct evd_buf *out = &stream->client->out;
-    size_t start = out->len;
     msgpack_packer pk;
+    size_t start = notify_begin(stream->client, &pk, method);
 
-    buf_packer(out, &pk);
-    message_notification(&pk, method);
     pack_step(&pk, stream, at, false);
-    if (out->failed) /* the lease runs out instead */
-        buf_truncate(out, start);
+    notify_end(stream->client, &pk, start); /* without memory the lease runs out instead */
 }
 
 void ack_again(struct evd_stream *stream, struct place at)
@@ -252,37 +247,46 @@ static void move_due(struct evd_stream *stream)
     stream->due_count = 0;
 }
 
-void ack_pack(struct evd_stream *stream)
+/* An acknowledgement, as a request if it is to be confirmed. */
+static bool pack_ack(struct evd_stream *stream, struct place at, bool through, bool confirmed)
 {
     struct evd_client *client = stream->client;
-    size_t start = client->out.len, last = start;
+    struct evd_error err;
+    msgpack_packer pk;
+    size_t start;
+
+    if (confirmed) {
+        request_begin(client, &pk, &stream->confirm, "stream.ack");
+        pack_step(&pk, stream, at, through);
+        return request_end(client, &pk, &stream->confirm, &err) == EVD_OK;
+    }
+    start = notify_begin(client, &pk, "stream.ack");
+    pack_step(&pk, stream, at, through);
+    return notify_end(client, &pk, start);
+}
+
+void ack_pack(struct evd_stream *stream)
+{
+    size_t start = stream->client->out.len;
     uint32_t prefix = due_prefix(stream), left = stream->due_count;
     bool ask;
-    msgpack_packer pk;
 
     take_confirmed(stream);
     if (!stream->attached || left == 0 || stream->sent.count + left > SENT_LIMIT ||
         !places_reserve(&stream->sent, left))
         return;
     ask = stream->confirming == 0 && stream->sent.count + left >= CONFIRM_EVERY;
-    buf_packer(&client->out, &pk);
     if (prefix)
         left -= prefix - 1;
     for (uint32_t i = prefix ? prefix - 1 : 0; i < stream->held_count; i++) {
         if (!stream->held[i].due)
             continue;
-        last = client->out.len;
-        if (ask && --left == 0)
-            request_begin(client, &pk, &stream->confirm, "stream.ack");
-        else
-            message_notification(&pk, "stream.ack");
-        pack_step(&pk, stream, stream->held[i].at, i + 1 == prefix && prefix > 1);
-    }
-    if (ask && request_end(client, &stream->confirm, last, &client->error) != EVD_OK)
-        client->out.failed = true;
-    if (client->out.failed) { /* no memory now: they stay due */
-        buf_truncate(&client->out, start);
-        return;
+        left--;
+        if (!pack_ack(stream, stream->held[i].at, i + 1 == prefix && prefix > 1,
+                      ask && left == 0)) {
+            buf_truncate(&stream->client->out, start); /* no memory now: they stay due */
+            return;
+        }
     }
     move_due(stream);
     if (ask)
@@ -295,12 +299,11 @@ static int ask_step(struct evd_stream *stream, const char *method, struct place 
 {
     struct evd_client *client = stream->client;
     struct pending pending = {0};
-    size_t start = client->out.len;
     msgpack_packer pk;
 
     request_begin(client, &pk, &pending, method);
     pack_step(&pk, stream, at, false);
-    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
         return client->error.code;
     client_flush(client);
     return client_await(client, &pending, client_deadline(client));
@@ -426,17 +429,14 @@ int evd_touch(evd_stream *stream)
 
     do {
         struct pending pending = {0};
-        size_t start;
         msgpack_packer pk;
 
         code = stream_ready(stream, deadline);
         if (code != EVD_OK)
             return code;
-        start = client->out.len;
         request_begin(client, &pk, &pending, "stream.touch");
-        msgpack_pack_map(&pk, 1);
         pack_key_u64(&pk, "stream", stream->id);
-        code = request_end(client, &pending, start, &client->error);
+        code = request_end(client, &pk, &pending, &client->error);
         if (code == EVD_OK) {
             client_flush(client);
             code = client_await(client, &pending, deadline);

@@ -8,30 +8,11 @@ static int take_json(void *arg, const msgpack_object *result, struct evd_error *
 }
 
 /* Does the method only ask? Then it can be called again when its answer was lost. */
-static bool only_asks(const char *method)
+static bool only_asks(const char *name)
 {
-    static const char *const words[] = {"info",  "list",  "stats",   "position", "history",
-                                        "trace", "batch", "workers", "preview"};
-    const char *dot = strrchr(method, '.');
+    int method = method_find(name, strlen(name));
 
-    for (size_t i = 0; dot != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(dot + 1, words[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The daemon would end the connection over a request that is nested too deep, or holds too many
- * values, so it is not sent. */
-static int check_request(struct evd_client *client, size_t start)
-{
-    struct guard guard;
-
-    if (client->out.failed)
-        return EVD_OK; /* request_end tells */
-    guard_init(&guard, &guard_request_limits);
-    guard_feed(&guard, client->out.data + start, client->out.len - start);
-    return guard.status == GUARD_DONE ? EVD_OK : guard_error(&guard, &client->error);
+    return method >= 0 && method_table[method].traits & METHOD_ASKS;
 }
 
 static int call_once(struct evd_client *client, const char *method, const char *params,
@@ -39,19 +20,16 @@ static int call_once(struct evd_client *client, const char *method, const char *
 {
     struct pending pending = {.take = result ? take_json : NULL, .arg = result};
     msgpack_packer pk;
-    size_t start;
     int code = client_ready(client, deadline);
 
     if (code != EVD_OK)
         return code;
-    start = client->out.len;
     request_begin(client, &pk, &pending, method);
-    if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK ||
-        check_request(client, start) != EVD_OK) {
-        buf_truncate(&client->out, start);
+    if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK) {
+        buf_truncate(&client->out, pending.start);
         return client->error.code;
     }
-    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
         return client->error.code;
     client_flush(client);
     code = client_await(client, &pending, deadline);

@@ -69,6 +69,7 @@ void dial_end(struct dial *dial);
 struct pending {
     struct pending *next;
     uint32_t id;
+    size_t start; /* of the request in client->out, until it is complete */
     bool done;
     struct evd_error error; /* once done: EVD_OK or what the daemon answered */
     /* Takes what it wants from the result, which is gone afterwards. NULL: nothing. */
@@ -142,13 +143,16 @@ int client_lose(struct evd_client *client, const struct evd_error *err);
 /* Notes a failed call: returns err->code. `err` may be client->error itself. */
 int client_error(struct evd_client *client, const struct evd_error *err);
 
-/* Starts a request at the end of client->out; the caller packs its one map and calls request_end
- * with where it started. */
+/* Starts a request at the end of client->out; the caller packs its fields, and ends it. */
 void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                    const char *method);
-/* Links `pending`. If the frame was too large or there was no memory, nothing will be sent. */
-int request_end(struct evd_client *client, struct pending *pending, size_t start,
+/* Links `pending`. Nothing will be sent if there was no memory, or if the daemon would end the
+ * connection over it: too long, nested too deep, too many values. */
+int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                 struct evd_error *err);
+/* The same for a notification, whose end says whether there was memory for it. */
+size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method);
+bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start);
 /* Forgets about it: its answer will be dropped. */
 void request_forget(struct evd_client *client, struct pending *pending);
 
@@ -185,7 +189,8 @@ void map_text(const msgpack_object *map, const char *key, char *out, size_t size
 
 /* ---- json.c ---- */
 
-/* A JSON object as one map. EVD_E_USAGE says what is wrong with it. */
+/* The entries of a JSON object as those of the map that is being packed. EVD_E_USAGE says what is
+ * wrong with it. */
 int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err);
 /* As JSON text to be freed with free(). */
 int msgpack_to_json(const msgpack_object *object, char **text, struct evd_error *err);
@@ -252,8 +257,8 @@ void stream_free(struct evd_stream *stream);
 /* Reads the answer of stream.open; changes nothing in the stream but id, names and format. */
 int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
                      struct evd_stream_info *info, struct evd_error *err);
-/* The fields of stream.open but for `more` others, which the caller packs behind them. */
-void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t more);
+/* The fields that every stream.open of this stream has. */
+void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream);
 void stream_pack_close(struct evd_client *client, uint32_t id);
 /* Gives the daemon the window again. */
 void stream_pack_credit(struct evd_stream *stream);

@@ -42,23 +42,31 @@ static int pack_hex(msgpack_packer *pk, const json_t *text, struct evd_error *er
 /* jansson parses nothing that is nested more than 2048 deep. */
 static int pack_value(msgpack_packer *pk, const json_t *json, struct evd_error *err);
 
-static int pack_object(msgpack_packer *pk, const json_t *json, struct evd_error *err)
+static int pack_entries(msgpack_packer *pk, const json_t *json,
+                        void (*pack)(msgpack_packer *pk, const char *key, size_t len),
+                        struct evd_error *err)
 {
-    const json_t *hex = json_object_get(json, HEX_KEY);
     const char *key;
     json_t *value;
     size_t len;
 
-    if (hex != NULL && json_object_size(json) == 1)
-        return pack_hex(pk, hex, err);
-    msgpack_pack_map(pk, json_object_size(json));
     json_object_keylen_foreach((json_t *)json, key, len, value)
     {
-        pack_text(pk, key, len);
+        pack(pk, key, len);
         if (pack_value(pk, value, err) != EVD_OK)
             return err->code;
     }
     return EVD_OK;
+}
+
+static int pack_object(msgpack_packer *pk, const json_t *json, struct evd_error *err)
+{
+    const json_t *hex = json_object_get(json, HEX_KEY);
+
+    if (hex != NULL && json_object_size(json) == 1)
+        return pack_hex(pk, hex, err);
+    msgpack_pack_map(pk, json_object_size(json));
+    return pack_entries(pk, json, pack_text, err);
 }
 
 static int pack_array(msgpack_packer *pk, const json_t *json, struct evd_error *err)
@@ -110,7 +118,7 @@ int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err)
         return error_set(err, EVD_E_USAGE, "params", "params are not JSON: line %d, column %d: %s",
                          why.line, why.column, why.text);
     if (json_is_object(json))
-        code = pack_object(pk, json, err);
+        code = pack_entries(pk, json, pack_key_text, err);
     else
         code = error_set(err, EVD_E_USAGE, "params",
                          "params must be a JSON object, {\"field\": value, ...}");

@@ -146,20 +146,18 @@ static int take_hello(void *arg, const msgpack_object *result, struct evd_error 
 static int send_hello(struct evd_client *client)
 {
     struct link *link = &client->link;
-    bool resume = client->can_resume;
     msgpack_packer pk;
 
     link->state = LINK_GREETING;
     link->hello = (struct pending){.take = take_hello, .arg = client};
     request_begin(client, &pk, &link->hello, "hello");
-    msgpack_pack_map(&pk, resume ? 4 : 2);
     pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(&pk, "client", client->name);
-    if (resume) {
+    if (client->can_resume) {
         pack_key_u64(&pk, "resume", client->session);
         pack_key_u64(&pk, "resume_key", client->resume_key);
     }
-    return request_end(client, &link->hello, 0, &client->error);
+    return request_end(client, &pk, &link->hello, &client->error);
 }
 
 /* What dial_start or dial_continue said. */

@@ -133,20 +133,18 @@ static void pack_holding(msgpack_packer *pk, const struct evd_stream *stream)
 static void send_open(struct evd_stream *stream)
 {
     struct evd_client *client = stream->client;
-    size_t start = client->out.len;
-    bool holding = claims(stream);
     struct evd_error err;
     msgpack_packer pk;
 
     stream->reopen = (struct pending){.take = take_reopen, .arg = stream};
     request_begin(client, &pk, &stream->reopen, "stream.open");
-    stream_pack_open(&pk, stream, 1 + stream->resuming + 2 * holding);
+    stream_pack_open(&pk, stream);
     pack_key_u64(&pk, "window", 0); /* first what is out is settled */
     if (stream->resuming)
         pack_key_u64(&pk, "resume", stream->id);
-    if (holding)
+    if (claims(stream))
         pack_holding(&pk, stream);
-    stream->opening = request_end(client, &stream->reopen, start, &err) == EVD_OK;
+    stream->opening = request_end(client, &pk, &stream->reopen, &err) == EVD_OK;
     if (!stream->opening) /* no memory now */
         stream->wake = link_pause(client, stream->attempts++);
 }

@@ -55,26 +55,51 @@ void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending
     pending->done = false;
     pending->error.code = EVD_OK;
     pending->id = ++client->last_id;
+    pending->start = client->out.len;
     buf_packer(&client->out, pk);
     message_request(pk, pending->id, method);
+    pack_map_begin(pk);
 }
 
-int request_end(struct evd_client *client, struct pending *pending, size_t start,
+int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                 struct evd_error *err)
 {
-    bool failed = client->out.failed;
-    size_t size = client->out.len - start;
+    struct evd_buf *out = &client->out;
+    struct guard guard;
 
-    if (failed || size > EVD_MAX_FRAME) {
-        buf_truncate(&client->out, start);
-        return failed ? error_set(err, EVD_E_NO_MEMORY, "", "no memory for the request")
-                      : error_set(err, EVD_E_LIMIT, "",
-                                  "a request of %zu bytes: at most %u are allowed", size,
-                                  EVD_MAX_FRAME);
+    pack_map_end(pk);
+    guard_init(&guard, &guard_request_limits);
+    guard_feed(&guard, out->data + pending->start, out->len - pending->start);
+    if (out->failed)
+        error_set(err, EVD_E_NO_MEMORY, "", "no memory for the request");
+    else if (guard.status != GUARD_DONE)
+        guard_error(&guard, err);
+    else {
+        pending->next = client->pending;
+        client->pending = pending;
+        return EVD_OK;
     }
-    pending->next = client->pending;
-    client->pending = pending;
-    return EVD_OK;
+    buf_truncate(out, pending->start);
+    return err->code;
+}
+
+size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method)
+{
+    size_t start = client->out.len;
+
+    buf_packer(&client->out, pk);
+    message_notification(pk, method);
+    pack_map_begin(pk);
+    return start;
+}
+
+bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start)
+{
+    pack_map_end(pk);
+    if (!client->out.failed)
+        return true;
+    buf_truncate(&client->out, start);
+    return false;
 }
 
 void request_forget(struct evd_client *client, struct pending *pending)

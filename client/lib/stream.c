@@ -66,14 +66,13 @@ static int take_open(void *arg, const msgpack_object *result, struct evd_error *
     return EVD_OK;
 }
 
-void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream, uint32_t more)
+void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream)
 {
     const evd_stream_options *options = &stream->options;
     uint32_t columns = 0;
 
     for (int c = 1; c < COLUMN_COUNT; c++)
         columns += options->columns >> c & 1;
-    msgpack_pack_map(pk, 3 + (options->rank >= 0) + (options->world_size > 0) + more);
     pack_key_cstr(pk, "job", options->job);
     if (options->rank >= 0)
         pack_key_u64(pk, "rank", (uint64_t)options->rank);
@@ -94,17 +93,15 @@ static int attach(struct evd_stream *stream, deadline_t deadline)
     struct pending pending = {.take = take_open, .arg = stream};
     struct evd_error err;
     msgpack_packer pk;
-    size_t start;
     int code = client_ready(client, deadline);
 
     if (code != EVD_OK)
         return code;
-    start = client->out.len;
     request_begin(client, &pk, &pending, "stream.open");
-    stream_pack_open(&pk, stream, stream->options.window > 0);
+    stream_pack_open(&pk, stream);
     if (stream->options.window > 0) /* else the daemon chooses, and says so */
         pack_key_u64(&pk, "window", stream->options.window);
-    if (request_end(client, &pending, start, &err) != EVD_OK)
+    if (request_end(client, &pk, &pending, &err) != EVD_OK)
         return client_error(client, &err);
     client_flush(client);
     return client_await(client, &pending, deadline);
@@ -168,15 +165,11 @@ void stream_free(struct evd_stream *stream)
 
 void stream_pack_close(struct evd_client *client, uint32_t id)
 {
-    size_t start = client->out.len;
     msgpack_packer pk;
+    size_t start = notify_begin(client, &pk, "stream.close");
 
-    buf_packer(&client->out, &pk);
-    message_notification(&pk, "stream.close");
-    msgpack_pack_map(&pk, 1);
     pack_key_u64(&pk, "stream", id);
-    if (client->out.failed)
-        buf_truncate(&client->out, start);
+    notify_end(client, &pk, start);
 }
 
 void evd_stream_close(evd_stream *stream)
@@ -298,18 +291,12 @@ void stream_end(struct evd_stream *stream, const msgpack_object *map)
 
 void stream_pack_credit(struct evd_stream *stream)
 {
-    struct evd_buf *out = &stream->client->out;
-    size_t start = out->len;
     msgpack_packer pk;
+    size_t start = notify_begin(stream->client, &pk, "stream.credit");
 
-    buf_packer(out, &pk);
-    message_notification(&pk, "stream.credit");
-    msgpack_pack_map(&pk, 2);
     pack_key_u64(&pk, "stream", stream->id);
     pack_key_u64(&pk, "window", stream->info.window);
-    if (out->failed)
-        buf_truncate(out, start);
-    else
+    if (notify_end(stream->client, &pk, start))
         stream->shut = false;
 }
 

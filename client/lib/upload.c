@@ -56,7 +56,6 @@ static int upload_check(struct evd_upload *upload)
 /* A message under construction. */
 struct append {
     struct pending *slot;
-    size_t start; /* in the client's output */
     msgpack_packer pk;
 };
 
@@ -74,16 +73,14 @@ static int upload_room(struct evd_upload *upload, struct pending **slot)
     return upload_check(upload);
 }
 
-/* Begins a dataset.append of `fields` fields, of which the draft's number is the first. */
-static int append_begin(struct evd_upload *upload, struct append *append, uint32_t fields)
+/* Begins a dataset.append; more fields follow. */
+static int append_begin(struct evd_upload *upload, struct append *append)
 {
     struct evd_client *client = upload->client;
 
     if (upload_room(upload, &append->slot) != EVD_OK)
         return client->error.code;
-    append->start = client->out.len;
     request_begin(client, &append->pk, append->slot, "dataset.append");
-    msgpack_pack_map(&append->pk, fields);
     pack_key_u64(&append->pk, "draft", upload->draft);
     return EVD_OK;
 }
@@ -92,7 +89,7 @@ static int append_end(struct evd_upload *upload, struct append *append)
 {
     struct evd_error err;
 
-    if (request_end(upload->client, append->slot, append->start, &err) != EVD_OK)
+    if (request_end(upload->client, &append->pk, append->slot, &err) != EVD_OK)
         return upload_fail(upload, &err);
     upload->append_count++;
     client_flush(upload->client);
@@ -105,7 +102,7 @@ static int send_labels(struct evd_upload *upload)
 
     if (upload->label_count == 0)
         return EVD_OK;
-    if (append_begin(upload, &append, 2) != EVD_OK)
+    if (append_begin(upload, &append) != EVD_OK)
         return upload->client->error.code;
     pack_key_bin(&append.pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
     upload->label_count = 0;
@@ -118,7 +115,7 @@ static int send_weights(struct evd_upload *upload)
 
     if (upload->weight_count == 0)
         return EVD_OK;
-    if (append_begin(upload, &append, 3) != EVD_OK)
+    if (append_begin(upload, &append) != EVD_OK)
         return upload->client->error.code;
     pack_key_cstr(&append.pk, "column", upload->column);
     pack_key_bin(&append.pk, "weights", upload->weights, upload->weight_count * sizeof(double));
@@ -147,7 +144,7 @@ static int send_names(struct evd_upload *upload, const char *const *classes, siz
 {
     struct append append;
 
-    if (append_begin(upload, &append, 2) != EVD_OK)
+    if (append_begin(upload, &append) != EVD_OK)
         return upload->client->error.code;
     pack_names(&append.pk, classes, n);
     return append_end(upload, &append);
@@ -172,16 +169,13 @@ static int create(struct evd_upload *upload, const char *name)
     struct evd_client *client = upload->client;
     struct pending pending = {.take = take_draft, .arg = upload};
     msgpack_packer pk;
-    size_t start;
 
     if (client_ready(client, client_deadline(client)) != EVD_OK)
         return client->error.code;
     upload->connection = client->reconnects;
-    start = client->out.len;
     request_begin(client, &pk, &pending, "dataset.create");
-    msgpack_pack_map(&pk, 1);
     pack_key_cstr(&pk, "name", name);
-    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
         return client->error.code;
     client_flush(client);
     return client_await(client, &pending, client_deadline(client));
@@ -304,17 +298,14 @@ static int commit(struct evd_upload *upload, char **info)
     struct evd_client *client = upload->client;
     struct pending pending = {.take = info ? take_info : NULL, .arg = info};
     msgpack_packer pk;
-    size_t start;
 
     if (send_labels(upload) != EVD_OK || send_weights(upload) != EVD_OK ||
         upload_settle(upload) != EVD_OK || upload_check(upload) != EVD_OK)
         return client->error.code;
-    start = client->out.len;
     request_begin(client, &pk, &pending, "dataset.commit");
-    msgpack_pack_map(&pk, 2);
     pack_key_u64(&pk, "draft", upload->draft);
     pack_key_u64(&pk, "samples", upload->samples);
-    if (request_end(client, &pending, start, &client->error) != EVD_OK)
+    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
         return client->error.code;
     client_flush(client);
     return client_await(client, &pending, client_deadline(client));

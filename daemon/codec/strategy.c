@@ -390,7 +390,7 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
 static void pack_key_number(msgpack_packer *pk, const char *key, double value)
 {
     if (value == floor(value) && fabs(value) <= 0x1p53) {
-        pack_cstr(pk, key);
+        pack_key(pk, key);
         msgpack_pack_int64(pk, (int64_t)value);
     } else {
         pack_key_f64(pk, key, value);
@@ -405,11 +405,12 @@ static void encode_class_map(msgpack_packer *pk, const double *by_class,
     for (uint32_t c = 0; c < classes; c++)
         named += !isnan(by_class[c]);
     if (named <= BY_NAME_MOST) {
-        msgpack_pack_map(pk, named);
+        pack_map_begin(pk);
         for (uint32_t c = 0; c < classes; c++) {
             if (!isnan(by_class[c]))
                 pack_key_number(pk, dataset_class_name(dataset, c), by_class[c]);
         }
+        pack_map_end(pk);
         return;
     }
     msgpack_pack_bin(pk, (size_t)classes * 8);
@@ -428,13 +429,10 @@ void strategy_encode(const struct strategy *strategy, const struct dataset *data
                      struct evd_buf *out)
 {
     const struct strategy_param *params = strategy->kind->params;
-    uint32_t given = 0;
     msgpack_packer pk;
 
     buf_packer(out, &pk);
-    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++)
-        given += strategy->values[i].tag != VALUE_UNSET;
-    msgpack_pack_map(&pk, given + 1);
+    pack_map_begin(&pk);
     pack_key_cstr(&pk, "kind", strategy->kind->name);
     for (int i = 0; i < STRATEGY_MAX_PARAMS; i++) {
         const struct strategy_value *value = &strategy->values[i];
@@ -452,11 +450,12 @@ void strategy_encode(const struct strategy *strategy, const struct dataset *data
             pack_key_bool(&pk, params[i].name, value->number != 0);
             break;
         case VALUE_CLASS_MAP:
-            pack_cstr(&pk, params[i].name);
+            pack_key(&pk, params[i].name);
             encode_class_map(&pk, value->by_class, dataset, out);
             break;
         }
     }
+    pack_map_end(&pk);
 }
 
 struct evd_str strategy_kind_text(const void *bytes, size_t n)

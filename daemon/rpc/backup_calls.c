@@ -18,7 +18,6 @@ static int backed_up(struct task *task)
     if (task->err.code != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    msgpack_pack_map(pk, 2);
     pack_key_cstr(pk, "path", backup->path);
     pack_key_u64(pk, "bytes", backup->op.backup.bytes);
     return task_done(task);

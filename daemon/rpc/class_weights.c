@@ -40,13 +40,6 @@ int weights_ask(bool has_kind, struct evd_str kind, bool has_beta, double beta,
     return weights_from_counts(out->kind, &one, 1, out->beta, &weight, err);
 }
 
-size_t weights_entries(const struct weights_ask *ask)
-{
-    if (!ask->wanted)
-        return 0;
-    return ask->kind == WEIGHT_EFFECTIVE_NUMBER ? 3 : 2;
-}
-
 void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
                   const struct page *page)
 {

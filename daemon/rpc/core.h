@@ -176,7 +176,7 @@ void session_wrote(struct session *session);
 void session_hang_up(struct session *session);
 
 struct ticket ticket_keep(struct call *call); /* holds the session until answered */
-/* Starts the answer; the caller packs the result's map and ends it. */
+/* Starts the answer; the caller packs the entries of the result's map and ends it. */
 msgpack_packer *answer_begin(struct ticket *ticket);
 /* A result that does not fit is replaced by an error. */
 void answer_end(struct ticket *ticket);
@@ -279,7 +279,7 @@ void adaptive_free(struct adaptive *adaptive); /* NULL is fine */
 
 /* ---- handlers: one for each method, wherever it fits ---- */
 
-#define RPC_HANDLER(id, wire) int do_##id(struct call *call, const struct params_##id *p);
+#define RPC_HANDLER(id, ...) int do_##id(struct call *call, const struct params_##id *p);
 EVD_METHODS(RPC_HANDLER)
 #undef RPC_HANDLER
 

@@ -14,11 +14,13 @@ int do_dataset_list(struct call *call, const struct params_dataset_list *p)
     (void)p;
     for (uint32_t i = 0; i < rpc->dataset_count; i++)
         count += !rpc->datasets[i].dropping;
-    msgpack_pack_map(pk, 1);
     pack_key_array(pk, "datasets", count);
     for (uint32_t i = 0; i < rpc->dataset_count; i++) {
-        if (!rpc->datasets[i].dropping)
-            reply_dataset(pk, rpc->datasets[i].dataset);
+        if (rpc->datasets[i].dropping)
+            continue;
+        pack_map_begin(pk);
+        reply_dataset(pk, rpc->datasets[i].dataset);
+        pack_map_end(pk);
     }
     answer_end(&call->ticket);
     return EVD_OK;
@@ -69,9 +71,10 @@ void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const 
 static void pack_extreme(msgpack_packer *pk, const char *key, const struct dataset *dataset,
                          uint32_t c, uint64_t count)
 {
-    pack_key_map(pk, key, 2);
+    pack_key_map(pk, key);
     pack_key_cstr(pk, "class", dataset_class_name(dataset, c));
     pack_key_u64(pk, "count", count);
+    pack_map_end(pk);
 }
 
 /* NULL without an error: none are wanted. */
@@ -120,7 +123,6 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
         return call->err.code;
     sum = &dataset->summary;
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 16 + weights_entries(&ask));
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     pack_key_u64(pk, "samples", sum->samples);
@@ -171,7 +173,6 @@ static int dropped(struct task *task)
     if (task->err.code != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    msgpack_pack_map(pk, 2);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     drop->dataset = NULL;

@@ -202,7 +202,6 @@ void ack_answer(struct ack *ack, int code)
     ack_unlink(ack);
     if (code == EVD_OK) {
         pk = answer_begin(&ack->ticket);
-        msgpack_pack_map(pk, 3);
         pack_key_u64(pk, "stream", ack->stream);
         pack_key_u64(pk, "epoch", ack->at.epoch);
         pack_key_u64(pk, "step", ack->at.step);

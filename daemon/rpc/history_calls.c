@@ -54,7 +54,7 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
     }
     pack_key_array(pk, "revisions", count - first);
     for (uint32_t i = first; i < count; i++) {
-        msgpack_pack_map(pk, 9);
+        pack_map_begin(pk);
         pack_key_u64(pk, "generation", all[i]->generation);
         pack_key_u64(pk, "revision", all[i]->number);
         pack_key_u64(pk, "epoch", all[i]->at.epoch);
@@ -64,6 +64,7 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
         pack_key_u64(pk, "created", all[i]->created);
         pack_key_hex(pk, "digest", all[i]->digest);
         pack_key_bool(pk, "current", is_current(entry, all[i]));
+        pack_map_end(pk);
     }
 }
 
@@ -75,7 +76,7 @@ static void pack_seeks(msgpack_packer *pk, const struct job_entry *entry)
     for (uint32_t i = first; i < entry->records.seek_count; i++) {
         const struct seek_record *seek = &entry->records.seeks[i];
 
-        msgpack_pack_map(pk, 8);
+        pack_map_begin(pk);
         pack_key_u64(pk, "generation", i + 1);
         pack_key_u64(pk, "parent", seek->parent);
         pack_key_cstr(pk, "mode", seek->follow ? "follow" : "replay");
@@ -84,6 +85,7 @@ static void pack_seeks(msgpack_packer *pk, const struct job_entry *entry)
         pack_key_position(pk, "left", seek->left);
         pack_key_cstr(pk, "author", seek->author);
         pack_key_u64(pk, "created", seek->created);
+        pack_map_end(pk);
     }
 }
 
@@ -95,13 +97,14 @@ static void pack_worlds(msgpack_packer *pk, const struct job_entry *entry)
     for (uint32_t i = first; i < entry->records.world_count; i++) {
         const struct world_record *world = &entry->records.worlds[i];
 
-        msgpack_pack_map(pk, 6);
+        pack_map_begin(pk);
         pack_key_u64(pk, "generation", world->generation);
         pack_key_u64(pk, "epoch", world->at.epoch);
         pack_key_u64(pk, "step", world->at.step);
         pack_key_u64(pk, "world_size", world->world_size);
         pack_key_cstr(pk, "author", world->author);
         pack_key_u64(pk, "created", world->created);
+        pack_map_end(pk);
     }
 }
 
@@ -120,7 +123,6 @@ int do_job_history(struct call *call, const struct params_job_history *p)
         return error_no_memory(&call->err);
     }
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "generation", records_generation(&entry->records));
     pack_revisions(pk, entry, all, count);

@@ -265,7 +265,6 @@ void update_answer(struct job_entry *entry, const struct job_effect *effect)
         return;
     }
     pk = task_answer(task);
-    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "revision", effect->revision);
     pack_key_u64(pk, "epoch", effect->at.epoch);

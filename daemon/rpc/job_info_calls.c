@@ -30,7 +30,6 @@ int do_job_list(struct call *call, const struct params_job_list *p)
     (void)p;
     for (uint32_t i = 0; i < rpc->job_count; i++)
         count += listed(rpc->jobs[i]);
-    msgpack_pack_map(pk, 1);
     pack_key_array(pk, "jobs", count);
     for (uint32_t i = 0; i < rpc->job_count; i++) {
         if (listed(rpc->jobs[i]))
@@ -72,7 +71,6 @@ static int dropped(struct task *task)
         ack_answer(entry->acks, EVD_E_NOT_FOUND);
     entry_remove(entry);
     pk = task_answer(task);
-    msgpack_pack_map(pk, 1);
     pack_key_cstr(pk, "job", entry->name);
     return task_done(task);
 }

@@ -21,7 +21,6 @@ int do_stream_credit(struct call *call, const struct params_stream_credit *p)
         return call->err.code;
     stream->window = p->window;
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "window", p->window);
     answer_end(&call->ticket);
@@ -86,7 +85,6 @@ int do_stream_touch(struct call *call, const struct params_stream_touch *p)
         return call->err.code;
     job_stream_info(stream->worker, &info);
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "held", info.held);
     answer_end(&call->ticket);
@@ -108,7 +106,6 @@ int do_stream_release(struct call *call, const struct params_stream_release *p)
     if (entry_drive(stream->entry, &event, &call->err) != EVD_OK)
         return call->err.code;
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "released", event.held);
     answer_end(&call->ticket);

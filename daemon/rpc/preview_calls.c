@@ -72,7 +72,6 @@ static void reply_preview(msgpack_packer *pk, const struct preview *preview)
         shape.steps == 1 ? shape.last_size : batch_size; /* samples of the first step */
     uint64_t samples = (shape.steps - 1) * batch_size + shape.last_size;
 
-    msgpack_pack_map(pk, 18);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     pack_key_raw(pk, "strategy", build->record.strategy, build->record.strategy_bytes);

@@ -19,20 +19,20 @@ void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value)
 
 void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n)
 {
-    pack_cstr(pk, key);
+    pack_key(pk, key);
     pk->callback(pk->data, bytes, n);
 }
 
 void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at)
 {
-    pack_key_map(pk, key, 2);
+    pack_key_map(pk, key);
     pack_key_u64(pk, "epoch", at.epoch);
     pack_key_u64(pk, "step", at.step);
+    pack_map_end(pk);
 }
 
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
 {
-    msgpack_pack_map(pk, 10);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);
     pack_key_u64(pk, "samples", dataset->index.samples);
@@ -65,7 +65,7 @@ uint64_t job_memory(const struct job_entry *entry)
 
 static void pack_revision(msgpack_packer *pk, const struct revision *revision)
 {
-    msgpack_pack_map(pk, 7);
+    pack_map_begin(pk);
     pack_key_u64(pk, "revision", revision->number);
     pack_key_u64(pk, "epoch", revision->at.epoch);
     pack_key_u64(pk, "step", revision->at.step);
@@ -73,6 +73,7 @@ static void pack_revision(msgpack_packer *pk, const struct revision *revision)
     pack_key_cstr(pk, "author", revision->author);
     pack_key_u64(pk, "created", revision->created);
     pack_key_hex(pk, "digest", revision->digest);
+    pack_map_end(pk);
 }
 
 static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
@@ -95,12 +96,10 @@ static void pack_key_strategy(msgpack_packer *pk, const struct job_entry *entry,
 {
     const struct revision *revision = records_in_force(&entry->records, number);
 
-    if (revision) {
+    if (revision)
         pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
-    } else {
-        pack_cstr(pk, "strategy");
-        msgpack_pack_nil(pk);
-    }
+    else
+        pack_key_nil(pk, "strategy");
 }
 
 /* A job that is out of service has only what is recorded of it. */
@@ -118,9 +117,7 @@ static struct job_state state_of(const struct job_entry *entry)
 void reply_job(msgpack_packer *pk, const struct job_entry *entry)
 {
     struct job_state state = state_of(entry);
-    bool failed = entry->status == JOB_STATUS_FAILED;
 
-    msgpack_pack_map(pk, failed ? 29 : 28);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
     pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
@@ -149,7 +146,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_bool(pk, "failing", state.failing);
     pack_key_u64(pk, "memory", job_memory(entry));
     pack_revisions(pk, entry);
-    if (failed)
+    if (entry->status == JOB_STATUS_FAILED)
         pack_key_cstr(pk, "failure", entry->failure.message);
 }
 
@@ -160,7 +157,7 @@ static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uin
 
     if (revision)
         kind = strategy_kind_text(revision->strategy, revision->strategy_bytes);
-    pack_cstr(pk, "kind");
+    pack_key(pk, "kind");
     if (kind.len > 0)
         pack_text(pk, kind.data, kind.len);
     else
@@ -171,7 +168,7 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
 {
     struct job_state state = state_of(entry);
 
-    msgpack_pack_map(pk, 12);
+    pack_map_begin(pk);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
     pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
@@ -184,4 +181,5 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_u64(pk, "streams", state.streams);
     pack_key_bool(pk, "failed", entry->status == JOB_STATUS_FAILED);
+    pack_map_end(pk);
 }

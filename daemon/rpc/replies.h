@@ -1,5 +1,5 @@
 /*
- * Results that more than one method answers with. Each packs one whole map.
+ * What more than one method answers with.
  */
 #ifndef RPC_REPLIES_H
 #define RPC_REPLIES_H
@@ -11,9 +11,11 @@
 void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n);
 void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value);
 void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at);
+/* The entries of a dataset's or a job's info map. */
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset);
 void reply_job(msgpack_packer *pk, const struct job_entry *entry);
-void reply_job_row(msgpack_packer *pk, const struct job_entry *entry); /* of job.list */
+/* A whole map, of job.list. */
+void reply_job_row(msgpack_packer *pk, const struct job_entry *entry);
 
 /* A part of the classes: answers by class are given in pages. */
 struct page {
@@ -34,8 +36,6 @@ struct weights_ask {
 /* From optional `weights` and `beta`; BAD_VALUE. */
 int weights_ask(bool has_kind, struct evd_str kind, bool has_beta, double beta,
                 struct weights_ask *out, struct evd_error *err);
-/* How many entries pack_weights adds to a map. */
-size_t weights_entries(const struct weights_ask *ask);
 /* `values`: one for each class of the dataset. A log prior of minus infinity is sent as nil. */
 void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
                   const struct page *page);

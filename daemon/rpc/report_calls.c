@@ -68,7 +68,6 @@ void report_release(struct report *report)
     if (--report->pending > 0)
         return;
     pk = task_answer(&report->task);
-    msgpack_pack_map(pk, 6);
     pack_key_cstr(pk, "job", report->task.entry->name);
     pack_key_u64(pk, "generation", report->at.generation);
     pack_key_u64(pk, "epoch", report->at.epoch);
@@ -165,20 +164,19 @@ static void page_cut(struct page *page, const struct confusion *counts)
 
 static void pack_key_real(msgpack_packer *pk, const char *key, double value)
 {
-    pack_cstr(pk, key);
     if (isnan(value))
-        msgpack_pack_nil(pk);
+        pack_key_nil(pk, key);
     else
-        msgpack_pack_double(pk, value);
+        pack_key_f64(pk, key, value);
 }
 
 static void pack_scores(msgpack_packer *pk, const char *key, struct confusion_scores scores)
 {
-    pack_cstr(pk, key);
-    msgpack_pack_map(pk, 3);
+    pack_key_map(pk, key);
     pack_key_f64(pk, "precision", scores.precision);
     pack_key_f64(pk, "recall", scores.recall);
     pack_key_f64(pk, "f1", scores.f1);
+    pack_map_end(pk);
 }
 
 static void pack_summary(msgpack_packer *pk, const struct confusion *counts)
@@ -244,8 +242,7 @@ static void pack_thresholds(msgpack_packer *pk, const struct confusion *counts)
     struct confusion_threshold at[CONFUSION_THRESHOLDS];
     uint32_t best = confusion_thresholds(counts, at);
 
-    pack_cstr(pk, "thresholds");
-    msgpack_pack_map(pk, 4);
+    pack_key_map(pk, "thresholds");
     pack_key_array(pk, "threshold", CONFUSION_THRESHOLDS);
     for (uint32_t k = 0; k < CONFUSION_THRESHOLDS; k++)
         msgpack_pack_double(pk, at[k].threshold);
@@ -255,12 +252,13 @@ static void pack_thresholds(msgpack_packer *pk, const struct confusion *counts)
     pack_key_array(pk, "false_positive", CONFUSION_THRESHOLDS);
     for (uint32_t k = 0; k < CONFUSION_THRESHOLDS; k++)
         msgpack_pack_uint64(pk, at[k].false_positive);
-    pack_cstr(pk, "best");
-    msgpack_pack_map(pk, 4);
+    pack_key_map(pk, "best");
     pack_key_f64(pk, "threshold", at[best].threshold);
     pack_key_f64(pk, "precision", at[best].scores.precision);
     pack_key_f64(pk, "recall", at[best].scores.recall);
     pack_key_f64(pk, "f1", at[best].scores.f1);
+    pack_map_end(pk);
+    pack_map_end(pk);
 }
 
 static void pack_epochs(msgpack_packer *pk, const struct feedback *feedback)
@@ -269,11 +267,12 @@ static void pack_epochs(msgpack_packer *pk, const struct feedback *feedback)
     for (uint32_t i = 0; i < feedback->count; i++) {
         const struct feedback_epoch *row = feedback->epochs[i];
 
-        msgpack_pack_map(pk, 4);
+        pack_map_begin(pk);
         pack_key_u64(pk, "generation", row->generation);
         pack_key_u64(pk, "epoch", row->epoch);
         pack_key_u64(pk, "reports", row->tally.count);
         pack_key_u64(pk, "samples", row->confusion.samples);
+        pack_map_end(pk);
     }
 }
 
@@ -282,10 +281,6 @@ static void reply_confusion(msgpack_packer *pk, const struct job_entry *entry,
                             const struct feedback_epoch *row, const struct confusion *counts,
                             const struct page *page)
 {
-    unsigned optional = (row ? 2 : 0) + (counts->losses ? 1 : 0) + (counts->cells ? 1 : 0) +
-                        (counts->scored ? 1 : 0);
-
-    msgpack_pack_map(pk, 18 + optional);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "dataset", entry->dataset->name);
     pack_key_u64(pk, "version", entry->dataset->version);

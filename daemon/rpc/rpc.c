@@ -89,7 +89,7 @@ void rpc_log(struct rpc *rpc, bool warning, const char *format, ...)
 static int dispatch(struct call *call, enum method method, const union params *params)
 {
     switch (method) {
-#define DISPATCH(id, wire)                                                                         \
+#define DISPATCH(id, ...)                                                                          \
     case METHOD_##id:                                                                              \
         return do_##id(call, &params->id);
         EVD_METHODS(DISPATCH)
@@ -100,27 +100,10 @@ static int dispatch(struct call *call, enum method method, const union params *p
     return error_set(&call->err, EVD_E_INTERNAL, "", "a method without a handler");
 }
 
-/* What ends leases, or only looks. */
-static bool allowed_while_draining(enum method method)
-{
-    switch (method) {
-    case METHOD_hello:
-    case METHOD_server_info:
-    case METHOD_stream_ack:
-    case METHOD_stream_touch:
-    case METHOD_stream_release:
-    case METHOD_stream_credit:
-    case METHOD_stream_close:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static int handle(struct call *call, const struct message *msg)
+/* `method`: of enum method, or -1 if there is none of that name. */
+static int handle(struct call *call, int method, const struct message *msg)
 {
     struct rpc *rpc = call->rpc;
-    int method = method_find(msg->method.data, msg->method.len);
 
     if (method < 0)
         return method_unknown(msg->method, &call->err);
@@ -129,28 +112,15 @@ static int handle(struct call *call, const struct message *msg)
         return error_set(&call->err, EVD_E_HELLO_REQUIRED, "hello",
                          "the first request of a connection must be hello {protocol: %u, client}",
                          EVD_PROTOCOL_VERSION);
-    if (rpc->stopping || (rpc->draining && !allowed_while_draining((enum method)method)))
+    if (rpc->stopping || (rpc->draining && !(method_table[method].traits & METHOD_ENDING)))
         return error_set(&call->err, EVD_E_SHUTTING_DOWN, "", "the daemon is stopping");
     if (method_decode((enum method)method, msg->params, &rpc->params, &call->err) != EVD_OK)
         return call->err.code;
     return dispatch(call, (enum method)method, &rpc->params);
 }
 
-/* What comes with every batch or piece of a dataset. */
-static bool is_frequent(const char *method)
-{
-    static const char *const frequent[] = {"stream.ack", "stream.credit",  "stream.touch",
-                                           "job.report", "dataset.append", NULL};
-
-    for (int i = 0; frequent[i]; i++) {
-        if (strcmp(method, frequent[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The job or dataset that a message names. */
-static struct evd_str subject(const struct message *msg)
+/* The job or dataset that a message of a method with these traits names. */
+static struct evd_str subject(const struct message *msg, unsigned traits)
 {
     const msgpack_object *params = msg->params->via.array.ptr;
     uint32_t fields = msg->params->via.array.size > 0 ? params->via.map.size : 0;
@@ -160,19 +130,22 @@ static struct evd_str subject(const struct message *msg)
         struct evd_str key = {field->key.via.str.ptr, field->key.via.str.size};
 
         if (field->key.type == MSGPACK_OBJECT_STR && field->val.type == MSGPACK_OBJECT_STR &&
-            (str_is(key, "job") || str_is(key, "name") || str_is(key, "dataset")))
+            ((traits & METHOD_OF_JOB && str_is(key, "job")) ||
+             (traits & METHOD_OF_DATASET && str_is(key, "dataset")) ||
+             (traits & METHOD_OF_NAME && str_is(key, "name"))))
             return (struct evd_str){field->val.via.str.ptr, field->val.via.str.size};
     }
     return (struct evd_str){"", 0};
 }
 
 /* `code`: how handling it began; what takes time may still fail. */
-static void log_call(const struct call *call, const struct message *msg, int code)
+static void log_call(const struct call *call, int method, const struct message *msg, int code)
 {
     const struct session *session = call->session;
-    struct evd_str about = subject(msg);
+    unsigned traits = method < 0 ? 0 : method_table[method].traits;
+    struct evd_str about = subject(msg, traits);
 
-    if (!call->rpc->host.verbose || is_frequent(call->ticket.method))
+    if (!call->rpc->host.verbose || traits & METHOD_QUIET)
         return;
     rpc_log(call->rpc, false, "%s, %s: %s %.*s%s%s", session->peer, session->client,
             call->ticket.method, about.len < EVD_MAX_NAME ? (int)about.len : (int)EVD_MAX_NAME,
@@ -185,7 +158,7 @@ void rpc_frame(struct rpc_session *port, const uint8_t *bytes, size_t n)
     struct call call;
     bool has_id = false;
     struct message *msg = &session->rpc->message;
-    int code;
+    int method, code;
 
     if (session->closing)
         return;
@@ -206,8 +179,9 @@ void rpc_frame(struct rpc_session *port, const uint8_t *bytes, size_t n)
     call.ticket.request = msg->type == MESSAGE_REQUEST;
     call.ticket.id = msg->id;
     call.ticket.method = "";
-    code = handle(&call, msg);
-    log_call(&call, msg, code);
+    method = method_find(msg->method.data, msg->method.len);
+    code = handle(&call, method, msg);
+    log_call(&call, method, msg, code);
     if (code != EVD_OK)
         answer_error(&call.ticket, &call.err);
 }

@@ -25,7 +25,6 @@ int do_job_position(struct call *call, const struct params_job_position *p)
     if (!position_write(&owner, &position, text))
         return error_no_memory(&call->err);
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 7);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "dataset", entry->dataset->name);
     pack_key_u64(pk, "version", entry->dataset->version);
@@ -278,7 +277,6 @@ void seek_answer(struct job_entry *entry, const struct job_effect *effect)
     }
     job_state(entry->job, &state);
     pk = task_answer(&seek->task);
-    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "generation", effect->generation);
     pack_key_u64(pk, "epoch", effect->at.epoch);

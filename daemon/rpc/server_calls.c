@@ -56,17 +56,17 @@ int do_hello(struct call *call, const struct params_hello *p)
     if (session->previous)
         session_ref(session->previous);
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 6);
     pack_key_u64(pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(pk, "server", RPC_SERVER_NAME);
     pack_key_u64(pk, "session", session->id);
     pack_key_u64(pk, "resume_key", session->key);
     pack_key_bool(pk, "resumed", session->previous != NULL);
-    pack_key_map(pk, "limits", LIMITS_HELLO + 3);
+    pack_key_map(pk, "limits");
     pack_limits(pk, LIMITS_HELLO);
     pack_key_u64(pk, "frame", moved->frame);
     pack_key_u64(pk, "window", moved->window);
     pack_key_u64(pk, "streams", moved->streams);
+    pack_map_end(pk);
     answer_end(&call->ticket);
     return EVD_OK;
 }
@@ -80,7 +80,6 @@ int do_server_info(struct call *call, const struct params_server_info *p)
 
     (void)p;
     store_info(rpc->store, &info);
-    msgpack_pack_map(pk, 10);
     pack_key_cstr(pk, "server", RPC_SERVER_NAME);
     pack_key_u64(pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_f64(pk, "uptime", (double)(rpc->host.now(rpc->host.arg) - rpc->started) / 1000.0);
@@ -89,17 +88,19 @@ int do_server_info(struct call *call, const struct params_server_info *p)
     pack_key_u64(pk, "datasets", rpc->dataset_count);
     pack_key_u64(pk, "jobs", rpc->job_count);
     pack_key_u64(pk, "memory", memory_used(rpc));
-    pack_key_map(pk, "store", 5);
+    pack_key_map(pk, "store");
     pack_key_u64(pk, "commits", info.commits);
     pack_key_u64(pk, "operations", info.operations);
     pack_key_u64(pk, "queued_bytes", info.queued_bytes);
     pack_key_u64(pk, "file_bytes", info.file_bytes);
     pack_key_bool(pk, "failing", info.failing);
-    pack_key_map(pk, "limits", LIMITS_ALL + sizeof(*moved) / sizeof(uint64_t));
+    pack_map_end(pk);
+    pack_key_map(pk, "limits");
     pack_limits(pk, LIMITS_ALL);
 #define PACK(name, normal, least, most, meaning) pack_key_u64(pk, #name, moved->name);
     RPC_LIMITS(PACK)
     pack_key_u64(pk, "memory", moved->memory);
+    pack_map_end(pk);
     answer_end(&call->ticket);
     return EVD_OK;
 }
@@ -119,15 +120,14 @@ static void pack_accepts(msgpack_packer *pk, unsigned accepts)
 
 static void pack_param(msgpack_packer *pk, const struct strategy_param *param)
 {
-    bool has_default = param->default_value && param->default_value[0];
-
-    msgpack_pack_map(pk, has_default ? 5 : 4);
+    pack_map_begin(pk);
     pack_key_cstr(pk, "name", param->name);
     pack_accepts(pk, param->accepts);
-    if (has_default)
+    if (param->default_value && param->default_value[0])
         pack_key_cstr(pk, "default", param->default_value);
     pack_key_bool(pk, "required", !param->default_value);
     pack_key_cstr(pk, "help", param->help);
+    pack_map_end(pk);
 }
 
 static void pack_kind(msgpack_packer *pk, const struct strategy_kind *kind)
@@ -136,13 +136,14 @@ static void pack_kind(msgpack_packer *pk, const struct strategy_kind *kind)
 
     while (count < STRATEGY_MAX_PARAMS && kind->params[count].name)
         count++;
-    msgpack_pack_map(pk, 4);
+    pack_map_begin(pk);
     pack_key_cstr(pk, "kind", kind->name);
     pack_key_cstr(pk, "meaning", kind->meaning);
     pack_key_cstr(pk, "example", kind->example);
     pack_key_array(pk, "parameters", count);
     for (uint32_t i = 0; i < count; i++)
         pack_param(pk, &kind->params[i]);
+    pack_map_end(pk);
 }
 
 int do_strategy_list(struct call *call, const struct params_strategy_list *p)
@@ -153,7 +154,6 @@ int do_strategy_list(struct call *call, const struct params_strategy_list *p)
     (void)p;
     while (strategy_kinds[count])
         count++;
-    msgpack_pack_map(pk, 1);
     pack_key_array(pk, "strategies", count);
     for (uint32_t i = 0; i < count; i++)
         pack_kind(pk, strategy_kinds[i]);

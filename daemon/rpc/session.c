@@ -227,6 +227,7 @@ msgpack_packer *answer_begin(struct ticket *ticket)
     ticket->mark = buf->len;
     buf_packer(buf, &ticket->packer);
     message_result(&ticket->packer, ticket->id);
+    pack_map_begin(&ticket->packer);
     return &ticket->packer;
 }
 
@@ -236,6 +237,7 @@ void answer_end(struct ticket *ticket)
     struct evd_error err;
     bool too_long;
 
+    pack_map_end(&ticket->packer);
     if (!ticket_heard(ticket))
         return;
     too_long = out->len - ticket->mark > EVD_MAX_REPLY_FRAME;
@@ -259,12 +261,13 @@ static void notify_error(const struct ticket *ticket, const struct evd_error *er
     size_t mark = session_begin(ticket->session, &pk);
 
     message_notification(&pk, "error");
-    msgpack_pack_map(&pk, 5);
+    pack_map_begin(&pk);
     pack_key_u64(&pk, "code", (uint64_t)err->code);
     pack_key_cstr(&pk, "message", err->message);
     pack_key_cstr(&pk, "name", error_name(err->code));
     pack_key_cstr(&pk, "detail", err->detail);
     pack_key_cstr(&pk, "method", ticket->method);
+    pack_map_end(&pk);
     session_end(ticket->session, mark);
 }
 

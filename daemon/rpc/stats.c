@@ -65,10 +65,11 @@ static void pack_epochs(msgpack_packer *pk, const struct counts_cache *cache)
 {
     pack_key_array(pk, "epochs", cache->epoch_count);
     for (uint32_t i = 0; i < cache->epoch_count; i++) {
-        msgpack_pack_map(pk, 3);
+        pack_map_begin(pk);
         pack_key_u64(pk, "epoch", cache->epochs[i].epoch);
         pack_key_u64(pk, "steps", cache->epochs[i].totals.steps);
         pack_key_u64(pk, "samples", cache->epochs[i].totals.samples);
+        pack_map_end(pk);
     }
 }
 
@@ -80,7 +81,6 @@ static void reply_stats(msgpack_packer *pk, const struct stats *stats)
     const struct page *page = &stats->page;
     bool any = counts->totals.samples > 0;
 
-    msgpack_pack_map(pk, (count->has_epoch ? 15 : 14) + weights_entries(&stats->ask));
     pack_key_cstr(pk, "job", stats->task.entry->name);
     pack_key_cstr(pk, "dataset", dataset->name);
     pack_key_u64(pk, "version", dataset->version);

@@ -256,7 +256,6 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream, const struct 
 
     job_state(entry->job, &state);
     stream->generation = state.generation;
-    msgpack_pack_map(pk, 22);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_cstr(pk, "mode", entry->config.mode == JOB_RANKED ? "ranked" : "shared");
@@ -424,7 +423,6 @@ int do_stream_close(struct call *call, const struct params_stream_close *p)
         return call->err.code;
     rpc_stream_close(stream);
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 1);
     pack_key_u64(pk, "stream", p->stream);
     answer_end(&call->ticket);
     return EVD_OK;

@@ -83,28 +83,35 @@ void rpc_stream_ready(struct stream *stream)
     entry_drive(stream->entry, &event, &err);
 }
 
-static size_t notify(struct stream *stream, msgpack_packer *pk, const char *method, size_t fields)
+/* Begins a notification of the stream's, whose map has more entries. */
+static size_t notify(struct stream *stream, msgpack_packer *pk, const char *method)
 {
     size_t mark;
 
     send_late(stream);
     mark = session_begin(stream->session, pk);
     message_notification(pk, method);
-    msgpack_pack_map(pk, fields);
+    pack_map_begin(pk);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_cstr(pk, "job", stream->entry->name);
     return mark;
 }
 
+static void notify_end(struct stream *stream, msgpack_packer *pk, size_t mark)
+{
+    pack_map_end(pk);
+    session_end(stream->session, mark);
+}
+
 static void notify_epoch(struct stream *stream, const struct job_effect *effect, const char *method)
 {
     msgpack_packer pk;
-    size_t mark = notify(stream, &pk, method, 5);
+    size_t mark = notify(stream, &pk, method);
 
     pack_key_u64(&pk, "generation", effect->generation);
     pack_key_u64(&pk, "epoch", effect->at.epoch);
     pack_key_u64(&pk, "steps", effect->at.step);
-    session_end(stream->session, mark);
+    notify_end(stream, &pk, mark);
 }
 
 void rpc_stream_epoch_end(struct stream *stream, const struct job_effect *effect)
@@ -120,12 +127,12 @@ void rpc_stream_drained(struct stream *stream, const struct job_effect *effect)
 void rpc_stream_revision(struct stream *stream, const struct job_effect *effect)
 {
     msgpack_packer pk;
-    size_t mark = notify(stream, &pk, "revision", 5);
+    size_t mark = notify(stream, &pk, "revision");
 
     pack_key_u64(&pk, "revision", effect->revision);
     pack_key_u64(&pk, "epoch", effect->at.epoch);
     pack_key_u64(&pk, "step", effect->at.step);
-    session_end(stream->session, mark);
+    notify_end(stream, &pk, mark);
 }
 
 void rpc_stream_moved(struct stream *stream, const struct job_effect *effect)
@@ -138,23 +145,23 @@ void rpc_stream_moved(struct stream *stream, const struct job_effect *effect)
         plan_unref((struct plan *)stream->late.plan);
     stream->owed = false;
     stream->generation = effect->generation;
-    mark = notify(stream, &pk, "seek", 5);
+    mark = notify(stream, &pk, "seek");
     pack_key_u64(&pk, "generation", effect->generation);
     pack_key_u64(&pk, "epoch", effect->at.epoch);
     pack_key_u64(&pk, "step", effect->at.step);
-    session_end(stream->session, mark);
+    notify_end(stream, &pk, mark);
 }
 
 void rpc_stream_closed(struct stream *stream, int code, const char *message)
 {
     msgpack_packer pk;
-    size_t mark = notify(stream, &pk, "closed", 6);
+    size_t mark = notify(stream, &pk, "closed");
 
     pack_key_u64(&pk, "code", (uint64_t)code);
     pack_key_cstr(&pk, "message", message);
     pack_key_cstr(&pk, "name", error_name(code));
     pack_key_cstr(&pk, "detail", stream->entry->name);
-    session_end(stream->session, mark);
+    notify_end(stream, &pk, mark);
 }
 
 bool rpc_stream_prepare(struct rpc *rpc, const struct plan *plan)

@@ -22,7 +22,6 @@ static int trace_answer(struct trace_call *call)
     const struct trace *trace = &call->trace;
     msgpack_packer *pk = task_answer(&call->task);
 
-    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", call->task.entry->name);
     pack_key_u64(pk, "sample", trace->sample);
     pack_key_u64(pk, "first", trace->first);
@@ -150,13 +149,11 @@ static void pack_column(msgpack_packer *pk, enum column column, const void *valu
 static int again_drawn(struct task *task)
 {
     struct again *again = (struct again *)task;
-    size_t columns = (size_t)__builtin_popcount(again->columns);
     msgpack_packer *pk;
 
     if (task->err.code != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    msgpack_pack_map(pk, (again->whole ? 6 : 8) + columns);
     pack_key_cstr(pk, "job", task->entry->name);
     pack_key_u64(pk, "generation", again->generation);
     pack_key_u64(pk, "epoch", again->at.epoch);

@@ -110,7 +110,6 @@ static int created(struct task *task)
     if (write_result(write) != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    msgpack_pack_map(pk, 3);
     pack_key_u64(pk, "draft", write->draft->number);
     pack_key_cstr(pk, "name", write->draft->name);
     pack_key_u64(pk, "version", write->draft->version);
@@ -205,7 +204,6 @@ static int appended(struct task *task)
     if (write_result(write) != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    msgpack_pack_map(pk, 2);
     pack_key_u64(pk, "samples", write->samples);
     pack_key_u64(pk, "classes", write->classes);
     return task_done(task);

@@ -3,12 +3,10 @@
 
 static void pack_key_rank(msgpack_packer *pk, const struct stream *stream)
 {
-    if (stream->entry->config.mode == JOB_RANKED) {
+    if (stream->entry->config.mode == JOB_RANKED)
         pack_key_u64(pk, "rank", stream->rank);
-    } else {
-        pack_cstr(pk, "rank");
-        msgpack_pack_nil(pk);
-    }
+    else
+        pack_key_nil(pk, "rank");
 }
 
 static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct job_position next,
@@ -18,7 +16,7 @@ static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct 
     struct job_stream_info info;
 
     job_stream_info(stream->worker, &info);
-    msgpack_pack_map(pk, 15);
+    pack_map_begin(pk);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_u64(pk, "session", session->id);
     pack_key_cstr(pk, "client", session->client);
@@ -34,6 +32,7 @@ static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct 
     pack_key_u64(pk, "lag", job_stream_lag(stream->worker, next));
     pack_key_u64(pk, "last_heard", now - session->heard);
     pack_key_u64(pk, "epoch", info.low.epoch);
+    pack_map_end(pk);
 }
 
 int do_job_workers(struct call *call, const struct params_job_workers *p)
@@ -49,7 +48,6 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     for (const struct stream *s = entry->streams; s; s = s->next)
         count++;
     pk = answer_begin(&call->ticket);
-    msgpack_pack_map(pk, 5);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "outstanding", state.outstanding);
     pack_key_u64(pk, "redelivered", state.redelivered);

@@ -139,9 +139,10 @@ static void open_epoch(struct worker *w, struct evd_buf *buf)
 
     buf_packer(buf, &pk);
     message_notification(&pk, "stream.credit");
-    msgpack_pack_map(&pk, 2);
+    pack_map_begin(&pk);
     pack_key_u64(&pk, "stream", w->stream);
     pack_key_u64(&pk, "window", BENCH_WINDOW);
+    pack_map_end(&pk);
     send_packed(w, buf);
 }
 
@@ -182,14 +183,16 @@ static void attach(struct worker *w, const char *job, struct evd_buf *buf)
 
     buf_packer(buf, &pk);
     message_request(&pk, 0, "hello");
-    msgpack_pack_map(&pk, 2);
+    pack_map_begin(&pk);
     pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(&pk, "client", "bench");
+    pack_map_end(&pk);
     message_request(&pk, 1, "stream.open");
-    msgpack_pack_map(&pk, 3);
+    pack_map_begin(&pk);
     pack_key_cstr(&pk, "job", job);
     pack_key_u64(&pk, "window", BENCH_WINDOW);
     pack_key_cstr(&pk, "encoding", "packed");
+    pack_map_end(&pk);
     send_packed(w, buf);
     for (int answers = 0; answers < 2; answers++) {
         while ((frame = next_frame(w, &size)) == NULL)

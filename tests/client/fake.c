@@ -115,16 +115,32 @@ uint64_t fake_u64(const msgpack_object *map, const char *key)
     return UINT64_MAX;
 }
 
+static void end_message(struct fake *fake)
+{
+    while (fake->out.map_count > 0)
+        pack_map_end(&fake->pk);
+}
+
 msgpack_packer *fake_result(struct fake *fake)
 {
+    end_message(fake);
     message_result(&fake->pk, fake->msg.id);
+    pack_map_begin(&fake->pk);
     return &fake->pk;
+}
+
+void fake_note(struct fake *fake, const char *method)
+{
+    end_message(fake);
+    message_notification(&fake->pk, method);
+    pack_map_begin(&fake->pk);
 }
 
 void fake_error(struct fake *fake, int code, const char *message)
 {
     struct evd_error err;
 
+    end_message(fake);
     error_set(&err, code, "thing", "%s", message);
     message_error(&fake->pk, fake->msg.id, &err);
     fake_send(fake);
@@ -145,6 +161,7 @@ void fake_bytes(struct fake *fake, const void *bytes, size_t n)
 
 void fake_send(struct fake *fake)
 {
+    end_message(fake);
     fake_bytes(fake, fake->out.data, fake->out.len);
     buf_truncate(&fake->out, 0);
 }
@@ -162,7 +179,7 @@ const msgpack_object *fake_hello_session(struct fake *fake, bool resumed)
 {
     const msgpack_object *map = fake_expect(fake, "hello");
 
-    msgpack_pack_map(fake_result(fake), 4);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_u64(&fake->pk, "session", 5);
     pack_key_u64(&fake->pk, "resume_key", 77);
@@ -174,7 +191,7 @@ const msgpack_object *fake_hello_session(struct fake *fake, bool resumed)
 void fake_hello(struct fake *fake)
 {
     fake_expect(fake, "hello");
-    msgpack_pack_map(fake_result(fake), 1);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "protocol", EVD_PROTOCOL_VERSION);
     fake_send(fake);
 }
@@ -182,15 +199,14 @@ void fake_hello(struct fake *fake)
 void fake_stream(struct fake *fake, const char *mode, uint32_t window)
 {
     fake_expect(fake, "stream.open");
-    fake_open(fake, 1, mode, window, 0);
+    fake_open(fake, 1, mode, window);
     fake_send(fake);
 }
 
-msgpack_packer *fake_open(struct fake *fake, uint32_t id, const char *mode, uint32_t window,
-                          uint32_t more)
+msgpack_packer *fake_open(struct fake *fake, uint32_t id, const char *mode, uint32_t window)
 {
     fake->stream = id;
-    msgpack_pack_map(fake_result(fake), 9 + more);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "stream", id);
     pack_key_cstr(&fake->pk, "job", "train");
     pack_key_cstr(&fake->pk, "mode", mode);
@@ -216,6 +232,7 @@ void fake_batch(struct fake *fake, uint64_t epoch, uint64_t step, uint32_t n, bo
         index[i] = step * 10 + i;
         labels[i] = i;
     }
+    end_message(fake);
     columns.data[COLUMN_index] = index;
     columns.data[COLUMN_label] = label ? labels : NULL;
     CHECK(batch_encode(&fake->out, &head, &format, &columns) == EVD_OK, "batch_encode");
@@ -223,16 +240,14 @@ void fake_batch(struct fake *fake, uint64_t epoch, uint64_t step, uint32_t n, bo
 
 void fake_epoch_end(struct fake *fake, uint64_t epoch)
 {
-    message_notification(&fake->pk, "epoch_end");
-    msgpack_pack_map(&fake->pk, 2);
+    fake_note(fake, "epoch_end");
     pack_key_u64(&fake->pk, "stream", fake->stream);
     pack_key_u64(&fake->pk, "epoch", epoch);
 }
 
 void fake_closed(struct fake *fake, int code, const char *message)
 {
-    message_notification(&fake->pk, "closed");
-    msgpack_pack_map(&fake->pk, 3);
+    fake_note(fake, "closed");
     pack_key_u64(&fake->pk, "stream", fake->stream);
     pack_key_u64(&fake->pk, "code", (uint64_t)code);
     pack_key_cstr(&fake->pk, "message", message);

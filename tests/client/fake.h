@@ -38,8 +38,10 @@ void fake_wait_end(struct fake *fake); /* takes whatever comes until then */
 /* The next message, which must be this method. Its one map of params. */
 const msgpack_object *fake_expect(struct fake *fake, const char *method);
 uint64_t fake_u64(const msgpack_object *map, const char *key); /* or UINT64_MAX */
-/* Starts the answer to the last request: the caller packs the result, then fake_send. */
+/* Starts the answer to the last request, or a notification: the caller packs the entries of its
+ * map. It ends with the next message, or fake_send. */
 msgpack_packer *fake_result(struct fake *fake);
+void fake_note(struct fake *fake, const char *method);
 void fake_error(struct fake *fake, int code, const char *message);
 void fake_send(struct fake *fake);
 void fake_bytes(struct fake *fake, const void *bytes, size_t n);
@@ -51,10 +53,8 @@ void fake_hello(struct fake *fake);
 const msgpack_object *fake_hello_session(struct fake *fake, bool resumed);
 /* Answers stream.open: stream 1 of job "train", packed u32. */
 void fake_stream(struct fake *fake, const char *mode, uint32_t window);
-/* Answers a stream.open that was taken: stream `id`, and `more` entries that the caller packs
- * before fake_send. */
-msgpack_packer *fake_open(struct fake *fake, uint32_t id, const char *mode, uint32_t window,
-                          uint32_t more);
+/* Answers a stream.open that was taken: stream `id`; the caller may pack more entries. */
+msgpack_packer *fake_open(struct fake *fake, uint32_t id, const char *mode, uint32_t window);
 /* Packs a batch: indices step * 10 + 0, 1, ... and labels 0, 1, ... */
 void fake_batch(struct fake *fake, uint64_t epoch, uint64_t step, uint32_t n, bool label);
 void fake_epoch_end(struct fake *fake, uint64_t epoch);

@@ -93,7 +93,7 @@ void keep(struct fake *fake)
             fake_error(fake, EVD_E_STORE, "the disk is full");
             continue;
         }
-        msgpack_pack_map(fake_result(fake), 2);
+        fake_result(fake);
         pack_key_u64(&fake->pk, "draft", draft);
         pack_key_u64(&fake->pk, "version", 7);
         fake_send(fake);

@@ -40,9 +40,8 @@ static void escapes(struct fake *fake)
     fake_hello(fake);
     fake_expect(fake, "dataset.list");
     pk = fake_result(fake);
-    msgpack_pack_map(pk, 1);
     pack_key_array(pk, "datasets", 1);
-    msgpack_pack_map(pk, 1);
+    pack_map_begin(pk);
     pack_key_cstr(pk, "dataset",
                   "ev\033[2Jil\xc2\x9b"
                   "31m\n\xc3\xa9");
@@ -68,7 +67,6 @@ static void bare_matrix(struct fake *fake)
     fake_hello(fake);
     fake_expect(fake, "job.confusion");
     pk = fake_result(fake);
-    msgpack_pack_map(pk, 3);
     pack_key_array(pk, "class", 1);
     msgpack_pack_nil(pk);
     pack_key_array(pk, "support", 1);
@@ -95,7 +93,7 @@ static void endless(struct fake *fake)
 {
     fake_hello(fake);
     while (fake_next(fake)) {
-        msgpack_pack_map(fake_result(fake), 2);
+        fake_result(fake);
         pack_key_array(&fake->pk, "steps", 0);
         pack_key_bool(&fake->pk, "more", true);
         fake_send(fake);
@@ -118,7 +116,7 @@ static void versions(struct fake *fake)
         const msgpack_object *map = fake_expect(fake, "dataset.stats");
         if (page > 0 && (fake_u64(map, "first") != page || fake_u64(map, "version") != 7))
             abort();
-        msgpack_pack_map(fake_result(fake), 3);
+        fake_result(fake);
         pack_key_u64(&fake->pk, "version", 7);
         pack_key_u64(&fake->pk, "classes", 3);
         pack_key_array(&fake->pk, "class", 1);
@@ -145,7 +143,7 @@ static void long_answer(struct fake *fake)
     memset(text, 'x', sizeof(text) - 1);
     fake_hello(fake);
     fake_expect(fake, "dataset.list");
-    msgpack_pack_map(fake_result(fake), 1);
+    fake_result(fake);
     pack_key_cstr(&fake->pk, "text", text);
     fake_send(fake);
     while (fake_next(fake))

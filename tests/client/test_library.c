@@ -34,15 +34,14 @@ static void nobody_there(void **state)
 static void other_version(struct fake *fake)
 {
     fake_expect(fake, "hello");
-    msgpack_pack_map(fake_result(fake), 1);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "protocol", 9);
     fake_send(fake);
 }
 
 static void turned_away(struct fake *fake)
 {
-    message_notification(&fake->pk, "error");
-    msgpack_pack_map(&fake->pk, 2);
+    fake_note(fake, "error");
     pack_key_u64(&fake->pk, "code", EVD_E_BUSY);
     pack_key_cstr(&fake->pk, "message", "too many connections");
     fake_send(fake);
@@ -92,14 +91,15 @@ static void answer_values(struct fake *fake)
     params = fake_expect(fake, "job.create");
     if (params->via.map.size != 3 || fake_u64(params, "i") != 7)
         abort();
-    msgpack_pack_map(fake_result(fake), 6);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "big", UINT64_MAX);
     pack_key_f64(&fake->pk, "nan", 0.0 / 0.0);
     pack_key_f64(&fake->pk, "real", 1.5);
     pack_key_bin(&fake->pk, "bytes", "\x00\xff", 2);
     pack_key_bool(&fake->pk, "yes", true);
-    pack_cstr(&fake->pk, "low");
+    pack_key(&fake->pk, "low");
     msgpack_pack_int64(&fake->pk, INT64_MIN);
+    pack_map_end(&fake->pk);
     /* One byte at a time. */
     for (size_t i = 0; i < fake->out.len; i++)
         fake_bytes(fake, fake->out.data + i, 1);
@@ -163,8 +163,8 @@ static void late_answer(struct fake *fake)
     late = fake->msg.id;
     fake_expect(fake, "b");
     message_result(&fake->pk, late);
-    msgpack_pack_map(&fake->pk, 0);
-    msgpack_pack_map(fake_result(fake), 1);
+    pack_map_begin(&fake->pk);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "b", 1);
     fake_send(fake);
     fake_expect(fake, "c");
@@ -249,7 +249,7 @@ static void collect(struct fake *fake)
 
     fake_hello(fake);
     fake_expect(fake, "dataset.create");
-    msgpack_pack_map(fake_result(fake), 1);
+    fake_result(fake);
     pack_key_u64(&fake->pk, "draft", 5);
     fake_send(fake);
     while (fake_next(fake)) {
@@ -270,7 +270,7 @@ static void collect(struct fake *fake)
                 continue;
             }
         }
-        msgpack_pack_map(fake_result(fake), 1);
+        fake_result(fake);
         pack_key_u64(&fake->pk, "samples", got->labels);
         fake_send(fake);
     }

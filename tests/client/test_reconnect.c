@@ -68,7 +68,7 @@ static void restarted(struct fake *fake)
     require(fake_u64(map, "window") == 0 && fake_u64(map, "generation") == 3);
     holding = value_of(map, "holding");
     require(holding->via.array.size == 6);
-    pack_key_array(fake_open(fake, 9, "shared", 0, 1), "held", 4);
+    pack_key_array(fake_open(fake, 9, "shared", 0), "held", 4);
     for (uint64_t i = 0; i < 6; i++) {
         static const bool granted[] = {true, false, true, false, true, true};
         if (!granted[i])
@@ -79,7 +79,7 @@ static void restarted(struct fake *fake)
     }
     fake_send(fake);
     fake_expect(fake, "job.list"); /* asked again */
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     expect_step(fake, "stream.ack", 0);
     expect_step(fake, "stream.release", 4);
@@ -138,7 +138,7 @@ static void resumed(struct fake *fake)
     fake_hello_session(fake, true);
     map = fake_expect(fake, "stream.open");
     require(fake_u64(map, "resume") == 1);
-    fake_open(fake, 2, "ranked", 0, 0);
+    fake_open(fake, 2, "ranked", 0);
     for (uint64_t step = 0; step < 4; step++)
         fake_batch(fake, 0, step, 4, false);
     fake_send(fake);
@@ -184,10 +184,10 @@ static void epoch_went_by(struct fake *fake)
     fake_again(fake);
     fake_hello_session(fake, false);
     fake_expect(fake, "stream.open");
-    pack_key_array(fake_open(fake, 1, "shared", 0, 1), "held", 0);
+    pack_key_array(fake_open(fake, 1, "shared", 0), "held", 0);
     fake_send(fake);
     fake_expect(fake, "job.stats");
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     fake_expect(fake, "stream.credit");
     fake_batch(fake, 1, 7, 4, false);
@@ -222,8 +222,7 @@ static void between_epochs(struct fake *fake)
 {
     fake_hello_session(fake, false);
     fake_stream(fake, "shared", 4);
-    message_notification(&fake->pk, "revision");
-    msgpack_pack_map(&fake->pk, 4);
+    fake_note(fake, "revision");
     pack_key_u64(&fake->pk, "stream", 1);
     pack_key_u64(&fake->pk, "revision", 2);
     pack_key_u64(&fake->pk, "epoch", 6);
@@ -234,10 +233,10 @@ static void between_epochs(struct fake *fake)
     fake_again(fake);
     fake_hello_session(fake, false);
     fake_expect(fake, "stream.open");
-    pack_key_array(fake_open(fake, 1, "shared", 0, 1), "held", 0);
+    pack_key_array(fake_open(fake, 1, "shared", 0), "held", 0);
     fake_send(fake);
     fake_expect(fake, "job.stats");
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     fake_wait_end(fake);
 }
@@ -275,8 +274,7 @@ static void moved(struct fake *fake)
     fake_hello_session(fake, false);
     fake_stream(fake, "shared", 4);
     fake_batch(fake, 5, 3, 4, false);
-    message_notification(&fake->pk, "seek");
-    msgpack_pack_map(&fake->pk, 4);
+    fake_note(fake, "seek");
     pack_key_u64(&fake->pk, "stream", 1);
     pack_key_u64(&fake->pk, "generation", 3);
     pack_key_u64(&fake->pk, "epoch", 1);
@@ -317,7 +315,7 @@ static void confirmation_lost(struct fake *fake)
     fake_again(fake); /* it was written, and the answer is lost */
     fake_hello_session(fake, false);
     fake_expect(fake, "stream.open");
-    pack_key_array(fake_open(fake, 1, "shared", 0, 1), "held", 0);
+    pack_key_array(fake_open(fake, 1, "shared", 0), "held", 0);
     fake_send(fake);
     fake_expect(fake, "stream.credit");
     fake_expect(fake, "stream.ack");
@@ -389,7 +387,7 @@ static void twice(struct fake *fake)
             fake_stream(fake, "shared", 4);
         } else {
             fake_expect(fake, "stream.open");
-            pack_key_array(fake_open(fake, 1, "shared", 0, 1), "held", 0);
+            pack_key_array(fake_open(fake, 1, "shared", 0), "held", 0);
             fake_send(fake);
             fake_expect(fake, "stream.credit");
         }

@@ -79,10 +79,10 @@ static void late_open(struct fake *fake)
 {
     fake_hello(fake);
     fake_expect(fake, "stream.open");
-    fake_open(fake, 9, "shared", 4, 0); /* to be sent */
+    fake_open(fake, 9, "shared", 4); /* to be sent */
     fake_batch(fake, 0, 0, 4, false);
     fake_expect(fake, "job.list");
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     if (fake_u64(fake_expect(fake, "stream.close"), "stream") != 9)
         abort();
@@ -114,7 +114,7 @@ static void batches_before_answer(struct fake *fake)
     fake_expect(fake, "job.list");
     for (uint64_t step = 0; step < 3; step++)
         fake_batch(fake, 0, step, 2, false);
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_batch(fake, 0, 3, 2, false);
     fake_send(fake);
     fake_wait_end(fake);
@@ -157,7 +157,7 @@ static void manual_acks(struct fake *fake)
     map = fake_expect(fake, "stream.ack");
     if (fake->msg.type != MESSAGE_REQUEST || fake_u64(map, "step") != 2)
         abort();
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     fake_expect(fake, "stream.close");
     fake_wait_end(fake);
@@ -202,7 +202,7 @@ static void flood(struct fake *fake)
     fake_expect(fake, "job.list");
     for (uint64_t epoch = 0; epoch < 100; epoch++)
         fake_epoch_end(fake, epoch);
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     fake_wait_end(fake);
 }
@@ -211,8 +211,7 @@ static void bad_batch(struct fake *fake)
 {
     fake_hello(fake);
     fake_stream(fake, "shared", 2);
-    message_notification(&fake->pk, "batch");
-    msgpack_pack_map(&fake->pk, 2);
+    fake_note(fake, "batch");
     pack_key_u64(&fake->pk, "stream", 1);
     pack_key_cstr(&fake->pk, "index", "nonsense");
     fake_send(fake);
@@ -252,7 +251,7 @@ static void leases_run_out(struct fake *fake)
     fake_expect(fake, "job.list");
     for (uint64_t step = 0; step < 9; step++)
         fake_batch(fake, 0, step, 1, false);
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     if (fake_u64(fake_expect(fake, "stream.release"), "step") != 8)
         abort();
@@ -311,8 +310,7 @@ static void event_loop(void **state)
 
 static void announcement(struct fake *fake, uint64_t step)
 {
-    message_notification(&fake->pk, "revision");
-    msgpack_pack_map(&fake->pk, 4);
+    fake_note(fake, "revision");
     pack_key_u64(&fake->pk, "stream", 1);
     pack_key_u64(&fake->pk, "revision", step);
     pack_key_u64(&fake->pk, "epoch", 0);
@@ -329,7 +327,7 @@ static void two_changes(struct fake *fake)
     fake_send(fake);
     fake_expect(fake, "job.list");
     announcement(fake, 9);
-    msgpack_pack_map(fake_result(fake), 0);
+    fake_result(fake);
     fake_send(fake);
     fake_wait_end(fake);
 }

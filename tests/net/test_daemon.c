@@ -182,9 +182,10 @@ static void hello_and_info(int fd)
     buf_init(&buf, 4096);
     buf_packer(&buf, &pk);
     message_request(&pk, 1, "hello");
-    msgpack_pack_map(&pk, 2);
+    pack_map_begin(&pk);
     pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(&pk, "client", "test_daemon");
+    pack_map_end(&pk);
     call(fd, &buf, &answer);
     assert_int_equal(answer.id, 1);
     assert_int_equal(answer.error->type, MSGPACK_OBJECT_NIL);

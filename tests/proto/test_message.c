@@ -141,10 +141,11 @@ static void test_memory_is_reused(void **state)
         buf_truncate(&buf, 0);
         buf_packer(&buf, &pk);
         message_request(&pk, 9, "m");
-        msgpack_pack_map(&pk, 1);
+        pack_map_begin(&pk);
         pack_key_array(&pk, "a", n);
         for (uint32_t i = 0; i < n; i++)
             msgpack_pack_uint32(&pk, i);
+        pack_map_end(&pk);
         assert_int_equal(decode_buf(), EVD_OK);
         assert_int_equal(msg.params->via.array.ptr[0].via.map.ptr[0].val.via.array.size, n);
         if (round > 9)

@@ -128,18 +128,90 @@ static void test_buf(void **state)
     buf_consume(&buf, 3);
     assert_int_equal(buf.len, 0);
     buf_packer(&buf, &pk);
+    pack_map_begin(&pk);
     pack_key_cstr(&pk, "k", "v");
     pack_key_u64(&pk, "k", 300);
     pack_key_bool(&pk, "k", true);
     pack_key_bool(&pk, "k", false);
     pack_key_f64(&pk, "k", 1);
     pack_key_bin(&pk, "k", "xy", 2);
-    pack_key_map(&pk, "k", 1);
-    pack_key_array(&pk, "k", 1);
-    assert_int_equal(buf.len, 4 + 5 + 3 + 3 + 11 + 6 + 3 + 3);
+    pack_key_map(&pk, "k");
+    pack_key_nil(&pk, "k");
+    pack_map_end(&pk);
+    pack_key_array(&pk, "k", 0);
+    pack_map_end(&pk);
+    assert_int_equal(buf.len, 1 + 4 + 5 + 3 + 3 + 11 + 6 + 6 + 3);
+    assert_int_equal(buf.data[0], 0x88);
     buf_fini(&buf);
     buf_append(&buf, "a", 1); /* after fini there is no room, and no crash */
     assert_true(buf.failed);
+}
+
+/* A map of `n` entries, the last of which is a map of two. */
+static void pack_counted(struct evd_buf *buf, uint32_t n)
+{
+    msgpack_packer pk;
+
+    buf_packer(buf, &pk);
+    pack_map_begin(&pk);
+    for (uint32_t i = 1; i < n; i++)
+        pack_key_u64(&pk, "k", i);
+    pack_key_map(&pk, "m");
+    pack_key_bool(&pk, "a", true);
+    pack_key_nil(&pk, "b");
+    pack_map_end(&pk);
+    pack_map_end(&pk);
+}
+
+/* The same by msgpack-c, which is told how many entries there are. */
+static void pack_told(struct evd_buf *buf, uint32_t n)
+{
+    msgpack_packer pk;
+
+    buf_packer(buf, &pk);
+    msgpack_pack_map(&pk, n);
+    for (uint32_t i = 1; i < n; i++) {
+        pack_cstr(&pk, "k");
+        msgpack_pack_uint64(&pk, i);
+    }
+    pack_cstr(&pk, "m");
+    msgpack_pack_map(&pk, 2);
+    pack_cstr(&pk, "a");
+    msgpack_pack_true(&pk);
+    pack_cstr(&pk, "b");
+    msgpack_pack_nil(&pk);
+}
+
+static void test_maps(void **state)
+{
+    static const uint32_t sizes[] = {1, 15, 16, 17, 65535, 65536};
+    struct evd_buf counted, told;
+
+    (void)state;
+    buf_init(&counted, 1u << 20);
+    buf_init(&told, 1u << 20);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        pack_counted(&counted, sizes[i]);
+        pack_told(&told, sizes[i]);
+        assert_int_equal(counted.len, told.len);
+        assert_memory_equal(counted.data, told.data, told.len);
+        buf_truncate(&counted, 0);
+        buf_truncate(&told, 0);
+    }
+    /* Whatever has no room fails at its end at the latest, and can be rolled back. */
+    pack_told(&told, 16);
+    for (size_t limit = 0; limit < told.len; limit++) {
+        counted.limit = limit;
+        pack_counted(&counted, 16);
+        assert_true(counted.failed);
+        buf_truncate(&counted, 0);
+        assert_int_equal(counted.map_count, 0);
+    }
+    counted.limit = told.len;
+    pack_counted(&counted, 16);
+    assert_false(counted.failed);
+    buf_fini(&counted);
+    buf_fini(&told);
 }
 
 static void test_addresses(void **state)
@@ -218,10 +290,15 @@ static void test_default_address(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_distance),    cmocka_unit_test(test_error_text),
-        cmocka_unit_test(test_error_names), cmocka_unit_test(test_buf),
-        cmocka_unit_test(test_addresses),   cmocka_unit_test(test_default_address),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_error_text),
+        cmocka_unit_test(test_error_names),
+        cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_maps),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_default_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
