@@ -76,15 +76,15 @@ static long parse_number(struct argp_state *state, const char *option, const cha
 struct limit {
     const char *name, *meaning;
     long normal, least, most;
-    size_t offset; /* in struct rpc_limits */
+    size_t offset; /* in struct server_limits */
 };
 
 #define LIMIT(name, normal, least, most, meaning)                                                  \
-    {#name, meaning, normal, least, most, offsetof(struct rpc_limits, name)},
-static const struct limit limits[] = {RPC_LIMITS(LIMIT)};
+    {#name, meaning, normal, least, most, offsetof(struct server_limits, name)},
+static const struct limit limits[] = {SERVER_LIMITS(LIMIT)};
 
 /* "streams=16" */
-static void set_limit(struct argp_state *state, struct rpc_limits *out, const char *text)
+static void set_limit(struct argp_state *state, struct server_limits *out, const char *text)
 {
     size_t len = strcspn(text, "=");
 
@@ -204,7 +204,7 @@ static void open_standard_streams(void)
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse_option, NULL, doc, NULL, help_filter, NULL};
-    struct host_config config = {.limits = RPC_LIMITS_NORMAL, .ready_fd = -1};
+    struct host_config config = {.limits = SERVER_LIMITS_NORMAL, .ready_fd = -1};
     char database[4096], address[256];
     struct evd_error err;
     int rc = EVD_OK;

@@ -24,9 +24,12 @@
 #define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats, job.stats, job.preview */
 
 /* Jobs and streams. */
-#define EVD_MAX_BATCH      65536u /* indices in a global batch */
-#define EVD_MAX_WORLD      4096u  /* ranks of a job */
-#define EVD_MAX_WINDOW     256u   /* unacknowledged batches of one stream */
+#define EVD_MAX_BATCH 65536u /* indices in a global batch */
+#define EVD_MAX_WORLD 4096u  /* ranks of a job */
+/* Steps of a job that may be out, from the lowest unacknowledged one on, unless the operator wants
+ * fewer. A power of two. */
+#define EVD_OUTSTANDING    65536u
+#define EVD_MAX_WINDOW     256u /* unacknowledged batches of one stream */
 #define EVD_DEFAULT_WINDOW 8u
 #define EVD_MAX_HOLDING    8192u /* steps that stream.open claims: a window, and unconfirmed ones */
 #define EVD_MAX_STREAMS    64u   /* open streams of one connection */

@@ -1,6 +1,7 @@
 /*
  * Starting, stopping, and what lies between: one run of the daemon. main calls host_run.
  */
+#include "calls/calls.h"
 #include "host/host.h"
 
 #include <assert.h>
@@ -88,7 +89,7 @@ static void stop(struct host *host)
 {
     enter(host, HOST_DRAINING);
     uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
-    rpc_stop(host->rpc);
+    server_stop(host->server);
     net_settle(host->net);
     host_proceed(host);
 }
@@ -98,7 +99,7 @@ static void on_leases(uv_timer_t *timer)
 {
     struct host *host = timer->data;
 
-    if (rpc_outstanding(host->rpc) > 0 && uv_now(&host->loop) < host->leases_until)
+    if (server_outstanding(host->server) > 0 && uv_now(&host->loop) < host->leases_until)
         return;
     stop(host);
 }
@@ -114,7 +115,7 @@ static void on_signal(uv_signal_t *handle, int number)
     enter(host, HOST_LEASES);
     host->leases_until = uv_now(&host->loop) + LEASES_MS;
     net_quiet(host->net);
-    rpc_drain(host->rpc);
+    server_drain(host->server);
     net_settle(host->net);
     uv_timer_start(&host->patience, on_leases, 0, POLL_MS);
 }
@@ -134,15 +135,15 @@ static int init_handles(struct host *host)
     return 0;
 }
 
-static int open_rpc(struct host *host, uint32_t connections, struct evd_error *err)
+static int open_server(struct host *host, uint32_t connections, struct evd_error *err)
 {
-    struct rpc_host services = services_for_rpc(host, connections);
+    struct server_host services = services_for_server(host, connections);
     int rc = store_open(&host->store, host->config->database, services_wake, host, err);
 
     if (rc == EVD_OK)
-        rc = rpc_new(&host->rpc, &services, host->store, err);
+        rc = server_new(&host->server, &services, host->store, &calls_ops, err);
     if (rc == EVD_OK)
-        rc = rpc_load(host->rpc, err);
+        rc = server_load(host->server, err);
     if (rc == EVD_OK)
         rc = store_start(host->store, err);
     return rc;
@@ -150,7 +151,7 @@ static int open_rpc(struct host *host, uint32_t connections, struct evd_error *e
 
 static int open_net(struct host *host, uint32_t connections, struct evd_error *err)
 {
-    const struct rpc_limits *limits = &host->config->limits;
+    const struct server_limits *limits = &host->config->limits;
     struct net_config config = {
         .loop = &host->loop,
         .max_connections = connections,
@@ -219,7 +220,7 @@ static int start(struct host *host, struct evd_error *err)
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot set up the event loop: %s",
                          uv_strerror(rc));
-    rc = open_rpc(host, connections, err);
+    rc = open_server(host, connections, err);
     if (rc == EVD_OK)
         rc = open_net(host, connections, err);
     if (rc != EVD_OK)
@@ -238,7 +239,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
 }
 
 /* From any state that start may have left behind, or after serving (then net is gone already). The
- * store goes before rpc, which its last callbacks belong to, and before the handle that wakes us.
+ * store goes before the server, which its last callbacks belong to, and before the handle that
+ * wakes us.
  */
 static void finish(struct host *host)
 {
@@ -249,8 +251,8 @@ static void finish(struct host *host)
         uv_run(&host->loop, UV_RUN_DEFAULT);
     }
     store_close(host->store);
-    if (host->rpc)
-        rpc_free(host->rpc);
+    if (host->server)
+        server_free(host->server);
     uv_walk(&host->loop, close_handle, NULL);
     uv_run(&host->loop, UV_RUN_DEFAULT);
     uv_loop_close(&host->loop);

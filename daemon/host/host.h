@@ -1,8 +1,8 @@
 /*
  * The host: owns the loop and everything that runs on it, and joins the layers. It knows no rules.
  *
- *     net  -- frames -->  rpc  -- operations -->  store      (its own thread)
- *     net  <-- bytes --   rpc  -- heavy work -->  pool       (libuv's threads)
+ *     net  -- frames -->  server  -- operations -->  store      (its own thread)
+ *     net  <-- bytes --   server  -- heavy work -->  pool       (libuv's threads)
  *
  * A run: open the store, read it back, listen, serve until SIGTERM or SIGINT, then stop: no new
  * connections; workers are told; progress is stored and what was asked before is answered; sockets
@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "proto/error.h"
-#include "rpc/limits.h"
+#include "server/limits.h"
 
 #define HOST_MAX_LISTEN 16u
 
@@ -24,7 +24,7 @@ struct host_config {
     const char *addresses[HOST_MAX_LISTEN];
     size_t address_count;
     const char *database; /* as store_open takes it */
-    struct rpc_limits limits;
+    struct server_limits limits;
     bool verbose;
     int ready_fd; /* gets the line "ready" once the daemon listens, then is closed; -1: none */
 };

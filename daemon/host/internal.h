@@ -7,7 +7,7 @@
 #include <uv.h>
 #include "host/host.h"
 #include "net/net.h"
-#include "rpc/rpc.h"
+#include "server/port.h"
 #include "store/store.h"
 
 /*
@@ -20,7 +20,8 @@ enum host_stage {
     HOST_STARTING,
     HOST_SERVING,   /* until a signal */
     HOST_LEASES,    /* nothing new is handed out: until workers have finished what they have */
-    HOST_DRAINING,  /* rpc is stopped: until the store has written and all heavy work is back */
+    HOST_DRAINING,  /* the server is stopped: until the store has written and all heavy work is back
+                     */
     HOST_FINISHING, /* until every connection has ended */
     HOST_CLOSING,   /* until net is gone; then all else is freed */
 };
@@ -30,12 +31,12 @@ struct host {
     enum host_stage stage;
     uv_loop_t loop;
     uv_async_t store_wake;
-    uv_timer_t tick;     /* rpc's */
+    uv_timer_t tick;     /* the server's */
     uv_timer_t patience; /* looks whether HOST_LEASES is over, ends HOST_DRAINING at the latest */
     uint64_t leases_until;
     uv_signal_t sigterm, sigint;
     struct store *store;
-    struct rpc *rpc;
+    struct server *server;
     struct net *net;
     uint32_t working;   /* heavy work that is not back */
     bool store_failing; /* and whoever runs the daemon was told so */

@@ -1,6 +1,6 @@
 /*
- * Between net and rpc: what arrives goes up, and what a refused peer is told. net calls all of
- * this.
+ * Between net and the server: what arrives goes up, and what a refused peer is told. net calls all
+ * of this.
  */
 #include "host/peers.h"
 
@@ -17,7 +17,7 @@ static bool request_id(const uint8_t *bytes, size_t n, uint32_t *id)
 static void *on_open(void *arg, struct net_conn *conn, struct net_output *output)
 {
     struct host *host = arg;
-    struct rpc_session *session = rpc_session_open(host->rpc, conn);
+    struct session_port *session = session_open(host->server, conn);
 
     if (session)
         *output = (struct net_output){&session->out, &session->in_flight};
@@ -27,7 +27,7 @@ static void *on_open(void *arg, struct net_conn *conn, struct net_output *output
 static void on_frame(void *arg, void *session, const uint8_t *bytes, size_t n)
 {
     (void)arg;
-    rpc_frame(session, bytes, n);
+    session_frame(session, bytes, n);
 }
 
 static void on_broken(void *arg, void *session, const uint8_t *bytes, size_t n,
@@ -37,18 +37,18 @@ static void on_broken(void *arg, void *session, const uint8_t *bytes, size_t n,
     bool has_id = request_id(bytes, n, &id);
 
     (void)arg;
-    rpc_reject(session, err, has_id, id);
+    session_reject(session, err, has_id, id);
 }
 
 static void on_writable(void *arg, void *session)
 {
     (void)arg;
-    rpc_session_ready(session);
+    session_ready(session);
 }
 
 static void on_closed(void *arg, void *session)
 {
-    rpc_session_close(session);
+    session_close(session);
     host_proceed(arg);
 }
 
@@ -72,7 +72,7 @@ static void on_settle(void *arg)
 {
     struct host *host = arg;
 
-    rpc_settle(host->rpc);
+    server_flush(host->server);
 }
 
 static void on_gone(void *arg)

@@ -1,5 +1,5 @@
 /*
- * Between net and rpc: what arrives goes up, and what a refused peer is told.
+ * Between net and the server: what arrives goes up, and what a refused peer is told.
  */
 #ifndef HOST_PEERS_H
 #define HOST_PEERS_H

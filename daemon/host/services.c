@@ -1,7 +1,7 @@
 /*
- * What rpc and the store ask of the host: a clock and a timer, threads for heavy work, connections,
- * a log, and a way from the writer thread to the loop's. Whatever comes back from elsewhere ends
- * with net_settle, which has all output written that it caused.
+ * What the server and the store ask of the host: a clock and a timer, threads for heavy work,
+ * connections, a log, and a way from the writer thread to the loop's. Whatever comes back from
+ * elsewhere ends with net_settle, which has all output written that it caused.
  */
 #include "host/services.h"
 
@@ -28,11 +28,11 @@ static uint64_t wall_seconds(void *arg)
     return (uint64_t)time(NULL);
 }
 
-static void on_rpc_tick(uv_timer_t *timer)
+static void on_tick(uv_timer_t *timer)
 {
     struct host *host = timer->data;
 
-    rpc_tick(host->rpc);
+    server_tick(host->server);
     net_settle(host->net);
 }
 
@@ -40,7 +40,7 @@ static void arm_tick(void *arg, uint64_t milliseconds)
 {
     struct host *host = arg;
 
-    uv_timer_start(&host->tick, on_rpc_tick, milliseconds, 0);
+    uv_timer_start(&host->tick, on_tick, milliseconds, 0);
 }
 
 static uint64_t random_number(void *arg)
@@ -58,7 +58,7 @@ static uint64_t random_number(void *arg)
 struct host_work {
     uv_work_t request;
     struct host *host;
-    struct rpc_work *work;
+    struct server_work *work;
 };
 
 /* Processor time of this thread. */
@@ -83,7 +83,7 @@ static void on_worked(uv_work_t *request, int status)
 {
     struct host_work *item = request->data;
     struct host *host = item->host;
-    struct rpc_work *work = item->work;
+    struct server_work *work = item->work;
 
     (void)status; /* nothing is ever cancelled */
     free(item);
@@ -94,7 +94,7 @@ static void on_worked(uv_work_t *request, int status)
     host_proceed(host);
 }
 
-static int queue_work(void *arg, struct rpc_work *work)
+static int queue_work(void *arg, struct server_work *work)
 {
     struct host *host = arg;
     struct host_work *item;
@@ -140,7 +140,7 @@ static bool peer_is_local(void *arg, void *conn)
     return net_conn_is_local(conn);
 }
 
-static void log_rpc(void *arg, bool warning, const char *text)
+static void log_server(void *arg, bool warning, const char *text)
 {
     host_log(arg, warning ? NET_WARNING : NET_DEBUG, text);
 }
@@ -193,9 +193,9 @@ int services_init(struct host *host)
     return rc;
 }
 
-struct rpc_host services_for_rpc(struct host *host, uint32_t connections)
+struct server_host services_for_server(struct host *host, uint32_t connections)
 {
-    struct rpc_host services = {
+    struct server_host services = {
         .arg = host,
         .now = now_ms,
         .wall = wall_seconds,
@@ -206,7 +206,7 @@ struct rpc_host services_for_rpc(struct host *host, uint32_t connections)
         .peer = peer_name,
         .local = peer_is_local,
         .close = finish_conn,
-        .log = log_rpc,
+        .log = log_server,
         .verbose = host->config->verbose,
         .limits = host->config->limits,
     };

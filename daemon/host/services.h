@@ -1,17 +1,17 @@
 /*
- * What rpc and the store ask of the host.
+ * What the server and the store ask of the host.
  */
 #ifndef HOST_SERVICES_H
 #define HOST_SERVICES_H
 
-#include "rpc/rpc.h"
+#include "server/port.h"
 
 struct host;
 
 /* Sets up their handles in the loop; 0 or libuv's error. */
 int services_init(struct host *host) __attribute__((warn_unused_result));
-/* For rpc_new; `connections` is how many of those wanted there may be. */
-struct rpc_host services_for_rpc(struct host *host, uint32_t connections);
+/* For server_new; `connections` is how many of those wanted there may be. */
+struct server_host services_for_server(struct host *host, uint32_t connections);
 /* For store_open, with the host as `arg`; from any thread: has store_poll called by the loop. */
 void services_wake(void *arg);
 

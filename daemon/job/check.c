@@ -1,3 +1,7 @@
+/*
+ * The invariants of a job that is at rest, between two events. Called after every event in debug
+ * and sanitizer builds, and by the tests in all builds.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include "job/internal.h"
@@ -16,9 +20,9 @@ static void check_history(const struct job *job)
     uint64_t users = 0;
 
     CHECK(history->held < history->certain && history->certain <= history->count);
-    CHECK(job->update.active || history->certain == history->count);
+    CHECK(job->change == CHANGE_UPDATE || history->certain == history->count);
     for (uint32_t i = 0; i < history->count; i++) {
-        const struct revision *revision = &history->items[i];
+        const struct history_item *revision = &history->items[i];
 
         CHECK((revision->plan != NULL) == (i >= history->held));
         CHECK(revision->at.step < revision->shape.steps);
@@ -29,39 +33,64 @@ static void check_history(const struct job *job)
     CHECK(users == job->cursor_count);
 }
 
+static uint64_t count_bits(const uint64_t *bits, uint32_t words)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < words; i++)
+        count += (uint64_t)__builtin_popcountll(bits[i]);
+    return count;
+}
+
+/* The leases of a stream are of steps that nobody else has: not acknowledged, not come back, and no
+ * bit in `seen` yet, where each gets one. */
+static void check_leases(const struct job_stream *stream, uint64_t *seen)
+{
+    const struct cursor *cursor = stream->cursor;
+
+    for (uint32_t i = 0; i < stream->count; i++) {
+        uint64_t step = lease_step(stream, i), bit = step & (cursor->span - 1);
+
+        CHECK(step >= cursor->low && step < cursor->next);
+        CHECK(!(seen[bit / 64] >> (bit % 64) & 1));
+        seen[bit / 64] |= UINT64_C(1) << (bit % 64);
+    }
+}
+
 /* Each step from low to next is in exactly one state: acknowledged, returned, or leased to one
  * stream. (At-most-once, all are acknowledged, those leased as well.) */
 static void check_steps(const struct cursor *cursor, bool at_most_once)
 {
-    uint64_t acked = 0, returned = 0, held = 0;
+    uint32_t words = cursor->span / 64;
+    uint64_t seen[JOB_SPAN / 64], held = 0;
     const struct job_stream *stream;
 
     CHECK(cursor->low <= cursor->known && cursor->known <= cursor->next);
-    CHECK(cursor->low <= cursor->next && cursor->next - cursor->low <= cursor->span);
+    CHECK(cursor->next - cursor->low <= cursor->span);
     CHECK(cursor->next == 0 || cursor->next <= cursor->shape.steps);
-    for (uint64_t step = cursor->low; step < cursor->next; step++) {
-        CHECK(!(cursor_acked(cursor, step) && cursor_returned(cursor, step)));
-        acked += cursor_acked(cursor, step);
-        returned += cursor_returned(cursor, step);
+    CHECK(count_bits(cursor->returned, words) == cursor->returned_count);
+    for (uint32_t i = 0; i < words; i++) {
+        CHECK(!(cursor->acked[i] & cursor->returned[i]));
+        seen[i] = cursor->acked[i] | cursor->returned[i];
     }
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
     {
-        for (uint32_t i = 0; i < stream->count; i++) {
-            uint64_t step = lease_step(stream, i);
-
-            CHECK(step < cursor->next);
-            CHECK(at_most_once || (step >= cursor->low && !cursor_acked(cursor, step) &&
-                                   !cursor_returned(cursor, step)));
-            for (uint32_t j = 0; j < i; j++)
-                CHECK(lease_step(stream, j) != step);
-        }
+        if (!at_most_once)
+            check_leases(stream, seen);
         held += stream->count;
     }
-    CHECK(returned == cursor->returned_count);
     CHECK(held == cursor->leases);
-    CHECK(at_most_once ? cursor->next == cursor->low
-                       : acked + returned + held == cursor->next - cursor->low);
+    CHECK(count_bits(seen, words) == cursor->next - cursor->low);
+    CHECK(!at_most_once || cursor->next == cursor->low);
     CHECK(cursor->next == cursor->low || !cursor_acked(cursor, cursor->low));
+}
+
+static void check_stream(const struct job *job, const struct job_stream *stream)
+{
+    CHECK(stream->count <= stream->capacity && stream->resend <= stream->count);
+    CHECK(stream->turn == stream_turn(job, stream) && stream->turn != TURN_RESEND);
+    CHECK(job->deadline <= lease_deadline(job, stream));
+    CHECK(!stream->lost || job->deadline <= stream->lost_until);
 }
 
 static void check_cursor(const struct job *job, const struct cursor *cursor)
@@ -82,26 +111,23 @@ static void check_cursor(const struct job *job, const struct cursor *cursor)
     CHECK(!cursor_at_end(cursor) || cursor->leases > 0);
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
     {
-        CHECK(stream->cursor == cursor && stream->count <= stream->capacity);
-        CHECK(stream->resend <= stream->count);
-        CHECK(stream->hungry == (!stream->blocked && !stream->stalled && !stream->lost &&
-                                 stream->resend == 0 && stream->count < stream->window));
-        CHECK(job->deadline <= lease_deadline(job, stream));
-        CHECK(!stream->lost || job->deadline <= stream->lost_until);
+        CHECK(stream->cursor == cursor);
+        check_stream(job, stream);
     }
-    if (!job_serves(job) || TAILQ_EMPTY(&cursor->hungry))
+    if (!job_serves(job) || TAILQ_EMPTY(&cursor->queue))
         return;
     /* Nobody waits for a step that could be handed out. */
-    CHECK(cursor->returned_count == 0 || job->in_doubt);
-    CHECK(!cursor_take(&copy, history, update_limit(job), job->in_doubt, &taken));
+    CHECK(cursor->returned_count == 0 || job->doubt != DOUBT_NONE);
+    CHECK(!cursor_take(&copy, history, update_limit(job), job->doubt != DOUBT_NONE, &taken));
 }
 
 void job_check(const struct job *job)
 {
     uint32_t streams = 0, outstanding = 0;
-    bool held_back = job->progress.writing || job->seek.active;
+    bool held_back = job->progress.writing || job->change == CHANGE_SEEK;
     const struct job_stream *stream;
 
+    CHECK(job_idle(job));
     check_history(job);
     CHECK(job->config.mode == JOB_RANKED || job->cursor_count == 1);
     CHECK(job->config.mode == JOB_SHARED || job->config.world_size == job->cursor_count);
@@ -122,5 +148,6 @@ void job_check(const struct job *job)
           job->progress.dirty || job->draining);
     CHECK(!position_before(job->progress.mark, job_reached(job)) || job->draining ||
           job->progress.mark.epoch < job_reached(job).epoch);
-    CHECK(!job->update.active || !position_before(job->update.revision.at, job_frontier(job)));
+    CHECK(job->change != CHANGE_UPDATE ||
+          !position_before(job->update.revision.at, job_frontier(job)));
 }

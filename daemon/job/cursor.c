@@ -1,3 +1,8 @@
+/*
+ * Cursors: the steps of one rank, or of a shared job. Which are handed out, acknowledged, come
+ * back, and which goes out next. Knows nothing of streams; deliver.c and lease.c do.
+ */
+#include <assert.h>
 #include <string.h>
 #include "job/internal.h"
 
@@ -66,6 +71,7 @@ static uint64_t lowest_returned(const struct cursor *cursor)
 {
     uint64_t step = cursor->returned_from > cursor->low ? cursor->returned_from : cursor->low;
 
+    assert(cursor->returned_count > 0);
     for (;;) {
         uint64_t i = step_bit(cursor, step);
         uint64_t word = cursor->returned[i / 64] >> (i % 64);
@@ -91,6 +97,7 @@ static void take_returned(struct cursor *cursor, const struct history *history,
 {
     uint64_t step = lowest_returned(cursor);
 
+    assert(step < cursor->next && !cursor_acked(cursor, step));
     bit_clear(cursor->returned, step_bit(cursor, step));
     cursor->returned_from = step + 1;
     cursor->returned_count--;
@@ -135,6 +142,7 @@ bool cursor_claim(struct cursor *cursor, const struct history *history, struct j
     if (step < cursor->next) {
         if (!cursor_returned(cursor, step))
             return false;
+        assert(cursor->returned_count > 0);
         bit_clear(cursor->returned, step_bit(cursor, step));
         cursor->returned_count--;
         note_handed_out(cursor, step);
@@ -163,6 +171,8 @@ void cursor_doubt(struct cursor *cursor, const struct history *history, struct j
 
 void cursor_ack(struct cursor *cursor, uint64_t step)
 {
+    assert(step >= cursor->low && step < cursor->next);
+    assert(!cursor_acked(cursor, step) && !cursor_returned(cursor, step));
     bit_set(cursor->acked, step_bit(cursor, step));
     while (cursor->low < cursor->next && cursor_acked(cursor, cursor->low)) {
         bit_clear(cursor->acked, step_bit(cursor, cursor->low));
@@ -172,6 +182,8 @@ void cursor_ack(struct cursor *cursor, uint64_t step)
 
 void cursor_return(struct cursor *cursor, uint64_t step)
 {
+    assert(step >= cursor->low && step - cursor->low < cursor->span);
+    assert(!cursor_acked(cursor, step) && !cursor_returned(cursor, step));
     cursor->supply++;
     bit_set(cursor->returned, step_bit(cursor, step));
     if (cursor->returned_count++ == 0 || step < cursor->returned_from)
@@ -190,6 +202,8 @@ bool cursor_at_end(const struct cursor *cursor)
 
 void cursor_next_epoch(struct cursor *cursor)
 {
+    assert(cursor->low == cursor->shape.steps && cursor->next == cursor->low);
+    assert(cursor->returned_count == 0);
     cursor->supply++;
     cursor->ended_steps = cursor->shape.steps;
     cursor->epoch++;
@@ -217,7 +231,7 @@ void cursor_move(struct cursor *cursor, const struct history *history, struct jo
         cursor_next_epoch(cursor);
 }
 
-void cursor_settle(struct cursor *cursor, struct history *history)
+void cursor_follow(struct cursor *cursor, struct history *history)
 {
     struct job_position low = cursor_low(cursor);
     uint32_t i = cursor->low_revision;
@@ -226,6 +240,7 @@ void cursor_settle(struct cursor *cursor, struct history *history)
         i++;
     if (i == cursor->low_revision)
         return;
+    assert(history->items[cursor->low_revision].users > 0);
     history->items[cursor->low_revision].users--;
     history->items[i].users++;
     cursor->low_revision = i;

@@ -1,118 +1,33 @@
+/*
+ * Handing out: which stream is given which step next, and what the workers of a cursor hear when
+ * there is nothing left or an epoch is over. effect.c asks for one batch after another.
+ */
+#include <assert.h>
 #include "job/internal.h"
 
-void stream_settle(struct job_stream *stream)
+enum stream_turn stream_turn(const struct job *job, const struct job_stream *stream)
 {
-    bool hungry = !stream->blocked && !stream->stalled && !stream->lost && stream->resend == 0 &&
-                  stream->count < stream->window;
-    struct stream_list *list = &stream->cursor->hungry;
-
-    if (hungry && !stream->hungry)
-        TAILQ_INSERT_TAIL(list, stream, in_hungry);
-    else if (!hungry && stream->hungry)
-        TAILQ_REMOVE(list, stream, in_hungry);
-    stream->hungry = hungry;
+    if (stream->full || stream->lost)
+        return TURN_NONE;
+    if (stream->resend > 0)
+        return stream->window > 0 && job->change != CHANGE_SEEK ? TURN_RESEND : TURN_NONE;
+    return !stream->stalled && stream->count < stream->window ? TURN_STEP : TURN_NONE;
 }
 
-static void deliver(struct job *job, struct job_stream *stream, uint64_t step, uint32_t revision,
-                    bool redelivered)
+void stream_queue(struct job *job, struct job_stream *stream)
 {
-    const struct cursor *cursor = stream->cursor;
-    const struct revision *strategy = &job->history.items[revision];
-    struct job_effect effect = {
-        .kind = JOB_DELIVER,
-        .owner = stream->owner,
-        .revision = strategy->number,
-        .at = {cursor->epoch, step},
-        .shape = cursor->shape,
-        .plan = strategy->plan,
-        .slice = {.epoch = cursor->epoch,
-                  .step = step,
-                  .shape = cursor->shape,
-                  .rank = cursor->rank / job->config.replicas,
-                  .world = job->cursor_count / job->config.replicas},
-        .redelivered = redelivered,
-    };
+    struct stream_list *queue = &stream->cursor->queue;
+    enum stream_turn turn = stream_turn(job, stream);
 
-    stream->served_steps++;
-    job->redelivered += redelivered;
-    if (!job_emit(job, &effect))
-        stream->blocked = true;
-}
-
-static void hand_out(struct job *job, struct job_stream *stream, const struct taken_step *taken)
-{
-    struct cursor *cursor = stream->cursor;
-    struct job_position at = {cursor->epoch, taken->step};
-
-    lease_add(job, stream, taken->step);
-    /* To the end of the queue: everybody gets one before anybody gets a second. */
-    TAILQ_REMOVE(&cursor->hungry, stream, in_hungry);
-    stream->hungry = false;
-    deliver(job, stream, taken->step, taken->revision,
-            taken->returned || position_before(at, job->floor));
-    stream_settle(stream);
-    if (job->config.guarantee == JOB_AT_MOST_ONCE) {
-        cursor_ack(cursor, taken->step);
-        cursor_settle(cursor, &job->history);
-        progress_changed(job);
-    }
-}
-
-/* Does a worker hold steps that is not there, and may not come back? */
-static bool lost_holds(const struct job *job, const struct cursor *cursor)
-{
-    const struct job_stream *stream;
-
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
-        if (job->lost == 0)
-            break;
-        if (stream->lost && stream->count > 0)
-            return true;
-    }
-    return false;
-}
-
-/* Who would take a step and finds none left hears so, once. */
-static void tell_drained(struct job *job, struct cursor *cursor)
-{
-    struct job_effect effect = {
-        .kind = JOB_DRAINED, .at = {cursor->epoch, cursor->shape.steps}, .shape = cursor->shape};
-    struct job_stream *stream;
-
-    TAILQ_FOREACH(stream, &cursor->hungry, in_hungry)
-    {
-        if (stream->drained == cursor->supply)
-            continue;
-        stream->drained = cursor->supply;
-        effect.owner = stream->owner;
-        job_emit(job, &effect);
-    }
-}
-
-void stream_pump(struct job *job, struct cursor *cursor)
-{
-    struct job_position limit = update_limit(job);
-    struct job_stream *stream;
-    struct taken_step taken;
-
-    if (!job_serves(job)) {
-        if (!job->draining && !job->progress.failing)
-            progress_keep_ahead(job, cursor);
+    if (turn == stream->turn)
         return;
-    }
-    while ((stream = TAILQ_FIRST(&cursor->hungry)) &&
-           cursor_take(cursor, &job->history, limit, job->in_doubt, &taken))
-        hand_out(job, stream, &taken);
-    if (cursor_drained(cursor) && !lost_holds(job, cursor))
-        tell_drained(job, cursor);
-    progress_keep_ahead(job, cursor);
-}
-
-void stream_pump_all(struct job *job)
-{
-    for (uint32_t i = 0; i < job->cursor_count; i++)
-        stream_pump(job, &job->cursors[i]);
+    if (stream->turn != TURN_NONE)
+        TAILQ_REMOVE(queue, stream, in_queue);
+    if (turn == TURN_RESEND)
+        TAILQ_INSERT_HEAD(queue, stream, in_queue);
+    else if (turn == TURN_STEP)
+        TAILQ_INSERT_TAIL(queue, stream, in_queue);
+    stream->turn = turn;
 }
 
 void stream_awake(struct job *job, struct job_stream *stream)
@@ -120,43 +35,153 @@ void stream_awake(struct job *job, struct job_stream *stream)
     if (!stream->stalled)
         return;
     stream->stalled = false;
-    stream_settle(stream);
-    stream_pump(job, stream->cursor);
+    stream_queue(job, stream);
+    job_pump(job, stream->cursor);
 }
 
-/* What a worker that came back holds; these are no new leases. */
-void stream_resend(struct job *job, struct job_stream *stream)
+void job_stream_full(struct job *job, struct job_stream *stream)
+{
+    stream->full = true;
+    stream_queue(job, stream);
+    assert(stream->turn == TURN_NONE);
+}
+
+static void deliver(struct job *job, struct job_stream *stream, uint64_t step, uint32_t revision,
+                    bool redelivered, struct job_effect *effect)
+{
+    const struct cursor *cursor = stream->cursor;
+    const struct history_item *strategy = &job->history.items[revision];
+
+    assert(strategy->plan && step < cursor->shape.steps);
+    assert(!position_before((struct job_position){cursor->epoch, step}, strategy->at));
+    assert(!stream->full && !stream->lost);
+    stream->served_steps++;
+    job->redelivered += redelivered;
+    effect->kind = JOB_DELIVER;
+    effect->deliver = (struct job_delivery){
+        .owner = stream->owner,
+        .plan = strategy->plan,
+        .slice = {.epoch = cursor->epoch,
+                  .step = step,
+                  .shape = cursor->shape,
+                  .rank = cursor->rank / job->config.replicas,
+                  .world = job->cursor_count / job->config.replicas},
+        .generation = job->generation,
+        .revision = strategy->number,
+        .redelivered = redelivered,
+    };
+}
+
+/* A step that the worker holds already, and may have lost with its connection: no new lease. */
+static void resend(struct job *job, struct job_stream *stream, struct job_effect *effect)
+{
+    const struct cursor *cursor = stream->cursor;
+    uint64_t step = lease_step(stream, stream->count - stream->resend);
+
+    stream->resend--;
+    stream_queue(job, stream);
+    deliver(job, stream, step, cursor_revision(cursor, &job->history, step), true, effect);
+}
+
+static void hand_out(struct job *job, struct job_stream *stream, const struct taken_step *taken,
+                     struct job_effect *effect)
+{
+    struct cursor *cursor = stream->cursor;
+    struct job_position at = {cursor->epoch, taken->step};
+
+    lease_add(job, stream, taken->step);
+    /* To the end of the queue: everybody gets one before anybody gets a second. */
+    TAILQ_REMOVE(&cursor->queue, stream, in_queue);
+    stream->turn = TURN_NONE;
+    stream_queue(job, stream);
+    deliver(job, stream, taken->step, taken->revision,
+            taken->returned || position_before(at, job->floor), effect);
+    if (job->config.guarantee == JOB_AT_MOST_ONCE) {
+        cursor_ack(cursor, taken->step);
+        progress_changed(job);
+    }
+}
+
+bool deliver_next(struct job *job, struct cursor *cursor, struct job_effect *effect)
+{
+    struct job_stream *stream = TAILQ_FIRST(&cursor->queue);
+    struct taken_step taken;
+
+    /* At-most-once, the batch before was done when it was handed out; only now that it is drawn may
+     * its plan go. */
+    cursor_follow(cursor, &job->history);
+    if (!stream)
+        return false;
+    if (stream->turn == TURN_RESEND) {
+        resend(job, stream, effect);
+        return true;
+    }
+    if (!job_serves(job) ||
+        !cursor_take(cursor, &job->history, update_limit(job), job->doubt != DOUBT_NONE, &taken))
+        return false;
+    hand_out(job, stream, &taken, effect);
+    return true;
+}
+
+/* Does a worker hold steps that is not there, and may not come back? */
+static bool lost_holds(const struct job *job, const struct cursor *cursor)
+{
+    const struct job_stream *stream;
+
+    if (job->lost == 0)
+        return false;
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
+    {
+        if (stream->lost && stream->count > 0)
+            return true;
+    }
+    return false;
+}
+
+static struct job_epoch epoch_of(const struct job *job, const struct job_stream *stream)
 {
     const struct cursor *cursor = stream->cursor;
 
-    while (stream->resend > 0 && stream->window > 0 && !stream->blocked && !stream->lost &&
-           !job->seek.active) {
-        uint64_t step = lease_step(stream, stream->count - stream->resend--);
+    return (struct job_epoch){stream->owner, job->generation, cursor->epoch, cursor->shape.steps};
+}
 
-        deliver(job, stream, step, cursor_revision(cursor, &job->history, step), true);
+static void tell_drained(struct job *job, struct cursor *cursor)
+{
+    struct job_stream *stream;
+
+    TAILQ_FOREACH(stream, &cursor->queue, in_queue)
+    {
+        if (stream->drained == cursor->supply)
+            continue;
+        stream->drained = cursor->supply;
+        job_emit(job, (struct job_effect){.kind = JOB_DRAINED, .drained = epoch_of(job, stream)});
     }
-    stream_settle(stream);
+}
+
+void deliver_end(struct job *job, struct cursor *cursor)
+{
+    bool serves = job_serves(job);
+
+    if (serves && cursor_drained(cursor) && !lost_holds(job, cursor))
+        tell_drained(job, cursor);
+    if (serves || !(job->draining || job->progress.failing))
+        progress_keep_ahead(job, cursor);
 }
 
 void stream_end_epoch(struct job *job, struct cursor *cursor)
 {
-    struct job_effect effect = {
-        .kind = JOB_EPOCH_END, .at = {cursor->epoch, cursor->shape.steps}, .shape = cursor->shape};
     struct job_stream *stream;
 
     if (!cursor_at_end(cursor) || cursor->leases > 0)
         return;
-    cursor_next_epoch(cursor);
-    cursor_settle(cursor, &job->history);
     TAILQ_FOREACH(stream, &cursor->streams, in_streams)
     {
         stream->window = 0;
-        stream_settle(stream);
-    }
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
-        effect.owner = stream->owner;
+        stream_queue(job, stream);
         if (!stream->lost)
-            job_emit(job, &effect);
+            job_emit(job, (struct job_effect){.kind = JOB_EPOCH_END,
+                                              .epoch_end = epoch_of(job, stream)});
     }
+    cursor_next_epoch(cursor);
+    cursor_follow(cursor, &job->history);
 }

@@ -1,10 +1,15 @@
+/*
+ * The history of a job: its revisions, the plans of those that are still needed, and what epochs
+ * look like under them. Used by all that hands out steps or changes what they hold.
+ */
+#include <assert.h>
 #include <stdlib.h>
 #include "job/internal.h"
 
 bool history_reserve(struct history *history)
 {
     uint32_t capacity = history->capacity ? history->capacity * 2 : 4;
-    struct revision *items;
+    struct history_item *items;
 
     if (history->count < history->capacity)
         return true;
@@ -16,11 +21,10 @@ bool history_reserve(struct history *history)
     return true;
 }
 
-int revision_place(const struct revision *revision, struct evd_error *err)
+int history_place(const struct history_item *item, struct evd_error *err)
 {
     struct sampler_error refused;
-    int code = plan_place(revision->plan, revision->at.epoch, revision->at.step, revision->shape,
-                          &refused);
+    int code = plan_place(item->plan, item->at.epoch, item->at.step, item->shape, &refused);
 
     if (code == PLAN_NO_MEMORY)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the strategy");
@@ -29,9 +33,12 @@ int revision_place(const struct revision *revision, struct evd_error *err)
     return EVD_OK;
 }
 
-void history_append(struct history *history, struct revision revision)
+void history_append(struct history *history, struct history_item item)
 {
-    history->items[history->count++] = revision;
+    assert(history->count < history->capacity);
+    assert(history->count == 0 || history->items[history->count - 1].number < item.number);
+    assert(history->count == 0 || !position_before(item.at, history->items[history->count - 1].at));
+    history->items[history->count++] = item;
     history->certain = history->count;
 }
 
@@ -45,6 +52,7 @@ uint32_t history_in_force(const struct history *history, struct job_position at)
 {
     uint32_t low = 1, high = history->count; /* items[0] begins at 0, 0 */
 
+    assert(history->count > 0);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
@@ -60,13 +68,14 @@ uint32_t history_certain(const struct history *history, struct job_position at)
 {
     uint32_t i = history_in_force(history, at);
 
+    assert(history->certain > 0 && history->certain <= history->count);
     return i < history->certain ? i : history->certain - 1;
 }
 
 struct epoch_shape history_shape(const struct history *history, uint64_t epoch)
 {
     struct job_position end = {epoch, UINT64_MAX};
-    const struct revision *last = &history->items[history_in_force(history, end)];
+    const struct history_item *last = &history->items[history_in_force(history, end)];
 
     /* A revision that begins within the epoch recorded its shape; otherwise the one in force was so
      * already when the epoch began, and says it. */
@@ -78,6 +87,7 @@ struct epoch_shape history_shape(const struct history *history, uint64_t epoch)
 void history_release(struct history *history)
 {
     while (history->held + 1 < history->count && history->items[history->held].users == 0) {
+        assert(history->items[history->held].plan);
         plan_unref(history->items[history->held].plan);
         history->items[history->held++].plan = NULL;
     }

@@ -1,9 +1,11 @@
 /*
  * Inside the job core. Both modes are one mechanism: a cursor walks the steps of the epochs, hands
- * out each once, and knows which are acknowledged and which came back. A shared job has one cursor
- * with any number of streams; a ranked job has a cursor for each rank, with at most one stream.
+ * each out once, and knows which are acknowledged and which came back. A shared job has one cursor
+ * with any number of streams; a ranked job has a cursor for each rank, with at most one stream that
+ * is not lost.
  *
- *     job.c       events in, effects out, asking
+ *     job.c       making a job; events in; asking
+ *     effect.c    effects out
  *     world.c     how many ranks there are
  *     stream.c    open, credit, close, lost, resume
  *     lease.c     what a stream holds: ack, touch, release, running out
@@ -15,6 +17,7 @@
  *     progress.c  what is durable, who waits for it, the mark
  *     restore.c   from the store
  *     check.c     invariants
+ *     replay.c    beside all that: which steps there were, from the history alone
  */
 #ifndef JOB_INTERNAL_H
 #define JOB_INTERNAL_H
@@ -25,31 +28,35 @@
 
 /* ---- history.c ---- */
 
-struct revision {
+/* One revision of the strategy. */
+struct history_item {
     uint32_t number;
     uint32_t users; /* cursors whose lowest unacknowledged step is drawn by it */
     struct job_position at;
     struct epoch_shape shape; /* of at.epoch */
-    struct plan *plan;        /* NULL once released; a reference of ours */
+    struct plan *plan;        /* our reference; NULL once released */
 };
 
-/* In the order of numbers and of positions. The strategy of a step is the last one that begins at
- * or before it. Plans are held from items[held] on. While an update is being stored, the first
- * `certain` stay whatever becomes of it; without one, all. */
+/* The revisions in the order of their numbers and positions. The strategy of a step is the last one
+ * that begins at or before it. Plans are held from items[held] on; before it every cursor is past
+ * them. While an update is being stored, only the first `certain` revisions stay whatever becomes
+ * of it; otherwise all do. */
 struct history {
-    struct revision *items;
+    struct history_item *items;
     uint32_t count, capacity, held, certain;
 };
 
-int revision_place(const struct revision *revision, struct evd_error *err); /* its plan */
-bool history_reserve(struct history *history);                              /* room for one more */
-void history_append(struct history *history, struct revision revision);     /* reserved before */
-void history_cut(struct history *history, uint32_t count); /* to the first `count` */
+int history_place(const struct history_item *item, struct evd_error *err) JOB_MUST_CHECK;
+bool history_reserve(struct history *history) JOB_MUST_CHECK;           /* room for one more */
+void history_append(struct history *history, struct history_item item); /* reserved before */
+void history_cut(struct history *history, uint32_t count);              /* to the first `count` */
+/* Which revision is in force at a position: its index. */
 uint32_t history_in_force(const struct history *history, struct job_position at);
-uint32_t history_certain(const struct history *history, struct job_position at); /* of those */
+/* The same among the first `certain`. */
+uint32_t history_certain(const struct history *history, struct job_position at);
 /* The shape of an epoch; 0 steps if it has none or the plan that says it is released. */
 struct epoch_shape history_shape(const struct history *history, uint64_t epoch);
-void history_release(struct history *history); /* plans before the first one used */
+void history_release(struct history *history); /* the plans that every cursor is past */
 void history_disown(struct history *history);  /* leaves the references to the caller */
 void history_fini(struct history *history);
 
@@ -59,24 +66,28 @@ TAILQ_HEAD(stream_list, job_stream);
 
 struct cursor {
     uint32_t rank;
-    uint32_t span;  /* a power of two */
+    uint32_t span;  /* how many steps the bitmaps have room for, a power of two */
     uint32_t reach; /* steps from low on that may be out, at most span */
     uint64_t epoch;
     struct epoch_shape shape; /* of epoch; steps is 0 until its first step is handed out */
-    uint64_t ended_steps;     /* of the epoch before; 0: not known */
-    uint64_t low, next;       /* lowest step not acknowledged, first step never handed out */
-    uint64_t known;           /* as next, without what was only in doubt after a crash */
-    uint32_t low_revision;    /* in force at low: index in the history */
-    uint32_t next_revision;   /* at or before the one in force at next */
-    uint32_t returned_count;
-    uint32_t leases;        /* held by its streams */
-    uint32_t supply;        /* changes whenever there are steps again where there were none */
-    uint64_t returned_from; /* no returned step is below it */
-    uint64_t *acked;        /* span bits each, of step at step mod span */
-    uint64_t *returned;     /* handed out, not acknowledged, held by nobody */
-    uint8_t *packed;        /* room for job_progress */
+    uint64_t ended_steps;     /* how many the epoch before had; 0: not known */
+    uint64_t low;             /* the lowest step not acknowledged */
+    uint64_t next;            /* the first step never handed out */
+    uint64_t known;           /* as next, but only what this process has seen handed out: after a
+                                 crash the steps below the mark are in doubt */
+    uint32_t low_revision;    /* the revision in force at low: its index in the history */
+    uint32_t next_revision;   /* in force at next, or one before that */
+    uint32_t returned_count;  /* how many bits of `returned` are set */
+    uint32_t leases;          /* held by its streams */
+    uint32_t supply;          /* changes whenever there are steps again where there were none */
+    uint64_t returned_from;   /* no returned step is below it */
+    uint64_t *acked;          /* acknowledged steps, as bits: a step's is at step mod span */
+    uint64_t *returned;       /* likewise: handed out, not acknowledged, held by nobody */
+    uint8_t *packed;          /* room for job_progress */
     struct stream_list streams;
-    struct stream_list hungry; /* those that take a step now, the one that waits longest first */
+    /* The streams that take a batch now: first those that are to be sent again what they hold, then
+     * those that take a new step, the one that has waited longest first. */
+    struct stream_list queue;
 };
 
 struct taken_step {
@@ -86,20 +97,21 @@ struct taken_step {
 };
 
 /* Takes the step to hand out next: the lowest that came back (unless those are in doubt), else the
- * next new one before `limit`. */
+ * next new one before `limit`. False: there is none. */
 bool cursor_take(struct cursor *cursor, const struct history *history, struct job_position limit,
-                 bool in_doubt, struct taken_step *taken);
-/* Everything below floor came back. */
+                 bool in_doubt, struct taken_step *taken) JOB_MUST_CHECK;
+/* What may have been handed out before a crash, everything below `floor`, counts as come back. */
 void cursor_doubt(struct cursor *cursor, const struct history *history, struct job_position floor);
-/* Takes this very step for a worker that says it has it: if it came back, or is not known to be
- * handed out and is before `floor`; what it skips came back then. */
+/* Takes this very step for a worker that says it has it. False: it cannot have it, since it is
+ * done, or another has it, or it is not below `floor`. Unknown steps before it count as come back.
+ */
 bool cursor_claim(struct cursor *cursor, const struct history *history, struct job_position at,
-                  struct job_position floor);
+                  struct job_position floor) JOB_MUST_CHECK;
 void cursor_ack(struct cursor *cursor, uint64_t step);
 void cursor_return(struct cursor *cursor, uint64_t step);
 bool cursor_acked(const struct cursor *cursor, uint64_t step);
 bool cursor_returned(const struct cursor *cursor, uint64_t step);
-/* Every step of the epoch is handed out, and not all of them are done. */
+/* Every step of the epoch is handed out, and none came back. */
 bool cursor_drained(const struct cursor *cursor);
 bool cursor_at_end(const struct cursor *cursor); /* all steps of its epoch are acknowledged */
 void cursor_next_epoch(struct cursor *cursor);
@@ -110,8 +122,9 @@ struct job_position cursor_next(const struct cursor *cursor);
 struct job_position cursor_known(const struct cursor *cursor);
 /* The revision in force at a step from low on. */
 uint32_t cursor_revision(const struct cursor *cursor, const struct history *history, uint64_t step);
-/* After low moved or a revision was added: which revision low is in; releases those not needed. */
-void cursor_settle(struct cursor *cursor, struct history *history);
+/* Call it after low moved or a revision was added: finds low_revision again, and releases the plans
+ * that are not needed any more. */
+void cursor_follow(struct cursor *cursor, struct history *history);
 /* Writes the acknowledged steps from low on as bits into packed; returns the bytes used. */
 uint32_t cursor_pack(struct cursor *cursor);
 
@@ -122,17 +135,30 @@ struct lease {
     uint64_t since; /* when it was handed out */
 };
 
+/* What a stream waits for in its cursor's queue.
+ *
+ *     TURN_NONE   <-> TURN_RESEND   resumed; its buffer is full, window 0, a seek is being stored
+ *     TURN_RESEND  -> TURN_STEP     everything is sent again
+ *     TURN_NONE   <-> TURN_STEP     there is room in its window; no room, full, stalled, lost
+ *
+ * It follows from the rest of the stream: stream_queue says how. */
+enum stream_turn {
+    TURN_NONE,   /* it is not in the queue */
+    TURN_RESEND, /* to be sent again what it holds */
+    TURN_STEP,   /* a step */
+};
+
 struct job_stream {
     struct cursor *cursor;
     void *owner;
     uint32_t window;
-    bool blocked;     /* its send buffer is full */
-    bool hungry;      /* it is in cursor->hungry */
+    enum stream_turn turn;
+    bool full;        /* its send buffer; until JOB_READY */
     bool stalled;     /* a lease ran out, and no sign of life since */
-    bool lost;        /* its connection is gone; it ends at lost_until */
-    uint32_t drained; /* the cursor's supply when it heard that nothing is left of the epoch */
+    bool lost;        /* its connection is gone; the stream ends at lost_until */
+    uint32_t drained; /* the cursor's supply when the worker heard that nothing is left */
     uint64_t lost_until;
-    uint64_t touched; /* leases older than that run from then on */
+    uint64_t touched; /* the time to run of older leases counts from here */
     /* Its leases, in the order they were handed out: a ring. capacity is a power of two, at least
      * every window the stream ever had. The last `resend` are to be sent again to a worker that
      * came back. */
@@ -140,70 +166,81 @@ struct job_stream {
     uint32_t head, count, capacity, resend;
     uint64_t served_steps, acked_steps, acked_samples;
     TAILQ_ENTRY(job_stream) in_streams;
-    TAILQ_ENTRY(job_stream) in_hungry;
+    TAILQ_ENTRY(job_stream) in_queue;
 };
 
 uint64_t lease_step(const struct job_stream *stream, uint32_t i); /* the oldest first */
 /* Room for so many leases, so that handing out never allocates. */
-bool lease_reserve(struct job_stream *stream, uint32_t window);
+bool lease_reserve(struct job_stream *stream, uint32_t window) JOB_MUST_CHECK;
 void lease_add(struct job *job, struct job_stream *stream, uint64_t step);
-/* All of them end: what they hold comes back, or is lost (at-most-once). */
+/* All of them end: the steps come back, or are lost (at-most-once). */
 void lease_drop_all(struct job *job, struct job_stream *stream);
 /* Ends those whose time is over. */
 void lease_expire(struct job *job, struct job_stream *stream);
 /* When the oldest ends; UINT64_MAX: never. */
 uint64_t lease_deadline(const struct job *job, const struct job_stream *stream);
-int lease_ack(struct job *job, const struct job_event *event, struct evd_error *err);
-int lease_touch(struct job *job, const struct job_event *event);
-int lease_release(struct job *job, struct job_event *event, struct evd_error *err);
+int lease_ack(struct job *job, const struct job_event *event, struct evd_error *err) JOB_MUST_CHECK;
+void lease_touch(struct job *job, struct job_stream *stream);
+int lease_release(struct job *job, const struct job_event *event, struct job_update *update,
+                  struct evd_error *err) JOB_MUST_CHECK;
 
-int stream_open(struct job *job, struct job_event *event, struct evd_error *err);
-int stream_credit(struct job *job, const struct job_event *event, struct evd_error *err);
-int stream_ready(struct job *job, const struct job_event *event);
-int stream_close(struct job *job, struct job_event *event);
-int stream_lost(struct job *job, struct job_event *event);
-int stream_resume(struct job *job, const struct job_event *event, struct evd_error *err);
+int stream_open(struct job *job, const struct job_event *event, struct job_update *update,
+                struct evd_error *err) JOB_MUST_CHECK;
+int stream_credit(struct job *job, const struct job_event *event,
+                  struct evd_error *err) JOB_MUST_CHECK;
+int stream_resume(struct job *job, const struct job_event *event,
+                  struct evd_error *err) JOB_MUST_CHECK;
+void stream_ready(struct job *job, struct job_stream *stream);
+void stream_close(struct job *job, struct job_stream *stream);
+/* False if it has ended: there is no grace period for it. */
+bool stream_lost(struct job *job, struct job_stream *stream) JOB_MUST_CHECK;
 void stream_gone(struct job *job, struct job_stream *stream); /* a lost one ends */
 void stream_free(struct job *job, struct job_stream *stream);
 void stream_tick(struct job *job);
 
-/* Puts the stream among those that take a step, or takes it out, as its state now says. */
-void stream_settle(struct job_stream *stream);
-/* After a sign of life (a new window is one too). */
+/* Which turn a stream should have, as its state now is. */
+enum stream_turn stream_turn(const struct job *job, const struct job_stream *stream);
+/* Gives it that turn: puts it into its cursor's queue, or takes it out. */
+void stream_queue(struct job *job, struct job_stream *stream);
+/* Its worker has said something. */
 void stream_awake(struct job *job, struct job_stream *stream);
-void stream_pump(struct job *job, struct cursor *cursor); /* hands out what can be handed out */
-void stream_pump_all(struct job *job);
-void stream_resend(struct job *job, struct job_stream *stream);
+/* The next batch of a cursor as an effect; false: nobody can be given one. */
+bool deliver_next(struct job *job, struct cursor *cursor, struct job_effect *effect) JOB_MUST_CHECK;
+/* After the last: who would take a step and finds none left hears so; the mark is kept ahead. */
+void deliver_end(struct job *job, struct cursor *cursor);
 /* If everything of its epoch is done: every worker of the cursor hears it and stops there. */
 void stream_end_epoch(struct job *job, struct cursor *cursor);
 
 /* ---- update.c, seek.c ---- */
 
-struct update {
-    bool active;
+/* Which change of the job is being stored. The transitions are in job.h. */
+enum job_change { CHANGE_NONE, CHANGE_UPDATE, CHANGE_SEEK };
+
+struct pending_update {
     uint64_t token;
-    struct revision revision;
+    struct history_item revision;
 };
 
-struct seek {
-    bool active;
+struct pending_seek {
     uint64_t token;
-    struct job_position at, mark;
-    bool attended;
-    struct history history;
+    struct job_position at;
+    struct job_position mark; /* stored with it, */
+    bool attended;            /* and so is this */
+    struct history history;   /* of the new generation */
 };
 
-struct job_position
-update_limit(const struct job *job); /* the first step not to be handed out now */
-int update_begin(struct job *job, const struct job_event *event, struct evd_error *err);
-int update_stored(struct job *job, int code, struct evd_error *err);
-
-int seek_begin(struct job *job, const struct job_event *event, struct evd_error *err);
-int seek_stored(struct job *job, int code, struct evd_error *err);
+/* The first step that must not be handed out now. */
+struct job_position update_limit(const struct job *job);
+int update_begin(struct job *job, const struct job_event *event,
+                 struct evd_error *err) JOB_MUST_CHECK;
+int update_stored(struct job *job, int code, struct evd_error *err) JOB_MUST_CHECK;
+int seek_begin(struct job *job, const struct job_event *event,
+               struct evd_error *err) JOB_MUST_CHECK;
+int seek_stored(struct job *job, int code, struct evd_error *err) JOB_MUST_CHECK;
 
 /* ---- progress.c ---- */
 
-/* Who waits for a write, and what is answered when it is durable. */
+/* Somebody who waits for a write, and what is answered when it is durable. */
 struct waiter {
     uint64_t token;
     int code;
@@ -216,34 +253,34 @@ struct waiters {
 
 struct progress {
     struct waiters waiting; /* for the next write */
-    struct waiters written; /* in the write under way */
-    bool writing;           /* a JOB_STORE_PROGRESS is not answered yet */
-    bool dirty;             /* something changed since the last JOB_STORE_PROGRESS */
-    bool announced;         /* JOB_DIRTY was sent, JOB_FLUSH is to come */
+    struct waiters written; /* for the write under way */
+    bool writing;           /* a write is under way: JOB_PROGRESS_STORED is due */
+    bool dirty;             /* something changed since the last write began */
+    bool announced;         /* JOB_DIRTY was sent: JOB_FLUSH is due */
     bool failing;           /* the last write failed */
     struct job_progress *rows;
-    /* The mark: durable, and in the write under way; how far ahead the next one is put. */
-    struct job_position mark, marking;
-    /* Likewise: there may be workers with leases (shared, at-least-once, with grace). */
-    bool attended, attending;
-    uint64_t stride;
-    struct job_position marked_at; /* the first step not handed out when it was put, */
-    uint64_t marked;               /* and the time */
+    struct job_position mark, marking; /* the mark: the durable one, that of the write under way */
+    bool attended, attending;          /* likewise: whether there may be workers with leases */
+    uint64_t stride;                   /* how many steps ahead the next mark is put */
+    /* When the mark was last looked at, and the first step not handed out then. */
+    struct job_position marked_at;
+    uint64_t marked;
 };
 
 void progress_init(struct job *job);
-bool progress_reserve(struct progress *progress); /* room for one more waiter */
-/* Something is to be stored; `token` (reserved before; 0: nobody's) is answered with `code` when it
- * is. Then, when everything that follows from it has been done, settle. */
+bool progress_reserve(struct job *job) JOB_MUST_CHECK; /* room for one more waiter */
+/* Something is to be stored; `token` (reserved before; 0: nobody waits) is answered with `code`
+ * when it is. To be followed by progress_commit when all that follows from the event has been done.
+ */
 void progress_note(struct job *job, uint64_t token, int code);
+void progress_commit(struct job *job); /* begins a write if somebody waits for one */
 /* Whether all there is to be stored is. */
 bool progress_durable(const struct job *job);
-void progress_settle(struct job *job);
-void progress_changed(struct job *job); /* to be stored before long */
+void progress_changed(struct job *job); /* something is to be stored before long */
 void progress_flush(struct job *job);
 void progress_drain(struct job *job);
-int progress_stored(struct job *job, int code, struct evd_error *err);
-/* Writing goes on after a seek; what waited for the generation left behind is void. */
+int progress_stored(struct job *job, int code, struct evd_error *err) JOB_MUST_CHECK;
+/* Writing goes on after a seek. `moved`: what waited for the generation left behind is void. */
 void progress_resume(struct job *job, bool moved);
 /* Somebody is there who holds something, and nobody was: to be stored at once. */
 void progress_attendance(struct job *job);
@@ -256,42 +293,77 @@ void progress_fini(struct progress *progress);
 /* ---- world.c ---- */
 
 /* Says how many ranks there are (shared: 1) and makes their cursors, at the job's start. */
-int job_set_world(struct job *job, uint32_t world, struct evd_error *err);
+int world_set(struct job *job, uint32_t size, struct evd_error *err) JOB_MUST_CHECK;
 /* Another number of ranks, while none is attached: all go on at the lowest step not done. */
-int job_change_world(struct job *job, uint32_t world, struct evd_error *err);
-int job_check_world(const struct job_config *config, uint32_t world, struct evd_error *err);
+int world_change(struct job *job, uint32_t size, struct evd_error *err) JOB_MUST_CHECK;
+int world_check(const struct job_config *config, uint32_t size,
+                struct evd_error *err) JOB_MUST_CHECK;
+
+/* ---- effect.c ---- */
+
+/* Effects of the event at hand, in order, until job_next_effect has given them out. There is always
+ * room for one effect of each stream and each waiter, and for EFFECTS_BESIDES more. */
+struct effects {
+    struct job_effect *items;
+    uint32_t next, count, capacity;
+};
+
+#define EFFECTS_BESIDES 4u /* an answer, a write, dirty; and one to spare */
+
+/* Room for what so many streams and waiters cause. */
+bool effects_reserve(struct job *job, uint32_t streams, uint32_t waiters) JOB_MUST_CHECK;
+void job_emit(struct job *job, struct job_effect effect);
+/* When the effects so far are given out, hands out what can be handed out of this cursor, or of
+ * all. */
+void job_pump(struct job *job, const struct cursor *cursor);
+void job_pump_all(struct job *job);
+bool job_idle(const struct job *job); /* nothing is left of the event before */
 
 /* ---- job.c ---- */
+
+/* After a restart of a shared job, workers that survived may hold steps below the mark.
+ *
+ *     DOUBT_NONE --restored--> DOUBT_WAITS --first event--> DOUBT_RUNS --tick--> DOUBT_NONE
+ *     any --a seek is stored--> DOUBT_NONE
+ */
+enum job_doubt {
+    DOUBT_NONE,  /* what came back is handed out */
+    DOUBT_WAITS, /* it is not: they may still say what they hold */
+    DOUBT_RUNS,  /* likewise, until doubt_until */
+};
 
 struct job {
     struct job_config config;
     uint32_t generation;
-    uint32_t next_revision;
+    uint32_t next_revision; /* the number the next revision gets */
     uint64_t now;
-    uint64_t deadline; /* no lease and no grace ends before */
-    bool draining;
-    bool in_doubt;        /* shared, restored: until doubt_until, workers may say what they hold */
-    uint64_t doubt_until; /* 0: not yet begun */
+    uint64_t deadline; /* no lease and no grace period ends before */
+    bool draining;     /* nothing is handed out any more */
+    enum job_doubt doubt;
+    uint64_t doubt_until;
     struct job_position start; /* of the generation */
-    struct job_position
-        floor; /* below it, steps may have been handed out that we know nothing of */
-    struct job_position world_at;
+    struct job_position floor; /* steps below it may have been handed out without our knowledge */
+    struct job_position world_at; /* from where on there are as many ranks as now */
     struct history history;
-    struct update update;
-    struct seek seek;
+    enum job_change change;
+    struct pending_update update; /* CHANGE_UPDATE */
+    struct pending_seek seek;     /* CHANGE_SEEK */
     struct progress progress;
     struct cursor *cursors; /* none until the world size is known */
     uint32_t cursor_count;
-    void *cursor_memory;
-    uint32_t streams, lost; /* of which so many are lost */
+    void *cursor_memory; /* their bitmaps */
+    uint32_t streams;    /* of all cursors, */
+    uint32_t lost;       /* of which so many are lost */
     uint32_t outstanding;
-    uint64_t redelivered, expired;
-    job_sink sink;
-    void *sink_arg;
+    uint64_t redelivered, expired; /* as in job_state */
+    struct effects effects;
+    uint32_t pump_next, pump_end; /* cursors that are still to hand out in this update */
+    bool commit_due;              /* after that, progress_commit */
 };
 
-bool job_emit(struct job *job, struct job_effect *effect);
-/* Whether anything may be handed out now. */
+void job_change_to(struct job *job, enum job_change change);
+void job_doubt_to(struct job *job, enum job_doubt doubt);
+/* Whether new steps may be handed out now. */
 bool job_serves(const struct job *job);
 /* Whether a restart must give workers time to say what they hold. */
 bool job_may_doubt(const struct job *job);

@@ -1,3 +1,8 @@
+/*
+ * The job as a whole: making one, taking an event (job_step), and everything that can be asked. The
+ * daemon's rpc layer calls it; what an event does is in the other files.
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include "job/internal.h"
@@ -16,28 +21,28 @@ int job_config_check(const struct job_config *config, struct evd_error *err)
                          "mode ranked");
     if (config->replicas > EVD_MAX_WORLD)
         return error_set(err, EVD_E_LIMIT, "replicas", "replicas must be 1 to %u", EVD_MAX_WORLD);
-    return config->world_size ? job_check_world(config, config->world_size, err) : EVD_OK;
+    return config->world_size ? world_check(config, config->world_size, err) : EVD_OK;
 }
 
 /* Revision 0 begins at the beginning. */
 static int first_revision(struct job *job, struct plan *plan, struct evd_error *err)
 {
-    struct revision first = {.plan = plan, .shape = plan_epoch(plan, 0)};
+    struct history_item first = {.plan = plan, .shape = plan_epoch(plan, 0)};
 
     if (first.shape.steps == 0)
         return error_set(err, EVD_E_STRATEGY, "batch_size",
                          "not even one batch of %" PRIu32 " can be drawn: take a smaller "
                          "batch_size or another strategy",
                          job->config.batch_size);
-    if (!history_reserve(&job->history))
+    if (!history_reserve(&job->history) || !effects_reserve(job, 0, 0))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another job");
     history_append(&job->history, first);
     job->next_revision = 1;
     return EVD_OK;
 }
 
-int job_new(struct job **out, const struct job_config *given, struct plan *plan, job_sink sink,
-            void *sink_arg, struct evd_error *err)
+int job_new(struct job **out, const struct job_config *given, struct plan *plan,
+            struct evd_error *err)
 {
     struct job_config config = *given;
     struct job *job;
@@ -54,13 +59,11 @@ int job_new(struct job **out, const struct job_config *given, struct plan *plan,
     job->config = config;
     job->deadline = UINT64_MAX;
     progress_init(job);
-    job->sink = sink;
-    job->sink_arg = sink_arg;
     code = first_revision(job, plan, err);
     if (!code && (config.mode == JOB_SHARED || config.world_size))
-        code = job_set_world(job, config.mode == JOB_SHARED ? 1 : config.world_size, err);
+        code = world_set(job, config.mode == JOB_SHARED ? 1 : config.world_size, err);
     if (!code)
-        code = revision_place(&job->history.items[0], err);
+        code = history_place(&job->history.items[0], err);
     if (code) {
         history_disown(&job->history);
         job_free(job);
@@ -78,66 +81,69 @@ void job_free(struct job *job)
         while (!TAILQ_EMPTY(&job->cursors[i].streams))
             stream_free(job, TAILQ_FIRST(&job->cursors[i].streams));
     }
-    if (job->update.active)
+    if (job->change == CHANGE_UPDATE)
         plan_unref(job->update.revision.plan);
     history_fini(&job->seek.history);
     history_fini(&job->history);
     progress_fini(&job->progress);
     free(job->cursors);
     free(job->cursor_memory);
+    free(job->effects.items);
     free(job);
 }
 
-static int step_stream(struct job *job, struct job_event *event, struct evd_error *err)
+/* The clock, and what begins with the first event after a restart. */
+static void pass_time(struct job *job, uint64_t now)
 {
+    if (now > job->now)
+        job->now = now;
+    if (job->doubt != DOUBT_WAITS)
+        return;
+    job_doubt_to(job, DOUBT_RUNS);
+    job->doubt_until = job->now + job->config.grace;
+    job_wake_at(job, job->doubt_until);
+}
+
+int job_step(struct job *job, const struct job_event *event, struct job_update *update,
+             struct evd_error *err)
+{
+    assert(job_idle(job)); /* the effects of the event before are carried out */
+    pass_time(job, event->now);
+    update->stream = NULL;
+    update->held = 0;
     switch (event->kind) {
     case JOB_OPEN:
-        return stream_open(job, event, err);
+        return stream_open(job, event, update, err);
     case JOB_CREDIT:
         return stream_credit(job, event, err);
     case JOB_ACK:
         return lease_ack(job, event, err);
     case JOB_TOUCH:
-        return lease_touch(job, event);
+        lease_touch(job, event->touch.stream);
+        return EVD_OK;
     case JOB_RELEASE:
-        return lease_release(job, event, err);
+        return lease_release(job, event, update, err);
     case JOB_CLOSE:
-        return stream_close(job, event);
+        stream_close(job, event->close.stream);
+        return EVD_OK;
     case JOB_LOST:
-        return stream_lost(job, event);
+        update->stream = stream_lost(job, event->lost.stream) ? event->lost.stream : NULL;
+        return EVD_OK;
     case JOB_RESUME:
         return stream_resume(job, event, err);
-    default:
-        return stream_ready(job, event);
-    }
-}
-
-static bool sign_of_life(enum job_event_kind kind)
-{
-    return kind == JOB_ACK || kind == JOB_TOUCH || kind == JOB_RELEASE;
-}
-
-int job_step(struct job *job, struct job_event *event, struct evd_error *err)
-{
-    if (event->now > job->now)
-        job->now = event->now;
-    if (job->in_doubt && job->doubt_until == 0) {
-        job->doubt_until = job->now + job->config.grace;
-        job_wake_at(job, job->doubt_until);
-    }
-    if (sign_of_life(event->kind))
-        stream_awake(job, event->stream);
-    switch (event->kind) {
+    case JOB_READY:
+        stream_ready(job, event->ready.stream);
+        return EVD_OK;
     case JOB_UPDATE:
         return update_begin(job, event, err);
     case JOB_REVISION_STORED:
-        return update_stored(job, event->code, err);
+        return update_stored(job, event->revision_stored.code, err);
     case JOB_SEEK:
         return seek_begin(job, event, err);
     case JOB_SEEK_STORED:
-        return seek_stored(job, event->code, err);
+        return seek_stored(job, event->seek_stored.code, err);
     case JOB_PROGRESS_STORED:
-        return progress_stored(job, event->code, err);
+        return progress_stored(job, event->progress_stored.code, err);
     case JOB_FLUSH:
         progress_flush(job);
         return EVD_OK;
@@ -147,20 +153,28 @@ int job_step(struct job *job, struct job_event *event, struct evd_error *err)
     case JOB_DRAIN:
         progress_drain(job);
         return EVD_OK;
-    default:
-        return step_stream(job, event, err);
     }
+    return error_set(err, EVD_E_INTERNAL, "", "an event that there is not");
 }
 
-bool job_emit(struct job *job, struct job_effect *effect)
+void job_change_to(struct job *job, enum job_change change)
 {
-    effect->generation = job->generation;
-    return job->sink(job->sink_arg, effect);
+    assert((job->change == CHANGE_NONE) != (change == CHANGE_NONE));
+    job->change = change;
+}
+
+void job_doubt_to(struct job *job, enum job_doubt doubt)
+{
+    static const enum job_doubt before[] = {[DOUBT_WAITS] = DOUBT_NONE, [DOUBT_RUNS] = DOUBT_WAITS};
+
+    assert(doubt == DOUBT_NONE || job->doubt == before[doubt]);
+    assert(doubt == DOUBT_NONE || job_may_doubt(job));
+    job->doubt = doubt;
 }
 
 bool job_serves(const struct job *job)
 {
-    return !job->draining && !job->progress.failing && !job->seek.active &&
+    return !job->draining && !job->progress.failing && job->change != CHANGE_SEEK &&
            (!job_may_doubt(job) || (job->progress.attended && job_attended(job)));
 }
 
@@ -260,7 +274,7 @@ void job_state(const struct job *job, struct job_state *out)
         .shape = history_shape(&job->history, next.epoch),
         .streams = job->streams - job->lost,
         .outstanding = job->outstanding,
-        .updating = job->update.active || job->seek.active,
+        .updating = job->change != CHANGE_NONE,
         .failing = job->progress.failing,
         .world_at = job->world_at,
         .redelivered = job->redelivered,
@@ -289,7 +303,7 @@ uint64_t job_stream_lag(const struct job_stream *stream, struct job_position nex
     struct job_position oldest = cursor_next(cursor);
 
     if (stream->count > 0)
-        oldest = (struct job_position){cursor->epoch, lease_step(stream, 0)};
+        oldest = job_stream_lease(stream, 0);
     return steps_between(oldest, next, cursor->shape.steps);
 }
 
@@ -310,6 +324,12 @@ void job_stream_info(const struct job_stream *stream, struct job_stream_info *ou
     };
 }
 
+struct job_position job_stream_lease(const struct job_stream *stream, uint32_t i)
+{
+    assert(i < stream->count);
+    return (struct job_position){stream->cursor->epoch, lease_step(stream, i)};
+}
+
 uint32_t job_revisions(const struct job *job)
 {
     return job->history.count;
@@ -317,7 +337,7 @@ uint32_t job_revisions(const struct job *job)
 
 struct job_revision_info job_revision(const struct job *job, uint32_t i)
 {
-    const struct revision *revision = &job->history.items[i];
+    const struct history_item *revision = &job->history.items[i];
 
     return (struct job_revision_info){.revision = revision->number,
                                       .at = revision->at,

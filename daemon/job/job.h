@@ -1,14 +1,20 @@
 /*
- * The job core: which step goes to which worker, and what is known to be done.
+ * The job core: which step goes to which worker, and which steps are done.
  *
- * Pure: an event goes in, effects come out, time is passed in. No sockets, no SQL, no loop, no
- * clock; the tests drive it line by line and print the trace. One job is used by one thread.
+ * Pure: no sockets, no SQL, no loop and no clock; the time comes with every event. One job is used
+ * by one thread. The tests drive it line by line and print what it asks for.
  *
- *   open, credit, ack, close, ready ...  -> | job_step | -> deliver, drained, epoch_end, moved ...
- *   update, seek, stored, flush, tick ... -> |          | -> store_*, updated, sought, acked ...
+ *     job_step(job, &event, &update, &err);    changes the job's state
+ *     while (job_next_effect(job, &update))    says what is to be done about it, one thing at a
+ * time carry_out(&update.effect);
  *
- * A step is (epoch, step). Its batch is a pure function of it, so nothing drawn is kept: a step
- * that comes back is simply handed out again, and says so (`redelivered`).
+ *   events                                      effects
+ *   open, credit, ack, close, ready ...  -->    deliver, drained, epoch_end, moved ...
+ *   update, seek, flush, tick ...        -->    store_*, updated, sought, acked ...
+ *   revision_stored, progress_stored ... <--    (the answers to store_* are events again)
+ *
+ * A step is (epoch, step). Its batch is a pure function of the two, so nothing drawn is kept: a
+ * step that comes back is simply handed out again, and marked `redelivered`.
  *
  *         handed out                        acknowledged
  *   new ------------> leased to one stream --------------> done
@@ -16,47 +22,54 @@
  *          handed out   |     v   released, its time ran out, its worker is gone
  *                       returned     (goes out before anything new, the lowest first)
  *
- * A lease ends by acknowledgement or release, when the job's time to run is over (a touch begins it
- * anew for every lease of the stream), or with its stream: at once when that is closed, after the
- * grace period when its connection was lost. Until then a lost stream can be resumed, and is given
- * every step it holds once more. A stream whose lease ran out gets nothing until its worker gives a
- * sign of life.
+ * A lease says that one stream has the step. It ends when the step is acknowledged or released,
+ * when the job's time_to_run is over (a touch starts that time again for all leases of the stream),
+ * or together with its stream: at once when the stream is closed, after the grace period when its
+ * connection was lost. During the grace period a lost stream can be resumed; it is then given every
+ * step it holds once more. When a lease of a stream ran out, the stream has stalled: it gets no new
+ * step until its worker says something (ack, touch, release, credit, resume).
  *
- * That is at-least-once. At-most-once, a step is done when it is handed out; what happens to its
- * lease only bounds the window, and nothing is ever handed out twice.
+ * All that is the guarantee at-least-once. At-most-once, a step is done as soon as it is handed
+ * out; its lease only counts against the window, and no step is ever handed out twice.
  *
- * The mark: a position, stored with the progress, that no hand-out reaches; a new one is stored in
- * good time. After a crash everything below the last stored one may have been handed out: it is
- * redelivered (at-least-once) or passed over (at-most-once), and no update begins below it. In a
- * shared job it is redelivered only after the grace period, counted from the first event:
- * workers that are still there open anew and say what they hold (`holding`). Whether there can be
- * any is stored as well (`attended`), so that nothing waits for nobody: at once when there is
- * somebody, with other progress when there is nobody any more.
+ * The mark is a position that is stored with the progress. No step at or after the stored mark is
+ * handed out, so a new mark is stored before workers get there. After a crash, every step below the
+ * stored mark may have been handed out: it is redelivered (at-least-once) or skipped
+ * (at-most-once), and no update can begin below it. In a shared job it is redelivered only when the
+ * grace period, counted from the first event, is over: until then, workers that survived the crash
+ * can open a stream and say which steps they hold (`holding`). The store also knows whether there
+ * were any workers (`attended`), so that nobody waits for workers that never were. That there are
+ * some is stored before anything is handed out; that there are none any more, with the next
+ * progress.
  *
- * Shared mode: each step goes to one worker, whichever has room and waits longest. An epoch ends,
- * for all at once, when all its steps are done.
+ * Shared mode: each step goes to one worker, to the one that has room and has waited longest. An
+ * epoch ends, for all at once, when all its steps are done.
  *
- * Ranked mode: each rank gets its slice of every step, in order; the life of a step is that of each
- * rank's slice. A rank that comes back continues at its lowest step not done. An epoch ends for a
- * rank when its last step is done; it may go on without the others (data-parallel ranks move in
- * lockstep anyway).
+ * Ranked mode: each rank gets its slice of every step, in order, and what was said of steps is true
+ * of each rank's slices. A rank that comes back goes on at its lowest step that is not done. An
+ * epoch ends for a rank when its last step is done; the rank may go on without the others
+ * (data-parallel ranks wait for one another anyway).
  *
  * After the end of an epoch a stream's window is 0 until JOB_CREDIT. A worker that has room when
- * the last step is in other hands hears `drained`, once: it need not wait for them. While one of
- * those is lost nobody hears it, since its steps may come back.
+ * all steps of the epoch are handed out hears `drained`, once: it need not wait for the others to
+ * be done. Nobody hears it while a lost worker holds steps, since those may have to be handed out
+ * again.
  *
- * A change of strategy begins at one step for everybody, never at one that was handed out. Until
- * it is durable nothing from there on is handed out, nor anything under a recorded revision that it
- * cancels; steps before it go on. It cancels the recorded revisions that begin after the first step
- * not handed out. An epoch's length is fixed by the strategy in force at its first step.
+ * An update changes the strategy from one step on, for everybody; never from a step that was handed
+ * out. While the update is being stored, no step that it would change is handed out. It takes the
+ * place of recorded revisions that begin after the first step not handed out; their steps wait as
+ * well. An epoch's length is fixed by the strategy in force at its first step.
  *
  * A seek moves the job to any position under another history: a new generation. While it is being
- * stored nothing is handed out; then everything that is out is void.
+ * stored nothing is handed out; then every lease is void.
  *
- * Another world size may be given while no rank is attached: everybody continues at the lowest step
- * that any rank has not done (at-most-once: at the first that no rank was handed).
+ *     change being stored:  none --JOB_UPDATE--> update --JOB_REVISION_STORED--> none
+ *                           none --JOB_SEEK----> seek   --JOB_SEEK_STORED------> none
  *
- * When progress cannot be stored, nothing is handed out until it can.
+ * The world size may change while no rank is attached: all ranks go on at the lowest step that any
+ * of them has not done (at-most-once: at the first step that no rank was given).
+ *
+ * While progress cannot be stored, nothing is handed out.
  */
 #ifndef JOB_JOB_H
 #define JOB_JOB_H
@@ -67,12 +80,15 @@
 #include "proto/limits.h"
 #include "sampler/plan.h"
 
-/* From the lowest step not acknowledged on, at most this many steps are handed out (to all workers
- * of a shared job; to each rank of a ranked one), so that progress stays small. Powers of two. */
-#define JOB_SPAN      65536u
+#define JOB_MUST_CHECK __attribute__((warn_unused_result))
+
+/* At most this many steps, counted from the lowest one not acknowledged, are handed out (to all
+ * workers of a shared job together; to each rank of a ranked one). It bounds the size of stored
+ * progress. Powers of two. */
+#define JOB_SPAN      EVD_OUTSTANDING
 #define JOB_RANK_SPAN 1024u
 
-/* An update may name an epoch up to this; no job gets there. */
+/* The highest epoch that an update or a seek may name; no job gets there. */
 #define JOB_MAX_EPOCH UINT32_MAX
 
 enum job_mode { JOB_SHARED, JOB_RANKED };
@@ -86,140 +102,268 @@ struct job_position {
 struct job_config {
     enum job_mode mode;
     enum job_guarantee guarantee;
-    uint32_t batch_size;  /* G */
-    uint32_t world_size;  /* ranked: W; 0: the first rank to attach says it */
-    uint32_t replicas;    /* ranked: so many consecutive ranks share a slice; 0 is 1. It divides W,
-                             and W / replicas divides G */
+    uint32_t batch_size;  /* of the global batch, over all ranks */
+    uint32_t world_size;  /* ranked: how many ranks; 0: the first rank to attach says it */
+    uint32_t replicas;    /* ranked: how many consecutive ranks get the same slice; 0 means 1. It
+                             divides world_size, and world_size / replicas divides batch_size */
     uint32_t time_to_run; /* of a lease, in ms; 0: no limit */
-    uint32_t grace;       /* of a lost connection, in ms */
-    uint32_t reach;       /* from the lowest step not acknowledged on, at most so many are handed
-                             out; 0: JOB_SPAN or JOB_RANK_SPAN, which is the most in any case */
+    uint32_t grace;       /* how long a lost connection may be resumed, in ms */
+    uint32_t reach;       /* at most this many steps, counted from the lowest one not acknowledged,
+                             are handed out; 0, or more than JOB_SPAN or JOB_RANK_SPAN: those */
 };
 
 struct job;
-struct job_stream; /* one attached worker, made by JOB_OPEN, gone after JOB_CLOSE or JOB_GONE */
+struct job_stream; /* one attached worker: made by JOB_OPEN, ended by JOB_CLOSE, JOB_LOST, JOB_GONE
+                    */
 
-/* Where an update begins. */
-enum job_when {
-    JOB_NOW,        /* the first step not handed out to any worker */
-    JOB_NEXT_EPOCH, /* the first epoch of which no step is handed out yet */
-    JOB_AT,         /* a position at or after JOB_NOW's */
-};
-
-enum job_event_kind {
-    JOB_OPEN,    /* owner, rank, world, window, holding -> stream, held; or refused */
-    JOB_CREDIT,  /* stream, window: how many unacknowledged batches it takes */
-    JOB_ACK,     /* stream, generation, at, through, token; refused if the stream does not hold it,
-                    so also the second time: with a token not before the first is durable */
-    JOB_TOUCH,   /* stream: the time to run of all its leases begins anew */
-    JOB_RELEASE, /* stream, generation, at, through -> held: how many it gave back; refused as ACK
-                  */
-    JOB_CLOSE,   /* stream: closed by the worker */
-    JOB_LOST,    /* stream: its connection is gone -> stream, or NULL if there is no grace */
-    JOB_RESUME,  /* stream (lost), owner, window: its worker is back */
-    JOB_READY,   /* stream: its send buffer has room again */
-    JOB_UPDATE,  /* plan (built, not placed; passes over on success), revision, when, at, token */
-    JOB_REVISION_STORED, /* code: EVD_OK or why the revision could not be stored */
-    JOB_SEEK,            /* at, line, line_count (plans pass over on success), force, token;
-                            generation, revision: the job's and job_next_revision() when the line
-                            was made */
-    JOB_SEEK_STORED,     /* code */
-    JOB_PROGRESS_STORED, /* code */
-    JOB_FLUSH,           /* a timer's: store unconfirmed progress now */
-    JOB_TICK,            /* the time job_deadline() named has come */
-    JOB_DRAIN,           /* the daemon stops: nothing is handed out any more */
-};
-
+/* A strategy and the position from which it holds. */
 struct job_revision_info {
-    uint32_t revision;
+    uint32_t revision; /* its number */
     struct job_position at;
     struct epoch_shape shape; /* of at.epoch: what plan_place needs to place the plan again */
     struct plan *plan;        /* NULL once every worker is past it */
 };
 
+/* ---- events: what has happened ---- */
+
+/* Where an update begins. */
+enum job_when {
+    JOB_NOW,        /* at the first step not handed out to any worker */
+    JOB_NEXT_EPOCH, /* with the first epoch of which no step is handed out yet */
+    JOB_AT,         /* at a given position, not before the one of JOB_NOW */
+};
+
+enum job_event_kind {
+    JOB_OPEN,            /* a worker attaches */
+    JOB_CREDIT,          /* it says how many unacknowledged batches it takes */
+    JOB_ACK,             /* it is done with one or more steps */
+    JOB_TOUCH,           /* it is at work: the time to run of all its leases starts again */
+    JOB_RELEASE,         /* it gives one or more steps back */
+    JOB_CLOSE,           /* it leaves */
+    JOB_LOST,            /* its connection is gone */
+    JOB_RESUME,          /* a lost worker is back */
+    JOB_READY,           /* there is room again after job_stream_full */
+    JOB_UPDATE,          /* somebody wants another strategy */
+    JOB_REVISION_STORED, /* answers JOB_STORE_REVISION */
+    JOB_SEEK,            /* somebody wants the job at another position */
+    JOB_SEEK_STORED,     /* answers JOB_STORE_SEEK */
+    JOB_PROGRESS_STORED, /* answers JOB_STORE_PROGRESS */
+    JOB_FLUSH,           /* answers JOB_DIRTY, a little later */
+    JOB_TICK,            /* the time job_deadline() named has come */
+    JOB_DRAIN,           /* the daemon stops: nothing is handed out any more */
+};
+
+/* An event; `kind` says which member of the union is valid. */
 struct job_event {
     enum job_event_kind kind;
-    uint64_t now;              /* monotonic milliseconds */
-    struct job_stream *stream; /* OPEN writes it */
-    void *owner;               /* comes back in every effect for this stream */
-    uint32_t rank, world;      /* ranked; world 0: not said */
-    uint32_t window;
-    uint32_t generation;
-    uint32_t revision; /* UPDATE: what the plan was built for, job_next_revision() at that time */
-    struct job_position at;
-    bool through;   /* ACK, RELEASE: also every step this stream got earlier and still holds */
-    bool force;     /* SEEK: although workers hold steps */
-    uint64_t token; /* ACK, UPDATE, SEEK: comes back in `acked`, `updated`, `sought`; ACK: 0: no
-                       answer wanted */
-    enum job_when when;
-    struct plan *plan;
-    /* OPEN: steps the worker still has from before the daemon or it was restarted. Those that may
-     * be its own are leased to it, and moved to the front of the array. */
-    struct job_position *holding;
-    uint32_t held; /* OPEN: how many there are, and how many were leased; RELEASE */
-    /* SEEK: the revisions of the new generation, in order, the first at 0, 0. Those from the one in
-     * force at `at` on have plans, placed; the others none. */
-    const struct job_revision_info *line;
-    uint32_t line_count;
-    int code;
+    uint64_t now; /* monotonic milliseconds */
+    union {
+        struct {
+            void *owner;          /* comes back in every effect for this stream */
+            uint32_t rank, world; /* ranked; world 0: not said. Shared: 0 */
+            uint32_t window;
+            /* Steps the worker still has from before it or the daemon was restarted. Those that can
+             * be its own are leased to it. */
+            const struct job_position *holding;
+            uint32_t held; /* how many there are */
+        } open;
+        struct {
+            struct job_stream *stream;
+            uint32_t window;
+        } credit;
+        /* Refused if the stream does not hold the step. If the step is acknowledged already that is
+         * a refusal too, but one that says the step is durably done: with a token it comes, as
+         * JOB_ACKED with EVD_E_EXISTS, when that is true. */
+        struct {
+            struct job_stream *stream;
+            uint32_t generation; /* of the batch */
+            struct job_position at;
+            bool through;   /* also every step this stream got earlier and still holds */
+            uint64_t token; /* comes back in JOB_ACKED; 0: no answer wanted */
+        } ack;
+        struct {
+            struct job_stream *stream;
+        } touch;
+        struct { /* as ack */
+            struct job_stream *stream;
+            uint32_t generation;
+            struct job_position at;
+            bool through;
+        } release;
+        struct {
+            struct job_stream *stream;
+        } close;
+        struct {
+            struct job_stream *stream;
+        } lost;
+        struct {
+            struct job_stream *stream; /* a lost one */
+            void *owner;
+            uint32_t window;
+        } resume;
+        struct {
+            struct job_stream *stream;
+        } ready;
+        struct {
+            struct plan *plan; /* built, not placed; the reference passes over on success */
+            uint32_t revision; /* job_next_revision() when the plan was built */
+            enum job_when when;
+            struct job_position at; /* JOB_AT */
+            uint64_t token;         /* comes back in JOB_UPDATED */
+        } update;
+        struct {
+            struct job_position at;
+            /* The revisions of the new generation, in order, the first at 0, 0. From the one in
+             * force at `at` on they have plans, placed, whose references pass over on success;
+             * those before have none. */
+            const struct job_revision_info *line;
+            uint32_t line_count;
+            uint32_t generation; /* the job's, and */
+            uint32_t revision;   /* job_next_revision(), when the line was made */
+            bool force;          /* although workers hold steps */
+            uint64_t token;      /* comes back in JOB_SOUGHT */
+        } seek;
+        struct {
+            int code; /* EVD_OK, or why it could not be stored */
+        } revision_stored, seek_stored, progress_stored;
+    };
 };
+
+/* ---- effects: what is to be done ---- */
 
 enum job_effect_kind {
-    JOB_DELIVER,        /* owner, plan, slice, revision, redelivered: draw and send it */
-    JOB_EPOCH_END,      /* owner, at.epoch, at.step = its number of steps; its window is 0 now */
-    JOB_DRAINED,        /* owner, at as in JOB_EPOCH_END: every step of the epoch is handed out */
-    JOB_REVISION,       /* owner, revision, at: a new strategy from there on */
-    JOB_MOVED,          /* owner, generation, at: what it holds is void, it goes on there */
-    JOB_GONE,           /* owner: the lost stream has ended, nobody can resume it */
-    JOB_STORE_REVISION, /* revision, keep_revision, at, shape, plan; answer: JOB_REVISION_STORED */
-    JOB_STORE_SEEK, /* generation (the one left), at, left, mark, attended; answer: JOB_SEEK_STORED
-                     */
-    JOB_STORE_PROGRESS, /* take job_progress(), job_mark(), job_attended(); answer:
-                           JOB_PROGRESS_STORED */
-    JOB_UPDATED,        /* token, code, revision, at; comes before the JOB_REVISIONs */
-    JOB_SOUGHT,         /* token, code, generation, at; comes before the JOB_MOVEDs */
-    JOB_ACKED, /* token, code: the acknowledgement is durable; EVD_E_EXISTS: that of this step was
-                  another, and is durable; EVD_E_CONFLICT: a seek made it void; else it is not */
-    JOB_DIRTY, /* there is unconfirmed progress: send JOB_FLUSH within a tenth of a second */
+    JOB_DELIVER,        /* draw a batch and send it */
+    JOB_EPOCH_END,      /* to a worker: its epoch is over, and its window is 0 now */
+    JOB_DRAINED,        /* to a worker: every step of its epoch is handed out */
+    JOB_REVISION,       /* to a worker: another strategy holds from a position on */
+    JOB_MOVED,          /* to a worker: what it holds is void, it goes on at a position */
+    JOB_GONE,           /* a lost stream has ended, nobody can resume it */
+    JOB_STORE_REVISION, /* store it, then send JOB_REVISION_STORED */
+    JOB_STORE_SEEK,     /* store it, then send JOB_SEEK_STORED */
+    JOB_STORE_PROGRESS, /* store what job_progress(), job_mark() and job_attended() say now, then
+                           send JOB_PROGRESS_STORED */
+    JOB_UPDATED,        /* what became of a JOB_UPDATE; comes before the JOB_REVISIONs */
+    JOB_SOUGHT,         /* what became of a JOB_SEEK; comes before the JOB_MOVEDs */
+    JOB_ACKED,          /* what became of a JOB_ACK with a token */
+    JOB_DIRTY,          /* progress waits to be stored: send JOB_FLUSH within a tenth of a second */
 };
 
-struct job_effect {
-    enum job_effect_kind kind;
-    void *owner;
-    uint64_t token;
-    int code;
-    uint32_t generation, revision, keep_revision;
-    struct job_position at;
-    struct job_position left; /* STORE_SEEK: the first step not handed out in the old generation */
-    struct job_position mark; /* STORE_SEEK */
-    bool attended;            /* STORE_SEEK */
-    struct epoch_shape shape;
-    const struct plan *plan;
+/* A batch for a stream. */
+struct job_delivery {
+    void *owner;       /* of the stream */
+    struct plan *plan; /* the job's reference, which it keeps until the next call */
     struct plan_slice slice;
+    uint32_t generation, revision;
     bool redelivered;
 };
 
-/* Called during job_step; may ask (job_progress, job_state, ...) but not step or free. For
- * JOB_DELIVER the return value says whether the stream takes more: after false nothing is delivered
- * to it until JOB_READY. JOB_OPEN with a window delivers before job_step returns: whoever must
- * answer the worker first opens with window 0 and sends JOB_CREDIT. */
-typedef bool (*job_sink)(void *arg, const struct job_effect *effect);
+/* An epoch that is over for a stream, or of which nothing is left. */
+struct job_epoch {
+    void *owner;
+    uint32_t generation;
+    uint64_t epoch, steps;
+};
+
+/* An effect; `kind` says which member of the union is valid. */
+struct job_effect {
+    enum job_effect_kind kind;
+    union {
+        struct job_delivery deliver;
+        struct job_epoch epoch_end, drained;
+        struct {
+            void *owner;
+            uint32_t revision;
+            struct job_position at;
+        } revision;
+        struct {
+            void *owner;
+            uint32_t generation;
+            struct job_position at;
+        } moved;
+        struct {
+            void *owner;
+        } gone;
+        struct {
+            uint32_t generation, revision;
+            uint32_t keep_revision; /* it takes the place of recorded revisions after this one */
+            struct job_position at;
+            struct epoch_shape shape; /* of at.epoch */
+            const struct plan *plan;
+        } store_revision;
+        struct {
+            struct job_position at;
+            struct job_position left; /* the first step not handed out in the old generation */
+            struct job_position mark; /* to be stored with the seek, */
+            bool attended;            /* and so is this */
+        } store_seek;
+        struct {
+            uint64_t token;
+            int code;
+            uint32_t revision;
+            struct job_position at;
+        } updated;
+        struct {
+            uint64_t token;
+            int code;
+            uint32_t generation; /* the job's now */
+            struct job_position at;
+        } sought;
+        /* code: EVD_OK: it is durable. EVD_E_EXISTS: the step was acknowledged before, and that is
+         * durable. EVD_E_CONFLICT: a seek made it void. Else why it is not durable. */
+        struct {
+            uint64_t token;
+            int code;
+        } acked;
+    };
+};
+
+/* What came of an event. */
+struct job_update {
+    /* JOB_OPEN: the new stream. JOB_LOST: the stream, or NULL if it has ended (there is no grace
+     * period for it). NULL after other events. */
+    struct job_stream *stream;
+    /* JOB_OPEN: how many of the steps it said it holds are leased to it (job_stream_lease says
+     * which). JOB_RELEASE: how many steps it gave back. */
+    uint32_t held;
+    struct job_effect effect; /* what to do now; job_next_effect fills it in */
+};
+
+/* ---- running a job ---- */
 
 /* Whether a job can be like that; replicas must be given. */
-int job_config_check(const struct job_config *config, struct evd_error *err);
+int job_config_check(const struct job_config *config, struct evd_error *err) JOB_MUST_CHECK;
+
 /* A job at the beginning: `plan` is its revision 0, built, not placed (the reference passes over on
  * success). Refused if an epoch would have no step at all. Its job_mark() and job_attended() are to
  * be stored with it, before any event. */
-int job_new(struct job **out, const struct job_config *config, struct plan *plan, job_sink sink,
-            void *sink_arg, struct evd_error *err);
+int job_new(struct job **out, const struct job_config *config, struct plan *plan,
+            struct evd_error *err) JOB_MUST_CHECK;
+/* Plans may still be in use elsewhere; streams end with the job. NULL is fine. */
 void job_free(struct job *job);
 
-/* Restoring from the store, before any event: the recorded revisions of its line after the first,
- * in order; then the generation, progress, and the end. Plans are built, not placed; references
- * pass over on success. Steps are handed out in order, so those below an acknowledged one came
- * back. After an error the job can only be freed. */
+/* Takes an event. Returns EVD_OK, or refuses it: then nothing has changed (except that a refused
+ * acknowledgement or release is a sign of life), and *err says why. Either way there may be
+ * effects: call job_next_effect until it returns false, before the next event. */
+int job_step(struct job *job, const struct job_event *event, struct job_update *update,
+             struct evd_error *err) JOB_MUST_CHECK;
+
+/* Puts the next thing to do into update->effect; false: the event is dealt with. The functions
+ * below "asking" may be called in between, and job_stream_full. At most one effect of an update
+ * asks something of the store. Batches are handed out one by one: every stream that takes one gets
+ * one before any gets a second. */
+bool job_next_effect(struct job *job, struct job_update *update) JOB_MUST_CHECK;
+
+/* The stream has no room for another batch: nothing is delivered to it until JOB_READY. */
+void job_stream_full(struct job *job, struct job_stream *stream);
+
+/* ---- restoring ---- */
+
+/* From the store, before any event: job_new with revision 0, then the other revisions of the
+ * history, in order; then the generation, the progress of each rank, and the end. Plans are built,
+ * not placed; references pass over on success. After an error the job can only be freed. */
 int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
-                         struct plan *plan, struct evd_error *err);
+                         struct plan *plan, struct evd_error *err) JOB_MUST_CHECK;
+
 struct job_restored {
     uint32_t generation;
     struct job_position start;    /* where the generation began */
@@ -229,7 +373,8 @@ struct job_restored {
     uint32_t next_revision;       /* greater than the numbers of all revisions of all generations */
 };
 int job_restore_generation(struct job *job, const struct job_restored *restored,
-                           struct evd_error *err);
+                           struct evd_error *err) JOB_MUST_CHECK;
+
 struct job_progress {
     uint32_t rank; /* shared: 0 */
     uint32_t generation;
@@ -237,24 +382,21 @@ struct job_progress {
     const uint8_t *acked;    /* bit i: low.step + i is acknowledged; bits beyond are 0 */
     uint32_t acked_bytes;
 };
+/* `world`: how many ranks there are (shared: 1). */
 int job_restore_progress(struct job *job, uint32_t world, const struct job_progress *progress,
-                         struct evd_error *err);
+                         struct evd_error *err) JOB_MUST_CHECK;
 void job_restore_end(struct job *job);
-
-/* Returns EVD_OK, or refuses the event: then nothing has changed (but a refused acknowledgement or
- * release is a sign of life), and *err says why. */
-int job_step(struct job *job, struct job_event *event, struct evd_error *err);
 
 /* ---- asking ---- */
 
-/* Progress as it is now: rows for one store write (one, or one per rank). Valid until the next call
- * on the job. */
+/* Progress as it is now: rows for one store write (one, or one per rank). Valid until the next
+ * event or effect. */
 uint32_t job_progress(struct job *job, const struct job_progress **rows);
-/* What is to be stored with it: nothing is handed out from there on before the next write. */
+/* The mark to be stored with the progress. */
 struct job_position job_mark(const struct job *job);
-/* Likewise: nobody can hold a batch if this is false. */
+/* Likewise: whether there are workers that may hold batches after a crash. */
 bool job_attended(const struct job *job);
-/* When to send JOB_TICK at the latest; UINT64_MAX: not needed. It may be early. O(1). */
+/* When to send JOB_TICK; UINT64_MAX: not needed. Nothing may be due by then after all. O(1). */
 uint64_t job_deadline(const struct job *job);
 
 struct job_state {
@@ -273,18 +415,22 @@ struct job_state {
     uint64_t expired;             /* leases whose time ran out, likewise */
 };
 void job_state(const struct job *job, struct job_state *out);
-/* Where a rank (shared: 0) would go on: the first step not handed out to it. */
+/* Where a rank (shared: 0) goes on: the first step not handed out to it. */
 struct job_position job_next(const struct job *job, uint32_t rank);
 
 struct job_stream_info {
-    bool lost, stalled;    /* its connection is lost; a lease ran out, and no sign of life since */
-    uint32_t window, held; /* leases it has */
-    struct job_position low; /* the lowest step of its cursor that is not acknowledged */
-    uint64_t ended_steps;    /* of the epoch before low's; 0: not known */
+    bool lost;               /* its connection is gone, and it may be resumed */
+    bool stalled;            /* a lease ran out, and no sign of life since */
+    uint32_t window, held;   /* how many steps it may have, and has */
+    struct job_position low; /* the lowest step of its rank (shared: of the job) not acknowledged */
+    uint64_t ended_steps;    /* how many steps the epoch before low's had; 0: not known */
     uint64_t served_steps, acked_steps, acked_samples; /* of this stream, since it was opened */
 };
 void job_stream_info(const struct job_stream *stream, struct job_stream_info *out);
-/* Steps from its oldest lease (none: the next it may get) to `next`, which is job_state's. */
+/* The i-th of the steps it has, in the order they were handed out. */
+struct job_position job_stream_lease(const struct job_stream *stream, uint32_t i);
+/* How many steps lie between its oldest lease (without one: the next step it may get) and `next`,
+ * which is job_state's. */
 uint64_t job_stream_lag(const struct job_stream *stream, struct job_position next);
 
 uint32_t job_revisions(const struct job *job); /* how many are recorded */
@@ -294,7 +440,8 @@ uint32_t job_next_revision(const struct job *job);
 /* The shape of any epoch up to next.epoch whose plan is still held; 0 steps otherwise. */
 struct epoch_shape job_shape(const struct job *job, uint64_t epoch);
 
-/* Aborts if an invariant is broken; the tests call it after every event. */
+/* Aborts if the job is not sound. In debug and sanitizer builds (EVD_CHECKED) it is called when an
+ * update has been carried out; the tests call it in every build. */
 void job_check(const struct job *job);
 
 #endif

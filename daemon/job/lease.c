@@ -1,3 +1,9 @@
+/*
+ * Leases: the steps a stream holds, until its worker acknowledges or releases them, their time runs
+ * out, or the stream ends. job_step calls it with what workers say; deliver.c and stream.c add
+ * leases and end them.
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include "job/internal.h"
@@ -5,6 +11,7 @@
 /* The i-th lease of a stream, the oldest first. */
 static struct lease *lease_at(const struct job_stream *stream, uint32_t i)
 {
+    assert(i < stream->capacity);
     return &stream->leases[(stream->head + i) & (stream->capacity - 1)];
 }
 
@@ -36,6 +43,7 @@ bool lease_reserve(struct job_stream *stream, uint32_t window)
 
 void lease_add(struct job *job, struct job_stream *stream, uint64_t step)
 {
+    assert(stream->count < stream->capacity);
     *lease_at(stream, stream->count++) = (struct lease){step, job->now};
     stream->cursor->leases++;
     job->outstanding++;
@@ -56,6 +64,7 @@ static uint32_t lease_find(const struct job_stream *stream, uint64_t step)
 
 static void lease_remove(struct job *job, struct job_stream *stream, uint32_t i)
 {
+    assert(i < stream->count && stream->cursor->leases > 0 && job->outstanding > 0);
     if (i >= stream->count - stream->resend)
         stream->resend--;
     for (; i > 0; i--)
@@ -97,10 +106,18 @@ void lease_expire(struct job *job, struct job_stream *stream)
         job->expired++;
         stream->stalled = true;
     }
-    stream_settle(stream);
+    stream_queue(job, stream);
 }
 
 /* ---- what a worker says about its leases ---- */
+
+/* The leases that an acknowledgement or a release names. */
+struct named {
+    struct job_stream *stream;
+    uint32_t generation;
+    struct job_position at;
+    uint32_t first, count; /* found: so many, from its first-th on */
+};
 
 /* A step handed out before: is it acknowledged? */
 static bool is_done(const struct cursor *cursor, struct job_position at)
@@ -108,42 +125,42 @@ static bool is_done(const struct cursor *cursor, struct job_position at)
     return position_before(at, cursor_low(cursor)) || cursor_acked(cursor, at.step);
 }
 
-static int refuse(const struct job *job, const struct job_event *event, struct evd_error *err)
+static int refuse(const struct job *job, const struct named *named, struct evd_error *err)
 {
-    const struct cursor *cursor = event->stream->cursor;
-    struct job_position next = cursor_next(cursor);
+    const struct cursor *cursor = named->stream->cursor;
+    struct job_position at = named->at;
 
-    if (event->generation != job->generation)
+    if (named->generation != job->generation)
         return error_set(err, EVD_E_CONFLICT, "generation",
                          "generation %" PRIu32 " is not this job's (%" PRIu32
                          "): the batch is void, take the next one",
-                         event->generation, job->generation);
-    if (!position_before(event->at, next))
+                         named->generation, job->generation);
+    if (!position_before(at, cursor_next(cursor)))
         return error_set(err, EVD_E_BAD_VALUE, "step",
-                         "epoch %" PRIu64 " step %" PRIu64 " is not handed out yet",
-                         event->at.epoch, event->at.step);
-    if (is_done(cursor, event->at))
+                         "epoch %" PRIu64 " step %" PRIu64 " is not handed out yet", at.epoch,
+                         at.step);
+    if (is_done(cursor, at))
         return error_set(err, EVD_E_CONFLICT, "acknowledged",
-                         "epoch %" PRIu64 " step %" PRIu64 " is acknowledged already",
-                         event->at.epoch, event->at.step);
+                         "epoch %" PRIu64 " step %" PRIu64 " is acknowledged already", at.epoch,
+                         at.step);
     return error_set(err, EVD_E_CONFLICT, "step",
                      "this stream does not hold epoch %" PRIu64 " step %" PRIu64
                      ": its time ran out, or it went to another worker",
-                     event->at.epoch, event->at.step);
+                     at.epoch, at.step);
 }
 
-/* The leases that an acknowledgement or a release names: *n from *first on. */
-static int named(const struct job *job, const struct job_event *event, uint32_t *first, uint32_t *n,
-                 struct evd_error *err)
+/* Finds them; what its worker says is a sign of life. */
+static int find_named(struct job *job, struct named *named, bool through, struct evd_error *err)
 {
-    const struct job_stream *stream = event->stream;
-    uint32_t i = lease_find(stream, event->at.step);
+    struct job_stream *stream = named->stream;
+    uint32_t i = lease_find(stream, named->at.step);
 
-    if (event->generation != job->generation || event->at.epoch != stream->cursor->epoch ||
+    stream_awake(job, stream);
+    if (named->generation != job->generation || named->at.epoch != stream->cursor->epoch ||
         i == stream->count)
-        return refuse(job, event, err);
-    *first = event->through ? 0 : i;
-    *n = i + 1 - *first;
+        return refuse(job, named, err);
+    named->first = through ? 0 : i;
+    named->count = i + 1 - named->first;
     return EVD_OK;
 }
 
@@ -173,60 +190,61 @@ static void acknowledge(struct job *job, struct job_stream *stream, uint32_t i)
 
 /* Acknowledged already, perhaps by this worker on a connection that took the answer with it: the
  * refusal says that it is certain, so it must not come before that is true. */
-static bool is_repeated(const struct job *job, const struct job_event *event)
+static bool is_repeated(const struct job *job, const struct named *named)
 {
-    return event->token && event->generation == job->generation && !progress_durable(job) &&
-           is_done(event->stream->cursor, event->at);
+    return named->generation == job->generation && !progress_durable(job) &&
+           is_done(named->stream->cursor, named->at);
 }
 
 int lease_ack(struct job *job, const struct job_event *event, struct evd_error *err)
 {
-    struct job_stream *stream = event->stream;
+    struct job_stream *stream = event->ack.stream;
     struct cursor *cursor = stream->cursor;
-    uint32_t first, n;
-    int code = named(job, event, &first, &n, err);
-    bool again = code == EVD_E_CONFLICT && is_repeated(job, event);
+    uint64_t token = event->ack.token;
+    struct named named = {
+        .stream = stream, .generation = event->ack.generation, .at = event->ack.at};
+    int code = find_named(job, &named, event->ack.through, err);
+    bool again = code == EVD_E_CONFLICT && token && is_repeated(job, &named);
 
     if (code && !again)
         return code;
-    if (event->token && !progress_reserve(&job->progress))
+    if (token && !progress_reserve(job))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to confirm an acknowledgement");
-    if (again) {
-        progress_note(job, event->token, EVD_E_EXISTS);
-        progress_settle(job);
+    progress_note(job, token, again ? EVD_E_EXISTS : EVD_OK);
+    job->commit_due = true;
+    if (again)
         return EVD_OK;
-    }
-    while (n-- > 0)
-        acknowledge(job, stream, first);
-    progress_note(job, event->token, EVD_OK);
+    for (uint32_t i = 0; i < named.count; i++)
+        acknowledge(job, stream, named.first);
     stream_end_epoch(job, cursor);
-    cursor_settle(cursor, &job->history);
-    stream_settle(stream);
-    stream_pump(job, cursor);
-    progress_settle(job);
+    cursor_follow(cursor, &job->history);
+    stream_queue(job, stream);
+    job_pump(job, cursor);
     return EVD_OK;
 }
 
-int lease_touch(struct job *job, const struct job_event *event)
+void lease_touch(struct job *job, struct job_stream *stream)
 {
-    event->stream->touched = job->now;
-    return EVD_OK;
+    stream_awake(job, stream);
+    stream->touched = job->now;
 }
 
-int lease_release(struct job *job, struct job_event *event, struct evd_error *err)
+int lease_release(struct job *job, const struct job_event *event, struct job_update *update,
+                  struct evd_error *err)
 {
-    struct job_stream *stream = event->stream;
+    struct job_stream *stream = event->release.stream;
     struct cursor *cursor = stream->cursor;
-    uint32_t first, n;
-    int code = named(job, event, &first, &n, err);
+    struct named named = {
+        .stream = stream, .generation = event->release.generation, .at = event->release.at};
+    int code = find_named(job, &named, event->release.through, err);
 
     if (code)
         return code;
-    event->held = n;
-    while (n-- > 0)
-        lease_drop(job, stream, first);
+    for (uint32_t i = 0; i < named.count; i++)
+        lease_drop(job, stream, named.first);
+    update->held = named.count;
     stream_end_epoch(job, cursor);
-    stream_settle(stream);
-    stream_pump(job, cursor);
+    stream_queue(job, stream);
+    job_pump(job, cursor);
     return EVD_OK;
 }

@@ -1,14 +1,22 @@
+/*
+ * Progress: what the store knows of the job, who waits until it knows more, and the mark. Group
+ * commit: one write is under way at a time, and the next one answers everybody who came meanwhile.
+ * lease.c says what changed, deliver.c asks for the mark to be kept ahead of the workers.
+ */
+#include <assert.h>
 #include <stdlib.h>
 #include "job/internal.h"
 
-bool progress_reserve(struct progress *progress)
+bool progress_reserve(struct job *job)
 {
-    struct waiters *waiting = &progress->waiting;
+    struct waiters *waiting = &job->progress.waiting;
     uint32_t capacity = waiting->capacity ? waiting->capacity * 2 : 16;
     struct waiter *items;
 
     if (waiting->count < waiting->capacity)
         return true;
+    if (!effects_reserve(job, job->streams, capacity))
+        return false;
     items = realloc(waiting->items, capacity * sizeof(*items));
     if (!items)
         return false;
@@ -41,7 +49,9 @@ void progress_init(struct job *job)
     }
 }
 
-/* Looks when half a stride is handed out or MARK_MS have passed, whichever is first. */
+/* The stride grows when workers used half of it in less than MARK_MS, and shrinks when they used
+ * little of it in more. Looks when half a stride is handed out or MARK_MS have passed, whichever is
+ * first. */
 static void adapt_stride(struct progress *progress, struct job_position reached, uint64_t now)
 {
     bool same_epoch = reached.epoch == progress->marked_at.epoch;
@@ -91,36 +101,32 @@ static void put_mark(struct job *job)
         progress->marking = progress->mark;
 }
 
-/* Group commit: one write is under way at a time, and the next one answers everybody who came
- * meanwhile. */
+static bool may_write(const struct job *job)
+{
+    return !job->progress.writing && job->change != CHANGE_SEEK;
+}
+
 static void start_write(struct job *job)
 {
     struct progress *progress = &job->progress;
-    struct job_effect effect = {.kind = JOB_STORE_PROGRESS};
     struct waiters swap = progress->written;
 
+    assert(may_write(job) && swap.count == 0);
     progress->written = progress->waiting;
     progress->waiting = swap;
     progress->writing = true;
     progress->dirty = false;
     put_mark(job);
-    job_emit(job, &effect);
-}
-
-static bool may_write(const struct job *job)
-{
-    return !job->progress.writing && !job->seek.active;
+    job_emit(job, (struct job_effect){.kind = JOB_STORE_PROGRESS});
 }
 
 /* Without anybody waiting, a write can wait for a timer. */
 static void announce(struct job *job)
 {
-    struct job_effect effect = {.kind = JOB_DIRTY};
-
     if (!job->progress.dirty || job->progress.announced)
         return;
     job->progress.announced = true;
-    job_emit(job, &effect);
+    job_emit(job, (struct job_effect){.kind = JOB_DIRTY});
 }
 
 void progress_note(struct job *job, uint64_t token, int code)
@@ -128,6 +134,7 @@ void progress_note(struct job *job, uint64_t token, int code)
     struct progress *progress = &job->progress;
 
     progress->dirty = true;
+    assert(!token || progress->waiting.count < progress->waiting.capacity);
     if (token)
         progress->waiting.items[progress->waiting.count++] = (struct waiter){token, code};
 }
@@ -143,7 +150,7 @@ void progress_changed(struct job *job)
     announce(job);
 }
 
-void progress_settle(struct job *job)
+void progress_commit(struct job *job)
 {
     if (job->progress.waiting.count == 0)
         announce(job);
@@ -166,7 +173,7 @@ void progress_keep_ahead(struct job *job, const struct cursor *cursor)
      * begins with a commit. It must: its steps are handed out only when the store knows that the
      * one before is done, and therefore can be claimed after a crash. */
     if (!enough && may_write(job) && !TAILQ_EMPTY(&cursor->streams) &&
-        (cursor->next > 0 || !TAILQ_EMPTY(&cursor->hungry)))
+        (cursor->next > 0 || !TAILQ_EMPTY(&cursor->queue)))
         start_write(job);
 }
 
@@ -198,14 +205,15 @@ void progress_drain(struct job *job)
         start_write(job);
 }
 
+/* Everybody who waits hears `code`, or if that is EVD_OK, what was noted. */
 static void answer(struct job *job, struct waiters *waiters, int code)
 {
     for (uint32_t i = 0; i < waiters->count; i++) {
         const struct waiter *waiter = &waiters->items[i];
-        struct job_effect effect = {
-            .kind = JOB_ACKED, .token = waiter->token, .code = code ? code : waiter->code};
 
-        job_emit(job, &effect);
+        job_emit(job, (struct job_effect){
+                          .kind = JOB_ACKED,
+                          .acked = {.token = waiter->token, .code = code ? code : waiter->code}});
     }
     waiters->count = 0;
 }
@@ -214,6 +222,7 @@ void progress_resume(struct job *job, bool moved)
 {
     struct progress *progress = &job->progress;
 
+    assert(job->change == CHANGE_NONE);
     if (moved) {
         progress->mark = progress->marking = job->seek.mark;
         progress->attended = progress->attending = job->seek.attended;
@@ -238,6 +247,7 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
     if (code) {
         progress->dirty = true;
     } else {
+        assert(!position_before(progress->marking, progress->mark) || job->draining);
         progress->mark = progress->marking;
         progress->attended = progress->attending;
     }
@@ -248,7 +258,7 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
     else
         announce(job);
     if (!code)
-        stream_pump_all(job);
+        job_pump_all(job);
     return EVD_OK;
 }
 

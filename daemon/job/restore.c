@@ -1,11 +1,16 @@
+/*
+ * Restoring a job from what the store had of it, before any event. The daemon calls it when it
+ * starts; nothing read here is trusted.
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include "job/internal.h"
 
 int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
                          struct plan *plan, struct evd_error *err)
 {
-    const struct revision *last = &job->history.items[job->history.count - 1];
-    struct revision next = {.number = revision, .at = at, .plan = plan};
+    const struct history_item *last = &job->history.items[job->history.count - 1];
+    struct history_item next = {.number = revision, .at = at, .plan = plan};
     int code;
 
     if (revision <= last->number || position_before(at, last->at))
@@ -19,7 +24,7 @@ int job_restore_revision(struct job *job, uint32_t revision, struct job_position
                          revision, at.step, at.epoch, next.shape.steps);
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
-    code = revision_place(&next, err);
+    code = history_place(&next, err);
     if (code)
         return code;
     history_append(&job->history, next);
@@ -43,7 +48,7 @@ int job_restore_generation(struct job *job, const struct job_restored *restored,
     job->progress.marked_at = restored->mark;
     if (restored->next_revision > job->next_revision)
         job->next_revision = restored->next_revision;
-    if (job->cursors && (code = job_set_world(job, job->cursor_count, err)))
+    if (job->cursors && (code = world_set(job, job->cursor_count, err)))
         return code;
     job->world_at = restored->world_at;
     return EVD_OK;
@@ -59,15 +64,15 @@ static bool stored_bit(const struct job_progress *progress, uint64_t i)
  * mark. */
 static void restore_bits(struct cursor *cursor, const struct job_progress *progress, uint64_t bits)
 {
-    cursor->low = progress->low.step;
-    cursor->next = cursor->known = progress->low.step + bits;
-    for (uint64_t i = 0; i < bits; i++) {
-        uint64_t step = progress->low.step + i;
+    uint64_t low = cursor->low;
 
+    assert(cursor->next == low && bits <= cursor->span);
+    cursor->next = cursor->known = low + bits;
+    for (uint64_t i = 0; i < bits; i++) {
         if (stored_bit(progress, i))
-            cursor_ack(cursor, step);
+            cursor_ack(cursor, low + i);
         else
-            cursor_return(cursor, step);
+            cursor_return(cursor, low + i);
     }
 }
 
@@ -75,7 +80,7 @@ static void restore_bits(struct cursor *cursor, const struct job_progress *progr
 static int restore_world(struct job *job, uint32_t world, struct evd_error *err)
 {
     struct job_position world_at = job->world_at;
-    int code = job->cursors ? EVD_OK : job_set_world(job, world, err);
+    int code = job->cursors ? EVD_OK : world_set(job, world, err);
 
     job->world_at = world_at;
     return code;
@@ -102,9 +107,9 @@ int job_restore_progress(struct job *job, uint32_t world, const struct job_progr
                          progress->rank, progress->low.epoch, progress->low.step, bits,
                          shape.steps);
     cursor = &job->cursors[progress->rank];
-    cursor->epoch = epoch;
-    cursor->shape = shape;
-    cursor->ended_steps = epoch > 0 ? history_shape(&job->history, epoch - 1).steps : 0;
+    cursor_move(cursor, &job->history, progress->low);
+    if (cursor->epoch == epoch) /* not at its end */
+        cursor->shape = shape;
     restore_bits(cursor, progress, bits);
     /* Databases of earlier versions have no marks. */
     if (position_before(job->progress.mark, cursor_next(cursor)))
@@ -127,10 +132,11 @@ void job_restore_end(struct job *job)
             cursor_next_epoch(cursor);
     }
     for (uint32_t i = 0; i < job->cursor_count; i++)
-        cursor_settle(&job->cursors[i], &job->history);
+        cursor_follow(&job->cursors[i], &job->history);
     /* Of a shared job, anybody could take what somebody else still holds. */
     if (job->progress.attended && job_may_doubt(job) && job->cursor_count > 0) {
         cursor_doubt(&job->cursors[0], &job->history, job->floor);
-        job->in_doubt = job->cursors[0].returned_count > 0;
+        if (job->cursors[0].returned_count > 0)
+            job_doubt_to(job, DOUBT_WAITS);
     }
 }

@@ -1,3 +1,8 @@
+/*
+ * Seeks: the job at another position under another history. JOB_SEEK checks the new history and has
+ * it stored; JOB_SEEK_STORED moves the job there.
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include "job/internal.h"
 
@@ -18,15 +23,15 @@ static int seek_check(const struct job *job, const struct job_event *event, stru
 {
     uint32_t held = held_by_workers(job);
 
-    if (job->update.active || job->seek.active)
+    if (job->change != CHANGE_NONE)
         return error_set(err, EVD_E_CONFLICT, "job",
                          "another change of this job is being stored: try again when it is done");
-    if (event->generation != job->generation || event->revision != job->next_revision)
+    if (event->seek.generation != job->generation || event->seek.revision != job->next_revision)
         return error_set(err, EVD_E_CONFLICT, "job",
                          "another change of this job was faster: send this one again");
-    if (event->at.epoch > JOB_MAX_EPOCH)
+    if (event->seek.at.epoch > JOB_MAX_EPOCH)
         return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
-    if (held > 0 && !event->force)
+    if (held > 0 && !event->seek.force)
         return error_set(err, EVD_E_CONFLICT, "job",
                          "workers hold %" PRIu32 " batches of this job: stop them first, or use "
                          "\"force\", which voids their batches",
@@ -34,36 +39,47 @@ static int seek_check(const struct job *job, const struct job_event *event, stru
     return EVD_OK;
 }
 
-int seek_begin(struct job *job, const struct job_event *event, struct evd_error *err)
+/* The history of the new generation, with the references of the event. */
+static int make_history(struct history *history, const struct job_event *event,
+                        struct evd_error *err)
 {
-    struct history line = {0};
-    struct job_effect effect = {.kind = JOB_STORE_SEEK, .at = event->at};
-    int code = seek_check(job, event, err);
+    for (uint32_t i = 0; i < event->seek.line_count; i++) {
+        const struct job_revision_info *info = &event->seek.line[i];
 
-    if (code)
-        return code;
-    for (uint32_t i = 0; i < event->line_count; i++) {
-        const struct job_revision_info *info = &event->line[i];
-
-        if (!history_reserve(&line)) {
-            history_disown(&line);
-            history_fini(&line);
+        if (!history_reserve(history)) {
+            history_disown(history);
+            history_fini(history);
             return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another history");
         }
-        history_append(&line,
-                       (struct revision){info->revision, 0, info->at, info->shape, info->plan});
+        history_append(history, (struct history_item){.number = info->revision,
+                                                      .at = info->at,
+                                                      .shape = info->shape,
+                                                      .plan = info->plan});
     }
-    line.held = history_in_force(&line, event->at);
-    job->seek = (struct seek){.active = true,
-                              .token = event->token,
-                              .at = event->at,
-                              .mark = progress_mark_after(job, event->at),
-                              .attended = job->streams > 0,
-                              .history = line};
-    effect.left = job_reached(job);
-    effect.mark = job->seek.mark;
-    effect.attended = job->seek.attended;
-    job_emit(job, &effect);
+    history->held = history_in_force(history, event->seek.at);
+    return EVD_OK;
+}
+
+int seek_begin(struct job *job, const struct job_event *event, struct evd_error *err)
+{
+    struct history history = {0};
+    int code = seek_check(job, event, err);
+
+    if (!code)
+        code = make_history(&history, event, err);
+    if (code)
+        return code;
+    job_change_to(job, CHANGE_SEEK);
+    job->seek = (struct pending_seek){.token = event->seek.token,
+                                      .at = event->seek.at,
+                                      .mark = progress_mark_after(job, event->seek.at),
+                                      .attended = job->streams > 0,
+                                      .history = history};
+    job_emit(job, (struct job_effect){.kind = JOB_STORE_SEEK,
+                                      .store_seek = {.at = job->seek.at,
+                                                     .left = job_reached(job),
+                                                     .mark = job->seek.mark,
+                                                     .attended = job->seek.attended}});
     return EVD_OK;
 }
 
@@ -71,17 +87,18 @@ int seek_begin(struct job *job, const struct job_event *event, struct evd_error 
 static void move(struct job *job)
 {
     struct job_position at = job->seek.at;
-    uint32_t in_force;
+    uint32_t in_force, newest;
 
     history_fini(&job->history);
     job->history = job->seek.history;
     job->generation++;
-    job->in_doubt = false;
-    job->next_revision = job->history.items[job->history.count - 1].number + 1 > job->next_revision
-                             ? job->history.items[job->history.count - 1].number + 1
-                             : job->next_revision;
+    job_doubt_to(job, DOUBT_NONE);
+    newest = job->history.items[job->history.count - 1].number;
+    if (job->next_revision <= newest)
+        job->next_revision = newest + 1;
     job->start = job->floor = job->world_at = at;
     in_force = history_in_force(&job->history, at);
+    assert(in_force == job->history.held && job->history.items[in_force].plan);
     job->history.items[in_force].users = job->cursor_count;
     for (uint32_t i = 0; i < job->cursor_count; i++) {
         struct cursor *cursor = &job->cursors[i];
@@ -91,51 +108,59 @@ static void move(struct job *job)
         {
             lease_drop_all(job, stream);
             stream->stalled = false;
-            stream_settle(stream);
         }
+        assert(cursor->leases == 0);
         cursor_move(cursor, &job->history, at);
         cursor->low_revision = in_force;
     }
 }
 
-static void announce(struct job *job)
+/* Streams take steps again, or what they are to be sent again. */
+static void queue_all(struct job *job)
 {
-    struct job_effect effect = {.kind = JOB_MOVED, .at = job->seek.at};
-    struct job_stream *stream;
-
     for (uint32_t i = 0; i < job->cursor_count; i++) {
+        struct job_stream *stream;
+
+        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
+        stream_queue(job, stream);
+    }
+}
+
+static void tell_moved(struct job *job)
+{
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        struct job_stream *stream;
+
         TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
         {
-            effect.owner = stream->owner;
             if (!stream->lost)
-                job_emit(job, &effect);
+                job_emit(job, (struct job_effect){.kind = JOB_MOVED,
+                                                  .moved = {.owner = stream->owner,
+                                                            .generation = job->generation,
+                                                            .at = job->seek.at}});
         }
     }
 }
 
 int seek_stored(struct job *job, int code, struct evd_error *err)
 {
-    struct job_effect effect = {
-        .kind = JOB_SOUGHT, .token = job->seek.token, .code = code, .at = job->seek.at};
-
-    if (!job->seek.active)
+    if (job->change != CHANGE_SEEK)
         return error_set(err, EVD_E_INTERNAL, "", "a seek was stored that nobody asked for");
+    job_change_to(job, CHANGE_NONE);
     if (code)
         history_fini(&job->seek.history);
     else
         move(job);
     job->seek.history = (struct history){0};
-    job->seek.active = false;
-    job_emit(job, &effect);
+    queue_all(job);
+    job_emit(job, (struct job_effect){.kind = JOB_SOUGHT,
+                                      .sought = {.token = job->seek.token,
+                                                 .code = code,
+                                                 .generation = job->generation,
+                                                 .at = job->seek.at}});
     if (!code)
-        announce(job);
+        tell_moved(job);
     progress_resume(job, !code);
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        struct job_stream *stream;
-
-        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
-        stream_resend(job, stream);
-    }
-    stream_pump_all(job);
+    job_pump_all(job);
     return EVD_OK;
 }

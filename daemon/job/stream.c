@@ -1,3 +1,7 @@
+/*
+ * Streams: workers that attach, leave, get lost and come back. job_step calls it.
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include "job/internal.h"
@@ -45,135 +49,157 @@ static int check_rank(const struct job *job, const struct job_event *event, uint
                          "this job runs with world_size %" PRIu32 ", not %" PRIu32
                          ": attach with that, or stop all its workers first",
                          job->config.world_size, world);
-    if (event->rank >= world)
+    if (event->open.rank >= world)
         return error_set(err, EVD_E_BAD_VALUE, "rank",
                          "rank %" PRIu32 " of world_size %" PRIu32
                          " does not exist: ranks count from 0",
-                         event->rank, world);
-    if (event->rank < job->cursor_count && attended(&job->cursors[event->rank].streams))
+                         event->open.rank, world);
+    if (event->open.rank < job->cursor_count && attended(&job->cursors[event->open.rank].streams))
         return error_set(err, EVD_E_CONFLICT, "rank",
                          "rank %" PRIu32
                          " is attached already: give each worker a rank of its own, "
                          "or close the other stream first",
-                         event->rank);
-    return job_check_world(&job->config, world, err);
+                         event->open.rank);
+    return world_check(&job->config, world, err);
 }
 
 static int check_open(const struct job *job, const struct job_event *event, uint32_t world,
                       struct evd_error *err)
 {
-    int code = check_window(event->window, err);
+    int code = check_window(event->open.window, err);
 
     if (code)
         return code;
-    if (event->held > EVD_MAX_HOLDING)
+    if (event->open.held > EVD_MAX_HOLDING)
         return error_set(err, EVD_E_LIMIT, "holding", "a worker holds at most %u batches",
                          EVD_MAX_HOLDING);
     if (job->config.mode == JOB_RANKED)
         return check_rank(job, event, world, err);
-    if (event->rank || event->world)
-        return error_set(err, EVD_E_BAD_VALUE, event->world ? "world_size" : "rank",
+    if (event->open.rank || event->open.world)
+        return error_set(err, EVD_E_BAD_VALUE, event->open.world ? "world_size" : "rank",
                          "this is a shared job, whose workers have no ranks: leave rank and "
                          "world_size out, or make a ranked job");
     return EVD_OK;
 }
 
-/* Leases what the worker still has and may keep; returns how many, at the front of `holding`. */
-static uint32_t claim(struct job *job, struct job_stream *stream, struct job_position *holding,
-                      uint32_t n)
+/* Leases what the worker still has and may keep; returns how many steps that are. */
+static uint32_t claim(struct job *job, struct job_stream *stream,
+                      const struct job_position *holding, uint32_t n)
 {
-    uint32_t granted = 0;
-
-    if (job->config.guarantee == JOB_AT_MOST_ONCE || job->seek.active)
+    if (job->config.guarantee == JOB_AT_MOST_ONCE || job->change == CHANGE_SEEK)
         return 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (!cursor_claim(stream->cursor, &job->history, holding[i], job->floor))
-            continue;
-        lease_add(job, stream, holding[i].step);
-        holding[granted++] = holding[i];
+        if (cursor_claim(stream->cursor, &job->history, holding[i], job->floor))
+            lease_add(job, stream, holding[i].step);
     }
-    return granted;
+    return stream->count;
 }
 
-static void attach(struct job *job, struct job_stream *stream, struct job_event *event)
+static void attach(struct job *job, struct job_stream *stream, const struct job_event *event)
 {
-    struct cursor *cursor = &job->cursors[event->rank];
+    struct cursor *cursor = &job->cursors[event->open.rank];
 
     /* Whoever takes a rank takes it from the one whose connection was lost. */
     if (job->config.mode == JOB_RANKED && !TAILQ_EMPTY(&cursor->streams))
         stream_gone(job, TAILQ_FIRST(&cursor->streams));
+    assert(job->config.mode == JOB_SHARED || TAILQ_EMPTY(&cursor->streams));
     stream->cursor = cursor;
-    stream->owner = event->owner;
-    stream->window = event->window;
+    stream->owner = event->open.owner;
+    stream->window = event->open.window;
     TAILQ_INSERT_TAIL(&cursor->streams, stream, in_streams);
     job->streams++;
-    event->stream = stream;
-    event->held = claim(job, stream, event->holding, event->held);
-    if (event->held > 0 && !job_attended(job))
+    if (claim(job, stream, event->open.holding, event->open.held) > 0 && !job_attended(job))
         progress_attendance(job);
-    stream_settle(stream);
-    stream_pump(job, cursor);
+    stream_queue(job, stream);
+    job_pump(job, cursor);
 }
 
-int stream_open(struct job *job, struct job_event *event, struct evd_error *err)
+/* Memory for a stream, its leases and the effects it causes; NULL: there is none. */
+static struct job_stream *stream_new(struct job *job, uint32_t room)
+{
+    const struct progress *progress = &job->progress;
+    uint32_t waiting = progress->waiting.capacity, written = progress->written.capacity;
+    struct job_stream *stream = calloc(1, sizeof(*stream));
+
+    if (stream && lease_reserve(stream, room) &&
+        effects_reserve(job, job->streams + 1, waiting > written ? waiting : written))
+        return stream;
+    if (stream)
+        free(stream->leases);
+    free(stream);
+    return NULL;
+}
+
+int stream_open(struct job *job, const struct job_event *event, struct job_update *update,
+                struct evd_error *err)
 {
     uint32_t known = job->cursors ? job->cursor_count : job->config.world_size;
-    uint32_t world = event->world ? event->world : known;
+    uint32_t world = event->open.world ? event->open.world : known;
+    uint32_t window = event->open.window, held = event->open.held;
     int code = check_open(job, event, world, err);
-    uint32_t room = event->window > event->held ? event->window : event->held;
     struct job_stream *stream;
 
     if (code)
         return code;
-    stream = calloc(1, sizeof(*stream));
-    if (!stream || !lease_reserve(stream, room)) {
-        free(stream);
+    stream = stream_new(job, window > held ? window : held);
+    if (!stream)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another stream");
-    }
     if (!job->cursors)
-        code = job_set_world(job, world, err);
+        code = world_set(job, world, err);
     else if (job->config.mode == JOB_RANKED && world != job->cursor_count)
-        code = job_change_world(job, world, err);
+        code = world_change(job, world, err);
     if (code) {
         free(stream->leases);
         free(stream);
         return code;
     }
     attach(job, stream, event);
+    update->stream = stream;
+    update->held = stream->count;
+    return EVD_OK;
+}
+
+/* A new window, for a worker that takes steps again. */
+static int new_window(struct job_stream *stream, uint32_t window, struct evd_error *err)
+{
+    int code = check_window(window, err);
+
+    if (code)
+        return code;
+    if (!lease_reserve(stream, window))
+        return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
+    stream->window = window;
+    stream->stalled = false;
     return EVD_OK;
 }
 
 int stream_credit(struct job *job, const struct job_event *event, struct evd_error *err)
 {
-    struct job_stream *stream = event->stream;
-    int code = check_window(event->window, err);
+    struct job_stream *stream = event->credit.stream;
+    int code = new_window(stream, event->credit.window, err);
 
     if (code)
         return code;
-    if (!lease_reserve(stream, event->window))
-        return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
-    stream->window = event->window;
-    stream->stalled = false;
-    stream_resend(job, stream);
-    stream_pump(job, stream->cursor);
+    stream_queue(job, stream);
+    job_pump(job, stream->cursor);
     return EVD_OK;
 }
 
-int stream_ready(struct job *job, const struct job_event *event)
+void stream_ready(struct job *job, struct job_stream *stream)
 {
-    event->stream->blocked = false;
-    stream_resend(job, event->stream);
-    stream_pump(job, event->stream->cursor);
-    return EVD_OK;
+    stream->full = false;
+    stream_queue(job, stream);
+    job_pump(job, stream->cursor);
 }
 
 void stream_free(struct job *job, struct job_stream *stream)
 {
     struct cursor *cursor = stream->cursor;
 
+    assert(job->streams > 0 && job->lost >= stream->lost);
     TAILQ_REMOVE(&cursor->streams, stream, in_streams);
-    if (stream->hungry)
-        TAILQ_REMOVE(&cursor->hungry, stream, in_hungry);
+    if (stream->turn != TURN_NONE)
+        TAILQ_REMOVE(&cursor->queue, stream, in_queue);
     job->streams--;
     job->lost -= stream->lost;
     free(stream->leases);
@@ -195,61 +221,60 @@ static void end(struct job *job, struct job_stream *stream)
 
 void stream_gone(struct job *job, struct job_stream *stream)
 {
-    struct job_effect effect = {.kind = JOB_GONE, .owner = stream->owner};
+    void *owner = stream->owner;
+
+    assert(stream->lost);
+    end(job, stream);
+    job_emit(job, (struct job_effect){.kind = JOB_GONE, .gone = {.owner = owner}});
+}
+
+void stream_close(struct job *job, struct job_stream *stream)
+{
+    struct cursor *cursor = stream->cursor;
 
     end(job, stream);
-    job_emit(job, &effect);
+    job_pump(job, cursor);
 }
 
-int stream_close(struct job *job, struct job_event *event)
+bool stream_lost(struct job *job, struct job_stream *stream)
 {
-    struct cursor *cursor = event->stream->cursor;
-
-    end(job, event->stream);
-    event->stream = NULL;
-    stream_pump(job, cursor);
-    return EVD_OK;
-}
-
-int stream_lost(struct job *job, struct job_event *event)
-{
-    struct job_stream *stream = event->stream;
-
-    if (job->config.grace == 0 || job->config.guarantee == JOB_AT_MOST_ONCE)
-        return stream_close(job, event);
+    assert(!stream->lost);
+    if (job->config.grace == 0 || job->config.guarantee == JOB_AT_MOST_ONCE) {
+        stream_close(job, stream);
+        return false;
+    }
     stream->lost = true;
     job->lost++;
     stream->lost_until = job->now + job->config.grace;
     job_wake_at(job, stream->lost_until);
-    stream_settle(stream);
-    return EVD_OK;
+    stream_queue(job, stream);
+    return true;
 }
 
 int stream_resume(struct job *job, const struct job_event *event, struct evd_error *err)
 {
-    struct job_stream *stream = event->stream;
-    int code = check_window(event->window, err);
+    struct job_stream *stream = event->resume.stream;
+    int code = new_window(stream, event->resume.window, err);
 
     if (code)
         return code;
-    if (!lease_reserve(stream, event->window))
-        return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
-    stream->owner = event->owner;
-    stream->window = event->window;
-    job->lost -= stream->lost;
-    stream->lost = stream->blocked = stream->stalled = false;
+    assert(stream->lost && job->lost > 0);
+    job->lost--;
+    stream->owner = event->resume.owner;
+    stream->lost = stream->full = false;
     stream->drained = 0;
     stream->touched = job->now;
     stream->resend = stream->count;
-    stream_resend(job, stream);
-    stream_pump(job, stream->cursor);
+    stream_queue(job, stream);
+    job_pump(job, stream->cursor);
     return EVD_OK;
 }
 
 void stream_tick(struct job *job)
 {
-    job->in_doubt &= job->now < job->doubt_until;
-    job->deadline = job->in_doubt ? job->doubt_until : UINT64_MAX;
+    if (job->doubt == DOUBT_RUNS && job->doubt_until <= job->now)
+        job_doubt_to(job, DOUBT_NONE);
+    job->deadline = job->doubt == DOUBT_RUNS ? job->doubt_until : UINT64_MAX;
     for (uint32_t i = 0; i < job->cursor_count; i++) {
         struct cursor *cursor = &job->cursors[i];
         struct job_stream *stream = TAILQ_FIRST(&cursor->streams), *next;
@@ -266,6 +291,6 @@ void stream_tick(struct job *job)
                 job_wake_at(job, stream->lost_until);
         }
         stream_end_epoch(job, cursor);
-        stream_pump(job, cursor);
     }
+    job_pump_all(job);
 }

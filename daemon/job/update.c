@@ -1,3 +1,8 @@
+/*
+ * Updates: another strategy from one step on. JOB_UPDATE finds that step and has the revision
+ * stored; JOB_REVISION_STORED makes it hold.
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include "job/internal.h"
 
@@ -8,18 +13,18 @@ static int update_position(const struct job *job, const struct job_event *event,
     struct job_position first = job_frontier(job);
 
     *out = first;
-    if (event->when == JOB_NEXT_EPOCH && first.step > 0)
+    if (event->update.when == JOB_NEXT_EPOCH && first.step > 0)
         *out = (struct job_position){first.epoch + 1, 0};
-    if (event->when != JOB_AT)
+    if (event->update.when != JOB_AT)
         return EVD_OK;
-    *out = event->at;
-    if (event->at.epoch > JOB_MAX_EPOCH)
+    *out = event->update.at;
+    if (event->update.at.epoch > JOB_MAX_EPOCH)
         return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
-    if (position_before(event->at, first))
+    if (position_before(event->update.at, first))
         return error_set(err, EVD_E_BAD_VALUE, "step",
                          "epoch %" PRIu64 " step %" PRIu64 " is handed out already: the first step "
                          "that can still change is epoch %" PRIu64 " step %" PRIu64,
-                         event->at.epoch, event->at.step, first.epoch, first.step);
+                         event->update.at.epoch, event->update.at.step, first.epoch, first.step);
     return EVD_OK;
 }
 
@@ -55,10 +60,10 @@ static int update_check(const struct job *job, const struct job_event *event, st
 {
     uint32_t number = job_next_revision(job);
 
-    if (job->update.active || job->seek.active)
+    if (job->change != CHANGE_NONE)
         return error_set(err, EVD_E_CONFLICT, "job",
                          "another change of this job is being stored: try again when it is done");
-    if (event->revision != number)
+    if (event->update.revision != number)
         return error_set(err, EVD_E_CONFLICT, "job",
                          "another update of this job was faster (the next revision is %" PRIu32
                          "): send this one again",
@@ -76,7 +81,7 @@ struct job_position update_limit(const struct job *job)
     const struct history *history = &job->history;
     struct job_position limit = job->progress.mark;
 
-    if (!job->update.active)
+    if (job->change != CHANGE_UPDATE)
         return limit;
     if (position_before(job->update.revision.at, limit))
         limit = job->update.revision.at;
@@ -88,31 +93,33 @@ struct job_position update_limit(const struct job *job)
 
 int update_begin(struct job *job, const struct job_event *event, struct evd_error *err)
 {
-    struct revision revision = {.number = event->revision, .plan = event->plan};
+    struct history_item revision = {.number = event->update.revision, .plan = event->update.plan};
     uint32_t keep = update_keeps(job);
-    struct job_effect effect = {.kind = JOB_STORE_REVISION};
     int code = update_check(job, event, err);
 
     if (!code)
         code = update_position(job, event, &revision.at, err);
     if (!code)
-        code = update_shape(job, event->plan, revision.at, keep, &revision.shape, err);
+        code = update_shape(job, revision.plan, revision.at, keep, &revision.shape, err);
     if (code)
         return code;
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
-    code = revision_place(&revision, err);
+    code = history_place(&revision, err);
     if (code)
         return code;
-
-    job->update = (struct update){.active = true, .token = event->token, .revision = revision};
+    assert(keep > job->history.held && keep <= job->history.count);
+    job_change_to(job, CHANGE_UPDATE);
+    job->update = (struct pending_update){.token = event->update.token, .revision = revision};
     job->history.certain = keep;
-    effect.revision = revision.number;
-    effect.keep_revision = job->history.items[keep - 1].number;
-    effect.at = revision.at;
-    effect.shape = revision.shape;
-    effect.plan = revision.plan;
-    job_emit(job, &effect);
+    job_emit(job, (struct job_effect){
+                      .kind = JOB_STORE_REVISION,
+                      .store_revision = {.generation = job->generation,
+                                         .revision = revision.number,
+                                         .keep_revision = job->history.items[keep - 1].number,
+                                         .at = revision.at,
+                                         .shape = revision.shape,
+                                         .plan = revision.plan}});
     return EVD_OK;
 }
 
@@ -131,38 +138,42 @@ static void update_cancel(struct job *job)
     job->history.certain = job->history.count;
 }
 
-int update_stored(struct job *job, int code, struct evd_error *err)
+static void tell_revision(struct job *job, const struct history_item *revision)
 {
-    struct update update = job->update;
-    struct job_effect effect = {.kind = JOB_UPDATED,
-                                .token = update.token,
-                                .code = code,
-                                .revision = update.revision.number,
-                                .at = update.revision.at};
-
-    if (!update.active)
-        return error_set(err, EVD_E_INTERNAL, "", "a revision was stored that nobody asked for");
-    if (code)
-        update_cancel(job);
-    else
-        update_apply(job);
-    job->update.active = false;
-    for (uint32_t i = 0; i < job->cursor_count; i++)
-        cursor_settle(&job->cursors[i], &job->history);
-    job_emit(job, &effect);
-
-    effect = (struct job_effect){
-        .kind = JOB_REVISION, .revision = update.revision.number, .at = update.revision.at};
-    for (uint32_t i = 0; !code && i < job->cursor_count; i++) {
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
         struct job_stream *stream;
 
         TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
         {
-            effect.owner = stream->owner;
             if (!stream->lost)
-                job_emit(job, &effect);
+                job_emit(job, (struct job_effect){.kind = JOB_REVISION,
+                                                  .revision = {.owner = stream->owner,
+                                                               .revision = revision->number,
+                                                               .at = revision->at}});
         }
     }
-    stream_pump_all(job);
+}
+
+int update_stored(struct job *job, int code, struct evd_error *err)
+{
+    const struct history_item *revision = &job->update.revision;
+
+    if (job->change != CHANGE_UPDATE)
+        return error_set(err, EVD_E_INTERNAL, "", "a revision was stored that nobody asked for");
+    job_change_to(job, CHANGE_NONE);
+    if (code)
+        update_cancel(job);
+    else
+        update_apply(job);
+    for (uint32_t i = 0; i < job->cursor_count; i++)
+        cursor_follow(&job->cursors[i], &job->history);
+    job_emit(job, (struct job_effect){.kind = JOB_UPDATED,
+                                      .updated = {.token = job->update.token,
+                                                  .code = code,
+                                                  .revision = revision->number,
+                                                  .at = revision->at}});
+    if (!code)
+        tell_revision(job, revision);
+    job_pump_all(job);
     return EVD_OK;
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include "check.h"
-#include "job/job.h"
+#include "job/position.h"
 #include "../job/fake_plan.h"
 
 #define STREAMS   6u
@@ -51,21 +51,26 @@ static struct plan *new_plan(uint32_t revision)
         .revision = revision, .steps = steps_of(revision), .batch = 8, .last = 8});
 }
 
-static bool sink(void *arg, const struct job_effect *effect)
+static void on_delivery(struct run *run, const struct job_delivery *d)
 {
-    struct run *run = arg;
-    struct slot *slot = effect->owner;
+    struct slot *slot = d->owner;
 
+    CHECK(!slot->lost && !slot->full);
+    slot->recent[slot->given++ % RECENT] = (struct job_position){d->slice.epoch, d->slice.step};
+    slot->full = byte(run) % 8 == 7;
+    if (slot->full)
+        job_stream_full(run->job, slot->stream);
+}
+
+static void on_effect(struct run *run, const struct job_effect *effect)
+{
     switch (effect->kind) {
     case JOB_DELIVER:
-        CHECK(!slot->lost && !slot->full);
-        slot->recent[slot->given++ % RECENT] =
-            (struct job_position){effect->slice.epoch, effect->slice.step};
-        slot->full = byte(run) % 8 == 7;
-        return !slot->full;
+        on_delivery(run, &effect->deliver);
+        break;
     case JOB_GONE:
-        CHECK(slot->lost);
-        slot->stream = NULL;
+        CHECK(((struct slot *)effect->gone.owner)->lost);
+        ((struct slot *)effect->gone.owner)->stream = NULL;
         break;
     case JOB_STORE_PROGRESS:
         CHECK(!run->writing);
@@ -82,16 +87,22 @@ static bool sink(void *arg, const struct job_effect *effect)
     default:
         break;
     }
-    return true;
 }
 
-static int step(struct run *run, struct job_event *event)
+/* `slot`: whose event it is, if somebody's. */
+static int step(struct run *run, struct job_event *event, struct slot *slot)
 {
+    struct job_update update;
     struct evd_error err;
     int code;
 
     event->now = run->now;
-    code = job_step(run->job, event, &err);
+    code = job_step(run->job, event, &update, &err);
+    if (code == EVD_OK &&
+        (event->kind == JOB_OPEN || event->kind == JOB_CLOSE || event->kind == JOB_LOST))
+        slot->stream = update.stream;
+    while (job_next_effect(run->job, &update))
+        on_effect(run, &update.effect);
     job_check(run->job);
     if (code != EVD_OK) {
         CHECK(code == err.code);
@@ -113,52 +124,83 @@ static struct job_position some_step(struct run *run, const struct slot *slot)
 static void open_stream(struct run *run, struct slot *slot)
 {
     struct job_position holding[4];
-    struct job_event event = {.kind = JOB_OPEN, .owner = slot, .holding = holding};
+    struct job_event event = {.kind = JOB_OPEN, .open = {.owner = slot, .holding = holding}};
 
-    event.rank = byte(run) % 5;
-    event.world = byte(run) % 9;
-    event.window = byte(run) % 6;
-    event.held = byte(run) % 5;
-    for (uint32_t i = 0; i < event.held; i++)
+    event.open.rank = byte(run) % 5;
+    event.open.world = byte(run) % 9;
+    event.open.window = byte(run) % 6;
+    event.open.held = byte(run) % 5;
+    for (uint32_t i = 0; i < event.open.held; i++)
         holding[i] = some_step(run, slot);
     slot->lost = slot->full = false;
-    if (step(run, &event) == EVD_OK)
-        slot->stream = event.stream;
+    step(run, &event, slot);
 }
 
+/* What every event of a stream could need is read for all of them, so that the bytes of the corpus
+ * mean what they did. */
 static void on_stream(struct run *run, struct slot *slot, enum job_event_kind kind)
 {
-    struct job_event event = {.kind = kind, .stream = slot->stream, .owner = slot};
+    struct job_stream *stream = slot->stream;
+    struct job_event event = {.kind = kind};
+    struct job_position at;
     struct job_state state;
+    uint32_t window, generation;
+    uint64_t token;
+    bool through;
 
     if (slot->lost != (kind == JOB_RESUME) || (kind == JOB_READY && !slot->full))
         return;
     job_state(run->job, &state);
-    event.window = byte(run) % 9;
-    event.at = some_step(run, slot);
-    event.through = byte(run) % 2;
-    event.generation = state.generation + (byte(run) == 255);
-    event.token = kind == JOB_ACK ? byte(run) % 3 : 0;
-    if (kind == JOB_READY || kind == JOB_RESUME)
-        slot->full = false;
-    if (kind == JOB_LOST || kind == JOB_RESUME)
+    window = byte(run) % 9;
+    at = some_step(run, slot);
+    through = byte(run) % 2;
+    generation = state.generation + (byte(run) == 255);
+    token = kind == JOB_ACK ? byte(run) % 3 : 0;
+    switch (kind) {
+    case JOB_CREDIT:
+        event.credit.stream = stream;
+        event.credit.window = window;
+        break;
+    case JOB_ACK:
+        event.ack.stream = stream;
+        event.ack.generation = generation;
+        event.ack.at = at;
+        event.ack.through = through;
+        event.ack.token = token;
+        break;
+    case JOB_RELEASE:
+        event.release.stream = stream;
+        event.release.generation = generation;
+        event.release.at = at;
+        event.release.through = through;
+        break;
+    case JOB_RESUME:
+        event.resume.stream = stream;
+        event.resume.owner = slot;
+        event.resume.window = window;
+        slot->lost = slot->full = false;
+        break;
+    default: /* nothing but a stream, in each of them */
+        event.touch.stream = stream;
         slot->lost = kind == JOB_LOST;
-    if (step(run, &event) == EVD_OK && (kind == JOB_CLOSE || kind == JOB_LOST))
-        slot->stream = event.stream;
+        slot->full &= kind != JOB_READY;
+        break;
+    }
+    step(run, &event, slot);
 }
 
 static void change_strategy(struct run *run)
 {
-    struct job_event event = {.kind = JOB_UPDATE, .token = 1};
+    struct job_event event = {.kind = JOB_UPDATE, .update = {.token = 1}};
 
     if (job_revisions(run->job) >= REVISIONS)
         return;
-    event.revision = job_next_revision(run->job);
-    event.when = (enum job_when)(byte(run) % 3);
-    event.at = (struct job_position){byte(run) % 8, byte(run) % 16};
-    event.plan = new_plan(event.revision);
-    if (event.plan != NULL && step(run, &event) != EVD_OK)
-        plan_unref(event.plan);
+    event.update.revision = job_next_revision(run->job);
+    event.update.when = (enum job_when)(byte(run) % 3);
+    event.update.at = (struct job_position){byte(run) % 8, byte(run) % 16};
+    event.update.plan = new_plan(event.update.revision);
+    if (event.update.plan && step(run, &event, NULL) != EVD_OK)
+        plan_unref(event.update.plan);
 }
 
 /* The job's history again, with plans for what is to come. Returns its length; 0 if there is no
@@ -173,8 +215,7 @@ static uint32_t make_line(const struct job *job, struct job_position at,
     for (uint32_t i = 0; i < n; i++) {
         line[i] = job_revision(job, i);
         line[i].plan = NULL;
-        if (line[i].at.epoch < at.epoch ||
-            (line[i].at.epoch == at.epoch && line[i].at.step <= at.step))
+        if (!position_before(at, line[i].at))
             first = i;
     }
     steps =
@@ -192,29 +233,30 @@ static uint32_t make_line(const struct job *job, struct job_position at,
 static void seek(struct run *run)
 {
     struct job_revision_info line[REVISIONS + 1];
-    struct job_event event = {.kind = JOB_SEEK, .token = 2, .line = line};
+    struct job_event event = {.kind = JOB_SEEK, .seek = {.token = 2, .line = line}};
     struct job_state state;
 
     job_state(run->job, &state);
-    event.generation = state.generation;
-    event.revision = job_next_revision(run->job);
-    event.force = byte(run) % 2;
-    event.at = (struct job_position){byte(run) % 8, byte(run) % 16};
-    event.line_count = state.updating ? 0 : make_line(run->job, event.at, line);
-    if (event.line_count == 0 || step(run, &event) == EVD_OK)
+    event.seek.generation = state.generation;
+    event.seek.revision = job_next_revision(run->job);
+    event.seek.force = byte(run) % 2;
+    event.seek.at = (struct job_position){byte(run) % 8, byte(run) % 16};
+    event.seek.line_count = state.updating ? 0 : make_line(run->job, event.seek.at, line);
+    if (event.seek.line_count == 0 || step(run, &event, NULL) == EVD_OK)
         return;
-    for (uint32_t i = 0; i < event.line_count; i++)
+    for (uint32_t i = 0; i < event.seek.line_count; i++)
         plan_unref(line[i].plan);
 }
 
 static void stored(struct run *run, enum job_event_kind kind, bool *due)
 {
-    struct job_event event = {.kind = kind, .code = byte(run) % 4 ? EVD_OK : EVD_E_STORE};
+    int code = byte(run) % 4 ? EVD_OK : EVD_E_STORE;
+    struct job_event event = {.kind = kind, .progress_stored = {code}}; /* whichever it is */
 
     if (!*due)
         return;
-    *due = false; /* the next one may follow within the event */
-    step(run, &event);
+    *due = false; /* the next one may follow */
+    step(run, &event, NULL);
 }
 
 static void one_event(struct run *run)
@@ -227,7 +269,7 @@ static void one_event(struct run *run)
 
     what %= 20;
     run->now += what;
-    if (what < 12 && slot->stream == NULL)
+    if (what < 12 && !slot->stream)
         open_stream(run, slot);
     else if (what < 12)
         on_stream(run, slot, of_stream[what]);
@@ -242,7 +284,7 @@ static void one_event(struct run *run)
     else if (what <= 17)
         stored(run, JOB_PROGRESS_STORED, &run->writing);
     else
-        step(run, &(struct job_event){.kind = what == 18 ? JOB_FLUSH : JOB_TICK});
+        step(run, &(struct job_event){.kind = what == 18 ? JOB_FLUSH : JOB_TICK}, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -259,7 +301,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     config.time_to_run = byte(&run);
     config.grace = byte(&run);
     CHECK(plan != NULL);
-    if (job_new(&run.job, &config, plan, sink, &run, &err) != EVD_OK) {
+    if (job_new(&run.job, &config, plan, &err) != EVD_OK) {
         check_error(&err);
         plan_unref(plan);
         return 0;

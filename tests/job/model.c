@@ -17,11 +17,6 @@ uint64_t random_below(struct model *m, uint64_t n)
     return (m->random >> 11) % n;
 }
 
-bool before(struct job_position a, struct job_position b)
-{
-    return a.epoch != b.epoch ? a.epoch < b.epoch : a.step < b.step;
-}
-
 bool model_ranked(const struct model *m)
 {
     return m->config.mode == JOB_RANKED;
@@ -61,26 +56,6 @@ void model_expire(struct model *m)
     }
 }
 
-int model_step(struct model *m, struct job_event *event)
-{
-    struct evd_error err;
-    int code;
-
-    event->now = m->now;
-    code = job_step(m->job, event, &err);
-    job_check(m->job);
-    return code;
-}
-
-void model_tick(struct model *m)
-{
-    struct job_event event = {.kind = JOB_TICK};
-
-    model_expire(m);
-    EXPECT(model_step(m, &event) == EVD_OK);
-    EXPECT(job_deadline(m->job) > m->now);
-}
-
 /* ---- what the job says ---- */
 
 /* All steps of an epoch are done by a rank. At-most-once, some may have been passed over. */
@@ -91,74 +66,83 @@ static void expect_complete(struct model *m, uint32_t rank, uint64_t epoch)
 }
 
 /* A step that a worker holds comes again, since its connection is back. */
-static void on_resend(struct model *m, struct worker *worker, const struct job_effect *e)
+static void on_resend(struct model *m, struct worker *worker, const struct job_delivery *d)
 {
     const struct held *held = &worker->held[worker->count - worker->resend--];
+    uint32_t revision = m->steps[held->at.epoch][held->at.step].revision;
 
-    EXPECT(held->at.epoch == e->at.epoch && held->at.step == e->at.step && e->redelivered);
-    EXPECT(m->steps[e->at.epoch][e->at.step].revision == e->revision + 1 ||
-           m->steps[e->at.epoch][e->at.step].revision == 0);
+    EXPECT(held->at.epoch == d->slice.epoch && held->at.step == d->slice.step && d->redelivered);
+    EXPECT(revision == d->revision + 1 || revision == 0);
     m->resent++;
 }
 
 /* One revision and one shape for everybody, whenever it is handed out, and the same as before. */
-static void expect_content(struct model *m, const struct job_effect *e)
+static void expect_content(struct model *m, const struct job_delivery *d)
 {
-    struct step *step = &m->steps[e->at.epoch][e->at.step];
+    uint64_t epoch = d->slice.epoch;
+    struct step *step = &m->steps[epoch][d->slice.step];
 
-    EXPECT(fake_plan_revision(e->plan) == e->revision);
-    EXPECT(!step->revision || step->revision == e->revision + 1);
-    EXPECT(!m->replaying || !step->before || step->before == e->revision + 1);
-    EXPECT(!m->epoch_steps[e->at.epoch] || m->epoch_steps[e->at.epoch] == e->slice.shape.steps);
-    step->revision = e->revision + 1;
-    m->epoch_steps[e->at.epoch] = e->slice.shape.steps;
+    EXPECT(fake_plan_revision(d->plan) == d->revision);
+    EXPECT(!step->revision || step->revision == d->revision + 1);
+    EXPECT(!m->replaying || !step->before || step->before == d->revision + 1);
+    EXPECT(!m->epoch_steps[epoch] || m->epoch_steps[epoch] == d->slice.shape.steps);
+    step->revision = d->revision + 1;
+    m->epoch_steps[epoch] = d->slice.shape.steps;
 }
 
-static void on_deliver(struct model *m, const struct job_effect *e)
+/* Now and then its buffer is full then. */
+static void fill_up(struct model *m, struct worker *worker)
 {
-    struct worker *worker = e->owner;
+    worker->full = random_below(m, 8) == 0;
+    if (worker->full)
+        job_stream_full(m->job, worker->stream);
+}
+
+static void on_deliver(struct model *m, const struct job_delivery *d)
+{
+    struct worker *worker = d->owner;
     uint32_t rank = worker->rank;
-    struct job_position at = {e->slice.epoch, e->slice.step};
+    struct job_position at = {d->slice.epoch, d->slice.step};
     struct step *step;
 
-    EXPECT(at.epoch < EPOCHS && at.step < STEPS && at.step < e->slice.shape.steps);
-    EXPECT(e->slice.rank == rank / m->config.replicas &&
-           e->slice.world == m->world / m->config.replicas);
+    EXPECT(at.epoch < EPOCHS && at.step < STEPS && at.step < d->slice.shape.steps);
+    EXPECT(d->slice.rank == rank / m->config.replicas &&
+           d->slice.world == m->world / m->config.replicas);
     EXPECT(!worker->lost && !worker->full && !m->seeking);
     if (worker->resend > 0) {
-        on_resend(m, worker, e);
+        on_resend(m, worker, d);
         return;
     }
     step = &m->steps[at.epoch][at.step];
     EXPECT(worker->count < worker->window && !worker->stalled && !m->failing && !m->draining);
     for (; m->ended[rank] < at.epoch; m->ended[rank]++)
         expect_complete(m, rank, m->ended[rank]);
-    EXPECT(at.epoch == m->ended[rank] && !before(at, m->start));
+    EXPECT(at.epoch == m->ended[rank] && !position_before(at, m->start));
     EXPECT(!step->acked[rank]);
-    EXPECT(!step->handed[rank] || (e->redelivered && !at_most_once(m)));
-    EXPECT(!e->redelivered || step->handed[rank] || before(at, m->floor));
-    EXPECT(!m->storing || before(at, m->change_at));
-    expect_content(m, e);
+    EXPECT(!step->handed[rank] || (d->redelivered && !at_most_once(m)));
+    EXPECT(!d->redelivered || step->handed[rank] || position_before(at, m->floor));
+    EXPECT(!m->storing || position_before(at, m->change_at));
+    expect_content(m, d);
     /* After a crash, everything that was handed out must be known to have been possible. */
-    EXPECT(before(at, m->stored.job.mark));
+    EXPECT(position_before(at, m->stored.job.mark));
     step->handed[rank] = 1;
     step->acked[rank] = at_most_once(m);
     worker->held[worker->count++] = (struct held){at, m->now};
-    if (!before(at, m->frontier))
-        m->frontier = at.step + 1 < e->slice.shape.steps
+    if (!position_before(at, m->frontier))
+        m->frontier = at.step + 1 < d->slice.shape.steps
                           ? (struct job_position){at.epoch, at.step + 1}
                           : (struct job_position){at.epoch + 1, 0};
 }
 
-static void on_epoch_end(struct model *m, const struct job_effect *e)
+static void on_epoch_end(struct model *m, const struct job_epoch *e)
 {
     struct worker *worker = e->owner;
 
-    EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
-    expect_complete(m, worker->rank, e->at.epoch);
+    EXPECT(e->epoch < EPOCHS && e->steps == m->epoch_steps[e->epoch]);
+    expect_complete(m, worker->rank, e->epoch);
     EXPECT(worker->count == 0 && !worker->lost);
     worker->window = 0;
-    m->ended[worker->rank] = e->at.epoch + 1;
+    m->ended[worker->rank] = e->epoch + 1;
     m->epochs++;
 }
 
@@ -166,20 +150,21 @@ static bool row_has(const struct job_progress *row, struct job_position at)
 {
     uint64_t bit = at.step - row->low.step;
 
-    return before(at, row->low) || (at.epoch == row->low.epoch && bit < row->acked_bytes * 8 &&
-                                    row->acked[bit / 8] >> (bit % 8) & 1);
+    return position_before(at, row->low) ||
+           (at.epoch == row->low.epoch && bit < row->acked_bytes * 8 &&
+            row->acked[bit / 8] >> (bit % 8) & 1);
 }
 
-static void on_acked(struct model *m, const struct job_effect *e)
+static void on_acked(struct model *m, uint64_t number, int code)
 {
     const struct token *token;
     uint32_t i = 0;
 
-    while (i < m->tokens && m->waiting[i].token != e->token)
+    while (i < m->tokens && m->waiting[i].token != number)
         i++;
     EXPECT(i < m->tokens);
     token = &m->waiting[i];
-    if ((e->code == EVD_OK || e->code == EVD_E_EXISTS) && token->rank < RANKS) {
+    if ((code == EVD_OK || code == EVD_E_EXISTS) && token->rank < RANKS) {
         m->stored.row[token->rank].acked = m->stored.bits[token->rank];
         EXPECT(row_has(&m->stored.row[token->rank], token->at));
         m->steps[token->at.epoch][token->at.step].durable[token->rank] = 1;
@@ -219,15 +204,12 @@ void model_commit(struct model *m)
 }
 
 /* Everything is void, and another generation begins. */
-static void on_sought(struct model *m, const struct job_effect *e)
+static void on_sought(struct model *m, uint32_t generation, struct job_position to)
 {
     struct stored *stored = &m->stored;
 
-    m->seeking = false;
-    if (e->code)
-        return;
     m->sought++;
-    m->start = m->floor = m->frontier = e->at;
+    m->start = m->floor = m->frontier = to;
     for (uint32_t i = 0; i < m->tokens; i++)
         m->waiting[i].rank = RANKS;
     for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
@@ -237,7 +219,7 @@ static void on_sought(struct model *m, const struct job_effect *e)
             struct step *step = &m->steps[epoch][s];
 
             *step = (struct step){.before = step->revision};
-            memset(step->acked, before(at, e->at), sizeof(step->acked));
+            memset(step->acked, position_before(at, to), sizeof(step->acked));
         }
     }
     for (int w = 0; w < WORKERS; w++) {
@@ -245,27 +227,27 @@ static void on_sought(struct model *m, const struct job_effect *e)
         m->workers[w].stalled = false;
     }
     for (uint32_t r = 0; r < RANKS; r++) {
-        m->ended[r] = e->at.epoch;
-        stored->row[r] =
-            (struct job_progress){.rank = r, .generation = e->generation, .low = e->at};
+        m->ended[r] = to.epoch;
+        stored->row[r] = (struct job_progress){.rank = r, .generation = generation, .low = to};
     }
     stored->rows = m->world;
-    stored->job = (struct job_restored){.generation = e->generation,
-                                        .start = e->at,
+    stored->job = (struct job_restored){.generation = generation,
+                                        .start = to,
                                         .mark = m->change_mark,
                                         .attended = m->change_attended,
-                                        .world_at = e->at,
+                                        .world_at = to,
                                         .next_revision = job_next_revision(m->job)};
 }
 
-static void on_store_revision(struct model *m, const struct job_effect *e)
+static void on_store_revision(struct model *m, struct job_position at, struct epoch_shape shape,
+                              const struct plan *plan)
 {
-    EXPECT(!m->storing && !m->seeking && !before(e->at, m->frontier));
-    EXPECT(fake_plan_epoch(e->plan) == e->at.epoch && fake_plan_step(e->plan) == e->at.step);
-    EXPECT(e->at.step == 0 || e->at.epoch >= EPOCHS || !m->epoch_steps[e->at.epoch] ||
-           m->epoch_steps[e->at.epoch] == e->shape.steps);
+    EXPECT(!m->storing && !m->seeking && !position_before(at, m->frontier));
+    EXPECT(fake_plan_epoch(plan) == at.epoch && fake_plan_step(plan) == at.step);
+    EXPECT(at.step == 0 || at.epoch >= EPOCHS || !m->epoch_steps[at.epoch] ||
+           m->epoch_steps[at.epoch] == shape.steps);
     m->storing = true;
-    m->change_at = e->at;
+    m->change_at = at;
 }
 
 static void on_gone(struct model *m, struct worker *worker)
@@ -276,27 +258,31 @@ static void on_gone(struct model *m, struct worker *worker)
     m->gone++;
 }
 
-bool model_sink(void *arg, const struct job_effect *e)
+static void on_drained(struct model *m, const struct job_epoch *e)
 {
-    struct model *m = arg;
-    struct worker *worker = e->owner;
+    const struct worker *worker = e->owner;
 
+    EXPECT(e->epoch < EPOCHS && e->steps == m->epoch_steps[e->epoch]);
+    EXPECT(worker->count < worker->window);
+    for (uint32_t i = 0; i < WORKERS && m->config.mode == JOB_SHARED; i++)
+        EXPECT(!m->workers[i].stream || !m->workers[i].lost || m->workers[i].count == 0);
+}
+
+static void on_effect(struct model *m, const struct job_effect *e)
+{
     switch (e->kind) {
     case JOB_DELIVER:
-        on_deliver(m, e);
-        worker->full = random_below(m, 8) == 0;
-        return !worker->full;
+        on_deliver(m, &e->deliver);
+        fill_up(m, e->deliver.owner);
+        break;
     case JOB_EPOCH_END:
-        on_epoch_end(m, e);
+        on_epoch_end(m, &e->epoch_end);
         break;
     case JOB_DRAINED:
-        EXPECT(e->at.epoch < EPOCHS && e->at.step == m->epoch_steps[e->at.epoch]);
-        EXPECT(worker->count < worker->window);
-        for (uint32_t i = 0; i < WORKERS && m->config.mode == JOB_SHARED; i++)
-            EXPECT(!m->workers[i].stream || !m->workers[i].lost || m->workers[i].count == 0);
+        on_drained(m, &e->drained);
         break;
     case JOB_STORE_REVISION:
-        on_store_revision(m, e);
+        on_store_revision(m, e->store_revision.at, e->store_revision.shape, e->store_revision.plan);
         break;
     case JOB_STORE_PROGRESS:
         on_store_progress(m);
@@ -304,20 +290,22 @@ bool model_sink(void *arg, const struct job_effect *e)
     case JOB_STORE_SEEK:
         EXPECT(!m->storing && !m->seeking);
         m->seeking = true;
-        m->change_mark = e->mark;
-        m->change_attended = e->attended;
+        m->change_mark = e->store_seek.mark;
+        m->change_attended = e->store_seek.attended;
         break;
     case JOB_SOUGHT:
-        on_sought(m, e);
+        m->seeking = false;
+        if (e->sought.code == EVD_OK)
+            on_sought(m, e->sought.generation, e->sought.at);
         break;
     case JOB_MOVED:
-        EXPECT(!worker->lost && e->at.epoch == m->start.epoch && e->at.step == m->start.step);
+        EXPECT(!((struct worker *)e->moved.owner)->lost && position_equal(e->moved.at, m->start));
         break;
     case JOB_GONE:
-        on_gone(m, worker);
+        on_gone(m, e->gone.owner);
         break;
     case JOB_ACKED:
-        on_acked(m, e);
+        on_acked(m, e->acked.token, e->acked.code);
         break;
     case JOB_DIRTY:
         EXPECT(!m->flush);
@@ -325,14 +313,36 @@ bool model_sink(void *arg, const struct job_effect *e)
         break;
     case JOB_UPDATED:
         m->storing = false;
-        m->replaying &= e->code != EVD_OK;
+        m->replaying &= e->updated.code != EVD_OK;
         break;
     case JOB_REVISION:
-        EXPECT(worker->stream && !worker->lost && e->at.epoch == m->change_at.epoch &&
-               e->at.step == m->change_at.step);
+        EXPECT(((struct worker *)e->revision.owner)->stream);
+        EXPECT(!((struct worker *)e->revision.owner)->lost);
+        EXPECT(position_equal(e->revision.at, m->change_at));
         break;
     }
-    return true;
+}
+
+int model_step(struct model *m, struct job_event *event)
+{
+    struct evd_error err;
+    int code;
+
+    event->now = m->now;
+    code = job_step(m->job, event, &m->update, &err);
+    while (job_next_effect(m->job, &m->update))
+        on_effect(m, &m->update.effect);
+    job_check(m->job);
+    return code;
+}
+
+void model_tick(struct model *m)
+{
+    struct job_event event = {.kind = JOB_TICK};
+
+    model_expire(m);
+    EXPECT(model_step(m, &event) == EVD_OK);
+    EXPECT(job_deadline(m->job) > m->now);
 }
 
 /* ---- restarts and other worlds ---- */
@@ -357,7 +367,7 @@ static void restore_rank(struct model *m, uint32_t r, const struct job_progress 
 
             step->acked[r] = row_has(row, at);
             EXPECT(step->acked[r] || !step->durable[r] || at_most_once(m));
-            step->acked[r] |= at_most_once(m) && before(at, m->floor);
+            step->acked[r] |= at_most_once(m) && position_before(at, m->floor);
         }
     }
 }
@@ -405,9 +415,10 @@ void model_world(struct model *m, uint32_t world, struct job_position low)
             struct step *step = &m->steps[e][s];
             struct job_position at = {e, s};
 
-            memset(step->handed, handed_to_any(step) && !before(at, low), sizeof(step->handed));
-            memset(step->acked, before(at, low), sizeof(step->acked));
-            if (!before(at, low))
+            memset(step->handed, handed_to_any(step) && !position_before(at, low),
+                   sizeof(step->handed));
+            memset(step->acked, position_before(at, low), sizeof(step->acked));
+            if (!position_before(at, low))
                 memset(step->durable, 0, sizeof(step->durable));
         }
     }
@@ -415,7 +426,7 @@ void model_world(struct model *m, uint32_t world, struct job_position low)
         m->waiting[i].rank = RANKS;
     for (uint32_t r = 0; r < RANKS; r++)
         m->ended[r] = low.epoch;
-    if (before(m->floor, m->frontier))
+    if (position_before(m->floor, m->frontier))
         m->floor = m->frontier;
     m->world = world;
     m->worlds++;

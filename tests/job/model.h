@@ -7,6 +7,7 @@
 #define TESTS_JOB_MODEL_H
 
 #include "job/job.h"
+#include "job/position.h"
 
 enum { WORKERS = 6, RANKS = 4, EPOCHS = 64, STEPS = 40, EVENTS = 3000, WAITING = 4096 };
 
@@ -54,6 +55,7 @@ struct model {
     uint64_t seed, random, now;
     int event;
     struct job *job;
+    struct job_update update; /* what came of the event before */
     struct job_config config;
     uint32_t world; /* cursors: ranks, or 1; 0: not known */
     struct worker workers[WORKERS];
@@ -85,16 +87,13 @@ struct model {
     } while (0)
 
 uint64_t random_below(struct model *m, uint64_t n);
-bool before(struct job_position a, struct job_position b);
 bool model_ranked(const struct model *m);
-/* Hands the job an event, now, and checks that the job is sound. */
+/* Hands the job an event, now, carries the update out, and checks that the job is sound. */
 int model_step(struct model *m, struct job_event *event);
 /* Leases and lost workers whose time is over, for the model and the job. */
 void model_tick(struct model *m);
 /* Something that may happen to a worker, at random (model_workers.c). */
 void model_worker_event(struct model *m, struct worker *worker);
-/* The sink of the job; arg is the model. */
-bool model_sink(void *arg, const struct job_effect *effect);
 /* The write under way is on the disk. */
 void model_commit(struct model *m);
 /* The i-th of the worker's leases ends. */

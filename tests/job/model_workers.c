@@ -41,7 +41,7 @@ static uint32_t choose_world(struct model *m)
 
 static void credit(struct model *m, struct worker *worker, uint32_t window)
 {
-    struct job_event event = {.kind = JOB_CREDIT, .stream = worker->stream, .window = window};
+    struct job_event event = {.kind = JOB_CREDIT, .credit = {worker->stream, window}};
 
     worker->window = window;
     worker->stalled = false;
@@ -64,14 +64,14 @@ static bool held_by_another(const struct model *m, const struct worker *me, stru
 }
 
 /* What it may keep of what it had, it keeps. */
-static void check_granted(struct model *m, struct worker *worker, const struct job_event *event)
+static void check_granted(struct model *m, struct worker *worker)
 {
     struct job_stream_info info;
 
     job_stream_info(worker->stream, &info);
-    EXPECT(info.held == event->held);
-    for (uint32_t i = 0; i < event->held; i++) {
-        struct job_position at = event->holding[i];
+    EXPECT(info.held == m->update.held);
+    for (uint32_t i = 0; i < info.held; i++) {
+        struct job_position at = job_stream_lease(worker->stream, i);
 
         EXPECT(!m->steps[at.epoch][at.step].acked[worker->rank]);
         EXPECT(!held_by_another(m, worker, at));
@@ -98,7 +98,8 @@ static void do_open(struct model *m, struct worker *worker)
     uint32_t rank = model_ranked(m) ? (uint32_t)random_below(m, world) : 0;
     struct job_position holding[EVD_MAX_WINDOW * 2];
     struct job_event event = {
-        .kind = JOB_OPEN, .owner = worker, .rank = rank, .world = world, .holding = holding};
+        .kind = JOB_OPEN,
+        .open = {.owner = worker, .rank = rank, .world = world, .holding = holding}};
     uint32_t had = worker->had_count;
     struct job_state state;
 
@@ -107,7 +108,7 @@ static void do_open(struct model *m, struct worker *worker)
     if (had > 0 && model_ranked(m) && (worker->rank != rank || world != m->world))
         had = 0;
     memmove(holding, worker->had, had * sizeof(holding[0]));
-    event.held = had;
+    event.open.held = had;
     job_state(m->job, &state);
     if (model_ranked(m) && m->world && world != m->world)
         model_world(m, world, m->config.guarantee == JOB_AT_MOST_ONCE ? state.next : state.low);
@@ -119,15 +120,15 @@ static void do_open(struct model *m, struct worker *worker)
     worker->claimed = false;
     worker->had_count = had;
     EXPECT(model_step(m, &event) == EVD_OK);
-    worker->stream = event.stream;
-    check_granted(m, worker, &event);
+    worker->stream = m->update.stream;
+    check_granted(m, worker);
     worker->had_count = 0;
     credit(m, worker, (uint32_t)random_below(m, 6));
 }
 
 static void do_close(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_CLOSE, .stream = worker->stream};
+    struct job_event event = {.kind = JOB_CLOSE, .close = {worker->stream}};
 
     worker->stream = NULL;
     worker->count = 0;
@@ -136,7 +137,7 @@ static void do_close(struct model *m, struct worker *worker)
 
 static void do_lost(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_LOST, .stream = worker->stream};
+    struct job_event event = {.kind = JOB_LOST, .lost = {worker->stream}};
 
     worker->lost = m->config.grace > 0 && m->config.guarantee == JOB_AT_LEAST_ONCE;
     worker->lost_until = m->now + m->config.grace;
@@ -145,15 +146,15 @@ static void do_lost(struct model *m, struct worker *worker)
         worker->count = 0;
     }
     EXPECT(model_step(m, &event) == EVD_OK);
-    EXPECT(event.stream == worker->stream);
+    EXPECT(m->update.stream == worker->stream);
 }
 
 static void do_resume(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_RESUME, .stream = worker->stream, .owner = worker};
+    struct job_event event = {.kind = JOB_RESUME, .resume = {worker->stream, worker, 0}};
 
-    event.window = (uint32_t)random_below(m, 6);
-    worker->window = event.window;
+    event.resume.window = (uint32_t)random_below(m, 6);
+    worker->window = event.resume.window;
     worker->lost = worker->full = worker->stalled = false;
     worker->touched = m->now;
     worker->resend = worker->count;
@@ -162,7 +163,7 @@ static void do_resume(struct model *m, struct worker *worker)
 
 static void do_ready(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_READY, .stream = worker->stream};
+    struct job_event event = {.kind = JOB_READY, .ready = {worker->stream}};
 
     worker->full = false;
     EXPECT(model_step(m, &event) == EVD_OK);
@@ -170,7 +171,7 @@ static void do_ready(struct model *m, struct worker *worker)
 
 static void do_touch(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = JOB_TOUCH, .stream = worker->stream};
+    struct job_event event = {.kind = JOB_TOUCH, .touch = {worker->stream}};
 
     worker->stalled = false;
     EXPECT(model_step(m, &event) == EVD_OK);
@@ -179,10 +180,28 @@ static void do_touch(struct model *m, struct worker *worker)
 
 /* ---- acknowledging ---- */
 
+static struct job_event ack_event(enum job_event_kind kind, const struct worker *worker,
+                                  uint32_t generation, struct job_position at)
+{
+    struct job_event event = {.kind = kind};
+
+    if (kind == JOB_ACK) {
+        event.ack.stream = worker->stream;
+        event.ack.generation = generation;
+        event.ack.at = at;
+    } else {
+        event.release.stream = worker->stream;
+        event.release.generation = generation;
+        event.release.at = at;
+    }
+    return event;
+}
+
 /* Acknowledges or releases one batch, mostly the oldest, or all up to it. */
 static void do_ack(struct model *m, struct worker *worker, enum job_event_kind kind)
 {
-    struct job_event event = {.kind = kind, .stream = worker->stream};
+    struct job_event event;
+    bool through;
     uint32_t i, n;
 
     if (worker->count == 0)
@@ -192,43 +211,54 @@ static void do_ack(struct model *m, struct worker *worker, enum job_event_kind k
         return;
     }
     i = random_below(m, 4) ? 0 : (uint32_t)random_below(m, worker->count);
-    event.at = worker->held[i].at;
-    event.through = random_below(m, 3) == 0;
-    event.generation = m->stored.job.generation;
-    n = event.through ? i + 1 : 1;
+    event = ack_event(kind, worker, m->stored.job.generation, worker->held[i].at);
+    through = random_below(m, 3) == 0;
+    n = through ? i + 1 : 1;
+    if (kind == JOB_ACK)
+        event.ack.through = through;
+    else
+        event.release.through = through;
     if (kind == JOB_ACK && random_below(m, 2) && m->tokens < WAITING) {
-        event.token = (uint64_t)m->event + 1;
-        m->waiting[m->tokens++] = (struct token){event.token, worker->rank, event.at};
+        event.ack.token = (uint64_t)m->event + 1;
+        m->waiting[m->tokens++] = (struct token){event.ack.token, worker->rank, event.ack.at};
     }
     for (uint32_t j = 0; j < n; j++) {
-        uint32_t k = event.through ? 0 : i;
+        uint32_t k = through ? 0 : i;
         struct job_position at = worker->held[k].at;
         uint8_t *acked = &m->steps[at.epoch][at.step].acked[worker->rank];
 
         EXPECT(*acked == (m->config.guarantee == JOB_AT_MOST_ONCE));
         *acked |= kind == JOB_ACK;
-        /* Before the event: a delivery may follow within it. */
+        /* Before the event: deliveries follow. */
         model_drop(worker, k);
     }
     EXPECT(model_step(m, &event) == EVD_OK);
-    EXPECT(kind == JOB_ACK || event.held == n);
+    EXPECT(kind == JOB_ACK || m->update.held == n);
 }
 
 /* Refused, or answered when what acknowledged the step is durable. */
 static void step_wrong_ack(struct model *m, struct worker *worker, struct job_event *event)
 {
-    const uint8_t *acked = m->steps[event->at.epoch][event->at.step].acked;
+    uint64_t token = (uint64_t)m->event + 1;
     uint32_t i = 0;
 
-    m->waiting[m->tokens++] = (struct token){event->token, worker->rank, event->at};
+    if (event->kind == JOB_ACK) {
+        event->ack.token = token;
+        m->waiting[m->tokens++] = (struct token){token, worker->rank, event->ack.at};
+    }
     if (model_step(m, event) == EVD_OK) {
+        struct job_position at = event->ack.at;
+
         /* At most once, steps that were passed over count as done. */
-        EXPECT(acked[worker->rank] || m->config.guarantee == JOB_AT_MOST_ONCE);
-        EXPECT(event->kind == JOB_ACK && event->generation == m->stored.job.generation);
+        EXPECT(event->kind == JOB_ACK && event->ack.generation == m->stored.job.generation);
+        EXPECT(m->steps[at.epoch][at.step].acked[worker->rank] ||
+               m->config.guarantee == JOB_AT_MOST_ONCE);
         m->repeated++;
         return;
     }
-    while (m->waiting[i].token != event->token)
+    if (event->kind != JOB_ACK)
+        return;
+    while (m->waiting[i].token != token)
         i++;
     m->waiting[i] = m->waiting[--m->tokens];
 }
@@ -236,32 +266,25 @@ static void step_wrong_ack(struct model *m, struct worker *worker, struct job_ev
 /* An acknowledgement of what the stream does not hold changes nothing. */
 static void do_wrong_ack(struct model *m, struct worker *worker)
 {
-    struct job_event event = {.kind = random_below(m, 2) ? JOB_ACK : JOB_RELEASE,
-                              .stream = worker->stream,
-                              .token = (uint64_t)m->event + 1};
+    enum job_event_kind kind = random_below(m, 2) ? JOB_ACK : JOB_RELEASE;
+    struct job_position at = {m->ended[worker->rank], random_below(m, STEPS)};
+    uint32_t generation = m->stored.job.generation + (uint32_t)random_below(m, 2);
+    struct job_event event = ack_event(kind, worker, generation, at);
     struct job_state was, is;
 
-    event.at = (struct job_position){m->ended[worker->rank], random_below(m, STEPS)};
-    event.generation = m->stored.job.generation + (uint32_t)random_below(m, 2);
-    for (uint32_t i = 0; i < worker->count; i++) {
-        if (worker->held[i].at.step == event.at.step)
-            return;
-    }
     if (m->tokens == WAITING)
         return;
     if (worker->stalled)
         do_touch(m, worker);
-    memset(&was, 0, sizeof(was));
-    memset(&is, 0, sizeof(is));
-    job_state(m->job, &was);
     for (uint32_t i = 0; i < worker->count; i++) {
-        if (worker->held[i].at.step == event.at.step)
+        if (worker->held[i].at.step == at.step)
             return;
     }
+    job_state(m->job, &was);
     step_wrong_ack(m, worker, &event);
     job_state(m->job, &is);
-    EXPECT(was.outstanding == is.outstanding && was.next.step == is.next.step &&
-           was.low.step == is.low.step);
+    EXPECT(was.outstanding == is.outstanding && position_equal(was.next, is.next) &&
+           position_equal(was.low, is.low));
 }
 
 void model_worker_event(struct model *m, struct worker *worker)

@@ -20,28 +20,26 @@ struct run {
     struct job_position last;
 };
 
-static bool sink(void *arg, const struct job_effect *effect)
-{
-    struct run *run = arg;
-
-    if (effect->kind == JOB_DELIVER) {
-        run->delivered++;
-        run->last = effect->at;
-    } else if (effect->kind == JOB_STORE_PROGRESS) {
-        run->writes++;
-        run->stored_at = run->now + run->write_ms;
-    }
-    return true;
-}
-
 static void step(struct run *run, struct job_event event)
 {
+    struct job_update update;
     struct evd_error err;
 
     event.now = run->now;
-    assert_int_equal(job_step(run->job, &event, &err), EVD_OK);
+    assert_int_equal(job_step(run->job, &event, &update, &err), EVD_OK);
     if (event.kind == JOB_OPEN)
-        run->stream = event.stream;
+        run->stream = update.stream;
+    while (job_next_effect(run->job, &update)) {
+        if (update.effect.kind == JOB_DELIVER) {
+            const struct plan_slice *slice = &update.effect.deliver.slice;
+
+            run->delivered++;
+            run->last = (struct job_position){slice->epoch, slice->step};
+        } else if (update.effect.kind == JOB_STORE_PROGRESS) {
+            run->writes++;
+            run->stored_at = run->now + run->write_ms;
+        }
+    }
 }
 
 static void pass_time(struct run *run, uint64_t now)
@@ -60,8 +58,8 @@ static void begin(struct run *run, uint32_t write_ms)
     struct evd_error err;
 
     *run = (struct run){.now = 1000000, .write_ms = write_ms};
-    assert_int_equal(job_new(&run->job, &config, plan, sink, run, &err), EVD_OK);
-    step(run, (struct job_event){.kind = JOB_OPEN, .window = 8});
+    assert_int_equal(job_new(&run->job, &config, plan, &err), EVD_OK);
+    step(run, (struct job_event){.kind = JOB_OPEN, .open = {.window = 8}});
 }
 
 /* The worker acknowledges all it has, `rate` times a millisecond, or every `pause` milliseconds. */
@@ -76,9 +74,9 @@ static void work(struct run *run, uint32_t ms, uint32_t rate, uint32_t pause)
 
             job_stream_info(run->stream, &info);
             if (info.held > 0)
-                step(run,
-                     (struct job_event){
-                         .kind = JOB_ACK, .stream = run->stream, .at = run->last, .through = true});
+                step(run, (struct job_event){
+                              .kind = JOB_ACK,
+                              .ack = {.stream = run->stream, .at = run->last, .through = true}});
         }
     }
 }

@@ -44,16 +44,9 @@ void *__wrap_realloc(void *old, size_t size)
     return fails() ? NULL : __real_realloc(old, size);
 }
 
-static bool storing; /* progress is being stored */
-
-static bool sink(void *arg, const struct job_effect *effect)
-{
-    uint32_t *delivered = arg;
-
-    storing |= effect->kind == JOB_STORE_PROGRESS;
-    *delivered += effect->kind == JOB_DELIVER;
-    return true;
-}
+static bool storing;             /* progress is being stored */
+static struct job_update update; /* what came of the event before */
+static uint32_t delivered;       /* batches, in this scenario */
 
 /* Allocations fail only within the core, not in the test itself. */
 static struct plan *plan_new(uint32_t revision)
@@ -68,16 +61,25 @@ static struct plan *plan_new(uint32_t revision)
     return plan;
 }
 
+static void carry_out(struct job *job)
+{
+    while (job_next_effect(job, &update)) {
+        storing |= update.effect.kind == JOB_STORE_PROGRESS;
+        delivered += update.effect.kind == JOB_DELIVER;
+    }
+    job_check(job);
+}
+
 /* A step that is refused for want of memory succeeds the second time: only one allocation fails. */
-static void step(struct job *job, struct job_event *event)
+static void step(struct job *job, const struct job_event *event)
 {
     struct evd_error err;
     struct job_state was = {0}, is = {0};
     int code;
 
     job_state(job, &was);
-    code = job_step(job, event, &err);
-    job_check(job);
+    code = job_step(job, event, &update, &err);
+    carry_out(job);
     if (!code)
         return;
     assert_int_equal(code, EVD_E_NO_MEMORY);
@@ -87,8 +89,8 @@ static void step(struct job *job, struct job_event *event)
     assert_int_equal(is.streams, was.streams);
     assert_int_equal(is.config.world_size, was.config.world_size);
     assert_int_equal(is.updating, was.updating);
-    assert_int_equal(job_step(job, event, &err), EVD_OK);
-    job_check(job);
+    assert_int_equal(job_step(job, event, &update, &err), EVD_OK);
+    carry_out(job);
 }
 
 /* The store answers. */
@@ -100,26 +102,27 @@ static void store(struct job *job)
         storing = false;
 }
 
-static void update(struct job *job)
+static void change(struct job *job)
 {
     uint32_t revision = job_next_revision(job);
-    struct job_event event = {.kind = JOB_UPDATE, .plan = plan_new(revision), .revision = revision};
+    struct job_event event = {.kind = JOB_UPDATE,
+                              .update = {.plan = plan_new(revision), .revision = revision}};
     struct job_event stored = {.kind = JOB_REVISION_STORED};
 
     step(job, &event);
     step(job, &stored);
 }
 
-static struct job *new_job(const struct job_config *config, uint32_t *delivered)
+static struct job *new_job(const struct job_config *config)
 {
     struct plan *plan = plan_new(0);
     struct evd_error err;
     struct job *job;
-    int code = job_new(&job, config, plan, sink, delivered, &err);
+    int code = job_new(&job, config, plan, &err);
 
     if (code) {
         assert_int_equal(code, EVD_E_NO_MEMORY);
-        assert_int_equal(job_new(&job, config, plan, sink, delivered, &err), EVD_OK);
+        assert_int_equal(job_new(&job, config, plan, &err), EVD_OK);
     }
     job_check(job);
     return job;
@@ -129,26 +132,27 @@ static struct job *new_job(const struct job_config *config, uint32_t *delivered)
 static uint32_t scenario(enum job_mode mode)
 {
     struct job_config config = {.mode = mode, .batch_size = 4};
-    struct job_event open = {.kind = JOB_OPEN, .world = mode == JOB_RANKED ? 2 : 0, .window = 2};
-    struct job_event event = {.kind = JOB_CREDIT, .window = 64};
-    uint32_t delivered = 0;
-    struct job *job = new_job(&config, &delivered);
+    struct job_event open = {.kind = JOB_OPEN,
+                             .open = {.world = mode == JOB_RANKED ? 2 : 0, .window = 2}};
+    struct job_event credit = {.kind = JOB_CREDIT, .credit = {.window = 64}};
+    struct job_event ack = {.kind = JOB_ACK}, close = {.kind = JOB_CLOSE};
+    struct job *job;
 
+    delivered = 0;
+    job = new_job(&config);
     step(job, &open);
+    credit.credit.stream = ack.ack.stream = close.close.stream = update.stream;
     store(job);
-    event.stream = open.stream;
-    step(job, &event);
+    step(job, &credit);
     for (int i = 0; i < 6; i++)
-        update(job);
-    event.kind = JOB_ACK;
+        change(job);
     for (uint64_t i = 0; i < TOKENS; i++) {
-        event.at.step = i;
-        event.token = i + 1;
-        step(job, &event);
+        ack.ack.at.step = i;
+        ack.ack.token = i + 1;
+        step(job, &ack);
     }
     store(job);
-    event.kind = JOB_CLOSE;
-    step(job, &event);
+    step(job, &close);
     job_free(job);
     assert_int_equal(fake_plans(), 0);
     return delivered;
@@ -185,18 +189,18 @@ static void test_ranked(void **state)
 static void test_hot_path(void **state)
 {
     struct job_config config = {.mode = JOB_SHARED, .batch_size = 4};
-    uint32_t delivered = 0;
-    struct job *job = new_job(&config, &delivered);
-    struct job_event event = {.kind = JOB_OPEN, .window = 8};
+    struct job_event open = {.kind = JOB_OPEN, .open = {.window = 8}};
+    struct job_event ack = {.kind = JOB_ACK};
+    struct job *job = new_job(&config);
 
     (void)state;
-    step(job, &event);
+    step(job, &open);
+    ack.ack.stream = update.stream;
     store(job);
-    event.kind = JOB_ACK;
     countdown = 1;
     for (uint64_t i = 0; i < 100; i++) {
-        event.at.step = i;
-        step(job, &event);
+        ack.ack.at.step = i;
+        step(job, &ack);
         store(job);
     }
     assert_int_equal(countdown, 1);

@@ -24,18 +24,17 @@ static struct plan *plan_new(struct model *m, uint32_t revision)
 
 static void do_update(struct model *m)
 {
-    struct job_event event = {.kind = JOB_UPDATE, .token = 7};
     uint32_t revision = job_next_revision(m->job);
+    struct job_event event = {.kind = JOB_UPDATE, .update = {.token = 7, .revision = revision}};
 
     if (!m->storing && !m->seeking)
         m->plan_steps[revision] = 1 + random_below(m, STEPS);
-    event.revision = revision;
-    event.when = (enum job_when)random_below(m, 3);
-    event.at =
+    event.update.when = (enum job_when)random_below(m, 3);
+    event.update.at =
         (struct job_position){m->frontier.epoch + random_below(m, 2), random_below(m, STEPS)};
-    event.plan = plan_new(m, revision);
+    event.update.plan = plan_new(m, revision);
     if (model_step(m, &event))
-        plan_unref(event.plan);
+        plan_unref(event.update.plan);
 }
 
 /* The length of an epoch in a line of history. */
@@ -54,40 +53,43 @@ static struct epoch_shape shape_of(struct model *m, const struct job_revision_in
 static uint32_t make_line(struct model *m, struct job_event *event, bool follow,
                           struct job_revision_info *line)
 {
-    uint32_t n = 0;
+    struct job_position at = event->seek.at;
+    uint32_t revision = event->seek.revision, n = 0;
 
     for (; n < job_revisions(m->job); n++)
         line[n] = job_revision(m->job, n);
-    if (event->at.step >= shape_of(m, line, n, event->at.epoch).steps)
+    if (at.step >= shape_of(m, line, n, at.epoch).steps)
         return 0;
     if (!follow)
         return n;
-    while (before(event->at, line[n - 1].at))
+    while (position_before(at, line[n - 1].at))
         n--;
-    m->plan_steps[event->revision] = 1 + random_below(m, STEPS);
-    line[n] = (struct job_revision_info){.revision = event->revision, .at = event->at};
-    line[n].shape = event->at.step ? shape_of(m, line, n, event->at.epoch)
-                                   : (struct epoch_shape){m->plan_steps[event->revision], 4};
+    m->plan_steps[revision] = 1 + random_below(m, STEPS);
+    line[n] = (struct job_revision_info){.revision = revision, .at = at};
+    line[n].shape =
+        at.step ? shape_of(m, line, n, at.epoch) : (struct epoch_shape){m->plan_steps[revision], 4};
     return n + 1;
 }
 
 static void do_seek(struct model *m)
 {
     static struct job_revision_info line[EVENTS];
-    struct job_event event = {.kind = JOB_SEEK, .token = 9, .force = random_below(m, 4) != 0};
+    struct job_event event = {.kind = JOB_SEEK,
+                              .seek = {.token = 9, .force = random_below(m, 4) != 0}};
     bool follow = random_below(m, 2), idle = !m->storing && !m->seeking;
     struct sampler_error refused;
 
-    event.at.epoch = random_below(m, m->frontier.epoch + 2);
-    event.at.step = random_below(m, 4) ? random_below(m, STEPS) : 0;
-    event.revision = job_next_revision(m->job);
-    event.generation = m->stored.job.generation;
-    event.line = line;
-    event.line_count = idle ? make_line(m, &event, follow, line) : 0;
-    if (event.line_count == 0)
+    event.seek.at.epoch = random_below(m, m->frontier.epoch + 2);
+    event.seek.at.step = random_below(m, 4) ? random_below(m, STEPS) : 0;
+    event.seek.revision = job_next_revision(m->job);
+    event.seek.generation = m->stored.job.generation;
+    event.seek.line = line;
+    event.seek.line_count = idle ? make_line(m, &event, follow, line) : 0;
+    if (event.seek.line_count == 0)
         return;
-    for (uint32_t i = 0; i < event.line_count; i++) {
-        bool over = i + 1 < event.line_count && !before(event.at, line[i + 1].at);
+    for (uint32_t i = 0; i < event.seek.line_count; i++) {
+        bool over =
+            i + 1 < event.seek.line_count && !position_before(event.seek.at, line[i + 1].at);
 
         line[i].plan = over ? NULL : plan_new(m, line[i].revision);
         if (line[i].plan)
@@ -97,23 +99,24 @@ static void do_seek(struct model *m)
         m->replaying = !follow;
         return;
     }
-    EXPECT(!event.force);
-    for (uint32_t i = 0; i < event.line_count; i++)
+    EXPECT(!event.seek.force);
+    for (uint32_t i = 0; i < event.seek.line_count; i++)
         plan_unref(line[i].plan);
 }
 
 static void do_stored(struct model *m, enum job_event_kind kind)
 {
-    struct job_event event = {.kind = kind, .code = random_below(m, 4) ? EVD_OK : EVD_E_STORE};
+    int code = random_below(m, 4) ? EVD_OK : EVD_E_STORE;
+    struct job_event event = {.kind = kind, .progress_stored = {code}}; /* whichever it is */
 
     if (kind == JOB_PROGRESS_STORED) {
-        m->writing = false; /* another write may follow within the event */
-        m->failing = event.code != EVD_OK;
-        if (event.code == EVD_OK)
+        m->writing = false; /* another write may follow */
+        m->failing = code != EVD_OK;
+        if (code == EVD_OK)
             model_commit(m);
     }
     if (kind == JOB_SEEK_STORED)
-        m->replaying &= event.code == EVD_OK;
+        m->replaying &= code == EVD_OK;
     EXPECT(model_step(m, &event) == EVD_OK);
 }
 
@@ -143,8 +146,9 @@ static void drain(struct model *m)
         EXPECT(model_step(m, &stored) == EVD_OK);
     }
     job_state(m->job, &state);
-    EXPECT(m->seeking || before(m->frontier, m->floor) ||
-           state.next.epoch > m->stored.job.mark.epoch || !before(m->frontier, m->stored.job.mark));
+    EXPECT(m->seeking || position_before(m->frontier, m->floor) ||
+           state.next.epoch > m->stored.job.mark.epoch ||
+           !position_before(m->frontier, m->stored.job.mark));
 }
 
 static void do_restart(struct model *m)
@@ -163,7 +167,7 @@ static void do_restart(struct model *m)
         struct plan *plan = plan_new(m, info.revision);
 
         if (i == 0)
-            EXPECT(job_new(&m->job, &config, plan, model_sink, m, &err) == EVD_OK);
+            EXPECT(job_new(&m->job, &config, plan, &err) == EVD_OK);
         else
             EXPECT(job_restore_revision(m->job, info.revision, info.at, plan, &err) == EVD_OK);
     }
@@ -216,7 +220,7 @@ static void begin(struct model *m, enum job_mode mode, enum job_guarantee guaran
     m->config.grace = random_below(m, 2) ? 0 : 50 + (uint32_t)random_below(m, 100);
     m->config.replicas = mode == JOB_RANKED ? 1 + (uint32_t)random_below(m, 2) : 1;
     m->plan_steps[0] = 1 + random_below(m, STEPS);
-    EXPECT(job_new(&m->job, &m->config, plan_new(m, 0), model_sink, m, &err) == EVD_OK);
+    EXPECT(job_new(&m->job, &m->config, plan_new(m, 0), &err) == EVD_OK);
     m->world = mode == JOB_RANKED ? 0 : 1;
     m->stored.rows = m->world;
     m->stored.job.mark = job_mark(m->job);

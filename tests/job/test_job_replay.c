@@ -37,31 +37,36 @@ static struct plan *plan_new(const struct fixture *f, uint32_t revision)
         .revision = revision, .steps = f->revision_steps[revision], .batch = BATCH, .last = 1});
 }
 
-static bool record(void *arg, const struct job_effect *e)
+/* Hands the job an event, and carries the update out. */
+static struct job_update step(struct fixture *f, const struct job_event *event)
 {
-    struct fixture *f = arg;
-
-    if (e->kind == JOB_DELIVER) {
-        assert_true(f->count < MAX_STEPS);
-        f->served[f->count++] = (struct served){e->at, e->revision, e->shape.steps};
-    }
-    f->storing |= e->kind == JOB_STORE_PROGRESS;
-    return true;
-}
-
-static void event(struct fixture *f, struct job_event e)
-{
+    struct job_update update;
     struct evd_error err;
 
-    e.stream = f->stream;
-    assert_int_equal(job_step(f->job, &e, &err), EVD_OK);
-    f->stream = e.stream;
-    while (f->storing) {
-        struct job_event stored = {.kind = JOB_PROGRESS_STORED};
+    assert_int_equal(job_step(f->job, event, &update, &err), EVD_OK);
+    while (job_next_effect(f->job, &update)) {
+        const struct job_delivery *d = &update.effect.deliver;
 
-        f->storing = false;
-        assert_int_equal(job_step(f->job, &stored, &err), EVD_OK);
+        f->storing |= update.effect.kind == JOB_STORE_PROGRESS;
+        if (update.effect.kind != JOB_DELIVER)
+            continue;
+        assert_true(f->count < MAX_STEPS);
+        f->served[f->count++] =
+            (struct served){{d->slice.epoch, d->slice.step}, d->revision, d->slice.shape.steps};
     }
+    return update;
+}
+
+/* The same, with a store that answers at once. */
+static struct job_update event(struct fixture *f, struct job_event e)
+{
+    struct job_update update = step(f, &e);
+
+    while (f->storing) {
+        f->storing = false;
+        step(f, &(struct job_event){.kind = JOB_PROGRESS_STORED});
+    }
+    return update;
 }
 
 static void update(struct fixture *f, enum job_when when, struct job_position at, uint32_t steps)
@@ -69,20 +74,21 @@ static void update(struct fixture *f, enum job_when when, struct job_position at
     uint32_t revision = job_next_revision(f->job);
 
     f->revision_steps[revision] = steps;
-    event(f, (struct job_event){.kind = JOB_UPDATE,
-                                .plan = plan_new(f, revision),
-                                .revision = revision,
-                                .when = when,
-                                .at = at});
+    event(f, (struct job_event){
+                 .kind = JOB_UPDATE,
+                 .update = {
+                     .plan = plan_new(f, revision), .revision = revision, .when = when, .at = at}});
     event(f, (struct job_event){.kind = JOB_REVISION_STORED});
 }
 
 static void serve(struct fixture *f, uint32_t steps)
 {
     for (uint32_t i = 0; i < steps; i++) {
-        event(f, (struct job_event){.kind = JOB_CREDIT, .window = 1});
-        event(f, (struct job_event){.kind = JOB_ACK, .at = f->served[f->count - 1].at});
-        event(f, (struct job_event){.kind = JOB_CREDIT, .window = 0});
+        event(f, (struct job_event){.kind = JOB_CREDIT, .credit = {f->stream, 1}});
+        event(f,
+              (struct job_event){.kind = JOB_ACK,
+                                 .ack = {.stream = f->stream, .at = f->served[f->count - 1].at}});
+        event(f, (struct job_event){.kind = JOB_CREDIT, .credit = {f->stream, 0}});
     }
 }
 
@@ -94,8 +100,8 @@ static int setup(void **state)
     struct evd_error err;
 
     f->revision_steps[0] = 5;
-    assert_int_equal(job_new(&f->job, &config, plan_new(f, 0), record, f, &err), EVD_OK);
-    event(f, (struct job_event){.kind = JOB_OPEN, .window = 0});
+    assert_int_equal(job_new(&f->job, &config, plan_new(f, 0), &err), EVD_OK);
+    f->stream = event(f, (struct job_event){.kind = JOB_OPEN}).stream;
     *state = f;
     return 0;
 }

@@ -16,44 +16,53 @@ struct worker {
 
 static bool storing; /* progress is being stored */
 
-static bool sink(void *arg, const struct job_effect *effect)
+static void carry_out(struct job *job, struct job_update *update)
 {
-    struct worker *worker = effect->owner;
+    while (job_next_effect(job, update)) {
+        const struct job_delivery *d = &update->effect.deliver;
+        struct worker *worker;
 
-    (void)arg;
-    storing |= effect->kind == JOB_STORE_PROGRESS;
-    if (effect->kind == JOB_DELIVER) {
-        worker->last = effect->at;
+        storing |= update->effect.kind == JOB_STORE_PROGRESS;
+        if (update->effect.kind != JOB_DELIVER)
+            continue;
+        worker = d->owner;
+        worker->last = (struct job_position){d->slice.epoch, d->slice.step};
         worker->count++;
     }
-    return true;
 }
 
-static void step(struct job *job, struct job_event *event)
+/* Returns the stream of JOB_OPEN. */
+static struct job_stream *step(struct job *job, const struct job_event *event)
 {
+    struct job_update update;
     struct evd_error err;
+    struct job_stream *stream;
 
-    assert_int_equal(job_step(job, event, &err), EVD_OK);
+    assert_int_equal(job_step(job, event, &update, &err), EVD_OK);
+    stream = update.stream;
+    carry_out(job, &update);
     while (storing) {
         struct job_event stored = {.kind = JOB_PROGRESS_STORED};
 
         storing = false;
-        assert_int_equal(job_step(job, &stored, &err), EVD_OK);
+        assert_int_equal(job_step(job, &stored, &update, &err), EVD_OK);
+        carry_out(job, &update);
     }
+    return stream;
 }
 
 static void open_stream(struct job *job, struct worker *worker, uint32_t rank, uint32_t world)
 {
-    struct job_event event = {
-        .kind = JOB_OPEN, .owner = worker, .rank = rank, .world = world, .window = 2};
+    struct job_event event = {.kind = JOB_OPEN,
+                              .open = {.owner = worker, .rank = rank, .world = world, .window = 2}};
 
-    step(job, &event);
-    worker->stream = event.stream;
+    worker->stream = step(job, &event);
 }
 
 static void ack(struct job *job, struct worker *worker, uint64_t step_number)
 {
-    struct job_event event = {.kind = JOB_ACK, .stream = worker->stream, .at = {0, step_number}};
+    struct job_event event = {.kind = JOB_ACK,
+                              .ack = {.stream = worker->stream, .at = {0, step_number}}};
 
     step(job, &event);
 }
@@ -65,7 +74,7 @@ static struct job *new_job(enum job_mode mode)
     struct evd_error err;
     struct job *job;
 
-    assert_int_equal(job_new(&job, &config, plan, sink, NULL, &err), EVD_OK);
+    assert_int_equal(job_new(&job, &config, plan, &err), EVD_OK);
     return job;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fake_plan.h"
+#include "job/position.h"
 #include "trace_run.h"
 
 #define MAX_WORDS 12
@@ -120,7 +121,7 @@ static void command_job(struct run *run, const struct command *command)
     run->job = NULL;
     memset(run->workers, 0, sizeof(run->workers));
     plan = plan_of(run, command, 0);
-    if (job_new(&run->job, &run->config, plan, print_effect, run, &err) == EVD_OK)
+    if (job_new(&run->job, &run->config, plan, &err) == EVD_OK)
         return;
     refused(run, &err);
     plan_unref(plan);
@@ -143,7 +144,7 @@ static void command_restart(struct run *run)
     for (uint32_t i = 0; i < job_revisions(old); i++) {
         struct job_revision_info info = job_revision(old, i);
         struct plan *plan = plan_make(run, info.revision, PLAN_OK);
-        int code = i == 0 ? job_new(&run->job, &run->config, plan, print_effect, run, &err)
+        int code = i == 0 ? job_new(&run->job, &run->config, plan, &err)
                           : job_restore_revision(run->job, info.revision, info.at, plan, &err);
 
         if (code)
@@ -224,9 +225,9 @@ static void fill_holding(const char *word, struct job_event *event)
 {
     static struct job_position holding[EVD_MAX_WINDOW];
 
-    event->holding = holding;
+    event->open.holding = holding;
     for (; word; word = strchr(word, ',') ? strchr(word, ',') + 1 : NULL)
-        holding[event->held++] = position(word);
+        holding[event->open.held++] = position(word);
 }
 
 /* The line of the job as it is, up to revision `keep` and followed by a new one if asked for. */
@@ -234,98 +235,171 @@ static void fill_line(struct run *run, const struct command *command, struct job
 {
     static struct job_revision_info line[MAX_REVISIONS];
     uint32_t keep = (uint32_t)number(command, "keep", UINT32_MAX), n = 0;
+    uint32_t revision = event->seek.revision;
+    struct job_position at = event->seek.at;
     struct sampler_error refused;
 
     for (uint32_t i = 0; i < job_revisions(run->job) && job_revision(run->job, i).revision <= keep;
          i++)
         line[n++] = job_revision(run->job, i);
     if (has(command, "follow")) {
-        line[n] = (struct job_revision_info){event->revision, event->at, line[n - 1].shape, NULL};
+        line[n] = (struct job_revision_info){revision, at, line[n - 1].shape, NULL};
         n++;
     }
     for (uint32_t i = 0; i < n; i++) {
-        bool over =
-            i + 1 < n &&
-            (line[i + 1].at.epoch < event->at.epoch ||
-             (line[i + 1].at.epoch == event->at.epoch && line[i + 1].at.step <= event->at.step));
+        bool over = i + 1 < n && !position_before(at, line[i + 1].at);
 
-        if (line[i].revision == event->revision)
+        if (line[i].revision == revision)
             run->steps[line[i].revision] = run->steps[line[i - 1].revision];
         line[i].plan = over ? NULL : plan_make(run, line[i].revision, PLAN_OK);
         if (line[i].plan)
             plan_place(line[i].plan, line[i].at.epoch, line[i].at.step, line[i].shape, &refused);
     }
-    event->line = line;
-    event->line_count = n;
+    event->seek.line = line;
+    event->seek.line_count = n;
+}
+
+static void fill_seek(struct run *run, const struct command *command, struct job_event *event)
+{
+    event->seek.at = position(command->words[1]);
+    event->seek.force = has(command, "force");
+    event->seek.token = number(command, "token", 0);
+    event->seek.generation = (uint32_t)number(command, "generation", 0);
+    event->seek.revision = job_next_revision(run->job);
+    fill_line(run, command, event);
+}
+
+static void fill_update(struct run *run, const struct command *command, struct job_event *event)
+{
+    const char *when = command->words[1];
+
+    event->update.token = number(command, "token", 0);
+    event->update.revision = (uint32_t)number(command, "revision", job_next_revision(run->job));
+    event->update.plan = plan_of(run, command, event->update.revision);
+    event->update.when = strcmp(when, "now") == 0     ? JOB_NOW
+                         : strcmp(when, "epoch") == 0 ? JOB_NEXT_EPOCH
+                                                      : JOB_AT;
+    if (event->update.when == JOB_AT)
+        event->update.at = position(option(command, "at"));
+}
+
+/* What a worker says or what happens to it; `worker` is the one that the command names. */
+static void fill_worker(const struct command *command, struct worker *worker,
+                        struct job_event *event)
+{
+    uint32_t window = (uint32_t)number(command, "window", 0);
+    uint32_t generation = (uint32_t)number(command, "generation", 0);
+    bool through = has(command, "through");
+
+    switch (event->kind) {
+    case JOB_OPEN:
+        event->open.owner = worker;
+        event->open.rank = (uint32_t)number(command, "rank", 0);
+        event->open.world = (uint32_t)number(command, "world", 0);
+        event->open.window = window;
+        if (option(command, "holding"))
+            fill_holding(option(command, "holding"), event);
+        break;
+    case JOB_CREDIT:
+        event->credit.stream = worker->stream;
+        event->credit.window = window;
+        break;
+    case JOB_ACK:
+        event->ack.stream = worker->stream;
+        event->ack.generation = generation;
+        event->ack.at = position(command->words[2]);
+        event->ack.through = through;
+        event->ack.token = number(command, "token", 0);
+        break;
+    case JOB_TOUCH:
+        event->touch.stream = worker->stream;
+        break;
+    case JOB_RELEASE:
+        event->release.stream = worker->stream;
+        event->release.generation = generation;
+        event->release.at = position(command->words[2]);
+        event->release.through = through;
+        break;
+    case JOB_CLOSE:
+        event->close.stream = worker->stream;
+        break;
+    case JOB_LOST:
+        event->lost.stream = worker->stream;
+        break;
+    case JOB_RESUME:
+        event->resume.stream = worker->stream;
+        event->resume.owner = worker;
+        event->resume.window = window;
+        break;
+    default:
+        event->ready.stream = worker->stream;
+        worker->full = false;
+        break;
+    }
 }
 
 static void event_fill(struct run *run, const struct command *command, struct job_event *event)
 {
-    const char *first = command->count > 1 ? command->words[1] : "";
+    switch (event->kind) {
+    case JOB_UPDATE:
+        fill_update(run, command, event);
+        break;
+    case JOB_SEEK:
+        fill_seek(run, command, event);
+        break;
+    case JOB_REVISION_STORED:
+    case JOB_SEEK_STORED:
+    case JOB_PROGRESS_STORED:
+        /* The three are one member of the union. */
+        event->progress_stored.code = command->count > 1 ? code_named(command->words[1]) : EVD_OK;
+        break;
+    default:
+        break;
+    }
+}
 
-    event->rank = (uint32_t)number(command, "rank", 0);
-    event->world = (uint32_t)number(command, "world", 0);
-    event->window = (uint32_t)number(command, "window", 0);
-    event->generation = (uint32_t)number(command, "generation", 0);
-    event->token = number(command, "token", 0);
-    event->through = has(command, "through");
-    if (event->kind == JOB_ACK || event->kind == JOB_RELEASE)
-        event->at = position(command->words[2]);
-    if (event->kind == JOB_OPEN && option(command, "holding"))
-        fill_holding(option(command, "holding"), event);
-    if (event->kind == JOB_SEEK) {
-        event->at = position(first);
-        event->force = has(command, "force");
-        event->revision = job_next_revision(run->job);
-        fill_line(run, command, event);
-    }
-    if (event->kind == JOB_UPDATE) {
-        event->revision = (uint32_t)number(command, "revision", job_next_revision(run->job));
-        event->plan = plan_of(run, command, event->revision);
-        event->when = strcmp(first, "now") == 0     ? JOB_NOW
-                      : strcmp(first, "epoch") == 0 ? JOB_NEXT_EPOCH
-                                                    : JOB_AT;
-        if (event->when == JOB_AT)
-            event->at = position(option(command, "at"));
-    } else if (event->kind == JOB_REVISION_STORED || event->kind == JOB_PROGRESS_STORED ||
-               event->kind == JOB_SEEK_STORED) {
-        event->code = code_named(first[0] ? first : "ok");
-    }
+/* A refused event leaves its plans to whoever sent it. */
+static void unref_plans(const struct job_event *event)
+{
+    if (event->kind == JOB_UPDATE)
+        plan_unref(event->update.plan);
+    for (uint32_t i = 0; event->kind == JOB_SEEK && i < event->seek.line_count; i++)
+        plan_unref(event->seek.line[i].plan);
 }
 
 static void command_event(struct run *run, const struct command *command, enum job_event_kind kind)
 {
     struct job_event event = {.kind = kind, .now = run->now};
+    struct job_update update;
     struct worker *worker = NULL;
     struct evd_error err;
-    uint32_t asked;
+    int code;
 
     if (kind <= JOB_READY) {
         worker = worker_named(run, command->words[1]);
-        worker->full &= kind != JOB_READY;
-        event.stream = worker->stream;
-        event.owner = worker;
+        fill_worker(command, worker, &event);
+    } else {
+        event_fill(run, command, &event);
     }
-    event_fill(run, command, &event);
-    asked = event.held;
-    if (job_step(run->job, &event, &err)) {
+    code = job_step(run->job, &event, &update, &err);
+    if (code)
+        unref_plans(&event);
+    else if (kind == JOB_OPEN || kind == JOB_LOST || kind == JOB_CLOSE)
+        worker->stream = update.stream;
+    carry_out(run, &update);
+    if (code)
         refused(run, &err);
-        plan_unref(event.plan);
-        for (uint32_t i = 0; i < event.line_count; i++)
-            plan_unref(event.line[i].plan);
-    } else if (worker) {
-        worker->stream = event.stream;
-    }
     while (run->silent && run->storing) {
         struct job_event stored = {.kind = JOB_PROGRESS_STORED, .now = run->now};
+        struct job_update then;
 
         run->storing = false;
-        job_step(run->job, &stored, &err);
-        job_check(run->job);
+        if (job_step(run->job, &stored, &then, &err))
+            die("progress_stored", err.message);
+        carry_out(run, &then);
     }
-    if (event.kind == JOB_RELEASE || asked)
-        say(run, "held %" PRIu32, event.held);
-    job_check(run->job);
+    if (kind == JOB_RELEASE || (kind == JOB_OPEN && event.open.held))
+        say(run, "held %" PRIu32, update.held);
 }
 
 static void command_run(struct run *run, const struct command *command)

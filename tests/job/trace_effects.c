@@ -22,44 +22,49 @@ void say(struct run *run, const char *format, ...)
     fputc('\n', run->out);
 }
 
-static void print_deliver(struct run *run, const struct job_effect *e)
+static void print_deliver(struct run *run, const struct job_delivery *d)
 {
-    const struct worker *worker = e->owner;
+    struct worker *worker = d->owner;
     char slice[32] = "";
 
     if (run->config.mode == JOB_RANKED)
-        snprintf(slice, sizeof(slice), " slice %" PRIu32 " of %" PRIu32, e->slice.rank,
-                 e->slice.world);
-    if (fake_plan_revision(e->plan) != e->revision)
+        snprintf(slice, sizeof(slice), " slice %" PRIu32 " of %" PRIu32, d->slice.rank,
+                 d->slice.world);
+    if (fake_plan_revision(d->plan) != d->revision)
         die("deliver", "the plan is not the revision's");
     say(run, "deliver %s %" PRIu64 ":%" PRIu64 "%s revision %" PRIu32 "%s", worker->name,
-        e->slice.epoch, e->slice.step, slice, e->revision, e->redelivered ? " redelivered" : "");
+        d->slice.epoch, d->slice.step, slice, d->revision, d->redelivered ? " redelivered" : "");
+    if (worker->full)
+        job_stream_full(run->job, worker->stream);
+}
+
+static const char *name_of(const void *owner)
+{
+    return ((const struct worker *)owner)->name;
 }
 
 /* What a worker hears. */
 static void print_notice(struct run *run, const struct job_effect *e)
 {
-    struct worker *worker = e->owner;
-
     switch (e->kind) {
     case JOB_EPOCH_END:
-        say(run, "epoch_end %s %" PRIu64 " after %" PRIu64 " steps", worker->name, e->at.epoch,
-            e->at.step);
+        say(run, "epoch_end %s %" PRIu64 " after %" PRIu64 " steps", name_of(e->epoch_end.owner),
+            e->epoch_end.epoch, e->epoch_end.steps);
         break;
     case JOB_DRAINED:
-        say(run, "drained %s %" PRIu64, worker->name, e->at.epoch);
+        say(run, "drained %s %" PRIu64, name_of(e->drained.owner), e->drained.epoch);
         break;
     case JOB_REVISION:
-        say(run, "revision %s %" PRIu32 " from %" PRIu64 ":%" PRIu64, worker->name, e->revision,
-            e->at.epoch, e->at.step);
+        say(run, "revision %s %" PRIu32 " from %" PRIu64 ":%" PRIu64, name_of(e->revision.owner),
+            e->revision.revision, e->revision.at.epoch, e->revision.at.step);
         break;
     case JOB_MOVED:
-        say(run, "moved %s to %" PRIu64 ":%" PRIu64 " generation %" PRIu32, worker->name,
-            e->at.epoch, e->at.step, e->generation);
+        say(run, "moved %s to %" PRIu64 ":%" PRIu64 " generation %" PRIu32, name_of(e->moved.owner),
+            e->moved.at.epoch, e->moved.at.step, e->moved.generation);
         break;
     case JOB_GONE:
-        say(run, "gone %s", worker->name);
-        worker->stream = NULL;
+        say(run, "gone %s", name_of(e->gone.owner));
+        ((struct worker *)e->gone.owner)->stream = NULL;
         break;
     default:
         break;
@@ -73,13 +78,15 @@ static void print_store(struct run *run, const struct job_effect *e)
     case JOB_STORE_REVISION:
         say(run,
             "store_revision %" PRIu32 " from %" PRIu64 ":%" PRIu64 " of %" PRIu64 " keep %" PRIu32,
-            e->revision, e->at.epoch, e->at.step, e->shape.steps, e->keep_revision);
+            e->store_revision.revision, e->store_revision.at.epoch, e->store_revision.at.step,
+            e->store_revision.shape.steps, e->store_revision.keep_revision);
         break;
     case JOB_STORE_SEEK:
         say(run,
             "store_seek to %" PRIu64 ":%" PRIu64 " leaving %" PRIu64 ":%" PRIu64 " mark %" PRIu64
             ":%" PRIu64,
-            e->at.epoch, e->at.step, e->left.epoch, e->left.step, e->mark.epoch, e->mark.step);
+            e->store_seek.at.epoch, e->store_seek.at.step, e->store_seek.left.epoch,
+            e->store_seek.left.step, e->store_seek.mark.epoch, e->store_seek.mark.step);
         break;
     case JOB_STORE_PROGRESS:
         run->storing = true;
@@ -101,33 +108,36 @@ static void print_answer(struct run *run, const struct job_effect *e)
 {
     switch (e->kind) {
     case JOB_UPDATED:
-        say(run, "updated %" PRIu64 " %s revision %" PRIu32 " from %" PRIu64 ":%" PRIu64, e->token,
-            error_name(e->code), e->revision, e->at.epoch, e->at.step);
+        say(run, "updated %" PRIu64 " %s revision %" PRIu32 " from %" PRIu64 ":%" PRIu64,
+            e->updated.token, error_name(e->updated.code), e->updated.revision, e->updated.at.epoch,
+            e->updated.at.step);
         break;
     case JOB_SOUGHT:
-        say(run, "sought %" PRIu64 " %s to %" PRIu64 ":%" PRIu64 " generation %" PRIu32, e->token,
-            error_name(e->code), e->at.epoch, e->at.step, e->generation);
-        if (e->code == EVD_OK)
-            run->stored = (struct job_restored){.generation = e->generation, .start = e->at};
+        say(run, "sought %" PRIu64 " %s to %" PRIu64 ":%" PRIu64 " generation %" PRIu32,
+            e->sought.token, error_name(e->sought.code), e->sought.at.epoch, e->sought.at.step,
+            e->sought.generation);
+        if (e->sought.code == EVD_OK)
+            run->stored =
+                (struct job_restored){.generation = e->sought.generation, .start = e->sought.at};
         break;
     case JOB_ACKED:
-        say(run, "acked %" PRIu64 " %s", e->token, error_name(e->code));
+        say(run, "acked %" PRIu64 " %s", e->acked.token, error_name(e->acked.code));
         break;
     default:
         break;
     }
 }
 
-bool print_effect(void *arg, const struct job_effect *e)
+void carry_out(struct run *run, struct job_update *update)
 {
-    struct run *run = arg;
+    const struct job_effect *effect = &update->effect;
 
-    if (e->kind == JOB_DELIVER) {
-        print_deliver(run, e);
-        return !((struct worker *)e->owner)->full;
+    while (job_next_effect(run->job, update)) {
+        if (effect->kind == JOB_DELIVER)
+            print_deliver(run, &effect->deliver);
+        print_notice(run, effect);
+        print_store(run, effect);
+        print_answer(run, effect);
     }
-    print_notice(run, e);
-    print_store(run, e);
-    print_answer(run, e);
-    return true;
+    job_check(run->job);
 }

@@ -32,7 +32,7 @@ struct run {
 __attribute__((noreturn)) void die(const char *what, const char *word);
 /* An indented line of the trace. */
 __attribute__((format(printf, 2, 3))) void say(struct run *run, const char *format, ...);
-/* The sink of the job; arg is the run. Writes the effect, and keeps what a restart needs. */
-bool print_effect(void *arg, const struct job_effect *e);
+/* Carries an update out: writes its effects, keeps what a restart needs, and checks the job. */
+void carry_out(struct run *run, struct job_update *update);
 
 #endif

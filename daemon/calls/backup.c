@@ -1,0 +1,56 @@
+/* server.backup: the database is copied to a file while the daemon goes on. */
+#include "calls/handlers.h"
+#include "server/task.h"
+
+#include <limits.h>
+#include <string.h>
+
+struct backup {
+    struct task task; /* first */
+    struct store_op op;
+    char path[];
+};
+
+static int backed_up(struct task *task)
+{
+    struct backup *backup = (struct backup *)task;
+    msgpack_packer *pk;
+
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    pack_key_cstr(pk, "path", backup->path);
+    pack_key_u64(pk, "bytes", backup->op.backup.bytes);
+    return task_done(task);
+}
+
+static int backup_send(struct task *task)
+{
+    struct backup *backup = (struct backup *)task;
+
+    backup->op.kind = STORE_BACKUP;
+    backup->op.backup.path = backup->path;
+    return task_store(task, &backup->op, backed_up);
+}
+
+int do_server_backup(struct call *call, const struct params_server_backup *p)
+{
+    const struct server_host *host = &call->server->host;
+    struct backup *backup;
+
+    if (!host->local(host->arg, call->session->port.conn))
+        return error_set(&call->err, EVD_E_DENIED, "server.backup",
+                         "whoever connects by TCP could have any file written: ask by a Unix "
+                         "socket of the daemon, on its own machine");
+    if (p->path.len == 0 || p->path.data[0] != '/' || memchr(p->path.data, '\0', p->path.len))
+        return error_set(&call->err, EVD_E_BAD_VALUE, "path",
+                         "path must be that of a file on the daemon's machine, beginning with /");
+    if (p->path.len >= PATH_MAX)
+        return error_set(&call->err, EVD_E_LIMIT, "path", "path is longer than %d bytes",
+                         PATH_MAX - 1);
+    backup = task_new(call, sizeof(*backup) + p->path.len + 1, NULL, NULL);
+    if (!backup)
+        return call->err.code;
+    memcpy(backup->path, p->path.data, p->path.len);
+    return task_begin(&backup->task, backup_send, call);
+}

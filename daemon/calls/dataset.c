@@ -1,0 +1,211 @@
+/* dataset.list, dataset.info, dataset.stats and dataset.drop. */
+#include "calls/handlers.h"
+#include "jobs/entry.h"
+#include "calls/replies.h"
+#include "server/task.h"
+
+#include <stdlib.h>
+
+int do_dataset_list(struct call *call, const struct params_dataset_list *p)
+{
+    struct jobs *jobs = call->server->jobs;
+    msgpack_packer *pk = answer_begin(&call->ticket);
+    uint32_t count = 0;
+
+    (void)p;
+    for (uint32_t i = 0; i < jobs->dataset_count; i++)
+        count += !jobs->datasets[i].dropping;
+    pack_key_array(pk, "datasets", count);
+    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
+        if (jobs->datasets[i].dropping)
+            continue;
+        pack_map_begin(pk);
+        reply_dataset(pk, jobs->datasets[i].dataset);
+        pack_map_end(pk);
+    }
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+int do_dataset_info(struct call *call, const struct params_dataset_info *p)
+{
+    struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
+
+    if (!dataset)
+        return call->err.code;
+    reply_dataset(answer_begin(&call->ticket), dataset);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
+            struct page *out, struct evd_error *err)
+{
+    if (has_count && count > EVD_MAX_PAGE)
+        return error_set(err, EVD_E_LIMIT, "count",
+                         "\"count\" is at most %u: ask for the rest with \"first\"", EVD_MAX_PAGE);
+    if (has_first && first > classes)
+        return error_set(err, EVD_E_BAD_VALUE, "first",
+                         "\"first\" is %u, but there are %u classes, counted from 0", first,
+                         classes);
+    out->first = has_first ? first : 0;
+    out->count = has_count ? count : EVD_MAX_PAGE;
+    if (out->count > classes - out->first)
+        out->count = classes - out->first;
+    return EVD_OK;
+}
+
+void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+{
+    pack_key_array(pk, "class", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        pack_cstr(pk, dataset_class_name(dataset, page->first + i));
+}
+
+void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+{
+    pack_key_array(pk, "count", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+}
+
+static void pack_extreme(msgpack_packer *pk, const char *key, const struct dataset *dataset,
+                         uint32_t c, uint64_t count)
+{
+    pack_key_map(pk, key);
+    pack_key_cstr(pk, "class", dataset_class_name(dataset, c));
+    pack_key_u64(pk, "count", count);
+    pack_map_end(pk);
+}
+
+/* NULL without an error: none are wanted. */
+static double *weights_of(const struct dataset *dataset, const struct weights_ask *ask,
+                          struct evd_error *err)
+{
+    uint32_t classes = dataset->index.classes;
+    uint64_t *counts;
+    double *weights;
+
+    err->code = EVD_OK;
+    if (!ask->wanted)
+        return NULL;
+    counts = malloc(classes * sizeof(counts[0]));
+    weights = malloc(classes * sizeof(weights[0]));
+    if (!counts || !weights) {
+        error_no_memory(err);
+    } else {
+        for (uint32_t c = 0; c < classes; c++)
+            counts[c] = dataset_class_count(dataset, c);
+        weights_from_counts(ask->kind, counts, classes, ask->beta, weights, err);
+    }
+    free(counts);
+    if (err->code == EVD_OK)
+        return weights;
+    free(weights);
+    return NULL;
+}
+
+int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
+{
+    struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
+    const struct dataset_summary *sum;
+    struct weights_ask ask;
+    struct page page = {0};
+    double *weights;
+    msgpack_packer *pk;
+
+    if (!dataset ||
+        page_of(p->has_first, p->first, p->has_count, p->count, dataset->index.classes, &page,
+                &call->err) != EVD_OK ||
+        weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
+        return call->err.code;
+    weights = weights_of(dataset, &ask, &call->err);
+    if (call->err.code != EVD_OK)
+        return call->err.code;
+    sum = &dataset->summary;
+    pk = answer_begin(&call->ticket);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_u64(pk, "samples", sum->samples);
+    pack_key_u64(pk, "labelled", sum->labelled);
+    pack_key_u64(pk, "unlabelled", sum->samples - sum->labelled);
+    pack_key_u64(pk, "classes", sum->classes);
+    pack_key_u64(pk, "empty_classes", sum->empty_classes);
+    pack_key_f64(pk, "imbalance_ratio", sum->imbalance_ratio);
+    pack_key_f64(pk, "entropy", sum->entropy);
+    pack_key_f64(pk, "balance", sum->balance);
+    pack_extreme(pk, "largest", dataset, sum->largest, sum->largest_count);
+    pack_extreme(pk, "smallest", dataset, sum->smallest, sum->smallest_count);
+    pack_key_u64(pk, "first", page.first);
+    pack_class_names(pk, dataset, &page);
+    pack_class_counts(pk, dataset, &page);
+    pack_key_array(pk, "share", page.count);
+    for (uint32_t i = 0; i < page.count; i++)
+        msgpack_pack_double(pk, (double)dataset_class_count(dataset, page.first + i) /
+                                    (double)sum->labelled);
+    pack_weights(pk, &ask, weights, &page);
+    free(weights);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+/* ---- dataset.drop ---- */
+
+struct drop {
+    struct task task; /* first */
+    struct store_op op;
+    struct dataset *dataset; /* NULL once it is gone */
+};
+
+static void drop_fini(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+
+    if (drop->dataset)
+        datasets_entry(task->server->jobs, drop->dataset)->dropping = false;
+}
+
+static int dropped(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+    struct dataset *dataset = drop->dataset;
+    msgpack_packer *pk;
+
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    drop->dataset = NULL;
+    datasets_remove(task->server->jobs, datasets_entry(task->server->jobs, dataset));
+    return task_done(task);
+}
+
+static int drop_send(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+
+    datasets_entry(task->server->jobs, drop->dataset)->dropping = true;
+    drop->op.kind = STORE_DATASET_DROP;
+    drop->op.dataset.id = drop->dataset->id;
+    return task_store(task, &drop->op, dropped);
+}
+
+int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
+{
+    struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
+    struct drop *drop;
+
+    if (!dataset)
+        return call->err.code;
+    if (dataset->users > 0)
+        return error_set(&call->err, EVD_E_CONFLICT, dataset->name,
+                         "dataset \"%s\" version %u is in use (jobs, and previews under way: %u): "
+                         "drop those jobs first",
+                         dataset->name, dataset->version, dataset->users);
+    drop = task_new(call, sizeof(*drop), NULL, drop_fini);
+    if (!drop)
+        return call->err.code;
+    drop->dataset = dataset;
+    return task_begin(&drop->task, drop_send, call);
+}

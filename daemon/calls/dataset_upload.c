@@ -1,0 +1,406 @@
+/* dataset.create, dataset.append and dataset.commit: labels arrive in pieces, and become a dataset.
+ */
+#include "calls/handlers.h"
+#include "jobs/draft.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "codec/chunk.h"
+#include "calls/replies.h"
+#include "server/task.h"
+
+/* ---- one write to the store on behalf of a draft ---- */
+
+struct draft_write {
+    struct task task; /* first */
+    struct store_op op;
+    struct draft *draft;     /* outlives it: the store answers in order */
+    struct dataset *dataset; /* commit: owned until it is in the table */
+    uint64_t samples;        /* append: in all, with this chunk */
+    uint32_t classes;
+    struct chunk chunk; /* append */
+    char names[];       /* of new classes */
+};
+
+static void write_fini(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+
+    chunk_fini(&write->chunk);
+    dataset_free(write->dataset);
+}
+
+/* `names`: class names that the draft has got, or NULL. */
+static struct draft_write *write_new(struct call *call, struct draft *draft, enum store_kind kind,
+                                     const char *names, size_t bytes)
+{
+    struct draft_write *write =
+        task_new(call, sizeof(struct draft_write) + bytes, NULL, write_fini);
+
+    if (!write)
+        return NULL;
+    write->op.kind = kind;
+    write->draft = draft;
+    if (bytes > 0)
+        memcpy(write->names, names, bytes);
+    return write;
+}
+
+/* A draft of which something could not be stored is no more. */
+static int write_send(struct draft_write *write, task_step *stored)
+{
+    int code = task_store(&write->task, &write->op, stored);
+
+    if (code)
+        draft_doom(write->draft);
+    return code;
+}
+
+/* What the store refused is refused to whoever sent it, and to all who sent what came after it, in
+ * the same words. */
+static int write_result(struct draft_write *write)
+{
+    struct evd_error *first = &write->draft->error;
+
+    if (write->task.err.code == EVD_OK)
+        return EVD_OK;
+    if (first->code == EVD_OK)
+        *first = write->task.err;
+    write->task.err = *first;
+    draft_doom(write->draft);
+    return first->code;
+}
+
+/* ---- class names from a request ---- */
+
+static int add_classes(struct draft *draft, const msgpack_object *classes, struct evd_error *err)
+{
+    if (!classes || classes->type == MSGPACK_OBJECT_NIL)
+        return EVD_OK;
+    if (classes->type != MSGPACK_OBJECT_ARRAY)
+        return error_set(err, EVD_E_BAD_TYPE, "classes",
+                         "\"classes\" must be an array of class names");
+    if (!draft->named && classes->via.array.size > 0 && dataset_builder_classes(draft->builder) > 0)
+        return error_set(err, EVD_E_CONFLICT, "classes",
+                         "labels came before any class name, so the classes are numbers: send the "
+                         "names first, with dataset.create or the first dataset.append");
+    for (uint32_t i = 0; i < classes->via.array.size; i++) {
+        const msgpack_object *name = &classes->via.array.ptr[i];
+        struct evd_str text;
+
+        if (name->type != MSGPACK_OBJECT_STR)
+            return error_set(err, EVD_E_BAD_TYPE, "classes",
+                             "\"classes\" must be an array of class names");
+        text = (struct evd_str){name->via.str.ptr, name->via.str.size};
+        if (dataset_builder_class(draft->builder, text, err) != EVD_OK)
+            return err->code;
+        draft->named = true;
+    }
+    return EVD_OK;
+}
+
+/* ---- dataset.create ---- */
+
+static int created(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+    msgpack_packer *pk;
+
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    pack_key_u64(pk, "draft", write->draft->number);
+    pack_key_cstr(pk, "name", write->draft->name);
+    pack_key_u64(pk, "version", write->draft->version);
+    return task_done(task);
+}
+
+static int send_last(struct task *task)
+{
+    return write_send((struct draft_write *)task, created);
+}
+
+/* Where class names follow, the answer comes with those. */
+static int created_part(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+
+    if (task->err.code != EVD_OK)
+        write->draft->error = task->err;
+    task_free(task);
+    return EVD_OK;
+}
+
+static int send_first(struct task *task)
+{
+    return write_send((struct draft_write *)task, created_part);
+}
+
+/* The draft, and its class names where some came along. */
+static int create_store(struct call *call, struct draft *draft)
+{
+    size_t bytes = 0;
+    const char *names = dataset_builder_names(draft->builder, 0, &bytes);
+    struct draft_write *create = write_new(call, draft, STORE_DRAFT_CREATE, NULL, 0);
+    struct draft_write *classes = write_new(call, draft, STORE_DRAFT_APPEND, names, bytes);
+
+    if (!create || !classes) {
+        if (create)
+            task_free(&create->task);
+        if (classes)
+            task_free(&classes->task);
+        draft_free(draft);
+        return call->err.code;
+    }
+    create->op.dataset = (struct store_dataset){
+        .id = draft->id, .name = draft->name, .version = draft->version, .created = draft->created};
+    classes->op.chunk.dataset = draft->id;
+    classes->op.chunk.class_names = classes->names;
+    classes->op.chunk.class_names_bytes = bytes;
+    if (bytes == 0) {
+        task_free(&classes->task);
+        return task_begin(&create->task, send_last, call);
+    }
+    if (task_begin(&create->task, send_first, call) == EVD_OK)
+        return task_begin(&classes->task, send_last, call);
+    task_free(&classes->task);
+    return call->err.code;
+}
+
+int do_dataset_create(struct call *call, const struct params_dataset_create *p)
+{
+    struct jobs *jobs = call->server->jobs;
+    struct draft *draft;
+
+    if (name_check(p->name, "name", &call->err) != EVD_OK)
+        return call->err.code;
+    if (call->session->draft_count == EVD_MAX_DRAFTS)
+        return error_set(&call->err, EVD_E_LIMIT, "drafts",
+                         "this connection is sending %u datasets already: commit one first",
+                         EVD_MAX_DRAFTS);
+    if (jobs->dataset_count + drafts_count(jobs) >= EVD_MAX_DATASETS)
+        return error_set(&call->err, EVD_E_LIMIT, "datasets",
+                         "there are %u dataset versions, and more are not allowed: drop some",
+                         EVD_MAX_DATASETS);
+    draft = draft_new(call->session, p->name);
+    if (!draft)
+        return error_no_memory(&call->err);
+    if (add_classes(draft, p->classes, &call->err) != EVD_OK) {
+        draft_free(draft);
+        return call->err.code;
+    }
+    draft->memory = dataset_builder_memory(draft->builder);
+    return create_store(call, draft);
+}
+
+/* ---- dataset.append ---- */
+
+static int appended(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+    msgpack_packer *pk;
+
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    pack_key_u64(pk, "samples", write->samples);
+    pack_key_u64(pk, "classes", write->classes);
+    return task_done(task);
+}
+
+static int append_send(struct task *task)
+{
+    return write_send((struct draft_write *)task, appended);
+}
+
+/* Without names from the peer, the classes are the numbers that occur, and those below them. */
+static int number_classes(struct draft *draft, const uint32_t *labels, size_t n,
+                          struct evd_error *err)
+{
+    uint32_t have = dataset_builder_classes(draft->builder), need = have;
+    char text[16];
+
+    if (draft->named)
+        return EVD_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (labels[i] != EVD_UNLABELLED && labels[i] >= need)
+            need = labels[i] + 1;
+    }
+    if (need > EVD_MAX_CLASSES)
+        return error_set(err, EVD_E_LIMIT, "labels",
+                         "label %u is too large: a dataset has at most %u classes, numbered from 0",
+                         need - 1, EVD_MAX_CLASSES);
+    /* As many as a request can name, so that one label does not make a million. */
+    if (need - have > EVD_MAX_NODES)
+        return error_set(err, EVD_E_LIMIT, "labels",
+                         "label %u would make %u classes at once, and %u may be: send the names of "
+                         "the classes first, or check the labels",
+                         need - 1, need - have, EVD_MAX_NODES);
+    for (; have < need; have++) {
+        int len = snprintf(text, sizeof(text), "%u", have);
+
+        if (dataset_builder_class(draft->builder, (struct evd_str){text, (uint32_t)len}, err) !=
+            EVD_OK)
+            return err->code;
+    }
+    return EVD_OK;
+}
+
+/* Takes the chunk into the builder; what was new goes to the store. */
+static struct draft_write *append_take(struct call *call, struct draft *draft,
+                                       const msgpack_object *class_names, struct chunk *chunk)
+{
+    struct dataset_builder *builder = draft->builder;
+    struct evd_str column = {chunk->column, (uint32_t)strlen(chunk->column)};
+    struct store_chunk store = {
+        .dataset = draft->id,
+        .first_sample = dataset_builder_samples(builder),
+        .labels = chunk->labels,
+        .n = chunk->label_count,
+        .first_class = dataset_builder_classes(builder),
+        .column = chunk->weight_count > 0 ? chunk->column : NULL,
+        .first_weight = dataset_builder_column(builder, column),
+        .weights = chunk->weights,
+        .weights_n = chunk->weight_count,
+    };
+    struct draft_write *write;
+    const char *names;
+
+    if (memory_room(call->server->jobs,
+                    chunk->label_count * sizeof(uint32_t) + chunk->weight_count * sizeof(double),
+                    "this piece of a dataset", &call->err) != EVD_OK ||
+        add_classes(draft, class_names, &call->err) != EVD_OK ||
+        number_classes(draft, chunk->labels, chunk->label_count, &call->err) != EVD_OK ||
+        dataset_builder_labels(builder, chunk->labels, chunk->label_count, &call->err) != EVD_OK)
+        return NULL;
+    if (column.len > 0 && dataset_builder_weights(builder, column, chunk->weights,
+                                                  chunk->weight_count, &call->err) != EVD_OK)
+        return NULL;
+    draft->memory = dataset_builder_memory(builder);
+    memory_update(call->server->jobs);
+    names = dataset_builder_names(builder, store.first_class, &store.class_names_bytes);
+    write = write_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
+    if (!write)
+        return NULL;
+    write->chunk = *chunk;
+    *chunk = (struct chunk){0};
+    if (store.column)
+        store.column = write->chunk.column;
+    store.class_names = write->names;
+    write->op.chunk = store;
+    write->samples = dataset_builder_samples(builder);
+    write->classes = dataset_builder_classes(builder);
+    return write;
+}
+
+int do_dataset_append(struct call *call, const struct params_dataset_append *p)
+{
+    struct draft *draft = draft_find(call->session, p->draft, &call->err);
+    struct draft_write *write = NULL;
+    struct chunk chunk;
+
+    if (!draft)
+        return call->err.code;
+    if (chunk_decode(p, &chunk, &call->err) == EVD_OK)
+        write = append_take(call, draft, p->classes, &chunk);
+    chunk_fini(&chunk);
+    if (write)
+        return task_begin(&write->task, append_send, call);
+    draft_doom(draft);
+    return call->err.code;
+}
+
+/* ---- dataset.commit ---- */
+
+static int committed(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+    struct dataset *dataset = write->dataset;
+
+    if (task->err.code == EVD_OK && !datasets_insert(task->server->jobs, dataset))
+        error_no_memory(&task->err);
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    write->dataset = NULL; /* the table's now */
+    draft_free(write->draft);
+    reply_dataset(task_answer(task), dataset);
+    return task_done(task);
+}
+
+static void commit_run(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+    struct draft *draft = write->draft;
+
+    int code = dataset_build(draft->builder, &task->work.cancelled, &write->dataset, &task->err);
+
+    if (code == EVD_OK)
+        draft->builder = NULL;
+    else if (code == EVD_E_SHUTTING_DOWN)
+        error_given_up(&task->err);
+}
+
+static int commit_built(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+    struct draft *draft = write->draft;
+    struct dataset *dataset = write->dataset;
+
+    if (!draft_built(draft)) { /* its connection is gone, or an earlier piece was not stored */
+        task->err = draft->error;
+        return task->err.code ? task->err.code : error_given_up(&task->err);
+    }
+    if (write_result(write) != EVD_OK)
+        return task->err.code;
+    draft->memory = dataset_memory(dataset);
+    dataset->id = draft->id;
+    memcpy(dataset->name, draft->name, sizeof(dataset->name));
+    dataset->version = draft->version;
+    dataset->created = draft->created;
+    write->op.dataset = (struct store_dataset){
+        .id = dataset->id,
+        .name = dataset->name,
+        .version = dataset->version,
+        .created = dataset->created,
+        .samples = dataset->index.samples,
+        .labelled = dataset->index.labelled,
+        .classes = dataset->index.classes,
+        .checksum = dataset->checksum,
+    };
+    return write_send(write, committed);
+}
+
+static int commit_start(struct task *task)
+{
+    struct draft *draft = ((struct draft_write *)task)->draft;
+    uint64_t more = dataset_builder_samples(draft->builder) * sizeof(uint32_t); /* member table */
+
+    if (memory_room(task->server->jobs, more, "the class index of this dataset", &task->err) !=
+            EVD_OK ||
+        task_work(task, commit_run, commit_built) != EVD_OK)
+        return task->err.code;
+    draft_building(draft);
+    draft->memory += more;
+    memory_update(task->server->jobs);
+    return EVD_OK;
+}
+
+int do_dataset_commit(struct call *call, const struct params_dataset_commit *p)
+{
+    struct draft *draft = draft_find(call->session, p->draft, &call->err);
+    struct draft_write *write;
+    uint64_t samples;
+
+    if (!draft)
+        return call->err.code;
+    samples = dataset_builder_samples(draft->builder);
+    if (p->has_samples && p->samples != samples)
+        return error_set(&call->err, EVD_E_BAD_VALUE, "samples",
+                         "%" PRIu64 " samples were sent, not %" PRIu64 ": send the rest, or start "
+                         "again",
+                         samples, p->samples);
+    write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
+    return write ? task_begin(&write->task, commit_start, call) : call->err.code;
+}

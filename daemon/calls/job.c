@@ -1,0 +1,207 @@
+/* job.create and job.update: a strategy is built, recorded, and drawn by. */
+#include <string.h>
+#include "calls/handlers.h"
+#include "calls/replies.h"
+#include "codec/terms.h"
+#include "jobs/update.h"
+
+/* ---- job.create ---- */
+
+struct creation {
+    struct build build; /* first */
+    struct store_op op;
+};
+
+/* The name is free again if it came to nothing. */
+static void creation_fini(struct task *task)
+{
+    if (task->entry->status == JOB_STATUS_CREATING)
+        jobs_remove(task->entry);
+    build_fini(task);
+}
+
+static int create_stored(struct task *task)
+{
+    struct creation *creation = (struct creation *)task;
+    struct job_entry *entry = task->entry;
+
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    records_add(&entry->records, &creation->build.record, 0);
+    creation->build.record = (struct revision){0};
+    entry->status = JOB_STATUS_LIVE;
+    reply_job(task_answer(task), entry);
+    return task_done(task);
+}
+
+static int create_store(struct creation *creation)
+{
+    struct task *task = &creation->build.task;
+    struct job_entry *entry = task->entry;
+    struct job_position mark = job_mark(entry->job);
+
+    creation->op.kind = STORE_JOB_CREATE;
+    creation->op.job = (struct store_job){
+        .id = entry->id,
+        .name = entry->name,
+        .dataset = entry->dataset->id,
+        .batch_size = entry->config.batch_size,
+        .world_size = entry->config.world_size,
+        .replicas = entry->config.replicas,
+        .time_to_run = entry->config.time_to_run,
+        .grace = entry->config.grace,
+        .guarantee = guarantee_word(entry->config.guarantee),
+        .seed = entry->seed,
+        .created = entry->created,
+        .mode = mode_word(entry->config.mode),
+        .last_batch = last_batch_word(entry->last_batch),
+        .mark_epoch = mark.epoch,
+        .mark_step = mark.step,
+        .attended = job_attended(entry->job),
+    };
+    creation->op.revision = store_revision_of(entry, &creation->build.record, 0);
+    return task_store(task, &creation->op, create_stored);
+}
+
+static int create_built(struct task *task)
+{
+    struct creation *creation = (struct creation *)task;
+    struct build *build = &creation->build;
+    struct job_entry *entry = task->entry;
+
+    if (build_check(build) != EVD_OK)
+        return task->err.code;
+    build->record.created = entry->created;
+    build->record.digest = plan_digest(build->plan);
+    build->record.shape = plan_epoch(build->plan, 0);
+    if (job_new(&entry->job, &entry->config, build->plan, &task->err) != EVD_OK)
+        return task->err.code;
+    build->plan = NULL; /* the job's now */
+    return create_store(creation);
+}
+
+static int create_build(struct task *task)
+{
+    return task_work(task, build_run, create_built);
+}
+
+/* For an entry whose name is reserved. */
+static int create_start(struct call *call, struct job_entry *entry,
+                        const struct params_job_create *p)
+{
+    const struct job_terms terms = {
+        .mode = p->mode,
+        .last_batch = p->last_batch,
+        .guarantee = p->guarantee,
+        .batch_size = p->batch_size,
+        .world_size = p->world_size,
+        .replicas = p->replicas,
+        .has_time_to_run = p->has_time_to_run,
+        .time_to_run = p->time_to_run,
+        .has_grace = p->has_grace,
+        .grace = p->grace,
+        .seed = p->seed,
+    };
+    struct creation *creation;
+
+    entry->created = server_wall(call->server);
+    entry->id = call->server->jobs->next_id++;
+    entry->seed = p->seed;
+    if (terms_decode(&terms, &entry->config, &entry->last_batch, &call->err) != EVD_OK)
+        return call->err.code;
+    creation = build_new(call, sizeof(*creation), entry, p->strategy, 0, call->session->client,
+                         creation_fini);
+    return creation ? task_begin(&creation->build.task, create_build, call) : call->err.code;
+}
+
+int do_job_create(struct call *call, const struct params_job_create *p)
+{
+    struct jobs *jobs = call->server->jobs;
+    struct dataset *dataset;
+    struct job_entry *entry;
+    int code;
+
+    if (name_check(p->name, "name", &call->err) != EVD_OK)
+        return call->err.code;
+    entry = jobs_find(jobs, p->name);
+    if (entry)
+        return error_set(&call->err, EVD_E_EXISTS, entry->name,
+                         "there is a job \"%s\" already: take another name, or drop it first",
+                         entry->name);
+    if (jobs->job_count >= EVD_MAX_JOBS)
+        return error_set(&call->err, EVD_E_LIMIT, "jobs",
+                         "there are %u jobs, and more are not allowed: drop some", EVD_MAX_JOBS);
+    dataset = datasets_find(jobs, p->dataset, p->version, &call->err);
+    if (!dataset)
+        return call->err.code;
+    entry = jobs_insert(jobs, p->name, dataset);
+    if (!entry)
+        return error_no_memory(&call->err);
+    entry_ref(entry);
+    code = create_start(call, entry, p);
+    if (code && entry->status == JOB_STATUS_CREATING)
+        jobs_remove(entry);
+    entry_unref(entry);
+    return code;
+}
+
+/* ---- job.update ---- */
+
+static int updated(struct task *task)
+{
+    const struct update *update = (struct update *)task;
+    msgpack_packer *pk;
+
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    pk = task_answer(task);
+    pack_key_cstr(pk, "job", task->entry->name);
+    pack_key_u64(pk, "revision", update->revision);
+    pack_key_u64(pk, "epoch", update->at.epoch);
+    pack_key_u64(pk, "step", update->at.step);
+    pack_key_array(pk, "cancelled", update->cancelled_count);
+    for (uint32_t i = 0; i < update->cancelled_count; i++)
+        msgpack_pack_uint32(pk, update->cancelled[i]);
+    return task_done(task);
+}
+
+static int when_decode(const struct params_job_update *p, struct moment *moment,
+                       struct evd_error *err)
+{
+    bool at = p->has_when && str_is(p->when, "at");
+
+    if (at && (!p->has_epoch || !p->has_step))
+        return error_set(err, EVD_E_MISSING_FIELD, p->has_epoch ? "step" : "epoch",
+                         "job.update: \"when\": \"at\" needs \"epoch\" and \"step\"");
+    if (!at && (p->has_epoch || p->has_step))
+        return error_set(err, EVD_E_BAD_VALUE, p->has_epoch ? "epoch" : "step",
+                         "job.update: \"epoch\" and \"step\" go only with \"when\": \"at\"");
+    moment->at = (struct job_position){p->epoch, p->step};
+    if (at)
+        moment->when = JOB_AT;
+    else if (!p->has_when || str_is(p->when, "now"))
+        moment->when = JOB_NOW;
+    else if (str_is(p->when, "epoch"))
+        moment->when = JOB_NEXT_EPOCH;
+    else
+        return error_set(err, EVD_E_BAD_VALUE, "when",
+                         "job.update: \"when\" must be \"now\", \"epoch\" or \"at\"");
+    return EVD_OK;
+}
+
+int do_job_update(struct call *call, const struct params_job_update *p)
+{
+    struct job_entry *entry = jobs_find_live(call->server->jobs, p->job, &call->err);
+    struct moment moment = {0};
+    struct update *update;
+
+    if (!entry || when_decode(p, &moment, &call->err) != EVD_OK)
+        return call->err.code;
+    if (entry->update || entry->seek)
+        return error_set(&call->err, EVD_E_CONFLICT, entry->name,
+                         "job \"%s\" is being changed by somebody else: try again when it is done",
+                         entry->name);
+    update = update_new(call, sizeof(*update), entry, p->strategy, moment, call->session->client,
+                        updated, update_fini);
+    return update ? task_begin(&update->build.task, update_start, call) : call->err.code;
+}

@@ -1,0 +1,135 @@
+/* job.history: everything that the content of batches depends on. */
+#include "calls/handlers.h"
+#include "jobs/entry.h"
+#include "calls/replies.h"
+
+#include <stdlib.h>
+
+#define SHOWN            1024u /* of each kind, the newest */
+#define STRATEGIES_SHOWN (1u << 20)
+
+static int by_age(const void *a, const void *b)
+{
+    const struct revision *x = *(const struct revision *const *)a;
+    const struct revision *y = *(const struct revision *const *)b;
+
+    if (x->generation != y->generation)
+        return x->generation > y->generation ? 1 : -1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* All that were ever recorded and had begun, the oldest first; NULL without memory. */
+static const struct revision **all_revisions(const struct job_entry *entry, uint32_t *count)
+{
+    const struct revision **all;
+
+    *count = entry->records.past_count + entry->records.revision_count;
+    all = malloc((*count ? *count : 1) * sizeof(struct revision *));
+    if (!all)
+        return NULL;
+    for (uint32_t i = 0; i < entry->records.past_count; i++)
+        all[i] = &entry->records.past[i];
+    for (uint32_t i = 0; i < entry->records.revision_count; i++)
+        all[entry->records.past_count + i] = &entry->records.revisions[i];
+    qsort(all, *count, sizeof(struct revision *), by_age);
+    return all;
+}
+
+static bool is_current(const struct job_entry *entry, const struct revision *revision)
+{
+    return revision >= entry->records.revisions &&
+           revision < entry->records.revisions + entry->records.revision_count;
+}
+
+static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
+                           const struct revision **all, uint32_t count)
+{
+    uint32_t first = count;
+    size_t bytes = 0;
+
+    while (first > 0 && count - first < SHOWN) {
+        bytes += all[first - 1]->strategy_bytes;
+        if (bytes > STRATEGIES_SHOWN)
+            break;
+        first--;
+    }
+    pack_key_array(pk, "revisions", count - first);
+    for (uint32_t i = first; i < count; i++) {
+        pack_map_begin(pk);
+        pack_key_u64(pk, "generation", all[i]->generation);
+        pack_key_u64(pk, "revision", all[i]->number);
+        pack_key_u64(pk, "epoch", all[i]->at.epoch);
+        pack_key_u64(pk, "step", all[i]->at.step);
+        pack_key_raw(pk, "strategy", all[i]->strategy, all[i]->strategy_bytes);
+        pack_key_cstr(pk, "author", all[i]->author);
+        pack_key_u64(pk, "created", all[i]->created);
+        pack_key_hex(pk, "digest", all[i]->digest);
+        pack_key_bool(pk, "current", is_current(entry, all[i]));
+        pack_map_end(pk);
+    }
+}
+
+static void pack_seeks(msgpack_packer *pk, const struct job_entry *entry)
+{
+    uint32_t first = entry->records.seek_count > SHOWN ? entry->records.seek_count - SHOWN : 0;
+
+    pack_key_array(pk, "seeks", entry->records.seek_count - first);
+    for (uint32_t i = first; i < entry->records.seek_count; i++) {
+        const struct seek_record *seek = &entry->records.seeks[i];
+
+        pack_map_begin(pk);
+        pack_key_u64(pk, "generation", i + 1);
+        pack_key_u64(pk, "parent", seek->parent);
+        pack_key_cstr(pk, "mode", seek->follow ? "follow" : "replay");
+        pack_key_u64(pk, "epoch", seek->at.epoch);
+        pack_key_u64(pk, "step", seek->at.step);
+        pack_key_position(pk, "left", seek->left);
+        pack_key_cstr(pk, "author", seek->author);
+        pack_key_u64(pk, "created", seek->created);
+        pack_map_end(pk);
+    }
+}
+
+static void pack_worlds(msgpack_packer *pk, const struct job_entry *entry)
+{
+    uint32_t first = entry->records.world_count > SHOWN ? entry->records.world_count - SHOWN : 0;
+
+    pack_key_array(pk, "worlds", entry->records.world_count - first);
+    for (uint32_t i = first; i < entry->records.world_count; i++) {
+        const struct world_record *world = &entry->records.worlds[i];
+
+        pack_map_begin(pk);
+        pack_key_u64(pk, "generation", world->generation);
+        pack_key_u64(pk, "epoch", world->at.epoch);
+        pack_key_u64(pk, "step", world->at.step);
+        pack_key_u64(pk, "world_size", world->world_size);
+        pack_key_cstr(pk, "author", world->author);
+        pack_key_u64(pk, "created", world->created);
+        pack_map_end(pk);
+    }
+}
+
+int do_job_history(struct call *call, const struct params_job_history *p)
+{
+    struct job_entry *entry = jobs_find_live(call->server->jobs, p->job, &call->err);
+    const struct revision **all;
+    msgpack_packer *pk;
+    uint32_t count;
+
+    if (!entry)
+        return call->err.code;
+    all = all_revisions(entry, &count);
+    if (!all || !entry_note_world(entry)) {
+        free(all);
+        return error_no_memory(&call->err);
+    }
+    pk = answer_begin(&call->ticket);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_u64(pk, "generation", records_generation(&entry->records));
+    pack_revisions(pk, entry, all, count);
+    pack_seeks(pk, entry);
+    pack_worlds(pk, entry);
+    answer_end(&call->ticket);
+    free(all);
+    return EVD_OK;
+}

@@ -1,0 +1,128 @@
+/* job.info, job.list, job.drop: what asks and what ends. */
+#include "calls/handlers.h"
+#include "jobs/entry.h"
+#include "calls/replies.h"
+#include "calls/stream.h"
+#include "server/task.h"
+
+int do_job_info(struct call *call, const struct params_job_info *p)
+{
+    struct job_entry *entry = jobs_find(call->server->jobs, p->job);
+
+    if (!entry || entry->status != JOB_STATUS_FAILED)
+        entry = jobs_find_live(call->server->jobs, p->job, &call->err);
+    if (!entry)
+        return call->err.code;
+    reply_job(answer_begin(&call->ticket), entry);
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+static bool listed(const struct job_entry *entry)
+{
+    return entry->status != JOB_STATUS_CREATING;
+}
+
+int do_job_list(struct call *call, const struct params_job_list *p)
+{
+    struct jobs *jobs = call->server->jobs;
+    msgpack_packer *pk = answer_begin(&call->ticket);
+    uint32_t count = 0;
+
+    (void)p;
+    for (uint32_t i = 0; i < jobs->job_count; i++)
+        count += listed(jobs->jobs[i]);
+    pack_key_array(pk, "jobs", count);
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        if (listed(jobs->jobs[i]))
+            reply_job_row(pk, jobs->jobs[i]);
+    }
+    answer_end(&call->ticket);
+    return EVD_OK;
+}
+
+/* ---- job.drop ---- */
+
+struct drop {
+    struct task task; /* first; of the job's entry */
+    struct store_op op;
+    enum job_status before;
+};
+
+static void drop_fini(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+
+    if (task->entry->status == JOB_STATUS_DROPPING)
+        task->entry->status = drop->before;
+}
+
+static int dropped(struct task *task)
+{
+    struct job_entry *entry = task->entry;
+    struct stream *stream;
+    msgpack_packer *pk;
+
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    while ((stream = TAILQ_FIRST(&entry->streams))) {
+        stream_say_closed(stream, EVD_E_NOT_FOUND,
+                          "the job was dropped: there is nothing more to come");
+        stream_discard(stream); /* its worker goes with the job */
+    }
+    while (!TAILQ_EMPTY(&entry->acks))
+        task_resume(TAILQ_FIRST(&entry->acks), EVD_E_NOT_FOUND);
+    jobs_remove(entry);
+    pk = task_answer(task);
+    pack_key_cstr(pk, "job", entry->name);
+    return task_done(task);
+}
+
+static int drop_send(struct task *task)
+{
+    struct drop *drop = (struct drop *)task;
+
+    drop->before = task->entry->status;
+    task->entry->status = JOB_STATUS_DROPPING;
+    drop->op.kind = STORE_JOB_DROP;
+    drop->op.job.id = task->entry->id;
+    return task_store(task, &drop->op, dropped);
+}
+
+static struct job_entry *find_droppable(struct call *call, const struct params_job_drop *p)
+{
+    struct job_entry *entry = jobs_find(call->server->jobs, p->job);
+    struct job_state state;
+
+    if (!entry || entry->status != JOB_STATUS_FAILED)
+        entry = jobs_find_live(call->server->jobs, p->job, &call->err);
+    if (!entry)
+        return NULL;
+    if (p->force || !entry->job)
+        return entry;
+    if (entry->update || entry->seek) {
+        error_set(&call->err, EVD_E_CONFLICT, entry->name,
+                  "job \"%s\" is being changed: try again when that is done, or use \"force\"",
+                  entry->name);
+        return NULL;
+    }
+    job_state(entry->job, &state);
+    if (state.streams > 0) {
+        error_set(&call->err, EVD_E_CONFLICT, entry->name,
+                  "workers are attached to job \"%s\": stop them first, or use \"force\"",
+                  entry->name);
+        return NULL;
+    }
+    return entry;
+}
+
+int do_job_drop(struct call *call, const struct params_job_drop *p)
+{
+    struct job_entry *entry = find_droppable(call, p);
+    struct drop *drop;
+
+    if (!entry)
+        return call->err.code;
+    drop = task_new(call, sizeof(*drop), entry, drop_fini);
+    return drop ? task_begin(&drop->task, drop_send, call) : call->err.code;
+}

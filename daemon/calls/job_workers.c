@@ -1,0 +1,66 @@
+/* job.workers: who is attached, and how far. */
+#include "calls/handlers.h"
+#include "calls/stream.h"
+
+static void pack_key_rank(msgpack_packer *pk, const struct stream *stream)
+{
+    if (stream->entry->config.mode == JOB_RANKED)
+        pack_key_u64(pk, "rank", stream->rank);
+    else
+        pack_key_nil(pk, "rank");
+}
+
+static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct job_position next,
+                        uint64_t now)
+{
+    const struct session *session = stream->session;
+    struct job_stream_info info;
+
+    job_stream_info(stream->worker, &info);
+    pack_map_begin(pk);
+    pack_key_u64(pk, "stream", stream->number);
+    pack_key_u64(pk, "session", session->id);
+    pack_key_cstr(pk, "client", session->client);
+    pack_key_cstr(pk, "peer", session->peer);
+    pack_key_cstr(pk, "state", info.lost ? "lost" : info.stalled ? "stalled" : "attached");
+    pack_key_rank(pk, stream);
+    pack_key_u64(pk, "window", info.window);
+    pack_key_u64(pk, "held", info.held);
+    pack_key_u64(pk, "served_steps", info.served_steps);
+    pack_key_u64(pk, "served_samples", stream->served_samples);
+    pack_key_u64(pk, "acked_steps", info.acked_steps);
+    pack_key_u64(pk, "acked_samples", info.acked_samples);
+    pack_key_u64(pk, "lag", job_stream_lag(stream->worker, next));
+    pack_key_u64(pk, "last_heard", now - session->heard);
+    pack_key_u64(pk, "epoch", info.low.epoch);
+    pack_map_end(pk);
+}
+
+int do_job_workers(struct call *call, const struct params_job_workers *p)
+{
+    struct job_entry *entry = jobs_find_live(call->server->jobs, p->job, &call->err);
+    const struct stream *stream;
+    struct job_state state;
+    msgpack_packer *pk;
+    uint32_t count = 0;
+
+    if (!entry)
+        return call->err.code;
+    job_state(entry->job, &state);
+    TAILQ_FOREACH(stream, &entry->streams, in_entry)
+    {
+        count++;
+    }
+    pk = answer_begin(&call->ticket);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_u64(pk, "outstanding", state.outstanding);
+    pack_key_u64(pk, "redelivered", state.redelivered);
+    pack_key_u64(pk, "expired", state.expired);
+    pack_key_array(pk, "workers", count);
+    TAILQ_FOREACH(stream, &entry->streams, in_entry)
+    {
+        pack_worker(pk, stream, state.next, server_now(call->server));
+    }
+    answer_end(&call->ticket);
+    return EVD_OK;
+}

@@ -1,0 +1,169 @@
+#include "calls/replies.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include "codec/strategy.h"
+#include "codec/terms.h"
+
+/* job.info shows the newest revisions: at most so many, and strategies of so many bytes in all. */
+#define REVISIONS_SHOWN  64u
+#define STRATEGIES_SHOWN (1u << 20)
+
+void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value)
+{
+    char hex[17];
+
+    snprintf(hex, sizeof(hex), "%016" PRIx64, value);
+    pack_key_cstr(pk, key, hex);
+}
+
+void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n)
+{
+    pack_key(pk, key);
+    pk->callback(pk->data, bytes, n);
+}
+
+void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at)
+{
+    pack_key_map(pk, key);
+    pack_key_u64(pk, "epoch", at.epoch);
+    pack_key_u64(pk, "step", at.step);
+    pack_map_end(pk);
+}
+
+void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
+{
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_u64(pk, "samples", dataset->index.samples);
+    pack_key_u64(pk, "labelled", dataset->index.labelled);
+    pack_key_u64(pk, "classes", dataset->index.classes);
+    pack_key_hex(pk, "checksum", dataset->checksum);
+    pack_key_u64(pk, "created", dataset->created);
+    pack_key_u64(pk, "memory", dataset_memory(dataset));
+    pack_key_u64(pk, "jobs", dataset->users);
+    pack_key_array(pk, "columns", dataset->column_count);
+    for (uint32_t i = 0; i < dataset->column_count; i++)
+        pack_cstr(pk, dataset->columns[i].name);
+}
+
+static void pack_revision(msgpack_packer *pk, const struct revision *revision)
+{
+    pack_map_begin(pk);
+    pack_key_u64(pk, "revision", revision->number);
+    pack_key_u64(pk, "epoch", revision->at.epoch);
+    pack_key_u64(pk, "step", revision->at.step);
+    pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+    pack_key_cstr(pk, "author", revision->author);
+    pack_key_u64(pk, "created", revision->created);
+    pack_key_hex(pk, "digest", revision->digest);
+    pack_map_end(pk);
+}
+
+static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
+{
+    uint32_t first = entry->records.revision_count;
+    size_t bytes = 0;
+
+    while (first > 0 && entry->records.revision_count - first < REVISIONS_SHOWN) {
+        bytes += entry->records.revisions[first - 1].strategy_bytes;
+        if (bytes > STRATEGIES_SHOWN)
+            break;
+        first--;
+    }
+    pack_key_array(pk, "revisions", entry->records.revision_count - first);
+    for (uint32_t i = first; i < entry->records.revision_count; i++)
+        pack_revision(pk, &entry->records.revisions[i]);
+}
+
+static void pack_key_strategy(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
+{
+    const struct revision *revision = records_in_force(&entry->records, number);
+
+    if (revision)
+        pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+    else
+        pack_key_nil(pk, "strategy");
+}
+
+/* A job that is out of service has only what is recorded of it. */
+static struct job_state state_of(const struct job_entry *entry)
+{
+    struct job_state state = {.config = entry->config};
+
+    if (entry->job)
+        job_state(entry->job, &state);
+    else if (entry->records.revision_count > 0)
+        state.revision = entry->records.revisions[entry->records.revision_count - 1].number;
+    return state;
+}
+
+void reply_job(msgpack_packer *pk, const struct job_entry *entry)
+{
+    struct job_state state = state_of(entry);
+
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
+    pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
+    pack_key_u64(pk, "batch_size", entry->config.batch_size);
+    pack_key_cstr(pk, "mode", mode_word(entry->config.mode));
+    pack_key_u64(pk, "world_size", state.config.world_size);
+    pack_key_u64(pk, "replicas", entry->config.replicas);
+    pack_key_cstr(pk, "last_batch", last_batch_word(entry->last_batch));
+    pack_key_cstr(pk, "guarantee", guarantee_word(entry->config.guarantee));
+    pack_key_u64(pk, "time_to_run", entry->config.time_to_run);
+    pack_key_u64(pk, "grace", entry->config.grace);
+    pack_key_u64(pk, "seed", entry->seed);
+    pack_key_u64(pk, "created", entry->created);
+    pack_key_u64(pk, "generation", state.generation);
+    pack_key_u64(pk, "revision", state.revision);
+    pack_key_strategy(pk, entry, state.revision);
+    pack_key_u64(pk, "epoch", state.next.epoch);
+    pack_key_u64(pk, "step", state.next.step);
+    pack_key_u64(pk, "steps", state.shape.steps);
+    pack_key_position(pk, "acked", state.low);
+    pack_key_u64(pk, "streams", state.streams);
+    pack_key_u64(pk, "outstanding", state.outstanding);
+    pack_key_u64(pk, "redelivered", state.redelivered);
+    pack_key_u64(pk, "expired", state.expired);
+    pack_key_bool(pk, "updating", entry->update || entry->seek);
+    pack_key_bool(pk, "failing", state.failing);
+    pack_key_u64(pk, "memory", entry_memory(entry));
+    pack_revisions(pk, entry);
+    if (entry->status == JOB_STATUS_FAILED)
+        pack_key_cstr(pk, "failure", entry->failure.message);
+}
+
+static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
+{
+    const struct revision *revision = records_in_force(&entry->records, number);
+    struct evd_str kind = {"", 0};
+
+    if (revision)
+        kind = strategy_kind_text(revision->strategy, revision->strategy_bytes);
+    pack_key(pk, "kind");
+    if (kind.len > 0)
+        pack_text(pk, kind.data, kind.len);
+    else
+        msgpack_pack_nil(pk);
+}
+
+void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
+{
+    struct job_state state = state_of(entry);
+
+    pack_map_begin(pk);
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_cstr(pk, "dataset", entry->dataset ? entry->dataset->name : "");
+    pack_key_u64(pk, "version", entry->dataset ? entry->dataset->version : 0);
+    pack_key_kind(pk, entry, state.revision);
+    pack_key_cstr(pk, "mode", mode_word(entry->config.mode));
+    pack_key_u64(pk, "batch_size", entry->config.batch_size);
+    pack_key_u64(pk, "world_size", state.config.world_size);
+    pack_key_u64(pk, "epoch", state.next.epoch);
+    pack_key_u64(pk, "step", state.next.step);
+    pack_key_u64(pk, "steps", state.shape.steps);
+    pack_key_u64(pk, "streams", state.streams);
+    pack_key_bool(pk, "failed", entry->status == JOB_STATUS_FAILED);
+    pack_map_end(pk);
+}

@@ -1,0 +1,74 @@
+/*
+ * Streams: attached workers, between a session and the job core. stream.c opens and closes them,
+ * stream_lease.c hears what their workers say, stream_send.c sends what they get.
+ *
+ *              the session is full       one more batch was handed out
+ *       OPEN -----------------> FULL ------------------------------> OWING
+ *       ^ ^ <------------------  |                                     |
+ *       | |  it has room again   |  <----------------------------------+
+ *       | |                      |     that was sent, or is void
+ *       | +-- resumed -- LOST <--+--- its connection is gone (from any)
+ */
+#ifndef CALLS_STREAM_H
+#define CALLS_STREAM_H
+
+#include "jobs/entry.h"
+#include "proto/batch.h"
+
+enum stream_state {
+    STREAM_OPEN,  /* takes batches */
+    STREAM_FULL,  /* its session is full: JOB_READY is due when that has room */
+    STREAM_OWING, /* likewise, and a batch that was handed out is not drawn yet: `late` */
+    STREAM_LOST,  /* its connection is gone; it can be resumed */
+};
+
+struct stream {
+    struct session *session;
+    struct job_entry *entry;
+    struct job_stream *worker; /* the job core's side of it */
+    enum stream_state state;
+    uint32_t number; /* unique in the connection */
+    uint32_t rank;
+    uint32_t window;
+    uint32_t generation; /* of the last batch */
+    uint64_t served_samples;
+    struct batch_format format;
+    struct job_delivery late; /* OWING: holds a reference to its plan */
+    TAILQ_ENTRY(stream) in_entry;
+};
+
+/* ---- stream.c ---- */
+
+/* NULL and NOT_FOUND. */
+struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err);
+/* Adds the columns that an optional array names to a format. */
+int columns_decode(const msgpack_object *object, struct batch_format *format, struct evd_error *err)
+    __attribute__((warn_unused_result));
+/* Takes the worker off its job and frees the stream. */
+void stream_shut(struct stream *stream);
+/* Frees it: the job core has given it up, or ends. */
+void stream_discard(struct stream *stream);
+/* The session's connection is gone: its streams wait for their jobs' grace periods if that is of
+ * use, or else are closed. */
+void streams_lose(struct session *session, bool resumable);
+/* Closes those that are lost. */
+void streams_free(struct server *server);
+/* How many batches the workers with a connection have. */
+uint32_t streams_outstanding(const struct server *server);
+
+/* ---- stream_send.c ---- */
+
+/* For struct jobs_ops. */
+void stream_effect(struct job *job, const struct job_effect *effect);
+/* The session has room again: its streams go on until it is full. */
+void streams_ready(struct session *session);
+/* What was handed out and is not drawn yet is void. */
+void stream_forget_late(struct stream *stream);
+void stream_say_epoch_end(struct stream *stream, const struct job_epoch *epoch);
+void stream_say_closed(struct stream *stream, int code, const char *message);
+/* The same to all that have a connection. */
+void streams_say(struct server *server, int code, const char *message);
+/* The only way to change a stream's state. */
+void stream_enter(struct stream *stream, enum stream_state state);
+
+#endif

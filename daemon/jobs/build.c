@@ -1,0 +1,128 @@
+/* A strategy on its way to a plan (build.h). Called by job.create, job.update and job.preview. */
+#include "jobs/build.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "codec/strategy.h"
+
+void build_run(struct task *task)
+{
+    struct build *build = (struct build *)task;
+    struct sampler_error refused;
+    int code = plan_build(&build->plan, &build->input, &refused);
+
+    if (code != PLAN_OK)
+        plan_error(code, &refused, &task->err);
+}
+
+/* The author, and the strategy as it will be recorded. */
+static int record_prepare(struct build *build, const char *author, struct evd_error *err)
+{
+    struct revision *record = &build->record;
+    struct evd_buf encoded;
+
+    buf_init(&encoded, EVD_MAX_REPLY_FRAME);
+    strategy_encode(&build->strategy, build->task.entry->dataset, &encoded);
+    record->author = strdup(author);
+    if (encoded.failed || !record->author) {
+        buf_fini(&encoded);
+        return error_no_memory(err);
+    }
+    record->strategy = encoded.data;
+    record->strategy_bytes = encoded.len;
+    return EVD_OK;
+}
+
+/* Every sample once in each epoch: only one strategy does that, and only from its beginning. */
+static int exact_check(const struct job_entry *entry, const struct strategy *strategy,
+                       uint32_t revision, struct evd_error *err)
+{
+    if (entry->last_batch != LAST_EXACT)
+        return EVD_OK;
+    if (strcmp(strategy->kind->name, "uniform") != 0)
+        return error_set(err, EVD_E_STRATEGY, "last_batch",
+                         "\"last_batch\": \"exact\" goes only with the strategy \"uniform\", which "
+                         "gives every sample once");
+    if (revision > 0)
+        return error_set(err, EVD_E_STRATEGY, "last_batch",
+                         "an exact job gives every sample once in each epoch: its strategy cannot "
+                         "be changed");
+    return EVD_OK;
+}
+
+void *build_new(struct call *call, size_t size, struct job_entry *entry,
+                const msgpack_object *strategy, uint32_t revision, const char *author,
+                void (*fini)(struct task *))
+{
+    struct evd_error *err = &call->err;
+    struct build *build = task_new(call, size, entry, fini);
+
+    assert(size >= sizeof(*build));
+    if (!build)
+        return NULL;
+    if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
+        exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
+        record_prepare(build, author, err) != EVD_OK) {
+        task_free(&build->task);
+        return NULL;
+    }
+    build->input = (struct plan_input){
+        .index = &entry->dataset->index,
+        .strategy = &build->strategy,
+        .seed = entry->seed,
+        .revision = revision,
+        .batch_size = entry->config.batch_size,
+        .last_batch = entry->last_batch,
+        .weights = strategy_column(&build->strategy, entry->dataset),
+        .cancel = &build->task.work.cancelled,
+        .budget = &entry->jobs->budget,
+    };
+    return build;
+}
+
+int build_check(struct build *build)
+{
+    struct job_entry *entry = build->task.entry;
+    struct evd_error *err = &build->task.err;
+
+    if (err->code != EVD_OK)
+        return err->code;
+    if (!jobs_prepare(entry->jobs, build->plan) || !records_reserve(&entry->records))
+        return error_no_memory(err);
+    if (plan_epoch(build->plan, 0).steps == 0)
+        return error_set(err, EVD_E_STRATEGY, "batch_size",
+                         "with this strategy an epoch has not one whole batch of %u: take a "
+                         "smaller batch_size or another strategy",
+                         entry->config.batch_size);
+    return entry_check_columns(entry, entry_columns_read(entry), build->plan, err);
+}
+
+void build_fini(struct task *task)
+{
+    struct build *build = (struct build *)task;
+
+    strategy_fini(&build->strategy);
+    plan_unref(build->plan);
+    revision_fini(&build->record);
+}
+
+struct store_revision store_revision_of(const struct job_entry *entry,
+                                        const struct revision *record, uint32_t keep)
+{
+    return (struct store_revision){
+        .job = entry->id,
+        .generation = record->generation,
+        .revision = record->number,
+        .keep_revision = keep,
+        .epoch = record->at.epoch,
+        .step = record->at.step,
+        .shape_steps = record->shape.steps,
+        .shape_last = record->shape.last_size,
+        .strategy = record->strategy,
+        .strategy_bytes = record->strategy_bytes,
+        .digest = record->digest,
+        .created = record->created,
+        .author = record->author,
+    };
+}

@@ -1,0 +1,86 @@
+/* The table of datasets, sorted by name, then version. Called by calls/ and load.c. */
+#include "jobs/jobs.h"
+
+#include "jobs/names.h"
+
+struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
+                              struct evd_error *err)
+{
+    char detail[EVD_MAX_NAME + 1] = "";
+    bool other = false;
+
+    for (uint32_t i = jobs->dataset_count; i-- > 0;) {
+        struct dataset *dataset = jobs->datasets[i].dataset;
+
+        if (jobs->datasets[i].dropping || name_compare(dataset->name, name) != 0)
+            continue;
+        if (version == 0 || dataset->version == version)
+            return dataset;
+        other = true;
+    }
+    if (name.len <= EVD_MAX_NAME)
+        str_copy(detail, name);
+    if (other)
+        error_set(err, EVD_E_NOT_FOUND, detail,
+                  "dataset \"%s\" has no version %u: dataset.list shows what there is", detail,
+                  version);
+    else
+        error_set(err, EVD_E_NOT_FOUND, detail,
+                  "there is no dataset \"%s\": dataset.list shows what there is", detail);
+    return NULL;
+}
+
+uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name)
+{
+    uint32_t highest = 0;
+
+    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
+        const struct dataset *dataset = jobs->datasets[i].dataset;
+
+        if (name_compare(dataset->name, name) == 0 && dataset->version > highest)
+            highest = dataset->version;
+    }
+    return highest;
+}
+
+bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
+{
+    struct evd_str name = {dataset->name, (uint32_t)strlen(dataset->name)};
+    struct dataset_entry *grown =
+        table_grow(jobs->datasets, jobs->dataset_count, &jobs->dataset_cap, sizeof(*grown));
+    uint32_t at = jobs->dataset_count;
+
+    if (!grown)
+        return false;
+    jobs->datasets = grown;
+    while (at > 0) {
+        const struct dataset *before = grown[at - 1].dataset;
+        int order = name_compare(before->name, name);
+
+        if (order < 0 || (order == 0 && before->version < dataset->version))
+            break;
+        at--;
+    }
+    memmove(&grown[at + 1], &grown[at], (jobs->dataset_count - at) * sizeof(*grown));
+    grown[at] = (struct dataset_entry){.dataset = dataset};
+    jobs->dataset_count++;
+    return true;
+}
+
+struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset)
+{
+    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
+        if (jobs->datasets[i].dataset == dataset)
+            return &jobs->datasets[i];
+    }
+    return NULL;
+}
+
+void datasets_remove(struct jobs *jobs, struct dataset_entry *entry)
+{
+    size_t at = (size_t)(entry - jobs->datasets);
+
+    dataset_free(entry->dataset);
+    memmove(entry, entry + 1, (jobs->dataset_count - at - 1) * sizeof(*entry));
+    jobs->dataset_count--;
+}

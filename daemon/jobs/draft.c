@@ -1,0 +1,260 @@
+/* Keeps drafts, by session, and has the store forget those that come to nothing. Called by
+ * calls/dataset_upload.c, and by sessions and ticks. */
+#include "jobs/draft.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void enter(struct draft *draft, enum draft_state to)
+{
+    static const uint8_t from[] = {
+        [DRAFT_OPEN] = 0,
+        [DRAFT_BUILDING] = 1u << DRAFT_OPEN,
+        [DRAFT_STORING] = 1u << DRAFT_BUILDING,
+        [DRAFT_ABANDONED] = 1u << DRAFT_BUILDING,
+        [DRAFT_DOOMED] =
+            1u << DRAFT_OPEN | 1u << DRAFT_STORING | 1u << DRAFT_ABANDONED | 1u << DRAFT_DROPPING,
+        [DRAFT_DROPPING] = 1u << DRAFT_DOOMED,
+    };
+
+    assert(from[to] & 1u << draft->state);
+    draft->state = to;
+}
+
+static void unlist(struct draft *draft)
+{
+    if (draft->session) {
+        TAILQ_REMOVE(&draft->session->drafts, draft, in_list);
+        draft->session->draft_count--;
+    } else {
+        TAILQ_REMOVE(&draft->jobs->orphans, draft, in_list);
+    }
+}
+
+void draft_free(struct draft *draft)
+{
+    unlist(draft);
+    dataset_builder_free(draft->builder);
+    free(draft);
+}
+
+/* ---- the end of those that come to nothing ---- */
+
+/* When the next tick asks the store again. */
+#define RETRY_MS 100u
+
+static void try_later(const struct draft *draft)
+{
+    struct server *server = draft->jobs->server;
+
+    server_wake_at(server, server_now(server) + RETRY_MS);
+}
+
+static void dropped(struct store_op *op)
+{
+    struct draft *draft = op->owner;
+
+    if (op->error.code == EVD_OK) {
+        draft_free(draft);
+        return;
+    }
+    enter(draft, DRAFT_DOOMED);
+    try_later(draft);
+}
+
+/* Asks the store to forget it, now or at a later tick. */
+static void try_drop(struct draft *draft)
+{
+    struct evd_error err;
+
+    assert(draft->state == DRAFT_DOOMED);
+    draft->drop = (struct store_op){
+        .kind = STORE_DATASET_DROP, .dataset.id = draft->id, .done = dropped, .owner = draft};
+    if (server_submit(draft->jobs->server, &draft->drop, &err) == EVD_OK)
+        enter(draft, DRAFT_DROPPING);
+    else
+        try_later(draft);
+}
+
+static void orphan(struct draft *draft)
+{
+    if (!draft->session)
+        return;
+    unlist(draft);
+    draft->session = NULL;
+    TAILQ_INSERT_TAIL(&draft->jobs->orphans, draft, in_list);
+}
+
+static void doom(struct draft *draft)
+{
+    enter(draft, DRAFT_DOOMED);
+    dataset_builder_free(draft->builder);
+    draft->builder = NULL;
+    draft->memory = 0;
+    try_drop(draft);
+}
+
+void draft_doom(struct draft *draft)
+{
+    orphan(draft);
+    if (draft->state == DRAFT_BUILDING)
+        enter(draft, DRAFT_ABANDONED);
+    else if (draft->state == DRAFT_OPEN || draft->state == DRAFT_STORING)
+        doom(draft);
+}
+
+void draft_building(struct draft *draft)
+{
+    enter(draft, DRAFT_BUILDING);
+}
+
+bool draft_built(struct draft *draft)
+{
+    if (draft->state == DRAFT_ABANDONED) {
+        doom(draft);
+        return false;
+    }
+    enter(draft, DRAFT_STORING);
+    return true;
+}
+
+void drafts_orphan(struct session *session)
+{
+    struct draft *draft;
+
+    while ((draft = TAILQ_FIRST(&session->drafts))) {
+        if (draft->state == DRAFT_STORING)
+            orphan(draft);
+        else
+            draft_doom(draft);
+    }
+}
+
+void drafts_tick(struct jobs *jobs)
+{
+    struct draft *draft;
+
+    TAILQ_FOREACH(draft, &jobs->orphans, in_list)
+    {
+        if (draft->state == DRAFT_DOOMED)
+            try_drop(draft);
+    }
+}
+
+void drafts_free(struct jobs *jobs)
+{
+    while (!TAILQ_EMPTY(&jobs->orphans))
+        draft_free(TAILQ_FIRST(&jobs->orphans));
+}
+
+/* ---- finding them ---- */
+
+static uint32_t highest_in(const struct draft_list *list, struct evd_str name)
+{
+    const struct draft *draft;
+    uint32_t highest = 0;
+
+    TAILQ_FOREACH(draft, list, in_list)
+    {
+        if (str_is(name, draft->name) && draft->version > highest)
+            highest = draft->version;
+    }
+    return highest;
+}
+
+/* The highest version that is being sent. */
+static uint32_t highest_draft(const struct jobs *jobs, struct evd_str name)
+{
+    uint32_t highest = highest_in(&jobs->orphans, name);
+    const struct session *session;
+
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list)
+    {
+        uint32_t found = highest_in(&session->drafts, name);
+
+        if (found > highest)
+            highest = found;
+    }
+    return highest;
+}
+
+uint32_t drafts_count(const struct jobs *jobs)
+{
+    const struct session *session;
+    uint32_t count = 0;
+
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list)
+    {
+        count += session->draft_count;
+    }
+    return count;
+}
+
+static uint64_t memory_in(const struct draft_list *list)
+{
+    const struct draft *draft;
+    uint64_t bytes = 0;
+
+    TAILQ_FOREACH(draft, list, in_list)
+    {
+        bytes += draft->memory;
+    }
+    return bytes;
+}
+
+uint64_t drafts_memory(const struct jobs *jobs)
+{
+    uint64_t bytes = memory_in(&jobs->orphans);
+    const struct session *session;
+
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list)
+    {
+        bytes += memory_in(&session->drafts);
+    }
+    return bytes;
+}
+
+struct draft *draft_new(struct session *session, struct evd_str name)
+{
+    struct jobs *jobs = session->server->jobs;
+    uint32_t committed = datasets_highest(jobs, name), drafted = highest_draft(jobs, name);
+    struct draft *draft = calloc(1, sizeof(*draft));
+
+    if (draft)
+        draft->builder = dataset_builder_new();
+    if (!draft || !draft->builder) {
+        free(draft);
+        return NULL;
+    }
+    draft->jobs = jobs;
+    draft->session = session;
+    draft->number = ++session->last_draft;
+    str_copy(draft->name, name);
+    draft->version = (committed > drafted ? committed : drafted) + 1;
+    draft->id = jobs->next_id++;
+    draft->created = server_wall(jobs->server);
+    TAILQ_INSERT_TAIL(&session->drafts, draft, in_list);
+    session->draft_count++;
+    return draft;
+}
+
+struct draft *draft_find(struct session *session, uint32_t number, struct evd_error *err)
+{
+    struct draft *draft;
+
+    TAILQ_FOREACH(draft, &session->drafts, in_list)
+    {
+        if (draft->number != number)
+            continue;
+        if (draft->state == DRAFT_OPEN)
+            return draft;
+        error_set(err, EVD_E_CONFLICT, "draft", "draft %u is being committed", number);
+        return NULL;
+    }
+    error_set(err, EVD_E_NOT_FOUND, "draft",
+              "this connection has no draft %u: it failed, was committed, or never began; start "
+              "again with dataset.create",
+              number);
+    return NULL;
+}

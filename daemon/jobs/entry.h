@@ -1,0 +1,96 @@
+/*
+ * A job, with all that the job core does not know about it: its name, dataset, records, and what
+ * waits for it. entry.c keeps it; drive.c hands events to the job core and carries out what comes
+ * of them; progress.c stores how far its workers have come.
+ *
+ *     CREATING --stored--> LIVE --job.drop--> DROPPING --stored--> DROPPED
+ *        |                                      |  not stored: what it was before
+ *        +--it came to nothing--> DROPPED       v
+ *     (loaded) ---> LIVE or FAILED ---------> DROPPING
+ */
+#ifndef JOBS_ENTRY_H
+#define JOBS_ENTRY_H
+
+#include "jobs/jobs.h"
+#include "replay/plan.h"
+#include "replay/position.h"
+#include "replay/records.h"
+#include "server/task.h"
+
+enum job_status {
+    JOB_STATUS_CREATING, /* the name is taken, nothing else */
+    JOB_STATUS_LIVE,
+    JOB_STATUS_DROPPING, /* until the store has answered */
+    JOB_STATUS_DROPPED,  /* out of the table; pending work may still hold it */
+    JOB_STATUS_FAILED,   /* could not be restored: see failure */
+};
+
+TAILQ_HEAD(stream_list, stream);
+
+struct job_entry {
+    struct jobs *jobs;
+    enum job_status status;
+    uint32_t refs;
+    uint64_t id; /* in the store */
+    char name[EVD_MAX_NAME + 1];
+    uint32_t name_len;
+    struct dataset *dataset; /* holds one of its users; NULL in a failed entry without one */
+    struct job_config config;
+    enum last_batch last_batch;
+    uint64_t seed, created;
+    struct job *job; /* while LIVE or DROPPING */
+    struct records records;
+    char world_author[EVD_MAX_NAME + 1]; /* who attached last */
+    struct evd_error failure;            /* FAILED */
+    struct update *update;               /* the one update in progress */
+    struct seek *seek;                   /* the one seek in progress */
+    struct task_list acks;               /* acknowledgements to be confirmed, parked */
+    uint64_t flush_at;                   /* when JOB_FLUSH is due; UINT64_MAX: not */
+    struct job_position loaded_mark;     /* as it was in the store, until the job is restored */
+    bool loaded_attended;
+    /* Of calls/: */
+    struct stream_list streams;     /* its workers */
+    uint32_t readers[COLUMN_COUNT]; /* how many of them read each column */
+    struct job_stats *stats;        /* NULL: nobody has asked */
+    struct feedback *feedback;      /* what was reported; NULL: nothing yet */
+    struct adaptive *adaptive;      /* the strategy's rule, once it was needed */
+};
+
+/* A new entry outside the table, for the caller to entry_unref; NULL without memory. */
+struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
+    __attribute__((warn_unused_result));
+void entry_ref(struct job_entry *entry);
+void entry_unref(struct job_entry *entry);
+
+/* What all its plans have in common, and whose its tokens are. */
+struct plan_base entry_plan_base(const struct job_entry *entry);
+struct position_owner entry_position_owner(const struct job_entry *entry);
+/* Notes how many ranks there are now, if that is not noted; false without memory. */
+bool entry_note_world(struct job_entry *entry) __attribute__((warn_unused_result));
+/* EVD_E_STRATEGY if the plan cannot answer these columns. */
+int entry_check_columns(const struct job_entry *entry, uint32_t columns, const struct plan *plan,
+                        struct evd_error *err) __attribute__((warn_unused_result));
+/* Those that its workers read. */
+uint32_t entry_columns_read(const struct job_entry *entry);
+uint64_t entry_memory(const struct job_entry *entry); /* bytes of the plans it holds */
+
+/* ---- drive.c ---- */
+
+/* job_step with the clock; carries out what is to be done. Returns what job_step did. */
+int entry_step(struct job_entry *entry, struct job_event *event, struct job_update *update,
+               struct evd_error *err);
+/* The same for events of which nothing is to be learned: all but JOB_OPEN, JOB_LOST, JOB_RELEASE.
+ */
+int entry_drive(struct job_entry *entry, struct job_event *event, struct evd_error *err);
+/* Stores the progress that is not yet stored. */
+void entry_flush(struct job_entry *entry);
+/* What is due; returns when something will be. */
+uint64_t entry_tick(struct job_entry *entry, uint64_t now);
+
+/* ---- progress.c ---- */
+
+/* Sends the progress, as it is now, to the store; JOB_PROGRESS_STORED follows. Returns why it could
+ * not even be queued. */
+int progress_send(struct job_entry *entry) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,173 @@
+/* The table of jobs, sorted by name; and what is done to all of them. Called by calls/ and load.c.
+ */
+#include "jobs/jobs.h"
+
+#include <assert.h>
+#include "jobs/draft.h"
+#include "jobs/entry.h"
+#include "jobs/names.h"
+
+static const size_t column_width[COLUMN_COUNT] = {
+#define COLUMN_WIDTH(id, name, type) [COLUMN_##id] = sizeof(type),
+    EVD_COLUMNS(COLUMN_WIDTH)
+#undef COLUMN_WIDTH
+};
+
+struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
+{
+    struct jobs *jobs = calloc(1, sizeof(*jobs));
+
+    if (!jobs)
+        return NULL;
+    jobs->server = server;
+    jobs->ops = ops;
+    jobs->next_id = 1;
+    TAILQ_INIT(&jobs->orphans);
+    atomic_init(&jobs->budget.used, 0);
+    atomic_init(&jobs->budget.limit, UINT64_MAX); /* what is stored is loaded whatever it takes */
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        jobs->columns[i] = aligned_alloc(64, EVD_MAX_BATCH * column_width[i]);
+        if (!jobs->columns[i]) {
+            jobs_free(jobs);
+            return NULL;
+        }
+    }
+    return jobs;
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    assert(jobs->stream_count == 0);
+    while (jobs->job_count > 0) {
+        struct job_entry *entry = jobs->jobs[jobs->job_count - 1];
+
+        while (!TAILQ_EMPTY(&entry->acks))
+            task_resume(TAILQ_FIRST(&entry->acks), EVD_E_SHUTTING_DOWN);
+        jobs_remove(entry);
+    }
+    drafts_free(jobs);
+    while (jobs->dataset_count > 0)
+        datasets_remove(jobs, &jobs->datasets[jobs->dataset_count - 1]);
+    free(jobs->jobs);
+    free(jobs->datasets);
+    free(jobs->scratch);
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        free(jobs->columns[i]);
+    free(jobs);
+}
+
+bool jobs_prepare(struct jobs *jobs, const struct plan *plan)
+{
+    size_t size = (plan_scratch_size(plan) + 63) / 64 * 64;
+    void *scratch;
+
+    if (size <= jobs->scratch_size)
+        return true;
+    scratch = aligned_alloc(64, size);
+    if (!scratch)
+        return false;
+    free(jobs->scratch);
+    jobs->scratch = scratch;
+    jobs->scratch_size = size;
+    return true;
+}
+
+uint64_t jobs_tick(struct jobs *jobs, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        uint64_t due = entry_tick(jobs->jobs[i], now);
+
+        if (due < next)
+            next = due;
+    }
+    drafts_tick(jobs);
+    return next;
+}
+
+void jobs_drain(struct jobs *jobs)
+{
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        struct job_event event = {.kind = JOB_DRAIN};
+        struct evd_error err;
+
+        if (jobs->jobs[i]->job)
+            entry_drive(jobs->jobs[i], &event, &err);
+    }
+}
+
+void jobs_flush(struct jobs *jobs)
+{
+    for (uint32_t i = 0; i < jobs->job_count; i++)
+        entry_flush(jobs->jobs[i]);
+}
+
+/* ---- by name ---- */
+
+struct job_entry *jobs_find(struct jobs *jobs, struct evd_str name)
+{
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        if (name_compare(jobs->jobs[i]->name, name) == 0)
+            return jobs->jobs[i];
+    }
+    return NULL;
+}
+
+struct job_entry *jobs_find_live(struct jobs *jobs, struct evd_str name, struct evd_error *err)
+{
+    struct job_entry *entry = jobs_find(jobs, name);
+    char detail[EVD_MAX_NAME + 1] = "";
+
+    if (entry && entry->status == JOB_STATUS_LIVE)
+        return entry;
+    if (name.len <= EVD_MAX_NAME)
+        str_copy(detail, name);
+    if (!entry || entry->status == JOB_STATUS_CREATING)
+        error_set(err, EVD_E_NOT_FOUND, detail,
+                  "there is no job \"%s\": job.list shows what there is", detail);
+    else if (entry->status == JOB_STATUS_FAILED)
+        error_set(err, entry->failure.code, detail, "job \"%s\" is out of service: %s", detail,
+                  entry->failure.message);
+    else
+        error_set(err, EVD_E_CONFLICT, detail, "job \"%s\" is being dropped", detail);
+    return NULL;
+}
+
+struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
+{
+    struct job_entry **grown =
+        table_grow(jobs->jobs, jobs->job_count, &jobs->job_cap, sizeof(struct job_entry *));
+    struct job_entry *entry;
+    uint32_t at = jobs->job_count;
+
+    if (!grown)
+        return NULL;
+    jobs->jobs = grown;
+    entry = entry_new(jobs, name, dataset);
+    if (!entry)
+        return NULL;
+    while (at > 0 && name_compare(grown[at - 1]->name, name) > 0)
+        at--;
+    memmove(&grown[at + 1], &grown[at], (jobs->job_count - at) * sizeof(struct job_entry *));
+    grown[at] = entry;
+    jobs->job_count++;
+    return entry;
+}
+
+void jobs_remove(struct job_entry *entry)
+{
+    struct jobs *jobs = entry->jobs;
+    uint32_t at = 0;
+
+    assert(entry->status != JOB_STATUS_DROPPED);
+    while (jobs->jobs[at] != entry)
+        at++;
+    memmove(&jobs->jobs[at], &jobs->jobs[at + 1],
+            (jobs->job_count - at - 1) * sizeof(struct job_entry *));
+    jobs->job_count--;
+    entry->status = JOB_STATUS_DROPPED;
+    job_free(entry->job);
+    entry->job = NULL;
+    entry_unref(entry);
+}

@@ -1,0 +1,37 @@
+/* What datasets, drafts, plans and reports take together, and the limit there may be. */
+#include "jobs/jobs.h"
+
+#include "jobs/draft.h"
+
+static uint64_t data_memory(const struct jobs *jobs)
+{
+    uint64_t bytes = drafts_memory(jobs) + jobs->reported;
+
+    for (uint32_t i = 0; i < jobs->dataset_count; i++)
+        bytes += dataset_memory(jobs->datasets[i].dataset);
+    return bytes;
+}
+
+uint64_t memory_used(const struct jobs *jobs)
+{
+    return data_memory(jobs) + atomic_load(&jobs->budget.used);
+}
+
+void memory_update(struct jobs *jobs)
+{
+    uint64_t data = data_memory(jobs), limit = jobs->server->host.limits.memory;
+
+    atomic_store(&jobs->budget.limit, limit == 0 ? UINT64_MAX : limit > data ? limit - data : 0);
+}
+
+int memory_room(struct jobs *jobs, uint64_t more, const char *what, struct evd_error *err)
+{
+    uint64_t used = memory_used(jobs), limit = jobs->server->host.limits.memory;
+
+    if (limit == 0 || (more <= limit && used <= limit - more))
+        return EVD_OK;
+    return error_set(err, EVD_E_LIMIT, "memory",
+                     "%s needs %.1f MB more, and datasets and jobs take %.1f of the %.1f MB they "
+                     "may have: drop some, or start evendrawd with a larger --memory-limit",
+                     what, (double)more / 1e6, (double)used / 1e6, (double)limit / 1e6);
+}

@@ -1,0 +1,111 @@
+/* Stores how far a job's workers have come, when the job core asks for it. Called by drive.c. */
+#include "jobs/entry.h"
+
+#include <string.h>
+
+/* One write, which nobody asked for in a request. */
+struct progress {
+    struct task task; /* first; of the job */
+    struct store_op op;
+    struct world_record world; /* if op.world says so */
+    struct store_progress rows[];
+};
+
+static int progress_stored(struct task *task)
+{
+    struct progress *write = (struct progress *)task;
+    struct job_entry *entry = task->entry;
+    struct job_event event = {.kind = JOB_PROGRESS_STORED, .progress_stored = {task->err.code}};
+    struct evd_error err;
+
+    if (task->err.code == EVD_OK && write->op.world.author)
+        records_world_stored(&entry->records, &write->world);
+    if (entry->job)
+        entry_drive(entry, &event, &err);
+    task_free(task);
+    return EVD_OK;
+}
+
+/* Along with it goes how many ranks there are, if the store does not know. */
+static void take_world(struct progress *write, const struct job_entry *entry)
+{
+    const struct world_record *unstored = records_unstored_world(&entry->records);
+    struct world_record *world = &write->world;
+
+    if (!unstored)
+        return;
+    *world = *unstored;
+    write->op.world = (struct store_world){
+        .job = entry->id,
+        .generation = world->generation,
+        .epoch = world->at.epoch,
+        .step = world->at.step,
+        .world_size = world->world_size,
+        .created = world->created,
+        .author = world->author,
+    };
+}
+
+/* One allocation holds the operation, its rows and their bits. */
+static struct progress *progress_take(struct job_entry *entry)
+{
+    const struct job_progress *rows;
+    uint32_t count = job_progress(entry->job, &rows);
+    struct job_position mark = job_mark(entry->job);
+    struct progress *write;
+    struct job_state state;
+    size_t bytes = 0;
+    uint8_t *bits;
+
+    for (uint32_t i = 0; i < count; i++)
+        bytes += rows[i].acked_bytes;
+    if (!entry_note_world(entry))
+        return NULL;
+    write = task_new_unasked(entry->jobs->server,
+                             sizeof(*write) + count * sizeof(write->rows[0]) + bytes, entry, NULL);
+    if (!write)
+        return NULL;
+    bits = (uint8_t *)&write->rows[count];
+    for (uint32_t i = 0; i < count; i++) {
+        write->rows[i] = (struct store_progress){
+            .rank = rows[i].rank,
+            .generation = rows[i].generation,
+            .epoch = rows[i].low.epoch,
+            .step = rows[i].low.step,
+            .acked = bits,
+            .acked_bytes = rows[i].acked_bytes,
+        };
+        if (rows[i].acked_bytes > 0)
+            memcpy(bits, rows[i].acked, rows[i].acked_bytes);
+        bits += rows[i].acked_bytes;
+    }
+    job_state(entry->job, &state);
+    write->op.kind = STORE_PROGRESS_PUT;
+    write->op.job.id = entry->id;
+    write->op.job.world_size = state.config.world_size;
+    write->op.job.mark_epoch = mark.epoch;
+    write->op.job.mark_step = mark.step;
+    write->op.job.attended = job_attended(entry->job);
+    take_world(write, entry);
+    write->op.progress = write->rows;
+    write->op.progress_count = count;
+    return write;
+}
+
+static int progress_store(struct task *task)
+{
+    return task_store(task, &((struct progress *)task)->op, progress_stored);
+}
+
+int progress_send(struct job_entry *entry)
+{
+    struct progress *write = progress_take(entry);
+    int code;
+
+    if (!write)
+        return EVD_E_NO_MEMORY;
+    code = progress_store(&write->task);
+    if (code)
+        task_free(&write->task);
+    return code;
+}

@@ -1,0 +1,139 @@
+/* Updates, from a built plan to a recorded revision (update.h). Called by job.update, and by
+ * reports that an adaptive strategy follows. */
+#include "jobs/update.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void update_fini(struct task *task)
+{
+    struct update *update = (struct update *)task;
+
+    if (task->entry->update == update)
+        task->entry->update = NULL;
+    free(update->cancelled);
+    build_fini(task);
+}
+
+void *update_new(struct call *call, size_t size, struct job_entry *entry,
+                 const msgpack_object *strategy, struct moment moment, const char *author,
+                 task_step *ended, void (*fini)(struct task *))
+{
+    struct update *update =
+        build_new(call, size, entry, strategy, job_next_revision(entry->job), author, fini);
+
+    if (!update)
+        return NULL;
+    update->moment = moment;
+    update->ended = ended;
+    return update;
+}
+
+const struct plan *update_plan(const struct job_entry *entry)
+{
+    return entry->update && entry->update->built ? entry->update->build.plan : NULL;
+}
+
+static int update_built(struct task *task)
+{
+    struct update *update = (struct update *)task;
+    struct job_entry *entry = task->entry;
+    struct plan *plan = update->build.plan;
+    struct job_event event = {
+        .kind = JOB_UPDATE,
+        .update = {.plan = plan,
+                   .revision = update->build.input.revision,
+                   .when = update->moment.when,
+                   .at = update->moment.at,
+                   .token = (uint64_t)(uintptr_t)update},
+    };
+    struct evd_error err;
+
+    if (entry->status != JOB_STATUS_LIVE)
+        return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
+                         entry->name);
+    if (build_check(&update->build) != EVD_OK)
+        return task->err.code;
+    update->built = true;
+    plan_ref(plan);
+    if (entry_drive(entry, &event, &err) == EVD_OK)
+        return EVD_OK; /* the update may have ended by now */
+    plan_unref(plan);
+    task->err = err;
+    return err.code;
+}
+
+int update_start(struct task *task)
+{
+    assert(!task->entry->update && !task->entry->seek);
+    task->entry->update = (struct update *)task;
+    return task_work(task, build_run, update_built);
+}
+
+static int update_stored(struct task *task)
+{
+    struct update *update = (struct update *)task;
+    struct job_entry *entry = task->entry;
+    struct job_event event = {.kind = JOB_REVISION_STORED, .revision_stored = {task->err.code}};
+    struct evd_error err;
+
+    if (task->err.code == EVD_OK) {
+        records_add(&entry->records, &update->build.record, update->op.revision.keep_revision);
+        update->build.record = (struct revision){0};
+    }
+    entry_drive(entry, &event, &err); /* ends the update */
+    return EVD_OK;
+}
+
+/* Notes which revisions will go; false without memory. */
+static bool note_cancelled(struct update *update, uint32_t keep)
+{
+    const struct records *records = &update->build.task.entry->records;
+
+    update->cancelled = calloc(records->revision_count + 1, sizeof(update->cancelled[0]));
+    if (!update->cancelled)
+        return false;
+    for (uint32_t i = 0; i < records->revision_count; i++) {
+        if (records->revisions[i].number > keep)
+            update->cancelled[update->cancelled_count++] = records->revisions[i].number;
+    }
+    return true;
+}
+
+int update_store(struct job_entry *entry, const struct job_effect *effect)
+{
+    struct update *update = entry->update;
+    struct task *task = &update->build.task;
+    struct revision *record = &update->build.record;
+    uint32_t keep = effect->store_revision.keep_revision;
+
+    if (!note_cancelled(update, keep))
+        return error_no_memory(&task->err);
+    record->generation = effect->store_revision.generation;
+    record->number = effect->store_revision.revision;
+    record->at = effect->store_revision.at;
+    record->shape = effect->store_revision.shape;
+    record->digest = plan_digest(effect->store_revision.plan);
+    record->created = server_wall(entry->jobs->server);
+    update->op.kind = STORE_REVISION_ADD;
+    update->op.job.id = entry->id;
+    update->op.revision = store_revision_of(entry, record, keep);
+    return task_store(task, &update->op, update_stored);
+}
+
+void update_ended(struct job_entry *entry, const struct job_effect *effect)
+{
+    struct update *update = (struct update *)(uintptr_t)effect->updated.token;
+    struct evd_error *err = &update->build.task.err;
+
+    assert(entry->update == update);
+    entry->update = NULL;
+    update->revision = effect->updated.revision;
+    update->at = effect->updated.at;
+    err->code = EVD_OK;
+    if (effect->updated.code != EVD_OK)
+        error_set(err, effect->updated.code, entry->name,
+                  "the change of job \"%s\" could not be stored%s%s: its old strategy goes on",
+                  entry->name, update->op.error.message[0] ? ": " : "", update->op.error.message);
+    task_go(&update->build.task, update->ended);
+}

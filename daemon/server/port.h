@@ -1,0 +1,128 @@
+/*
+ * The protocol server as the host sees it: complete frames in, bytes out.
+ *
+ * Pure: no sockets, no loop, no SQL, no threads and no clock of its own. The host reads sockets,
+ * cuts frames with the guard and hands them in; answers and batches are appended to the session's
+ * `out`; whatever takes time (store commits, plan builds) comes back as a call. Everything here
+ * runs on the host's loop thread, except server_work.run.
+ *
+ *     server_new, server_load                    before the loop runs
+ *     session_open                               a connection was accepted
+ *       session_frame ... session_frame, server_flush   a read; then one write for all it caused
+ *       session_ready, server_flush              its output has drained
+ *     session_close, server_flush                the connection is gone
+ *     store_poll, server_flush                   the store's wake-up
+ *     work->done, server_flush                   a piece of work has run
+ *     server_tick, server_flush                  the timer armed by host->arm
+ *     server_drain, server_flush                 the daemon is about to stop
+ *     server_stop, server_flush                  server_outstanding is 0, or patience has ended;
+ *                                                then, in this order: close the sessions, let all
+ *                                                work come back, store_close, server_free
+ */
+#ifndef SERVER_PORT_H
+#define SERVER_PORT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "proto/buf.h"
+#include "proto/error.h"
+#include "server/limits.h"
+#include "store/store.h"
+
+/* With more unwritten bytes of a session than limits.send_buffer nothing is drawn for it, and the
+ * host feeds it no further frame: a slow peer slows only itself. With a quarter of it, it goes on.
+ *
+ * What a session's output may hold at most (that, and the largest frame on top of it, with room
+ * for small notifications). A peer that gets there is disconnected. */
+#define SERVER_SEND_LIMIT (16u << 20)
+
+struct server;
+struct server_ops;
+
+/* One connection. `out` is appended to by the server and consumed by the host (buf_consume), which
+ * may also move it aside to write it (then `in_flight` says how many bytes are still to be written
+ * there). */
+struct session_port {
+    struct evd_buf out;
+    size_t in_flight;
+    void *conn; /* the host's */
+};
+
+/* Heavy work: `run` on a pool thread, then `done` on the loop thread. Both are set by the server.
+ */
+struct server_work {
+    void (*run)(struct server_work *work);
+    void (*done)(struct server_work *work); /* may free the work */
+    double milliseconds;   /* of processor time that `run` took: the host says it before `done` */
+    atomic_bool cancelled; /* the server's: nobody wants it any more; `run` looks, and ends early */
+};
+
+struct server_host {
+    void *arg;
+    uint64_t (*now)(void *arg);  /* monotonic milliseconds */
+    uint64_t (*wall)(void *arg); /* seconds since 1970 */
+    /* Has the work run, and done later, not from within this call; EVD_OK, or an error code and
+     * then nothing will be called. */
+    int (*work)(void *arg, struct server_work *work);
+    /* The session has output: called from server_flush only, once for each. May call session_ready,
+     * or close the session. */
+    void (*flush)(void *arg, void *conn);
+    /* Call server_tick in so many milliseconds, and not at the time asked for before. */
+    void (*arm)(void *arg, uint64_t milliseconds);
+    uint64_t (*random)(void *arg); /* that nobody can guess */
+    /* Who is at the other end of a connection, for people; valid during session_open. */
+    const char *(*peer)(void *arg, void *conn);
+    /* Whether it came by a Unix socket, where the permissions of a file let it in; for a session
+     * that is open. */
+    bool (*local)(void *arg, void *conn);
+    /* Close the connection when its output is written. From server_flush only, after flush. The
+     * host feeds it no more frames, and calls session_close in the end as always. */
+    void (*close)(void *arg, void *conn);
+    /* For whoever runs the daemon: what went wrong and, if `verbose`, what was asked. */
+    void (*log)(void *arg, bool warning, const char *text);
+    bool verbose;
+    struct server_limits limits; /* connections, frame and times are for the host to keep */
+};
+
+/* `store` is open and not yet started; it stays the host's. `ops`: what the methods do
+ * (calls/calls.h). NULL and *err without memory. */
+int server_new(struct server **out, const struct server_host *host, struct store *store,
+               const struct server_ops *ops, struct evd_error *err)
+    __attribute__((warn_unused_result));
+/* Reads back what is stored: datasets, and jobs with their plans. Blocking; before store_start. A
+ * job that cannot be restored is kept, refuses service and says why (job.info). */
+int server_load(struct server *server, struct evd_error *err) __attribute__((warn_unused_result));
+void server_free(struct server *server);
+
+/* NULL without memory. */
+struct session_port *session_open(struct server *server, void *conn)
+    __attribute__((warn_unused_result));
+/* The connection is gone: its unacknowledged steps go to others, its drafts die, and heavy work for
+ * it ends early. The session must not be used afterwards. */
+void session_close(struct session_port *port);
+
+/* One complete frame that the guard has passed, from `bytes` (not kept). Not while session_full or
+ * after host->close. */
+void session_frame(struct session_port *port, const uint8_t *bytes, size_t n);
+/* The guard refused a frame: answers, to request `id` where that could be read, then closes. */
+void session_reject(struct session_port *port, const struct evd_error *err, bool has_id,
+                    uint32_t id);
+/* The session has more unwritten output than the high-water mark. */
+bool session_full(const struct session_port *port);
+/* The session's unwritten output has fallen below the low-water mark. */
+void session_ready(struct session_port *port);
+
+/* After any batch of calls: has every session with output flushed, once. */
+void server_flush(struct server *server);
+void server_tick(struct server *server);
+/* The daemon is about to stop: nothing more is handed out, heavy work ends early, and only what
+ * ends leases is answered. */
+void server_drain(struct server *server);
+/* How many batches workers still have. */
+uint32_t server_outstanding(const struct server *server);
+/* The daemon stops: tells every worker, stores all progress, refuses new work. */
+void server_stop(struct server *server);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * The server as the rooms above it see it: what a request needs before anybody knows what it is
+ * about, and what those rooms have to offer in return (struct server_ops).
+ *
+ *     port.h      the host's side
+ *     session.h   connections, and answers to them
+ *     task.h      requests that are answered later
+ *     counters.h  what the server is doing, in numbers
+ *
+ * Everything belongs to the loop thread.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <sys/queue.h>
+#include "proto/message.h"
+#include "proto/methods.h"
+#include "server/port.h"
+
+struct call;
+struct counters;
+struct job_entry;
+struct session;
+struct task;
+TAILQ_HEAD(session_list, session);
+TAILQ_HEAD(task_list, task);
+
+/* What is done with requests; one constant table of the room that knows (calls/). */
+struct server_ops {
+    /* server->jobs is made, filled from the store, and freed. `free` comes when all sessions are
+     * closed and the store is gone. */
+    int (*start)(struct server *server, struct evd_error *err);
+    int (*load)(struct server *server, struct evd_error *err);
+    void (*free)(struct server *server);
+    /* A decoded request: answers, or makes a task, and returns EVD_OK; or returns what it put into
+     * call->err, which is then the answer. */
+    int (*call)(struct call *call, enum method method, const union params *params);
+    /* Does what is due; returns when something will be. */
+    uint64_t (*tick)(struct server *server, uint64_t now);
+    void (*drain)(struct server *server);
+    uint32_t (*outstanding)(const struct server *server);
+    void (*stop)(struct server *server);
+    /* The session has room for output again. */
+    void (*session_ready)(struct session *session);
+    /* Its connection is gone. What can be resumed (session->stream_count) waits if `resumable`. */
+    void (*session_gone)(struct session *session, bool resumable);
+    void (*count)(const struct server *server, struct counters *counters);
+    /* What a task is about is held. */
+    void (*job_ref)(struct job_entry *entry);
+    void (*job_unref)(struct job_entry *entry);
+    /* Heavy work is about to begin. */
+    void (*before_work)(struct server *server);
+};
+
+/* In the order in which the daemon goes through them. */
+enum server_phase {
+    SERVER_SERVING,
+    SERVER_DRAINING, /* nothing new begins; what ends leases is served */
+    SERVER_STOPPED,  /* nothing is served */
+};
+
+struct jobs;
+
+struct server {
+    struct server_host host;
+    const struct server_ops *ops;
+    struct store *store; /* NULL once it is closed */
+    struct jobs *jobs;   /* of the rooms above */
+    enum server_phase phase;
+    uint64_t started;             /* host->now */
+    uint64_t tick_at;             /* when server_tick was asked for; UINT64_MAX: not */
+    uint64_t last_session;        /* the last id given out */
+    struct session_list sessions; /* with a connection */
+    struct session_list lost;     /* without, but with streams that can be resumed */
+    struct session_list output;   /* to be flushed */
+    uint32_t session_count, lost_count;
+    struct task_list heavy; /* tasks that work or wait for their turn */
+    struct message message; /* the frame at hand, */
+    union params params;    /* and its parameters */
+    struct evd_buf discard; /* where answers go that nobody wants */
+};
+
+uint64_t server_now(const struct server *server);  /* monotonic milliseconds */
+uint64_t server_wall(const struct server *server); /* seconds since 1970 */
+/* Has server_tick called at that time, or before. */
+void server_wake_at(struct server *server, uint64_t when);
+/* store_submit, while there is a store. */
+int server_submit(struct server *server, struct store_op *op, struct evd_error *err)
+    __attribute__((warn_unused_result));
+void server_log(struct server *server, bool warning, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,309 @@
+/* The life of a session, its output, and answers (session.h). Called by the host, and by whoever
+ * answers. */
+#include "server/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "server/task.h"
+
+static void enter(struct session *session, enum session_state to)
+{
+    static const uint8_t from[] = {
+        [SESSION_FRESH] = 0,
+        [SESSION_GREETED] = 1u << SESSION_FRESH,
+        [SESSION_CLOSING] = 1u << SESSION_FRESH | 1u << SESSION_GREETED,
+        [SESSION_CLOSED] = 1u << SESSION_FRESH | 1u << SESSION_GREETED | 1u << SESSION_CLOSING,
+        [SESSION_LOST] = 1u << SESSION_CLOSED,
+        [SESSION_GONE] = 1u << SESSION_CLOSED | 1u << SESSION_LOST,
+    };
+
+    assert(from[to] & 1u << session->state);
+    session->state = to;
+}
+
+bool session_connected(const struct session *session)
+{
+    return session->state <= SESSION_CLOSING;
+}
+
+bool session_ending(const struct session *session)
+{
+    return session->state >= SESSION_CLOSING;
+}
+
+void session_greeted(struct session *session)
+{
+    enter(session, SESSION_GREETED);
+}
+
+struct session_port *session_open(struct server *server, void *conn)
+{
+    const struct server_host *host = &server->host;
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (!session)
+        return NULL;
+    buf_init(&session->port.out, SERVER_SEND_LIMIT);
+    TAILQ_INIT(&session->drafts);
+    session->port.conn = conn;
+    session->server = server;
+    session->id = ++server->last_session;
+    session->key = host->random(host->arg) >> 1; /* fits a signed integer */
+    session->heard = server_now(server);
+    snprintf(session->peer, sizeof(session->peer), "%s", host->peer(host->arg, conn));
+    session->refs = 1;
+    TAILQ_INSERT_HEAD(&server->sessions, session, in_list);
+    server->session_count++;
+    return &session->port;
+}
+
+static void output_unlist(struct session *session)
+{
+    if (session->queued)
+        TAILQ_REMOVE(&session->server->output, session, in_output);
+    session->queued = false;
+}
+
+void session_close(struct session_port *port)
+{
+    struct session *session = (struct session *)port;
+    struct server *server = session->server;
+    /* As many sessions as there may be connections are waited for. What one more leaves goes to
+     * others at once, so that coming and going does not fill the memory. */
+    bool resumable = server->lost_count < server->host.limits.connections;
+
+    enter(session, SESSION_CLOSED);
+    tasks_cancel(server, session);
+    server->ops->session_gone(session, resumable);
+    output_unlist(session);
+    TAILQ_REMOVE(&server->sessions, session, in_list);
+    server->session_count--;
+    buf_fini(&session->port.out);
+    if (session->previous)
+        session_unref(session->previous);
+    session->previous = NULL;
+    if (session->stream_count == 0) {
+        enter(session, SESSION_GONE);
+        session_unref(session);
+        return;
+    }
+    enter(session, SESSION_LOST);
+    TAILQ_INSERT_HEAD(&server->lost, session, in_list);
+    server->lost_count++;
+}
+
+void session_stream_gone(struct session *session)
+{
+    assert(session->stream_count > 0);
+    if (--session->stream_count > 0 || session->state != SESSION_LOST)
+        return;
+    enter(session, SESSION_GONE);
+    TAILQ_REMOVE(&session->server->lost, session, in_list);
+    session->server->lost_count--;
+    session_unref(session);
+}
+
+/* Only hello's answer tells the key. */
+static struct session *find(const struct session_list *list, uint64_t id, uint64_t key)
+{
+    struct session *session;
+
+    TAILQ_FOREACH(session, list, in_list)
+    {
+        if (session->id == id && session->key == key)
+            return session;
+    }
+    return NULL;
+}
+
+struct session *session_resume(struct server *server, uint64_t id, uint64_t key)
+{
+    struct session *session = find(&server->lost, id, key);
+
+    if (session)
+        return session;
+    session = find(&server->sessions, id, key);
+    if (!session)
+        return NULL;
+    /* Its connection is dead and nobody has noticed yet. */
+    server->ops->session_gone(session, true);
+    session_hang_up(session);
+    return session;
+}
+
+void session_ref(struct session *session)
+{
+    session->refs++;
+}
+
+void session_unref(struct session *session)
+{
+    assert(session->refs > 0);
+    if (--session->refs == 0)
+        free(session);
+}
+
+/* ---- output ---- */
+
+bool session_full(const struct session_port *port)
+{
+    const struct session *session = (const struct session *)port;
+
+    return port->out.len + port->in_flight > session->server->host.limits.send_buffer;
+}
+
+void session_ready(struct session_port *port)
+{
+    struct session *session = (struct session *)port;
+
+    session->server->ops->session_ready(session);
+}
+
+void session_wrote(struct session *session)
+{
+    if (session->queued || !session_connected(session))
+        return;
+    session->queued = true;
+    TAILQ_INSERT_HEAD(&session->server->output, session, in_output);
+}
+
+void session_hang_up(struct session *session)
+{
+    if (session->state < SESSION_CLOSING)
+        enter(session, SESSION_CLOSING);
+    session_wrote(session);
+}
+
+void server_flush(struct server *server)
+{
+    const struct server_host *host = &server->host;
+    struct session *session;
+
+    while ((session = TAILQ_FIRST(&server->output))) {
+        session_ref(session);
+        output_unlist(session);
+        if (session->port.out.len > 0)
+            host->flush(host->arg, session->port.conn);
+        if (session->state == SESSION_CLOSING)
+            host->close(host->arg, session->port.conn);
+        session_unref(session);
+    }
+}
+
+/* Where what is written for a session goes: nowhere if nobody hears it. */
+static struct evd_buf *output_of(struct session *session, bool heard)
+{
+    struct evd_buf *discard = &session->server->discard;
+
+    if (heard)
+        return &session->port.out;
+    buf_truncate(discard, 0);
+    return discard;
+}
+
+static size_t output_begin(struct session *session, msgpack_packer *pk)
+{
+    struct evd_buf *buf = output_of(session, session_connected(session));
+
+    buf_packer(buf, pk);
+    return buf->len;
+}
+
+static void output_end(struct session *session, size_t mark)
+{
+    if (!session_connected(session))
+        return;
+    if (session->port.out.failed) {
+        buf_truncate(&session->port.out, mark);
+        session_hang_up(session);
+        return;
+    }
+    session_wrote(session);
+}
+
+size_t session_notify(struct session *session, const char *method, msgpack_packer *pk)
+{
+    size_t mark = output_begin(session, pk);
+
+    message_notification(pk, method);
+    pack_map_begin(pk);
+    return mark;
+}
+
+void session_notified(struct session *session, msgpack_packer *pk, size_t mark)
+{
+    pack_map_end(pk);
+    output_end(session, mark);
+}
+
+/* ---- answers ---- */
+
+static bool ticket_heard(const struct ticket *ticket)
+{
+    return ticket->request && session_connected(ticket->session);
+}
+
+msgpack_packer *answer_begin(struct ticket *ticket)
+{
+    struct evd_buf *buf = output_of(ticket->session, ticket_heard(ticket));
+
+    ticket->mark = buf->len;
+    buf_packer(buf, &ticket->packer);
+    message_result(&ticket->packer, ticket->id);
+    pack_map_begin(&ticket->packer);
+    return &ticket->packer;
+}
+
+void answer_end(struct ticket *ticket)
+{
+    struct evd_buf *out = &ticket->session->port.out;
+    struct evd_error err;
+    bool too_long;
+
+    pack_map_end(&ticket->packer);
+    if (!ticket_heard(ticket))
+        return;
+    too_long = out->len - ticket->mark > EVD_MAX_REPLY_FRAME;
+    if (!too_long && !out->failed) {
+        session_wrote(ticket->session);
+        return;
+    }
+    buf_truncate(out, ticket->mark);
+    if (too_long)
+        error_set(&err, EVD_E_LIMIT, "reply_frame",
+                  "the answer is longer than %u bytes: ask for less at once", EVD_MAX_REPLY_FRAME);
+    else
+        error_no_memory(&err);
+    answer_error(ticket, &err);
+}
+
+/* An error to a notification has no answer to stand in. */
+static void notify_error(const struct ticket *ticket, const struct evd_error *err)
+{
+    msgpack_packer pk;
+    size_t mark = session_notify(ticket->session, "error", &pk);
+
+    pack_key_u64(&pk, "code", (uint64_t)err->code);
+    pack_key_cstr(&pk, "message", err->message);
+    pack_key_cstr(&pk, "name", error_name(err->code));
+    pack_key_cstr(&pk, "detail", err->detail);
+    pack_key_cstr(&pk, "method", ticket->method);
+    session_notified(ticket->session, &pk, mark);
+}
+
+void answer_error(struct ticket *ticket, const struct evd_error *err)
+{
+    msgpack_packer pk;
+    size_t mark;
+
+    if (!session_connected(ticket->session))
+        return;
+    if (!ticket->request) {
+        notify_error(ticket, err);
+        return;
+    }
+    mark = output_begin(ticket->session, &pk);
+    message_error(&pk, ticket->id, err);
+    output_end(ticket->session, mark);
+}
