@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "host/framing.h"
 #include "host/internal.h"
 #include "host/peers.h"
 #include "host/services.h"
@@ -156,9 +157,9 @@ static int open_net(struct host *host, uint32_t connections, struct evd_error *e
         .max_connections = connections,
         .high_water = limits->send_buffer,
         .low_water = limits->send_buffer / 4,
-        .frame = (uint32_t)limits->frame,
         .hello_ms = 1000 * limits->hello_time,
         .frame_ms = 1000 * limits->frame_time,
+        .framing = message_framing(&host->frame_limits),
         .events = peers_events(host),
     };
     int rc = net_new(&host->net, &config, err);
@@ -258,9 +259,10 @@ static void finish(struct host *host)
 
 int host_run(const struct host_config *config, struct evd_error *err)
 {
-    struct host host = {.config = config};
+    struct host host = {.config = config, .frame_limits = guard_request_limits};
     int rc;
 
+    host.frame_limits.frame = (uint32_t)config->limits.frame;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */

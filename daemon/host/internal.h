@@ -7,6 +7,7 @@
 #include <uv.h>
 #include "host/host.h"
 #include "net/net.h"
+#include "proto/guard.h"
 #include "rpc/rpc.h"
 #include "store/store.h"
 
@@ -27,6 +28,7 @@ enum host_stage {
 
 struct host {
     const struct host_config *config;
+    struct guard_limits frame_limits;
     enum host_stage stage;
     uv_loop_t loop;
     uv_async_t store_wake;
