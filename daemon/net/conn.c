@@ -73,13 +73,12 @@ static void on_closed(uv_handle_t *handle)
 {
     struct net_conn *conn = handle->data;
     struct net *net = conn->net;
+    uint32_t *count = conn->counted ? &net->connections : &net->refused;
     struct net_listener *listener;
 
+    assert(conn->state == CONN_CLOSED && !conn->later && *count > 0);
     TAILQ_REMOVE(&net->conns, conn, link);
-    if (conn->counted)
-        net->connections--;
-    else
-        net->refused--;
+    --*count;
     if (conn->session)
         net->config.events.closed(net->config.events.arg, conn->session);
     buf_fini(&conn->input);
@@ -155,6 +154,7 @@ static void on_written(uv_write_t *request, int status)
 {
     struct net_conn *conn = request->data;
 
+    assert(conn->writing);
     conn->writing = false;
     if (conn->state == CONN_CLOSED)
         return;
@@ -179,6 +179,7 @@ static void queue_rest(struct net_conn *conn, size_t written)
     uv_buf_t bytes;
     int rc;
 
+    assert(!conn->writing && conn->flight.len == 0 && written < out->len);
     out->data = conn->flight.data;
     out->cap = conn->flight.cap;
     out->len = 0;
@@ -246,6 +247,7 @@ static void hand_up_frame(struct net_conn *conn, const uint8_t *bytes, size_t n)
         refuse(conn, bytes, n);
         return;
     }
+    assert(conn->session);
     if (conn->state == CONN_NEW) {
         enter(conn, CONN_SERVING);
         conn->since = uv_now(conn->net->config.loop);

@@ -101,6 +101,7 @@ static void on_idle(uv_idle_t *idle)
     waiting++;
     /* Each once: whoever has still more is behind the others again. */
     while (waiting-- > 0 && (conn = TAILQ_FIRST(&net->later))) {
+        assert(conn->later && conn->state != CONN_CLOSED);
         TAILQ_REMOVE(&net->later, conn, later_link);
         conn->later = false;
         conn_go_on(conn);

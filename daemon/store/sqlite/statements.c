@@ -3,8 +3,10 @@
  */
 #include "store/sqlite/statements.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <string.h>
 #include "store/sqlite/sqlite.h"
 
 static const char *const statement_texts[] = {
@@ -44,6 +46,7 @@ int sqlite_run(struct sqlite *sqlite, enum sql_statement statement, uint64_t *va
     va_list ap;
     int rc;
 
+    assert(sqlite3_bind_parameter_count(stmt) == (int)strlen(types));
     va_start(ap, types);
     bind(stmt, types, ap);
     va_end(ap);
