@@ -238,8 +238,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* From any state that start may have left behind, or after serving (then net is gone already). The
- * store goes before rpc, which its last callbacks belong to, and before the handle that wakes us.
+/* After whatever start has begun, or after serving (then net is gone already). The store goes
+ * before rpc, to which its last callbacks belong, and before the handle that it wakes the loop by.
  */
 static void finish(struct host *host)
 {

@@ -1,3 +1,4 @@
+/* The server and the peers of the tests of net, see harness.h. */
 #include "harness.h"
 
 #include <dirent.h>
