@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "host/framing.h"
 #include "host/internal.h"
 #include "host/peers.h"
 #include "host/services.h"
@@ -157,9 +158,9 @@ static int open_net(struct host *host, uint32_t connections, struct evd_error *e
         .max_connections = connections,
         .high_water = limits->send_buffer,
         .low_water = limits->send_buffer / 4,
-        .frame = (uint32_t)limits->frame,
         .hello_ms = 1000 * limits->hello_time,
         .frame_ms = 1000 * limits->frame_time,
+        .framing = message_framing(&host->frame_limits),
         .events = peers_events(host),
     };
     int rc = net_new(&host->net, &config, err);
@@ -238,9 +239,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* From any state that start may have left behind, or after serving (then net is gone already). The
- * store goes before the server, which its last callbacks belong to, and before the handle that
- * wakes us.
+/* After whatever start has begun, or after serving (then net is gone already). The store goes
+ * before the server, to which its last callbacks belong, and before the handle that it wakes the loop by.
  */
 static void finish(struct host *host)
 {
@@ -260,9 +260,10 @@ static void finish(struct host *host)
 
 int host_run(const struct host_config *config, struct evd_error *err)
 {
-    struct host host = {.config = config};
+    struct host host = {.config = config, .frame_limits = guard_request_limits};
     int rc;
 
+    host.frame_limits.frame = (uint32_t)config->limits.frame;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */

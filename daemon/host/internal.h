@@ -7,6 +7,7 @@
 #include <uv.h>
 #include "host/host.h"
 #include "net/net.h"
+#include "proto/guard.h"
 #include "server/port.h"
 #include "store/store.h"
 
@@ -20,14 +21,14 @@ enum host_stage {
     HOST_STARTING,
     HOST_SERVING,   /* until a signal */
     HOST_LEASES,    /* nothing new is handed out: until workers have finished what they have */
-    HOST_DRAINING,  /* the server is stopped: until the store has written and all heavy work is back
-                     */
+    HOST_DRAINING,  /* the server is stopped: until the store has written and all heavy work is back */
     HOST_FINISHING, /* until every connection has ended */
     HOST_CLOSING,   /* until net is gone; then all else is freed */
 };
 
 struct host {
     const struct host_config *config;
+    struct guard_limits frame_limits;
     enum host_stage stage;
     uv_loop_t loop;
     uv_async_t store_wake;

@@ -1,14 +1,12 @@
 /*
- * Between net and the server: what arrives goes up, and what a refused peer is told. net calls all
- * of this.
+ * Between net and the server: what arrives goes up, and what a refused peer is told. net calls it.
  */
 #include "host/peers.h"
 
 #include "host/internal.h"
 #include "proto/message.h"
 
-/* The id of the request that begins with these bytes, which may be cut short or broken further on.
- */
+/* The id of the request that begins with these bytes, which may be cut short or be broken. */
 static bool request_id(const uint8_t *bytes, size_t n, uint32_t *id)
 {
     return n > 1 && bytes[1] == MESSAGE_REQUEST && message_peek_id(bytes, n, id);

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 #include "host/internal.h"
+#include "net/conn.h"
 #include "net/net.h"
 
 /* ---- time and chance ---- */

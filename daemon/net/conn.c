@@ -1,13 +1,16 @@
-#define _GNU_SOURCE /* struct ucred */
-#include "net/internal.h"
+/*
+ * One connection: reads, hands up whole frames, writes, and ends in every way a connection can.
+ * The loop calls it, net.c for time limits and turns, and the layer above for its output.
+ */
+#include "net/conn.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
+#include "net/internal.h"
+#include "net/socket.h"
 
 /* An input buffer that has grown beyond this is given back when it is empty. */
 #define KEEP_BYTES (64u << 10)
@@ -16,12 +19,21 @@
  * long that the coarse clock moves on, which it does every few milliseconds. */
 #define TURN_FRAMES 128u
 
-/* A peer that is gone without a word (its host lost power, the network is cut) is noticed after
- * about 30 s, whether something is on its way to it or not. */
-#define KEEP_IDLE_S     15
-#define KEEP_INTERVAL_S 5
-#define KEEP_COUNT      3
-#define UNANSWERED_MS   30000
+/* States that may follow each, as bits. */
+static const unsigned followers[] = {
+    [CONN_REFUSED] = 1u << CONN_FINISHING | 1u << CONN_CLOSED,
+    [CONN_NEW] = 1u << CONN_SERVING | 1u << CONN_FINISHING | 1u << CONN_CLOSED,
+    [CONN_SERVING] = 1u << CONN_FINISHING | 1u << CONN_CLOSED,
+    [CONN_FINISHING] = 1u << CONN_SHUT | 1u << CONN_CLOSED,
+    [CONN_SHUT] = 1u << CONN_CLOSED,
+    [CONN_CLOSED] = 0,
+};
+
+static void enter(struct net_conn *conn, enum net_conn_state state)
+{
+    assert(followers[conn->state] & 1u << state);
+    conn->state = state;
+}
 
 static size_t unwritten(const struct net_conn *conn)
 {
@@ -41,17 +53,11 @@ static bool takes_frames(const struct net_conn *conn)
 const char *net_conn_name(const struct net_conn *conn)
 {
     static char name[NET_TEXT + 32]; /* the loop's thread only */
-    char peer[NET_TEXT] = "unix";
-    struct ucred process;
-    socklen_t size = sizeof(process);
+    char peer[NET_TEXT] = "closed";
     uv_os_fd_t fd;
 
-    if (uv_fileno(&conn->socket.handle, &fd) != 0)
-        fd = -1;
-    if (fd >= 0 && conn->kind == ADDRESS_TCP)
-        bind_name(fd, true, peer, sizeof(peer));
-    else if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &size) == 0)
-        snprintf(peer, sizeof(peer), "unix, process %d", (int)process.pid);
+    if (uv_fileno(&conn->socket.handle, &fd) == 0)
+        socket_peer_name(fd, conn->kind, peer, sizeof(peer));
     snprintf(name, sizeof(name), "connection %" PRIu64 " (%s)", conn->number, peer);
     return name;
 }
@@ -67,13 +73,12 @@ static void on_closed(uv_handle_t *handle)
 {
     struct net_conn *conn = handle->data;
     struct net *net = conn->net;
+    uint32_t *count = conn->counted ? &net->connections : &net->refused;
     struct net_listener *listener;
 
+    assert(conn->state == CONN_CLOSED && !conn->later && *count > 0);
     TAILQ_REMOVE(&net->conns, conn, link);
-    if (conn->counted)
-        net->connections--;
-    else
-        net->refused--;
+    --*count;
     if (conn->session)
         net->config.events.closed(net->config.events.arg, conn->session);
     buf_fini(&conn->input);
@@ -90,12 +95,13 @@ void net_conn_close(struct net_conn *conn)
 {
     if (conn->state == CONN_CLOSED)
         return;
-    conn->state = CONN_CLOSED;
-    if (conn->resuming)
+    enter(conn, CONN_CLOSED);
+    if (conn->pressure == PRESSURE_DRAINED)
         TAILQ_REMOVE(&conn->net->resume, conn, resume_link);
     if (conn->later)
         TAILQ_REMOVE(&conn->net->later, conn, later_link);
-    conn->resuming = conn->later = false;
+    conn->pressure = PRESSURE_NONE;
+    conn->later = false;
     uv_close(&conn->socket.handle, on_closed);
 }
 
@@ -124,7 +130,7 @@ static void shut_down(struct net_conn *conn)
 {
     int rc;
 
-    conn->shut = true;
+    enter(conn, CONN_SHUT);
     conn->shutdown.data = conn;
     rc = uv_shutdown(&conn->shutdown, &conn->socket.stream, on_shutdown);
     if (rc == 0)
@@ -137,7 +143,7 @@ void net_conn_finish(struct net_conn *conn)
 {
     if (conn->state >= CONN_FINISHING)
         return;
-    conn->state = CONN_FINISHING;
+    enter(conn, CONN_FINISHING);
     conn->since = uv_now(conn->net->config.loop);
     net_conn_flush(conn);
 }
@@ -148,6 +154,7 @@ static void on_written(uv_write_t *request, int status)
 {
     struct net_conn *conn = request->data;
 
+    assert(conn->writing);
     conn->writing = false;
     if (conn->state == CONN_CLOSED)
         return;
@@ -172,6 +179,7 @@ static void queue_rest(struct net_conn *conn, size_t written)
     uv_buf_t bytes;
     int rc;
 
+    assert(!conn->writing && conn->flight.len == 0 && written < out->len);
     out->data = conn->flight.data;
     out->cap = conn->flight.cap;
     out->len = 0;
@@ -204,12 +212,12 @@ static void write_output(struct net_conn *conn)
 
 void net_conn_flush(struct net_conn *conn)
 {
-    if (conn->state == CONN_CLOSED || conn->shut) {
+    if (conn->state >= CONN_SHUT) {
         conn->output.buf->len = 0;
         return;
     }
-    if (!conn->full && conn->state != CONN_FINISHING && is_full(conn)) {
-        conn->full = true;
+    if (conn->pressure == PRESSURE_NONE && conn->state != CONN_FINISHING && is_full(conn)) {
+        conn->pressure = PRESSURE_FULL;
         uv_read_stop(&conn->socket.stream);
     }
     if (!conn->writing && conn->output.buf->len > 0)
@@ -219,8 +227,8 @@ void net_conn_flush(struct net_conn *conn)
     if (conn->state == CONN_FINISHING) {
         if (!conn->writing)
             shut_down(conn);
-    } else if (conn->full && !conn->resuming && unwritten(conn) <= conn->net->config.low_water) {
-        conn->resuming = true;
+    } else if (conn->pressure == PRESSURE_FULL && unwritten(conn) <= conn->net->config.low_water) {
+        conn->pressure = PRESSURE_DRAINED;
         TAILQ_INSERT_TAIL(&conn->net->resume, conn, resume_link);
     }
 }
@@ -239,8 +247,9 @@ static void hand_up_frame(struct net_conn *conn, const uint8_t *bytes, size_t n)
         refuse(conn, bytes, n);
         return;
     }
+    assert(conn->session);
     if (conn->state == CONN_NEW) {
-        conn->state = CONN_SERVING;
+        enter(conn, CONN_SERVING);
         conn->since = uv_now(conn->net->config.loop);
     }
     conn->net->config.events.frame(conn->net->config.events.arg, conn->session, bytes, n);
@@ -250,7 +259,7 @@ static void hand_up_broken(struct net_conn *conn, const uint8_t *bytes, size_t n
 {
     struct evd_error err;
 
-    guard_error(&conn->guard, &err);
+    conn->net->config.framing.error(conn->scanner, &err);
     net_log(conn->net, NET_DEBUG, "%s: %s", net_conn_name(conn), err.message);
     if (conn->state == CONN_REFUSED)
         refuse(conn, bytes, n);
@@ -269,32 +278,35 @@ static long coarse_clock(void)
 }
 
 /* Hands up every whole frame, or as many as one turn allows. `bytes` begin with a frame, of which
- * the guard may have seen a part. Returns how many bytes are done with. */
+ * the scanner may have seen a part. Returns how many bytes are done with. */
 static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
+    const struct net_framing *framing = &conn->net->config.framing;
     long began = coarse_clock();
     unsigned frames = 0;
     size_t done = 0;
 
-    while (takes_frames(conn) && done + conn->guard.seen < n) {
-        size_t seen = conn->guard.seen;
+    while (takes_frames(conn) && done + conn->scanned < n) {
+        size_t from = done + conn->scanned, frame;
+        enum net_scan result;
 
         if (frames == TURN_FRAMES || (frames > 0 && coarse_clock() != began)) {
             uv_read_stop(&conn->socket.stream);
             net_put_off(conn->net, conn);
             break;
         }
-        guard_feed(&conn->guard, bytes + done + seen, n - done - seen);
-        if (conn->guard.status == GUARD_MORE)
+        conn->scanned += framing->scan(conn->scanner, bytes + from, n - from, &result);
+        assert(done + conn->scanned <= n);
+        if (result == NET_SCAN_MORE)
             break;
-        if (conn->guard.status != GUARD_DONE) {
+        if (result == NET_SCAN_BROKEN) {
             hand_up_broken(conn, bytes + done, n - done);
             break;
         }
-        seen = conn->guard.seen;
-        guard_reset(&conn->guard);
-        hand_up_frame(conn, bytes + done, seen);
-        done += seen;
+        frame = conn->scanned;
+        conn->scanned = 0;
+        hand_up_frame(conn, bytes + done, frame);
+        done += frame;
         frames++;
     }
     return conn->state <= CONN_SERVING ? done : n;
@@ -312,7 +324,7 @@ static void hand_up_input(struct net_conn *conn)
     buf_consume(&conn->input, hand_up(conn, conn->input.data, conn->input.len));
     if (conn->input.len == 0 && conn->input.cap > KEEP_BYTES) {
         buf_fini(&conn->input);
-        buf_init(&conn->input, conn->net->guard_limits.frame + NET_READ_BYTES);
+        buf_init(&conn->input, conn->net->config.framing.frame_bytes + NET_READ_BYTES);
     }
 }
 
@@ -355,12 +367,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     net_settle(conn->net);
 }
 
-/* Hands up what is there, then reads on. */
 void conn_go_on(struct net_conn *conn)
 {
     int rc;
 
-    if (conn->full || conn->state >= CONN_FINISHING)
+    if (conn->pressure != PRESSURE_NONE || conn->state >= CONN_FINISHING)
         return;
     hand_up_input(conn);
     if (conn->later || conn->state >= CONN_FINISHING)
@@ -372,7 +383,9 @@ void conn_go_on(struct net_conn *conn)
 
 void conn_resume(struct net_conn *conn)
 {
-    conn->full = false;
+    assert(conn->pressure == PRESSURE_DRAINED);
+    TAILQ_REMOVE(&conn->net->resume, conn, resume_link);
+    conn->pressure = PRESSURE_NONE;
     if (conn->state >= CONN_FINISHING)
         return;
     conn->since = uv_now(conn->net->config.loop);
@@ -386,15 +399,13 @@ void conn_resume(struct net_conn *conn)
 
 struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
 {
-    struct net_conn *conn = calloc(1, sizeof(*conn));
+    const struct net_framing *framing = &net->config.framing;
+    struct net_conn *conn = calloc(1, sizeof(*conn) + framing->scanner_bytes);
     int rc;
 
     if (!conn)
         return NULL;
-    if (kind == ADDRESS_TCP)
-        rc = uv_tcp_init(net->config.loop, &conn->socket.tcp);
-    else
-        rc = uv_pipe_init(net->config.loop, &conn->socket.pipe, 0);
+    rc = socket_init(&conn->socket, net->config.loop, kind);
     if (rc < 0) {
         free(conn);
         return NULL;
@@ -404,8 +415,8 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
     conn->number = ++net->accepted;
     conn->socket.handle.data = conn;
     conn->output = (struct net_output){&conn->refusal, &conn->refusal_in_flight};
-    guard_init(&conn->guard, &net->guard_limits);
-    buf_init(&conn->input, net->guard_limits.frame + NET_READ_BYTES);
+    framing->init(framing->arg, conn->scanner);
+    buf_init(&conn->input, framing->frame_bytes + NET_READ_BYTES);
     buf_init(&conn->refusal, NET_READ_BYTES);
     conn->state = refused ? CONN_REFUSED : CONN_NEW;
     conn->counted = !refused;
@@ -415,25 +426,10 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
     return conn;
 }
 
-/* The rest of keep-alive, for which libuv has no function. Nothing depends on it. */
-static void limit_silence(const struct net_conn *conn)
-{
-    static const struct {
-        int name, value;
-    } options[] = {{TCP_KEEPINTVL, KEEP_INTERVAL_S},
-                   {TCP_KEEPCNT, KEEP_COUNT},
-                   {TCP_USER_TIMEOUT, UNANSWERED_MS}};
-    uv_os_fd_t fd;
-
-    if (uv_fileno(&conn->socket.handle, &fd) < 0)
-        return;
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof(options[i].value));
-}
-
 void conn_start(struct net_conn *conn)
 {
     struct net *net = conn->net;
+    uv_os_fd_t fd;
     int rc = 0;
 
     conn->since = uv_now(net->config.loop);
@@ -448,9 +444,8 @@ void conn_start(struct net_conn *conn)
             conn->counted ? "accepted" : "refused: too many connections");
     if (conn->kind == ADDRESS_TCP) {
         rc = uv_tcp_nodelay(&conn->socket.tcp, 1);
-        if (rc == 0)
-            rc = uv_tcp_keepalive(&conn->socket.tcp, 1, KEEP_IDLE_S);
-        limit_silence(conn);
+        if (rc == 0 && (rc = uv_fileno(&conn->socket.handle, &fd)) == 0)
+            socket_notice_silence(fd);
     }
     if (rc == 0)
         rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
@@ -470,10 +465,11 @@ void conn_check_time(struct net_conn *conn, uint64_t now)
             close_because(conn, "its first request did not come in time");
         break;
     case CONN_SERVING:
-        if (conn->input.len > 0 && !conn->full && waited >= config->frame_ms)
+        if (conn->input.len > 0 && conn->pressure == PRESSURE_NONE && waited >= config->frame_ms)
             close_because(conn, "the rest of a request did not come in time");
         break;
     case CONN_FINISHING:
+    case CONN_SHUT:
         if (waited >= NET_FINISH_MS)
             close_because(conn, "it did not take what was sent in time");
         break;

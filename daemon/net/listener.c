@@ -1,9 +1,15 @@
-#include "net/internal.h"
+/*
+ * Listens at an address, and accepts or refuses whoever connects there. net.c opens and closes;
+ * conn.c asks to accept again when a connection has made room.
+ */
+#include "net/listener.h"
 
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "net/internal.h"
 
 #define BACKLOG 512
 
@@ -27,8 +33,6 @@ void listener_close(struct net_listener *listener)
     uv_close(&listener->socket.handle, on_closed);
 }
 
-/* Takes the waiting connection, as a session while there are slots, else to refuse it; where even
- * that is too much it goes on waiting, and the loop does not look for others meanwhile. */
 void listener_accept(struct net_listener *listener)
 {
     struct net *net = listener->net;
@@ -70,13 +74,6 @@ static void on_connection(uv_stream_t *stream, int status)
     listener_accept(listener);
 }
 
-static int init_socket(struct net_listener *listener, struct net *net)
-{
-    if (listener->kind == ADDRESS_TCP)
-        return uv_tcp_init(net->config.loop, &listener->socket.tcp);
-    return uv_pipe_init(net->config.loop, &listener->socket.pipe, 0);
-}
-
 static int open_socket(struct net_listener *listener, int fd)
 {
     int rc;
@@ -88,8 +85,9 @@ static int open_socket(struct net_listener *listener, int fd)
     return rc < 0 ? rc : uv_tcp_simultaneous_accepts(&listener->socket.tcp, 1);
 }
 
-int listener_open(struct net *net, enum address_kind kind, int fd, const char *text,
-                  struct net_listener **out, struct evd_error *err)
+/* Takes over a bound socket. */
+static int listen_on(struct net *net, enum address_kind kind, int fd, const char *text,
+                     struct net_listener **out, struct evd_error *err)
 {
     struct net_listener *listener = calloc(1, sizeof(*listener));
     int rc;
@@ -101,7 +99,7 @@ int listener_open(struct net *net, enum address_kind kind, int fd, const char *t
     listener->net = net;
     listener->kind = kind;
     snprintf(listener->text, sizeof(listener->text), "%s", text);
-    rc = init_socket(listener, net);
+    rc = socket_init(&listener->socket, net->config.loop, kind);
     if (rc < 0) {
         free(listener);
         close(fd);
@@ -123,4 +121,76 @@ int listener_open(struct net *net, enum address_kind kind, int fd, const char *t
     }
     *out = listener;
     return EVD_OK;
+}
+
+static int listen_unix(struct net *net, const struct address *address, struct evd_error *err)
+{
+    struct net_listener *listener;
+    char text[NET_TEXT];
+    struct stat file;
+    int fd, rc;
+
+    rc = socket_bind_unix(address, &fd, err);
+    if (rc != EVD_OK)
+        return rc;
+    snprintf(text, sizeof(text), "unix:%s", address->path);
+    rc = listen_on(net, ADDRESS_UNIX, fd, text, &listener, err);
+    if (rc != EVD_OK) {
+        unlink(address->path);
+        return rc;
+    }
+    if (stat(address->path, &file) == 0) {
+        memcpy(listener->path, address->path, sizeof(listener->path));
+        listener->dev = file.st_dev;
+        listener->ino = file.st_ino;
+    }
+    return EVD_OK;
+}
+
+static int listen_info(struct net *net, const struct addrinfo *info, const char *address,
+                       struct evd_error *err)
+{
+    struct net_listener *listener;
+    char text[NET_TEXT];
+    int fd, rc;
+
+    rc = socket_bind_tcp(info, address, &fd, err);
+    if (rc != EVD_OK)
+        return rc;
+    socket_name(fd, text, sizeof(text));
+    return listen_on(net, ADDRESS_TCP, fd, text, &listener, err);
+}
+
+/* Every address of the host; one that this machine does not have (IPv6 switched off) is passed over
+ * if there is another. */
+static int listen_tcp(struct net *net, const struct address *address, const char *text,
+                      struct evd_error *err)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list, *info;
+    uint32_t count = 0;
+    int rc;
+
+    rc = getaddrinfo(address->host, address->port, &hints, &list);
+    if (rc != 0)
+        return error_set(err, EVD_E_BAD_VALUE, text,
+                         "cannot listen at %s: %s; give a host name or address of this machine",
+                         text, gai_strerror(rc));
+    rc = EVD_OK;
+    for (info = list; info; info = info->ai_next) {
+        rc = listen_info(net, info, text, err);
+        if (rc == EVD_OK)
+            count++;
+        else if (rc != EVD_E_NOT_FOUND)
+            break;
+    }
+    freeaddrinfo(list);
+    return rc == EVD_E_NOT_FOUND && count > 0 ? EVD_OK : rc;
+}
+
+int listener_open(struct net *net, const struct address *address, const char *text,
+                  struct evd_error *err)
+{
+    return address->kind == ADDRESS_UNIX ? listen_unix(net, address, err)
+                                         : listen_tcp(net, address, text, err);
 }

@@ -1,13 +1,17 @@
-#include "net/internal.h"
+/*
+ * What all connections share: the timer for time limits, the order of turns, limits, beginning and
+ * end. The host calls it.
+ */
+#include "net/net.h"
 
-#include <netdb.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "net/internal.h"
+
+#define TICK_MS 1000u
 
 void net_log(struct net *net, enum net_level level, const char *format, ...)
 {
@@ -73,7 +77,7 @@ static void on_tick(uv_timer_t *timer)
 
 void net_watch(struct net *net)
 {
-    uint64_t tick = NET_TICK_MS;
+    uint64_t tick = TICK_MS;
 
     if (net->closing || uv_is_active((uv_handle_t *)&net->timer))
         return;
@@ -97,6 +101,7 @@ static void on_idle(uv_idle_t *idle)
     waiting++;
     /* Each once: whoever has still more is behind the others again. */
     while (waiting-- > 0 && (conn = TAILQ_FIRST(&net->later))) {
+        assert(conn->later && conn->state != CONN_CLOSED);
         TAILQ_REMOVE(&net->later, conn, later_link);
         conn->later = false;
         conn_go_on(conn);
@@ -125,9 +130,6 @@ int net_new(struct net **out, const struct net_config *config, struct evd_error 
     if (!net)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for the network");
     net->config = *config;
-    net->guard_limits = guard_request_limits;
-    if (net->config.frame > 0)
-        net->guard_limits.frame = net->config.frame;
     if (net->config.hello_ms == 0)
         net->config.hello_ms = NET_HELLO_MS;
     if (net->config.frame_ms == 0)
@@ -150,8 +152,10 @@ int net_new(struct net **out, const struct net_config *config, struct evd_error 
 
 void net_handle_closed(struct net *net)
 {
+    assert(net->handles > 0);
     if (--net->handles > 0)
         return;
+    assert(net->closing && net->connections == 0 && net->refused == 0);
     net->config.events.gone(net->config.events.arg);
     free(net);
 }
@@ -201,8 +205,6 @@ void net_settle(struct net *net)
         conn = TAILQ_FIRST(&net->resume);
         if (!conn)
             return;
-        TAILQ_REMOVE(&net->resume, conn, resume_link);
-        conn->resuming = false;
         conn_resume(conn);
     }
 }
@@ -224,81 +226,10 @@ const char *net_address(const struct net *net, size_t i)
     return NULL;
 }
 
-/* ---- listening ---- */
-
-static int listen_unix(struct net *net, const struct address *address, struct evd_error *err)
-{
-    struct net_listener *listener;
-    char text[NET_TEXT];
-    struct stat file;
-    int fd, rc;
-
-    rc = bind_unix(address, &fd, err);
-    if (rc != EVD_OK)
-        return rc;
-    snprintf(text, sizeof(text), "unix:%s", address->path);
-    rc = listener_open(net, ADDRESS_UNIX, fd, text, &listener, err);
-    if (rc != EVD_OK) {
-        unlink(address->path);
-        return rc;
-    }
-    if (stat(address->path, &file) == 0) {
-        memcpy(listener->path, address->path, sizeof(listener->path));
-        listener->dev = file.st_dev;
-        listener->ino = file.st_ino;
-    }
-    return EVD_OK;
-}
-
-static int listen_info(struct net *net, const struct addrinfo *info, const char *address,
-                       struct evd_error *err)
-{
-    struct net_listener *listener;
-    char text[NET_TEXT];
-    int fd, rc;
-
-    rc = bind_tcp(info, address, &fd, err);
-    if (rc != EVD_OK)
-        return rc;
-    bind_name(fd, false, text, sizeof(text));
-    return listener_open(net, ADDRESS_TCP, fd, text, &listener, err);
-}
-
-/* Every address of the host; one that this machine does not have (IPv6 switched off) is passed over
- * if there is another. */
-static int listen_tcp(struct net *net, const struct address *address, const char *text,
-                      struct evd_error *err)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *list, *info;
-    uint32_t count = 0;
-    int rc;
-
-    rc = getaddrinfo(address->host, address->port, &hints, &list);
-    if (rc != 0)
-        return error_set(err, EVD_E_BAD_VALUE, text,
-                         "cannot listen at %s: %s; give a host name or address of this machine",
-                         text, gai_strerror(rc));
-    rc = EVD_OK;
-    for (info = list; info; info = info->ai_next) {
-        rc = listen_info(net, info, text, err);
-        if (rc == EVD_OK)
-            count++;
-        else if (rc != EVD_E_NOT_FOUND)
-            break;
-    }
-    freeaddrinfo(list);
-    return rc == EVD_E_NOT_FOUND && count > 0 ? EVD_OK : rc;
-}
-
 int net_listen(struct net *net, const char *text, struct evd_error *err)
 {
     struct address address;
     int rc = address_parse(text, &address, err);
 
-    if (rc != EVD_OK)
-        return rc;
-    if (address.kind == ADDRESS_UNIX)
-        return listen_unix(net, &address, err);
-    return listen_tcp(net, &address, text, err);
+    return rc == EVD_OK ? listener_open(net, &address, text, err) : rc;
 }

@@ -2,8 +2,9 @@
  * Listeners and connections: bytes in, whole frames up; bytes down, written with as few system
  * calls and as little memory as possible.
  *
- * Knows where a frame ends (the guard says so) and nothing else of what the bytes mean. Everything
- * runs on the loop's thread.
+ * Where a frame ends is said by what the user hands in (framing.h); nothing else is known of what
+ * the bytes mean. Everything runs on the loop's thread. Another protocol is another framing, in
+ * another `struct net` beside this one.
  *
  *     net_new, net_listen ...      before the loop runs
  *       open                       a peer is there; the layer above gives it a session
@@ -35,6 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "net/framing.h"
 #include "proto/buf.h"
 #include "proto/error.h"
 
@@ -65,8 +67,8 @@ struct net_events {
     void *(*open)(void *arg, struct net_conn *conn, struct net_output *output);
     /* One whole frame, valid during the call. */
     void (*frame)(void *arg, void *session, const uint8_t *bytes, size_t n);
-    /* The guard refused what begins with these bytes. No frame follows: what is in the output by
-     * the end of the call is written, then the connection ends. */
+    /* What begins with these bytes is no frame. None follows: what is in the output by the end of
+     * the call is written, then the connection ends. */
     void (*broken)(void *arg, void *session, const uint8_t *bytes, size_t n,
                    const struct evd_error *err);
     void (*writable)(void *arg, void *session);
@@ -84,8 +86,8 @@ struct net_config {
     struct uv_loop_s *loop;
     uint32_t max_connections;
     size_t high_water, low_water; /* bytes of unwritten output of one connection */
-    uint32_t frame;               /* bytes of one frame; 0: EVD_MAX_FRAME */
     uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS */
+    struct net_framing framing;
     struct net_events events;
 };
 
@@ -93,12 +95,14 @@ struct net_config {
  * returns how many connections fit (0: not even one). */
 uint32_t net_descriptors(uint32_t connections);
 
-int net_new(struct net **out, const struct net_config *config, struct evd_error *err);
+int net_new(struct net **out, const struct net_config *config, struct evd_error *err)
+    __attribute__((warn_unused_result));
 
 /* Listens at an address as in proto/address.h; "tcp:host:0" takes a free port. A socket file that
  * nobody listens on any more is replaced; one that is in use, is not ours or is no socket is
  * refused. Unix sockets have mode 0660. Errors say what to do. */
-int net_listen(struct net *net, const char *address, struct evd_error *err);
+int net_listen(struct net *net, const char *address, struct evd_error *err)
+    __attribute__((warn_unused_result));
 /* The i-th address really listened at (a host name can have several), or NULL. */
 const char *net_address(const struct net *net, size_t i);
 
@@ -106,16 +110,6 @@ uint32_t net_connections(const struct net *net);
 
 /* Calls `settle`, and what follows from it: the entry for everything that did not begin in net. */
 void net_settle(struct net *net);
-
-/* Writes the connection's output: what the socket takes at once, the rest when it can. */
-void net_conn_flush(struct net_conn *conn);
-/* Ends the connection when its output is written; no frame comes up any more. */
-void net_conn_finish(struct net_conn *conn);
-/* Ends it now. */
-void net_conn_close(struct net_conn *conn);
-/* "connection 3 (tcp:127.0.0.1:51234)" or "connection 3 (unix, process 77)", for people. */
-const char *net_conn_name(const struct net_conn *conn);
-bool net_conn_is_local(const struct net_conn *conn); /* by a Unix socket */
 
 void net_quiet(struct net *net);
 void net_finish(struct net *net);

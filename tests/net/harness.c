@@ -1,3 +1,4 @@
+/* The server and the peers of the tests of net, see harness.h. */
 #include "harness.h"
 
 #include <dirent.h>
@@ -14,6 +15,7 @@
 #include <netinet/in.h>
 #include <arpa/inet.h>
 #include <unistd.h>
+#include "host/framing.h"
 
 #define PATIENCE_MS 5000u
 
@@ -25,10 +27,10 @@ struct session {
     struct evd_buf out;
     size_t in_flight;
     bool ends;
-    struct session *next; /* all of the server's */
+    TAILQ_ENTRY(session) link;
 };
 
-static struct session *sessions;
+static TAILQ_HEAD(, session) sessions = TAILQ_HEAD_INITIALIZER(sessions);
 
 static void *on_open(void *arg, struct net_conn *conn, struct net_output *output)
 {
@@ -38,8 +40,7 @@ static void *on_open(void *arg, struct net_conn *conn, struct net_output *output
     session->server = arg;
     session->conn = conn;
     buf_init(&session->out, 16u << 20);
-    session->next = sessions;
-    sessions = session;
+    TAILQ_INSERT_TAIL(&sessions, session, link);
     session->server->opened++;
     *output = (struct net_output){&session->out, &session->in_flight};
     return session;
@@ -101,12 +102,10 @@ static void on_writable(void *arg, void *opaque)
 
 static void on_closed(void *arg, void *opaque)
 {
-    struct session *session = opaque, **at = &sessions;
+    struct session *session = opaque;
     struct server *server = arg;
 
-    while (*at != session)
-        at = &(*at)->next;
-    *at = session->next;
+    TAILQ_REMOVE(&sessions, session, link);
     buf_fini(&session->out);
     free(session);
     server->closed++;
@@ -123,8 +122,11 @@ static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf 
 
 static void on_settle(void *arg)
 {
+    struct session *session;
+
     (void)arg;
-    for (struct session *session = sessions; session; session = session->next) {
+    TAILQ_FOREACH(session, &sessions, link)
+    {
         if (session->out.len > 0)
             net_conn_flush(session->conn);
         if (session->ends)
@@ -152,12 +154,21 @@ static void on_log(void *arg, enum net_level level, const char *text)
 void server_start(struct server *server, uint32_t max_connections, uint64_t hello_ms,
                   uint64_t frame_ms)
 {
+    struct net_framing framing = message_framing(&guard_request_limits);
+
+    server_start_with(server, &framing, max_connections, hello_ms, frame_ms);
+}
+
+void server_start_with(struct server *server, const struct net_framing *framing,
+                       uint32_t max_connections, uint64_t hello_ms, uint64_t frame_ms)
+{
     struct net_config config = {
         .max_connections = max_connections,
         .high_water = HIGH_WATER,
         .low_water = LOW_WATER,
         .hello_ms = hello_ms,
         .frame_ms = frame_ms,
+        .framing = *framing,
         .events = {server, on_open, on_frame, on_broken, on_writable, on_closed, on_refuse,
                    on_settle, on_gone, on_log},
     };
@@ -200,7 +211,7 @@ void server_stop(struct server *server)
     assert_true(server->gone);
     assert_int_equal(uv_loop_close(&server->loop), 0);
     assert_int_equal(server->opened, server->closed);
-    assert_null(sessions);
+    assert_true(TAILQ_EMPTY(&sessions));
     remove_folder(server->folder);
 }
 

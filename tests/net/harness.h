@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <uv.h>
+#include "net/conn.h"
 #include "net/net.h"
 
 #define HIGH_WATER  (1u << 20)
@@ -37,8 +38,11 @@ struct server {
     struct evd_error err;
 };
 
+/* With the daemon's frames, or others. */
 void server_start(struct server *server, uint32_t max_connections, uint64_t hello_ms,
                   uint64_t frame_ms);
+void server_start_with(struct server *server, const struct net_framing *framing,
+                       uint32_t max_connections, uint64_t hello_ms, uint64_t frame_ms);
 void server_listen(struct server *server, const char *address); /* must succeed */
 /* net_close unless that was done, and everything given back. */
 void server_stop(struct server *server);

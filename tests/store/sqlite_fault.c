@@ -1,3 +1,4 @@
+/* Chosen writes and syncs fail, see sqlite_fault.h. */
 #include "sqlite_fault.h"
 
 #include <sqlite3.h>

@@ -1,3 +1,4 @@
+/* Files on a disk that loses its power, see sqlite_power.h. */
 #include "sqlite_power.h"
 
 #include <sqlite3.h>

@@ -1,3 +1,4 @@
+/* What the tests of the store share, see store_fixture.h. */
 #define _GNU_SOURCE
 #include "store_fixture.h"
 

@@ -7,6 +7,7 @@
  */
 #include "store/sqlite/backup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -184,7 +185,10 @@ static int publish(struct backup *backup, uint64_t *bytes, struct evd_error *err
 bool backup_step(struct store_db *db, uint64_t *bytes, struct evd_error *err)
 {
     struct backup *backup = sqlite_of(db)->backup;
-    int rc = sqlite3_backup_step(backup->copier, PIECE_PAGES);
+    int rc;
+
+    assert(backup);
+    rc = sqlite3_backup_step(backup->copier, PIECE_PAGES);
 
     /* Each piece at once, so that the last does not have to wait for all of it. */
     if (rc == SQLITE_OK && fdatasync(backup->fd) != 0)

@@ -6,8 +6,8 @@
 
 #include "store/engine.h"
 
-/* `vfs`: the SQLite VFS to go through, NULL for the system's (tests give one that injects faults).
- */
+/* `vfs`: the SQLite VFS to go through (tests give one that injects faults), NULL: the system's. It
+ * must outlive the database. */
 int sqlite_open(struct store_db **out, const char *path, const char *vfs, struct evd_error *err)
     __attribute__((warn_unused_result));
 

@@ -4,6 +4,7 @@
  */
 #include "store/sqlite/schema.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -159,6 +160,8 @@ int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *e
         return EVD_OK;
     if (application != APPLICATION_ID)
         return sqlite_error(sqlite, SQLITE_NOTADB, err);
+    if (*version < 0)
+        return sqlite_error(sqlite, SQLITE_CORRUPT, err);
     if (*version > SCHEMA_VERSION)
         return error_set(err, EVD_E_STORE, "store",
                          "%s was written by a newer evendrawd (schema %" PRId64
@@ -213,6 +216,7 @@ int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err
 {
     int rc;
 
+    assert(version >= 0 && version <= SCHEMA_VERSION);
     if (version == SCHEMA_VERSION)
         return EVD_OK;
     rc = sqlite3_exec(sqlite->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);

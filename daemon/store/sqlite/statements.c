@@ -3,8 +3,11 @@
  */
 #include "store/sqlite/statements.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <string.h>
+#include "store/sqlite/error.h"
 #include "store/sqlite/sqlite.h"
 
 static const char *const statement_texts[] = {
@@ -25,9 +28,12 @@ int sqlite_prepare(struct sqlite *sqlite)
 
 static void bind(sqlite3_stmt *stmt, const char *types, va_list ap)
 {
+    assert(sqlite3_bind_parameter_count(stmt) == (int)strlen(types));
     for (int i = 1; *types; i++, types++) {
         if (*types == 'u') {
             sqlite3_bind_int64(stmt, i, (sqlite3_int64)va_arg(ap, uint64_t));
+        } else if (*types == 'n') {
+            sqlite3_bind_int64(stmt, i, va_arg(ap, uint32_t));
         } else if (*types == 's') {
             sqlite3_bind_text(stmt, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
         } else {
@@ -37,20 +43,39 @@ static void bind(sqlite3_stmt *stmt, const char *types, va_list ap)
     }
 }
 
-int sqlite_run(struct sqlite *sqlite, enum sql_statement statement, uint64_t *value,
-               const char *types, ...)
+static int run(sqlite3_stmt *stmt, uint64_t *value, const char *types, va_list ap)
 {
-    sqlite3_stmt *stmt = sqlite->statements[statement];
-    va_list ap;
     int rc;
 
-    va_start(ap, types);
     bind(stmt, types, ap);
-    va_end(ap);
     rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW && value)
         *value = (uint64_t)sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
     return rc;
+}
+
+int sqlite_run(struct sqlite *sqlite, enum sql_statement statement, uint64_t *value,
+               const char *types, ...)
+{
+    va_list ap;
+    int rc;
+
+    va_start(ap, types);
+    rc = run(sqlite->statements[statement], value, types, ap);
+    va_end(ap);
+    return rc;
+}
+
+int sqlite_do(struct sqlite *sqlite, struct evd_error *err, enum sql_statement statement,
+              const char *types, ...)
+{
+    va_list ap;
+    int rc;
+
+    va_start(ap, types);
+    rc = run(sqlite->statements[statement], NULL, types, ap);
+    va_end(ap);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? EVD_OK : sqlite_error(sqlite, rc, err);
 }

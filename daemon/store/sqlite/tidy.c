@@ -10,7 +10,7 @@
 
 #define CHECKPOINT_FRAMES 4096 /* pages in the log, about 16 MiB */
 /* Chunks deleted in one transaction: few enough that an acknowledgement never waits long. */
-#define SWEEP_CHUNKS 16
+#define SWEEP_CHUNKS 16u
 
 static int checkpoint(struct sqlite *sqlite)
 {
@@ -29,7 +29,7 @@ static int sweep_one(struct sqlite *sqlite, uint64_t dataset)
                                                 SQL_GARBAGE_CLASSES};
 
     for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
-        int rc = sqlite_run(sqlite, slices[i], NULL, "uu", dataset, (uint64_t)SWEEP_CHUNKS);
+        int rc = sqlite_run(sqlite, slices[i], NULL, "un", dataset, SWEEP_CHUNKS);
         if (rc != SQLITE_DONE || sqlite3_changes(sqlite->db) > 0)
             return rc;
     }

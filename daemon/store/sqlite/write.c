@@ -70,11 +70,8 @@ static int add_labels(struct sqlite *sqlite, const struct store_chunk *chunk, st
     if (!labels)
         return sqlite_error(sqlite, SQLITE_NOMEM, err);
     narrow(chunk->labels, chunk->n, width, labels);
-    code =
-        ran(sqlite,
-            sqlite_run(sqlite, SQL_LABELS_ADD, NULL, "uuuub", chunk->dataset, chunk->first_sample,
-                       (uint64_t)chunk->n, (uint64_t)width, (const void *)labels, chunk->n * width),
-            err);
+    code = sqlite_do(sqlite, err, SQL_LABELS_ADD, "uuunb", chunk->dataset, chunk->first_sample,
+                     (uint64_t)chunk->n, width, (const void *)labels, chunk->n * width);
     free(labels);
     return code;
 }
@@ -97,11 +94,9 @@ static int add_weights(struct sqlite *sqlite, const struct store_chunk *chunk,
     memcpy(weights, chunk->weights, chunk->weights_n * sizeof(*weights));
     for (size_t i = 0; i < chunk->weights_n; i++)
         weights[i] = htole64(weights[i]);
-    code = ran(sqlite,
-               sqlite_run(sqlite, SQL_WEIGHTS_ADD, NULL, "usuub", chunk->dataset, chunk->column,
-                          chunk->first_weight, (uint64_t)chunk->weights_n, (const void *)weights,
-                          chunk->weights_n * sizeof(*weights)),
-               err);
+    code = sqlite_do(sqlite, err, SQL_WEIGHTS_ADD, "usuub", chunk->dataset, chunk->column,
+                     chunk->first_weight, (uint64_t)chunk->weights_n, (const void *)weights,
+                     chunk->weights_n * sizeof(*weights));
     free(weights);
     return code;
 }
@@ -118,27 +113,22 @@ static uint64_t count_names(const char *names, size_t bytes)
 static int draft_create(struct sqlite *sqlite, const struct store_dataset *dataset,
                         struct evd_error *err)
 {
-    return ran(sqlite,
-               sqlite_run(sqlite, SQL_DRAFT_CREATE, NULL, "usu", dataset->id, dataset->name,
-                          dataset->created),
-               err);
+    return sqlite_do(sqlite, err, SQL_DRAFT_CREATE, "usu", dataset->id, dataset->name,
+                     dataset->created);
 }
 
 static int draft_append(struct sqlite *sqlite, const struct store_chunk *chunk,
                         struct evd_error *err)
 {
     int rc =
-        sqlite_run(sqlite, SQL_DRAFT_GROW, NULL, "uuuuu", chunk->dataset, (uint64_t)chunk->n,
+        sqlite_run(sqlite, SQL_DRAFT_GROW, NULL, "uuuun", chunk->dataset, (uint64_t)chunk->n,
                    chunk->first_sample, count_names(chunk->class_names, chunk->class_names_bytes),
-                   (uint64_t)chunk->first_class);
+                   chunk->first_class);
     int code = changed(sqlite, rc, EVD_E_CONFLICT, not_continued, err);
 
     if (code == EVD_OK && chunk->class_names_bytes > 0)
-        code = ran(sqlite,
-                   sqlite_run(sqlite, SQL_CLASSES_ADD, NULL, "uub", chunk->dataset,
-                              (uint64_t)chunk->first_class, (const void *)chunk->class_names,
-                              chunk->class_names_bytes),
-                   err);
+        code = sqlite_do(sqlite, err, SQL_CLASSES_ADD, "unb", chunk->dataset, chunk->first_class,
+                         (const void *)chunk->class_names, chunk->class_names_bytes);
     if (code == EVD_OK && chunk->n > 0)
         code = add_labels(sqlite, chunk, err);
     if (code == EVD_OK && chunk->weights_n > 0)
@@ -152,9 +142,9 @@ static int draft_commit(struct sqlite *sqlite, const struct store_dataset *datas
     int rc = sqlite_run(sqlite, SQL_WEIGHTS_UNEVEN, NULL, "uu", dataset->id, dataset->samples);
 
     if (rc == SQLITE_DONE)
-        rc = sqlite_run(sqlite, SQL_DRAFT_COMMIT, NULL, "uuuuuuu", dataset->id,
-                        (uint64_t)dataset->version, dataset->created, dataset->labelled,
-                        dataset->checksum, dataset->samples, (uint64_t)dataset->classes);
+        rc = sqlite_run(sqlite, SQL_DRAFT_COMMIT, NULL, "unuuuun", dataset->id, dataset->version,
+                        dataset->created, dataset->labelled, dataset->checksum, dataset->samples,
+                        dataset->classes);
     if (rc == SQLITE_ROW || (rc == SQLITE_DONE && sqlite3_changes(sqlite->db) == 0))
         return error_set(err, EVD_E_CONFLICT, "store",
                          "the draft is gone or not all of it was stored: load the dataset again");
@@ -179,24 +169,20 @@ static int dataset_drop(struct sqlite *sqlite, uint64_t id, struct evd_error *er
 static int add_revision(struct sqlite *sqlite, const struct store_revision *revision,
                         struct evd_error *err)
 {
-    return ran(sqlite,
-               sqlite_run(sqlite, SQL_REVISION_ADD, NULL, "uuuuuuubuus", revision->job,
-                          (uint64_t)revision->generation, (uint64_t)revision->revision,
-                          revision->epoch, revision->step, revision->shape_steps,
-                          (uint64_t)revision->shape_last, revision->strategy,
-                          revision->strategy_bytes, revision->digest, revision->created,
-                          revision->author),
-               err);
+    return sqlite_do(sqlite, err, SQL_REVISION_ADD, "unnuuunbuus", revision->job,
+                     revision->generation, revision->revision, revision->epoch, revision->step,
+                     revision->shape_steps, revision->shape_last, revision->strategy,
+                     revision->strategy_bytes, revision->digest, revision->created,
+                     revision->author);
 }
 
 static int job_create(struct sqlite *sqlite, const struct store_job *job,
                       const struct store_revision *revision, struct evd_error *err)
 {
-    int rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usuuuuusssuuuuuu", job->id, job->name,
-                        job->dataset, (uint64_t)job->batch_size, (uint64_t)job->world_size,
-                        job->seed, job->created, job->mode, job->last_batch, job->guarantee,
-                        (uint64_t)job->time_to_run, (uint64_t)job->grace, (uint64_t)job->replicas,
-                        job->mark_epoch, job->mark_step, (uint64_t)job->attended);
+    int rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usunnuusssnnnuun", job->id, job->name,
+                        job->dataset, job->batch_size, job->world_size, job->seed, job->created,
+                        job->mode, job->last_batch, job->guarantee, job->time_to_run, job->grace,
+                        job->replicas, job->mark_epoch, job->mark_step, job->attended);
     int code = changed(sqlite, rc, EVD_E_NOT_FOUND,
                        "the job's dataset is not in the database (any more)", err);
 
@@ -206,13 +192,11 @@ static int job_create(struct sqlite *sqlite, const struct store_job *job,
 static int revision_add(struct sqlite *sqlite, const struct store_revision *revision,
                         struct evd_error *err)
 {
-    uint64_t generation = revision->generation, keep = revision->keep_revision;
-    int rc = sqlite_run(sqlite, SQL_REVISION_CANCEL, NULL, "uuu", revision->job, generation, keep);
-    int code;
+    uint32_t generation = revision->generation, keep = revision->keep_revision;
+    int code = sqlite_do(sqlite, err, SQL_REVISION_CANCEL, "unn", revision->job, generation, keep);
 
-    if (rc == SQLITE_DONE)
-        rc = sqlite_run(sqlite, SQL_REVISION_KEEP, NULL, "uuu", revision->job, generation, keep);
-    code = ran(sqlite, rc, err);
+    if (code == EVD_OK)
+        code = sqlite_do(sqlite, err, SQL_REVISION_KEEP, "unn", revision->job, generation, keep);
     return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
 }
 
@@ -223,31 +207,25 @@ static int job_gone(struct sqlite *sqlite, int rc, struct evd_error *err)
 
 static int put_world(struct sqlite *sqlite, const struct store_world *world, struct evd_error *err)
 {
-    return ran(sqlite,
-               sqlite_run(sqlite, SQL_WORLD_PUT, NULL, "uuuuuus", world->job,
-                          (uint64_t)world->generation, world->epoch, world->step,
-                          (uint64_t)world->world_size, world->created, world->author),
-               err);
+    return sqlite_do(sqlite, err, SQL_WORLD_PUT, "unuunus", world->job, world->generation,
+                     world->epoch, world->step, world->world_size, world->created, world->author);
 }
 
 static int progress_put(struct sqlite *sqlite, const struct store_op *op, struct evd_error *err)
 {
     uint64_t job = op->job.id;
-    int rc = sqlite_run(sqlite, SQL_JOB_MOVE, NULL, "uuuuu", job, (uint64_t)op->job.world_size,
-                        op->job.mark_epoch, op->job.mark_step, (uint64_t)op->job.attended);
+    int rc = sqlite_run(sqlite, SQL_JOB_MOVE, NULL, "unuun", job, op->job.world_size,
+                        op->job.mark_epoch, op->job.mark_step, op->job.attended);
     int code = job_gone(sqlite, rc, err);
 
     if (code == EVD_OK && op->world.author)
         code = put_world(sqlite, &op->world, err);
     if (code == EVD_OK)
-        code = ran(sqlite, sqlite_run(sqlite, SQL_PROGRESS_CLEAR, NULL, "u", job), err);
+        code = sqlite_do(sqlite, err, SQL_PROGRESS_CLEAR, "u", job);
     for (size_t i = 0; code == EVD_OK && i < op->progress_count; i++) {
         const struct store_progress *row = &op->progress[i];
-        code = ran(sqlite,
-                   sqlite_run(sqlite, SQL_PROGRESS_ADD, NULL, "uuuuub", job, (uint64_t)row->rank,
-                              (uint64_t)row->generation, row->epoch, row->step,
-                              (const void *)row->acked, row->acked_bytes),
-                   err);
+        code = sqlite_do(sqlite, err, SQL_PROGRESS_ADD, "unnuub", job, row->rank, row->generation,
+                         row->epoch, row->step, (const void *)row->acked, row->acked_bytes);
     }
     return code;
 }
@@ -255,12 +233,10 @@ static int progress_put(struct sqlite *sqlite, const struct store_op *op, struct
 static int seek_add(struct sqlite *sqlite, const struct store_op *op, struct evd_error *err)
 {
     const struct store_seek *seek = &op->seek;
-    int code = ran(
-        sqlite,
-        sqlite_run(sqlite, SQL_SEEK_ADD, NULL, "uuuuuuuusus", seek->job, (uint64_t)seek->generation,
-                   (uint64_t)seek->parent, (uint64_t)seek->keep_revision, seek->epoch, seek->step,
-                   seek->left_epoch, seek->left_step, seek->mode, seek->created, seek->author),
-        err);
+    int code =
+        sqlite_do(sqlite, err, SQL_SEEK_ADD, "unnnuuuusus", seek->job, seek->generation,
+                  seek->parent, seek->keep_revision, seek->epoch, seek->step, seek->left_epoch,
+                  seek->left_step, seek->mode, seek->created, seek->author);
 
     if (code == EVD_OK && op->revision.author)
         code = add_revision(sqlite, &op->revision, err);

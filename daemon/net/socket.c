@@ -1,10 +1,15 @@
-#include "net/internal.h"
+/*
+ * Binding, names of a socket's ends, and options. listener.c and conn.c call it.
+ */
+#define _GNU_SOURCE /* struct ucred */
+#include "net/socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +19,19 @@
 
 #define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 #define SOCKET_MODE  0660
+
+/* A peer that is gone without a word (its host lost power, the network is cut) is noticed after
+ * about 30 s, whether something is on its way to it or not. */
+#define KEEP_IDLE_S     15
+#define KEEP_INTERVAL_S 5
+#define KEEP_COUNT      3
+#define UNANSWERED_MS   30000
+
+int socket_init(union net_socket *socket, uv_loop_t *loop, enum address_kind kind)
+{
+    return kind == ADDRESS_TCP ? uv_tcp_init(loop, &socket->tcp)
+                               : uv_pipe_init(loop, &socket->pipe, 0);
+}
 
 static struct sockaddr_un unix_address(const char *path)
 {
@@ -68,7 +86,7 @@ static int remove_stale(const struct sockaddr_un *sun, struct evd_error *err)
     return EVD_OK;
 }
 
-int bind_unix(const struct address *address, int *out, struct evd_error *err)
+int socket_bind_unix(const struct address *address, int *out, struct evd_error *err)
 {
     struct sockaddr_un sun = unix_address(address->path);
     int rc = remove_stale(&sun, err);
@@ -98,7 +116,8 @@ int bind_unix(const struct address *address, int *out, struct evd_error *err)
     return EVD_OK;
 }
 
-int bind_tcp(const struct addrinfo *info, const char *address, int *out, struct evd_error *err)
+int socket_bind_tcp(const struct addrinfo *info, const char *address, int *out,
+                    struct evd_error *err)
 {
     const int on = 1;
     int fd = socket(info->ai_family, info->ai_socktype | SOCKET_FLAGS, info->ai_protocol);
@@ -126,20 +145,56 @@ int bind_tcp(const struct addrinfo *info, const char *address, int *out, struct 
     return EVD_OK;
 }
 
-void bind_name(int fd, bool peer, char *text, size_t size)
+static void tcp_name(const struct sockaddr_storage *address, socklen_t length, char *text,
+                     size_t size)
 {
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    char host[NI_MAXHOST], port[NI_MAXSERV];
-    bool v6;
+    bool v6 = address->ss_family == AF_INET6;
+    char host[256], port[32];
 
-    snprintf(text, size, "tcp:unknown");
-    if ((peer ? getpeername(fd, (struct sockaddr *)&address, &length)
-              : getsockname(fd, (struct sockaddr *)&address, &length)) < 0)
-        return;
-    if (getnameinfo((struct sockaddr *)&address, length, host, 256, port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return;
-    v6 = address.ss_family == AF_INET6;
-    snprintf(text, size, "tcp:%s%.255s%s:%.31s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    if (getnameinfo((const struct sockaddr *)address, length, host, sizeof(host), port,
+                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        snprintf(text, size, "tcp:unknown");
+    else
+        snprintf(text, size, "tcp:%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+void socket_name(int fd, char *text, size_t size)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof(address);
+
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    tcp_name(&address, length, text, size);
+}
+
+void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof(address);
+    struct ucred process;
+    socklen_t process_size = sizeof(process);
+
+    if (kind == ADDRESS_TCP) {
+        getpeername(fd, (struct sockaddr *)&address, &length);
+        tcp_name(&address, length, text, size);
+    } else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_size) == 0) {
+        snprintf(text, size, "unix, process %d", (int)process.pid);
+    } else {
+        snprintf(text, size, "unix");
+    }
+}
+
+void socket_notice_silence(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S},
+                   {IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT},
+                   {IPPROTO_TCP, TCP_USER_TIMEOUT, UNANSWERED_MS}};
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof(options[i].value));
 }

@@ -1,0 +1,87 @@
+/*
+ * One connection: bytes in, whole frames up, bytes down. The fields are net's own.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+#include "net/net.h"
+#include "net/socket.h"
+
+/*
+ *     NEW ------> SERVING
+ *      |             |
+ *      +--> FINISHING <-- REFUSED         and from each of them to CLOSED
+ *               |
+ *               v
+ *             SHUT
+ */
+enum net_conn_state {
+    CONN_REFUSED, /* too many: waits for its first frame, to answer that */
+    CONN_NEW,     /* its first frame is to come */
+    CONN_SERVING,
+    CONN_FINISHING, /* writes what is left; input is dropped from here on */
+    CONN_SHUT,      /* our side is shut down: waits for the peer to close */
+    CONN_CLOSED,    /* waits for the close callback, which frees it */
+};
+
+/* NONE -> FULL -> DRAINED -> NONE */
+enum net_pressure {
+    PRESSURE_NONE,
+    PRESSURE_FULL,    /* output is over the high-water mark: not read until below the low one */
+    PRESSURE_DRAINED, /* it is, and in net->resume to be told so */
+};
+
+/* Embeds its handle and requests, and is freed in the handle's close callback. */
+struct net_conn {
+    struct net *net;
+    uint64_t number; /* counted from 1, for the log */
+    TAILQ_ENTRY(net_conn) link, resume_link, later_link;
+    union net_socket socket;
+    enum address_kind kind;
+    enum net_conn_state state;
+    enum net_pressure pressure;
+    bool counted;           /* among net->connections, else among net->refused */
+    bool writing;           /* `flight` is with the loop */
+    bool later;             /* in net->later: not read until it has had its turn */
+    uint64_t since;         /* when what its time limit measures began; the loop's milliseconds */
+    size_t scanned;         /* bytes of the frame that is coming which the scanner has seen */
+    struct evd_buf input;   /* read and not handed up: at most one frame and one read */
+    struct evd_buf flight;  /* output the loop is writing */
+    struct evd_buf refusal; /* output of a connection without a session */
+    size_t refusal_in_flight;
+    struct net_output output;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    void *session;         /* the upper layer's; NULL where refused */
+    max_align_t scanner[]; /* the framing's */
+};
+
+/* ---- for the layer above ---- */
+
+/* Writes the connection's output: what the socket takes at once, the rest when it can. */
+void net_conn_flush(struct net_conn *conn);
+/* Ends the connection when its output is written; no frame comes up any more. */
+void net_conn_finish(struct net_conn *conn);
+/* Ends it now. */
+void net_conn_close(struct net_conn *conn);
+/* "connection 3 (tcp:127.0.0.1:51234)" or "connection 3 (unix, process 77)", for people. */
+const char *net_conn_name(const struct net_conn *conn);
+bool net_conn_is_local(const struct net_conn *conn); /* by a Unix socket */
+
+/* ---- inside of net ---- */
+
+/* NULL: no memory. Counted from here on, and ended by net_conn_close only. */
+struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused);
+void conn_start(struct net_conn *conn); /* after uv_accept */
+void conn_check_time(struct net_conn *conn, uint64_t now);
+/* Its output has drained: takes it off net->resume and goes on. */
+void conn_resume(struct net_conn *conn);
+/* Hands up what is there, then reads on. */
+void conn_go_on(struct net_conn *conn);
+
+#endif

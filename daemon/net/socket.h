@@ -1,0 +1,39 @@
+/*
+ * Sockets: in the loop, and as the operating system has them where libuv has no function.
+ */
+#ifndef NET_SOCKET_H
+#define NET_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+#include "proto/address.h"
+#include "proto/error.h"
+
+struct addrinfo;
+
+/* In the loop: of TCP, or a Unix socket, which libuv calls a pipe. */
+union net_socket {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+/* 0 or libuv's error. */
+int socket_init(union net_socket *socket, uv_loop_t *loop, enum address_kind kind)
+    __attribute__((warn_unused_result));
+
+/* Sockets that are bound and not yet listening. */
+int socket_bind_unix(const struct address *address, int *fd, struct evd_error *err)
+    __attribute__((warn_unused_result));
+int socket_bind_tcp(const struct addrinfo *info, const char *address, int *fd,
+                    struct evd_error *err) __attribute__((warn_unused_result));
+/* "tcp:127.0.0.1:4710" of a TCP socket's own end. */
+void socket_name(int fd, char *text, size_t size);
+/* The other end's, for people: the same, or "unix, process 77". */
+void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size);
+/* Has the kernel notice a TCP peer that is gone without a word. */
+void socket_notice_silence(int fd);
+
+#endif
