@@ -39,25 +39,13 @@ static const struct argp_option options[] = {
      "CSV: the same from the cells under CELLS (default: under COLUMN)", 0},
     {0}};
 
-static const struct {
-    const char *name;
-    enum source_format format;
-    char delimiter;
-} formats[] = {{"idx", SOURCE_IDX, 0},        {"npy", SOURCE_NPY, 0},     {"csv", SOURCE_CSV, 0},
-               {"tsv", SOURCE_CSV, '\t'},     {"lines", SOURCE_LINES, 0}, {"text", SOURCE_LINES, 0},
-               {"folders", SOURCE_FOLDERS, 0}};
-
 static void parse_format(struct argp_state *state, struct source *source, const char *text)
 {
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (strcmp(formats[i].name, text) != 0)
-            continue;
-        source->format = formats[i].format;
-        if (formats[i].delimiter)
-            source->delimiter = formats[i].delimiter;
-        return;
-    }
-    argp_error(state, "--format: '%s' is none of idx, npy, csv, tsv, lines, folders", text);
+    source->format = source_format_named(text);
+    if (!source->format)
+        argp_error(state, "--format: '%s' is none of idx, npy, csv, tsv, lines, folders", text);
+    else if (source->format->delimiter)
+        source->delimiter = source->format->delimiter;
 }
 
 static void parse_delimiter(struct argp_state *state, struct source *source, const char *text)

@@ -137,7 +137,7 @@ static bool choose_unlabelled(struct load *load)
 
     if (given != NULL && *given != '\0')
         mark_unlabelled(load, given);
-    if (given != NULL || minus == NULL || load->source->format != SOURCE_NPY)
+    if (given != NULL || minus == NULL || !load->source->format->minus_one_none)
         return true;
     for (uint32_t i = 0; i < load->labels.count; i++)
         negative += load->labels.items[i].name[0] == '-';
@@ -166,7 +166,7 @@ static bool number_classes(struct load *load)
     if (load->names != NULL)
         odd = labels_rename(&load->labels, load->names, load->name_count, &ok);
     else
-        ok = labels_order(&load->labels, load->source->format == SOURCE_FOLDERS, &load->numeric);
+        ok = labels_order(&load->labels, load->source->format->byte_order, &load->numeric);
     if (odd != NULL) {
         cli_error(load->args->cli, EXIT_INPUT,
                   "--class-names gives %u names, for the labels 0 to %u, but there is a label '%s'",

@@ -178,7 +178,7 @@ static bool send_weights(struct load *load, const struct load_weights *column)
     const char *labels_column = source->column;
     bool ok;
 
-    if (column->path == NULL && source->format != SOURCE_CSV)
+    if (column->path == NULL && !source->format->columns)
         return source_error(source, "has no columns: --weight-column is for CSV and TSV, --weights "
                                     "NAME=FILE for a file of its own");
     if (column->path != NULL && !source_open(source))

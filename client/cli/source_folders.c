@@ -57,8 +57,7 @@ static bool end_class(struct folders *folders)
 
 static bool take_file(struct folders *folders, const FTSENT *entry)
 {
-    if (folders->class == NULL || entry->fts_level < 2 ||
-        !has_extension(entry, folders->extensions))
+    if (!folders->class || entry->fts_level < 2 || !has_extension(entry, folders->extensions))
         return true;
     if (!folders->sink(folders->arg, folders->class->fts_name, folders->class->fts_namelen))
         return false;
@@ -91,7 +90,7 @@ static bool take_entry(struct folders *folders, FTSENT *entry)
     }
 }
 
-bool source_read_folders(struct source *source, label_sink *sink, void *arg)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     char *const roots[] = {(char *)(uintptr_t)source->path, NULL}; /* fts does not write to it */
     struct folders folders = {.source = source, .sink = sink, .arg = arg};
@@ -100,7 +99,7 @@ bool source_read_folders(struct source *source, label_sink *sink, void *arg)
     bool ok = tree != NULL;
 
     folders.extensions = source->extensions ? source->extensions : image_extensions;
-    if (tree == NULL)
+    if (!tree)
         return source_error(source, "cannot read it: %s", strerror(errno));
     errno = 0;
     while (ok && (entry = fts_read(tree)) != NULL)
@@ -113,3 +112,10 @@ bool source_read_folders(struct source *source, label_sink *sink, void *arg)
     fts_close(tree);
     return ok;
 }
+
+const struct source_format source_folders = {
+    .name = "folders",
+    .read = read_labels,
+    .folder = true,
+    .byte_order = true, /* as ImageFolder numbers them */
+};

@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+static bool sniff(const unsigned char *head)
+{
+    return head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14 && head[3] >= 1 &&
+           head[3] <= 8;
+}
+
 /* Bytes of a value by type code, 0 for what cannot be a label. */
 static unsigned value_size(unsigned char type)
 {
@@ -55,7 +61,7 @@ static bool read_header(struct source *source, unsigned char *type, uint64_t *co
     return true;
 }
 
-bool source_read_idx(struct source *source, label_sink *sink, void *arg)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     unsigned char block[32768], type = 0;
     uint64_t count = 0;
@@ -83,3 +89,11 @@ bool source_read_idx(struct source *source, label_sink *sink, void *arg)
                             (unsigned long long)count);
     return true;
 }
+
+const struct source_format source_idx = {
+    .name = "idx",
+    .title = "IDX",
+    .suffixes = {".idx", "-ubyte"},
+    .sniff = sniff,
+    .read = read_labels,
+};

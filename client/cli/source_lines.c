@@ -27,7 +27,7 @@ static bool take_line(struct source *source, const char *line, size_t len, label
     return true;
 }
 
-bool source_read_lines(struct source *source, label_sink *sink, void *arg)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     char buffer[65536];
     size_t kept = 0; /* of a line whose end has not been read */
@@ -50,3 +50,10 @@ bool source_read_lines(struct source *source, label_sink *sink, void *arg)
     }
     return n == 0 && (kept == 0 || take_line(source, buffer, kept, sink, arg));
 }
+
+const struct source_format source_lines = {
+    .name = "lines",
+    .alias = "text",
+    .suffixes = {""},
+    .read = read_labels,
+};

@@ -20,12 +20,17 @@ struct npy {
 
 /* ---- the header ---- */
 
+static bool sniff(const unsigned char *head)
+{
+    return memcmp(head, "\x93NUM", 4) == 0;
+}
+
 /* What follows 'key': in the dictionary, or NULL. */
 static const char *value_of(const char *header, const char *key)
 {
     const char *at = strstr(header, key);
 
-    if (at == NULL)
+    if (!at)
         return NULL;
     at += strlen(key);
     at += strspn(at, "'\" ");
@@ -43,7 +48,7 @@ static bool read_type(struct source *source, const char *descr, struct npy *npy)
 {
     char *end;
 
-    if (descr == NULL)
+    if (!descr)
         return bad_header(source);
     if (*descr == '[')
         return source_error(source, "holds records with several fields: store the one with the "
@@ -72,7 +77,7 @@ static bool read_shape(struct source *source, const char *shape, struct npy *npy
     const char *close = shape ? strchr(shape, ')') : NULL;
     char *end;
 
-    if (close == NULL || *shape != '(')
+    if (!close || *shape != '(')
         return bad_header(source);
     npy->count = strtoull(shape + 1, &end, 10);
     if (end > shape + 1 && *end == ',' && end + 1 + strspn(end + 1, " ") == close)
@@ -103,7 +108,7 @@ static bool read_header(struct source *source, struct npy *npy)
     if (len > HEADER_LIMIT)
         return bad_header(source);
     header = calloc(len + 1u, 1);
-    if (header == NULL)
+    if (!header)
         return source_error(source, "no memory for its header");
     ok = len > 0 && source_header(source, header, len) &&
          read_type(source, value_of(header, "descr"), npy) &&
@@ -206,7 +211,7 @@ static bool read_values(struct source *source, const struct npy *npy, const stru
     return true;
 }
 
-bool source_read_npy(struct source *source, label_sink *sink, void *arg)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     struct npy npy = {.size = 1};
 
@@ -218,7 +223,7 @@ bool source_read_npy(struct source *source, label_sink *sink, void *arg)
     return read_values(source, &npy, &(struct npy_sink){.label = sink, .arg = arg});
 }
 
-bool source_read_npy_numbers(struct source *source, number_sink *sink, void *arg)
+static bool read_numbers(struct source *source, number_sink *sink, void *arg)
 {
     struct npy npy = {.size = 1};
 
@@ -229,3 +234,13 @@ bool source_read_npy_numbers(struct source *source, number_sink *sink, void *arg
     return read_values(source, &npy,
                        &(struct npy_sink){.numbers = true, .number = sink, .arg = arg});
 }
+
+const struct source_format source_npy = {
+    .name = "npy",
+    .title = "NPY",
+    .suffixes = {".npy"},
+    .sniff = sniff,
+    .read = read_labels,
+    .read_numbers = read_numbers,
+    .minus_one_none = true, /* as scikit-learn has it */
+};
