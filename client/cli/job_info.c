@@ -1,7 +1,23 @@
-/* `evendraw job info`: a job's settings, position and revisions. */
-#include "cli.h"
-
+/* What `job info` and `job history` print: a job's settings, position, revisions, ranks and seeks.
+ */
 #include <inttypes.h>
+#include <stdlib.h>
+#include "commands.h"
+#include "print.h"
+
+/* In one line: explicit weights of many classes are cut. */
+static void print_strategy(const json_t *strategy)
+{
+    char *text = json_dumps(strategy, JSON_COMPACT);
+
+    if (text && text_width(text) > 200)
+        print_padded(stdout, text, 200);
+    else
+        fputs(text ? text : "?", stdout);
+    free(text);
+}
+
+/* ---- job info ---- */
 
 static void print_revisions(const json_t *revisions)
 {
@@ -40,7 +56,7 @@ static void print_settings(const json_t *job)
            text_ms(two, field_u64(job, "grace")));
 }
 
-static void print_position(const json_t *job)
+static void print_progress(const json_t *job)
 {
     const json_t *acked = json_object_get(job, "acked");
     text_t generation, epoch, step, steps;
@@ -72,18 +88,85 @@ static void print_state(const json_t *job)
         printf("  OUT OF SERVICE: %s\n", failure);
 }
 
-static void print_job(const json_t *job, const void *args)
+void print_job(const json_t *job, const struct cli *cli)
 {
-    (void)args;
+    (void)cli;
     print_settings(job);
-    print_position(job);
+    print_progress(job);
     print_state(job);
     print_revisions(json_object_get(job, "revisions"));
 }
 
-int command_job_info(struct cli *cli, int argc, char **argv)
+/* ---- job history ---- */
+
+/* What all records have: since when, from where on, by whom. */
+static void print_record(const json_t *record)
 {
-    return cli_ask_job(cli, argc, argv,
-                       "Show a job's settings, its position, and the strategies it had and has.",
-                       "job.info", print_job);
+    text_t time;
+
+    printf("epoch %" PRIu64 " step %" PRIu64 ", %s, by %s", field_u64(record, "epoch"),
+           field_u64(record, "step"), text_time(time, field_u64(record, "created")),
+           field_text(record, "author"));
+}
+
+/* The records of a generation, in order. */
+static void print_revisions_of(const json_t *history, uint64_t generation)
+{
+    const json_t *record;
+    size_t i;
+
+    json_array_foreach(json_object_get(history, "revisions"), i, record)
+    {
+        if (field_u64(record, "generation") != generation)
+            continue;
+        printf("  revision %" PRIu64 " from ", field_u64(record, "revision"));
+        print_record(record);
+        fputs(": ", stdout);
+        print_strategy(json_object_get(record, "strategy"));
+        fputc('\n', stdout);
+    }
+}
+
+static void print_worlds(const json_t *history, uint64_t generation)
+{
+    const json_t *record;
+    text_t ranks;
+    size_t i;
+
+    json_array_foreach(json_object_get(history, "worlds"), i, record)
+    {
+        if (field_u64(record, "generation") != generation)
+            continue;
+        printf("  %s from ", text_items(ranks, field_u64(record, "world_size"), "rank"));
+        print_record(record);
+        fputc('\n', stdout);
+    }
+}
+
+static void print_seek(const json_t *seek)
+{
+    const json_t *left = json_object_get(seek, "left");
+
+    printf("generation %" PRIu64 ": %s from ", field_u64(seek, "generation"),
+           field_text(seek, "mode"));
+    print_record(seek);
+    printf("; generation %" PRIu64 " ended before epoch %" PRIu64 " step %" PRIu64 "\n",
+           field_u64(seek, "parent"), field_u64(left, "epoch"), field_u64(left, "step"));
+}
+
+void print_history(const json_t *history, const struct cli *cli)
+{
+    const json_t *seek;
+    size_t i;
+
+    (void)cli;
+    puts("generation 0");
+    print_revisions_of(history, 0);
+    print_worlds(history, 0);
+    json_array_foreach(json_object_get(history, "seeks"), i, seek)
+    {
+        print_seek(seek);
+        print_revisions_of(history, field_u64(seek, "generation"));
+        print_worlds(history, field_u64(seek, "generation"));
+    }
 }

@@ -24,7 +24,7 @@ struct load_weights {
 
 struct load_args {
     struct cli *cli;
-    const char *positional[2]; /* name, source */
+    const char *name; /* of the dataset */
     struct source source;
     const char *class_names;
     const char *unlabelled; /* the label that means "none"; NULL: not said */

@@ -34,7 +34,7 @@ struct longtail_class *longtail_plan(const uint64_t *counts, uint32_t classes, d
     struct longtail_class *plan = calloc(classes + 1u, sizeof(*plan));
     uint32_t present = 0;
 
-    if (order == NULL || plan == NULL) {
+    if (!order || !plan) {
         free(order);
         free(plan);
         return NULL;

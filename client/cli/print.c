@@ -1,56 +1,15 @@
-#include "cli.h"
+/* Numbers as people read them, and text that fits the terminal. Called by all that prints. */
+#include "print.h"
 
 #include <inttypes.h>
 #include <langinfo.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
-
-/* ---- fields ---- */
-
-uint64_t field_u64(const json_t *object, const char *key)
-{
-    return value_u64(json_object_get(object, key));
-}
-
-double field_f64(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-const char *field_text(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
-uint64_t value_u64(const json_t *value)
-{
-    const char *digits = json_string_value(value);
-
-    return digits ? strtoull(digits, NULL, 10) : (uint64_t)json_integer_value(value);
-}
-
-const json_t *class_item(const json_t *answer, const char *key, size_t i)
-{
-    return json_array_get(json_object_get(answer, key), i);
-}
-
-uint64_t class_u64(const json_t *answer, const char *key, size_t i)
-{
-    return value_u64(class_item(answer, key, i));
-}
-
-const char *class_name(const json_t *answer, size_t i)
-{
-    const char *name = json_string_value(class_item(answer, "class", i));
-
-    return name ? name : "?";
-}
 
 /* ---- numbers ---- */
 
@@ -130,7 +89,7 @@ const char *text_time(text_t out, uint64_t seconds_since_1970)
     time_t at = (time_t)seconds_since_1970;
     struct tm tm;
 
-    if (localtime_r(&at, &tm) == NULL || strftime(out, sizeof(text_t), "%Y-%m-%d %H:%M", &tm) == 0)
+    if (!localtime_r(&at, &tm) || strftime(out, sizeof(text_t), "%Y-%m-%d %H:%M", &tm) == 0)
         snprintf(out, sizeof(text_t), "?");
     return out;
 }
@@ -151,15 +110,6 @@ const char *text_share(text_t out, double share, int decimals)
         snprintf(out, sizeof(text_t), "<%.*f %%", decimals, unit);
     else
         snprintf(out, sizeof(text_t), "%.*f %%", decimals, percent);
-    return out;
-}
-
-const char *text_number(text_t out, const json_t *value)
-{
-    if (json_is_number(value))
-        snprintf(out, sizeof(text_t), "%.6g", json_number_value(value));
-    else
-        snprintf(out, sizeof(text_t), "-");
     return out;
 }
 
@@ -185,7 +135,7 @@ int terminal_width(FILE *out)
 
     if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         width = size.ws_col;
-    else if (columns != NULL)
+    else if (columns)
         width = atoi(columns);
     if (width <= 0)
         return 80;
@@ -273,98 +223,4 @@ void print_bar(double share, int width)
     for (int i = 0; i < filled / steps; i++)
         fputs(fine ? "█" : "#", stdout);
     fputs(blocks[filled % steps], stdout);
-}
-
-/* ---- tables ---- */
-
-#define TABLE_COLUMNS 12
-
-struct table {
-    const char *const *titles;
-    const bool *right;
-    unsigned columns, column; /* how many; where the next cell goes */
-    size_t cells, capacity;
-    char **text;
-    int width[TABLE_COLUMNS];
-    bool failed; /* no memory */
-};
-
-struct table *table_new(const char *const *titles, const bool *right, unsigned columns)
-{
-    struct table *table = calloc(1, sizeof(*table));
-
-    if (table == NULL)
-        return NULL;
-    table->titles = titles;
-    table->right = right;
-    table->columns = columns;
-    for (unsigned i = 0; i < columns; i++)
-        table->width[i] = text_width(titles[i]);
-    return table;
-}
-
-void table_add(struct table *table, const char *text)
-{
-    int width;
-
-    if (table == NULL || table->failed)
-        return;
-    if (table->cells == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 64;
-        char **grown = realloc(table->text, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            table->failed = true;
-            return;
-        }
-        table->text = grown;
-        table->capacity = capacity;
-    }
-    table->text[table->cells] = strdup(text);
-    if (table->text[table->cells] == NULL) {
-        table->failed = true;
-        return;
-    }
-    width = text_width(text);
-    if (width > table->width[table->column])
-        table->width[table->column] = width;
-    table->cells++;
-    if (++table->column == table->columns)
-        table->column = 0;
-}
-
-void table_gap(struct table *table, const char *text)
-{
-    table_add(table, text);
-    while (table && !table->failed && table->column != 0)
-        table_add(table, "");
-}
-
-static void print_cell(const struct table *table, unsigned column, const char *text)
-{
-    int pad = table->width[column] - text_width(text);
-    bool last = column + 1 == table->columns;
-
-    printf("%*s%s%*s", table->right[column] ? pad : 0, "", text,
-           table->right[column] || last ? 0 : pad, "");
-    fputs(last ? "\n" : "  ", stdout);
-}
-
-void table_print(struct table *table)
-{
-    if (table == NULL || table->failed)
-        fputs("evendraw: no memory to print the table\n", stderr);
-    if (table == NULL)
-        return;
-    if (table->cells > 0 && !table->failed) {
-        for (unsigned i = 0; i < table->columns; i++)
-            print_cell(table, i, table->titles[i]);
-        for (size_t row = 0; row + table->columns <= table->cells; row += table->columns) {
-            for (unsigned i = 0; i < table->columns; i++)
-                print_cell(table, i, table->text[row + i]);
-        }
-    }
-    for (size_t i = 0; i < table->cells; i++)
-        free(table->text[i]);
-    free(table->text);
-    free(table);
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "print.h"
 
 bool source_error(struct source *source, const char *format, ...)
 {

@@ -112,7 +112,7 @@ static void on_cell(void *bytes, size_t len, void *arg)
 
     if (!reader->ok)
         return;
-    for (; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+    for (; (at = memchr(at, '\n', (size_t)(end - at))); at++)
         reader->newlines++;
     if (!reader->has_header)
         reader->ok = header_cell(reader, text, len);

@@ -96,13 +96,13 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
     struct folders folders = {.source = source, .sink = sink, .arg = arg};
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
     FTSENT *entry;
-    bool ok = tree != NULL;
+    bool ok = tree;
 
     folders.extensions = source->extensions ? source->extensions : image_extensions;
     if (!tree)
         return source_error(source, "cannot read it: %s", strerror(errno));
     errno = 0;
-    while (ok && (entry = fts_read(tree)) != NULL)
+    while (ok && (entry = fts_read(tree)))
         ok = take_entry(&folders, entry);
     if (ok && errno != 0)
         ok = source_error(source, "cannot read it: %s", strerror(errno));

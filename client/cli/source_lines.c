@@ -37,7 +37,7 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
     while ((n = source_bytes(source, buffer + kept, (unsigned)(sizeof(buffer) - kept))) > 0) {
         char *line = buffer, *end = buffer + kept + n, *newline;
 
-        while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        while ((newline = memchr(line, '\n', (size_t)(end - line)))) {
             if (!take_line(source, line, (size_t)(newline - line), sink, arg))
                 return false;
             line = newline + 1;

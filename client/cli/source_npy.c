@@ -53,7 +53,7 @@ static bool read_type(struct source *source, const char *descr, struct npy *npy)
     if (*descr == '[')
         return source_error(source, "holds records with several fields: store the one with the "
                                     "labels, numpy.save(FILE, array['FIELD'])");
-    if ((*descr != '\'' && *descr != '"') || strlen(descr) < 4 || strchr("<>|=", descr[1]) == NULL)
+    if ((*descr != '\'' && *descr != '"') || strlen(descr) < 4 || !strchr("<>|=", descr[1]))
         return bad_header(source);
     npy->big = descr[1] == '>';
     npy->kind = descr[2];

@@ -10,7 +10,7 @@ static const char *parse_part(struct split *split, char *text)
     char *equals = strchr(text, '='), *end;
     double share;
 
-    if (equals == NULL || equals == text)
+    if (!equals || equals == text)
         return "each part is NAME=SHARE, such as train=0.8,val=0.2";
     *equals = '\0';
     share = strtod(equals + 1, &end);
@@ -34,7 +34,7 @@ const char *split_parse(struct split *split, char *text)
     split->count = 0;
     for (char *rest, *part = strtok_r(text, ",", &rest); part; part = strtok_r(NULL, ",", &rest)) {
         const char *wrong = parse_part(split, part);
-        if (wrong != NULL)
+        if (wrong)
             return wrong;
         sum += split->parts[split->count - 1].share;
     }

@@ -1,37 +1,6 @@
-/* `evendraw stats`: the class distribution of a dataset as bars. */
-#include "cli.h"
-
-struct args {
-    struct cli *cli;
-    const char *name;
-    uint64_t version; /* 0: the newest */
-    bool all;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct args *args = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case 'v':
-        args->version = cli_number(state, "--dataset-version", arg, 1, UINT32_MAX);
-        return 0;
-    case 'a':
-        args->all = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        cli_positional(state, arg, &args->name, 1);
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        cli_no_dataset(state);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
+/* What `stats` prints: the class distribution of a dataset as bars. */
+#include "classes.h"
+#include "commands.h"
 
 /* Columns of the terminal for each part of a line; the longest bar's share. */
 struct layout {
@@ -110,32 +79,8 @@ static void print_summary(const json_t *stats)
            field_f64(stats, "balance"));
 }
 
-static void print_stats(const json_t *stats, const void *args)
+void print_dataset_stats(const json_t *stats, const struct cli *cli)
 {
     print_summary(stats);
-    print_distribution(stats, ((const struct args *)args)->all);
-}
-
-int command_stats(struct cli *cli, int argc, char **argv)
-{
-    static const char *const arrays[] = {"class", "count", "share", NULL};
-    static const struct argp_option options[] = {
-        {"dataset-version", 'v', "N", 0, "Which version (default: the newest)", 0},
-        {"all", 'a', NULL, 0, "Every class, in class order, however many there are", 0},
-        {0}};
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse,
-        .args_doc = "NAME",
-        .doc = "Draw the class distribution of a dataset, with counts and shares of the labelled "
-               "samples, the imbalance ratio (largest class to smallest) and the entropy.",
-        .children = cli_children};
-    struct args args = {.cli = cli};
-    json_t *params;
-
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    params = json_pack("{s:s}", "dataset", args.name);
-    if (args.version > 0)
-        params_u64(params, "version", args.version);
-    return cli_show(cli, pages_call(cli, "dataset.stats", params, arrays), print_stats, &args);
+    print_distribution(stats, cli->all_classes);
 }

@@ -1,9 +1,11 @@
-/* `evendraw info`: the state of the daemon. */
-#include "cli.h"
+/* What `info` and `backup` print: the state of the daemon, and a copy of its database. */
+#include <stdlib.h>
+#include <unistd.h>
+#include "commands.h"
+#include "print.h"
 
-static void print_info(const json_t *info, const void *args)
+void print_info(const json_t *info, const struct cli *cli)
 {
-    const struct cli *cli = ((const struct cli_args *)args)->cli;
     const json_t *store = json_object_get(info, "store");
     text_t text, more;
 
@@ -20,10 +22,27 @@ static void print_info(const json_t *info, const void *args)
                                                            : "");
 }
 
-int command_info(struct cli *cli, int argc, char **argv)
+/* Made absolute, for the daemon lives in another folder. */
+void parse_copy_path(const struct given *given)
 {
-    return cli_ask(cli, argc, argv,
-                   "Show the state of the daemon: version, uptime, what it holds, its store. "
-                   "--json shows its limits too.",
-                   "server.info", print_info);
+    char *here = given->text[0] == '/' ? NULL : getcwd(NULL, 0);
+    json_t *path = NULL;
+
+    if (given->text[0] == '/')
+        path = json_string(given->text);
+    else if (here)
+        path = json_sprintf("%s/%s", here, given->text);
+    free(here);
+    if (!path)
+        exit(cli_error(given->cli, EXIT_USAGE, "%s: no absolute UTF-8 path can be made of it",
+                       given->text));
+    given_param(given, path);
+}
+
+void print_copy(const json_t *answer, const struct cli *cli)
+{
+    text_t bytes;
+
+    (void)cli;
+    printf("%s, %s\n", field_text(answer, "path"), text_bytes(bytes, field_u64(answer, "bytes")));
 }
