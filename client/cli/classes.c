@@ -95,27 +95,20 @@ void shown_fini(struct shown *shown)
     free(shown->class);
 }
 
-const char *shown_between(const struct shown *shown, text_t out)
+const char *shown_between(const struct shown *shown)
 {
-    text_t count;
-
-    snprintf(out, sizeof(text_t), "... %.30s", text_count(count, shown->all - shown->n));
-    return out;
+    return text_of("... %s", text_count(shown->all - shown->n));
 }
 
 static void note_left_out(const struct shown *shown)
 {
-    text_t count;
-
     if (shown->n < shown->all)
-        printf("%s classes are left out; --all shows them\n",
-               text_count(count, shown->all - shown->n));
+        printf("%s classes are left out; --all shows them\n", text_count(shown->all - shown->n));
 }
 
 void print_classes(const json_t *answer, const struct column *columns, bool all)
 {
     struct table *table = table_new(columns);
-    char text[CELL_SIZE];
     struct shown shown;
 
     if (!shown_init(&shown, json_object_get(answer, columns[1].key), all))
@@ -124,10 +117,10 @@ void print_classes(const json_t *answer, const struct column *columns, bool all)
         size_t c = shown.class[row];
 
         if (row == shown.gap)
-            table_gap(table, shown_between(&shown, text));
+            table_gap(table, shown_between(&shown));
         table_add(table, class_name(answer, c));
         for (const struct column *column = columns + 1; column->title; column++)
-            table_add(table, column->cell(text, class_item(answer, column->key, c)));
+            table_add(table, column->cell(class_item(answer, column->key, c)));
     }
     table_print(table);
     note_left_out(&shown);

@@ -24,6 +24,6 @@ struct shown {
 bool shown_init(struct shown *shown, const json_t *counts, bool all);
 void shown_fini(struct shown *shown);
 /* "... 1,234": what stands in the gap. */
-const char *shown_between(const struct shown *shown, text_t out);
+const char *shown_between(const struct shown *shown);
 
 #endif

@@ -116,7 +116,6 @@ static void list_worst(const json_t *answer)
 {
     size_t classes = json_array_size(json_object_get(answer, "class")), n = 0;
     struct pair pairs[WORST];
-    text_t count, share;
 
     for (size_t label = 0; label < classes; label++) {
         for (size_t c = 0; c < classes; c++) {
@@ -126,8 +125,8 @@ static void list_worst(const json_t *answer)
     }
     printf("  Too many classes for this terminal (--svg draws them). Confused most:\n");
     for (size_t i = 0; i < n; i++)
-        printf("  %8s  %7s of %s as %s\n", text_count(count, pairs[i].count),
-               text_share(share, confusion_share(answer, pairs[i].label, pairs[i].predicted), 1),
+        printf("  %8s  %7s of %s as %s\n", text_count(pairs[i].count),
+               text_share(confusion_share(answer, pairs[i].label, pairs[i].predicted), 1),
                class_name(answer, pairs[i].label), class_name(answer, pairs[i].predicted));
     fputc('\n', stdout);
 }

@@ -24,6 +24,5 @@ void print_datasets(const json_t *answer, const struct cli *cli)
 void print_removed_dataset(const json_t *answer, const struct cli *cli)
 {
     (void)cli;
-    printf("removed %s, version %u\n", field_text(answer, "dataset"),
-           (unsigned)field_u64(answer, "version"));
+    printf("removed %s\n", cell_dataset(answer));
 }

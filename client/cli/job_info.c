@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "commands.h"
-#include "print.h"
+#include "table.h"
 
 /* In one line: explicit weights of many classes are cut. */
 static void print_strategy(const json_t *strategy)
@@ -26,11 +26,9 @@ static void print_revisions(const json_t *revisions)
 
     json_array_foreach(revisions, i, revision)
     {
-        text_t time;
-
         printf("  revision %-3" PRIu64 " from epoch %" PRIu64 " step %" PRIu64 ", %s: ",
                field_u64(revision, "revision"), field_u64(revision, "epoch"),
-               field_u64(revision, "step"), text_time(time, field_u64(revision, "created")));
+               field_u64(revision, "step"), text_time(field_u64(revision, "created")));
         print_strategy(json_object_get(revision, "strategy"));
         fputc('\n', stdout);
     }
@@ -40,47 +38,39 @@ static void print_settings(const json_t *job)
 {
     uint64_t world = field_u64(job, "world_size"), replicas = field_u64(job, "replicas");
     uint64_t time_to_run = field_u64(job, "time_to_run");
-    text_t one, two;
 
-    printf("job %s on %s, version %" PRIu64 "\n", field_text(job, "job"),
-           field_text(job, "dataset"), field_u64(job, "version"));
+    printf("job %s on %s\n", field_text(job, "job"), cell_dataset(job));
     printf("  %s, batches of %s, last batch %s, seed %" PRIu64, field_text(job, "mode"),
-           text_count(one, field_u64(job, "batch_size")), field_text(job, "last_batch"),
+           text_count(field_u64(job, "batch_size")), field_text(job, "last_batch"),
            field_u64(job, "seed"));
     if (world > 0)
-        printf(", %s", text_items(one, world, "rank"));
+        printf(", %s", text_items(world, "rank"));
     if (replicas > 1)
-        printf(", %s of each slice", text_items(one, replicas, "replica"));
+        printf(", %s of each slice", text_items(replicas, "replica"));
     printf("\n  %s, time to run %s, grace %s\n", field_text(job, "guarantee"),
-           time_to_run ? text_ms(one, time_to_run) : "without limit",
-           text_ms(two, field_u64(job, "grace")));
+           time_to_run ? text_ms(time_to_run) : "without limit", text_ms(field_u64(job, "grace")));
 }
 
 static void print_progress(const json_t *job)
 {
     const json_t *acked = json_object_get(job, "acked");
-    text_t generation, epoch, step, steps;
 
     printf("  generation %s, epoch %s, next step %s of %s",
-           text_count(generation, field_u64(job, "generation")),
-           text_count(epoch, field_u64(job, "epoch")), text_count(step, field_u64(job, "step")),
-           text_count(steps, field_u64(job, "steps")));
-    printf("; all before epoch %s step %s is acknowledged\n",
-           text_count(epoch, field_u64(acked, "epoch")),
-           text_count(step, field_u64(acked, "step")));
+           text_count(field_u64(job, "generation")), text_count(field_u64(job, "epoch")),
+           text_count(field_u64(job, "step")), text_count(field_u64(job, "steps")));
+    printf("; all before epoch %s step %s is acknowledged\n", text_count(field_u64(acked, "epoch")),
+           text_count(field_u64(acked, "step")));
 }
 
 static void print_state(const json_t *job)
 {
     const char *failure = field_text(job, "failure");
-    text_t one, two, three;
 
-    printf("  %s, %s out, ", text_items(one, field_u64(job, "streams"), "worker"),
-           text_items(two, field_u64(job, "outstanding"), "step"));
+    printf("  %s, %s out, ", text_items(field_u64(job, "streams"), "worker"),
+           text_items(field_u64(job, "outstanding"), "step"));
     printf("%s redelivered, %s expired, %s of plans%s\n",
-           text_items(one, field_u64(job, "redelivered"), "batch"),
-           text_items(two, field_u64(job, "expired"), "lease"),
-           text_bytes(three, field_u64(job, "memory")),
+           text_items(field_u64(job, "redelivered"), "batch"),
+           text_items(field_u64(job, "expired"), "lease"), text_bytes(field_u64(job, "memory")),
            json_is_true(json_object_get(job, "updating")) ? ", a change is being stored" : "");
     if (json_is_true(json_object_get(job, "failing")))
         puts("  NOTHING IS HANDED OUT, for progress cannot be stored: see the daemon's log");
@@ -102,10 +92,8 @@ void print_job(const json_t *job, const struct cli *cli)
 /* What all records have: since when, from where on, by whom. */
 static void print_record(const json_t *record)
 {
-    text_t time;
-
     printf("epoch %" PRIu64 " step %" PRIu64 ", %s, by %s", field_u64(record, "epoch"),
-           field_u64(record, "step"), text_time(time, field_u64(record, "created")),
+           field_u64(record, "step"), text_time(field_u64(record, "created")),
            field_text(record, "author"));
 }
 
@@ -130,14 +118,13 @@ static void print_revisions_of(const json_t *history, uint64_t generation)
 static void print_worlds(const json_t *history, uint64_t generation)
 {
     const json_t *record;
-    text_t ranks;
     size_t i;
 
     json_array_foreach(json_object_get(history, "worlds"), i, record)
     {
         if (field_u64(record, "generation") != generation)
             continue;
-        printf("  %s from ", text_items(ranks, field_u64(record, "world_size"), "rank"));
+        printf("  %s from ", text_items(field_u64(record, "world_size"), "rank"));
         print_record(record);
         fputc('\n', stdout);
     }

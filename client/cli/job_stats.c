@@ -12,13 +12,11 @@ void print_job_stats(const json_t *stats, const struct cli *cli)
                                             {"SAMPLES", "served", RIGHT, cell_count},
                                             {0}};
     const json_t *epoch;
-    text_t steps, samples;
     size_t i;
 
-    printf("job %s on %s, version %" PRIu64 ": %s steps served, %s samples",
-           field_text(stats, "job"), field_text(stats, "dataset"), field_u64(stats, "version"),
-           text_count(steps, field_u64(stats, "steps")),
-           text_count(samples, field_u64(stats, "samples")));
+    printf("job %s on %s: %s steps served, %s samples", field_text(stats, "job"),
+           cell_dataset(stats), text_count(field_u64(stats, "steps")),
+           text_count(field_u64(stats, "samples")));
     if (json_object_get(stats, "epoch"))
         printf(" in epoch %" PRIu64, field_u64(stats, "epoch"));
     fputs("\n\n", stdout);
@@ -27,7 +25,6 @@ void print_job_stats(const json_t *stats, const struct cli *cli)
     json_array_foreach(json_object_get(stats, "epochs"), i, epoch)
     {
         printf("  epoch %" PRIu64 ": %s steps, %s samples\n", field_u64(epoch, "epoch"),
-               text_count(steps, field_u64(epoch, "steps")),
-               text_count(samples, field_u64(epoch, "samples")));
+               text_count(field_u64(epoch, "steps")), text_count(field_u64(epoch, "samples")));
     }
 }

@@ -6,22 +6,12 @@
 #include "commands.h"
 #include "table.h"
 
-static const char *cell_dataset(char *out, const json_t *job)
+static const char *cell_step(const json_t *job)
 {
-    snprintf(out, CELL_SIZE, "%s, version %" PRIu64, field_text(job, "dataset"),
-             field_u64(job, "version"));
-    return out;
-}
-
-static const char *cell_step(char *out, const json_t *job)
-{
-    text_t step, steps;
-
     if (json_is_true(json_object_get(job, "failed")))
         return "OUT OF SERVICE, see job info";
-    snprintf(out, CELL_SIZE, "%s/%s", text_count(step, field_u64(job, "step")),
-             text_count(steps, field_u64(job, "steps")));
-    return out;
+    return text_of("%s/%s", text_count(field_u64(job, "step")),
+                   text_count(field_u64(job, "steps")));
 }
 
 void print_jobs(const json_t *answer, const struct cli *cli)
@@ -46,13 +36,10 @@ void print_jobs(const json_t *answer, const struct cli *cli)
 
 void print_created_job(const json_t *job, const struct cli *cli)
 {
-    text_t steps, samples;
-
     (void)cli;
-    printf("job %s on %s, version %u: %s of %s an epoch\n", field_text(job, "job"),
-           field_text(job, "dataset"), (unsigned)field_u64(job, "version"),
-           text_items(steps, field_u64(job, "steps"), "step"),
-           text_items(samples, field_u64(job, "batch_size"), "sample"));
+    printf("job %s on %s: %s of %s an epoch\n", field_text(job, "job"), cell_dataset(job),
+           text_items(field_u64(job, "steps"), "step"),
+           text_items(field_u64(job, "batch_size"), "sample"));
 }
 
 void print_revision(const json_t *answer, const struct cli *cli)

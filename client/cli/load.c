@@ -164,54 +164,48 @@ static const char *order_of(const struct load *load)
 static void report_unlabelled(const struct load *load)
 {
     const char *label = load->args->unlabelled ? load->args->unlabelled : "-1";
-    text_t text;
 
     if (load->marked > 0)
         printf("  %s labelled '%s', taken as without a label%s\n",
-               text_items(text, load->marked, "sample"), label,
+               text_items(load->marked, "sample"), label,
                load->args->unlabelled ? "" : " (--unlabelled= makes it a class)");
     if (load->empty > 0)
         printf("  %s without a label: never drawn, but counted in the indices\n",
-               text_items(text, load->empty, "sample"));
+               text_items(load->empty, "sample"));
 }
 
 static void report_parts(const struct load *load, uint64_t lost)
 {
-    text_t text;
-
     for (uint32_t p = 0; p < load->part_count; p++) {
         const struct load_part *part = &load->parts[p];
         printf("  %s, version %u: %s with a label", part->name,
-               (unsigned)field_u64(part->info, "version"),
-               text_items(text, part->labelled, "sample"));
+               (unsigned)field_u64(part->info, "version"), text_items(part->labelled, "sample"));
         if (part->classes < load->labels.class_count)
-            printf(", none of %s",
-                   text_items(text, load->labels.class_count - part->classes, "class"));
+            printf(", none of %s", text_items(load->labels.class_count - part->classes, "class"));
         fputc('\n', stdout);
     }
     if (lost > 0)
-        printf("  %s with a label %s in no part\n", text_items(text, lost, "sample"),
+        printf("  %s with a label %s in no part\n", text_items(lost, "sample"),
                lost == 1 ? "is" : "are");
 }
 
 static void report(const struct load *load)
 {
     uint64_t kept = 0, labelled = load->samples - load->empty - load->marked;
-    text_t one, two;
 
     for (uint32_t p = 0; p < load->part_count; p++)
         kept += load->parts[p].labelled;
     fputs(load->args->name, stdout);
     if (!load->groups)
         printf(", version %u", (unsigned)field_u64(load->parts[0].info, "version"));
-    printf(": %s, %s (%s)\n", text_items(one, load->samples, "sample"),
-           text_items(two, load->labels.class_count, "class"), order_of(load));
+    printf(": %s, %s (%s)\n", text_items(load->samples, "sample"),
+           text_items(load->labels.class_count, "class"), order_of(load));
     report_unlabelled(load);
     if (load->groups)
         report_parts(load, labelled - kept);
     else if (load->longtail)
-        printf("  long tail: %s with a label are left, %s lost it\n",
-               text_items(one, kept, "sample"), text_count(two, labelled - kept));
+        printf("  long tail: %s with a label are left, %s lost it\n", text_items(kept, "sample"),
+               text_count(labelled - kept));
     for (uint32_t i = 0; i < load->args->weights_count; i++)
         printf("  with weights: column '%s'\n", load->args->weights[i].name);
 }

@@ -8,18 +8,16 @@ static void print_summary(const json_t *answer)
 {
     char *strategy = json_dumps(json_object_get(answer, "strategy"), JSON_COMPACT);
     const json_t *column;
-    text_t steps, samples, memory;
     size_t i;
 
-    printf("%s, version %u, batches of %u, %s\n", field_text(answer, "dataset"),
-           (unsigned)field_u64(answer, "version"), (unsigned)field_u64(answer, "batch_size"),
-           strategy ? strategy : "");
+    printf("%s, batches of %u, %s\n", cell_dataset(answer),
+           (unsigned)field_u64(answer, "batch_size"), strategy ? strategy : "");
     free(strategy);
     printf("  epoch %llu: %s, %s\n", (unsigned long long)field_u64(answer, "epoch"),
-           text_items(steps, field_u64(answer, "steps"), "step"),
-           text_items(samples, field_u64(answer, "samples"), "sample"));
+           text_items(field_u64(answer, "steps"), "step"),
+           text_items(field_u64(answer, "samples"), "sample"));
     printf("  needs %s of memory, built in %.3g ms; columns: index",
-           text_bytes(memory, field_u64(answer, "memory")), field_f64(answer, "build_ms"));
+           text_bytes(field_u64(answer, "memory")), field_f64(answer, "build_ms"));
     json_array_foreach(json_object_get(answer, "columns"), i, column)
     {
         if (json_is_string(column) && strcmp(json_string_value(column), "index") != 0)
@@ -29,14 +27,13 @@ static void print_summary(const json_t *answer)
 }
 
 /* An expected number. */
-static const char *cell_expected(char *out, const json_t *value)
+static const char *cell_expected(const json_t *value)
 {
     double number = json_number_value(value);
 
     if (number >= 1000)
-        return text_count(out, (uint64_t)(number + 0.5));
-    snprintf(out, CELL_SIZE, "%.4g", number);
-    return out;
+        return text_count((uint64_t)(number + 0.5));
+    return text_of("%.4g", number);
 }
 
 void print_preview(const json_t *answer, const struct cli *cli)

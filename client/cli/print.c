@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <langinfo.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +12,32 @@
 #include <unistd.h>
 #include <wchar.h>
 
-/* ---- numbers ---- */
+/* ---- texts ---- */
 
-#define SHARE_DECIMALS 6
-
-const char *text_count(text_t out, uint64_t n)
+/* Where the next text goes. */
+static char *next_text(void)
 {
-    char digits[24];
+    static char texts[TEXT_COUNT][TEXT_SIZE];
+    static unsigned next;
+
+    return texts[next++ % TEXT_COUNT];
+}
+
+const char *text_of(const char *format, ...)
+{
+    char *text = next_text();
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, TEXT_SIZE, format, ap);
+    va_end(ap);
+    return text;
+}
+
+const char *text_count(uint64_t n)
+{
+    char digits[24], *text = next_text(), *to = text;
     int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
-    char *to = out;
 
     for (int i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0)
@@ -27,74 +45,66 @@ const char *text_count(text_t out, uint64_t n)
         *to++ = digits[i];
     }
     *to = '\0';
-    return out;
+    return text;
 }
 
-const char *text_items(text_t out, uint64_t n, const char *noun)
+const char *text_items(uint64_t n, const char *noun)
 {
     size_t len = strlen(noun);
     bool hisses = len > 1 && (noun[len - 1] == 's' || strcmp(noun + len - 2, "ch") == 0);
-    text_t count;
 
-    snprintf(out, sizeof(text_t), "%.26s %s%s", text_count(count, n), noun,
-             n == 1   ? ""
-             : hisses ? "es"
-                      : "s");
-    return out;
+    return text_of("%s %s%s", text_count(n), noun, n == 1 ? "" : hisses ? "es" : "s");
 }
 
-const char *text_bytes(text_t out, uint64_t bytes)
+const char *text_bytes(uint64_t bytes)
 {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};
     double value = (double)bytes / 1000;
     size_t unit = 0;
 
-    if (bytes < 1000) {
-        snprintf(out, sizeof(text_t), "%u B", (unsigned)bytes);
-        return out;
-    }
+    if (bytes < 1000)
+        return text_of("%u B", (unsigned)bytes);
     while (value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
         value /= 1000;
         unit++;
     }
-    snprintf(out, sizeof(text_t), "%.1f %s", value, units[unit]);
-    return out;
+    return text_of("%.1f %s", value, units[unit]);
 }
 
-const char *text_duration(text_t out, double seconds)
+const char *text_duration(double seconds)
 {
     unsigned long s = seconds > 0 && seconds < 1e15 ? (unsigned long)seconds : 0;
 
     if (s >= 86400)
-        snprintf(out, sizeof(text_t), "%lu d %lu h", s / 86400, s / 3600 % 24);
-    else if (s >= 3600)
-        snprintf(out, sizeof(text_t), "%lu h %lu min", s / 3600, s / 60 % 60);
-    else if (s >= 60)
-        snprintf(out, sizeof(text_t), "%lu min %lu s", s / 60, s % 60);
-    else
-        snprintf(out, sizeof(text_t), "%lu s", s);
-    return out;
+        return text_of("%lu d %lu h", s / 86400, s / 3600 % 24);
+    if (s >= 3600)
+        return text_of("%lu h %lu min", s / 3600, s / 60 % 60);
+    if (s >= 60)
+        return text_of("%lu min %lu s", s / 60, s % 60);
+    return text_of("%lu s", s);
 }
 
-const char *text_ms(text_t out, uint64_t ms)
+const char *text_ms(uint64_t ms)
 {
     if (ms >= 60000)
-        return text_duration(out, (double)ms / 1000);
-    snprintf(out, sizeof(text_t), "%g s", (double)ms / 1000);
-    return out;
+        return text_duration((double)ms / 1000);
+    return text_of("%g s", (double)ms / 1000);
 }
 
-const char *text_time(text_t out, uint64_t seconds_since_1970)
+const char *text_time(uint64_t seconds_since_1970)
 {
     time_t at = (time_t)seconds_since_1970;
+    char *text = next_text();
     struct tm tm;
 
-    if (!localtime_r(&at, &tm) || strftime(out, sizeof(text_t), "%Y-%m-%d %H:%M", &tm) == 0)
-        snprintf(out, sizeof(text_t), "?");
-    return out;
+    if (!localtime_r(&at, &tm) || strftime(text, TEXT_SIZE, "%Y-%m-%d %H:%M", &tm) == 0)
+        return "?";
+    return text;
 }
 
-const char *text_share(text_t out, double share, int decimals)
+#define SHARE_DECIMALS 6
+
+const char *text_share(double share, int decimals)
 {
     double percent = share * 100, unit = 1; /* what the last decimal counts */
     bool little;
@@ -107,10 +117,8 @@ const char *text_share(text_t out, double share, int decimals)
         decimals++;
     }
     if (percent > 0 && percent < unit / 2)
-        snprintf(out, sizeof(text_t), "<%.*f %%", decimals, unit);
-    else
-        snprintf(out, sizeof(text_t), "%.*f %%", decimals, percent);
-    return out;
+        return text_of("<%.*f %%", decimals, unit);
+    return text_of("%.*f %%", decimals, percent);
 }
 
 /* ---- terminal ---- */

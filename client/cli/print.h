@@ -5,22 +5,25 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* ---- numbers ---- */
+/* ---- texts ---- */
 
-/* 1234567 as "1,234,567"; bytes as "1.2 MB"; seconds as "3 h 12 min". In a buffer of the caller. */
-typedef char text_t[40];
-const char *text_count(text_t out, uint64_t n);
-/* "1 job", "2,000 jobs", "3 classes"; a noun has at most ten letters. */
-const char *text_items(text_t out, uint64_t n, const char *noun);
-const char *text_bytes(text_t out, uint64_t bytes);
-const char *text_duration(text_t out, double seconds);
-/* Milliseconds: "1.5 s", "10 min 0 s". */
-const char *text_ms(text_t out, uint64_t ms);
-const char *text_time(text_t out, uint64_t seconds_since_1970);
+/* A text stays as it is until TEXT_COUNT further ones were made: long enough for a line to be
+ * printed. What does not fit is cut. */
+#define TEXT_COUNT 16
+#define TEXT_SIZE  300
 
+const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *text_count(uint64_t n); /* "1,234,567" */
+/* "1 job", "2,000 jobs", "3 classes" */
+const char *text_items(uint64_t n, const char *noun);
+const char *text_bytes(uint64_t bytes);     /* "1.2 MB" */
+const char *text_duration(double seconds);  /* "3 h 12 min" */
+const char *text_ms(uint64_t milliseconds); /* "1.5 s", "10 min 0 s" */
+const char *text_time(uint64_t seconds_since_1970);
 /* A share (0..1) in percent with that many decimals, or as many more as two digits of it take:
  * "12.3 %", "0.0042 %", "<0.000001 %". */
-const char *text_share(text_t out, double share, int decimals);
+const char *text_share(double share, int decimals);
+
 /* ---- the terminal ---- */
 
 /* Control characters become '?': what a daemon or a file says must not steer the terminal. */

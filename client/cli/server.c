@@ -7,17 +7,16 @@
 void print_info(const json_t *info, const struct cli *cli)
 {
     const json_t *store = json_object_get(info, "store");
-    text_t text, more;
 
     printf("%s at %s, protocol %u, up %s\n", field_text(info, "server"), evd_address(cli->client),
-           (unsigned)field_u64(info, "protocol"), text_duration(text, field_f64(info, "uptime")));
-    printf("  %s, ", text_items(text, field_u64(info, "datasets"), "dataset"));
-    printf("%s, ", text_items(text, field_u64(info, "jobs"), "job"));
-    printf("%s of memory for both\n", text_bytes(text, field_u64(info, "memory")));
-    printf("  %s, %s open\n", text_items(text, field_u64(info, "connections"), "connection"),
-           text_items(more, field_u64(info, "streams"), "stream"));
-    printf("  store: %s, %s%s\n", text_bytes(text, field_u64(store, "file_bytes")),
-           text_items(more, field_u64(store, "commits"), "commit"),
+           (unsigned)field_u64(info, "protocol"), text_duration(field_f64(info, "uptime")));
+    printf("  %s, ", text_items(field_u64(info, "datasets"), "dataset"));
+    printf("%s, ", text_items(field_u64(info, "jobs"), "job"));
+    printf("%s of memory for both\n", text_bytes(field_u64(info, "memory")));
+    printf("  %s, %s open\n", text_items(field_u64(info, "connections"), "connection"),
+           text_items(field_u64(info, "streams"), "stream"));
+    printf("  store: %s, %s%s\n", text_bytes(field_u64(store, "file_bytes")),
+           text_items(field_u64(store, "commits"), "commit"),
            json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"
                                                            : "");
 }
@@ -41,8 +40,6 @@ void parse_copy_path(const struct given *given)
 
 void print_copy(const json_t *answer, const struct cli *cli)
 {
-    text_t bytes;
-
     (void)cli;
-    printf("%s, %s\n", field_text(answer, "path"), text_bytes(bytes, field_u64(answer, "bytes")));
+    printf("%s, %s\n", field_text(answer, "path"), text_bytes(field_u64(answer, "bytes")));
 }

@@ -53,7 +53,6 @@ static double now(void)
 static void show_progress(struct source *source, bool end)
 {
     double t = now();
-    text_t done, all, samples, rate;
     char line[512];
     int n;
 
@@ -63,14 +62,12 @@ static void show_progress(struct source *source, bool end)
     fputs("\r\033[K", stderr);
     if (end)
         return;
-    n = snprintf(line, sizeof(line), "%s %s samples, ", source->doing,
-                 text_count(samples, source->samples));
+    n = snprintf(line, sizeof(line), "%s %s samples, ", source->doing, text_count(source->samples));
     if (source->gz)
         n += snprintf(line + n, sizeof(line) - (size_t)n, "%s of %s, ",
-                      text_bytes(done, (uint64_t)gzoffset(source->gz)),
-                      text_bytes(all, source->file_bytes));
+                      text_bytes((uint64_t)gzoffset(source->gz)), text_bytes(source->file_bytes));
     snprintf(line + n, sizeof(line) - (size_t)n, "%s/s: %s",
-             text_count(rate, (uint64_t)((double)source->samples / (t - source->started + 1e-6))),
+             text_count((uint64_t)((double)source->samples / (t - source->started + 1e-6))),
              source->path);
     /* Where it fills a line, the next one could not go over it. */
     print_padded(stderr, line, terminal_width(stderr) - 1);
@@ -114,7 +111,6 @@ bool source_header(struct source *source, void *bytes, unsigned size)
 bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count)
 {
     int got = source_bytes(source, values, n * size);
-    text_t here, all;
 
     if (got == (int)(n * size))
         return true;
@@ -122,8 +118,7 @@ bool source_values(struct source *source, void *values, unsigned n, unsigned siz
            source_error(source,
                         "ends too early, with %s of the %s values that its header promises: the "
                         "file is cut off",
-                        text_count(here, source->samples + (unsigned)got / size),
-                        text_count(all, count));
+                        text_count(source->samples + (unsigned)got / size), text_count(count));
 }
 
 /* ---- opening ---- */

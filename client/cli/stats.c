@@ -20,14 +20,12 @@ static void print_bars(const json_t *stats, const struct shown *shown, const str
     for (size_t i = 0; i < shown->n; i++) {
         double share = json_number_value(class_item(stats, "share", shown->class[i]));
         uint64_t count = class_u64(stats, "count", shown->class[i]);
-        text_t text, percent;
 
         if (i == shown->gap)
-            printf("  %s classes between; --all shows them\n", shown_between(shown, text));
+            printf("  %s classes between; --all shows them\n", shown_between(shown));
         fputs("  ", stdout);
         print_padded(stdout, class_name(stats, shown->class[i]), layout->name);
-        printf("  %*s  %*s", layout->count, text_count(text, count), layout->share,
-               text_share(percent, share, 1));
+        printf("  %*s  %*s", layout->count, text_count(count), layout->share, text_share(share, 1));
         if (room > 0 && share > 0) {
             fputs("  ", stdout);
             print_bar(share / layout->longest, room);
@@ -41,7 +39,6 @@ static void print_distribution(const json_t *stats, bool all)
     struct layout layout = {.name = 4, .count = 1, .share = 7};
     int third = terminal_width(stdout) / 3;
     struct shown shown;
-    text_t text;
 
     if (shown_init(&shown, json_object_get(stats, "count"), all)) {
         for (size_t i = 0; i < shown.n; i++) {
@@ -49,8 +46,8 @@ static void print_distribution(const json_t *stats, bool all)
             uint64_t count = class_u64(stats, "count", c);
             double share = json_number_value(class_item(stats, "share", c));
             layout.name = max(layout.name, text_width(class_name(stats, c)));
-            layout.count = max(layout.count, text_width(text_count(text, count)));
-            layout.share = max(layout.share, text_width(text_share(text, share, 1)));
+            layout.count = max(layout.count, text_width(text_count(count)));
+            layout.share = max(layout.share, text_width(text_share(share, 1)));
             layout.longest = share > layout.longest ? share : layout.longest;
         }
         layout.name = layout.name > third ? third : layout.name;
@@ -61,19 +58,14 @@ static void print_distribution(const json_t *stats, bool all)
 
 static void print_summary(const json_t *stats)
 {
-    text_t samples, classes, unlabelled, empty;
-
-    printf("%s, version %u: %s, %s\n", field_text(stats, "dataset"),
-           (unsigned)field_u64(stats, "version"),
-           text_items(samples, field_u64(stats, "samples"), "sample"),
-           text_items(classes, field_u64(stats, "classes"), "class"));
+    printf("%s: %s, %s\n", cell_dataset(stats), text_items(field_u64(stats, "samples"), "sample"),
+           text_items(field_u64(stats, "classes"), "class"));
     if (field_u64(stats, "unlabelled") > 0)
         printf("  %s labelled, %s without a label (never drawn)\n",
-               text_count(samples, field_u64(stats, "labelled")),
-               text_count(unlabelled, field_u64(stats, "unlabelled")));
+               text_count(field_u64(stats, "labelled")),
+               text_count(field_u64(stats, "unlabelled")));
     if (field_u64(stats, "empty_classes") > 0)
-        printf("  %s without samples\n",
-               text_items(empty, field_u64(stats, "empty_classes"), "class"));
+        printf("  %s without samples\n", text_items(field_u64(stats, "empty_classes"), "class"));
     printf("  imbalance ratio %.1f, entropy %.2f bits, balance %.2f (1 is balanced)\n\n",
            field_f64(stats, "imbalance_ratio"), field_f64(stats, "entropy"),
            field_f64(stats, "balance"));

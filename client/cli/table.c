@@ -5,6 +5,7 @@
 #include "table.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,59 +102,60 @@ void table_print(struct table *table)
 
 /* ---- cells ---- */
 
-const char *cell_text(char *out, const json_t *value)
+const char *cell_text(const json_t *value)
 {
-    const char *text = json_string_value(value);
-
-    (void)out;
-    return text ? text : "";
+    return json_is_string(value) ? json_string_value(value) : "";
 }
 
-const char *cell_count(char *out, const json_t *value)
+const char *cell_dataset(const json_t *value)
 {
-    return text_count(out, value_u64(value));
+    return text_of("%s, version %" PRIu64, field_text(value, "dataset"),
+                   field_u64(value, "version"));
 }
 
-const char *cell_maybe(char *out, const json_t *value)
+const char *cell_count(const json_t *value)
 {
-    return json_is_integer(value) ? cell_count(out, value) : "-";
+    return text_count(value_u64(value));
 }
 
-const char *cell_bytes(char *out, const json_t *value)
+const char *cell_maybe(const json_t *value)
 {
-    return text_bytes(out, value_u64(value));
+    return json_is_integer(value) ? cell_count(value) : "-";
 }
 
-const char *cell_ms(char *out, const json_t *value)
+const char *cell_bytes(const json_t *value)
 {
-    return text_ms(out, value_u64(value));
+    return text_bytes(value_u64(value));
 }
 
-const char *cell_time(char *out, const json_t *value)
+const char *cell_ms(const json_t *value)
 {
-    return text_time(out, value_u64(value));
+    return text_ms(value_u64(value));
 }
 
-const char *cell_share(char *out, const json_t *value)
+const char *cell_time(const json_t *value)
 {
-    return json_is_number(value) ? text_share(out, json_number_value(value), 2) : "-";
+    return text_time(value_u64(value));
 }
 
-const char *cell_share1(char *out, const json_t *value)
+const char *cell_share(const json_t *value)
 {
-    return json_is_number(value) ? text_share(out, json_number_value(value), 1) : "-";
+    return json_is_number(value) ? text_share(json_number_value(value), 2) : "-";
 }
 
-const char *cell_number(char *out, const json_t *value)
+const char *cell_share1(const json_t *value)
 {
-    snprintf(out, CELL_SIZE, json_is_number(value) ? "%.6g" : "-", json_number_value(value));
-    return out;
+    return json_is_number(value) ? text_share(json_number_value(value), 1) : "-";
 }
 
-const char *cell_score(char *out, const json_t *value)
+const char *cell_number(const json_t *value)
 {
-    snprintf(out, CELL_SIZE, json_is_number(value) ? "%.4f" : "-", json_number_value(value));
-    return out;
+    return json_is_number(value) ? text_of("%.6g", json_number_value(value)) : "-";
+}
+
+const char *cell_score(const json_t *value)
+{
+    return json_is_number(value) ? text_of("%.4f", json_number_value(value)) : "-";
 }
 
 /* ---- lists ---- */
@@ -161,15 +163,13 @@ const char *cell_score(char *out, const json_t *value)
 void print_rows(const json_t *list, const struct column *columns)
 {
     struct table *table = table_new(columns);
-    char text[CELL_SIZE];
     const json_t *row;
     size_t i;
 
     json_array_foreach(list, i, row)
     {
         for (const struct column *column = columns; column->title; column++)
-            table_add(table,
-                      column->cell(text, column->key ? json_object_get(row, column->key) : row));
+            table_add(table, column->cell(column->key ? json_object_get(row, column->key) : row));
     }
     table_print(table);
 }

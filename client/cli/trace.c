@@ -36,12 +36,11 @@ static void print_trace(const json_t *answer, const struct cli *cli)
     const json_t *steps = json_object_get(answer, "steps");
     struct table *table = table_new(columns);
     const json_t *step, *value;
-    text_t text;
     size_t i, k;
 
     json_array_foreach(steps, i, step)
     {
-        json_array_foreach(step, k, value) table_add(table, cell_maybe(text, value));
+        json_array_foreach(step, k, value) table_add(table, cell_maybe(value));
     }
     table_print(table);
     if (json_array_size(steps) == 0)

@@ -3,30 +3,26 @@
 #include "commands.h"
 #include "table.h"
 
-static const char *cell_worker(char *out, const json_t *worker)
+static const char *cell_worker(const json_t *worker)
 {
-    snprintf(out, CELL_SIZE, "%" PRIu64 ".%" PRIu64, field_u64(worker, "session"),
-             field_u64(worker, "stream"));
-    return out;
+    return text_of("%" PRIu64 ".%" PRIu64, field_u64(worker, "session"),
+                   field_u64(worker, "stream"));
 }
 
 /* "12/3,072": steps and samples. */
-static const char *pair(char *out, uint64_t steps, uint64_t samples)
+static const char *pair(uint64_t steps, uint64_t samples)
 {
-    text_t one, two;
-
-    snprintf(out, CELL_SIZE, "%s/%s", text_count(one, steps), text_count(two, samples));
-    return out;
+    return text_of("%s/%s", text_count(steps), text_count(samples));
 }
 
-static const char *cell_served(char *out, const json_t *worker)
+static const char *cell_served(const json_t *worker)
 {
-    return pair(out, field_u64(worker, "served_steps"), field_u64(worker, "served_samples"));
+    return pair(field_u64(worker, "served_steps"), field_u64(worker, "served_samples"));
 }
 
-static const char *cell_acked(char *out, const json_t *worker)
+static const char *cell_acked(const json_t *worker)
 {
-    return pair(out, field_u64(worker, "acked_steps"), field_u64(worker, "acked_samples"));
+    return pair(field_u64(worker, "acked_steps"), field_u64(worker, "acked_samples"));
 }
 
 void print_workers(const json_t *answer, const struct cli *cli)
@@ -44,13 +40,12 @@ void print_workers(const json_t *answer, const struct cli *cli)
                                             {"LAST HEARD", "last_heard", RIGHT, cell_ms},
                                             {0}};
     const json_t *workers = json_object_get(answer, "workers");
-    text_t count, steps, batches, leases;
 
     (void)cli;
     print_rows(workers, columns);
     printf("%s, %s out; since the daemon started: %s redelivered, %s expired\n",
-           text_items(count, json_array_size(workers), "worker"),
-           text_items(steps, field_u64(answer, "outstanding"), "step"),
-           text_items(batches, field_u64(answer, "redelivered"), "batch"),
-           text_items(leases, field_u64(answer, "expired"), "lease"));
+           text_items(json_array_size(workers), "worker"),
+           text_items(field_u64(answer, "outstanding"), "step"),
+           text_items(field_u64(answer, "redelivered"), "batch"),
+           text_items(field_u64(answer, "expired"), "lease"));
 }
