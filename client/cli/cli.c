@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,4 +228,26 @@ uint64_t value_u64(const json_t *value)
     const char *digits = json_string_value(value);
 
     return digits ? strtoull(digits, NULL, 10) : (uint64_t)json_integer_value(value);
+}
+
+const char *field_count(const json_t *object, const char *key)
+{
+    return text_count(field_u64(object, key));
+}
+
+const char *field_items(const json_t *object, const char *key, const char *noun)
+{
+    return text_items(field_u64(object, key), noun);
+}
+
+const char *field_place(const json_t *object)
+{
+    return text_of("epoch %" PRIu64 " step %" PRIu64, field_u64(object, "epoch"),
+                   field_u64(object, "step"));
+}
+
+const char *field_dataset(const json_t *object)
+{
+    return text_of("%s, version %" PRIu64, field_text(object, "dataset"),
+                   field_u64(object, "version"));
 }

@@ -75,6 +75,11 @@ void params_set_u64(json_t *params, const char *key, uint64_t value);
 uint64_t field_u64(const json_t *object, const char *key);
 double field_f64(const json_t *object, const char *key);
 const char *field_text(const json_t *object, const char *key);
+/* Fields as texts of print.h: "1,234", "1,234 steps", "epoch 3 step 12", "fashion, version 1". */
+const char *field_count(const json_t *object, const char *key);
+const char *field_items(const json_t *object, const char *key, const char *noun);
+const char *field_place(const json_t *object);
+const char *field_dataset(const json_t *object);
 /* A whole number: those of 2^63 and more are strings of digits. 0 if it is none. */
 uint64_t value_u64(const json_t *value);
 

@@ -63,12 +63,12 @@ static void print_summary(const json_t *answer)
     const json_t *loss = json_object_get(answer, "mean_loss");
     const json_t *best = json_object_get(json_object_get(answer, "thresholds"), "best");
 
-    printf("job %s on %s", field_text(answer, "job"), cell_dataset(answer));
+    printf("job %s on %s", field_text(answer, "job"), field_dataset(answer));
     if (json_object_get(answer, "epoch"))
         printf(", epoch %" PRIu64, field_u64(answer, "epoch"));
     else
         printf(", all epochs together");
-    printf(": %s reported\n", text_items(field_u64(answer, "samples"), "sample"));
+    printf(": %s reported\n", field_items(answer, "samples", "sample"));
     printf("  accuracy %.4f, balanced accuracy %.4f", field_f64(answer, "accuracy"),
            field_f64(answer, "balanced_accuracy"));
     if (json_is_number(loss))

@@ -24,5 +24,5 @@ void print_datasets(const json_t *answer, const struct cli *cli)
 void print_removed_dataset(const json_t *answer, const struct cli *cli)
 {
     (void)cli;
-    printf("removed %s\n", cell_dataset(answer));
+    printf("removed %s\n", field_dataset(answer));
 }

@@ -26,9 +26,8 @@ static void print_revisions(const json_t *revisions)
 
     json_array_foreach(revisions, i, revision)
     {
-        printf("  revision %-3" PRIu64 " from epoch %" PRIu64 " step %" PRIu64 ", %s: ",
-               field_u64(revision, "revision"), field_u64(revision, "epoch"),
-               field_u64(revision, "step"), text_time(field_u64(revision, "created")));
+        printf("  revision %-3" PRIu64 " from %s, %s: ", field_u64(revision, "revision"),
+               field_place(revision), text_time(field_u64(revision, "created")));
         print_strategy(json_object_get(revision, "strategy"));
         fputc('\n', stdout);
     }
@@ -39,10 +38,9 @@ static void print_settings(const json_t *job)
     uint64_t world = field_u64(job, "world_size"), replicas = field_u64(job, "replicas");
     uint64_t time_to_run = field_u64(job, "time_to_run");
 
-    printf("job %s on %s\n", field_text(job, "job"), cell_dataset(job));
+    printf("job %s on %s\n", field_text(job, "job"), field_dataset(job));
     printf("  %s, batches of %s, last batch %s, seed %" PRIu64, field_text(job, "mode"),
-           text_count(field_u64(job, "batch_size")), field_text(job, "last_batch"),
-           field_u64(job, "seed"));
+           field_count(job, "batch_size"), field_text(job, "last_batch"), field_u64(job, "seed"));
     if (world > 0)
         printf(", %s", text_items(world, "rank"));
     if (replicas > 1)
@@ -55,22 +53,20 @@ static void print_progress(const json_t *job)
 {
     const json_t *acked = json_object_get(job, "acked");
 
-    printf("  generation %s, epoch %s, next step %s of %s",
-           text_count(field_u64(job, "generation")), text_count(field_u64(job, "epoch")),
-           text_count(field_u64(job, "step")), text_count(field_u64(job, "steps")));
-    printf("; all before epoch %s step %s is acknowledged\n", text_count(field_u64(acked, "epoch")),
-           text_count(field_u64(acked, "step")));
+    printf("  generation %s, epoch %s, next step %s of %s", field_count(job, "generation"),
+           field_count(job, "epoch"), field_count(job, "step"), field_count(job, "steps"));
+    printf("; all before epoch %s step %s is acknowledged\n", field_count(acked, "epoch"),
+           field_count(acked, "step"));
 }
 
 static void print_state(const json_t *job)
 {
     const char *failure = field_text(job, "failure");
 
-    printf("  %s, %s out, ", text_items(field_u64(job, "streams"), "worker"),
-           text_items(field_u64(job, "outstanding"), "step"));
-    printf("%s redelivered, %s expired, %s of plans%s\n",
-           text_items(field_u64(job, "redelivered"), "batch"),
-           text_items(field_u64(job, "expired"), "lease"), text_bytes(field_u64(job, "memory")),
+    printf("  %s, %s out, ", field_items(job, "streams", "worker"),
+           field_items(job, "outstanding", "step"));
+    printf("%s redelivered, %s expired, %s of plans%s\n", field_items(job, "redelivered", "batch"),
+           field_items(job, "expired", "lease"), text_bytes(field_u64(job, "memory")),
            json_is_true(json_object_get(job, "updating")) ? ", a change is being stored" : "");
     if (json_is_true(json_object_get(job, "failing")))
         puts("  NOTHING IS HANDED OUT, for progress cannot be stored: see the daemon's log");
@@ -92,8 +88,7 @@ void print_job(const json_t *job, const struct cli *cli)
 /* What all records have: since when, from where on, by whom. */
 static void print_record(const json_t *record)
 {
-    printf("epoch %" PRIu64 " step %" PRIu64 ", %s, by %s", field_u64(record, "epoch"),
-           field_u64(record, "step"), text_time(field_u64(record, "created")),
+    printf("%s, %s, by %s", field_place(record), text_time(field_u64(record, "created")),
            field_text(record, "author"));
 }
 
@@ -124,7 +119,7 @@ static void print_worlds(const json_t *history, uint64_t generation)
     {
         if (field_u64(record, "generation") != generation)
             continue;
-        printf("  %s from ", text_items(field_u64(record, "world_size"), "rank"));
+        printf("  %s from ", field_items(record, "world_size", "rank"));
         print_record(record);
         fputc('\n', stdout);
     }
@@ -137,8 +132,8 @@ static void print_seek(const json_t *seek)
     printf("generation %" PRIu64 ": %s from ", field_u64(seek, "generation"),
            field_text(seek, "mode"));
     print_record(seek);
-    printf("; generation %" PRIu64 " ended before epoch %" PRIu64 " step %" PRIu64 "\n",
-           field_u64(seek, "parent"), field_u64(left, "epoch"), field_u64(left, "step"));
+    printf("; generation %" PRIu64 " ended before %s\n", field_u64(seek, "parent"),
+           field_place(left));
 }
 
 void print_history(const json_t *history, const struct cli *cli)

@@ -15,8 +15,7 @@ void print_job_stats(const json_t *stats, const struct cli *cli)
     size_t i;
 
     printf("job %s on %s: %s steps served, %s samples", field_text(stats, "job"),
-           cell_dataset(stats), text_count(field_u64(stats, "steps")),
-           text_count(field_u64(stats, "samples")));
+           field_dataset(stats), field_count(stats, "steps"), field_count(stats, "samples"));
     if (json_object_get(stats, "epoch"))
         printf(" in epoch %" PRIu64, field_u64(stats, "epoch"));
     fputs("\n\n", stdout);
@@ -25,6 +24,6 @@ void print_job_stats(const json_t *stats, const struct cli *cli)
     json_array_foreach(json_object_get(stats, "epochs"), i, epoch)
     {
         printf("  epoch %" PRIu64 ": %s steps, %s samples\n", field_u64(epoch, "epoch"),
-               text_count(field_u64(epoch, "steps")), text_count(field_u64(epoch, "samples")));
+               field_count(epoch, "steps"), field_count(epoch, "samples"));
     }
 }

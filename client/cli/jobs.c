@@ -10,14 +10,13 @@ static const char *cell_step(const json_t *job)
 {
     if (json_is_true(json_object_get(job, "failed")))
         return "OUT OF SERVICE, see job info";
-    return text_of("%s/%s", text_count(field_u64(job, "step")),
-                   text_count(field_u64(job, "steps")));
+    return text_of("%s/%s", field_count(job, "step"), field_count(job, "steps"));
 }
 
 void print_jobs(const json_t *answer, const struct cli *cli)
 {
     static const struct column columns[] = {{"JOB", "job", LEFT, cell_text},
-                                            {"DATASET", NULL, LEFT, cell_dataset},
+                                            {"DATASET", NULL, LEFT, field_dataset},
                                             {"STRATEGY", "kind", LEFT, cell_text},
                                             {"MODE", "mode", LEFT, cell_text},
                                             {"BATCH", "batch_size", RIGHT, cell_count},
@@ -37,17 +36,15 @@ void print_jobs(const json_t *answer, const struct cli *cli)
 void print_created_job(const json_t *job, const struct cli *cli)
 {
     (void)cli;
-    printf("job %s on %s: %s of %s an epoch\n", field_text(job, "job"), cell_dataset(job),
-           text_items(field_u64(job, "steps"), "step"),
-           text_items(field_u64(job, "batch_size"), "sample"));
+    printf("job %s on %s: %s of %s an epoch\n", field_text(job, "job"), field_dataset(job),
+           field_items(job, "steps", "step"), field_items(job, "batch_size", "sample"));
 }
 
 void print_revision(const json_t *answer, const struct cli *cli)
 {
     (void)cli;
-    printf("job %s: revision %" PRIu64 " from epoch %" PRIu64 " step %" PRIu64 "\n",
-           field_text(answer, "job"), field_u64(answer, "revision"), field_u64(answer, "epoch"),
-           field_u64(answer, "step"));
+    printf("job %s: revision %" PRIu64 " from %s\n", field_text(answer, "job"),
+           field_u64(answer, "revision"), field_place(answer));
 }
 
 void print_position(const json_t *position, const struct cli *cli)
@@ -59,10 +56,9 @@ void print_position(const json_t *position, const struct cli *cli)
 void print_moved_job(const json_t *answer, const struct cli *cli)
 {
     (void)cli;
-    printf("job %s: generation %" PRIu64 " from epoch %" PRIu64 " step %" PRIu64
-           ", revision %" PRIu64 "\n",
-           field_text(answer, "job"), field_u64(answer, "generation"), field_u64(answer, "epoch"),
-           field_u64(answer, "step"), field_u64(answer, "revision"));
+    printf("job %s: generation %" PRIu64 " from %s, revision %" PRIu64 "\n",
+           field_text(answer, "job"), field_u64(answer, "generation"), field_place(answer),
+           field_u64(answer, "revision"));
 }
 
 void print_removed_job(const json_t *answer, const struct cli *cli)

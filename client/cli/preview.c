@@ -10,12 +10,11 @@ static void print_summary(const json_t *answer)
     const json_t *column;
     size_t i;
 
-    printf("%s, batches of %u, %s\n", cell_dataset(answer),
+    printf("%s, batches of %u, %s\n", field_dataset(answer),
            (unsigned)field_u64(answer, "batch_size"), strategy ? strategy : "");
     free(strategy);
     printf("  epoch %llu: %s, %s\n", (unsigned long long)field_u64(answer, "epoch"),
-           text_items(field_u64(answer, "steps"), "step"),
-           text_items(field_u64(answer, "samples"), "sample"));
+           field_items(answer, "steps", "step"), field_items(answer, "samples", "sample"));
     printf("  needs %s of memory, built in %.3g ms; columns: index",
            text_bytes(field_u64(answer, "memory")), field_f64(answer, "build_ms"));
     json_array_foreach(json_object_get(answer, "columns"), i, column)

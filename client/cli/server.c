@@ -10,13 +10,13 @@ void print_info(const json_t *info, const struct cli *cli)
 
     printf("%s at %s, protocol %u, up %s\n", field_text(info, "server"), evd_address(cli->client),
            (unsigned)field_u64(info, "protocol"), text_duration(field_f64(info, "uptime")));
-    printf("  %s, ", text_items(field_u64(info, "datasets"), "dataset"));
-    printf("%s, ", text_items(field_u64(info, "jobs"), "job"));
+    printf("  %s, ", field_items(info, "datasets", "dataset"));
+    printf("%s, ", field_items(info, "jobs", "job"));
     printf("%s of memory for both\n", text_bytes(field_u64(info, "memory")));
-    printf("  %s, %s open\n", text_items(field_u64(info, "connections"), "connection"),
-           text_items(field_u64(info, "streams"), "stream"));
+    printf("  %s, %s open\n", field_items(info, "connections", "connection"),
+           field_items(info, "streams", "stream"));
     printf("  store: %s, %s%s\n", text_bytes(field_u64(store, "file_bytes")),
-           text_items(field_u64(store, "commits"), "commit"),
+           field_items(store, "commits", "commit"),
            json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"
                                                            : "");
 }

@@ -58,14 +58,13 @@ static void print_distribution(const json_t *stats, bool all)
 
 static void print_summary(const json_t *stats)
 {
-    printf("%s: %s, %s\n", cell_dataset(stats), text_items(field_u64(stats, "samples"), "sample"),
-           text_items(field_u64(stats, "classes"), "class"));
+    printf("%s: %s, %s\n", field_dataset(stats), field_items(stats, "samples", "sample"),
+           field_items(stats, "classes", "class"));
     if (field_u64(stats, "unlabelled") > 0)
-        printf("  %s labelled, %s without a label (never drawn)\n",
-               text_count(field_u64(stats, "labelled")),
-               text_count(field_u64(stats, "unlabelled")));
+        printf("  %s labelled, %s without a label (never drawn)\n", field_count(stats, "labelled"),
+               field_count(stats, "unlabelled"));
     if (field_u64(stats, "empty_classes") > 0)
-        printf("  %s without samples\n", text_items(field_u64(stats, "empty_classes"), "class"));
+        printf("  %s without samples\n", field_items(stats, "empty_classes", "class"));
     printf("  imbalance ratio %.1f, entropy %.2f bits, balance %.2f (1 is balanced)\n\n",
            field_f64(stats, "imbalance_ratio"), field_f64(stats, "entropy"),
            field_f64(stats, "balance"));

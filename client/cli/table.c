@@ -5,7 +5,6 @@
 #include "table.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,12 +104,6 @@ void table_print(struct table *table)
 const char *cell_text(const json_t *value)
 {
     return json_is_string(value) ? json_string_value(value) : "";
-}
-
-const char *cell_dataset(const json_t *value)
-{
-    return text_of("%s, version %" PRIu64, field_text(value, "dataset"),
-                   field_u64(value, "version"));
 }
 
 const char *cell_count(const json_t *value)

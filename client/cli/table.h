@@ -7,8 +7,6 @@
 
 /* What stands in a cell for a value. */
 typedef const char *cell_print(const json_t *value);
-/* "fashion, version 1", of the whole row or answer. */
-cell_print cell_dataset;
 /* A text; a number; one that may be none ("-"); bytes; milliseconds; seconds since 1970. */
 cell_print cell_text, cell_count, cell_maybe, cell_bytes, cell_ms, cell_time;
 /* Real numbers, or "-": a share in percent with two decimals or one; in six digits; with four

@@ -35,7 +35,7 @@ static void print_weights(const json_t *answer, const struct cli *cli)
                                      {"WEIGHT", "weight", RIGHT, cell_number},
                                      {0}};
 
-    printf("%s weights for %s%s%s\n\n", field_text(answer, "weights"), cell_dataset(answer),
+    printf("%s weights for %s%s%s\n\n", field_text(answer, "weights"), field_dataset(answer),
            job ? ", as drawn by job " : "", field_text(cli->params, "job"));
     print_classes(answer, columns, cli->all_classes);
 }

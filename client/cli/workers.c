@@ -45,7 +45,6 @@ void print_workers(const json_t *answer, const struct cli *cli)
     print_rows(workers, columns);
     printf("%s, %s out; since the daemon started: %s redelivered, %s expired\n",
            text_items(json_array_size(workers), "worker"),
-           text_items(field_u64(answer, "outstanding"), "step"),
-           text_items(field_u64(answer, "redelivered"), "batch"),
-           text_items(field_u64(answer, "expired"), "lease"));
+           field_items(answer, "outstanding", "step"), field_items(answer, "redelivered", "batch"),
+           field_items(answer, "expired", "lease"));
 }
