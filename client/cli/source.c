@@ -108,19 +108,6 @@ bool source_header(struct source *source, void *bytes, unsigned size)
     return n >= 0 && source_error(source, "ends within its header: the file is cut off");
 }
 
-bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count)
-{
-    int got = source_bytes(source, values, n * size);
-
-    if (got == (int)(n * size))
-        return true;
-    return got >= 0 &&
-           source_error(source,
-                        "ends too early, with %s of the %s values that its header promises: the "
-                        "file is cut off",
-                        text_count(source->samples + (unsigned)got / size), text_count(count));
-}
-
 /* ---- opening ---- */
 
 static bool copy_all(struct source *source, int from, int to)

@@ -79,8 +79,6 @@ const struct source_format *source_format_named(const char *name);
 int source_bytes(struct source *source, void *bytes, unsigned size);
 /* Exactly that many, of a header. */
 bool source_header(struct source *source, void *bytes, unsigned size);
-/* The next `n` values of `size` bytes each; the header says that there are `count` in all. */
-bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count);
 /* Does the file's name, without ".gz", end so? In any case of the letters. */
 bool source_has_suffix(const struct source *source, const char *suffix);
 /* Shows how far it is, now and then. */
