@@ -22,6 +22,6 @@ struct batch_format {
 /* Writes a batch to standard output and flushes it. *gone: the reader has enough, which is no
  * error. Returns an exit code. */
 int batch_write(struct cli *cli, const struct batch_format *format, const evd_batch *batch,
-                bool *gone);
+                bool *gone) __attribute__((warn_unused_result));
 
 #endif

@@ -21,7 +21,8 @@ struct shown {
 };
 
 /* `counts`: an array with one number for each class. False without memory, after a message. */
-bool shown_init(struct shown *shown, const json_t *counts, bool all);
+bool shown_init(struct shown *shown, const json_t *counts, bool all)
+    __attribute__((warn_unused_result));
 void shown_fini(struct shown *shown);
 /* "... 1,234": what stands in the gap. */
 const char *shown_between(const struct shown *shown);

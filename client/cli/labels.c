@@ -1,5 +1,10 @@
+/*
+ * The labels of a source, each once: a hash table that keeps the order in which they were met, and
+ * the numbers of the classes. Called by load_classes.c and, in the second pass, by load_send.c.
+ */
 #include "labels.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +87,7 @@ struct label *labels_add(struct labels *labels, const char *name, size_t len)
 {
     char *copy;
 
+    assert(!labels_find(labels, name, len));
     if (!grow(labels) || !(copy = strndup(name, len)))
         return NULL;
     *slot_of(labels, name, len) = labels->count + 1;

@@ -14,18 +14,17 @@
 
 /* ---- options ---- */
 
-#define FORMAT_WORD(name) #name " "
-#define FORMAT_WORDS      SOURCE_FORMATS(FORMAT_WORD)
+#define FORMAT_WORD(name)  " " #name
+#define FORMAT_COMMA(name) ", " #name
 
 static void parse_format(const struct given *given)
 {
     struct source *source = given_field(given);
-    char list[256];
 
     source->format = source_format_named(given->text);
-    list_words(list, sizeof(list), FORMAT_WORDS, ", ");
     if (!source->format)
-        argp_error(given->state, "--format: '%s' is none of %s", given->text, list);
+        argp_error(given->state, "--format: '%s' is none of %s", given->text,
+                   &SOURCE_FORMATS(FORMAT_COMMA)[2]);
     else if (source->format->delimiter)
         source->delimiter = source->format->delimiter;
 }
@@ -109,8 +108,8 @@ const struct cli_option load_options[] = {
      .words = "@datasets"},
     {ARGUMENT("SOURCE"), option_text, FIELD(struct load_args, source.path),
      .missing = SOURCE_IS_MISSING, .words = "@files"},
-    {"format", 'f', "FORMAT", "%s (default: by content)", parse_format,
-     FIELD(struct load_args, source), .words = FORMAT_WORDS},
+    {"format", 'f', "FORMAT", SOURCE_FORMAT_NAMES " (default: by content)", parse_format,
+     FIELD(struct load_args, source), .words = &SOURCE_FORMATS(FORMAT_WORD)[1]},
     {"column", 'c', "NAME",
      "CSV and TSV: the column with the labels (blanks around a cell are dropped)", option_text,
      FIELD(struct load_args, source.column)},

@@ -1,4 +1,5 @@
 /* `evendraw load`, second pass: labels and weights go to the daemon. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static bool begin_parts(struct load *load)
 {
     const struct split *split = &load->args->split;
 
+    assert(split->count <= SPLIT_PARTS);
     load->part_count = split->count ? split->count : 1;
     load->met = calloc(load->labels.class_count + 1u, sizeof(*load->met));
     if (!load->met)
@@ -81,6 +83,7 @@ static int part_of(struct load *load, uint32_t number, uint64_t i)
 
 static void count(struct load *load, int p, uint32_t number)
 {
+    assert(p >= 0 && (uint32_t)p < load->part_count && number < load->labels.class_count);
     load->parts[p].labelled++;
     if (!(load->met[number] >> p & 1))
         load->parts[p].classes++;
@@ -97,6 +100,7 @@ static bool send_label(void *arg, const char *text, size_t len)
         return changed(load->source);
     if (label && label->number != LABELS_EXCLUDED)
         mine = part_of(load, label->number, load->samples);
+    assert(load->buffered < BUFFER_LABELS);
     for (uint32_t p = 0; p < load->part_count; p++)
         load->parts[p].buffer[load->buffered] = (int)p == mine ? label->number : EVD_NO_LABEL;
     if (mine >= 0)

@@ -200,40 +200,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-void list_words(char *out, size_t size, const char *words, const char *last)
-{
-    size_t used = 0;
-
-    *out = '\0';
-    for (const char *next; *words && used < size; words = next) {
-        size_t len = strcspn(words, " ");
-        const char *comma = used == 0 ? "" : ", ";
-
-        next = words + len + strspn(words + len, " ");
-        if (used > 0 && *next == '\0')
-            comma = last;
-        used += (size_t)snprintf(out + used, size - used, "%s%.*s", comma, (int)len, words);
-    }
-}
-
-/* For argp: a row's help with the list of its words in it. */
-static char *fill_help(int key, const char *text, void *input)
-{
-    const struct parsing *parsing = input;
-    const char *place = text ? strstr(text, "%s") : NULL;
-    const struct cli_option *option;
-    char list[256], *filled = (char *)(uintptr_t)text; /* argp compares it with `text` */
-
-    for (size_t i = 0; place && (option = command_option(parsing->cli->command, i)); i++) {
-        if (!option->name || key_of(option, i) != key)
-            continue;
-        list_words(list, sizeof(list), option->words, " or ");
-        if (asprintf(&filled, "%.*s%s%s", (int)(place - text), text, list, place + 2) < 0)
-            filled = NULL;
-    }
-    return filled;
-}
-
 /* Parameters that JSON cannot hold became null. */
 static void require_utf8(struct cli *cli)
 {
@@ -255,8 +221,7 @@ void options_parse(struct cli *cli, int argc, char **argv, void *fields)
                         .parser = parse,
                         .args_doc = arguments,
                         .doc = cli->command->doc,
-                        .children = common_children,
-                        .help_filter = fill_help};
+                        .children = common_children};
     struct parsing parsing = {.cli = cli, .fields = fields};
     const struct cli_option *option;
     size_t named = 0, len = 0;

@@ -24,8 +24,8 @@ typedef void option_parse(const struct given *given);
 struct cli_option {
     const char *name; /* "batch-size"; NULL: an argument, the first of these rows being the first */
     int letter;       /* 'b' for -b; 0: none */
-    const char *value;   /* what the help calls its value; NULL: a flag */
-    const char *help;    /* "%s" in it becomes the list of `words` */
+    const char *value; /* what the help calls its value; NULL: a flag */
+    const char *help;
     option_parse *parse; /* NULL: the row ends the list */
     const char *param;   /* the parameter of the command's method that it says */
     size_t field, size;  /* FIELD(...): where it goes if it is no parameter */
@@ -61,8 +61,5 @@ void options_parse(struct cli *cli, int argc, char **argv, void *fields);
 /* --server and --json, for every command and before it. Their input is the struct cli. */
 extern const struct argp_option common_options[];
 extern const struct argp_child common_children[];
-
-/* The words of "a b c" as "a, b, c", with `last` instead of the last comma. */
-void list_words(char *out, size_t size, const char *words, const char *last);
 
 #endif

@@ -1,4 +1,5 @@
 /* `evendraw pull`: a worker for shell pipelines. */
+#include <assert.h>
 #include <inttypes.h>
 #include "batches.h"
 #include "commands.h"
@@ -84,7 +85,7 @@ static void tell_revision(const struct puller *puller, const evd_batch *batch)
 }
 
 /* *done: nothing more is wanted. */
-static int take(struct puller *puller, const evd_batch *batch, bool *done)
+static int write_out(struct puller *puller, const evd_batch *batch, bool *done)
 {
     int status = acknowledge(puller, 0);
 
@@ -96,6 +97,7 @@ static int take(struct puller *puller, const evd_batch *batch, bool *done)
     status = batch_write(puller->cli, &puller->args->format, batch, done);
     if (status != EXIT_OK || *done)
         return status;
+    assert(!puller->waiting);
     puller->waiting = true;
     puller->epoch = batch->epoch;
     puller->step = batch->step;
@@ -115,7 +117,7 @@ static int pull(struct puller *puller)
         int code = evd_next(puller->stream, puller->waiting ? patience : EVD_NO_TIME_LIMIT, &batch);
 
         if (code == EVD_OK) {
-            status = take(puller, batch, &done);
+            status = write_out(puller, batch, &done);
         } else if (code == EVD_E_TIMEOUT || code == EVD_EPOCH_END) {
             status = acknowledge(puller, EVD_ACK_CONFIRM);
             done = code == EVD_EPOCH_END && ++puller->epochs == puller->args->epochs;

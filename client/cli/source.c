@@ -356,7 +356,7 @@ struct numbers {
     void *arg;
 };
 
-static bool take_text(void *arg, const char *text, size_t len)
+static bool pass_number(void *arg, const char *text, size_t len)
 {
     struct numbers *numbers = arg;
     char copy[64], *end;
@@ -378,7 +378,7 @@ bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
     bool ok;
 
     if (!source->format->read_numbers)
-        return source_read(source, take_text, &numbers);
+        return source_read(source, pass_number, &numbers);
     ok = rewind_all(source) && source->format->read_numbers(source, sink, arg);
     show_progress(source, true);
     return ok;

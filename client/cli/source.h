@@ -34,12 +34,14 @@ typedef bool number_sink(void *arg, double value);
 
 /* Opens and finds out the format. False: the reason was printed, cli->status is set; nothing to
  * close. */
-bool source_open(struct source *source);
+bool source_open(struct source *source) __attribute__((warn_unused_result));
 void source_close(struct source *source);
 /* One pass over all labels. */
-bool source_read(struct source *source, label_sink *sink, void *arg);
+bool source_read(struct source *source, label_sink *sink, void *arg)
+    __attribute__((warn_unused_result));
 /* One pass over a file of numbers: what cannot be read as one is an error. */
-bool source_read_numbers(struct source *source, number_sink *sink, void *arg);
+bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
+    __attribute__((warn_unused_result));
 /* Prints "PATH, line N: ..." with what is wrong there. Always false. */
 bool source_error(struct source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -67,6 +69,7 @@ struct source_format {
 /* All formats; a new one is its file and a place here. A file that several rows would fit is of the
  * first. */
 #define SOURCE_FORMATS(ROW) ROW(idx) ROW(npy) ROW(csv) ROW(tsv) ROW(lines) ROW(folders)
+#define SOURCE_FORMAT_NAMES "idx, npy, csv, tsv, lines or folders" /* for people */
 
 #define SOURCE_DECLARE(name) extern const struct source_format source_##name;
 SOURCE_FORMATS(SOURCE_DECLARE)
@@ -76,9 +79,11 @@ SOURCE_FORMATS(SOURCE_DECLARE)
 const struct source_format *source_format_named(const char *name);
 
 /* Up to `size` bytes; 0 at the end, -1 after a message. */
-int source_bytes(struct source *source, void *bytes, unsigned size);
+int source_bytes(struct source *source, void *bytes, unsigned size)
+    __attribute__((warn_unused_result));
 /* Exactly that many, of a header. */
-bool source_header(struct source *source, void *bytes, unsigned size);
+bool source_header(struct source *source, void *bytes, unsigned size)
+    __attribute__((warn_unused_result));
 /* Does the file's name, without ".gz", end so? In any case of the letters. */
 bool source_has_suffix(const struct source *source, const char *suffix);
 /* Shows how far it is, now and then. */

@@ -65,7 +65,7 @@ struct array_sink {
     void *arg;
 };
 
-static bool take_value(const struct array_sink *sink, uint64_t bits,
+static bool pass_value(const struct array_sink *sink, uint64_t bits,
                        const struct source_array *array)
 {
     char text[24];
@@ -108,7 +108,7 @@ static bool read_values(struct source *source, const struct source_array *array,
         if (!read_block(source, block, n, array))
             return false;
         for (unsigned i = 0; i < n; i++) {
-            if (!take_value(sink, bits_at(block + (size_t)i * array->size, array), array))
+            if (!pass_value(sink, bits_at(block + (size_t)i * array->size, array), array))
                 return false;
             source->samples++;
         }

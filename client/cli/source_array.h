@@ -14,8 +14,8 @@ struct source_array {
 
 /* A pass over all that follows the header. */
 bool source_array_labels(struct source *source, const struct source_array *array, label_sink *sink,
-                         void *arg);
+                         void *arg) __attribute__((warn_unused_result));
 bool source_array_numbers(struct source *source, const struct source_array *array,
-                          number_sink *sink, void *arg);
+                          number_sink *sink, void *arg) __attribute__((warn_unused_result));
 
 #endif

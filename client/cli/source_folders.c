@@ -55,7 +55,7 @@ static bool end_class(struct folders *folders)
                         folders->class->fts_name, folders->extensions);
 }
 
-static bool take_file(struct folders *folders, const FTSENT *entry)
+static bool visit_file(struct folders *folders, const FTSENT *entry)
 {
     if (!folders->class || entry->fts_level < 2 || !has_extension(entry, folders->extensions))
         return true;
@@ -66,7 +66,7 @@ static bool take_file(struct folders *folders, const FTSENT *entry)
     return true;
 }
 
-static bool take_entry(struct folders *folders, FTSENT *entry)
+static bool visit_entry(struct folders *folders, FTSENT *entry)
 {
     switch (entry->fts_info) {
     case FTS_D:
@@ -86,7 +86,7 @@ static bool take_entry(struct folders *folders, FTSENT *entry)
         return source_error(folders->source, "cannot read %s: %s", entry->fts_path,
                             strerror(entry->fts_errno));
     default:
-        return take_file(folders, entry);
+        return visit_file(folders, entry);
     }
 }
 
@@ -103,7 +103,7 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
         return source_error(source, "cannot read it: %s", strerror(errno));
     errno = 0;
     while (ok && (entry = fts_read(tree)))
-        ok = take_entry(&folders, entry);
+        ok = visit_entry(&folders, entry);
     if (ok && errno != 0)
         ok = source_error(source, "cannot read it: %s", strerror(errno));
     if (ok && folders.classes == 0)

@@ -1,5 +1,10 @@
+/*
+ * --split: its parts, and the part of each sample. Called by load.c to parse, by load_classes.c to
+ * plan, by load_send.c for each sample.
+ */
 #include "split.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +84,7 @@ int split_pick(struct split_group *group, uint32_t parts, uint64_t seed, uint64_
     uint64_t u = (uint64_t)random.v[1] << 32 | random.v[0];
     uint64_t place = (uint64_t)((unsigned __int128)u * group->left >> 64);
 
+    assert(group->left > 0);
     group->left--;
     for (uint32_t p = 0; p < parts; p++) {
         if (place < group->need[p]) {
