@@ -10,19 +10,10 @@
 
 /* ---- rows that several commands have ---- */
 
-#define OPTIONS(...)                                                                               \
-    (const struct cli_option[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
-    }
-#define ARRAYS(...)                                                                                \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
+/* clang-format off */
+#define OPTIONS(...) (const struct cli_option[]){__VA_ARGS__, {0}}
+#define ARRAYS(...)  (const char *const[]){__VA_ARGS__, NULL}
+/* clang-format on */
 
 /* Arguments: JOB("NAME") is one that the help calls NAME. */
 #define JOB(called)                                                                                \

@@ -79,6 +79,7 @@ static int run(struct cli *cli, const struct command *command, int argc, char **
 {
     assert(command->run || (command->methods[0] && command->print));
     cli->command = command;
+    cli->params = json_object();
     if (command->patient)
         cli->time_limit_ms = EVD_NO_TIME_LIMIT;
     if (command->run)
@@ -151,7 +152,7 @@ static int parse_options(struct cli *cli, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.params = json_object()};
+    struct cli cli = {.command = NULL};
     int command, status;
 
     setlocale(LC_CTYPE, "");

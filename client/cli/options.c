@@ -236,6 +236,8 @@ void options_parse(struct cli *cli, int argc, char **argv, void *fields)
                                     option->missing ? "%s%s" : "%s[%s]", len > 0 ? " " : "",
                                     option->value);
     }
+    if (named == 0)
+        argp.options = NULL;
     if (len == 0)
         argp.args_doc = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &parsing);

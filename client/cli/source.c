@@ -173,20 +173,17 @@ static int open_file(struct source *source)
 
 /* ---- which format ---- */
 
-static const struct source_format *const formats[] = {
 #define SOURCE_ADDRESS(name) &source_##name,
-    SOURCE_FORMATS(SOURCE_ADDRESS)
+static const struct source_format *const formats[] = {SOURCE_FORMATS(SOURCE_ADDRESS) NULL};
 #undef SOURCE_ADDRESS
-};
-#define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
 
 const struct source_format *source_format_named(const char *name)
 {
-    for (size_t i = 0; i < FORMAT_COUNT; i++) {
-        const struct source_format *format = formats[i];
+    for (const struct source_format *const *at = formats; *at; at++) {
+        const char *alias = (*at)->alias;
 
-        if (strcmp(format->name, name) == 0 || (format->alias && strcmp(format->alias, name) == 0))
-            return format;
+        if (strcmp((*at)->name, name) == 0 || (alias && strcmp(alias, name) == 0))
+            return *at;
     }
     return NULL;
 }
@@ -210,8 +207,8 @@ bool source_has_suffix(const struct source *source, const char *suffix)
 
 static bool has_suffix_of(const struct source *source, const struct source_format *format)
 {
-    for (const char *const *suffix = format->suffixes; *suffix; suffix++) {
-        if (source_has_suffix(source, *suffix))
+    for (size_t i = 0; format->suffixes[i]; i++) {
+        if (source_has_suffix(source, format->suffixes[i]))
             return true;
     }
     return false;
@@ -220,9 +217,9 @@ static bool has_suffix_of(const struct source *source, const struct source_forma
 /* What the first bytes say; NULL: text. */
 static const struct source_format *by_content(const unsigned char *head)
 {
-    for (size_t i = 0; i < FORMAT_COUNT; i++) {
-        if (formats[i]->sniff && formats[i]->sniff(head))
-            return formats[i];
+    for (const struct source_format *const *at = formats; *at; at++) {
+        if ((*at)->sniff && (*at)->sniff(head))
+            return *at;
     }
     return NULL;
 }
@@ -230,22 +227,22 @@ static const struct source_format *by_content(const unsigned char *head)
 /* What the column or the name says of a file. */
 static const struct source_format *by_name(const struct source *source)
 {
-    size_t i = 0;
+    const struct source_format *const *at = formats;
 
-    while (source->column ? !formats[i]->columns : !has_suffix_of(source, formats[i])) {
-        i++;
-        assert(i < FORMAT_COUNT); /* one has columns, and one fits every name */
-    }
-    return formats[i];
+    while (*at && (source->column ? !(*at)->columns : !has_suffix_of(source, *at)))
+        at++;
+    assert(*at); /* one has columns, and one fits every name */
+    return *at;
 }
 
 static const struct source_format *of_folders(void)
 {
-    size_t i = 0;
+    const struct source_format *const *at = formats;
 
-    while (!formats[i]->folder)
-        i++;
-    return formats[i];
+    while (*at && !(*at)->folder)
+        at++;
+    assert(*at);
+    return *at;
 }
 
 /* Do the format and the file's content agree? */

@@ -186,8 +186,8 @@ static char delimiter_of(const struct source *source)
 {
     if (source->delimiter)
         return source->delimiter;
-    for (const char *const *suffix = source_tsv.suffixes; *suffix; suffix++) {
-        if (source_has_suffix(source, *suffix))
+    for (size_t i = 0; source_tsv.suffixes[i]; i++) {
+        if (source_has_suffix(source, source_tsv.suffixes[i]))
             return source_tsv.delimiter;
     }
     return ',';

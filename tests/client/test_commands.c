@@ -62,11 +62,32 @@ static void options_differ(void **state)
     }
 }
 
+/* What completion is to ask for is something it knows how to. */
+static void completion_knows_what_to_ask(void **state)
+{
+    static const char *const known[] = {"@datasets", "@jobs", "@strategies", "@parameters",
+                                        "@files"};
+
+    (void)state;
+    for (size_t c = 0; c < command_count; c++) {
+        const struct cli_option *option;
+
+        for (size_t i = 0; (option = command_option(&commands[c], i)); i++) {
+            bool found = !option->words || option->words[0] != '@';
+
+            for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+                found = found || strcmp(option->words, known[k]) == 0;
+            assert_true(found);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_the_methods),
         cmocka_unit_test(options_differ),
+        cmocka_unit_test(completion_knows_what_to_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
