@@ -1,74 +1,55 @@
+/* Batches on standard output: how they are asked for and written. Called by pull.c and replay.c. */
 #include "batches.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include "commands.h"
 
 /* ---- --format and --columns ---- */
 
-static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "json (default) or raw", 0},
-    {"columns", 'c', "LIST", 0, "Beside the index: label, probability, repeat, augment_seed", 0},
-    {0}};
+const struct batch_column batch_columns[] = {{"label", EVD_COLUMN_LABEL},
+                                             {"probability", EVD_COLUMN_PROBABILITY},
+                                             {"repeat", EVD_COLUMN_REPEAT},
+                                             {"augment_seed", EVD_COLUMN_AUGMENT_SEED},
+                                             {0}};
 
-const struct batch_column batch_columns[BATCH_COLUMNS] = {
-    {"label", EVD_COLUMN_LABEL},
-    {"probability", EVD_COLUMN_PROBABILITY},
-    {"repeat", EVD_COLUMN_REPEAT},
-    {"augment_seed", EVD_COLUMN_AUGMENT_SEED}};
-
-static uint32_t parse_columns(struct argp_state *state, char *list)
+static void parse_columns(const struct given *given)
 {
-    uint32_t bits = 0;
+    struct batch_format *format = given->fields;
+    char *rest;
 
-    for (char *rest, *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        size_t i = 0;
+    format->columns = 0;
+    for (char *name = strtok_r(given->text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        const struct batch_column *column = batch_columns;
 
-        while (i < BATCH_COLUMNS && strcmp(batch_columns[i].name, name) != 0)
-            i++;
-        if (i < BATCH_COLUMNS)
-            bits |= batch_columns[i].bit;
-        else if (strcmp(name, "index") != 0)
-            argp_error(state,
+        while (column->name && strcmp(column->name, name) != 0)
+            column++;
+        if (!column->name && strcmp(name, "index") != 0)
+            argp_error(given->state,
                        "--columns: no column '%s'; there are index (always), label, probability, "
                        "repeat, augment_seed",
                        name);
+        format->columns |= column->bit;
     }
-    return bits;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void parse_format(const struct given *given)
 {
-    struct batch_format *format = state->input;
+    struct batch_format *format = given->fields;
 
-    switch (key) {
-    case 'f':
-        format->raw = strcmp(arg, "raw") == 0;
-        if (!format->raw && strcmp(arg, "json") != 0)
-            argp_error(state, "--format: '%s' is neither json nor raw", arg);
-        return 0;
-    case 'c':
-        format->columns = parse_columns(state, arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    format->raw = strcmp(given->text, "raw") == 0;
+    if (!format->raw && strcmp(given->text, "json") != 0)
+        argp_error(given->state, "--format: '%s' is neither json nor raw", given->text);
 }
 
-static const struct argp batch_argp = {.options = options, .parser = parse};
-
-const struct argp_child batch_children[] = {
-    {&cli_common_argp, 0, "Common options:", 1},
-    {&batch_argp, 0, NULL, 0},
+const struct cli_option batch_options[] = {
+    {"format", 'f', "FORMAT", "json (default) or raw", parse_format, .words = "json raw"},
+    {"columns", 'c', "LIST", "Beside the index: label, probability, repeat, augment_seed",
+     parse_columns, .words = "label probability repeat augment_seed"},
     {0},
 };
-
-void batch_parse_init(struct argp_state *state, struct batch_format *format)
-{
-    cli_parse_init(state);
-    state->child_inputs[1] = format;
-}
 
 /* ---- writing ---- */
 
@@ -89,7 +70,7 @@ static void put_name(const char *name)
 
 #define PUT_COLUMN(batch, column, put)                                                             \
     do {                                                                                           \
-        if ((batch)->column == NULL)                                                               \
+        if (!(batch)->column)                                                                      \
             break;                                                                                 \
         put_name(#column);                                                                         \
         for (uint32_t put_i = 0; put_i < (batch)->n; put_i++) {                                    \

@@ -1,5 +1,36 @@
+/*
+ * Answers about classes: one array for each property, with a value for each class. Which classes
+ * are shown, and tables of them. Called by the printers of stats, weights, preview, job stats,
+ * confusion.
+ */
+#include "classes.h"
+
 #include <stdlib.h>
-#include "cli.h"
+#include "commands.h"
+
+const json_t *class_item(const json_t *answer, const char *key, size_t i)
+{
+    return json_array_get(json_object_get(answer, key), i);
+}
+
+uint64_t class_u64(const json_t *answer, const char *key, size_t i)
+{
+    return value_u64(class_item(answer, key, i));
+}
+
+const char *class_name(const json_t *answer, size_t i)
+{
+    const char *name = json_string_value(class_item(answer, "class", i));
+
+    return name ? name : "?";
+}
+
+/* ---- which classes ---- */
+
+void parse_all_classes(const struct given *given)
+{
+    given->cli->all_classes = true;
+}
 
 /* With more classes than MANY only the HEAD largest and HEAD smallest are shown. */
 #define MANY 40u
@@ -24,7 +55,7 @@ static bool choose(struct shown *shown, const json_t *counts)
 {
     struct counted *order = calloc(shown->all, sizeof(*order));
 
-    if (order == NULL)
+    if (!order)
         return false;
     for (size_t i = 0; i < shown->all; i++)
         order[i] = (struct counted){value_u64(json_array_get(counts, i)), i};
@@ -45,7 +76,7 @@ bool shown_init(struct shown *shown, const json_t *counts, bool all)
     shown->n = all || shown->all <= MANY ? shown->all : 2 * HEAD;
     shown->gap = shown->n < shown->all ? HEAD : shown->n;
     shown->class = calloc(shown->n + 1, sizeof(*shown->class));
-    if (shown->class == NULL)
+    if (!shown->class)
         ok = false;
     else if (shown->n < shown->all)
         ok = choose(shown, counts);
@@ -64,19 +95,34 @@ void shown_fini(struct shown *shown)
     free(shown->class);
 }
 
-const char *shown_between(const struct shown *shown, text_t out)
+const char *shown_between(const struct shown *shown)
 {
-    text_t count;
-
-    snprintf(out, sizeof(text_t), "... %.30s", text_count(count, shown->all - shown->n));
-    return out;
+    return text_of("... %s", text_count(shown->all - shown->n));
 }
 
-void shown_note(const struct shown *shown)
+static void note_left_out(const struct shown *shown)
 {
-    text_t count;
-
     if (shown->n < shown->all)
-        printf("%s classes are left out; --all shows them\n",
-               text_count(count, shown->all - shown->n));
+        printf("%s classes are left out; --all shows them\n", text_count(shown->all - shown->n));
+}
+
+void print_classes(const json_t *answer, const struct column *columns, bool all)
+{
+    struct table *table = table_new(columns);
+    struct shown shown;
+
+    if (!shown_init(&shown, json_object_get(answer, columns[1].key), all))
+        shown.n = 0;
+    for (size_t row = 0; row < shown.n; row++) {
+        size_t c = shown.class[row];
+
+        if (row == shown.gap)
+            table_gap(table, shown_between(&shown));
+        table_add(table, class_name(answer, c));
+        for (const struct column *column = columns + 1; column->title; column++)
+            table_add(table, column->cell(class_item(answer, column->key, c)));
+    }
+    table_print(table);
+    note_left_out(&shown);
+    shown_fini(&shown);
 }

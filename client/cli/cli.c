@@ -1,104 +1,16 @@
+/*
+ * The daemon as commands see it: connecting, calling, what becomes of answers and errors. Called by
+ * main.c and by every command.
+ */
 #include "cli.h"
-#include "words.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- arguments ---- */
-
-enum { OPTION_JSON = 0x1000 };
-
-static error_t parse_common(int key, char *arg, struct argp_state *state)
-{
-    struct cli *cli = state->input;
-
-    switch (key) {
-    case 's':
-        cli->server = arg;
-        return 0;
-    case OPTION_JSON:
-        cli->json = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option common_options[] = {
-    {"server", 's', "ADDRESS", 0, "Where evendrawd listens: unix:/path or tcp:host:port", 0},
-    {"json", OPTION_JSON, NULL, 0, "Print the daemon's answer as JSON", 0},
-    {0},
-};
-
-const struct argp cli_common_argp = {.options = common_options, .parser = parse_common};
-
-const struct argp_child cli_children[] = {
-    {&cli_common_argp, 0, "Common options:", 1},
-    {0},
-};
-
-void cli_parse_init(struct argp_state *state)
-{
-    struct cli **input = state->input;
-
-    state->child_inputs[0] = *input;
-}
-
-void cli_positional(struct argp_state *state, const char *arg, const char **slots, unsigned count)
-{
-    if (state->arg_num >= count)
-        argp_error(state, "'%s' is one argument too many", arg);
-    else
-        slots[state->arg_num] = arg;
-}
-
-void cli_no_job(struct argp_state *state)
-{
-    argp_error(state, "name the job (`evendraw job ls` lists them)");
-}
-
-void cli_no_dataset(struct argp_state *state)
-{
-    argp_error(state, "name the dataset (`evendraw datasets` lists them)");
-}
-
-uint64_t cli_number(struct argp_state *state, const char *option, const char *text, uint64_t min,
-                    uint64_t max)
-{
-    unsigned long long value;
-    char *end;
-
-    errno = 0;
-    value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max)
-        argp_error(state, "%s: '%s' is not a whole number from %llu to %llu", option, text,
-                   (unsigned long long)min, (unsigned long long)max);
-    return value;
-}
-
-uint64_t cli_duration(struct argp_state *state, const char *option, const char *text)
-{
-    static const struct {
-        const char *name;
-        uint64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}};
-    unsigned long long value;
-    uint64_t unit = 0;
-    char *end;
-
-    errno = 0;
-    value = strtoull(text, &end, 10);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        unit = strcmp(end, units[i].name) == 0 ? units[i].ms : unit;
-    if (strcmp(text, "0") == 0)
-        return 0;
-    if (text[0] < '0' || text[0] > '9' || unit == 0 || errno != 0 || value > UINT32_MAX / unit)
-        argp_error(state, "%s: '%s' is not a time such as 500ms, 30s, 10m or 2h (at most 49 days)",
-                   option, text);
-    return value * unit;
-}
+#include "print.h"
+#include "words.h"
 
 /* ---- errors ---- */
 
@@ -136,6 +48,11 @@ int cli_error(struct cli *cli, int status, const char *format, ...)
     return status;
 }
 
+int cli_not_utf8(struct cli *cli)
+{
+    return cli_error(cli, EXIT_USAGE, "an argument is not UTF-8 (or there is no memory)");
+}
+
 /* ---- the daemon ---- */
 
 bool cli_connect(struct cli *cli)
@@ -143,7 +60,7 @@ bool cli_connect(struct cli *cli)
     evd_client_options options = {.client_name = "evendraw", .time_limit_ms = cli->time_limit_ms};
     int code;
 
-    if (cli->client != NULL)
+    if (cli->client)
         return true;
     code = evd_connect(cli->server, &options, &cli->client);
     if (code == EVD_E_BAD_VALUE) {
@@ -168,7 +85,7 @@ static void clean(json_t *value)
     if (json_is_string(value)) {
         char *text = strdup(json_string_value(value));
 
-        if (text != NULL)
+        if (text)
             text_clean(text);
         json_string_set(value, text ? text : "");
         free(text);
@@ -182,13 +99,13 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
     json_t *answer = NULL;
     int code;
 
-    if (text == NULL) {
-        cli_error(cli, EXIT_USAGE, "an argument is not UTF-8 (or there is no memory)");
+    if (!text) {
+        cli_not_utf8(cli);
     } else if (cli_connect(cli)) {
         code = evd_call(cli->client, method, text, &result);
         if (code != EVD_OK)
             cli_failed(cli, code);
-        else if ((answer = json_loads(result, 0, NULL)) == NULL)
+        else if (!(answer = json_loads(result, 0, NULL)))
             cli_error(
                 cli, EXIT_REFUSED,
                 "%s: the answer cannot be read, or there is no memory: `evendraw info` shows which "
@@ -203,17 +120,134 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
     return answer;
 }
 
+/* ---- answers in pages ---- */
+
+/* Appends what `page` has in each of the arrays; how many classes it had (the first one is always
+ * there), or -1 without memory. */
+static int append_page(json_t *answer, const json_t *page, const char *const *arrays)
+{
+    int count = (int)json_array_size(json_object_get(page, arrays[0]));
+
+    for (; *arrays; arrays++) {
+        json_t *more = json_object_get(page, *arrays);
+        if (json_is_array(more) && json_array_extend(json_object_get(answer, *arrays), more) < 0)
+            return -1;
+    }
+    return count;
+}
+
+json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
+                       const char *const *arrays)
+{
+    json_t *answer = cli_call(cli, method, json_copy(params));
+    size_t got = json_array_size(json_object_get(answer, arrays[0]));
+
+    while (answer && got > 0 && got < field_u64(answer, "classes")) {
+        json_t *page;
+        int count = -1;
+
+        params_set_u64(params, "first", got);
+        if (json_object_get(params, "dataset")) /* the newest may be another by now */
+            json_object_set(params, "version", json_object_get(answer, "version"));
+        page = cli_call(cli, method, json_copy(params));
+        if (page)
+            count = append_page(answer, page, arrays);
+        json_decref(page);
+        if (count <= 0) {
+            if (page)
+                cli_error(cli, EXIT_REFUSED, "%s: the answer ends after %zu classes: try again",
+                          method, got);
+            json_decref(answer);
+            answer = NULL;
+        }
+        got += count > 0 ? (size_t)count : 0;
+    }
+    json_decref(params);
+    return answer;
+}
+
+/* ---- showing an answer ---- */
+
 int cli_print_json(struct cli *cli, json_t *answer)
 {
     char *text = json_dumps(answer, JSON_INDENT(2));
     int status = EXIT_OK;
 
     json_decref(answer);
-    if (text == NULL)
+    if (!text)
         return cli_error(cli, EXIT_REFUSED, "no memory to print the answer");
     /* A long text is written at once: at the program's end nobody would know that it failed. */
     if (puts(text) < 0 && errno != EPIPE)
         status = cli_error(cli, EXIT_INPUT, "cannot write the answer: %s", strerror(errno));
     free(text);
     return status;
+}
+
+int cli_show(struct cli *cli, json_t *answer, answer_print *print)
+{
+    if (!answer)
+        return cli->status;
+    if (cli->json)
+        return cli_print_json(cli, answer);
+    print(answer, cli);
+    json_decref(answer);
+    return EXIT_OK;
+}
+
+/* ---- parameters and answers ---- */
+
+bool params_have(const struct cli *cli, const char *key)
+{
+    return json_object_get(cli->params, key);
+}
+
+void params_set_u64(json_t *params, const char *key, uint64_t value)
+{
+    json_object_set_new(params, key, json_integer((json_int_t)value));
+}
+
+uint64_t field_u64(const json_t *object, const char *key)
+{
+    return value_u64(json_object_get(object, key));
+}
+
+double field_f64(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+const char *field_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+uint64_t value_u64(const json_t *value)
+{
+    const char *digits = json_string_value(value);
+
+    return digits ? strtoull(digits, NULL, 10) : (uint64_t)json_integer_value(value);
+}
+
+const char *field_count(const json_t *object, const char *key)
+{
+    return text_count(field_u64(object, key));
+}
+
+const char *field_items(const json_t *object, const char *key, const char *noun)
+{
+    return text_items(field_u64(object, key), noun);
+}
+
+const char *field_place(const json_t *object)
+{
+    return text_of("epoch %" PRIu64 " step %" PRIu64, field_u64(object, "epoch"),
+                   field_u64(object, "step"));
+}
+
+const char *field_dataset(const json_t *object)
+{
+    return text_of("%s, version %" PRIu64, field_text(object, "dataset"),
+                   field_u64(object, "version"));
 }

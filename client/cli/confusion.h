@@ -5,30 +5,10 @@
 #ifndef CLI_CONFUSION_H
 #define CLI_CONFUSION_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <jansson.h>
+#include "classes.h"
 
-static inline const json_t *confusion_item(const json_t *answer, const char *key, size_t class)
-{
-    return json_array_get(json_object_get(answer, key), class);
-}
-
-static inline const char *confusion_name(const json_t *answer, size_t class)
-{
-    const char *name = json_string_value(confusion_item(answer, "class", class));
-
-    return name ? name : "";
-}
-
-static inline uint64_t confusion_cell(const json_t *answer, size_t label, size_t predicted)
-{
-    const json_t *row = confusion_item(answer, "matrix", label);
-
-    return (uint64_t)json_integer_value(json_array_get(row, predicted));
-}
-
+/* How many samples of class `label` were taken for class `predicted`. */
+uint64_t confusion_cell(const json_t *answer, size_t label, size_t predicted);
 /* Of the samples of a class, how many were predicted as another: 0 to 1. */
 double confusion_share(const json_t *answer, size_t label, size_t predicted);
 bool confusion_has_matrix(const json_t *answer);

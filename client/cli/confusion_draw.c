@@ -1,9 +1,9 @@
+/* The matrix of `evendraw confusion` on the terminal. Called by confusion.c. */
 #include "confusion.h"
 
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli.h"
 
 #define WORST 12 /* pairs that are listed where no matrix fits */
 
@@ -20,7 +20,7 @@ static struct layout layout_of(const json_t *answer)
     struct layout layout = {.fine = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
 
     for (size_t c = 0; c < classes; c++) {
-        int name = text_width(confusion_name(answer, c));
+        int name = text_width(class_name(answer, c));
         longest = name > longest ? name : longest;
     }
     layout.name = longest > width / 4 ? width / 4 : longest;
@@ -61,7 +61,7 @@ static void draw_row(const json_t *answer, const struct layout *layout, size_t l
     size_t classes = json_array_size(json_object_get(answer, "class"));
 
     fputs("  ", stdout);
-    print_padded(stdout, confusion_name(answer, label), layout->name);
+    print_padded(stdout, class_name(answer, label), layout->name);
     printf(" %*zu  ", layout->number, label);
     for (size_t c = 0; c < classes; c++) {
         double share = confusion_share(answer, label, c);
@@ -116,7 +116,6 @@ static void list_worst(const json_t *answer)
 {
     size_t classes = json_array_size(json_object_get(answer, "class")), n = 0;
     struct pair pairs[WORST];
-    text_t count, share;
 
     for (size_t label = 0; label < classes; label++) {
         for (size_t c = 0; c < classes; c++) {
@@ -126,9 +125,9 @@ static void list_worst(const json_t *answer)
     }
     printf("  Too many classes for this terminal (--svg draws them). Confused most:\n");
     for (size_t i = 0; i < n; i++)
-        printf("  %8s  %7s of %s as %s\n", text_count(count, pairs[i].count),
-               text_share(share, confusion_share(answer, pairs[i].label, pairs[i].predicted), 1),
-               confusion_name(answer, pairs[i].label), confusion_name(answer, pairs[i].predicted));
+        printf("  %8s  %7s of %s as %s\n", text_count(pairs[i].count),
+               text_share(confusion_share(answer, pairs[i].label, pairs[i].predicted), 1),
+               class_name(answer, pairs[i].label), class_name(answer, pairs[i].predicted));
     fputc('\n', stdout);
 }
 

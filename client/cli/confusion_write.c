@@ -1,3 +1,4 @@
+/* The matrix of `evendraw confusion` as files, CSV and SVG. Called by confusion.c. */
 #include "confusion.h"
 
 #include <inttypes.h>
@@ -25,11 +26,11 @@ static void csv_matrix(FILE *out, const json_t *answer, size_t classes)
     fputs("true\\predicted", out);
     for (size_t c = 0; c < classes; c++) {
         fputc(',', out);
-        csv_text(out, confusion_name(answer, c));
+        csv_text(out, class_name(answer, c));
     }
     fputc('\n', out);
     for (size_t label = 0; label < classes; label++) {
-        csv_text(out, confusion_name(answer, label));
+        csv_text(out, class_name(answer, label));
         for (size_t c = 0; c < classes; c++)
             fprintf(out, ",%" PRIu64, confusion_cell(answer, label, c));
         fputc('\n', out);
@@ -43,12 +44,12 @@ static void csv_classes(FILE *out, const json_t *answer, size_t classes)
 
     fputs("class,support,predicted,precision,recall,f1\n", out);
     for (size_t c = 0; c < classes; c++) {
-        csv_text(out, confusion_name(answer, c));
+        csv_text(out, class_name(answer, c));
         for (size_t i = 0; i < 2; i++)
             fprintf(out, ",%" JSON_INTEGER_FORMAT,
-                    json_integer_value(confusion_item(answer, counts[i], c)));
+                    json_integer_value(class_item(answer, counts[i], c)));
         for (size_t i = 0; i < 3; i++)
-            fprintf(out, ",%.17g", json_number_value(confusion_item(answer, scores[i], c)));
+            fprintf(out, ",%.17g", json_number_value(class_item(answer, scores[i], c)));
         fputc('\n', out);
     }
 }
@@ -117,7 +118,7 @@ static struct drawing drawing_of(const json_t *answer)
     size_t longest = 0;
 
     for (size_t c = 0; c < d.classes && d.classes <= NAMED_MOST; c++) {
-        size_t letters = letters_of(confusion_name(answer, c));
+        size_t letters = letters_of(class_name(answer, c));
         longest = letters > longest ? letters : longest;
     }
     if (longest > NAME_LETTERS)
@@ -146,7 +147,7 @@ static void svg_head(FILE *out, const json_t *answer, const struct drawing *d)
             wide, d->top + side + 40, wide, d->top + side + 40);
     if (json_is_string(json_object_get(answer, "job")))
         xml_text(out, json_string_value(json_object_get(answer, "job")), NAME_LETTERS);
-    if (json_object_get(answer, "epoch") != NULL)
+    if (json_object_get(answer, "epoch"))
         fprintf(out, ", epoch %" JSON_INTEGER_FORMAT,
                 json_integer_value(json_object_get(answer, "epoch")));
     fprintf(out, ": accuracy %.3f, balanced %.3f</text>\n",
@@ -173,12 +174,12 @@ static void svg_names(FILE *out, const json_t *answer, const struct drawing *d)
 
         fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%.0f\" text-anchor=\"end\">",
                 d->left - 6, d->top + middle, d->font);
-        xml_text(out, confusion_name(answer, c), NAME_LETTERS);
+        xml_text(out, class_name(answer, c), NAME_LETTERS);
         fprintf(out,
                 "</text>\n<text transform=\"translate(%.1f %.1f) rotate(-90)\" "
                 "font-size=\"%.0f\">",
                 d->left + middle, d->top - 6, d->font);
-        xml_text(out, confusion_name(answer, c), NAME_LETTERS);
+        xml_text(out, class_name(answer, c), NAME_LETTERS);
         fputs("</text>\n", out);
     }
 }

@@ -1,5 +1,10 @@
+/*
+ * The labels of a source, each once: a hash table that keeps the order in which they were met, and
+ * the numbers of the classes. Called by load_classes.c and, in the second pass, by load_send.c.
+ */
 #include "labels.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,11 +68,11 @@ static bool grow(struct labels *labels)
     if (labels->count < labels->capacity)
         return true;
     items = realloc(labels->items, capacity * sizeof(*items));
-    if (items == NULL)
+    if (!items)
         return false;
     labels->items = items;
     slots = calloc((size_t)capacity * 2, sizeof(*slots));
-    if (slots == NULL)
+    if (!slots)
         return false;
     free(labels->slots);
     labels->slots = slots;
@@ -82,7 +87,8 @@ struct label *labels_add(struct labels *labels, const char *name, size_t len)
 {
     char *copy;
 
-    if (!grow(labels) || (copy = strndup(name, len)) == NULL)
+    assert(!labels_find(labels, name, len));
+    if (!grow(labels) || !(copy = strndup(name, len)))
         return NULL;
     *slot_of(labels, name, len) = labels->count + 1;
     labels->items[labels->count] = (struct label){.name = copy};
@@ -126,7 +132,7 @@ bool labels_order(struct labels *labels, bool bytes, bool *numeric)
     struct label **order = calloc(labels->count + 1u, sizeof(struct label *));
 
     labels->classes = calloc(labels->count + 1u, sizeof(*labels->classes));
-    if (order == NULL || labels->classes == NULL) {
+    if (!order || !labels->classes) {
         free(order);
         return false;
     }
@@ -162,7 +168,7 @@ const struct label *labels_rename(struct labels *labels, const char *const *name
         label->number = (uint32_t)value;
     }
     labels->classes = calloc(count + 1u, sizeof(*labels->classes));
-    if (labels->classes == NULL)
+    if (!labels->classes)
         *ok = false;
     else
         memcpy(labels->classes, names, count * sizeof(*names));

@@ -31,12 +31,14 @@ void labels_fini(struct labels *labels);
 /* NULL if it is not there. */
 struct label *labels_find(struct labels *labels, const char *name, size_t len);
 /* Adds a label that is not there yet; NULL without memory. */
-struct label *labels_add(struct labels *labels, const char *name, size_t len);
+struct label *labels_add(struct labels *labels, const char *name, size_t len)
+    __attribute__((warn_unused_result));
 /* This label is no class: the next two leave it out. */
 void label_exclude(struct label *label);
 /* Numbers the classes: by value if all are whole numbers (*numeric) and `bytes` is not set, else in
  * byte order. False without memory. */
-bool labels_order(struct labels *labels, bool bytes, bool *numeric);
+bool labels_order(struct labels *labels, bool bytes, bool *numeric)
+    __attribute__((warn_unused_result));
 /* Numbers the classes by `names`: label c is called names[c]. The label that is no number below
  * `count`, or NULL; *ok is false without memory. `names` must outlive the labels. */
 const struct label *labels_rename(struct labels *labels, const char *const *names, uint32_t count,

@@ -24,7 +24,7 @@ struct load_weights {
 
 struct load_args {
     struct cli *cli;
-    const char *positional[2]; /* name, source */
+    const char *name; /* of the dataset */
     struct source source;
     const char *class_names;
     const char *unlabelled; /* the label that means "none"; NULL: not said */
@@ -65,9 +65,9 @@ struct load {
 };
 
 /* Reads the source once: numbers its classes, plans long tail and split. False after a message. */
-bool load_classes(struct load *load);
+bool load_classes(struct load *load) __attribute__((warn_unused_result));
 /* Makes the datasets: all of them, or none. False after a message. */
-bool load_send(struct load *load);
+bool load_send(struct load *load) __attribute__((warn_unused_result));
 /* Gives up what was begun and not committed. */
 void load_abort(struct load *load);
 

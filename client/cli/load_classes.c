@@ -24,7 +24,7 @@ static bool check_label(struct source *source, const char *label, size_t len)
     }
     text = json_stringn(label, len);
     json_decref(text);
-    return text != NULL || source_error(source, "a label that is not UTF-8: convert it with iconv");
+    return text || source_error(source, "a label that is not UTF-8: convert it with iconv");
 }
 
 static bool collect(void *arg, const char *text, size_t len)
@@ -38,7 +38,7 @@ static bool collect(void *arg, const char *text, size_t len)
         return true;
     }
     label = labels_find(&load->labels, text, len);
-    if (label == NULL) {
+    if (!label) {
         if (!check_label(load->source, text, len))
             return false;
         if (load->labels.count == MAX_CLASSES)
@@ -48,7 +48,7 @@ static bool collect(void *arg, const char *text, size_t len)
                                 MAX_CLASSES);
         label = labels_add(&load->labels, text, len);
     }
-    if (label == NULL)
+    if (!label)
         return source_error(load->source, "no memory for its labels");
     label->count++;
     return true;
@@ -65,14 +65,14 @@ static bool split_names(struct load *load, char separator)
     for (const char *c = at; *c; c++)
         count += *c == separator;
     load->names = calloc(count, sizeof(*load->names));
-    if (load->names == NULL)
+    if (!load->names)
         return false;
-    while (at != NULL) {
+    while (at) {
         char *end = strchr(at, separator);
-        if (end != NULL)
+        if (end)
             *end = '\0';
         at[strcspn(at, "\r")] = '\0';
-        if (end != NULL || *at != '\0') /* what follows the last newline is no name */
+        if (end || *at != '\0') /* what follows the last newline is no name */
             load->names[load->name_count++] = at;
         at = end ? end + 1 : NULL;
     }
@@ -86,7 +86,7 @@ static char *read_text(const char *path)
     size_t size = 0;
     ssize_t len = -1;
 
-    if (file != NULL) {
+    if (file) {
         len = getdelim(&text, &size, '\0', file);
         fclose(file);
     }
@@ -102,11 +102,11 @@ static bool read_names(struct load *load)
     const char *given = load->args->class_names;
     bool file = given && given[0] == '@';
 
-    if (given == NULL)
+    if (!given)
         return true;
     errno = 0;
     load->names_text = file ? read_text(given + 1) : strdup(given);
-    if (load->names_text != NULL && split_names(load, file ? '\n' : ','))
+    if (load->names_text && split_names(load, file ? '\n' : ','))
         return true;
     cli_error(load->args->cli, EXIT_INPUT, "--class-names: %s: %s", given,
               errno ? strerror(errno) : "is empty");
@@ -119,7 +119,7 @@ static void mark_unlabelled(struct load *load, const char *text)
 {
     struct label *label = labels_find(&load->labels, text, strlen(text));
 
-    if (label != NULL) {
+    if (label) {
         label_exclude(label);
         load->marked = label->count;
     }
@@ -135,9 +135,9 @@ static bool choose_unlabelled(struct load *load)
     const struct label *minus = labels_find(&load->labels, "-1", 2);
     uint32_t negative = 0;
 
-    if (given != NULL && *given != '\0')
+    if (given && *given != '\0')
         mark_unlabelled(load, given);
-    if (given != NULL || minus == NULL || load->source->format != SOURCE_NPY)
+    if (given || !minus || !load->source->format->minus_one_none)
         return true;
     for (uint32_t i = 0; i < load->labels.count; i++)
         negative += load->labels.items[i].name[0] == '-';
@@ -163,11 +163,11 @@ static bool number_classes(struct load *load)
     if (load->samples == load->empty + load->marked)
         return source_error(load->source, "holds no label at all (%llu samples)",
                             (unsigned long long)load->samples);
-    if (load->names != NULL)
+    if (load->names)
         odd = labels_rename(&load->labels, load->names, load->name_count, &ok);
     else
-        ok = labels_order(&load->labels, load->source->format == SOURCE_FOLDERS, &load->numeric);
-    if (odd != NULL) {
+        ok = labels_order(&load->labels, load->source->format->byte_order, &load->numeric);
+    if (odd) {
         cli_error(load->args->cli, EXIT_INPUT,
                   "--class-names gives %u names, for the labels 0 to %u, but there is a label '%s'",
                   load->name_count, load->name_count - 1, odd->name);
@@ -185,7 +185,7 @@ static bool plan_longtail(struct load *load, uint64_t *counts)
     load->longtail = longtail_plan(counts, load->labels.class_count, load->args->long_tail);
     for (uint32_t c = 0; load->longtail && c < load->labels.class_count; c++)
         counts[c] = load->longtail[c].need;
-    return load->longtail != NULL;
+    return load->longtail;
 }
 
 static bool plan_split(struct load *load, const uint64_t *counts)
@@ -197,7 +197,7 @@ static bool plan_split(struct load *load, const uint64_t *counts)
     if (split->count == 0)
         return true;
     load->groups = calloc(groups + 1u, sizeof(*load->groups));
-    if (load->groups == NULL)
+    if (!load->groups)
         return false;
     for (uint32_t c = 0; c < load->labels.class_count; c++) {
         all += counts[c];
@@ -233,7 +233,7 @@ static bool plan(struct load *load)
 {
     struct labels *labels = &load->labels;
     uint64_t *counts = calloc(labels->class_count + 1u, sizeof(*counts));
-    bool ok = counts != NULL;
+    bool ok = counts;
 
     for (uint32_t i = 0; ok && i < labels->count; i++) {
         if (labels->items[i].number != LABELS_EXCLUDED)

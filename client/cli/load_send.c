@@ -1,4 +1,5 @@
 /* `evendraw load`, second pass: labels and weights go to the daemon. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,10 @@ static bool begin_part(struct load *load, struct load_part *part, const char *su
 {
     const struct load_args *args = load->args;
 
-    if (asprintf(&part->name, "%s%s%s", args->positional[0], suffix ? "-" : "",
-                 suffix ? suffix : "") < 0)
+    if (asprintf(&part->name, "%s%s%s", args->name, suffix ? "-" : "", suffix ? suffix : "") < 0)
         part->name = NULL;
     part->buffer = malloc(BUFFER_LABELS * sizeof(*part->buffer));
-    if (part->name == NULL || part->buffer == NULL)
+    if (!part->name || !part->buffer)
         return no_memory(load);
     return !failed(load, evd_dataset_begin(args->cli->client, part->name, load->labels.classes,
                                            load->labels.class_count, &part->upload));
@@ -44,9 +44,10 @@ static bool begin_parts(struct load *load)
 {
     const struct split *split = &load->args->split;
 
+    assert(split->count <= SPLIT_PARTS);
     load->part_count = split->count ? split->count : 1;
     load->met = calloc(load->labels.class_count + 1u, sizeof(*load->met));
-    if (load->met == NULL)
+    if (!load->met)
         return no_memory(load);
     for (uint32_t p = 0; p < load->part_count; p++) {
         if (!begin_part(load, &load->parts[p], split->count ? split->parts[p].name : NULL))
@@ -73,15 +74,16 @@ static int part_of(struct load *load, uint32_t number, uint64_t i)
 {
     const struct load_args *args = load->args;
 
-    if (load->longtail != NULL && !longtail_keep(&load->longtail[number], args->seed, i))
+    if (load->longtail && !longtail_keep(&load->longtail[number], args->seed, i))
         return -1;
-    if (load->groups == NULL)
+    if (!load->groups)
         return 0;
     return split_pick(&load->groups[args->stratify ? number : 0], args->split.count, args->seed, i);
 }
 
 static void count(struct load *load, int p, uint32_t number)
 {
+    assert(p >= 0 && (uint32_t)p < load->part_count && number < load->labels.class_count);
     load->parts[p].labelled++;
     if (!(load->met[number] >> p & 1))
         load->parts[p].classes++;
@@ -94,10 +96,11 @@ static bool send_label(void *arg, const char *text, size_t len)
     struct label *label = len > 0 ? labels_find(&load->labels, text, len) : NULL;
     int mine = -1;
 
-    if (len > 0 && (label == NULL || label->count-- == 0))
+    if (len > 0 && (!label || label->count-- == 0))
         return changed(load->source);
-    if (label != NULL && label->number != LABELS_EXCLUDED)
+    if (label && label->number != LABELS_EXCLUDED)
         mine = part_of(load, label->number, load->samples);
+    assert(load->buffered < BUFFER_LABELS);
     for (uint32_t p = 0; p < load->part_count; p++)
         load->parts[p].buffer[load->buffered] = (int)p == mine ? label->number : EVD_NO_LABEL;
     if (mine >= 0)
@@ -158,7 +161,7 @@ static bool send_weight(void *arg, double value)
 static bool read_weights(struct weights *weights)
 {
     weights->buffer = malloc(BUFFER_LABELS * sizeof(*weights->buffer));
-    if (weights->buffer == NULL)
+    if (!weights->buffer)
         return no_memory(weights->load);
     if (!source_read_numbers(weights->source, send_weight, weights) || !send_weight_buffer(weights))
         return false;
@@ -178,16 +181,16 @@ static bool send_weights(struct load *load, const struct load_weights *column)
     const char *labels_column = source->column;
     bool ok;
 
-    if (column->path == NULL && source->format != SOURCE_CSV)
+    if (!column->path && !source->format->columns)
         return source_error(source, "has no columns: --weight-column is for CSV and TSV, --weights "
                                     "NAME=FILE for a file of its own");
-    if (column->path != NULL && !source_open(source))
+    if (column->path && !source_open(source))
         return false;
     source->column = column->column;
     ok = read_weights(&weights);
     source->column = labels_column;
     free(weights.buffer);
-    if (column->path != NULL)
+    if (column->path)
         source_close(source);
     return ok;
 }
@@ -217,7 +220,7 @@ static void take_back(struct load *load)
         const struct load_part *part = &load->parts[p];
         json_t *answer;
 
-        if (part->info == NULL)
+        if (!part->info)
             continue;
         if (evd_fd(cli->client) < 0) { /* the connection was lost: begin a new one */
             evd_close(cli->client);
@@ -226,7 +229,7 @@ static void take_back(struct load *load)
         answer = cli_call(cli, "dataset.drop",
                           json_pack("{s:s, s:I}", "dataset", part->name, "version",
                                     (json_int_t)field_u64(part->info, "version")));
-        if (answer == NULL)
+        if (!answer)
             cli_error(cli, status,
                       "%s, version %u, is complete and could not be removed again: `evendraw "
                       "dataset rm` does",

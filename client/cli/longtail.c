@@ -1,5 +1,8 @@
+/* Which samples --long-tail keeps. Called by load_classes.c to plan, by load_send.c for each
+ * sample. */
 #include "longtail.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <Random123/philox.h>
@@ -34,7 +37,7 @@ struct longtail_class *longtail_plan(const uint64_t *counts, uint32_t classes, d
     struct longtail_class *plan = calloc(classes + 1u, sizeof(*plan));
     uint32_t present = 0;
 
-    if (order == NULL || plan == NULL) {
+    if (!order || !plan) {
         free(order);
         free(plan);
         return NULL;
@@ -60,6 +63,7 @@ bool longtail_keep(struct longtail_class *class, uint64_t seed, uint64_t sample)
     uint64_t u = (uint64_t)random.v[1] << 32 | random.v[0];
     bool keep = (uint64_t)((unsigned __int128)u * class->left >> 64) < class->need;
 
+    assert(class->need <= class->left && class->left > 0);
     class->left--;
     class->need -= keep;
     return keep;

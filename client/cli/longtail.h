@@ -20,7 +20,8 @@ struct longtail_class {
 };
 
 /* counts[c]: samples of class c. NULL without memory; to be freed with free(). */
-struct longtail_class *longtail_plan(const uint64_t *counts, uint32_t classes, double ratio);
+struct longtail_class *longtail_plan(const uint64_t *counts, uint32_t classes, double ratio)
+    __attribute__((warn_unused_result));
 /* Is the sample kept? To be asked for every labelled sample, in order. */
 bool longtail_keep(struct longtail_class *class, uint64_t seed, uint64_t sample);
 

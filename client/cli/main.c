@@ -1,55 +1,25 @@
+/*
+ * The program: what stands before the command, which command it is, exit codes. The commands
+ * themselves are rows of the table in commands.c.
+ */
+#include <assert.h>
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli.h"
-
-static const struct command {
-    const char *noun, *verb; /* verb NULL: the noun is the whole command */
-    command_run *run;
-    const char *help;
-} commands[] = {
-    {"load", NULL, command_load,
-     "send the labels of a dataset (IDX, NPY, CSV, TSV, lines, folders)"},
-    {"datasets", NULL, command_datasets, "list the datasets"},
-    {"dataset", "rm", command_dataset_rm, "remove a version of a dataset"},
-    {"stats", NULL, command_stats, "draw the class distribution of a dataset"},
-    {"weights", NULL, command_weights, "class weights for a loss, of a dataset or a job"},
-    {"strategies", NULL, command_strategies, "explain the strategies and their parameters"},
-    {"preview", NULL, command_preview, "what a strategy would do, without changing anything"},
-    {"job", "create", command_job_create, "start a job on a dataset"},
-    {"job", "set", command_job_set, "change a job's strategy while it runs"},
-    {"job", "ls", command_job_ls, "list the jobs"},
-    {"job", "info", command_job_info, "show a job's settings, position and revisions"},
-    {"job", "stats", command_job_stats, "compare what a job asked for with what it served"},
-    {"job", "position", command_job_position, "print a token for a checkpoint"},
-    {"job", "seek", command_job_seek, "move a job to a checkpoint or any other step"},
-    {"job", "history", command_job_history, "show revisions, ranks and seeks: when, by whom"},
-    {"job", "rm", command_job_rm, "remove a job"},
-    {"confusion", NULL, command_confusion,
-     "draw what was reported to a job, true against predicted"},
-    {"pull", NULL, command_pull, "be a worker: write a job's batches to standard output"},
-    {"workers", NULL, command_workers, "show who is attached to a job, and how far"},
-    {"trace", NULL, command_trace, "show in which steps a sample was served"},
-    {"replay", NULL, command_replay, "write a job's batches once more, as they were"},
-    {"backup", NULL, command_backup, "copy the daemon's database to a file"},
-    {"info", NULL, command_info, "show the state of the daemon"},
-};
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+#include "commands.h"
+#include "completion.h"
 
 /* All commands, or those of a noun. */
 static void print_commands(FILE *out, const char *noun)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+    for (size_t i = 0; i < command_count; i++) {
         const struct command *command = &commands[i];
-        int n;
+        char name[COMMAND_NAME];
 
-        if (noun != NULL && strcmp(command->noun, noun) != 0)
-            continue;
-        n = fprintf(out, "  %s%s%s", command->noun, command->verb ? " " : "",
-                    command->verb ? command->verb : "");
-        fprintf(out, "%*s%s\n", 16 - n, "", command->help);
+        if (!noun || strcmp(command->noun, noun) == 0)
+            fprintf(out, "  %-14s%s\n", command_name(command, name), command->help);
     }
 }
 
@@ -71,11 +41,11 @@ static void print_help(FILE *out)
 /* The noun of several commands was given without a verb, or with one that there is not. */
 static int incomplete(const char *noun, const char *verb, const char *next)
 {
-    bool help = next != NULL && (strcmp(next, "--help") == 0 || strcmp(next, "-?") == 0);
+    bool help = next && (strcmp(next, "--help") == 0 || strcmp(next, "-?") == 0);
 
     if (help) {
         printf("Usage: evendraw %s COMMAND [ARGUMENT...] [OPTION...]\n\n", noun);
-    } else if (verb != NULL) {
+    } else if (verb) {
         fprintf(stderr, "evendraw: no command '%s %s'; there are\n", noun, verb);
     } else {
         fprintf(stderr, "evendraw: say what to do with %s:\n", noun);
@@ -84,46 +54,79 @@ static int incomplete(const char *noun, const char *verb, const char *next)
     return help ? EXIT_OK : EXIT_USAGE;
 }
 
+static const struct command *find(const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const struct command *command = &commands[i];
+
+        if (strcmp(command->noun, noun) == 0 &&
+            (!command->verb || (verb && strcmp(command->verb, verb) == 0)))
+            return command;
+    }
+    return NULL;
+}
+
+static bool is_noun(const char *word)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i].noun, word) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int run(struct cli *cli, const struct command *command, int argc, char **argv)
+{
+    assert(command->run || (command->methods[0] && command->print));
+    cli->command = command;
+    cli->params = json_object();
+    if (command->patient)
+        cli->time_limit_ms = EVD_NO_TIME_LIMIT;
+    if (command->run)
+        return command->run(cli, argc, argv);
+    options_parse(cli, argc, argv, NULL);
+    return cli_show(cli, command_ask(cli), command->print);
+}
+
+/* Runs the command whose words begin at argv[1]. */
 static int dispatch(struct cli *cli, int argc, char **argv)
 {
-    const char *verb = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
-    bool known = false;
-    char name[64];
+    const char *noun = argv[1], *next = argc > 2 ? argv[2] : NULL;
+    const char *verb = next && next[0] != '-' ? next : NULL;
+    const struct command *command = find(noun, verb);
+    int words = command && command->verb ? 2 : 1;
+    char name[COMMAND_NAME], called[COMMAND_NAME + 16];
 
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct command *command = &commands[i];
-        int words = command->verb ? 2 : 1;
-
-        if (strcmp(argv[1], command->noun) != 0)
-            continue;
-        known = true;
-        if (command->verb && (!verb || strcmp(verb, command->verb) != 0))
-            continue;
-        snprintf(name, sizeof(name), "evendraw %s%s%s", command->noun, command->verb ? " " : "",
-                 command->verb ? command->verb : "");
-        argv[words] = name; /* what usage messages call it */
-        return command->run(cli, argc - words, argv + words);
+    if (!command && is_noun(noun))
+        return incomplete(noun, verb, next);
+    if (!command) {
+        fprintf(stderr, "evendraw: no command '%s'; `evendraw --help` lists them\n", noun);
+        return EXIT_USAGE;
     }
-    if (known)
-        return incomplete(argv[1], verb, argc > 2 ? argv[2] : NULL);
-    fprintf(stderr, "evendraw: no command '%s'; `evendraw --help` lists them\n", argv[1]);
-    return EXIT_USAGE;
+    snprintf(called, sizeof(called), "evendraw %s", command_name(command, name));
+    argv[words] = called; /* what usage messages call it */
+    return run(cli, command, argc - words, argv + words);
 }
 
 /* ---- what may come before the command ---- */
+
+enum { KEY_COMPLETION = 0x100 };
 
 static error_t parse_first(int key, char *arg, struct argp_state *state)
 {
     (void)arg;
     switch (key) {
     case ARGP_KEY_INIT:
-        cli_parse_init(state);
+        state->child_inputs[0] = state->input;
         return 0;
     case '?':
         print_help(stdout);
         exit(EXIT_OK);
     case 'V':
         printf("evendraw %s\n", evd_version());
+        exit(EXIT_OK);
+    case KEY_COMPLETION:
+        print_completion();
         exit(EXIT_OK);
     default:
         return ARGP_ERR_UNKNOWN; /* also for the command: the rest is its own */
@@ -137,18 +140,19 @@ static int parse_options(struct cli *cli, int argc, char **argv)
         {"help", '?', NULL, 0, NULL, 0},
         {"usage", 0, NULL, OPTION_ALIAS, NULL, 0}, /* which argp's messages point to */
         {"version", 'V', NULL, 0, NULL, 0},
+        {"completion", KEY_COMPLETION, NULL, 0, NULL, 0}, /* no help shows it */
         {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse_first, .children = cli_children};
+        .options = options, .parser = parse_first, .children = common_children};
     int command = argc;
 
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, &command, &cli);
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, &command, cli);
     return command;
 }
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {0};
+    struct cli cli = {.command = NULL};
     int command, status;
 
     setlocale(LC_CTYPE, "");
@@ -165,6 +169,7 @@ int main(int argc, char **argv)
     }
     status = dispatch(&cli, argc - command + 1, argv + command - 1);
     evd_close(cli.client);
+    json_decref(cli.params);
     /* An answer that could not be written (a full disk) must not look like a success. */
     if (fflush(stdout) != 0 && status == EXIT_OK && errno != EPIPE) {
         perror("evendraw: cannot write the answer");

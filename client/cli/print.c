@@ -1,7 +1,10 @@
-#include "cli.h"
+/* Numbers as people read them, and text that fits the terminal. Called by all that prints. */
+#include "print.h"
 
 #include <inttypes.h>
 #include <langinfo.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,58 +12,32 @@
 #include <unistd.h>
 #include <wchar.h>
 
-/* ---- fields ---- */
+/* ---- texts ---- */
 
-uint64_t field_u64(const json_t *object, const char *key)
+/* Where the next text goes. */
+static char *next_text(void)
 {
-    return value_u64(json_object_get(object, key));
+    static char texts[TEXT_COUNT][TEXT_SIZE];
+    static unsigned next;
+
+    return texts[next++ % TEXT_COUNT];
 }
 
-double field_f64(const json_t *object, const char *key)
+const char *text_of(const char *format, ...)
 {
-    return json_number_value(json_object_get(object, key));
+    char *text = next_text();
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, TEXT_SIZE, format, ap);
+    va_end(ap);
+    return text;
 }
 
-const char *field_text(const json_t *object, const char *key)
+const char *text_count(uint64_t n)
 {
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
-uint64_t value_u64(const json_t *value)
-{
-    const char *digits = json_string_value(value);
-
-    return digits ? strtoull(digits, NULL, 10) : (uint64_t)json_integer_value(value);
-}
-
-const json_t *class_item(const json_t *answer, const char *key, size_t i)
-{
-    return json_array_get(json_object_get(answer, key), i);
-}
-
-uint64_t class_u64(const json_t *answer, const char *key, size_t i)
-{
-    return value_u64(class_item(answer, key, i));
-}
-
-const char *class_name(const json_t *answer, size_t i)
-{
-    const char *name = json_string_value(class_item(answer, "class", i));
-
-    return name ? name : "?";
-}
-
-/* ---- numbers ---- */
-
-#define SHARE_DECIMALS 6
-
-const char *text_count(text_t out, uint64_t n)
-{
-    char digits[24];
+    char digits[24], *text = next_text(), *to = text;
     int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
-    char *to = out;
 
     for (int i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0)
@@ -68,74 +45,66 @@ const char *text_count(text_t out, uint64_t n)
         *to++ = digits[i];
     }
     *to = '\0';
-    return out;
+    return text;
 }
 
-const char *text_items(text_t out, uint64_t n, const char *noun)
+const char *text_items(uint64_t n, const char *noun)
 {
     size_t len = strlen(noun);
     bool hisses = len > 1 && (noun[len - 1] == 's' || strcmp(noun + len - 2, "ch") == 0);
-    text_t count;
 
-    snprintf(out, sizeof(text_t), "%.26s %s%s", text_count(count, n), noun,
-             n == 1   ? ""
-             : hisses ? "es"
-                      : "s");
-    return out;
+    return text_of("%s %s%s", text_count(n), noun, n == 1 ? "" : hisses ? "es" : "s");
 }
 
-const char *text_bytes(text_t out, uint64_t bytes)
+const char *text_bytes(uint64_t bytes)
 {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};
     double value = (double)bytes / 1000;
     size_t unit = 0;
 
-    if (bytes < 1000) {
-        snprintf(out, sizeof(text_t), "%u B", (unsigned)bytes);
-        return out;
-    }
+    if (bytes < 1000)
+        return text_of("%u B", (unsigned)bytes);
     while (value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
         value /= 1000;
         unit++;
     }
-    snprintf(out, sizeof(text_t), "%.1f %s", value, units[unit]);
-    return out;
+    return text_of("%.1f %s", value, units[unit]);
 }
 
-const char *text_duration(text_t out, double seconds)
+const char *text_duration(double seconds)
 {
     unsigned long s = seconds > 0 && seconds < 1e15 ? (unsigned long)seconds : 0;
 
     if (s >= 86400)
-        snprintf(out, sizeof(text_t), "%lu d %lu h", s / 86400, s / 3600 % 24);
-    else if (s >= 3600)
-        snprintf(out, sizeof(text_t), "%lu h %lu min", s / 3600, s / 60 % 60);
-    else if (s >= 60)
-        snprintf(out, sizeof(text_t), "%lu min %lu s", s / 60, s % 60);
-    else
-        snprintf(out, sizeof(text_t), "%lu s", s);
-    return out;
+        return text_of("%lu d %lu h", s / 86400, s / 3600 % 24);
+    if (s >= 3600)
+        return text_of("%lu h %lu min", s / 3600, s / 60 % 60);
+    if (s >= 60)
+        return text_of("%lu min %lu s", s / 60, s % 60);
+    return text_of("%lu s", s);
 }
 
-const char *text_ms(text_t out, uint64_t ms)
+const char *text_ms(uint64_t ms)
 {
     if (ms >= 60000)
-        return text_duration(out, (double)ms / 1000);
-    snprintf(out, sizeof(text_t), "%g s", (double)ms / 1000);
-    return out;
+        return text_duration((double)ms / 1000);
+    return text_of("%g s", (double)ms / 1000);
 }
 
-const char *text_time(text_t out, uint64_t seconds_since_1970)
+const char *text_time(uint64_t seconds_since_1970)
 {
     time_t at = (time_t)seconds_since_1970;
+    char *text = next_text();
     struct tm tm;
 
-    if (localtime_r(&at, &tm) == NULL || strftime(out, sizeof(text_t), "%Y-%m-%d %H:%M", &tm) == 0)
-        snprintf(out, sizeof(text_t), "?");
-    return out;
+    if (!localtime_r(&at, &tm) || strftime(text, TEXT_SIZE, "%Y-%m-%d %H:%M", &tm) == 0)
+        return "?";
+    return text;
 }
 
-const char *text_share(text_t out, double share, int decimals)
+#define SHARE_DECIMALS 6
+
+const char *text_share(double share, int decimals)
 {
     double percent = share * 100, unit = 1; /* what the last decimal counts */
     bool little;
@@ -148,19 +117,8 @@ const char *text_share(text_t out, double share, int decimals)
         decimals++;
     }
     if (percent > 0 && percent < unit / 2)
-        snprintf(out, sizeof(text_t), "<%.*f %%", decimals, unit);
-    else
-        snprintf(out, sizeof(text_t), "%.*f %%", decimals, percent);
-    return out;
-}
-
-const char *text_number(text_t out, const json_t *value)
-{
-    if (json_is_number(value))
-        snprintf(out, sizeof(text_t), "%.6g", json_number_value(value));
-    else
-        snprintf(out, sizeof(text_t), "-");
-    return out;
+        return text_of("<%.*f %%", decimals, unit);
+    return text_of("%.*f %%", decimals, percent);
 }
 
 /* ---- terminal ---- */
@@ -185,7 +143,7 @@ int terminal_width(FILE *out)
 
     if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         width = size.ws_col;
-    else if (columns != NULL)
+    else if (columns)
         width = atoi(columns);
     if (width <= 0)
         return 80;
@@ -273,98 +231,4 @@ void print_bar(double share, int width)
     for (int i = 0; i < filled / steps; i++)
         fputs(fine ? "█" : "#", stdout);
     fputs(blocks[filled % steps], stdout);
-}
-
-/* ---- tables ---- */
-
-#define TABLE_COLUMNS 12
-
-struct table {
-    const char *const *titles;
-    const bool *right;
-    unsigned columns, column; /* how many; where the next cell goes */
-    size_t cells, capacity;
-    char **text;
-    int width[TABLE_COLUMNS];
-    bool failed; /* no memory */
-};
-
-struct table *table_new(const char *const *titles, const bool *right, unsigned columns)
-{
-    struct table *table = calloc(1, sizeof(*table));
-
-    if (table == NULL)
-        return NULL;
-    table->titles = titles;
-    table->right = right;
-    table->columns = columns;
-    for (unsigned i = 0; i < columns; i++)
-        table->width[i] = text_width(titles[i]);
-    return table;
-}
-
-void table_add(struct table *table, const char *text)
-{
-    int width;
-
-    if (table == NULL || table->failed)
-        return;
-    if (table->cells == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 64;
-        char **grown = realloc(table->text, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            table->failed = true;
-            return;
-        }
-        table->text = grown;
-        table->capacity = capacity;
-    }
-    table->text[table->cells] = strdup(text);
-    if (table->text[table->cells] == NULL) {
-        table->failed = true;
-        return;
-    }
-    width = text_width(text);
-    if (width > table->width[table->column])
-        table->width[table->column] = width;
-    table->cells++;
-    if (++table->column == table->columns)
-        table->column = 0;
-}
-
-void table_gap(struct table *table, const char *text)
-{
-    table_add(table, text);
-    while (table && !table->failed && table->column != 0)
-        table_add(table, "");
-}
-
-static void print_cell(const struct table *table, unsigned column, const char *text)
-{
-    int pad = table->width[column] - text_width(text);
-    bool last = column + 1 == table->columns;
-
-    printf("%*s%s%*s", table->right[column] ? pad : 0, "", text,
-           table->right[column] || last ? 0 : pad, "");
-    fputs(last ? "\n" : "  ", stdout);
-}
-
-void table_print(struct table *table)
-{
-    if (table == NULL || table->failed)
-        fputs("evendraw: no memory to print the table\n", stderr);
-    if (table == NULL)
-        return;
-    if (table->cells > 0 && !table->failed) {
-        for (unsigned i = 0; i < table->columns; i++)
-            print_cell(table, i, table->titles[i]);
-        for (size_t row = 0; row + table->columns <= table->cells; row += table->columns) {
-            for (unsigned i = 0; i < table->columns; i++)
-                print_cell(table, i, table->text[row + i]);
-        }
-    }
-    for (size_t i = 0; i < table->cells; i++)
-        free(table->text[i]);
-    free(table->text);
-    free(table);
 }

@@ -1,60 +1,34 @@
 /* `evendraw pull`: a worker for shell pipelines. */
+#include <assert.h>
 #include <inttypes.h>
 #include "batches.h"
+#include "commands.h"
 #include "words.h"
 
 #define DEFAULT_WINDOW 8
 
+#define NOT_SAID UINT64_MAX
+
 struct args {
-    struct cli *cli;
-    evd_stream_options stream;
-    uint64_t steps, epochs; /* 0: no limit */
-    bool has_epochs;
     struct batch_format format;
+    const char *job;
+    uint64_t steps, epochs; /* 0: no limit */
 };
 
-static const struct argp_option options[] = {
-    {"rank", 'r', "R", 0, "Attach to a ranked job as this rank", 0},
-    {"world-size", 'W', "W", 0, "Of how many ranks (default: as the job has it)", 0},
-    {"steps", 'n', "N", 0, "Stop after N batches", 0},
-    {"epochs", 'e', "N", 0, "Stop after the end of N epochs (default: 1; 0: never)", 0},
-    {"window", 'w', "N", 0, "Batches under way at most (default: 8)", 0},
-    {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct args *args = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        batch_parse_init(state, &args->format);
-        return 0;
-    case 'r':
-        args->stream.rank = (int)cli_number(state, "--rank", arg, 0, INT32_MAX);
-        return 0;
-    case 'W':
-        args->stream.world_size = (uint32_t)cli_number(state, "--world-size", arg, 1, UINT32_MAX);
-        return 0;
-    case 'n':
-        args->steps = cli_number(state, "--steps", arg, 1, UINT64_MAX);
-        return 0;
-    case 'e':
-        args->epochs = cli_number(state, "--epochs", arg, 0, UINT64_MAX);
-        args->has_epochs = true;
-        return 0;
-    case 'w':
-        args->stream.window = (uint32_t)cli_number(state, "--window", arg, 1, 256);
-        return 0;
-    case ARGP_KEY_ARG:
-        cli_positional(state, arg, &args->stream.job, 1);
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        cli_no_job(state);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
+const struct cli_option pull_options[] = {
+    {ARGUMENT("JOB"), option_text, FIELD(struct args, job), .missing = JOB_IS_MISSING,
+     .words = "@jobs"},
+    {"rank", 'r', "R", "Attach to a ranked job as this rank", NUMBER(0, INT32_MAX),
+     .param = "rank"},
+    {"world-size", 'W', "W", "Of how many ranks (default: as the job has it)",
+     NUMBER(1, UINT32_MAX), .param = "world_size"},
+    {"steps", 'n', "N", "Stop after N batches", NUMBER(1, UINT64_MAX), FIELD(struct args, steps)},
+    {"epochs", 'e', "N", "Stop after the end of N epochs (default: 1; 0: never)",
+     NUMBER(0, UINT64_MAX), FIELD(struct args, epochs)},
+    {"window", 'w', "N", "Batches under way at most (default: 8)", NUMBER(1, 256),
+     .param = "window"},
+    {0},
+};
 
 /*
  * A batch is written out before it is acknowledged: what nobody could read goes to another worker.
@@ -111,7 +85,7 @@ static void tell_revision(const struct puller *puller, const evd_batch *batch)
 }
 
 /* *done: nothing more is wanted. */
-static int take(struct puller *puller, const evd_batch *batch, bool *done)
+static int write_out(struct puller *puller, const evd_batch *batch, bool *done)
 {
     int status = acknowledge(puller, 0);
 
@@ -123,6 +97,7 @@ static int take(struct puller *puller, const evd_batch *batch, bool *done)
     status = batch_write(puller->cli, &puller->args->format, batch, done);
     if (status != EXIT_OK || *done)
         return status;
+    assert(!puller->waiting);
     puller->waiting = true;
     puller->epoch = batch->epoch;
     puller->step = batch->step;
@@ -142,7 +117,7 @@ static int pull(struct puller *puller)
         int code = evd_next(puller->stream, puller->waiting ? patience : EVD_NO_TIME_LIMIT, &batch);
 
         if (code == EVD_OK) {
-            status = take(puller, batch, &done);
+            status = write_out(puller, batch, &done);
         } else if (code == EVD_E_TIMEOUT || code == EVD_EPOCH_END) {
             status = acknowledge(puller, EVD_ACK_CONFIRM);
             done = code == EVD_EPOCH_END && ++puller->epochs == puller->args->epochs;
@@ -153,32 +128,29 @@ static int pull(struct puller *puller)
     return status;
 }
 
-int command_pull(struct cli *cli, int argc, char **argv)
+int run_pull(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse,
-        .args_doc = "JOB",
-        .doc = "Be a worker of a job: take its batches, write them to standard output, acknowledge "
-               "them once written.\v" BATCH_FORMATS
-               " When the strategy changes, a line on standard error "
-               "says from which step on.",
-        .children = batch_children};
-    struct args args = {.cli = cli, .stream = EVD_STREAM_OPTIONS_INIT};
+    struct args args = {.epochs = NOT_SAID};
     struct puller puller = {.cli = cli, .args = &args};
+    evd_stream_options stream = EVD_STREAM_OPTIONS_INIT;
     int code, status;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    args.stream.flags = EVD_STREAM_MANUAL_ACK;
-    args.stream.columns = args.format.columns;
-    if (!args.has_epochs && args.steps == 0)
-        args.epochs = 1;
+    options_parse(cli, argc, argv, &args);
+    if (args.epochs == NOT_SAID)
+        args.epochs = args.steps == 0 ? 1 : 0;
+    stream.job = args.job;
+    if (params_have(cli, "rank"))
+        stream.rank = (int)field_u64(cli->params, "rank");
+    stream.world_size = (uint32_t)field_u64(cli->params, "world_size");
+    stream.window = (uint32_t)field_u64(cli->params, "window");
     /* Others should not have to wait for batches that this worker will not take. */
-    if (args.stream.window == 0 && args.steps > 0 && args.steps < DEFAULT_WINDOW)
-        args.stream.window = (uint32_t)args.steps;
+    if (stream.window == 0 && args.steps > 0 && args.steps < DEFAULT_WINDOW)
+        stream.window = (uint32_t)args.steps;
+    stream.columns = args.format.columns;
+    stream.flags = EVD_STREAM_MANUAL_ACK;
     if (!cli_connect(cli))
         return cli->status;
-    code = evd_stream_open(cli->client, &args.stream, &puller.stream);
+    code = evd_stream_open(cli->client, &stream, &puller.stream);
     if (code != EVD_OK)
         return cli_failed(cli, code);
     status = pull(&puller);

@@ -2,94 +2,61 @@
 #include <stdlib.h>
 #include <string.h>
 #include "batches.h"
+#include "commands.h"
 
 struct position {
     uint64_t epoch, step;
 };
 
 struct args {
-    struct cli *cli;
-    const char *job;
     struct batch_format format;
     struct position from, to;
-    uint64_t rank, world_size, generation;
-    bool has_from, has_to, has_rank, has_generation;
 };
 
-enum { OPTION_FROM = 0x2000, OPTION_TO };
-
-static const struct argp_option options[] = {
-    {"from", OPTION_FROM, "EPOCH:STEP", 0, "The first step", 0},
-    {"to", OPTION_TO, "EPOCH:STEP", 0, "The last step", 0},
-    {"rank", 'r', "R", 0, "The slices of this rank of a ranked job (default: whole steps)", 0},
-    {"world-size", 'W', "W", 0, "Of how many ranks (default: as the job had it)", 0},
-    {"generation", 'g', "N", 0, "As it was before a seek (default: as it is now)", 0},
-    {0}};
-
-static struct position parse_position(struct argp_state *state, const char *option,
-                                      const char *text)
+static void parse_position(const struct given *given)
 {
-    const char *colon = strchr(text, ':');
-    char epoch[24];
+    struct position *position = given_field(given);
+    char *colon = strchr(given->text, ':');
 
-    if (colon == NULL || (size_t)(colon - text) >= sizeof(epoch)) {
-        argp_error(state, "%s: '%s' is not EPOCH:STEP, such as 0:12", option, text);
-        return (struct position){0};
+    if (!colon) {
+        argp_error(given->state, "--%s: '%s' is not EPOCH:STEP, such as 0:12", given->option->name,
+                   given->text);
+        return;
     }
-    snprintf(epoch, sizeof(epoch), "%.*s", (int)(colon - text), text);
-    return (struct position){cli_number(state, option, epoch, 0, INT64_MAX),
-                             cli_number(state, option, colon + 1, 0, INT64_MAX)};
+    *colon = '\0';
+    position->epoch = given_number(given, given->text, 0, INT64_MAX);
+    position->step = given_number(given, colon + 1, 0, INT64_MAX);
 }
 
-static void check(struct argp_state *state, const struct args *args)
+#define STEPS_ARE_MISSING "--from and --to say which steps, such as --from 0:0 --to 0:99"
+
+const struct cli_option replay_options[] = {
+    {"from", 0, "EPOCH:STEP", "The first step", parse_position, FIELD(struct args, from),
+     .missing = STEPS_ARE_MISSING},
+    {"to", 0, "EPOCH:STEP", "The last step", parse_position, FIELD(struct args, to),
+     .missing = STEPS_ARE_MISSING},
+    {"rank", 'r', "R", "The slices of this rank of a ranked job (default: whole steps)",
+     NUMBER(0, INT32_MAX), .param = "rank"},
+    {"world-size", 'W', "W", "Of how many ranks (default: as the job had it)",
+     NUMBER(1, UINT32_MAX), .param = "world_size"},
+    {"generation", 'g', "N", "As it was before a seek (default: as it is now)",
+     NUMBER(0, UINT32_MAX), .param = "generation"},
+    {0},
+};
+
+static bool is_before(struct position a, struct position b)
 {
-    if (args->job == NULL)
-        cli_no_job(state);
-    else if (!args->has_from || !args->has_to)
-        argp_error(state, "--from and --to say which steps, such as --from 0:0 --to 0:99");
-    else if (args->to.epoch < args->from.epoch ||
-             (args->to.epoch == args->from.epoch && args->to.step < args->from.step))
+    return a.epoch != b.epoch ? a.epoch < b.epoch : a.step < b.step;
+}
+
+void check_replay(struct argp_state *state, struct cli *cli, const void *fields)
+{
+    const struct args *args = fields;
+
+    if (is_before(args->to, args->from))
         argp_error(state, "--to is before --from");
-    else if (args->world_size > 0 && !args->has_rank)
+    else if (params_have(cli, "world_size") && !params_have(cli, "rank"))
         argp_error(state, "--world-size goes with --rank");
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct args *args = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        batch_parse_init(state, &args->format);
-        return 0;
-    case OPTION_FROM:
-        args->from = parse_position(state, "--from", arg);
-        args->has_from = true;
-        return 0;
-    case OPTION_TO:
-        args->to = parse_position(state, "--to", arg);
-        args->has_to = true;
-        return 0;
-    case 'r':
-        args->rank = cli_number(state, "--rank", arg, 0, INT32_MAX);
-        args->has_rank = true;
-        return 0;
-    case 'W':
-        args->world_size = cli_number(state, "--world-size", arg, 1, UINT32_MAX);
-        return 0;
-    case 'g':
-        args->generation = cli_number(state, "--generation", arg, 0, UINT32_MAX);
-        args->has_generation = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        cli_positional(state, arg, &args->job, 1);
-        return 0;
-    case ARGP_KEY_END:
-        check(state, args);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
 }
 
 /* ---- from JSON to a batch ---- */
@@ -113,7 +80,7 @@ static void columns_fini(struct columns *columns)
 
 static bool columns_reserve(struct columns *columns, size_t n)
 {
-    if (n <= columns->room && columns->index != NULL)
+    if (n <= columns->room && columns->index)
         return true;
     columns_fini(columns);
     *columns = (struct columns){
@@ -165,73 +132,57 @@ static evd_batch batch_of(const json_t *answer, const struct columns *columns, u
 
 /* ---- asking ---- */
 
-static json_t *request(const struct args *args, struct position at)
+static json_t *columns_asked(const struct batch_format *format)
 {
-    json_t *params = json_pack("{s:s}", "job", args->job);
     json_t *names = json_array();
 
-    params_u64(params, "epoch", at.epoch);
-    params_u64(params, "step", at.step);
-    if (args->has_rank)
-        params_u64(params, "rank", args->rank);
-    if (args->world_size > 0)
-        params_u64(params, "world_size", args->world_size);
-    if (args->has_generation)
-        params_u64(params, "generation", args->generation);
-    for (size_t i = 0; i < BATCH_COLUMNS; i++) {
-        if (args->format.columns & batch_columns[i].bit)
-            json_array_append_new(names, json_string(batch_columns[i].name));
+    for (const struct batch_column *column = batch_columns; column->name; column++) {
+        if (format->columns & column->bit)
+            json_array_append_new(names, json_string(column->name));
     }
-    json_object_set_new(params, "columns", names);
-    return params;
+    return names;
 }
 
 /* Writes the batch at *at, and moves *at to the step after it. */
-static int replay_step(const struct args *args, struct columns *columns, struct position *at,
-                       bool *gone)
+static int replay_step(struct cli *cli, const struct batch_format *format, struct columns *columns,
+                       struct position *at, bool *gone)
 {
-    json_t *answer = cli_call(args->cli, "job.batch", request(args, *at));
-    size_t n = json_array_size(json_object_get(answer, "index"));
+    json_t *answer;
     evd_batch batch;
+    size_t n;
     int status;
 
-    if (answer == NULL)
-        return args->cli->status;
+    params_set_u64(cli->params, "epoch", at->epoch);
+    params_set_u64(cli->params, "step", at->step);
+    answer = cli_call(cli, cli->command->methods[0], json_incref(cli->params));
+    if (!answer)
+        return cli->status;
+    n = json_array_size(json_object_get(answer, "index"));
     if (n > UINT32_MAX || !columns_reserve(columns, n)) {
         json_decref(answer);
-        return cli_error(args->cli, EXIT_REFUSED, "no memory for a batch of %zu samples", n);
+        return cli_error(cli, EXIT_REFUSED, "no memory for a batch of %zu samples", n);
     }
     batch = batch_of(answer, columns, (uint32_t)n);
-    status = batch_write(args->cli, &args->format, &batch, gone);
+    status = batch_write(cli, format, &batch, gone);
     if (++at->step >= field_u64(answer, "steps"))
         *at = (struct position){at->epoch + 1, 0};
     json_decref(answer);
     return status;
 }
 
-int command_replay(struct cli *cli, int argc, char **argv)
+int run_replay(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse,
-        .args_doc = "JOB",
-        .doc = "Write the batches of some steps of a job once more, as they were handed out: the "
-               "same bytes that `evendraw pull` wrote, but for \"redelivered\". They are drawn "
-               "again from the job's "
-               "history; nothing changes.\v" BATCH_FORMATS "\n\n"
-               "Example: evendraw replay train --from 0:0 --to 0:99 --columns label",
-        .children = batch_children};
-    struct args args = {.cli = cli};
+    struct args args = {.format = {.raw = false}};
     struct columns columns = {0};
     struct position at;
     int status = EXIT_OK;
     bool gone = false;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
+    options_parse(cli, argc, argv, &args);
+    json_object_set_new(cli->params, "columns", columns_asked(&args.format));
     at = args.from;
-    while (status == EXIT_OK && !gone &&
-           (at.epoch < args.to.epoch || (at.epoch == args.to.epoch && at.step <= args.to.step)))
-        status = replay_step(&args, &columns, &at, &gone);
+    while (status == EXIT_OK && !gone && !is_before(args.to, at))
+        status = replay_step(cli, &args.format, &columns, &at, &gone);
     columns_fini(&columns);
     return status;
 }

@@ -1,5 +1,10 @@
+/*
+ * What all formats share: opening a file, telling its format, reading its bytes, progress,
+ * messages. Called by load_classes.c and load_send.c, and from below by the formats, source_NAME.c.
+ */
 #include "source.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -9,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "print.h"
 
 bool source_error(struct source *source, const char *format, ...)
 {
@@ -47,7 +53,6 @@ static double now(void)
 static void show_progress(struct source *source, bool end)
 {
     double t = now();
-    text_t done, all, samples, rate;
     char line[512];
     int n;
 
@@ -57,14 +62,12 @@ static void show_progress(struct source *source, bool end)
     fputs("\r\033[K", stderr);
     if (end)
         return;
-    n = snprintf(line, sizeof(line), "%s %s samples, ", source->doing,
-                 text_count(samples, source->samples));
-    if (source->gz != NULL)
+    n = snprintf(line, sizeof(line), "%s %s samples, ", source->doing, text_count(source->samples));
+    if (source->gz)
         n += snprintf(line + n, sizeof(line) - (size_t)n, "%s of %s, ",
-                      text_bytes(done, (uint64_t)gzoffset(source->gz)),
-                      text_bytes(all, source->file_bytes));
+                      text_bytes((uint64_t)gzoffset(source->gz)), text_bytes(source->file_bytes));
     snprintf(line + n, sizeof(line) - (size_t)n, "%s/s: %s",
-             text_count(rate, (uint64_t)((double)source->samples / (t - source->started + 1e-6))),
+             text_count((uint64_t)((double)source->samples / (t - source->started + 1e-6))),
              source->path);
     /* Where it fills a line, the next one could not go over it. */
     print_padded(stderr, line, terminal_width(stderr) - 1);
@@ -103,21 +106,6 @@ bool source_header(struct source *source, void *bytes, unsigned size)
     if (n == (int)size)
         return true;
     return n >= 0 && source_error(source, "ends within its header: the file is cut off");
-}
-
-bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count)
-{
-    int got = source_bytes(source, values, n * size);
-    text_t here, all;
-
-    if (got == (int)(n * size))
-        return true;
-    return got >= 0 &&
-           source_error(source,
-                        "ends too early, with %s of the %s values that its header promises: the "
-                        "file is cut off",
-                        text_count(here, source->samples + (unsigned)got / size),
-                        text_count(all, count));
 }
 
 /* ---- opening ---- */
@@ -183,72 +171,109 @@ static int open_file(struct source *source)
     return -1;
 }
 
-static bool has_suffix(const char *path, size_t len, const char *suffix)
+/* ---- which format ---- */
+
+#define SOURCE_ADDRESS(name) &source_##name,
+static const struct source_format *const formats[] = {SOURCE_FORMATS(SOURCE_ADDRESS) NULL};
+#undef SOURCE_ADDRESS
+
+const struct source_format *source_format_named(const char *name)
+{
+    for (const struct source_format *const *at = formats; *at; at++) {
+        const char *alias = (*at)->alias;
+
+        if (strcmp((*at)->name, name) == 0 || (alias && strcmp(alias, name) == 0))
+            return *at;
+    }
+    return NULL;
+}
+
+static bool has_suffix(const char *text, size_t len, const char *suffix)
 {
     size_t n = strlen(suffix);
 
-    return len >= n && strncasecmp(path + len - n, suffix, n) == 0;
+    return len >= n && strncasecmp(text + len - n, suffix, n) == 0;
 }
 
-/* What the first bytes say: IDX, NPY, or AUTO for text. */
-static enum source_format by_content(const unsigned char *head, int n)
+static bool is_compressed(const struct source *source)
 {
-    if (n == 4 && head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14 && head[3] >= 1 &&
-        head[3] <= 8)
-        return SOURCE_IDX;
-    return n == 4 && memcmp(head, "\x93NUM", 4) == 0 ? SOURCE_NPY : SOURCE_AUTO;
+    return has_suffix(source->path, strlen(source->path), ".gz");
 }
 
-/* What the name says; `len` is without ".gz". LINES if nothing. */
-static enum source_format by_name(const struct source *source, size_t len)
+bool source_has_suffix(const struct source *source, const char *suffix)
 {
-    static const struct {
-        const char *suffix;
-        enum source_format format;
-    } known[] = {{".csv", SOURCE_CSV}, {".tsv", SOURCE_CSV},   {".tab", SOURCE_CSV},
-                 {".idx", SOURCE_IDX}, {"-ubyte", SOURCE_IDX}, {".npy", SOURCE_NPY}};
+    return has_suffix(source->path, strlen(source->path) - (is_compressed(source) ? 3 : 0), suffix);
+}
 
-    if (source->column != NULL)
-        return SOURCE_CSV;
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (has_suffix(source->path, len, known[i].suffix))
-            return known[i].format;
+static bool has_suffix_of(const struct source *source, const struct source_format *format)
+{
+    for (size_t i = 0; format->suffixes[i]; i++) {
+        if (source_has_suffix(source, format->suffixes[i]))
+            return true;
     }
-    return SOURCE_LINES;
+    return false;
+}
+
+/* What the first bytes say; NULL: text. */
+static const struct source_format *by_content(const unsigned char *head)
+{
+    for (const struct source_format *const *at = formats; *at; at++) {
+        if ((*at)->sniff && (*at)->sniff(head))
+            return *at;
+    }
+    return NULL;
+}
+
+/* What the column or the name says of a file. */
+static const struct source_format *by_name(const struct source *source)
+{
+    const struct source_format *const *at = formats;
+
+    while (*at && (source->column ? !(*at)->columns : !has_suffix_of(source, *at)))
+        at++;
+    assert(*at); /* one has columns, and one fits every name */
+    return *at;
+}
+
+static const struct source_format *of_folders(void)
+{
+    const struct source_format *const *at = formats;
+
+    while (*at && !(*at)->folder)
+        at++;
+    assert(*at);
+    return *at;
 }
 
 /* Do the format and the file's content agree? */
 static bool check_format(struct source *source, const unsigned char *head,
-                         enum source_format content)
+                         const struct source_format *content)
 {
-    static const char *const names[] = {[SOURCE_IDX] = "IDX", [SOURCE_NPY] = "NPY"};
-    bool binary = source->format == SOURCE_IDX || source->format == SOURCE_NPY;
+    const struct source_format *format = source->format;
 
-    if (source->format == content || (!binary && content == SOURCE_AUTO))
+    if (format == content || (!format->sniff && !content))
         return true;
-    if (binary)
+    if (format->sniff)
         return source_error(source,
                             "should be %s, but begins with %02x %02x %02x %02x: is it another "
                             "kind of file (--format)?",
-                            names[source->format], head[0], head[1], head[2], head[3]);
+                            format->title, head[0], head[1], head[2], head[3]);
     return source_error(source, "is an %s file, not text: leave --format and --column out",
-                        names[content]);
+                        content->title);
 }
 
 /* The format, by the first bytes and the name; and that both agree. */
 static bool detect(struct source *source)
 {
-    size_t len = strlen(source->path);
-    bool gz = has_suffix(source->path, len, ".gz");
     unsigned char head[4] = {0};
     int n = source_bytes(source, head, sizeof(head));
-    enum source_format content = by_content(head, n);
+    const struct source_format *content = by_content(head);
 
     if (n < 0)
         return false;
     if (n == 0)
         return source_error(source, "is empty");
-    if (gz && gzdirect(source->gz))
+    if (is_compressed(source) && gzdirect(source->gz))
         return source_error(source, "its name says gzip, but it is not compressed: rename it, or "
                                     "get it again");
     if (n == 4 && memcmp(head, "PK\3\4", 4) == 0)
@@ -257,15 +282,10 @@ static bool detect(struct source *source)
     if (n >= 2 && (memcmp(head, "\xff\xfe", 2) == 0 || memcmp(head, "\xfe\xff", 2) == 0))
         return source_error(source, "is text in UTF-16: make it UTF-8, with iconv -f UTF-16 -t "
                                     "UTF-8 FILE");
-    len -= gz ? 3 : 0;
-    if (source->format == SOURCE_FOLDERS)
-        return source_error(source, "is a file, but --format says folders");
-    if (source->format == SOURCE_AUTO)
-        source->format = content != SOURCE_AUTO && !source->column ? content : by_name(source, len);
-    if (source->delimiter == '\0')
-        source->delimiter =
-            has_suffix(source->path, len, ".tsv") || has_suffix(source->path, len, ".tab") ? '\t'
-                                                                                           : ',';
+    if (!source->format)
+        source->format = content && !source->column ? content : by_name(source);
+    if (source->format->folder)
+        return source_error(source, "is a file, but --format says %s", source->format->name);
     return check_format(source, head, content);
 }
 
@@ -281,15 +301,15 @@ bool source_open(struct source *source)
     int fd;
 
     source->started = source->shown = now();
-    if (source->format == SOURCE_AUTO && !source->column && is_folder(source->path))
-        source->format = SOURCE_FOLDERS;
-    if (source->format == SOURCE_FOLDERS && is_folder(source->path))
+    if (!source->format && !source->column && is_folder(source->path))
+        source->format = of_folders();
+    if (source->format && source->format->folder && is_folder(source->path))
         return true;
     fd = open_file(source);
     if (fd < 0)
         return false;
     source->gz = gzdopen(fd, "rb");
-    if (source->gz == NULL) {
+    if (!source->gz) {
         close(fd);
         return source_error(source, "no memory to read it");
     }
@@ -302,14 +322,14 @@ bool source_open(struct source *source)
 
 void source_close(struct source *source)
 {
-    if (source->gz != NULL)
+    if (source->gz)
         gzclose(source->gz);
     source->gz = NULL;
 }
 
 static bool rewind_all(struct source *source)
 {
-    if (source->gz != NULL && gzrewind(source->gz) < 0)
+    if (source->gz && gzrewind(source->gz) < 0)
         return source_error(source, "cannot read it again from its beginning");
     source->line = 0;
     source->samples = 0;
@@ -319,12 +339,7 @@ static bool rewind_all(struct source *source)
 
 bool source_read(struct source *source, label_sink *sink, void *arg)
 {
-    static bool (*const passes[])(struct source *, label_sink *, void *) = {
-        [SOURCE_IDX] = source_read_idx,         [SOURCE_NPY] = source_read_npy,
-        [SOURCE_CSV] = source_read_csv,         [SOURCE_LINES] = source_read_lines,
-        [SOURCE_FOLDERS] = source_read_folders,
-    };
-    bool ok = rewind_all(source) && passes[source->format](source, sink, arg);
+    bool ok = rewind_all(source) && source->format->read(source, sink, arg);
 
     show_progress(source, true);
     return ok;
@@ -338,7 +353,7 @@ struct numbers {
     void *arg;
 };
 
-static bool take_text(void *arg, const char *text, size_t len)
+static bool pass_number(void *arg, const char *text, size_t len)
 {
     struct numbers *numbers = arg;
     char copy[64], *end;
@@ -359,9 +374,9 @@ bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
     struct numbers numbers = {source, sink, arg};
     bool ok;
 
-    if (source->format != SOURCE_NPY)
-        return source_read(source, take_text, &numbers);
-    ok = rewind_all(source) && source_read_npy_numbers(source, sink, arg);
+    if (!source->format->read_numbers)
+        return source_read(source, pass_number, &numbers);
+    ok = rewind_all(source) && source->format->read_numbers(source, sink, arg);
     show_progress(source, true);
     return ok;
 }

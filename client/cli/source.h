@@ -11,25 +11,16 @@
 #include <zlib.h>
 #include "cli.h"
 
-enum source_format {
-    SOURCE_AUTO,
-    SOURCE_IDX,
-    SOURCE_NPY,
-    SOURCE_CSV,
-    SOURCE_LINES,
-    SOURCE_FOLDERS
-};
-
 struct source {
     struct cli *cli;
-    const char *path;          /* "-": standard input */
-    enum source_format format; /* AUTO: found out by source_open */
-    const char *column;        /* CSV: the column to read; NULL: the only one */
-    char delimiter;            /* CSV; '\0': by suffix */
-    const char *extensions;    /* folders: "wav,flac"; NULL: those of images */
-    const char *doing;         /* shown with the progress: "reading", "sending" */
+    const char *path;                   /* "-": standard input */
+    const struct source_format *format; /* NULL: found out by source_open */
+    const char *column;                 /* CSV: the column to read; NULL: the only one */
+    char delimiter;                     /* CSV; '\0': by format and suffix */
+    const char *extensions;             /* folders: "wav,flac"; NULL: those of images */
+    const char *doing;                  /* shown with the progress: "reading", "sending" */
     /* set by source_open and source_read */
-    gzFile gz; /* NULL: folders */
+    gzFile gz; /* NULL: a folder */
     uint64_t file_bytes;
     uint64_t line;         /* now being read, from 1; 0: the format has no lines */
     uint64_t samples;      /* so far */
@@ -43,30 +34,59 @@ typedef bool number_sink(void *arg, double value);
 
 /* Opens and finds out the format. False: the reason was printed, cli->status is set; nothing to
  * close. */
-bool source_open(struct source *source);
+bool source_open(struct source *source) __attribute__((warn_unused_result));
 void source_close(struct source *source);
 /* One pass over all labels. */
-bool source_read(struct source *source, label_sink *sink, void *arg);
+bool source_read(struct source *source, label_sink *sink, void *arg)
+    __attribute__((warn_unused_result));
 /* One pass over a file of numbers: what cannot be read as one is an error. */
-bool source_read_numbers(struct source *source, number_sink *sink, void *arg);
+bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
+    __attribute__((warn_unused_result));
 /* Prints "PATH, line N: ..." with what is wrong there. Always false. */
 bool source_error(struct source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* For the formats: up to `size` bytes; 0 at the end, -1 after a message. */
-int source_bytes(struct source *source, void *bytes, unsigned size);
+/* ---- formats ---- */
+
+/* How the files of a format are known and read. Each format has a file source_NAME.c, which ends
+ * with its row or rows; none is known by name elsewhere. */
+struct source_format {
+    const char *name;                         /* as --format takes it */
+    const char *alias;                        /* likewise, but no help lists it; NULL: none */
+    const char *title;                        /* of a binary format, for messages */
+    const char *suffixes[4];                  /* names that end so are files of it; "" fits all */
+    bool (*sniff)(const unsigned char *head); /* of a binary format: are these its first 4 bytes? */
+    bool (*read)(struct source *source, label_sink *sink, void *arg); /* a pass over the labels */
+    /* A pass over numbers, where that is not a pass over labels which are texts of numbers. */
+    bool (*read_numbers)(struct source *source, number_sink *sink, void *arg);
+    char delimiter;      /* the source's, where --format names this format */
+    bool folder;         /* reads a folder, not a file */
+    bool columns;        /* has columns, of which one holds the labels */
+    bool byte_order;     /* its classes stand in byte order, even if all are whole numbers */
+    bool minus_one_none; /* by convention, samples labelled -1 have no label */
+};
+
+/* All formats; a new one is its file and a place here. A file that several rows would fit is of the
+ * first. */
+#define SOURCE_FORMATS(ROW) ROW(idx) ROW(npy) ROW(csv) ROW(tsv) ROW(lines) ROW(folders)
+#define SOURCE_FORMAT_NAMES "idx, npy, csv, tsv, lines or folders" /* for people */
+
+#define SOURCE_DECLARE(name) extern const struct source_format source_##name;
+SOURCE_FORMATS(SOURCE_DECLARE)
+#undef SOURCE_DECLARE
+
+/* NULL: there is none of that name. */
+const struct source_format *source_format_named(const char *name);
+
+/* Up to `size` bytes; 0 at the end, -1 after a message. */
+int source_bytes(struct source *source, void *bytes, unsigned size)
+    __attribute__((warn_unused_result));
 /* Exactly that many, of a header. */
-bool source_header(struct source *source, void *bytes, unsigned size);
-/* The next `n` values of `size` bytes each; the header says that there are `count` in all. */
-bool source_values(struct source *source, void *values, unsigned n, unsigned size, uint64_t count);
+bool source_header(struct source *source, void *bytes, unsigned size)
+    __attribute__((warn_unused_result));
+/* Does the file's name, without ".gz", end so? In any case of the letters. */
+bool source_has_suffix(const struct source *source, const char *suffix);
 /* Shows how far it is, now and then. */
 void source_progress(struct source *source);
-/* The passes of the formats. */
-bool source_read_idx(struct source *source, label_sink *sink, void *arg);
-bool source_read_npy(struct source *source, label_sink *sink, void *arg);
-bool source_read_npy_numbers(struct source *source, number_sink *sink, void *arg);
-bool source_read_csv(struct source *source, label_sink *sink, void *arg);
-bool source_read_lines(struct source *source, label_sink *sink, void *arg);
-bool source_read_folders(struct source *source, label_sink *sink, void *arg);
 
 #endif

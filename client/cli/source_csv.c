@@ -48,7 +48,7 @@ static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
 
     list_name(reader, text, len);
     reader->columns++;
-    if (wanted == NULL || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
+    if (!wanted || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
         return true;
     if (reader->label_column != NO_COLUMN)
         return source_error(reader->source, "has two columns called '%s'", wanted);
@@ -63,11 +63,11 @@ static bool header_row(struct csv_reader *reader)
     reader->has_header = true;
     if (reader->label_column != NO_COLUMN)
         return true;
-    if (reader->source->column == NULL && reader->columns == 1) {
+    if (!reader->source->column && reader->columns == 1) {
         reader->label_column = 0;
         return true;
     }
-    if (reader->source->column == NULL)
+    if (!reader->source->column)
         return source_error(reader->source,
                             "say with --column which column holds the labels; it has: %s%s",
                             reader->names, more);
@@ -80,7 +80,7 @@ static bool keep_label(struct csv_reader *reader, const char *text, size_t len)
 {
     if (len > reader->label_cap) {
         char *label = realloc(reader->label, len);
-        if (label == NULL)
+        if (!label)
             return fail_memory(reader);
         reader->label = label;
         reader->label_cap = len;
@@ -112,7 +112,7 @@ static void on_cell(void *bytes, size_t len, void *arg)
 
     if (!reader->ok)
         return;
-    for (; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+    for (; (at = memchr(at, '\n', (size_t)(end - at))); at++)
         reader->newlines++;
     if (!reader->has_header)
         reader->ok = header_cell(reader, text, len);
@@ -181,7 +181,19 @@ static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
     return reader->ok;
 }
 
-bool source_read_csv(struct source *source, label_sink *sink, void *arg)
+/* --delimiter, or the format's; where neither says it, the name. */
+static char delimiter_of(const struct source *source)
+{
+    if (source->delimiter)
+        return source->delimiter;
+    for (size_t i = 0; source_tsv.suffixes[i]; i++) {
+        if (source_has_suffix(source, source_tsv.suffixes[i]))
+            return source_tsv.delimiter;
+    }
+    return ',';
+}
+
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     struct csv_reader reader = {
         .source = source, .sink = sink, .arg = arg, .ok = true, .label_column = NO_COLUMN};
@@ -191,9 +203,24 @@ bool source_read_csv(struct source *source, label_sink *sink, void *arg)
     source->line = 1;
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL) != 0)
         return source_error(source, "no memory to read it");
-    csv_set_delim(&parser, (unsigned char)source->delimiter);
+    csv_set_delim(&parser, (unsigned char)delimiter_of(source));
     ok = parse_all(&reader, &parser);
     csv_free(&parser);
     free(reader.label);
     return ok;
 }
+
+const struct source_format source_csv = {
+    .name = "csv",
+    .suffixes = {".csv"},
+    .read = read_labels,
+    .columns = true,
+};
+
+const struct source_format source_tsv = {
+    .name = "tsv",
+    .suffixes = {".tsv", ".tab"},
+    .read = read_labels,
+    .delimiter = '\t',
+    .columns = true,
+};

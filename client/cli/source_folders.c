@@ -55,10 +55,9 @@ static bool end_class(struct folders *folders)
                         folders->class->fts_name, folders->extensions);
 }
 
-static bool take_file(struct folders *folders, const FTSENT *entry)
+static bool visit_file(struct folders *folders, const FTSENT *entry)
 {
-    if (folders->class == NULL || entry->fts_level < 2 ||
-        !has_extension(entry, folders->extensions))
+    if (!folders->class || entry->fts_level < 2 || !has_extension(entry, folders->extensions))
         return true;
     if (!folders->sink(folders->arg, folders->class->fts_name, folders->class->fts_namelen))
         return false;
@@ -67,7 +66,7 @@ static bool take_file(struct folders *folders, const FTSENT *entry)
     return true;
 }
 
-static bool take_entry(struct folders *folders, FTSENT *entry)
+static bool visit_entry(struct folders *folders, FTSENT *entry)
 {
     switch (entry->fts_info) {
     case FTS_D:
@@ -87,24 +86,24 @@ static bool take_entry(struct folders *folders, FTSENT *entry)
         return source_error(folders->source, "cannot read %s: %s", entry->fts_path,
                             strerror(entry->fts_errno));
     default:
-        return take_file(folders, entry);
+        return visit_file(folders, entry);
     }
 }
 
-bool source_read_folders(struct source *source, label_sink *sink, void *arg)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     char *const roots[] = {(char *)(uintptr_t)source->path, NULL}; /* fts does not write to it */
     struct folders folders = {.source = source, .sink = sink, .arg = arg};
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
     FTSENT *entry;
-    bool ok = tree != NULL;
+    bool ok = tree;
 
     folders.extensions = source->extensions ? source->extensions : image_extensions;
-    if (tree == NULL)
+    if (!tree)
         return source_error(source, "cannot read it: %s", strerror(errno));
     errno = 0;
-    while (ok && (entry = fts_read(tree)) != NULL)
-        ok = take_entry(&folders, entry);
+    while (ok && (entry = fts_read(tree)))
+        ok = visit_entry(&folders, entry);
     if (ok && errno != 0)
         ok = source_error(source, "cannot read it: %s", strerror(errno));
     if (ok && folders.classes == 0)
@@ -113,3 +112,10 @@ bool source_read_folders(struct source *source, label_sink *sink, void *arg)
     fts_close(tree);
     return ok;
 }
+
+const struct source_format source_folders = {
+    .name = "folders",
+    .read = read_labels,
+    .folder = true,
+    .byte_order = true, /* as ImageFolder numbers them */
+};

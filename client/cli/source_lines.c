@@ -5,7 +5,7 @@
 
 #define LINE_LIMIT 4096u
 
-static bool take_line(struct source *source, const char *line, size_t len, label_sink *sink,
+static bool read_line(struct source *source, const char *line, size_t len, label_sink *sink,
                       void *arg)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* some editors put this at a file's beginning */
@@ -27,7 +27,7 @@ static bool take_line(struct source *source, const char *line, size_t len, label
     return true;
 }
 
-bool source_read_lines(struct source *source, label_sink *sink, void *arg)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     char buffer[65536];
     size_t kept = 0; /* of a line whose end has not been read */
@@ -37,8 +37,8 @@ bool source_read_lines(struct source *source, label_sink *sink, void *arg)
     while ((n = source_bytes(source, buffer + kept, (unsigned)(sizeof(buffer) - kept))) > 0) {
         char *line = buffer, *end = buffer + kept + n, *newline;
 
-        while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
-            if (!take_line(source, line, (size_t)(newline - line), sink, arg))
+        while ((newline = memchr(line, '\n', (size_t)(end - line)))) {
+            if (!read_line(source, line, (size_t)(newline - line), sink, arg))
                 return false;
             line = newline + 1;
         }
@@ -48,5 +48,12 @@ bool source_read_lines(struct source *source, label_sink *sink, void *arg)
                                 "is longer than any label: is this a file with one label a line?");
         memmove(buffer, line, kept);
     }
-    return n == 0 && (kept == 0 || take_line(source, buffer, kept, sink, arg));
+    return n == 0 && (kept == 0 || read_line(source, buffer, kept, sink, arg));
 }
+
+const struct source_format source_lines = {
+    .name = "lines",
+    .alias = "text",
+    .suffixes = {""},
+    .read = read_labels,
+};

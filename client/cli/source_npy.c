@@ -3,29 +3,26 @@
  * 1, 32 in 2 and 3; little-endian), the header as a Python dictionary, then the values. Labels are
  * one-dimensional arrays of whole numbers or bool, weights may be floating point too.
  */
-#include "source.h"
+#include "source_array.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEADER_LIMIT 65536u
 
-struct npy {
-    char kind;     /* 'i', 'u', 'b' or 'f' */
-    unsigned size; /* bytes of a value: 1, 2, 4 or 8 */
-    bool big;      /* big-endian */
-    uint64_t count;
-};
-
 /* ---- the header ---- */
+
+static bool sniff(const unsigned char *head)
+{
+    return memcmp(head, "\x93NUM", 4) == 0;
+}
 
 /* What follows 'key': in the dictionary, or NULL. */
 static const char *value_of(const char *header, const char *key)
 {
     const char *at = strstr(header, key);
 
-    if (at == NULL)
+    if (!at)
         return NULL;
     at += strlen(key);
     at += strspn(at, "'\" ");
@@ -39,16 +36,16 @@ static bool bad_header(struct source *source)
 }
 
 /* "<i8", "|b1": byte order, kind, size. */
-static bool read_type(struct source *source, const char *descr, struct npy *npy)
+static bool read_type(struct source *source, const char *descr, struct source_array *npy)
 {
     char *end;
 
-    if (descr == NULL)
+    if (!descr)
         return bad_header(source);
     if (*descr == '[')
         return source_error(source, "holds records with several fields: store the one with the "
                                     "labels, numpy.save(FILE, array['FIELD'])");
-    if ((*descr != '\'' && *descr != '"') || strlen(descr) < 4 || strchr("<>|=", descr[1]) == NULL)
+    if ((*descr != '\'' && *descr != '"') || strlen(descr) < 4 || !strchr("<>|=", descr[1]))
         return bad_header(source);
     npy->big = descr[1] == '>';
     npy->kind = descr[2];
@@ -67,12 +64,12 @@ static bool read_type(struct source *source, const char *descr, struct npy *npy)
 }
 
 /* "(5,)" */
-static bool read_shape(struct source *source, const char *shape, struct npy *npy)
+static bool read_shape(struct source *source, const char *shape, struct source_array *npy)
 {
     const char *close = shape ? strchr(shape, ')') : NULL;
     char *end;
 
-    if (close == NULL || *shape != '(')
+    if (!close || *shape != '(')
         return bad_header(source);
     npy->count = strtoull(shape + 1, &end, 10);
     if (end > shape + 1 && *end == ',' && end + 1 + strspn(end + 1, " ") == close)
@@ -83,7 +80,7 @@ static bool read_shape(struct source *source, const char *shape, struct npy *npy
                         (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
 }
 
-static bool read_header(struct source *source, struct npy *npy)
+static bool read_header(struct source *source, struct source_array *npy)
 {
     unsigned char head[12];
     char *header;
@@ -103,7 +100,7 @@ static bool read_header(struct source *source, struct npy *npy)
     if (len > HEADER_LIMIT)
         return bad_header(source);
     header = calloc(len + 1u, 1);
-    if (header == NULL)
+    if (!header)
         return source_error(source, "no memory for its header");
     ok = len > 0 && source_header(source, header, len) &&
          read_type(source, value_of(header, "descr"), npy) &&
@@ -112,120 +109,37 @@ static bool read_header(struct source *source, struct npy *npy)
     return ok;
 }
 
-/* ---- values ---- */
+/* ---- passes ---- */
 
-/* The bits of the value, in the host's order. */
-static uint64_t bits_at(const unsigned char *at, const struct npy *npy)
+static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
-    uint64_t bits = 0;
-
-    for (unsigned i = 0; i < npy->size; i++)
-        bits |= (uint64_t)at[npy->big ? npy->size - 1 - i : i] << 8 * i;
-    return bits;
-}
-
-static int64_t sign_extended(uint64_t bits, unsigned size)
-{
-    unsigned unused = 64 - 8 * size;
-
-    return (int64_t)(bits << unused) >> unused;
-}
-
-static double number_of(uint64_t bits, const struct npy *npy)
-{
-    uint32_t bits32 = (uint32_t)bits;
-    double wide;
-    float narrow;
-
-    if (npy->kind == 'i')
-        return (double)sign_extended(bits, npy->size);
-    if (npy->kind != 'f')
-        return (double)bits;
-    memcpy(&wide, &bits, sizeof(wide));
-    memcpy(&narrow, &bits32, sizeof(narrow));
-    return npy->size == 8 ? wide : (double)narrow;
-}
-
-/* In decimal, at the end of `text`; where it begins. */
-static const char *decimal(char text[24], uint64_t bits, const struct npy *npy, size_t *len)
-{
-    int64_t value = sign_extended(bits, npy->size);
-    bool negative = npy->kind == 'i' && value < 0;
-    uint64_t rest = negative ? -(uint64_t)value : bits;
-    char *at = text + 24;
-
-    do
-        *--at = (char)('0' + rest % 10);
-    while ((rest /= 10) > 0);
-    if (negative)
-        *--at = '-';
-    *len = (size_t)(text + 24 - at);
-    return at;
-}
-
-/* Where the values go. */
-struct npy_sink {
-    bool numbers;
-    label_sink *label;
-    number_sink *number;
-    void *arg;
-};
-
-static bool take_value(const struct npy_sink *sink, uint64_t bits, const struct npy *npy)
-{
-    char text[24];
-    const char *label;
-    size_t len;
-
-    if (sink->numbers)
-        return sink->number(sink->arg, number_of(bits, npy));
-    label = decimal(text, bits, npy, &len);
-    return sink->label(sink->arg, label, len);
-}
-
-static bool read_values(struct source *source, const struct npy *npy, const struct npy_sink *sink)
-{
-    unsigned char block[32768];
-
-    while (source->samples < npy->count) {
-        uint64_t left = npy->count - source->samples;
-        unsigned room = (unsigned)sizeof(block) / npy->size;
-        unsigned n = left < room ? (unsigned)left : room;
-
-        if (!source_values(source, block, n, npy->size, npy->count))
-            return false;
-        for (unsigned i = 0; i < n; i++) {
-            if (!take_value(sink, bits_at(block + (size_t)i * npy->size, npy), npy))
-                return false;
-            source->samples++;
-        }
-    }
-    if (source_bytes(source, block, 1) > 0)
-        return source_error(source, "is longer than its header says (%llu values): it is damaged",
-                            (unsigned long long)npy->count);
-    return true;
-}
-
-bool source_read_npy(struct source *source, label_sink *sink, void *arg)
-{
-    struct npy npy = {.size = 1};
+    struct source_array npy = {.holds = "values"};
 
     if (!read_header(source, &npy))
         return false;
     if (npy.kind == 'f')
         return source_error(source, "holds floating point numbers, which cannot be labels: store "
                                     "array.astype('int64')");
-    return read_values(source, &npy, &(struct npy_sink){.label = sink, .arg = arg});
+    return source_array_labels(source, &npy, sink, arg);
 }
 
-bool source_read_npy_numbers(struct source *source, number_sink *sink, void *arg)
+static bool read_numbers(struct source *source, number_sink *sink, void *arg)
 {
-    struct npy npy = {.size = 1};
+    struct source_array npy = {.holds = "values"};
 
     if (!read_header(source, &npy))
         return false;
     if (npy.kind == 'f' && npy.size < 4)
         return source_error(source, "holds float16: store array.astype('float64')");
-    return read_values(source, &npy,
-                       &(struct npy_sink){.numbers = true, .number = sink, .arg = arg});
+    return source_array_numbers(source, &npy, sink, arg);
 }
+
+const struct source_format source_npy = {
+    .name = "npy",
+    .title = "NPY",
+    .suffixes = {".npy"},
+    .sniff = sniff,
+    .read = read_labels,
+    .read_numbers = read_numbers,
+    .minus_one_none = true, /* as scikit-learn has it */
+};

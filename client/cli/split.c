@@ -1,5 +1,10 @@
+/*
+ * --split: its parts, and the part of each sample. Called by load.c to parse, by load_classes.c to
+ * plan, by load_send.c for each sample.
+ */
 #include "split.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +15,7 @@ static const char *parse_part(struct split *split, char *text)
     char *equals = strchr(text, '='), *end;
     double share;
 
-    if (equals == NULL || equals == text)
+    if (!equals || equals == text)
         return "each part is NAME=SHARE, such as train=0.8,val=0.2";
     *equals = '\0';
     share = strtod(equals + 1, &end);
@@ -34,7 +39,7 @@ const char *split_parse(struct split *split, char *text)
     split->count = 0;
     for (char *rest, *part = strtok_r(text, ",", &rest); part; part = strtok_r(NULL, ",", &rest)) {
         const char *wrong = parse_part(split, part);
-        if (wrong != NULL)
+        if (wrong)
             return wrong;
         sum += split->parts[split->count - 1].share;
     }
@@ -79,6 +84,7 @@ int split_pick(struct split_group *group, uint32_t parts, uint64_t seed, uint64_
     uint64_t u = (uint64_t)random.v[1] << 32 | random.v[0];
     uint64_t place = (uint64_t)((unsigned __int128)u * group->left >> 64);
 
+    assert(group->left > 0);
     group->left--;
     for (uint32_t p = 0; p < parts; p++) {
         if (place < group->need[p]) {

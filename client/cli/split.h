@@ -36,7 +36,7 @@ struct split_group {
 };
 
 /* "train=0.8,val=0.2"; cuts up `text`, which must outlive the split. NULL, or what is wrong. */
-const char *split_parse(struct split *split, char *text);
+const char *split_parse(struct split *split, char *text) __attribute__((warn_unused_result));
 /* How many of a group of n samples each part gets. */
 void split_counts(const struct split *split, uint64_t n, struct split_group *group);
 /* The part of a sample, or -1 for none. To be asked for every sample of the group, in order. */

@@ -1,37 +1,6 @@
-/* `evendraw stats`: the class distribution of a dataset as bars. */
-#include "cli.h"
-
-struct args {
-    struct cli *cli;
-    const char *name;
-    uint64_t version; /* 0: the newest */
-    bool all;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct args *args = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case 'v':
-        args->version = cli_number(state, "--dataset-version", arg, 1, UINT32_MAX);
-        return 0;
-    case 'a':
-        args->all = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        cli_positional(state, arg, &args->name, 1);
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        cli_no_dataset(state);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
+/* What `stats` prints: the class distribution of a dataset as bars. */
+#include "classes.h"
+#include "commands.h"
 
 /* Columns of the terminal for each part of a line; the longest bar's share. */
 struct layout {
@@ -51,14 +20,12 @@ static void print_bars(const json_t *stats, const struct shown *shown, const str
     for (size_t i = 0; i < shown->n; i++) {
         double share = json_number_value(class_item(stats, "share", shown->class[i]));
         uint64_t count = class_u64(stats, "count", shown->class[i]);
-        text_t text, percent;
 
         if (i == shown->gap)
-            printf("  %s classes between; --all shows them\n", shown_between(shown, text));
+            printf("  %s classes between; --all shows them\n", shown_between(shown));
         fputs("  ", stdout);
         print_padded(stdout, class_name(stats, shown->class[i]), layout->name);
-        printf("  %*s  %*s", layout->count, text_count(text, count), layout->share,
-               text_share(percent, share, 1));
+        printf("  %*s  %*s", layout->count, text_count(count), layout->share, text_share(share, 1));
         if (room > 0 && share > 0) {
             fputs("  ", stdout);
             print_bar(share / layout->longest, room);
@@ -72,7 +39,6 @@ static void print_distribution(const json_t *stats, bool all)
     struct layout layout = {.name = 4, .count = 1, .share = 7};
     int third = terminal_width(stdout) / 3;
     struct shown shown;
-    text_t text;
 
     if (shown_init(&shown, json_object_get(stats, "count"), all)) {
         for (size_t i = 0; i < shown.n; i++) {
@@ -80,8 +46,8 @@ static void print_distribution(const json_t *stats, bool all)
             uint64_t count = class_u64(stats, "count", c);
             double share = json_number_value(class_item(stats, "share", c));
             layout.name = max(layout.name, text_width(class_name(stats, c)));
-            layout.count = max(layout.count, text_width(text_count(text, count)));
-            layout.share = max(layout.share, text_width(text_share(text, share, 1)));
+            layout.count = max(layout.count, text_width(text_count(count)));
+            layout.share = max(layout.share, text_width(text_share(share, 1)));
             layout.longest = share > layout.longest ? share : layout.longest;
         }
         layout.name = layout.name > third ? third : layout.name;
@@ -92,50 +58,20 @@ static void print_distribution(const json_t *stats, bool all)
 
 static void print_summary(const json_t *stats)
 {
-    text_t samples, classes, unlabelled, empty;
-
-    printf("%s, version %u: %s, %s\n", field_text(stats, "dataset"),
-           (unsigned)field_u64(stats, "version"),
-           text_items(samples, field_u64(stats, "samples"), "sample"),
-           text_items(classes, field_u64(stats, "classes"), "class"));
+    printf("%s: %s, %s\n", field_dataset(stats), field_items(stats, "samples", "sample"),
+           field_items(stats, "classes", "class"));
     if (field_u64(stats, "unlabelled") > 0)
-        printf("  %s labelled, %s without a label (never drawn)\n",
-               text_count(samples, field_u64(stats, "labelled")),
-               text_count(unlabelled, field_u64(stats, "unlabelled")));
+        printf("  %s labelled, %s without a label (never drawn)\n", field_count(stats, "labelled"),
+               field_count(stats, "unlabelled"));
     if (field_u64(stats, "empty_classes") > 0)
-        printf("  %s without samples\n",
-               text_items(empty, field_u64(stats, "empty_classes"), "class"));
+        printf("  %s without samples\n", field_items(stats, "empty_classes", "class"));
     printf("  imbalance ratio %.1f, entropy %.2f bits, balance %.2f (1 is balanced)\n\n",
            field_f64(stats, "imbalance_ratio"), field_f64(stats, "entropy"),
            field_f64(stats, "balance"));
 }
 
-static void print_stats(const json_t *stats, const void *args)
+void print_dataset_stats(const json_t *stats, const struct cli *cli)
 {
     print_summary(stats);
-    print_distribution(stats, ((const struct args *)args)->all);
-}
-
-int command_stats(struct cli *cli, int argc, char **argv)
-{
-    static const char *const arrays[] = {"class", "count", "share", NULL};
-    static const struct argp_option options[] = {
-        {"dataset-version", 'v', "N", 0, "Which version (default: the newest)", 0},
-        {"all", 'a', NULL, 0, "Every class, in class order, however many there are", 0},
-        {0}};
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse,
-        .args_doc = "NAME",
-        .doc = "Draw the class distribution of a dataset, with counts and shares of the labelled "
-               "samples, the imbalance ratio (largest class to smallest) and the entropy.",
-        .children = cli_children};
-    struct args args = {.cli = cli};
-    json_t *params;
-
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    params = json_pack("{s:s}", "dataset", args.name);
-    if (args.version > 0)
-        params_u64(params, "version", args.version);
-    return cli_show(cli, pages_call(cli, "dataset.stats", params, arrays), print_stats, &args);
+    print_distribution(stats, cli->all_classes);
 }

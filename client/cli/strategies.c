@@ -1,29 +1,17 @@
 /* `evendraw strategies`: what can be given to --strategy and --set. */
-#include "cli.h"
-
 #include <stdlib.h>
 #include <string.h>
+#include "commands.h"
+#include "print.h"
 
 struct args {
-    struct cli *cli;
     const char *kind; /* NULL: all */
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct args *args = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        cli_parse_init(state);
-        return 0;
-    case ARGP_KEY_ARG:
-        cli_positional(state, arg, &args->kind, 1);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
+const struct cli_option strategies_options[] = {
+    {ARGUMENT("KIND"), option_text, FIELD(struct args, kind), .words = "@strategies"},
+    {0},
+};
 
 /* "alpha=0.5", "weights (required)". */
 static void name_parameter(char *out, size_t size, const json_t *parameter)
@@ -116,23 +104,17 @@ static void filter(json_t *strategies, const char *kind)
     }
 }
 
-int command_strategies(struct cli *cli, int argc, char **argv)
+int run_strategies(struct cli *cli, int argc, char **argv)
 {
-    static const struct argp argp = {
-        .parser = parse,
-        .args_doc = "[KIND]",
-        .doc = "List the strategies, each with what it does, its parameters (NAME=DEFAULT) and an "
-               "example for `evendraw job create`, `job set` and `preview`.",
-        .children = cli_children};
-    struct args args = {.cli = cli};
+    struct args args = {NULL};
     json_t *answer, *strategies, *all;
     int status = EXIT_OK;
     const json_t *strategy;
     size_t i;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &args);
-    answer = cli_call(cli, "strategy.list", json_object());
-    if (answer == NULL)
+    options_parse(cli, argc, argv, &args);
+    answer = cli_call(cli, cli->command->methods[0], json_object());
+    if (!answer)
         return cli->status;
     strategies = json_object_get(answer, "strategies");
     all = json_copy(strategies);

@@ -1,27 +1,13 @@
+/*
+ * The daemon's messages, of which some name methods, in the words of the command line. Called by
+ * cli.c and pull.c, which print them.
+ */
 #include "words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-
-/* A method without a command of its own (job.report) stays what it is. */
-static const struct word {
-    const char *method, *command;
-} words[] = {
-    {"server.info", "info"},          {"server.backup", "backup"},
-    {"strategy.list", "strategies"},  {"dataset.create", "load"},
-    {"dataset.append", "load"},       {"dataset.commit", "load"},
-    {"dataset.list", "datasets"},     {"dataset.info", "datasets"},
-    {"dataset.stats", "stats"},       {"dataset.drop", "dataset rm"},
-    {"job.create", "job create"},     {"job.update", "job set"},
-    {"job.preview", "preview"},       {"job.list", "job ls"},
-    {"job.info", "job info"},         {"job.stats", "job stats"},
-    {"job.position", "job position"}, {"job.seek", "job seek"},
-    {"job.history", "job history"},   {"job.confusion", "confusion"},
-    {"job.workers", "workers"},       {"job.trace", "trace"},
-    {"job.batch", "replay"},          {"job.drop", "job rm"},
-    {"stream.open", "pull"},
-};
+#include "commands.h"
 
 static bool in_name(char c)
 {
@@ -29,12 +15,22 @@ static bool in_name(char c)
            c == '.' || c == '-' || c == '/';
 }
 
-/* The method whose name is the next `len` bytes, or NULL. */
-static const struct word *find(const char *text, size_t len)
+static bool is_method(const struct command *command, const char *text, size_t len)
 {
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strlen(words[i].method) == len && strncmp(words[i].method, text, len) == 0)
-            return &words[i];
+    for (const char *const *method = command->methods; *method; method++) {
+        if (strlen(*method) == len && strncmp(*method, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The command for the method whose name is the next `len` bytes. NULL: a method without one
+ * (job.report) stays what it is. */
+static const struct command *find(const char *text, size_t len)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (is_method(&commands[i], text, len))
+            return &commands[i];
     }
     return NULL;
 }
@@ -56,15 +52,16 @@ void words_print(FILE *out, const char *message)
     size_t len = name_length(message);
     bool quoted = false;
 
-    if (find(message, len) != NULL && strncmp(message + len, ": ", 2) == 0)
+    if (find(message, len) && strncmp(message + len, ": ", 2) == 0)
         message += len + 2;
     while (*message != '\0') {
-        const struct word *word;
+        const struct command *command;
 
         len = name_length(message);
-        word = quoted ? NULL : find(message, len);
-        if (word != NULL) {
-            fprintf(out, "`evendraw %s`", word->command);
+        command = quoted ? NULL : find(message, len);
+        if (command) {
+            char name[COMMAND_NAME];
+            fprintf(out, "`evendraw %s`", command_name(command, name));
         } else {
             quoted ^= *message == '"';
             len = len > 0 ? len : 1;

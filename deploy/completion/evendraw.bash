@@ -1,16 +1,29 @@
-# Completion of evendraw for bash: commands and options as the tool's own --help lists them, names of
-# datasets, jobs and strategies as the daemon has them. Installed where bash-completion finds it; to
+# Completion of evendraw for bash: commands, options and values as the tool's own table has them, names
+# of datasets, jobs and strategies as the daemon has them. Installed where bash-completion finds it; to
 # try it: source deploy/completion/evendraw.bash
 
+# `evendraw --completion` prints a line for each option and argument of each command: COMMAND, a tab,
+# --OPTION, --OPTION= (it takes a value) or the place of an argument, a tab, what may stand there.
+
 # Commands, one a line: "load", "job create", ...
-_evendraw_commands() {
-    "$1" --help 2>/dev/null | sed -n 's/^  \([a-z]*\( [a-z]*\)\?\)  .*/\1/p'
+_evendraw_commands() { # TABLE
+    cut -f1 <<<"$1" | uniq
 }
 
-# _evendraw_options TOOL COMMAND...: "--json", and with a "=" behind it if it takes a value.
-_evendraw_options() {
-    "$@" --help 2>/dev/null |
-        sed -n 's/^ \{2,6\}\(-., \)\?\(--[a-z-]*\)\(\[\?=\?\).*/\2\3/p' | sed 's/\[=$//'
+# "--json", and with a "=" behind it if it takes a value.
+_evendraw_options() { # TABLE COMMAND
+    local command what words
+    while IFS=$'\t' read -r command what words; do
+        [[ $command == "$2" && $what == -* ]] && printf '%s\n' "$what"
+    done <<<"$1"
+}
+
+# What may stand as the value of "--option=" or at place N: words, or one of @datasets, @files, ...
+_evendraw_words() { # TABLE COMMAND --OPTION=|N
+    local command what words
+    while IFS=$'\t' read -r command what words; do
+        [[ $command == "$2" && $what == "$3" ]] && printf '%s\n' "$words"
+    done <<<"$1"
 }
 
 # Asks the daemon, which must be quick: nobody waits for a completion. Every value of a key, one a
@@ -22,43 +35,15 @@ _evendraw_ask() { # TOOL KEY COMMAND...
         sed -n 's/^ *"'"$key"'": "\([^"\\]*\)",\?$/\1/p' | sort -u
 }
 
-_evendraw_names() { # TOOL datasets|jobs|strategies
+# What _evendraw_words said, one a line.
+_evendraw_values() { # TOOL WORDS
     case $2 in
-    datasets) _evendraw_ask "$1" dataset datasets ;;
-    jobs) _evendraw_ask "$1" job job ls ;;
-    strategies) _evendraw_ask "$1" kind strategies ;;
-    esac
-}
-
-# _evendraw_values TOOL COMMAND OPTION: what may follow an option.
-_evendraw_values() {
-    case $3 in
-    --dataset) _evendraw_names "$1" datasets ;;
-    --job) _evendraw_names "$1" jobs ;;
-    --strategy) _evendraw_names "$1" strategies ;;
-    --set) [ -n "$_evendraw_strategy" ] &&
+    @datasets) _evendraw_ask "$1" dataset datasets ;;
+    @jobs) _evendraw_ask "$1" job job ls ;;
+    @strategies) _evendraw_ask "$1" kind strategies ;;
+    @parameters) [ -n "$_evendraw_strategy" ] &&
         _evendraw_ask "$1" name strategies "$_evendraw_strategy" | sed 's/$/=/' ;;
-    --kind) printf '%s\n' balanced inverse sqrt-inverse effective pos-weight log-prior ;;
-    --when) printf '%s\n' now epoch at ;;
-    --last-batch) printf '%s\n' short drop pad exact ;;
-    --guarantee) printf '%s\n' at-least-once at-most-once ;;
-    --mode) printf '%s\n' replay follow ;;
-    --columns) printf '%s\n' label probability repeat augment_seed ;;
-    --format) case $2 in
-        pull | replay) printf '%s\n' json raw ;;
-        load) printf '%s\n' idx npy csv tsv lines folders ;;
-        esac ;;
-    esac
-}
-
-# _evendraw_arguments TOOL COMMAND N: what may stand at the N-th place behind the command.
-_evendraw_arguments() {
-    case "$2 $3" in
-    "load 1" | "stats 1" | "weights 1" | "preview 1" | "dataset rm 1") _evendraw_names "$1" datasets ;;
-    "pull 1" | "job set 1" | "job info 1" | "job stats 1" | "job rm 1" | "confusion 1" | \
-        "job position 1" | "job seek 1" | "job history 1" | "workers 1" | "trace 1" | "replay 1")
-        _evendraw_names "$1" jobs ;;
-    "strategies 1") _evendraw_names "$1" strategies ;;
+    [!@]*) tr ' ' '\n' <<<"$2" ;;
     esac
 }
 
@@ -70,14 +55,22 @@ _evendraw_offer() {
     done
 }
 
-_evendraw_files() {
-    compopt -o filenames 2>/dev/null
-    mapfile -t COMPREPLY < <(compgen -f -- "$1")
+# _evendraw_complete TOOL WORDS WORD: what begins with the word.
+_evendraw_complete() {
+    case $2 in
+    @files)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$3")
+        return
+        ;;
+    @parameters) compopt -o nospace 2>/dev/null ;;
+    esac
+    _evendraw_offer "$3" < <(_evendraw_values "$1" "$2")
 }
 
 _evendraw() {
     local tool=$1 word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local command= options= place=0 i skip=0 _evendraw_server= _evendraw_strategy=
+    local table command= options= place=1 i skip=0 last= _evendraw_server= _evendraw_strategy=
 
     COMPREPLY=()
     # bash cuts --option=value into three words.
@@ -87,17 +80,19 @@ _evendraw() {
         before=${COMP_WORDS[COMP_CWORD - 2]}
     fi
 
+    table=$("$tool" --completion 2>/dev/null)
+
     # The command: one word or two.
     if ((COMP_CWORD == 1)); then
-        _evendraw_offer "$word" < <(_evendraw_commands "$tool" | cut -d' ' -f1 | sort -u
+        _evendraw_offer "$word" < <(_evendraw_commands "$table" | cut -d' ' -f1 | sort -u
             printf '%s\n' --help --version)
         return
     fi
     command=${COMP_WORDS[1]}
     i=2
-    if [ -n "$(_evendraw_commands "$tool" | sed -n "s/^$command //p")" ]; then
+    if [ -n "$(_evendraw_commands "$table" | sed -n "s/^$command //p")" ]; then
         if ((COMP_CWORD == 2)); then
-            _evendraw_offer "$word" < <(_evendraw_commands "$tool" | sed -n "s/^$command //p")
+            _evendraw_offer "$word" < <(_evendraw_commands "$table" | sed -n "s/^$command //p")
             return
         fi
         command+=" ${COMP_WORDS[2]}"
@@ -105,18 +100,18 @@ _evendraw() {
     fi
 
     # What stands between the command and this word.
-    options=$(_evendraw_options "$tool" $command)
+    options=$(_evendraw_options "$table" "$command")
     for (( ; i < COMP_CWORD; i++)); do
         local at=${COMP_WORDS[i]}
         if ((skip)); then
             [[ $at == "=" ]] && continue
             skip=0
-            case ${last-} in
+            case $last in
             --server) _evendraw_server=$at ;;
             --strategy) _evendraw_strategy=$at ;;
             esac
         elif [[ $at == --* ]]; then
-            local last=$at
+            last=$at
             [[ $'\n'$options$'\n' == *$'\n'"$at="$'\n'* ]] && skip=1
         elif [[ $at != -* && $at != "=" ]]; then
             place=$((place + 1))
@@ -124,18 +119,11 @@ _evendraw() {
     done
 
     if ((skip)); then
-        _evendraw_offer "$word" < <(_evendraw_values "$tool" "$command" "$before")
-        [[ $before == --set ]] && compopt -o nospace 2>/dev/null
-        case $before in
-        --weights | --class-names | --csv | --svg) _evendraw_files "$word" ;;
-        esac
+        _evendraw_complete "$tool" "$(_evendraw_words "$table" "$command" "$before=")" "$word"
     elif [[ $word == -* ]]; then
         _evendraw_offer "$word" <<<"${options//=/}"
     else
-        _evendraw_offer "$word" < <(_evendraw_arguments "$tool" "$command" $((place + 1)))
-        case "$command $place" in
-        "load 1" | "backup 0") _evendraw_files "$word" ;;
-        esac
+        _evendraw_complete "$tool" "$(_evendraw_words "$table" "$command" "$place")" "$word"
     fi
 }
 

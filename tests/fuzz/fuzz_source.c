@@ -64,8 +64,8 @@ static void read_twice(struct source *source)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const enum source_format formats[] = {SOURCE_AUTO, SOURCE_IDX, SOURCE_NPY, SOURCE_CSV,
-                                                 SOURCE_LINES};
+    static const struct source_format *const formats[] = {NULL, &source_idx, &source_npy,
+                                                          &source_csv, &source_lines};
     struct cli cli = {.json = false};
     struct source source = {.cli = &cli, .doing = "reading"};
     FILE *loud = stderr, *quiet;

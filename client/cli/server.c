@@ -1,0 +1,45 @@
+/* What `info` and `backup` print: the state of the daemon, and a copy of its database. */
+#include <stdlib.h>
+#include <unistd.h>
+#include "commands.h"
+#include "print.h"
+
+void print_info(const json_t *info, const struct cli *cli)
+{
+    const json_t *store = json_object_get(info, "store");
+
+    printf("%s at %s, protocol %u, up %s\n", field_text(info, "server"), evd_address(cli->client),
+           (unsigned)field_u64(info, "protocol"), text_duration(field_f64(info, "uptime")));
+    printf("  %s, ", field_items(info, "datasets", "dataset"));
+    printf("%s, ", field_items(info, "jobs", "job"));
+    printf("%s of memory for both\n", text_bytes(field_u64(info, "memory")));
+    printf("  %s, %s open\n", field_items(info, "connections", "connection"),
+           field_items(info, "streams", "stream"));
+    printf("  store: %s, %s%s\n", text_bytes(field_u64(store, "file_bytes")),
+           field_items(store, "commits", "commit"),
+           json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"
+                                                           : "");
+}
+
+/* Made absolute, for the daemon lives in another folder. */
+void parse_copy_path(const struct given *given)
+{
+    char *here = given->text[0] == '/' ? NULL : getcwd(NULL, 0);
+    json_t *path = NULL;
+
+    if (given->text[0] == '/')
+        path = json_string(given->text);
+    else if (here)
+        path = json_sprintf("%s/%s", here, given->text);
+    free(here);
+    if (!path)
+        exit(cli_error(given->cli, EXIT_USAGE, "%s: no absolute UTF-8 path can be made of it",
+                       given->text));
+    given_param(given, path);
+}
+
+void print_copy(const json_t *answer, const struct cli *cli)
+{
+    (void)cli;
+    printf("%s, %s\n", field_text(answer, "path"), text_bytes(field_u64(answer, "bytes")));
+}
