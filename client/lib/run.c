@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "client/lib/client.h"
+#include "proto/numbers.h"
 
 /* ---- time ---- */
 
@@ -390,8 +391,9 @@ const msgpack_object *map_get(const msgpack_object *map, const char *key)
 uint64_t map_u64(const msgpack_object *map, const char *key, uint64_t otherwise)
 {
     const msgpack_object *value = map_get(map, key);
+    uint64_t number;
 
-    return value && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? value->via.u64 : otherwise;
+    return value && number_u64(value, UINT64_MAX, &number) ? number : otherwise;
 }
 
 void map_text(const msgpack_object *map, const char *key, char *out, size_t size)
