@@ -229,6 +229,8 @@ msgpack_packer *answer_begin(struct ticket *ticket)
     buf_packer(buf, &ticket->packer);
     message_result(&ticket->packer, ticket->id);
     pack_map_begin(&ticket->packer);
+    if (ticket_heard(ticket)) /* what follows from a report has its ticket, but no such answer */
+        pack_map_of(&ticket->packer, ticket->method);
     return &ticket->packer;
 }
 
@@ -263,6 +265,7 @@ static void notify_error(const struct ticket *ticket, const struct evd_error *er
 
     message_notification(&pk, "error");
     pack_map_begin(&pk);
+    pack_map_of(&pk, "error");
     pack_key_u64(&pk, "code", (uint64_t)err->code);
     pack_key_cstr(&pk, "message", err->message);
     pack_key_cstr(&pk, "name", error_name(err->code));

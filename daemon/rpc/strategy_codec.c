@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "proto/numbers.h"
+#include "proto/pack.h"
 
 /* Up to here explicit numbers are recorded by class name, which reads well; beyond, as bin. */
 #define BY_NAME_MOST 1024u

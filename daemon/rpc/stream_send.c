@@ -92,6 +92,7 @@ static size_t notify(struct stream *stream, msgpack_packer *pk, const char *meth
     mark = session_begin(stream->session, pk);
     message_notification(pk, method);
     pack_map_begin(pk);
+    pack_map_of(pk, method);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_cstr(pk, "job", stream->entry->name);
     return mark;
