@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <msgpack.h>
 #include "proto/buf.h"
 #include "proto/error.h"
 #include "proto/text.h"

@@ -1,28 +1,24 @@
+/*
+ * Decodes the notification `batch`. Called by the client for every batch that it hands out.
+ */
 #include "proto/batch.h"
 
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/limits.h"
+#include "proto/numbers.h"
 
 static int bad_batch(struct evd_error *err, const char *key, const char *why)
 {
     return error_set(err, EVD_E_PROTOCOL, key, "the server sent a batch whose \"%s\" %s", key, why);
 }
 
-static bool read_u64(const msgpack_object *object, uint64_t max, uint64_t *out)
-{
-    if (object->type != MSGPACK_OBJECT_POSITIVE_INTEGER || object->via.u64 > max)
-        return false;
-    *out = object->via.u64;
-    return true;
-}
-
 static bool read_u32(const msgpack_object *object, uint32_t *out)
 {
     uint64_t value;
 
-    if (!read_u64(object, UINT32_MAX, &value))
+    if (!number_u64(object, UINT32_MAX, &value))
         return false;
     *out = (uint32_t)value;
     return true;
@@ -69,17 +65,11 @@ static void unpack_bin(char *to, const char *from, uint32_t n, size_t width, siz
 static bool unpack_floats(float *to, const msgpack_object *from, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        switch (from[i].type) {
-        case MSGPACK_OBJECT_FLOAT32:
-        case MSGPACK_OBJECT_FLOAT64:
-            to[i] = (float)from[i].via.f64;
-            break;
-        case MSGPACK_OBJECT_POSITIVE_INTEGER:
-            to[i] = (float)from[i].via.u64;
-            break;
-        default:
+        double number;
+
+        if (!number_f64(&from[i], &number))
             return false;
-        }
+        to[i] = (float)number;
     }
     return true;
 }
@@ -90,7 +80,7 @@ static bool unpack_array(void *to, const msgpack_object *from, uint32_t n,
     if (column->is_float)
         return unpack_floats(to, from, n);
     for (uint32_t i = 0; i < n; i++) {
-        if (column->size == sizeof(uint64_t) ? !read_u64(&from[i], UINT64_MAX, (uint64_t *)to + i)
+        if (column->size == sizeof(uint64_t) ? !number_u64(&from[i], UINT64_MAX, (uint64_t *)to + i)
                                              : !read_u32(&from[i], (uint32_t *)to + i))
             return false;
     }
@@ -159,10 +149,10 @@ static int decode_head(struct evd_str key, const msgpack_object *value, struct b
         ok = read_u32(value, &head->generation);
         break;
     case KEY_EPOCH:
-        ok = read_u64(value, UINT64_MAX, &head->epoch);
+        ok = number_u64(value, UINT64_MAX, &head->epoch);
         break;
     case KEY_STEP:
-        ok = read_u64(value, UINT64_MAX, &head->step);
+        ok = number_u64(value, UINT64_MAX, &head->step);
         break;
     case KEY_REVISION:
         ok = read_u32(value, &head->revision);

@@ -1,6 +1,11 @@
+/*
+ * Decodes MessagePack-RPC messages and begins them. Called by the daemon's dispatcher and by the
+ * client for every frame.
+ */
 #include "proto/message.h"
 
 #include <stdio.h>
+#include "proto/numbers.h"
 
 /* The zone starts small, since most connections only ever send small requests, and grows to what a
  * message needed, so that the next one of that size finds its memory there. */
@@ -48,11 +53,6 @@ static msgpack_unpack_return unpack(struct message *msg, const uint8_t *bytes, s
     return result;
 }
 
-static bool is_uint(const msgpack_object *object, uint64_t max)
-{
-    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= max;
-}
-
 static int bad_shape(struct evd_error *err)
 {
     return error_set(err, EVD_E_PROTOCOL, "",
@@ -79,19 +79,20 @@ static int decode_root(struct message *msg, const msgpack_object *root, bool *ha
                        struct evd_error *err)
 {
     const msgpack_object *part = root->via.array.ptr;
+    uint64_t type, id;
     uint32_t parts;
 
     if (root->type != MSGPACK_OBJECT_ARRAY || root->via.array.size < 3 ||
-        !is_uint(&part[0], MESSAGE_NOTIFICATION))
+        !number_u64(&part[0], MESSAGE_NOTIFICATION, &type))
         return bad_shape(err);
     parts = root->via.array.size;
-    msg->type = (enum message_type)part[0].via.u64;
+    msg->type = (enum message_type)type;
     if (msg->type == MESSAGE_NOTIFICATION)
         return parts == 3 ? decode_call(msg, &part[1], &part[2], err) : bad_shape(err);
-    if (!is_uint(&part[1], UINT32_MAX))
+    if (!number_u64(&part[1], UINT32_MAX, &id))
         return error_set(err, EVD_E_PROTOCOL, "id",
                          "a message's id must be an integer from 0 to 4294967295");
-    msg->id = (uint32_t)part[1].via.u64;
+    msg->id = (uint32_t)id;
     *has_id = true;
     if (parts != 4)
         return bad_shape(err);
@@ -186,6 +187,7 @@ int message_error_decode(const msgpack_object *error, struct evd_error *err)
 {
     const msgpack_object *part;
     const char *detail = "";
+    uint64_t code;
     int detail_len = 0;
     char text[sizeof(err->detail)];
 
@@ -195,7 +197,7 @@ int message_error_decode(const msgpack_object *error, struct evd_error *err)
     }
     part = error->via.array.ptr;
     if (error->type != MSGPACK_OBJECT_ARRAY || error->via.array.size < 2 ||
-        !is_uint(&part[0], INT32_MAX) || part[0].via.u64 == EVD_OK ||
+        !number_u64(&part[0], INT32_MAX, &code) || code == EVD_OK ||
         part[1].type != MSGPACK_OBJECT_STR)
         return error_set(err, EVD_E_PROTOCOL, "",
                          "the server answered with an error of a shape that is not "
@@ -206,7 +208,7 @@ int message_error_decode(const msgpack_object *error, struct evd_error *err)
             part[3].via.str.size < sizeof(text) ? (int)part[3].via.str.size : (int)sizeof(text);
     }
     snprintf(text, sizeof(text), "%.*s", detail_len, detail);
-    return error_set(err, (int)part[0].via.u64, text, "%.*s",
+    return error_set(err, (int)code, text, "%.*s",
                      part[1].via.str.size < sizeof(err->message) ? (int)part[1].via.str.size
                                                                  : (int)sizeof(err->message),
                      part[1].via.str.ptr);

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <msgpack.h>
-#include "proto/buf.h"
 #include "proto/error.h"
 #include "proto/methods.h"
+#include "proto/pack.h"
 
 enum message_type { MESSAGE_REQUEST = 0, MESSAGE_RESPONSE = 1, MESSAGE_NOTIFICATION = 2 };
 

@@ -1,3 +1,7 @@
+/*
+ * The table of methods, and the decoder of their fields. Called by the daemon for every message
+ * that comes, and by the client to know what a method is like.
+ */
 #include "proto/methods.h"
 
 #include <inttypes.h>
@@ -6,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "proto/limits.h"
+#include "proto/numbers.h"
 
 #define NEED_REQUIRED true
 #define NEED_OPTIONAL false
@@ -118,39 +123,27 @@ static int bad_type(const struct method_desc *method, const struct field_desc *f
 static int decode_integer(const struct method_desc *method, const struct field_desc *field,
                           const msgpack_object *value, void *to, struct evd_error *err)
 {
-    uint64_t max = field->type == FIELD_u32 ? UINT32_MAX : UINT64_MAX;
+    uint64_t most = field->type == FIELD_u32 ? UINT32_MAX : UINT64_MAX, number;
 
     if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER &&
         value->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
         return bad_type(method, field, err);
-    if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER || value->via.u64 > max)
+    if (!number_u64(value, most, &number))
         return error_set(err, EVD_E_BAD_VALUE, field->name,
                          "\"%s\" is out of range: it goes from 0 to %" PRIu64, field->name,
-                         max < EVD_MAX_SEED ? max : EVD_MAX_SEED);
+                         most < EVD_MAX_SEED ? most : EVD_MAX_SEED);
     if (field->type == FIELD_u32)
-        *(uint32_t *)to = (uint32_t)value->via.u64;
+        *(uint32_t *)to = (uint32_t)number;
     else
-        *(uint64_t *)to = value->via.u64;
+        *(uint64_t *)to = number;
     return EVD_OK;
 }
 
 static int decode_number(const struct method_desc *method, const struct field_desc *field,
                          const msgpack_object *value, double *to, struct evd_error *err)
 {
-    switch (value->type) {
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        *to = (double)value->via.u64;
-        return EVD_OK;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        *to = (double)value->via.i64;
-        return EVD_OK;
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        *to = value->via.f64;
-        break;
-    default:
+    if (!number_f64(value, to))
         return bad_type(method, field, err);
-    }
     if (!isfinite(*to))
         return error_set(err, EVD_E_BAD_VALUE, field->name, "%s: \"%s\" is not a finite number",
                          method->name, field->name);

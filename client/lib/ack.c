@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
+#include "proto/numbers.h"
 
 /* Acknowledgements travel as notifications, and now and then as a request, whose answer says that
  * it and all before it are durable. Until then they are remembered: after a crash of the daemon
@@ -119,11 +120,11 @@ static bool is_granted(const msgpack_object *granted, struct place at)
 {
     for (uint32_t i = 0; i < granted->via.array.size; i++) {
         const msgpack_object *pair = &granted->via.array.ptr[i];
+        struct place place;
+
         if (pair->type == MSGPACK_OBJECT_ARRAY && pair->via.array.size == 2 &&
-            pair->via.array.ptr[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
-            pair->via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
-            same(at,
-                 (struct place){pair->via.array.ptr[0].via.u64, pair->via.array.ptr[1].via.u64}))
+            number_u64(&pair->via.array.ptr[0], UINT64_MAX, &place.epoch) &&
+            number_u64(&pair->via.array.ptr[1], UINT64_MAX, &place.step) && same(at, place))
             return true;
     }
     return false;

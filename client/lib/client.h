@@ -69,6 +69,7 @@ void dial_end(struct dial *dial);
 struct pending {
     struct pending *next;
     uint32_t id;
+    int method;   /* enum method; -1: one that this library does not know */
     size_t start; /* of the request in client->out, until it is complete */
     bool done;
     struct evd_error error; /* once done: EVD_OK or what the daemon answered */
@@ -108,6 +109,9 @@ struct evd_client {
     struct message msg;
     uint32_t last_id;
     struct pending *pending;
+    /* Requests stream.open whose answer nobody waits for any more. A connection has at most so many
+     * streams: the daemon refuses more of them. */
+    uint32_t given_up[EVD_MAX_STREAMS], given_up_count;
     struct evd_stream *streams;
     struct evd_upload *uploads;
     uint64_t reconnects, repeated, late_acks; /* evd_counters */
@@ -153,7 +157,7 @@ int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *p
 /* The same for a notification, whose end says whether there was memory for it. */
 size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method);
 bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start);
-/* Forgets about it: its answer will be dropped. */
+/* Forgets about it: its answer will be dropped, and a stream that it opens is closed. */
 void request_forget(struct evd_client *client, struct pending *pending);
 
 /* Sends what the socket takes. */

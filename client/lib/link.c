@@ -59,6 +59,7 @@ static void hang_up(struct evd_client *client)
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
+    client->given_up_count = 0;
     buf_truncate(&client->out, 0);
     reader_reset(&client->reader);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "client/lib/client.h"
+#include "proto/numbers.h"
 
 /* ---- time ---- */
 
@@ -55,6 +56,7 @@ void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending
     pending->done = false;
     pending->error.code = EVD_OK;
     pending->id = ++client->last_id;
+    pending->method = method_find(method, strlen(method));
     pending->start = client->out.len;
     buf_packer(&client->out, pk);
     message_request(pk, pending->id, method);
@@ -104,11 +106,13 @@ bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start)
 
 void request_forget(struct evd_client *client, struct pending *pending)
 {
-    for (struct pending **at = &client->pending; *at != NULL; at = &(*at)->next) {
-        if (*at == pending) {
-            *at = pending->next;
-            return;
-        }
+    for (struct pending **at = &client->pending; *at; at = &(*at)->next) {
+        if (*at != pending)
+            continue;
+        *at = pending->next;
+        if (pending->method == METHOD_stream_open && client->given_up_count < EVD_MAX_STREAMS)
+            client->given_up[client->given_up_count++] = pending->id;
+        return;
     }
 }
 
@@ -217,15 +221,21 @@ int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, 
 
 /* ---- sorting what arrives ---- */
 
-/* The answer to a call that was given up. If that was a stream.open, the daemon would now give
- * batches to a stream that nobody reads. */
+/* The answer to a request that was forgotten. If that opened a stream, the daemon would now give
+ * batches to one that nobody reads. */
 static void drop_answer(struct evd_client *client)
 {
-    const msgpack_object *result = client->msg.result;
-    uint64_t id = map_u64(result, "stream", UINT64_MAX);
+    const struct message *msg = &client->msg;
+    uint64_t stream = map_u64(msg->result, "stream", UINT64_MAX);
 
-    if (id <= UINT32_MAX && map_get(result, "batch_size") != NULL) /* no other answer has both */
-        stream_pack_close(client, (uint32_t)id);
+    for (uint32_t i = 0; i < client->given_up_count; i++) {
+        if (client->given_up[i] != msg->id)
+            continue;
+        client->given_up[i] = client->given_up[--client->given_up_count];
+        if (stream <= UINT32_MAX)
+            stream_pack_close(client, (uint32_t)stream);
+        return;
+    }
 }
 
 static int dispatch_response(struct evd_client *client)
@@ -390,8 +400,9 @@ const msgpack_object *map_get(const msgpack_object *map, const char *key)
 uint64_t map_u64(const msgpack_object *map, const char *key, uint64_t otherwise)
 {
     const msgpack_object *value = map_get(map, key);
+    uint64_t number;
 
-    return value && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? value->via.u64 : otherwise;
+    return value && number_u64(value, UINT64_MAX, &number) ? number : otherwise;
 }
 
 void map_text(const msgpack_object *map, const char *key, char *out, size_t size)

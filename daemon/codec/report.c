@@ -1,103 +1,37 @@
-/* What workers report, from MessagePack to numbers. Called by job.report. */
+/*
+ * Decodes the samples of a job.report and looks up their labels. Called by calls/report.c.
+ */
 #include "codec/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
+#include "proto/numbers.h"
 
-/* Little-endian. */
-static uint64_t bin_number(const msgpack_object *bin, size_t i, size_t size)
+/* One of a report's fields, to be opened. */
+static struct numbers field_of(const char *field, const msgpack_object *object, size_t width)
 {
-    const uint8_t *bytes = (const uint8_t *)bin->via.bin.ptr + i * size;
-    uint64_t number = 0;
-
-    for (size_t b = size; b-- > 0;)
-        number = number << 8 | bytes[b];
-    return number;
+    return (struct numbers){"job.report: ", field, object, width, 0};
 }
 
-static bool is_column(const msgpack_object *object)
+static int open_field(struct numbers *numbers, struct evd_error *err)
 {
-    return object->type == MSGPACK_OBJECT_ARRAY || object->type == MSGPACK_OBJECT_BIN;
+    return numbers_open(numbers, "an array or bin, little-endian", err);
 }
 
-/* How many numbers there are, of `size` bytes each in a bin; or EVD_E_BAD_VALUE. */
-static int count_of(const msgpack_object *object, size_t size, const char *field, size_t *count,
-                    struct evd_error *err)
+static int not_equal(const struct numbers *numbers, size_t n, struct evd_error *err)
 {
-    if (!is_column(object))
-        return error_set(err, EVD_E_BAD_TYPE, field,
-                         "job.report: \"%s\" must be an array or bin, little-endian", field);
-    if (object->type == MSGPACK_OBJECT_ARRAY) {
-        *count = object->via.array.size;
-        return EVD_OK;
-    }
-    if (object->via.bin.size % size != 0)
-        return error_set(err, EVD_E_BAD_VALUE, field,
-                         "job.report: \"%s\" is %u bytes long, which is no multiple of %zu", field,
-                         object->via.bin.size, size);
-    *count = object->via.bin.size / size;
-    return EVD_OK;
-}
-
-/* The i-th number, which must be an integer up to `most`. */
-static bool integer_at(const msgpack_object *column, size_t i, size_t size, uint64_t most,
-                       uint64_t *out)
-{
-    if (column->type == MSGPACK_OBJECT_BIN) {
-        *out = bin_number(column, i, size);
-        return true;
-    }
-    *out = column->via.array.ptr[i].via.u64;
-    return column->via.array.ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER && *out <= most;
-}
-
-static bool number_at(const msgpack_object *column, size_t i, size_t size, double *out)
-{
-    const msgpack_object *value;
-    uint64_t bits;
-    float narrow;
-
-    if (column->type == MSGPACK_OBJECT_BIN) {
-        bits = bin_number(column, i, size);
-        if (size == sizeof(*out)) {
-            memcpy(out, &bits, sizeof(*out));
-            return true;
-        }
-        memcpy(&narrow, &(uint32_t){(uint32_t)bits}, sizeof(narrow));
-        *out = (double)narrow;
-        return true;
-    }
-    value = &column->via.array.ptr[i];
-    switch (value->type) {
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        *out = (double)value->via.u64;
-        return true;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        *out = (double)value->via.i64;
-        return true;
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        *out = value->via.f64;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static int not_equal(const char *field, size_t count, size_t n, struct evd_error *err)
-{
-    return error_set(err, EVD_E_BAD_VALUE, field,
+    return error_set(err, EVD_E_BAD_VALUE, numbers->field,
                      "job.report: \"%s\" has %zu values, but \"predicted\" has %zu: give one for "
                      "each sample",
-                     field, count, n);
+                     numbers->field, numbers->count, n);
 }
 
-static int not_a_number(const char *field, size_t i, struct evd_error *err)
+/* `what` it should be. */
+static int bad_number(const struct numbers *numbers, size_t i, const char *what,
+                      struct evd_error *err)
 {
-    return error_set(err, EVD_E_BAD_TYPE, field, "job.report: \"%s\": value %zu is no %s", field, i,
-                     strcmp(field, "loss") == 0 || strcmp(field, "score") == 0 ? "number"
-                                                                               : "class or index");
+    return error_set(err, EVD_E_BAD_TYPE, numbers->field, "job.report: \"%s\": value %zu is no %s",
+                     numbers->field, i, what);
 }
 
 /* Bytes of an index in a bin: as index_type says, or else as streams have them. */
@@ -115,76 +49,82 @@ static int index_width(const struct params_job_report *p, const struct dataset *
     return EVD_OK;
 }
 
-static int decode_predicted(const msgpack_object *column, struct report_samples *out,
+static int decode_predicted(const struct numbers *predicted, struct report_samples *out,
                             struct evd_error *err)
 {
-    out->predicted = calloc(out->batch.n + 1, sizeof(out->predicted[0]));
+    out->predicted = calloc(predicted->count + 1, sizeof(out->predicted[0]));
     if (!out->predicted)
         return error_no_memory(err);
-    for (size_t i = 0; i < out->batch.n; i++) {
+    for (size_t i = 0; i < predicted->count; i++) {
         uint64_t number;
 
-        if (!integer_at(column, i, sizeof(uint32_t), UINT32_MAX, &number))
-            return not_a_number("predicted", i, err);
+        if (!numbers_u64(predicted, i, UINT32_MAX, &number))
+            return bad_number(predicted, i, "class or index", err);
         out->predicted[i] = (uint32_t)number;
     }
     out->batch.predicted = out->predicted;
     return EVD_OK;
 }
 
-static int decode_index(const msgpack_object *column, size_t width, const struct dataset *dataset,
+/* The label of the i-th reported sample. */
+static int look_up(const struct numbers *index, size_t i, const struct dataset *dataset,
+                   uint32_t *label, struct evd_error *err)
+{
+    uint64_t sample;
+
+    if (!numbers_u64(index, i, UINT64_MAX, &sample))
+        return bad_number(index, i, "class or index", err);
+    if (sample >= dataset->index.samples)
+        return error_set(err, EVD_E_BAD_VALUE, "index",
+                         "job.report: \"index\": value %zu is %" PRIu64 ", but dataset \"%s\" "
+                         "has %" PRIu64 " samples, counted from 0",
+                         i, sample, dataset->name, dataset->index.samples);
+    *label = dataset_label(dataset, sample);
+    if (*label == EVD_UNLABELLED)
+        return error_set(err, EVD_E_BAD_VALUE, "index",
+                         "job.report: \"index\": value %zu is sample %" PRIu64
+                         ", which has no label: report labelled samples only",
+                         i, sample);
+    return EVD_OK;
+}
+
+static int decode_index(struct numbers *index, const struct dataset *dataset,
                         struct report_samples *out, struct evd_error *err)
 {
-    size_t count = 0;
-
-    if (count_of(column, width, "index", &count, err) != EVD_OK)
+    if (open_field(index, err) != EVD_OK)
         return err->code;
-    if (count != out->batch.n)
-        return not_equal("index", count, out->batch.n, err);
-    out->label = calloc(count + 1, sizeof(out->label[0]));
+    if (index->count != out->batch.n)
+        return not_equal(index, out->batch.n, err);
+    out->label = calloc(index->count + 1, sizeof(out->label[0]));
     if (!out->label)
         return error_no_memory(err);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t index;
-
-        if (!integer_at(column, i, width, UINT64_MAX, &index))
-            return not_a_number("index", i, err);
-        if (index >= dataset->index.samples)
-            return error_set(err, EVD_E_BAD_VALUE, "index",
-                             "job.report: \"index\": value %zu is %" PRIu64 ", but dataset \"%s\" "
-                             "has %" PRIu64 " samples, counted from 0",
-                             i, index, dataset->name, dataset->index.samples);
-        out->label[i] = dataset_label(dataset, index);
-        if (out->label[i] == EVD_UNLABELLED)
-            return error_set(err, EVD_E_BAD_VALUE, "index",
-                             "job.report: \"index\": value %zu is sample %" PRIu64
-                             ", which has no label: report labelled samples only",
-                             i, index);
+    for (size_t i = 0; i < index->count; i++) {
+        if (look_up(index, i, dataset, &out->label[i], err) != EVD_OK)
+            return err->code;
     }
     out->batch.label = out->label;
     return EVD_OK;
 }
 
-/* Loss or score: f32 or f64, which in a bin its length tells. */
-static int decode_numbers(const msgpack_object *column, const char *field, size_t n, double **out,
-                          struct evd_error *err)
+/* Loss or score, which may be missing: f32 or f64, which in a bin its length tells. */
+static int decode_values(struct numbers *values, size_t n, double **out, struct evd_error *err)
 {
-    size_t count = 0, width = sizeof(double);
+    const msgpack_object *object = values->object;
 
-    if (!column || column->type == MSGPACK_OBJECT_NIL)
+    if (!object || object->type == MSGPACK_OBJECT_NIL)
         return EVD_OK;
-    if (column->type == MSGPACK_OBJECT_BIN && column->via.bin.size == n * sizeof(float))
-        width = sizeof(float);
-    if (count_of(column, width, field, &count, err) != EVD_OK)
+    if (object->type == MSGPACK_OBJECT_BIN && object->via.bin.size == n * sizeof(float))
+        values->width = sizeof(float);
+    if (open_field(values, err) != EVD_OK)
         return err->code;
-    if (count != n)
-        return not_equal(field, count, n, err);
+    if (values->count != n)
+        return not_equal(values, n, err);
     *out = calloc(n + 1, sizeof(double));
     if (!*out)
         return error_no_memory(err);
     for (size_t i = 0; i < n; i++) {
-        if (!number_at(column, i, width, &(*out)[i]))
-            return not_a_number(field, i, err);
+        if (!numbers_f64(values, i, &(*out)[i]))
+            return bad_number(values, i, "number", err);
     }
     return EVD_OK;
 }
@@ -192,21 +132,25 @@ static int decode_numbers(const msgpack_object *column, const char *field, size_
 int report_decode(const struct params_job_report *p, const struct dataset *dataset,
                   uint32_t batch_size, struct report_samples *out, struct evd_error *err)
 {
-    size_t width = 0;
+    struct numbers predicted = field_of("predicted", p->predicted, sizeof(uint32_t));
+    struct numbers index = field_of("index", p->index, sizeof(uint32_t));
+    struct numbers loss = field_of("loss", p->loss, sizeof(double));
+    struct numbers score = field_of("score", p->score, sizeof(double));
 
     *out = (struct report_samples){0};
-    if (index_width(p, dataset, &width, err) != EVD_OK ||
-        count_of(p->predicted, sizeof(uint32_t), "predicted", &out->batch.n, err) != EVD_OK)
+    if (index_width(p, dataset, &index.width, err) != EVD_OK ||
+        open_field(&predicted, err) != EVD_OK)
         return err->code;
+    out->batch.n = predicted.count;
     if (out->batch.n > batch_size)
         return error_set(err, EVD_E_LIMIT, "predicted",
                          "job.report: a report of %zu samples, but a step of job \"%.*s\" has %u "
                          "at most: report each step by itself",
                          out->batch.n, (int)p->job.len, p->job.data, batch_size);
-    if (decode_predicted(p->predicted, out, err) != EVD_OK ||
-        decode_index(p->index, width, dataset, out, err) != EVD_OK ||
-        decode_numbers(p->loss, "loss", out->batch.n, &out->loss, err) != EVD_OK ||
-        decode_numbers(p->score, "score", out->batch.n, &out->score, err) != EVD_OK)
+    if (decode_predicted(&predicted, out, err) != EVD_OK ||
+        decode_index(&index, dataset, out, err) != EVD_OK ||
+        decode_values(&loss, out->batch.n, &out->loss, err) != EVD_OK ||
+        decode_values(&score, out->batch.n, &out->score, err) != EVD_OK)
         return err->code;
     out->batch.loss = out->loss;
     out->batch.score = out->score;

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "proto/numbers.h"
+#include "proto/pack.h"
 
 /* Up to here explicit numbers are recorded by class name, which reads well; beyond, as bin. */
 #define BY_NAME_MOST 1024u
@@ -18,24 +20,6 @@ static struct evd_str text_of(const msgpack_object *object)
 static int shown(struct evd_str text)
 {
     return text.len < 64 ? (int)text.len : 64;
-}
-
-static bool number_of(const msgpack_object *object, double *out)
-{
-    switch (object->type) {
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        *out = (double)object->via.u64;
-        return true;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        *out = (double)object->via.i64;
-        return true;
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        *out = object->via.f64;
-        return true;
-    default:
-        return false;
-    }
 }
 
 static int unknown_kind(struct evd_str name, struct evd_error *err)
@@ -152,7 +136,7 @@ static int decode_by_name(struct strategy *strategy, int at, const msgpack_objec
                 "have: dataset.stats shows its classes",
                 strategy->kind->name, strategy->kind->params[at].name, detail, dataset->name);
         }
-        if (!number_of(&kv->val, &number))
+        if (!number_f64(&kv->val, &number))
             return not_a_number(strategy, at, err);
         if (set_class(strategy, at, (uint32_t)c, number, dataset, err) != EVD_OK)
             return err->code;
@@ -168,6 +152,7 @@ static int decode_in_order(struct strategy *strategy, int at, const msgpack_obje
     uint32_t classes = dataset->index.classes;
     uint64_t wanted = bin ? (uint64_t)classes * 8 : classes;
     uint64_t given = bin ? value->via.bin.size : value->via.array.size;
+    struct numbers numbers = {.object = value, .width = sizeof(double), .count = classes};
 
     if (given != wanted)
         return error_set(err, EVD_E_BAD_VALUE, strategy->kind->params[at].name,
@@ -177,18 +162,10 @@ static int decode_in_order(struct strategy *strategy, int at, const msgpack_obje
     for (uint32_t c = 0; c < classes; c++) {
         double number;
 
-        if (bin) {
-            const uint8_t *bytes = (const uint8_t *)value->via.bin.ptr + (size_t)c * 8;
-            uint64_t bits = 0;
-
-            for (int b = 7; b >= 0; b--)
-                bits = bits << 8 | bytes[b];
-            memcpy(&number, &bits, sizeof(number));
-            if (isnan(number))
-                continue; /* not named: only our own records hold these */
-        } else if (!number_of(&value->via.array.ptr[c], &number)) {
+        if (!numbers_f64(&numbers, c, &number))
             return not_a_number(strategy, at, err);
-        }
+        if (bin && isnan(number))
+            continue; /* not named: only our own records hold these */
         if (set_class(strategy, at, c, number, dataset, err) != EVD_OK)
             return err->code;
     }
@@ -286,7 +263,7 @@ static int decode_value(struct strategy *strategy, int at, const msgpack_object 
         value->number = object->via.boolean;
         return EVD_OK;
     }
-    if (!(param->accepts & STRATEGY_NUMBER) || !number_of(object, &number))
+    if (!(param->accepts & STRATEGY_NUMBER) || !number_f64(object, &number))
         return bad_type(strategy->kind, param, err);
     if (!isfinite(number))
         return error_set(err, EVD_E_BAD_VALUE, param->name,

@@ -240,7 +240,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
 }
 
 /* After whatever start has begun, or after serving (then net is gone already). The store goes
- * before the server, to which its last callbacks belong, and before the handle that it wakes the loop by.
+ * before the server, to which its last callbacks belong, and before the handle that it wakes the
+ * loop by.
  */
 static void finish(struct host *host)
 {

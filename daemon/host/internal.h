@@ -21,7 +21,8 @@ enum host_stage {
     HOST_STARTING,
     HOST_SERVING,   /* until a signal */
     HOST_LEASES,    /* nothing new is handed out: until workers have finished what they have */
-    HOST_DRAINING,  /* the server is stopped: until the store has written and all heavy work is back */
+    HOST_DRAINING,  /* the server is stopped: until the store has written and all heavy work is back
+                     */
     HOST_FINISHING, /* until every connection has ended */
     HOST_CLOSING,   /* until net is gone; then all else is freed */
 };

@@ -37,6 +37,7 @@ void job_emit(struct job *job, struct job_effect effect)
 
 static bool effects_take(struct effects *effects, struct job_effect *effect)
 {
+    assert(effects->next <= effects->count);
     if (effects->next == effects->count) {
         effects->next = effects->count = 0;
         return false;
@@ -79,7 +80,7 @@ bool job_next_effect(struct job *job, struct job_update *update)
             progress_commit(job);
         } else {
             assert(job_idle(job));
-#ifdef EVD_CHECKED
+#ifdef EVD_CHECKS
             job_check(job);
 #endif
             return false;

@@ -126,6 +126,8 @@ int update_begin(struct job *job, const struct job_event *event, struct evd_erro
 /* The revision is durable: from now on it holds. */
 static void update_apply(struct job *job)
 {
+    assert(job->update.revision.number >= job->next_revision);
+    assert(!position_before(job->update.revision.at, job_frontier(job)));
     history_cut(&job->history, job->history.certain);
     history_append(&job->history, job->update.revision);
     job->next_revision = job->update.revision.number + 1;
@@ -140,17 +142,14 @@ static void update_cancel(struct job *job)
 
 static void tell_revision(struct job *job, const struct history_item *revision)
 {
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        struct job_stream *stream;
+    const struct job_stream *stream = NULL;
 
-        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
-        {
-            if (!stream->lost)
-                job_emit(job, (struct job_effect){.kind = JOB_REVISION,
-                                                  .revision = {.owner = stream->owner,
-                                                               .revision = revision->number,
-                                                               .at = revision->at}});
-        }
+    while ((stream = stream_next(job, stream))) {
+        if (!stream->lost)
+            job_emit(job, (struct job_effect){.kind = JOB_REVISION,
+                                              .revision = {.owner = stream->owner,
+                                                           .revision = revision->number,
+                                                           .at = revision->at}});
     }
 }
 

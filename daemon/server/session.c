@@ -228,6 +228,7 @@ size_t session_notify(struct session *session, const char *method, msgpack_packe
 
     message_notification(pk, method);
     pack_map_begin(pk);
+    pack_map_of(pk, method);
     return mark;
 }
 
@@ -252,6 +253,7 @@ msgpack_packer *answer_begin(struct ticket *ticket)
     buf_packer(buf, &ticket->packer);
     message_result(&ticket->packer, ticket->id);
     pack_map_begin(&ticket->packer);
+    pack_map_of(&ticket->packer, ticket->method);
     return &ticket->packer;
 }
 

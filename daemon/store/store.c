@@ -1,6 +1,7 @@
 /*
  * The asynchronous half of the store: a bounded queue, the writer thread and the way back. The host
- * opens, starts, polls and closes it, tasks are submitted to it. It knows neither SQL nor which engine.
+ * opens, starts, polls and closes it, tasks are submitted to it. It knows neither SQL nor which
+ * engine.
  */
 #include "store/store.h"
 

@@ -5,7 +5,7 @@
 #define TESTS_CALLS_JSON_H
 
 #include "harness.h"
-#include "proto/buf.h"
+#include "proto/pack.h"
 
 json_t *json_vof(const char *format, va_list ap);
 void pack_json(msgpack_packer *pk, const json_t *value);

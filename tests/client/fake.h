@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include "proto/batch.h"
-#include "proto/buf.h"
+#include "proto/pack.h"
 #include "proto/guard.h"
 #include "proto/message.h"
 

@@ -106,6 +106,38 @@ static void late_stream_is_closed(void **state)
     fake_stop(&fake);
 }
 
+/* What an answer is to is told by its request, not by the keys that are in it. */
+static void late_info(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_expect(fake, "job.info");
+    fake_result(fake); /* to be sent */
+    pack_key_u64(&fake->pk, "stream", 9);
+    pack_key_u64(&fake->pk, "batch_size", 4);
+    fake_expect(fake, "job.list");
+    fake_result(fake);
+    fake_send(fake);
+    fake_expect(fake, "job.list");
+    fake_result(fake);
+    fake_send(fake);
+    fake_wait_end(fake);
+}
+
+static void late_answer_is_dropped(void **state)
+{
+    struct fake fake;
+    evd_client *client;
+
+    (void)state;
+    fake_start(&fake, late_info, NULL);
+    client = connected(&fake, 300, EVD_NO_RECONNECT);
+    assert_int_equal(evd_call(client, "job.info", NULL, NULL), EVD_E_TIMEOUT);
+    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
+    assert_int_equal(evd_call(client, "job.list", NULL, NULL), EVD_OK);
+    evd_close(client);
+    fake_stop(&fake);
+}
+
 /* Batches that arrive while a call waits are kept, and handed out afterwards. */
 static void batches_before_answer(struct fake *fake)
 {
@@ -359,13 +391,10 @@ static void changes_are_announced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(epochs_and_acks),
-        cmocka_unit_test(call_between),
-        cmocka_unit_test(late_stream_is_closed),
-        cmocka_unit_test(acknowledge_by_hand),
-        cmocka_unit_test(daemon_breaks_rules),
-        cmocka_unit_test(more_than_a_window),
-        cmocka_unit_test(event_loop),
+        cmocka_unit_test(epochs_and_acks),       cmocka_unit_test(call_between),
+        cmocka_unit_test(late_stream_is_closed), cmocka_unit_test(late_answer_is_dropped),
+        cmocka_unit_test(acknowledge_by_hand),   cmocka_unit_test(daemon_breaks_rules),
+        cmocka_unit_test(more_than_a_window),    cmocka_unit_test(event_loop),
         cmocka_unit_test(changes_are_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <msgpack.h>
-#include "proto/buf.h"
+#include "proto/pack.h"
 
 /* Appends the bytes of hex digits; spaces, commas, newlines and what follows '#' in a line do not
  * count. Returns 0, or -1 for anything else. */

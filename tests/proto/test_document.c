@@ -1,4 +1,5 @@
-/* PROTOCOL.md says what the code does: methods, fields, errors, limits, examples. */
+/* PROTOCOL.md says what the code does: methods, fields, errors, limits, examples. (What answers and
+ * notifications hold is compared by test_answers.c.) */
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,104 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "proto/answers.h"
 #include "proto/batch.h"
 #include "proto/guard.h"
 #include "proto/limits.h"
 #include "proto/message.h"
+#include "document.h"
 #include "support.h"
-
-static char *document;
-
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    char *text = NULL;
-    size_t len = 0, size = 0;
-
-    assert_non_null(file);
-    assert_true(getdelim(&text, &size, '\0', file) > 0);
-    len = strlen(text);
-    assert_true(len > 0);
-    fclose(file);
-    return text;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    document = read_file(PROTOCOL_MD);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    free(document);
-    return 0;
-}
-
-/* The text below a heading, up to the next one of any level; owned by the caller. */
-static char *section(const char *heading)
-{
-    char line[128];
-    const char *start, *end;
-
-    snprintf(line, sizeof(line), "\n%s\n", heading);
-    start = strstr(document, line);
-    if (!start)
-        fail_msg("PROTOCOL.md has no section \"%s\"", heading);
-    start += strlen(line);
-    end = strstr(start, "\n#");
-    return strndup(start, end ? (size_t)(end - start) + 1 : strlen(start));
-}
-
-/* The cells of a table's row "| a | b | c |", trimmed; false if the line is none. */
-static bool row(const char *line, char cells[4][64])
-{
-    for (int i = 0; i < 4; i++)
-        cells[i][0] = '\0';
-    if (*line != '|')
-        return false;
-    for (int i = 0; i < 4 && *line == '|'; i++) {
-        size_t len;
-
-        line += 1 + strspn(line + 1, " ");
-        len = strcspn(line, "|\n");
-        snprintf(cells[i], sizeof(cells[i]), "%.*s", (int)len, line);
-        line += len;
-        for (len = strlen(cells[i]); len > 0 && cells[i][len - 1] == ' '; len--)
-            cells[i][len - 1] = '\0';
-    }
-    return strncmp(cells[0], "---", 3) != 0;
-}
-
-static const char *next_line(const char *line)
-{
-    line += strcspn(line, "\n");
-    return *line ? line + 1 : line;
-}
-
-/* The rows of the table that begins with the cell `first`; calls each(row), returns how many. */
-static int table(const char *text, const char *first, void (*each)(char cells[4][64], void *arg),
-                 void *arg)
-{
-    char cells[4][64];
-    bool inside = false;
-    int rows = 0;
-
-    for (const char *line = text; *line; line = next_line(line)) {
-        if (*line != '|') {
-            if (inside)
-                break;
-        } else if (!inside) {
-            inside = row(line, cells) && strcmp(cells[0], first) == 0;
-        } else if (row(line, cells)) {
-            each(cells, arg);
-            rows++;
-        }
-    }
-    return rows;
-}
 
 /* ---- methods and fields ---- */
 
@@ -112,7 +22,7 @@ static const char *const type_words[] = {
     [FIELD_f64] = "f64",  [FIELD_boolean] = "bool", [FIELD_obj] = "array map bin",
 };
 
-static void check_field(char cells[4][64], void *arg)
+static void check_field(char cells[DOCUMENT_CELLS][DOCUMENT_CELL], void *arg)
 {
     const struct method_desc *method = arg;
 
@@ -141,15 +51,16 @@ static void test_methods(void **state)
         char heading[64], *text;
 
         snprintf(heading, sizeof(heading), "## %s", method->name);
-        text = section(heading);
-        assert_int_equal(table(text, "field", check_field, (void *)method), method->field_count);
+        text = document_section(heading);
+        assert_int_equal(document_table(text, "field", check_field, (void *)method),
+                         method->field_count);
         if (method->field_count == 0)
             assert_non_null(strstr(text, "No fields."));
         assert_non_null(strstr(text, "Result"));
         free(text);
     }
     /* And none that does not exist: every heading with a dot, and hello. */
-    for (const char *line = document; *line; line = next_line(line)) {
+    for (const char *line = document; *line; line = document_next_line(line)) {
         if (strncmp(line, "## ", 3) != 0)
             continue;
         if (memchr(line, '.', strcspn(line, "\n")) || strncmp(line, "## hello\n", 9) == 0) {
@@ -161,12 +72,12 @@ static void test_methods(void **state)
     assert_int_equal(sections, METHOD_COUNT);
 }
 
-static void check_column(char cells[4][64], void *arg)
+static void check_column(char cells[DOCUMENT_CELLS][DOCUMENT_CELL], void *arg)
 {
     uint32_t *found = arg;
     int column = column_find(cells[0], strlen(cells[0]));
 
-    if (strcmp(cells[1], "column") != 0)
+    if (strncmp(cells[1], "column", 6) != 0)
         return;
     if (column < 0)
         fail_msg("there is no column %s", cells[0]);
@@ -175,18 +86,18 @@ static void check_column(char cells[4][64], void *arg)
 
 static void test_columns(void **state)
 {
-    char *text = section("## batch");
+    char *text = document_section("## batch");
     uint32_t found = 0;
 
     (void)state;
-    table(text, "key", check_column, &found);
+    document_table(text, "key", check_column, &found);
     assert_int_equal(found, (1u << COLUMN_COUNT) - 1);
     free(text);
 }
 
 /* ---- errors and limits ---- */
 
-static void check_error(char cells[4][64], void *arg)
+static void check_error(char cells[DOCUMENT_CELLS][DOCUMENT_CELL], void *arg)
 {
     (void)arg;
     if (strcmp(error_name(atoi(cells[0])), cells[1]) != 0)
@@ -195,17 +106,17 @@ static void check_error(char cells[4][64], void *arg)
 
 static void test_errors(void **state)
 {
-    char *text = section("## Errors"), *second;
+    char *text = document_section("## Errors"), *second;
     int rows = 0;
 
     (void)state;
 #define COUNT(NAME, code, name) rows++;
     EVD_ERRORS(COUNT)
 #undef COUNT
-    rows -= table(text, "code", check_error, NULL);
+    rows -= document_table(text, "code", check_error, NULL);
     second = strstr(text, "Codes from 100");
     assert_non_null(second);
-    rows -= table(second, "code", check_error, NULL);
+    rows -= document_table(second, "code", check_error, NULL);
     assert_int_equal(rows, 0);
     free(text);
 }
@@ -261,7 +172,7 @@ static const struct {
 };
 #define LIMITS (sizeof(limits) / sizeof(limits[0]))
 
-static void check_limit(char cells[4][64], void *arg)
+static void check_limit(char cells[DOCUMENT_CELLS][DOCUMENT_CELL], void *arg)
 {
     (void)arg;
     for (size_t i = 0; i < LIMITS; i++) {
@@ -276,12 +187,12 @@ static void check_limit(char cells[4][64], void *arg)
 
 static void test_limits(void **state)
 {
-    char *text = section("## Limits"), *header = read_file(LIMITS_H);
+    char *text = document_section("## Limits"), *header = document_file(LIMITS_H);
     size_t defined = 0;
 
     (void)state;
-    assert_int_equal(table(text, "name", check_limit, NULL), LIMITS);
-    for (const char *line = header; *line; line = next_line(line))
+    assert_int_equal(document_table(text, "name", check_limit, NULL), LIMITS);
+    for (const char *line = header; *line; line = document_next_line(line))
         defined += strncmp(line, "#define EVD_MAX_", 16) == 0 ||
                    strncmp(line, "#define EVD_DEFAULT_", 20) == 0;
     assert_int_equal(defined, LIMITS); /* a new limit belongs in this table and the document's */
@@ -317,6 +228,20 @@ static void check_batch(const struct evd_buf *bytes)
     buf_fini(&again);
 }
 
+static void check_note(const struct evd_buf *bytes)
+{
+    const struct shape *shape = &note_table[note_find(msg.method)];
+    const msgpack_object_map *map = &msg.params->via.array.ptr[0].via.map;
+
+    for (uint32_t i = 0; i < map->size; i++) {
+        const msgpack_object_str *key = &map->ptr[i].key.via.str;
+
+        assert_true(shape_key(shape, (struct evd_str){key->ptr, key->size}) >= 0);
+    }
+    if (str_is(msg.method, "batch"))
+        check_batch(bytes);
+}
+
 static void check_message(const struct evd_buf *bytes)
 {
     union params params;
@@ -329,10 +254,10 @@ static void check_message(const struct evd_buf *bytes)
             assert_non_null(strstr(err.message, "did you mean \"batch_size\"?"));
         return;
     }
-    if (str_is(msg.method, "batch"))
-        check_batch(bytes);
-    if (str_is(msg.method, "batch") || str_is(msg.method, "epoch_end"))
+    if (note_find(msg.method) >= 0) {
+        check_note(bytes);
         return;
+    }
     method = method_find(msg.method.data, msg.method.len);
     assert_true(method >= 0);
     if (method_decode(method, msg.params, &params, &err) != EVD_OK)
@@ -352,7 +277,7 @@ static void check_example(const char *text, const char *end)
     size_t offset = 0;
 
     buf_init(&bytes, EVD_MAX_FRAME);
-    for (const char *line = text; line < end; line = next_line(line)) {
+    for (const char *line = text; line < end; line = document_next_line(line)) {
         char *copy = strndup(line, strcspn(line, "\n"));
 
         if (strspn(copy, "0123456789abcdef ") == strlen(copy))
@@ -402,5 +327,5 @@ int main(void)
         cmocka_unit_test(test_errors),  cmocka_unit_test(test_errors_of_methods),
         cmocka_unit_test(test_limits),  cmocka_unit_test(test_examples),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, document_read, document_forget);
 }

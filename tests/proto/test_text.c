@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "proto/address.h"
-#include "proto/buf.h"
+#include "proto/pack.h"
 #include "proto/error.h"
 #include "proto/limits.h"
 #include "proto/text.h"
