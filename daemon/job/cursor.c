@@ -87,6 +87,7 @@ uint32_t cursor_revision(const struct cursor *cursor, const struct history *hist
     struct job_position at = {cursor->epoch, step};
     uint32_t i = cursor->low_revision;
 
+    assert(i < history->count);
     while (i + 1 < history->count && !position_before(at, history->items[i + 1].at))
         i++;
     return i;
@@ -215,6 +216,7 @@ void cursor_move(struct cursor *cursor, const struct history *history, struct jo
 {
     size_t bytes = cursor->span / 8;
 
+    assert(cursor->leases == 0);
     memset(cursor->acked, 0, bytes);
     memset(cursor->returned, 0, bytes);
     cursor->returned_count = 0;
@@ -236,6 +238,7 @@ void cursor_follow(struct cursor *cursor, struct history *history)
     struct job_position low = cursor_low(cursor);
     uint32_t i = cursor->low_revision;
 
+    assert(i < history->certain);
     while (i + 1 < history->certain && !position_before(low, history->items[i + 1].at))
         i++;
     if (i == cursor->low_revision)

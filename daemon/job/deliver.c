@@ -41,6 +41,7 @@ void stream_awake(struct job *job, struct job_stream *stream)
 
 void job_stream_full(struct job *job, struct job_stream *stream)
 {
+    assert(!stream->lost);
     stream->full = true;
     stream_queue(job, stream);
     assert(stream->turn == TURN_NONE);
@@ -78,6 +79,7 @@ static void resend(struct job *job, struct job_stream *stream, struct job_effect
     const struct cursor *cursor = stream->cursor;
     uint64_t step = lease_step(stream, stream->count - stream->resend);
 
+    assert(stream->resend > 0 && stream->resend <= stream->count);
     stream->resend--;
     stream_queue(job, stream);
     deliver(job, stream, step, cursor_revision(cursor, &job->history, step), true, effect);
@@ -89,6 +91,8 @@ static void hand_out(struct job *job, struct job_stream *stream, const struct ta
     struct cursor *cursor = stream->cursor;
     struct job_position at = {cursor->epoch, taken->step};
 
+    assert(stream->turn == TURN_STEP && stream->count < stream->window);
+    assert(!position_before(at, job->start) && position_before(at, job->progress.mark));
     lease_add(job, stream, taken->step);
     /* To the end of the queue: everybody gets one before anybody gets a second. */
     TAILQ_REMOVE(&cursor->queue, stream, in_queue);
@@ -107,9 +111,10 @@ bool deliver_next(struct job *job, struct cursor *cursor, struct job_effect *eff
     struct job_stream *stream = TAILQ_FIRST(&cursor->queue);
     struct taken_step taken;
 
-    /* At-most-once, the batch before was done when it was handed out; only now that it is drawn may
-     * its plan go. */
-    cursor_follow(cursor, &job->history);
+    /* The batch before was done when it was handed out; only now that it is drawn may its plan go.
+     */
+    if (job->config.guarantee == JOB_AT_MOST_ONCE)
+        cursor_follow(cursor, &job->history);
     if (!stream)
         return false;
     if (stream->turn == TURN_RESEND) {

@@ -37,6 +37,7 @@ void job_emit(struct job *job, struct job_effect effect)
 
 static bool effects_take(struct effects *effects, struct job_effect *effect)
 {
+    assert(effects->next <= effects->count);
     if (effects->next == effects->count) {
         effects->next = effects->count = 0;
         return false;

@@ -11,12 +11,12 @@
 /* The i-th lease of a stream, the oldest first. */
 static struct lease *lease_at(const struct job_stream *stream, uint32_t i)
 {
-    assert(i < stream->capacity);
     return &stream->leases[(stream->head + i) & (stream->capacity - 1)];
 }
 
 uint64_t lease_step(const struct job_stream *stream, uint32_t i)
 {
+    assert(i < stream->count);
     return lease_at(stream, i)->step;
 }
 
@@ -32,6 +32,7 @@ bool lease_reserve(struct job_stream *stream, uint32_t window)
     leases = malloc(capacity * sizeof(*leases));
     if (!leases)
         return false;
+    assert((capacity & (capacity - 1)) == 0 && stream->count <= capacity);
     for (uint32_t i = 0; i < stream->count; i++)
         leases[i] = *lease_at(stream, i);
     free(stream->leases);
@@ -87,6 +88,7 @@ void lease_drop_all(struct job *job, struct job_stream *stream)
 {
     while (stream->count > 0)
         lease_drop(job, stream, 0);
+    assert(stream->resend == 0);
 }
 
 uint64_t lease_deadline(const struct job *job, const struct job_stream *stream)
@@ -155,6 +157,7 @@ static int find_named(struct job *job, struct named *named, bool through, struct
     struct job_stream *stream = named->stream;
     uint32_t i = lease_find(stream, named->at.step);
 
+    assert(!stream->lost);
     stream_awake(job, stream);
     if (named->generation != job->generation || named->at.epoch != stream->cursor->epoch ||
         i == stream->count)
@@ -181,6 +184,7 @@ static void acknowledge(struct job *job, struct job_stream *stream, uint32_t i)
     struct cursor *cursor = stream->cursor;
     uint64_t step = lease_step(stream, i);
 
+    assert(job->config.guarantee == JOB_AT_LEAST_ONCE || step < cursor->low);
     stream->acked_steps++;
     stream->acked_samples += slice_size(job, cursor, step);
     if (job->config.guarantee == JOB_AT_LEAST_ONCE)
@@ -211,7 +215,6 @@ int lease_ack(struct job *job, const struct job_event *event, struct evd_error *
     if (token && !progress_reserve(job))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to confirm an acknowledgement");
     progress_note(job, token, again ? EVD_E_EXISTS : EVD_OK);
-    job->commit_due = true;
     if (again)
         return EVD_OK;
     for (uint32_t i = 0; i < named.count; i++)
@@ -225,6 +228,7 @@ int lease_ack(struct job *job, const struct job_event *event, struct evd_error *
 
 void lease_touch(struct job *job, struct job_stream *stream)
 {
+    assert(!stream->lost);
     stream_awake(job, stream);
     stream->touched = job->now;
 }

@@ -90,6 +90,7 @@ static void put_mark(struct job *job)
     struct progress *progress = &job->progress;
     struct job_position reached = reached_within(job);
 
+    assert(progress->stride >= STRIDE_LEAST && progress->stride <= STRIDE_MOST);
     if (job->config.guarantee == JOB_AT_LEAST_ONCE)
         adapt_stride(progress, reached, job->now);
     progress->marking = reached;
@@ -129,14 +130,24 @@ static void announce(struct job *job)
     job_emit(job, (struct job_effect){.kind = JOB_DIRTY});
 }
 
+/* A write begins at once, if it may and somebody waits for it. */
+static void write_or_announce(struct job *job, bool awaited)
+{
+    if (awaited && may_write(job))
+        start_write(job);
+    else
+        announce(job);
+}
+
 void progress_note(struct job *job, uint64_t token, int code)
 {
-    struct progress *progress = &job->progress;
+    struct waiters *waiting = &job->progress.waiting;
 
-    progress->dirty = true;
-    assert(!token || progress->waiting.count < progress->waiting.capacity);
+    job->progress.dirty = true;
+    job->commit_due = true;
+    assert(!token || waiting->count < waiting->capacity);
     if (token)
-        progress->waiting.items[progress->waiting.count++] = (struct waiter){token, code};
+        waiting->items[waiting->count++] = (struct waiter){token, code};
 }
 
 bool progress_durable(const struct job *job)
@@ -146,7 +157,7 @@ bool progress_durable(const struct job *job)
 
 void progress_changed(struct job *job)
 {
-    progress_note(job, 0, EVD_OK);
+    job->progress.dirty = true;
     announce(job);
 }
 
@@ -181,11 +192,9 @@ void progress_attendance(struct job *job)
 {
     if (!job_may_doubt(job))
         return;
-    progress_note(job, 0, EVD_OK);
-    if (may_write(job))
-        start_write(job);
-    else
-        announce(job);
+    assert(job->streams > 0);
+    job->progress.dirty = true;
+    write_or_announce(job, true);
 }
 
 void progress_flush(struct job *job)
@@ -230,10 +239,7 @@ void progress_resume(struct job *job, bool moved)
         progress->dirty = false;
         answer(job, &progress->waiting, EVD_E_CONFLICT);
     }
-    if (progress->waiting.count > 0 && may_write(job))
-        start_write(job);
-    else
-        announce(job);
+    write_or_announce(job, progress->waiting.count > 0);
 }
 
 int progress_stored(struct job *job, int code, struct evd_error *err)
@@ -242,6 +248,7 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
 
     if (!progress->writing)
         return error_set(err, EVD_E_INTERNAL, "", "a write of progress ended that never began");
+    assert(progress->written.count <= progress->written.capacity);
     progress->writing = false;
     progress->failing = code != EVD_OK;
     if (code) {
@@ -252,11 +259,8 @@ int progress_stored(struct job *job, int code, struct evd_error *err)
         progress->attended = progress->attending;
     }
     answer(job, &progress->written, code);
-    if ((progress->waiting.count > 0 || (job->draining && progress->dirty && !code)) &&
-        may_write(job))
-        start_write(job);
-    else
-        announce(job);
+    write_or_announce(job,
+                      progress->waiting.count > 0 || (job->draining && progress->dirty && !code));
     if (!code)
         job_pump_all(job);
     return EVD_OK;

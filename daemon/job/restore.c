@@ -119,6 +119,7 @@ int job_restore_progress(struct job *job, uint32_t world, const struct job_progr
 
 void job_restore_end(struct job *job)
 {
+    assert(job->streams == 0 && job_idle(job));
     if (!job->cursors && job->config.guarantee == JOB_AT_MOST_ONCE)
         job->start = job_frontier(job); /* as below, once there are cursors */
     for (uint32_t i = 0; i < job->cursor_count; i++) {

@@ -113,6 +113,7 @@ static void move(struct job *job)
         cursor_move(cursor, &job->history, at);
         cursor->low_revision = in_force;
     }
+    assert(job->outstanding == 0);
 }
 
 /* Streams take steps again, or what they are to be sent again. */

@@ -99,6 +99,7 @@ static void attach(struct job *job, struct job_stream *stream, const struct job_
 {
     struct cursor *cursor = &job->cursors[event->open.rank];
 
+    assert(event->open.rank < job->cursor_count);
     /* Whoever takes a rank takes it from the one whose connection was lost. */
     if (job->config.mode == JOB_RANKED && !TAILQ_EMPTY(&cursor->streams))
         stream_gone(job, TAILQ_FIRST(&cursor->streams));
@@ -168,6 +169,7 @@ static int new_window(struct job_stream *stream, uint32_t window, struct evd_err
         return code;
     if (!lease_reserve(stream, window))
         return error_set(err, EVD_E_NO_MEMORY, "window", "no memory for a larger window");
+    assert(window <= stream->capacity);
     stream->window = window;
     stream->stalled = false;
     return EVD_OK;
@@ -187,6 +189,7 @@ int stream_credit(struct job *job, const struct job_event *event, struct evd_err
 
 void stream_ready(struct job *job, struct job_stream *stream)
 {
+    assert(!stream->lost);
     stream->full = false;
     stream_queue(job, stream);
     job_pump(job, stream->cursor);

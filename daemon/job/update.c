@@ -126,6 +126,8 @@ int update_begin(struct job *job, const struct job_event *event, struct evd_erro
 /* The revision is durable: from now on it holds. */
 static void update_apply(struct job *job)
 {
+    assert(job->update.revision.number >= job->next_revision);
+    assert(!position_before(job->update.revision.at, job_frontier(job)));
     history_cut(&job->history, job->history.certain);
     history_append(&job->history, job->update.revision);
     job->next_revision = job->update.revision.number + 1;

@@ -32,6 +32,7 @@ static void cursor_init(struct cursor *cursor, uint32_t rank, uint32_t span, uin
 {
     size_t each = span / 64;
 
+    assert(span % 64 == 0 && (span & (span - 1)) == 0);
     *cursor = (struct cursor){.rank = rank,
                               .span = span,
                               .reach = reach > 0 && reach < span ? reach : span,
@@ -80,8 +81,10 @@ static void world_begin(struct job *job, const struct world *world, struct job_p
     uint32_t in_force = history_certain(&job->history, at);
 
     assert(job->streams == 0 && job->pump_next == job->pump_end);
-    for (uint32_t i = 0; i < job->cursor_count; i++)
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        assert(job->history.items[job->cursors[i].low_revision].users > 0);
         job->history.items[job->cursors[i].low_revision].users--;
+    }
     for (uint32_t i = 0; i < world->size; i++) {
         struct cursor *cursor = &world->cursors[i];
 
@@ -133,6 +136,7 @@ int world_change(struct job *job, uint32_t size, struct evd_error *err)
 
     if (code)
         return code;
+    assert(job->config.mode == JOB_RANKED && job->lost == job->streams);
     /* Those whose connection was lost cannot come back as what they were. */
     for (uint32_t i = 0; i < job->cursor_count; i++) {
         while (!TAILQ_EMPTY(&job->cursors[i].streams))
