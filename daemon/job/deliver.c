@@ -21,6 +21,7 @@ void stream_queue(struct job *job, struct job_stream *stream)
 
     if (turn == stream->turn)
         return;
+    assert(stream->turn != TURN_STEP || turn == TURN_NONE);
     if (stream->turn != TURN_NONE)
         TAILQ_REMOVE(queue, stream, in_queue);
     if (turn == TURN_RESEND)

@@ -73,13 +73,13 @@ struct cursor {
     uint64_t ended_steps;     /* how many the epoch before had; 0: not known */
     uint64_t low;             /* the lowest step not acknowledged */
     uint64_t next;            /* the first step never handed out */
-    uint64_t known;           /* as next, but only what this process has seen handed out: after a
-                                 crash the steps below the mark are in doubt */
+    uint64_t known;           /* as next, without steps that after a crash may or may not have been
+                                 handed out */
     uint32_t low_revision;    /* the revision in force at low: its index in the history */
     uint32_t next_revision;   /* in force at next, or one before that */
     uint32_t returned_count;  /* how many bits of `returned` are set */
     uint32_t leases;          /* held by its streams */
-    uint32_t supply;          /* changes whenever there are steps again where there were none */
+    uint32_t supply;          /* another number whenever there may be steps to hand out again */
     uint64_t returned_from;   /* no returned step is below it */
     uint64_t *acked;          /* acknowledged steps, as bits: a step's is at step mod span */
     uint64_t *returned;       /* likewise: handed out, not acknowledged, held by nobody */
@@ -135,17 +135,17 @@ struct lease {
     uint64_t since; /* when it was handed out */
 };
 
-/* What a stream waits for in its cursor's queue.
+/* What a stream takes when it is its turn in the cursor's queue. It follows from the rest of the
+ * stream (stream_turn):
  *
- *     TURN_NONE   <-> TURN_RESEND   resumed; its buffer is full, window 0, a seek is being stored
- *     TURN_RESEND  -> TURN_STEP     everything is sent again
- *     TURN_NONE   <-> TURN_STEP     there is room in its window; no room, full, stalled, lost
- *
- * It follows from the rest of the stream: stream_queue says how. */
+ *     TURN_NONE <--> TURN_RESEND    a worker came back, and there is room to send what it holds
+ *     TURN_NONE <--> TURN_STEP      there is room in its window
+ *     TURN_RESEND -> TURN_STEP      everything is sent again
+ */
 enum stream_turn {
     TURN_NONE,   /* it is not in the queue */
-    TURN_RESEND, /* to be sent again what it holds */
-    TURN_STEP,   /* a step */
+    TURN_RESEND, /* a step that it holds, once more */
+    TURN_STEP,   /* another step */
 };
 
 struct job_stream {
@@ -313,8 +313,7 @@ struct effects {
 /* Room for what so many streams and waiters cause. */
 bool effects_reserve(struct job *job, uint32_t streams, uint32_t waiters) JOB_MUST_CHECK;
 void job_emit(struct job *job, struct job_effect effect);
-/* When the effects so far are given out, hands out what can be handed out of this cursor, or of
- * all. */
+/* Once the effects so far are given out, batches are: of this cursor, or of all. */
 void job_pump(struct job *job, const struct cursor *cursor);
 void job_pump_all(struct job *job);
 bool job_idle(const struct job *job); /* nothing is left of the event before */

@@ -113,8 +113,8 @@ struct job_config {
 };
 
 struct job;
-struct job_stream; /* one attached worker: made by JOB_OPEN, ended by JOB_CLOSE, JOB_LOST, JOB_GONE
-                    */
+struct job_stream; /* an attached worker: made by JOB_OPEN, gone after JOB_CLOSE, or JOB_LOST, or
+                      when JOB_GONE says so */
 
 /* A strategy and the position from which it holds. */
 struct job_revision_info {
@@ -171,9 +171,9 @@ struct job_event {
             struct job_stream *stream;
             uint32_t window;
         } credit;
-        /* Refused if the stream does not hold the step. If the step is acknowledged already that is
-         * a refusal too, but one that says the step is durably done: with a token it comes, as
-         * JOB_ACKED with EVD_E_EXISTS, when that is true. */
+        /* Refused if the stream does not hold the step. To be told that the step is acknowledged
+         * already means that this is durable. While it is not, an event with a token is not
+         * refused: EVD_E_EXISTS comes in JOB_ACKED when it is. */
         struct {
             struct job_stream *stream;
             uint32_t generation; /* of the batch */
@@ -181,9 +181,6 @@ struct job_event {
             bool through;   /* also every step this stream got earlier and still holds */
             uint64_t token; /* comes back in JOB_ACKED; 0: no answer wanted */
         } ack;
-        struct {
-            struct job_stream *stream;
-        } touch;
         struct { /* as ack */
             struct job_stream *stream;
             uint32_t generation;
@@ -191,19 +188,13 @@ struct job_event {
             bool through;
         } release;
         struct {
-            struct job_stream *stream;
-        } close;
-        struct {
-            struct job_stream *stream;
-        } lost;
-        struct {
             struct job_stream *stream; /* a lost one */
             void *owner;
             uint32_t window;
         } resume;
         struct {
             struct job_stream *stream;
-        } ready;
+        } touch, close, lost, ready;
         struct {
             struct plan *plan; /* built, not placed; the reference passes over on success */
             uint32_t revision; /* job_next_revision() when the plan was built */

@@ -1,5 +1,10 @@
+/*
+ * Walking a history step by step, and counting what it drew. Called for statistics, traces and
+ * previews, in any thread, on a copy of the job's history.
+ */
 #include "job/replay.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include "job/position.h"
 
@@ -30,6 +35,7 @@ static int walk_use(struct walk *walk, uint32_t i, struct evd_error *err)
 {
     const struct replay_history *history = walk->history;
 
+    assert(i < history->count);
     walk->current = i;
     walk->step.revision = history->revisions[i].revision;
     walk->step.plan = history->plan(history->plan_arg, i, err);
