@@ -197,6 +197,9 @@ bool stream_lost(struct job *job, struct job_stream *stream) JOB_MUST_CHECK;
 void stream_gone(struct job *job, struct job_stream *stream); /* a lost one ends */
 void stream_free(struct job *job, struct job_stream *stream);
 void stream_tick(struct job *job);
+/* The streams of a job, one after another: the one after `stream`, the first after NULL; NULL at
+ * the end. */
+struct job_stream *stream_next(const struct job *job, const struct job_stream *stream);
 
 /* Which turn a stream should have, as its state now is. */
 enum stream_turn stream_turn(const struct job *job, const struct job_stream *stream);

@@ -9,13 +9,11 @@
 /* Steps that workers hold whose connections are not lost. */
 static uint32_t held_by_workers(const struct job *job)
 {
-    const struct job_stream *stream;
+    const struct job_stream *stream = NULL;
     uint32_t held = 0;
 
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
+    while ((stream = stream_next(job, stream)))
         held += stream->lost ? 0 : stream->count;
-    }
     return held;
 }
 
@@ -119,27 +117,22 @@ static void move(struct job *job)
 /* Streams take steps again, or what they are to be sent again. */
 static void queue_all(struct job *job)
 {
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        struct job_stream *stream;
+    struct job_stream *stream = NULL;
 
-        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
+    while ((stream = stream_next(job, stream)))
         stream_queue(job, stream);
-    }
 }
 
 static void tell_moved(struct job *job)
 {
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        struct job_stream *stream;
+    const struct job_stream *stream = NULL;
 
-        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
-        {
-            if (!stream->lost)
-                job_emit(job, (struct job_effect){.kind = JOB_MOVED,
-                                                  .moved = {.owner = stream->owner,
-                                                            .generation = job->generation,
-                                                            .at = job->seek.at}});
-        }
+    while ((stream = stream_next(job, stream))) {
+        if (!stream->lost)
+            job_emit(job, (struct job_effect){.kind = JOB_MOVED,
+                                              .moved = {.owner = stream->owner,
+                                                        .generation = job->generation,
+                                                        .at = job->seek.at}});
     }
 }
 

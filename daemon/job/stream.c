@@ -6,6 +6,16 @@
 #include <stdlib.h>
 #include "job/internal.h"
 
+struct job_stream *stream_next(const struct job *job, const struct job_stream *stream)
+{
+    struct job_stream *next = stream ? TAILQ_NEXT(stream, in_streams) : NULL;
+    uint32_t i = stream ? (uint32_t)(stream->cursor - job->cursors) + 1 : 0;
+
+    for (; !next && i < job->cursor_count; i++)
+        next = TAILQ_FIRST(&job->cursors[i].streams);
+    return next;
+}
+
 static int check_window(uint32_t window, struct evd_error *err)
 {
     if (window <= EVD_MAX_WINDOW)
@@ -28,15 +38,6 @@ static bool attended(const struct stream_list *streams)
     return false;
 }
 
-static bool anybody_attached(const struct job *job)
-{
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        if (attended(&job->cursors[i].streams))
-            return true;
-    }
-    return false;
-}
-
 static int check_rank(const struct job *job, const struct job_event *event, uint32_t world,
                       struct evd_error *err)
 {
@@ -44,7 +45,7 @@ static int check_rank(const struct job *job, const struct job_event *event, uint
         return error_set(err, EVD_E_MISSING_FIELD, "world_size",
                          "this is a ranked job and nobody has said how many ranks it has: give "
                          "world_size");
-    if (job->cursors && world != job->cursor_count && anybody_attached(job))
+    if (job->cursors && world != job->cursor_count && job->streams > job->lost)
         return error_set(err, EVD_E_CONFLICT, "world_size",
                          "this job runs with world_size %" PRIu32 ", not %" PRIu32
                          ": attach with that, or stop all its workers first",

@@ -142,17 +142,14 @@ static void update_cancel(struct job *job)
 
 static void tell_revision(struct job *job, const struct history_item *revision)
 {
-    for (uint32_t i = 0; i < job->cursor_count; i++) {
-        struct job_stream *stream;
+    const struct job_stream *stream = NULL;
 
-        TAILQ_FOREACH(stream, &job->cursors[i].streams, in_streams)
-        {
-            if (!stream->lost)
-                job_emit(job, (struct job_effect){.kind = JOB_REVISION,
-                                                  .revision = {.owner = stream->owner,
-                                                               .revision = revision->number,
-                                                               .at = revision->at}});
-        }
+    while ((stream = stream_next(job, stream))) {
+        if (!stream->lost)
+            job_emit(job, (struct job_effect){.kind = JOB_REVISION,
+                                              .revision = {.owner = stream->owner,
+                                                           .revision = revision->number,
+                                                           .at = revision->at}});
     }
 }
 
