@@ -49,6 +49,6 @@ static void print_trace(const json_t *answer, const struct cli *cli)
 
 int run_trace(struct cli *cli, int argc, char **argv)
 {
-    options_parse(cli, argc, argv, cli);
+    options_parse(cli, argc, argv, NULL);
     return cli_show(cli, ask(cli), print_trace);
 }

@@ -47,7 +47,7 @@ int run_weights(struct cli *cli, int argc, char **argv)
                                          "share", "weight", NULL};
     json_t *answer;
 
-    options_parse(cli, argc, argv, cli);
+    options_parse(cli, argc, argv, NULL);
     if (params_have(cli, "job"))
         answer = cli_call_pages(cli, "job.stats", json_copy(cli->params), of_job);
     else
