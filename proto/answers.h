@@ -72,6 +72,10 @@
     K(u32, generation) K(u64, epoch) K(u64, step) K(u32, world_size) K(str, author)                \
     K(u64, created)
 
+/* What sums up all classes of a confusion matrix in one number each: struct confusion_summary, what
+ * job.confusion answers and what `evendraw confusion` prints have one for each row. */
+#define EVD_METRICS(K) K(f64, accuracy) K(f64, balanced_accuracy)
+
 /* ---- answers, by method ---- */
 
 #define EVD_ANSWER_hello(K)                                                                        \
@@ -120,7 +124,7 @@
 #define EVD_ANSWER_job_confusion(K)                                                                \
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \
     K(maybe(u32), generation) K(maybe(u64), epoch) K(maps(reported), epochs) K(u64, samples)       \
-    K(f64, accuracy) K(f64, balanced_accuracy) K(map(scores), macro) K(map(scores), weighted)      \
+    EVD_METRICS(K) K(map(scores), macro) K(map(scores), weighted)                                  \
     K(nullable(f64), mean_loss) K(array, class) K(array, support) K(array, predicted)              \
     K(array, precision) K(array, recall) K(array, f1) K(maybe(array), loss)                        \
     K(maybe(array), matrix) K(maybe(map(thresholds)), thresholds)

@@ -183,8 +183,9 @@ static void pack_summary(msgpack_packer *pk, const struct confusion *counts)
     struct confusion_summary summary;
 
     confusion_summarise(counts, &summary);
-    pack_key_f64(pk, "accuracy", summary.accuracy);
-    pack_key_f64(pk, "balanced_accuracy", summary.balanced_accuracy);
+#define PACK(type, name) pack_key_f64(pk, #name, summary.name);
+    EVD_METRICS(PACK)
+#undef PACK
     pack_scores(pk, "macro", summary.macro);
     pack_scores(pk, "weighted", summary.weighted);
     pack_key_real(pk, "mean_loss", summary.loss);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "proto/answers.h"
 #include "proto/error.h"
 
 #define CONFUSION_MATRIX_CLASSES 2048u
@@ -68,8 +69,9 @@ struct confusion_scores confusion_class(const struct confusion *confusion, uint3
 /* NAN: no loss of that class was reported. */
 double confusion_class_loss(const struct confusion *confusion, uint32_t c);
 
+#define CONFUSION_METRIC(type, name) double name;
 struct confusion_summary {
-    double accuracy, balanced_accuracy;
+    EVD_METRICS(CONFUSION_METRIC)
     struct confusion_scores macro, weighted; /* weighted by the classes' samples */
     double loss;                             /* mean of all that were reported; NAN: none */
 };
