@@ -5,9 +5,11 @@
 #include "calls/adaptive.h"
 #include "calls/handlers.h"
 #include "calls/job_stats.h"
-#include "calls/stream.h"
+#include "calls/stream_send.h"
 #include "jobs/draft.h"
 #include "jobs/entry.h"
+#include "jobs/load.h"
+#include "jobs/memory.h"
 #include "server/counters.h"
 
 static int call(struct call *call, enum method method, const union params *params)

@@ -1,7 +1,9 @@
 /* dataset.list, dataset.info, dataset.stats and dataset.drop. */
 #include "calls/handlers.h"
 #include "jobs/entry.h"
+#include "calls/class_weights.h"
 #include "calls/replies.h"
+#include "jobs/datasets.h"
 #include "server/task.h"
 
 #include <stdlib.h>
@@ -36,37 +38,6 @@ int do_dataset_info(struct call *call, const struct params_dataset_info *p)
     reply_dataset(answer_begin(&call->ticket), dataset);
     answer_end(&call->ticket);
     return EVD_OK;
-}
-
-int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
-            struct page *out, struct evd_error *err)
-{
-    if (has_count && count > EVD_MAX_PAGE)
-        return error_set(err, EVD_E_LIMIT, "count",
-                         "\"count\" is at most %u: ask for the rest with \"first\"", EVD_MAX_PAGE);
-    if (has_first && first > classes)
-        return error_set(err, EVD_E_BAD_VALUE, "first",
-                         "\"first\" is %u, but there are %u classes, counted from 0", first,
-                         classes);
-    out->first = has_first ? first : 0;
-    out->count = has_count ? count : EVD_MAX_PAGE;
-    if (out->count > classes - out->first)
-        out->count = classes - out->first;
-    return EVD_OK;
-}
-
-void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
-{
-    pack_key_array(pk, "class", page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        pack_cstr(pk, dataset_class_name(dataset, page->first + i));
-}
-
-void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
-{
-    pack_key_array(pk, "count", page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
 }
 
 static void pack_extreme(msgpack_packer *pk, const char *key, const struct dataset *dataset,

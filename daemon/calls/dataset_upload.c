@@ -9,6 +9,8 @@
 #include <string.h>
 #include "codec/chunk.h"
 #include "calls/replies.h"
+#include "jobs/datasets.h"
+#include "jobs/memory.h"
 #include "server/task.h"
 
 /* ---- one write to the store on behalf of a draft ---- */

@@ -3,6 +3,7 @@
 #include "calls/handlers.h"
 #include "calls/replies.h"
 #include "codec/terms.h"
+#include "jobs/datasets.h"
 #include "jobs/update.h"
 
 /* ---- job.create ---- */

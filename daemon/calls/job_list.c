@@ -2,7 +2,7 @@
 #include "calls/handlers.h"
 #include "jobs/entry.h"
 #include "calls/replies.h"
-#include "calls/stream.h"
+#include "calls/stream_send.h"
 #include "server/task.h"
 
 int do_job_info(struct call *call, const struct params_job_info *p)

@@ -5,7 +5,9 @@
 #include "calls/handlers.h"
 #include "jobs/build.h"
 #include "codec/terms.h"
+#include "calls/page.h"
 #include "calls/replies.h"
+#include "jobs/datasets.h"
 
 #include <stdlib.h>
 

@@ -7,7 +7,8 @@
 #include "calls/handlers.h"
 #include <stdlib.h>
 #include "replay/counts.h"
-#include "calls/replies.h"
+#include "calls/class_weights.h"
+#include "jobs/entry.h"
 #include "server/task.h"
 
 /* What a job keeps for it. */

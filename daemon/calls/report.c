@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include "calls/adaptive.h"
 #include "calls/handlers.h"
-#include "calls/replies.h"
+#include "calls/page.h"
+#include "jobs/memory.h"
 #include "codec/report.h"
 
 /* Cells of the matrix in one answer. */

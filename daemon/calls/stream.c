@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "calls/handlers.h"
+#include "calls/stream_send.h"
+#include "jobs/drive.h"
 #include "jobs/update.h"
 
 struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err)
@@ -124,8 +126,7 @@ uint32_t streams_outstanding(const struct server *server)
     const struct session *session;
     uint32_t held = 0;
 
-    TAILQ_FOREACH(session, &server->sessions, in_list)
-    {
+    TAILQ_FOREACH (session, &server->sessions, in_list) {
         for (uint32_t i = 0; i < session->stream_count; i++) {
             struct job_stream_info info;
 

@@ -37,8 +37,6 @@ struct stream {
     TAILQ_ENTRY(stream) in_entry;
 };
 
-/* ---- stream.c ---- */
-
 /* NULL and NOT_FOUND. */
 struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err);
 /* Adds the columns that an optional array names to a format. */
@@ -55,20 +53,5 @@ void streams_lose(struct session *session, bool resumable);
 void streams_free(struct server *server);
 /* How many batches the workers with a connection have. */
 uint32_t streams_outstanding(const struct server *server);
-
-/* ---- stream_send.c ---- */
-
-/* For struct jobs_ops. */
-void stream_effect(struct job *job, const struct job_effect *effect);
-/* The session has room again: its streams go on until it is full. */
-void streams_ready(struct session *session);
-/* What was handed out and is not drawn yet is void. */
-void stream_forget_late(struct stream *stream);
-void stream_say_epoch_end(struct stream *stream, const struct job_epoch *epoch);
-void stream_say_closed(struct stream *stream, int code, const char *message);
-/* The same to all that have a connection. */
-void streams_say(struct server *server, int code, const char *message);
-/* The only way to change a stream's state. */
-void stream_enter(struct stream *stream, enum stream_state state);
 
 #endif

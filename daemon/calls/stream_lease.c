@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include "calls/handlers.h"
 #include "calls/stream.h"
+#include "jobs/drive.h"
 
 int do_stream_credit(struct call *call, const struct params_stream_credit *p)
 {

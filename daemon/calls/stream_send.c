@@ -1,9 +1,10 @@
 /* What streams are sent: batches, and what happens to their job. Called by jobs/, for what the job
  * core wants done, and by the server when a session has room again. */
-#include "calls/stream.h"
+#include "calls/stream_send.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include "jobs/drive.h"
 
 void stream_enter(struct stream *stream, enum stream_state to)
 {
@@ -185,8 +186,7 @@ void streams_say(struct server *server, int code, const char *message)
 {
     struct session *session;
 
-    TAILQ_FOREACH(session, &server->sessions, in_list)
-    {
+    TAILQ_FOREACH (session, &server->sessions, in_list) {
         for (uint32_t i = 0; i < session->stream_count; i++)
             stream_say_closed(session->streams[i], code, message);
     }

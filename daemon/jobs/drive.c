@@ -1,9 +1,10 @@
 /* Hands events to a job's core, and carries out what comes of them. Called by calls/, by timers,
  * and when the store has answered. */
-#include "jobs/entry.h"
+#include "jobs/drive.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include "jobs/progress.h"
 #include "jobs/seek.h"
 #include "jobs/update.h"
 

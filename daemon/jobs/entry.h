@@ -1,7 +1,6 @@
 /*
  * A job, with all that the job core does not know about it: its name, dataset, records, and what
- * waits for it. entry.c keeps it; drive.c hands events to the job core and carries out what comes
- * of them; progress.c stores how far its workers have come.
+ * waits for it.
  *
  *     CREATING --stored--> LIVE --job.drop--> DROPPING --stored--> DROPPED
  *        |                                      |  not stored: what it was before
@@ -73,24 +72,5 @@ int entry_check_columns(const struct job_entry *entry, uint32_t columns, const s
 /* Those that its workers read. */
 uint32_t entry_columns_read(const struct job_entry *entry);
 uint64_t entry_memory(const struct job_entry *entry); /* bytes of the plans it holds */
-
-/* ---- drive.c ---- */
-
-/* job_step with the clock; carries out what is to be done. Returns what job_step did. */
-int entry_step(struct job_entry *entry, struct job_event *event, struct job_update *update,
-               struct evd_error *err);
-/* The same for events of which nothing is to be learned: all but JOB_OPEN, JOB_LOST, JOB_RELEASE.
- */
-int entry_drive(struct job_entry *entry, struct job_event *event, struct evd_error *err);
-/* Stores the progress that is not yet stored. */
-void entry_flush(struct job_entry *entry);
-/* What is due; returns when something will be. */
-uint64_t entry_tick(struct job_entry *entry, uint64_t now);
-
-/* ---- progress.c ---- */
-
-/* Sends the progress, as it is now, to the store; JOB_PROGRESS_STORED follows. Returns why it could
- * not even be queued. */
-int progress_send(struct job_entry *entry) __attribute__((warn_unused_result));
 
 #endif

@@ -1,9 +1,11 @@
 /*
  * Which datasets and jobs there are, in memory and in the store, and what they may take of memory.
  *
- *     datasets.c  datasets by name and version     draft.h   datasets that are being sent
- *     jobs.c      jobs by name                     entry.h   one job
- *     memory.c    the limit of memory              load.c    all of it, back from the store
+ *     datasets.h  datasets by name and version     draft.h   datasets that are being sent
+ *     entry.h     one job                          drive.h   what happens to it
+ *     build.h     a strategy becomes a plan        update.h  another strategy for a job
+ *     seek.h      a job moves to another position  progress.h  how far its workers have come
+ *     memory.h    the limit of memory              load.h    all of it, back from the store
  *
  * Called by calls/. Everything belongs to the loop thread.
  */
@@ -27,10 +29,7 @@ struct jobs_ops {
     void (*entry_free)(struct job_entry *entry);
 };
 
-struct dataset_entry {
-    struct dataset *dataset;
-    bool dropping; /* until the store has answered; nobody finds it */
-};
+struct dataset_entry;
 
 struct jobs {
     struct server *server;
@@ -49,8 +48,6 @@ struct jobs {
     size_t scratch_size;
     void *columns[COLUMN_COUNT];
 };
-
-/* ---- jobs.c ---- */
 
 /* NULL without memory. */
 struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
@@ -74,32 +71,5 @@ struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name, struct dat
     __attribute__((warn_unused_result));
 /* Out of the table; freed when nobody holds it. */
 void jobs_remove(struct job_entry *entry);
-
-/* ---- datasets.c ---- */
-
-/* version 0: the newest. NULL and NOT_FOUND. */
-struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
-                              struct evd_error *err);
-/* The highest version that there is, 0: none. */
-uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
-/* Takes the dataset over; false without memory. */
-bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
-    __attribute__((warn_unused_result));
-struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset);
-void datasets_remove(struct jobs *jobs, struct dataset_entry *entry);
-
-/* ---- memory.c ---- */
-
-uint64_t memory_used(const struct jobs *jobs); /* bytes */
-/* Lets plans take what datasets, drafts and reports leave, as it is now. */
-void memory_update(struct jobs *jobs);
-/* EVD_E_LIMIT if so many bytes more do not fit. */
-int memory_room(struct jobs *jobs, uint64_t more, const char *what, struct evd_error *err)
-    __attribute__((warn_unused_result));
-
-/* ---- load.c ---- */
-
-/* Reads all back from the store. */
-int jobs_load(struct jobs *jobs, struct evd_error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -1,11 +1,13 @@
 /* Reading back what is stored: datasets, then jobs with their plans. */
-#include "jobs/entry.h"
+#include "jobs/load.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "codec/terms.h"
+#include "jobs/datasets.h"
+#include "jobs/entry.h"
 
 /* Progress is told after the job it belongs to, and needed when that is restored. */
 struct loaded_progress {

@@ -1,7 +1,8 @@
 /* Stores how far a job's workers have come, when the job core asks for it. Called by drive.c. */
-#include "jobs/entry.h"
+#include "jobs/progress.h"
 
 #include <string.h>
+#include "jobs/drive.h"
 
 /* One write, which nobody asked for in a request. */
 struct progress {

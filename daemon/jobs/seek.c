@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "jobs/drive.h"
 #include "jobs/build.h"
 #include "job/position.h"
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "jobs/drive.h"
 
 void update_fini(struct task *task)
 {

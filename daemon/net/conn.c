@@ -85,8 +85,8 @@ static void on_closed(uv_handle_t *handle)
     buf_fini(&conn->flight);
     buf_fini(&conn->refusal);
     free(conn);
-    TAILQ_FOREACH(listener, &net->listeners, link)
-    listener_accept(listener);
+    TAILQ_FOREACH (listener, &net->listeners, link)
+        listener_accept(listener);
     net_settle(net);
     net_handle_closed(net);
 }

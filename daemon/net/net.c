@@ -52,8 +52,7 @@ static bool anything_to_watch(const struct net *net)
 
     if (!TAILQ_EMPTY(&net->conns))
         return true;
-    TAILQ_FOREACH(listener, &net->listeners, link)
-    {
+    TAILQ_FOREACH (listener, &net->listeners, link) {
         if (listener->pending)
             return true;
     }
@@ -67,10 +66,10 @@ static void on_tick(uv_timer_t *timer)
     struct net_listener *listener;
     struct net_conn *conn;
 
-    TAILQ_FOREACH(conn, &net->conns, link)
-    conn_check_time(conn, now);
-    TAILQ_FOREACH(listener, &net->listeners, link)
-    listener_accept(listener);
+    TAILQ_FOREACH (conn, &net->conns, link)
+        conn_check_time(conn, now);
+    TAILQ_FOREACH (listener, &net->listeners, link)
+        listener_accept(listener);
     if (!anything_to_watch(net))
         uv_timer_stop(timer);
 }
@@ -97,8 +96,8 @@ static void on_idle(uv_idle_t *idle)
     struct net_conn *conn;
     uint32_t waiting = 0;
 
-    TAILQ_FOREACH(conn, &net->later, later_link)
-    waiting++;
+    TAILQ_FOREACH (conn, &net->later, later_link)
+        waiting++;
     /* Each once: whoever has still more is behind the others again. */
     while (waiting-- > 0 && (conn = TAILQ_FIRST(&net->later))) {
         assert(conn->later && conn->state != CONN_CLOSED);
@@ -178,8 +177,8 @@ void net_finish(struct net *net)
     struct net_conn *conn;
 
     net_quiet(net);
-    TAILQ_FOREACH(conn, &net->conns, link)
-    net_conn_finish(conn);
+    TAILQ_FOREACH (conn, &net->conns, link)
+        net_conn_finish(conn);
 }
 
 void net_close(struct net *net)
@@ -190,8 +189,8 @@ void net_close(struct net *net)
         return;
     net->closing = true;
     net_quiet(net);
-    TAILQ_FOREACH(conn, &net->conns, link)
-    net_conn_close(conn);
+    TAILQ_FOREACH (conn, &net->conns, link)
+        net_conn_close(conn);
     uv_close((uv_handle_t *)&net->timer, on_own_closed);
     uv_close((uv_handle_t *)&net->idle, on_own_closed);
 }
@@ -218,8 +217,7 @@ const char *net_address(const struct net *net, size_t i)
 {
     const struct net_listener *listener;
 
-    TAILQ_FOREACH(listener, &net->listeners, link)
-    {
+    TAILQ_FOREACH (listener, &net->listeners, link) {
         if (i-- == 0)
             return listener->text;
     }

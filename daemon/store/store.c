@@ -140,8 +140,7 @@ static void hand_back(struct store *store, struct store_ops *group, bool committ
     uint64_t file_bytes = store->engine->file_bytes(store->db), bytes = 0, count = 0;
     struct store_op *op;
 
-    STAILQ_FOREACH(op, group, link)
-    {
+    STAILQ_FOREACH (op, group, link) {
         bytes += op->bytes;
         count++;
     }
@@ -329,9 +328,9 @@ static void refuse_queue(struct store *store)
 {
     struct store_op *op;
 
-    STAILQ_FOREACH(op, &store->queue, link)
-    error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
-              "the daemon stopped before this was written");
+    STAILQ_FOREACH (op, &store->queue, link)
+        error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
+                  "the daemon stopped before this was written");
     STAILQ_CONCAT(&store->finished, &store->queue);
 }
 

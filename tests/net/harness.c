@@ -125,8 +125,7 @@ static void on_settle(void *arg)
     struct session *session;
 
     (void)arg;
-    TAILQ_FOREACH(session, &sessions, link)
-    {
+    TAILQ_FOREACH (session, &sessions, link) {
         if (session->out.len > 0)
             net_conn_flush(session->conn);
         if (session->ends)

@@ -1,0 +1,13 @@
+/*
+ * How far a job's workers have come, on its way to the store.
+ */
+#ifndef JOBS_PROGRESS_H
+#define JOBS_PROGRESS_H
+
+#include "jobs/entry.h"
+
+/* Sends the progress, as it is now, to the store; JOB_PROGRESS_STORED follows. Returns why it could
+ * not even be queued. */
+int progress_send(struct job_entry *entry) __attribute__((warn_unused_result));
+
+#endif
