@@ -14,7 +14,7 @@
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD };
+enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE };
 
 #define DEFAULT_MEMORY 75u /* percent of what the machine has */
 
@@ -53,6 +53,8 @@ static const struct argp_option options[] = {
      "stored already is loaded in any case",
      0},
     {"verbose", 'v', NULL, 0, "Log connections and requests", 0},
+    {"trace", OPTION_TRACE, "JOB", OPTION_ARG_OPTIONAL,
+     "Show every turn that requests and jobs take, or only those of JOB, on standard error", 0},
     {"ready-fd", OPTION_READY_FD, "FD", 0,
      "Write the line \"ready\" to this open file descriptor once the daemon listens, then close it",
      0},
@@ -167,6 +169,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'v':
         config->verbose = true;
+        return 0;
+    case OPTION_TRACE:
+        config->trace = arg ? arg : "";
         return 0;
     case OPTION_LIMIT:
         set_limit(state, &config->limits, arg);

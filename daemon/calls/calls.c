@@ -86,6 +86,11 @@ static void count(const struct server *server, struct counters *counters)
     counters->memory = memory_used(jobs);
 }
 
+static const char *job_name(const struct job_entry *entry)
+{
+    return entry->name;
+}
+
 static void before_work(struct server *server)
 {
     memory_update(server->jobs);
@@ -105,5 +110,6 @@ const struct server_ops calls_ops = {
     .count = count,
     .job_ref = entry_ref,
     .job_unref = entry_unref,
+    .job_name = job_name,
     .before_work = before_work,
 };

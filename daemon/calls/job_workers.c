@@ -47,7 +47,7 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     if (!entry)
         return call->err.code;
     job_state(entry->job, &state);
-    TAILQ_FOREACH (stream, &entry->streams, in_entry) {
+    TAILQ_FOREACH(stream, &entry->streams, in_entry) {
         count++;
     }
     pk = answer_begin(&call->ticket);
@@ -56,7 +56,7 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     pack_key_u64(pk, "redelivered", state.redelivered);
     pack_key_u64(pk, "expired", state.expired);
     pack_key_array(pk, "workers", count);
-    TAILQ_FOREACH (stream, &entry->streams, in_entry) {
+    TAILQ_FOREACH(stream, &entry->streams, in_entry) {
         pack_worker(pk, stream, state.next, server_now(call->server));
     }
     answer_end(&call->ticket);

@@ -23,7 +23,7 @@ struct stream *stream_find(struct session *session, uint32_t number, struct evd_
 
 /* ---- of which session, of which job ---- */
 
-static void add_to_session(struct stream *stream, struct session *session)
+static void join_session(struct stream *stream, struct session *session)
 {
     assert(session->stream_count < EVD_MAX_STREAMS);
     stream->session = session;
@@ -31,7 +31,7 @@ static void add_to_session(struct stream *stream, struct session *session)
     session->streams[session->stream_count++] = stream;
 }
 
-static void take_from_session(struct stream *stream)
+static void leave_session(struct stream *stream)
 {
     struct session *session = stream->session;
     uint32_t at = 0;
@@ -54,7 +54,7 @@ static void set_format(struct stream *stream, const struct batch_format *format)
 
 static void attach(struct stream *stream, struct session *session)
 {
-    add_to_session(stream, session);
+    join_session(stream, session);
     TAILQ_INSERT_HEAD(&stream->entry->streams, stream, in_entry);
     stream->entry->jobs->stream_count++;
 }
@@ -64,7 +64,7 @@ static void detach(struct stream *stream)
     static const struct batch_format none;
 
     set_format(stream, &none);
-    take_from_session(stream);
+    leave_session(stream);
     TAILQ_REMOVE(&stream->entry->streams, stream, in_entry);
     stream->entry->jobs->stream_count--;
 }
@@ -126,7 +126,7 @@ uint32_t streams_outstanding(const struct server *server)
     const struct session *session;
     uint32_t held = 0;
 
-    TAILQ_FOREACH (session, &server->sessions, in_list) {
+    TAILQ_FOREACH(session, &server->sessions, in_list) {
         for (uint32_t i = 0; i < session->stream_count; i++) {
             struct job_stream_info info;
 
@@ -339,8 +339,8 @@ static struct stream *resume(struct call *call, const struct params_stream_open 
     event.resume.owner = stream;
     if (entry_drive(entry, &event, &call->err) != EVD_OK)
         return NULL;
-    take_from_session(stream);
-    add_to_session(stream, call->session);
+    leave_session(stream);
+    join_session(stream, call->session);
     stream_enter(stream, STREAM_OPEN);
     return stream;
 }

@@ -186,7 +186,7 @@ void streams_say(struct server *server, int code, const char *message)
 {
     struct session *session;
 
-    TAILQ_FOREACH (session, &server->sessions, in_list) {
+    TAILQ_FOREACH(session, &server->sessions, in_list) {
         for (uint32_t i = 0; i < session->stream_count; i++)
             stream_say_closed(session->streams[i], code, message);
     }

@@ -305,8 +305,8 @@ static void restore_jobs(struct load *load)
 
         if (restore_job(entry, load->first, &entry->failure) == EVD_OK)
             continue;
-        server_log(load->jobs->server, true, "job \"%s\" is out of service: %s", entry->name,
-                   entry->failure.message);
+        server_warn(load->jobs->server, "job \"%s\" is out of service: %s", entry->name,
+                    entry->failure.message);
         entry->status = JOB_STATUS_FAILED;
         job_free(entry->job);
         entry->job = NULL;
@@ -332,8 +332,8 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
     if (code == EVD_OK)
         restore_jobs(&load);
     if (code == EVD_OK)
-        server_log(jobs->server, false, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
-                   jobs->dataset_count, jobs->job_count);
+        server_tell(jobs->server, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
+                    jobs->dataset_count, jobs->job_count);
     dataset_builder_free(load.builder);
     while (load.first) {
         struct loaded_progress *next = load.first->next;

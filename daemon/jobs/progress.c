@@ -28,7 +28,7 @@ static int progress_stored(struct task *task)
 }
 
 /* Along with it goes how many ranks there are, if the store does not know. */
-static void take_world(struct progress *write, const struct job_entry *entry)
+static void fill_world(struct progress *write, const struct job_entry *entry)
 {
     const struct world_record *unstored = records_unstored_world(&entry->records);
     struct world_record *world = &write->world;
@@ -48,7 +48,7 @@ static void take_world(struct progress *write, const struct job_entry *entry)
 }
 
 /* One allocation holds the operation, its rows and their bits. */
-static struct progress *progress_take(struct job_entry *entry)
+static struct progress *progress_fill(struct job_entry *entry)
 {
     const struct job_progress *rows;
     uint32_t count = job_progress(entry->job, &rows);
@@ -87,7 +87,7 @@ static struct progress *progress_take(struct job_entry *entry)
     write->op.job.mark_epoch = mark.epoch;
     write->op.job.mark_step = mark.step;
     write->op.job.attended = job_attended(entry->job);
-    take_world(write, entry);
+    fill_world(write, entry);
     write->op.progress = write->rows;
     write->op.progress_count = count;
     return write;
@@ -100,7 +100,7 @@ static int progress_store(struct task *task)
 
 int progress_send(struct job_entry *entry)
 {
-    struct progress *write = progress_take(entry);
+    struct progress *write = progress_fill(entry);
     int code;
 
     if (!write)

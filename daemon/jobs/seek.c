@@ -102,7 +102,7 @@ static void seek_run(struct task *task)
 /* ---- on the loop thread ---- */
 
 /* Everybody continues there, with nothing acknowledged after it. */
-static bool take_rows(struct seek *seek)
+static bool fill_rows(struct seek *seek)
 {
     const struct job_progress *progress;
     uint32_t count = job_progress(seek->task.entry->job, &progress);
@@ -192,7 +192,7 @@ int seek_store(struct job_entry *entry, const struct job_effect *effect)
     if (seek->plan)
         seek->op.revision = store_revision_of(entry, &seek->follow, 0);
     fill_world(seek, state.config.world_size);
-    if (!take_rows(seek))
+    if (!fill_rows(seek))
         return EVD_E_NO_MEMORY;
     return task_store(&seek->task, &seek->op, seek_stored);
 }

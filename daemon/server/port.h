@@ -59,6 +59,12 @@ struct server_work {
     atomic_bool cancelled; /* the server's: nobody wants it any more; `run` looks, and ends early */
 };
 
+enum server_level {
+    SERVER_WARNING, /* what went wrong */
+    SERVER_DETAIL,  /* what was asked, and what came of it */
+    SERVER_TRACE,   /* every turn that requests and jobs take (trace.h) */
+};
+
 struct server_host {
     void *arg;
     uint64_t (*now)(void *arg);  /* monotonic milliseconds */
@@ -80,9 +86,10 @@ struct server_host {
     /* Close the connection when its output is written. From server_flush only, after flush. The
      * host feeds it no more frames, and calls session_close in the end as always. */
     void (*close)(void *arg, void *conn);
-    /* For whoever runs the daemon: what went wrong and, if `verbose`, what was asked. */
-    void (*log)(void *arg, bool warning, const char *text);
-    bool verbose;
+    /* For whoever runs the daemon. */
+    void (*log)(void *arg, enum server_level level, const char *text);
+    bool verbose;      /* SERVER_DETAIL is wanted */
+    const char *trace; /* SERVER_TRACE is wanted of the job of that name, "": of all; NULL: not */
     struct server_limits limits; /* connections, frame and times are for the host to keep */
 };
 

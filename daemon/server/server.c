@@ -3,12 +3,14 @@
 #include "server/server.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "server/counters.h"
 #include "server/session.h"
 #include "server/task.h"
+#include "server/trace.h"
 
 int server_new(struct server **out, const struct server_host *host, struct store *store,
                const struct server_ops *ops, struct evd_error *err)
@@ -74,21 +76,42 @@ int server_submit(struct server *server, struct store_op *op, struct evd_error *
     return store_submit(server->store, op, err);
 }
 
-void server_log(struct server *server, bool warning, const char *format, ...)
+void server_write_log(struct server *server, enum server_level level, char *text)
 {
-    char text[1024];
-    va_list ap;
-
-    if (!warning && !server->host.verbose)
-        return;
-    va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
     for (char *c = text; *c; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?'; /* a peer's name for something writes no lines of its own */
     }
-    server->host.log(server->host.arg, warning, text);
+    server->host.log(server->host.arg, level, text);
+}
+
+static void write_formatted(struct server *server, enum server_level level, const char *format,
+                            va_list ap)
+{
+    char text[1024];
+
+    vsnprintf(text, sizeof(text), format, ap);
+    server_write_log(server, level, text);
+}
+
+void server_warn(struct server *server, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    write_formatted(server, SERVER_WARNING, format, ap);
+    va_end(ap);
+}
+
+void server_tell(struct server *server, const char *format, ...)
+{
+    va_list ap;
+
+    if (!server->host.verbose)
+        return;
+    va_start(ap, format);
+    write_formatted(server, SERVER_DETAIL, format, ap);
+    va_end(ap);
 }
 
 void server_count(const struct server *server, struct counters *out)
@@ -146,15 +169,22 @@ static struct evd_str subject(const struct message *msg, unsigned traits)
 static void log_call(const struct call *call, int method, const struct message *msg, int code)
 {
     const struct session *session = call->session;
+    struct server *server = call->server;
     unsigned traits = method < 0 ? 0 : method_table[method].traits;
+    char name[EVD_MAX_NAME + 1] = "";
     struct evd_str about;
 
-    if (!call->server->host.verbose || traits & METHOD_QUIET)
+    if (!server->host.trace && (!server->host.verbose || traits & METHOD_QUIET))
         return;
     about = subject(msg, traits);
-    server_log(call->server, false, "%s, %s: %s %.*s%s%s", session->peer, session->client,
-               call->ticket.method, about.len < EVD_MAX_NAME ? (int)about.len : (int)EVD_MAX_NAME,
-               about.data, code ? ": " : "", code ? call->err.message : "");
+    if (about.len <= EVD_MAX_NAME)
+        str_copy(name, about);
+    TRACE(server, name, "session %" PRIu64 ": %s #%" PRIu32 " %s: %s%s", session->id,
+          call->ticket.method, call->ticket.id, name, code ? "refused: " : "taken",
+          code ? call->err.message : "");
+    if (!(traits & METHOD_QUIET))
+        server_tell(server, "%s, %s: %s %s%s%s", session->peer, session->client,
+                    call->ticket.method, name, code ? ": " : "", code ? call->err.message : "");
 }
 
 void session_frame(struct session_port *port, const uint8_t *bytes, size_t n)

@@ -48,6 +48,7 @@ struct server_ops {
     /* What a task is about is held. */
     void (*job_ref)(struct job_entry *entry);
     void (*job_unref)(struct job_entry *entry);
+    const char *(*job_name)(const struct job_entry *entry);
     /* Heavy work is about to begin. */
     void (*before_work)(struct server *server);
 };
@@ -87,7 +88,12 @@ void server_wake_at(struct server *server, uint64_t when);
 /* store_submit, while there is a store. */
 int server_submit(struct server *server, struct store_op *op, struct evd_error *err)
     __attribute__((warn_unused_result));
-void server_log(struct server *server, bool warning, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A line for whoever runs the daemon: always, or if it is verbose. */
+void server_warn(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void server_tell(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same of any level; control characters in the text are replaced. */
+void server_write_log(struct server *server, enum server_level level, char *text);
 
 #endif

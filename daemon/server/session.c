@@ -109,7 +109,7 @@ static struct session *find(const struct session_list *list, uint64_t id, uint64
 {
     struct session *session;
 
-    TAILQ_FOREACH (session, list, in_list) {
+    TAILQ_FOREACH(session, list, in_list) {
         if (session->id == id && session->key == key)
             return session;
     }

@@ -89,11 +89,11 @@ static bool host_local(void *arg, void *conn)
     return !((struct peer *)conn)->remote;
 }
 
-static void host_log(void *arg, bool warning, const char *text)
+static void host_log(void *arg, enum server_level level, const char *text)
 {
     struct harness *h = arg;
 
-    if (warning)
+    if (level == SERVER_WARNING)
         snprintf(h->warning, sizeof(h->warning), "%s", text);
 }
 
