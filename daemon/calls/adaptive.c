@@ -99,7 +99,7 @@ static void submit(const struct call *report_call, struct report *report, struct
     report_hold(report);
     /* It is the job's own affair: it goes on without the reporter. */
     move->update.build.task.payer = NULL;
-    if (task_begin(&move->update.build.task, update_start, &call) != EVD_OK)
+    if (update_start(&move->update, &call) != EVD_OK)
         answer_error(&call.ticket, &call.err);
 }
 

@@ -152,16 +152,6 @@ static int dropped(struct task *task)
     return task_done(task);
 }
 
-static int drop_send(struct task *task)
-{
-    struct drop *drop = (struct drop *)task;
-
-    datasets_entry(task->server->jobs, drop->dataset)->dropping = true;
-    drop->op.kind = STORE_DATASET_DROP;
-    drop->op.dataset.id = drop->dataset->id;
-    return task_store(task, &drop->op, dropped);
-}
-
 int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
 {
     struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
@@ -178,5 +168,8 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
     if (!drop)
         return call->err.code;
     drop->dataset = dataset;
-    return task_begin(&drop->task, drop_send, call);
+    datasets_entry(call->server->jobs, dataset)->dropping = true;
+    drop->op.kind = STORE_DATASET_DROP;
+    drop->op.dataset.id = dataset->id;
+    return task_begin(&drop->task, task_store(&drop->task, &drop->op, dropped), call);
 }

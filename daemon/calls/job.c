@@ -81,11 +81,6 @@ static int create_built(struct task *task)
     return create_store(creation);
 }
 
-static int create_build(struct task *task)
-{
-    return task_work(task, build_run, create_built);
-}
-
 /* For an entry whose name is reserved. */
 static int create_start(struct call *call, struct job_entry *entry,
                         const struct params_job_create *p)
@@ -104,6 +99,7 @@ static int create_start(struct call *call, struct job_entry *entry,
         .seed = p->seed,
     };
     struct creation *creation;
+    struct task *task;
 
     entry->created = server_wall(call->server);
     entry->id = call->server->jobs->next_id++;
@@ -112,7 +108,10 @@ static int create_start(struct call *call, struct job_entry *entry,
         return call->err.code;
     creation = build_new(call, sizeof(*creation), entry, p->strategy, 0, call->session->client,
                          creation_fini);
-    return creation ? task_begin(&creation->build.task, create_build, call) : call->err.code;
+    if (!creation)
+        return call->err.code;
+    task = &creation->build.task;
+    return task_begin(task, task_work(task, build_run, create_built), call);
 }
 
 int do_job_create(struct call *call, const struct params_job_create *p)
@@ -204,5 +203,5 @@ int do_job_update(struct call *call, const struct params_job_update *p)
                          entry->name);
     update = update_new(call, sizeof(*update), entry, p->strategy, moment, call->session->client,
                         updated, update_fini);
-    return update ? task_begin(&update->build.task, update_start, call) : call->err.code;
+    return update ? update_start(update, call) : call->err.code;
 }

@@ -78,17 +78,6 @@ static int dropped(struct task *task)
     return task_done(task);
 }
 
-static int drop_send(struct task *task)
-{
-    struct drop *drop = (struct drop *)task;
-
-    drop->before = task->entry->status;
-    task->entry->status = JOB_STATUS_DROPPING;
-    drop->op.kind = STORE_JOB_DROP;
-    drop->op.job.id = task->entry->id;
-    return task_store(task, &drop->op, dropped);
-}
-
 static struct job_entry *find_droppable(struct call *call, const struct params_job_drop *p)
 {
     struct job_entry *entry = jobs_find(call->server->jobs, p->job);
@@ -124,5 +113,11 @@ int do_job_drop(struct call *call, const struct params_job_drop *p)
     if (!entry)
         return call->err.code;
     drop = task_new(call, sizeof(*drop), entry, drop_fini);
-    return drop ? task_begin(&drop->task, drop_send, call) : call->err.code;
+    if (!drop)
+        return call->err.code;
+    drop->before = entry->status;
+    entry->status = JOB_STATUS_DROPPING;
+    drop->op.kind = STORE_JOB_DROP;
+    drop->op.job.id = entry->id;
+    return task_begin(&drop->task, task_store(&drop->task, &drop->op, dropped), call);
 }

@@ -216,7 +216,7 @@ static int preview_of(struct call *call, struct job_entry *entry,
     if (!preview)
         return call->err.code;
     preview->page = page;
-    return task_begin(&preview->build.task, preview_start, call);
+    return task_begin(&preview->build.task, preview_start(&preview->build.task), call);
 }
 
 int do_job_preview(struct call *call, const struct params_job_preview *p)

@@ -106,5 +106,5 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
         return error_set(&call->err, EVD_E_LIMIT, entry->name,
                          "a job has at most %u seeks: go on with a new job", EVD_MAX_SEEKS);
     seek = seek_new(call, entry, &to, follow, p->force, sought);
-    return seek ? task_begin(&seek->task, seek_start, call) : call->err.code;
+    return seek ? seek_start(seek, call) : call->err.code;
 }

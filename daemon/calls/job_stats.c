@@ -253,5 +253,5 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     stats->ask = ask;
     stats->count.has_epoch = p->has_epoch;
     stats->count.epoch = p->epoch;
-    return task_begin(&stats->task, stats_start, call);
+    return task_begin(&stats->task, stats_start(&stats->task), call);
 }

@@ -270,15 +270,17 @@ static int seek_prepare(struct seek *seek, struct evd_error *err)
                      seek->record.at, err);
 }
 
-int seek_start(struct task *task)
+int seek_start(struct seek *seek, struct call *call)
 {
-    struct seek *seek = (struct seek *)task;
+    struct task *task = &seek->task;
+    int code = seek_prepare(seek, &task->err);
 
-    if (seek_prepare(seek, &task->err) != EVD_OK)
-        return task->err.code;
     assert(!task->entry->update && !task->entry->seek);
-    task->entry->seek = seek;
-    return task_work(task, seek_run, seek_built);
+    if (code == EVD_OK) {
+        task->entry->seek = seek;
+        code = task_work(task, seek_run, seek_built);
+    }
+    return task_begin(task, code, call);
 }
 
 struct seek *seek_new(struct call *call, struct job_entry *entry, const struct position *to,

@@ -1,7 +1,7 @@
 /*
  * Seeks: a job moved to another position, under the history that it has there.
  *
- *     seek_new -> task_begin(seek_start)
+ *     seek_new -> seek_start
  *       -> the history taken, plans built on a pool thread -> JOB_SEEK -> JOB_STORE_SEEK -> stored
  *       -> JOB_SEEK_STORED -> JOB_SOUGHT -> the step `ended` of whoever asked
  *
@@ -38,8 +38,8 @@ struct seek {
 struct seek *seek_new(struct call *call, struct job_entry *entry, const struct position *to,
                       bool follow, bool force, task_step *ended)
     __attribute__((warn_unused_result));
-/* Its first step; the job must be neither updated nor moved. */
-int seek_start(struct task *task);
+/* A handler's last act, as task_begin; the job must be neither updated nor moved. */
+int seek_start(struct seek *seek, struct call *call) __attribute__((warn_unused_result));
 
 /* ---- for drive.c ---- */
 

@@ -64,11 +64,13 @@ static int update_built(struct task *task)
     return err.code;
 }
 
-int update_start(struct task *task)
+int update_start(struct update *update, struct call *call)
 {
+    struct task *task = &update->build.task;
+
     assert(!task->entry->update && !task->entry->seek);
-    task->entry->update = (struct update *)task;
-    return task_work(task, build_run, update_built);
+    task->entry->update = update;
+    return task_begin(task, task_work(task, build_run, update_built), call);
 }
 
 static int update_stored(struct task *task)

@@ -1,7 +1,7 @@
 /*
  * Updates: another strategy for a job, from one step on.
  *
- *     update_new -> task_begin(update_start)
+ *     update_new -> update_start
  *       -> built (build.h) -> JOB_UPDATE -> JOB_STORE_REVISION -> stored -> JOB_REVISION_STORED
  *       -> JOB_UPDATED -> the step `ended` of whoever asked
  *
@@ -38,8 +38,8 @@ void *update_new(struct call *call, size_t size, struct job_entry *entry,
                  const msgpack_object *strategy, struct moment moment, const char *author,
                  task_step *ended, void (*fini)(struct task *)) __attribute__((warn_unused_result));
 void update_fini(struct task *task);
-/* Its first step; the job must be neither updated nor moved. */
-int update_start(struct task *task);
+/* A handler's last act, as task_begin; the job must be neither updated nor moved. */
+int update_start(struct update *update, struct call *call) __attribute__((warn_unused_result));
 /* The plan of the update in progress, once that is built; NULL. */
 const struct plan *update_plan(const struct job_entry *entry);
 

@@ -30,9 +30,10 @@ int server_new(struct server **out, const struct server_host *host, struct store
     TAILQ_INIT(&server->heavy);
     message_init(&server->message);
     buf_init(&server->discard, SERVER_SEND_LIMIT);
-    if (ops->start(server, err) != EVD_OK) {
+    server->jobs = ops->start(server);
+    if (!server->jobs) {
         server_free(server);
-        return err->code;
+        return error_no_memory(err);
     }
     *out = server;
     return EVD_OK;
@@ -40,7 +41,7 @@ int server_new(struct server **out, const struct server_host *host, struct store
 
 int server_load(struct server *server, struct evd_error *err)
 {
-    return server->ops->load(server, err);
+    return server->ops->load(server->jobs, err);
 }
 
 void server_free(struct server *server)
@@ -50,7 +51,7 @@ void server_free(struct server *server)
         session_close(&TAILQ_FIRST(&server->sessions)->port);
     assert(TAILQ_EMPTY(&server->heavy));
     if (server->jobs)
-        server->ops->free(server);
+        server->ops->free(server->jobs);
     assert(TAILQ_EMPTY(&server->lost));
     buf_fini(&server->discard);
     message_fini(&server->message);
@@ -121,7 +122,7 @@ void server_count(const struct server *server, struct counters *out)
         .connections = server->session_count,
     };
     store_info(server->store, &out->store);
-    server->ops->count(server, out);
+    server->ops->count(server->jobs, out);
 }
 
 /* ---- calls ---- */
@@ -248,14 +249,14 @@ void server_wake_at(struct server *server, uint64_t when)
 void server_tick(struct server *server)
 {
     server->tick_at = UINT64_MAX;
-    server_wake_at(server, server->ops->tick(server, server_now(server)));
+    server_wake_at(server, server->ops->tick(server->jobs, server_now(server)));
 }
 
 void server_drain(struct server *server)
 {
     server->phase = SERVER_DRAINING;
     tasks_cancel(server, NULL);
-    server->ops->drain(server);
+    server->ops->drain(server->jobs);
 }
 
 uint32_t server_outstanding(const struct server *server)
@@ -267,5 +268,5 @@ void server_stop(struct server *server)
 {
     server->phase = SERVER_STOPPED;
     tasks_cancel(server, NULL);
-    server->ops->stop(server);
+    server->ops->stop(server->jobs);
 }

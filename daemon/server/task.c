@@ -87,10 +87,8 @@ void task_fail(struct task *task, const struct evd_error *err)
     task_free(task);
 }
 
-int task_begin(struct task *task, task_step *first, struct call *call)
+int task_begin(struct task *task, int code, struct call *call)
 {
-    int code = first(task);
-
     if (code == EVD_OK)
         return EVD_OK;
     call->err = task->err;
@@ -169,7 +167,7 @@ int task_work(struct task *task, task_run *run, task_step *next)
 
     if (code)
         return code;
-    server->ops->before_work(server);
+    server->ops->before_work(server->jobs);
     task->err.code = EVD_OK;
     task->run = run;
     task->next = next;
