@@ -25,8 +25,7 @@ int do_dataset_list(struct call *call, const struct params_dataset_list *p)
         reply_dataset(pk, jobs->datasets[i].dataset);
         pack_map_end(pk);
     }
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 int do_dataset_info(struct call *call, const struct params_dataset_info *p)
@@ -36,8 +35,7 @@ int do_dataset_info(struct call *call, const struct params_dataset_info *p)
     if (!dataset)
         return call->err.code;
     reply_dataset(answer_begin(&call->ticket), dataset);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 static void pack_extreme(msgpack_packer *pk, const char *key, const struct dataset *dataset,
@@ -86,7 +84,7 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     msgpack_packer *pk;
 
     if (!dataset ||
-        page_of(p->has_first, p->first, p->has_count, p->count, dataset->index.classes, &page,
+        page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, dataset->index.classes, &page,
                 &call->err) != EVD_OK ||
         weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
         return call->err.code;
@@ -116,8 +114,7 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
                                     (double)sum->labelled);
     pack_weights(pk, &ask, weights, &page);
     free(weights);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- dataset.drop ---- */

@@ -14,8 +14,7 @@ int do_job_info(struct call *call, const struct params_job_info *p)
     if (!entry)
         return call->err.code;
     reply_job(answer_begin(&call->ticket), entry);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 static bool listed(const struct job_entry *entry)
@@ -37,8 +36,7 @@ int do_job_list(struct call *call, const struct params_job_list *p)
         if (listed(jobs->jobs[i]))
             reply_job_row(pk, jobs->jobs[i]);
     }
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- job.drop ---- */

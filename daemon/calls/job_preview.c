@@ -208,7 +208,7 @@ static int preview_of(struct call *call, struct job_entry *entry,
     struct page page = {0};
     struct preview *preview;
 
-    if (page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
+    if (page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK)
         return call->err.code;
     preview = build_new(call, sizeof(*preview), entry, p->strategy, revision, call->session->client,

@@ -33,8 +33,7 @@ int do_job_position(struct call *call, const struct params_job_position *p)
     pack_key_u64(pk, "epoch", state.low.epoch);
     pack_key_u64(pk, "step", state.low.step);
     pack_key_cstr(pk, "token", text);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- job.seek ---- */

@@ -242,7 +242,7 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     struct stats *stats;
 
     if (!entry ||
-        page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
+        page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK ||
         weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
         return call->err.code;

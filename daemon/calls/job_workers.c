@@ -59,6 +59,5 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     TAILQ_FOREACH(stream, &entry->streams, in_entry) {
         pack_worker(pk, stream, state.next, server_now(call->server));
     }
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }

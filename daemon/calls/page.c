@@ -3,20 +3,18 @@
 
 #include "proto/pack.h"
 
-int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
-            struct page *out, struct evd_error *err)
+int page_of(uint32_t first, uint32_t count, uint32_t classes, struct page *out,
+            struct evd_error *err)
 {
-    if (has_count && count > EVD_MAX_PAGE)
+    if (count > EVD_MAX_PAGE)
         return error_set(err, EVD_E_LIMIT, "count",
                          "\"count\" is at most %u: ask for the rest with \"first\"", EVD_MAX_PAGE);
-    if (has_first && first > classes)
+    if (first > classes)
         return error_set(err, EVD_E_BAD_VALUE, "first",
                          "\"first\" is %u, but there are %u classes, counted from 0", first,
                          classes);
-    out->first = has_first ? first : 0;
-    out->count = has_count ? count : EVD_MAX_PAGE;
-    if (out->count > classes - out->first)
-        out->count = classes - out->first;
+    out->first = first;
+    out->count = count < classes - first ? count : classes - first;
     return EVD_OK;
 }
 

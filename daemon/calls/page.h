@@ -11,9 +11,9 @@
 struct page {
     uint32_t first, count;
 };
-/* From optional `first` and `count`; LIMIT or BAD_VALUE. */
-int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
-            struct page *out, struct evd_error *err);
+/* LIMIT or BAD_VALUE. */
+int page_of(uint32_t first, uint32_t count, uint32_t classes, struct page *out,
+            struct evd_error *err);
 void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
 void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
 

@@ -340,7 +340,7 @@ int do_job_confusion(struct call *call, const struct params_job_confusion *p)
     struct page page;
     bool all = p->has_all && p->all;
 
-    if (!entry || page_of(p->has_first, p->first, p->has_count, p->count,
+    if (!entry || page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE,
                           entry->dataset->index.classes, &page, &call->err) != EVD_OK)
         return call->err.code;
     if (all && p->has_epoch)

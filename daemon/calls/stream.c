@@ -457,6 +457,5 @@ int do_stream_close(struct call *call, const struct params_stream_close *p)
     stream_shut(stream);
     pk = answer_begin(&call->ticket);
     pack_key_u64(pk, "stream", p->stream);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }

@@ -27,16 +27,9 @@ static int progress_stored(struct task *task)
     return EVD_OK;
 }
 
-/* Along with it goes how many ranks there are, if the store does not know. */
-static void fill_world(struct progress *write, const struct job_entry *entry)
+struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world)
 {
-    const struct world_record *unstored = records_unstored_world(&entry->records);
-    struct world_record *world = &write->world;
-
-    if (!unstored)
-        return;
-    *world = *unstored;
-    write->op.world = (struct store_world){
+    return (struct store_world){
         .job = entry->id,
         .generation = world->generation,
         .epoch = world->at.epoch,
@@ -53,6 +46,7 @@ static struct progress *progress_fill(struct job_entry *entry)
     const struct job_progress *rows;
     uint32_t count = job_progress(entry->job, &rows);
     struct job_position mark = job_mark(entry->job);
+    const struct world_record *unstored;
     struct progress *write;
     struct job_state state;
     size_t bytes = 0;
@@ -62,6 +56,7 @@ static struct progress *progress_fill(struct job_entry *entry)
         bytes += rows[i].acked_bytes;
     if (!entry_note_world(entry))
         return NULL;
+    unstored = records_unstored_world(&entry->records);
     write = task_new_unasked(entry->jobs->server,
                              sizeof(*write) + count * sizeof(write->rows[0]) + bytes, entry, NULL);
     if (!write)
@@ -87,26 +82,21 @@ static struct progress *progress_fill(struct job_entry *entry)
     write->op.job.mark_epoch = mark.epoch;
     write->op.job.mark_step = mark.step;
     write->op.job.attended = job_attended(entry->job);
-    fill_world(write, entry);
+    if (unstored) { /* how many ranks there are goes along */
+        write->world = *unstored;
+        write->op.world = store_world_of(entry, &write->world);
+    }
     write->op.progress = write->rows;
     write->op.progress_count = count;
     return write;
 }
 
-static int progress_store(struct task *task)
-{
-    return task_store(task, &((struct progress *)task)->op, progress_stored);
-}
-
 int progress_send(struct job_entry *entry)
 {
     struct progress *write = progress_fill(entry);
-    int code;
+    int code = write ? task_store(&write->task, &write->op, progress_stored) : EVD_E_NO_MEMORY;
 
-    if (!write)
-        return EVD_E_NO_MEMORY;
-    code = progress_store(&write->task);
-    if (code)
+    if (write && code)
         task_free(&write->task);
     return code;
 }

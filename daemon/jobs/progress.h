@@ -10,4 +10,7 @@
  * not even be queued. */
 int progress_send(struct job_entry *entry) __attribute__((warn_unused_result));
 
+/* A world size as the store takes it. What it points to stays the record's. */
+struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "jobs/drive.h"
+#include "jobs/progress.h"
 #include "jobs/build.h"
 #include "job/position.h"
 
@@ -131,13 +132,7 @@ static void fill_world(struct seek *seek, uint32_t world_size)
                                         .at = seek->record.at,
                                         .created = seek->record.created};
     memcpy(seek->world.author, entry->world_author, sizeof(seek->world.author));
-    seek->op.world = (struct store_world){.job = entry->id,
-                                          .generation = seek->world.generation,
-                                          .epoch = seek->world.at.epoch,
-                                          .step = seek->world.at.step,
-                                          .world_size = world_size,
-                                          .created = seek->world.created,
-                                          .author = seek->world.author};
+    seek->op.world = store_world_of(entry, &seek->world);
 }
 
 static int seek_stored(struct task *task)

@@ -256,7 +256,7 @@ msgpack_packer *answer_begin(struct ticket *ticket)
     return &ticket->packer;
 }
 
-void answer_end(struct ticket *ticket)
+int answer_end(struct ticket *ticket)
 {
     struct evd_buf *out = &ticket->session->port.out;
     struct evd_error err;
@@ -264,11 +264,11 @@ void answer_end(struct ticket *ticket)
 
     pack_map_end(&ticket->packer);
     if (!ticket_heard(ticket))
-        return;
+        return EVD_OK;
     too_long = out->len - ticket->mark > EVD_MAX_REPLY_FRAME;
     if (!too_long && !out->failed) {
         session_wrote(ticket->session);
-        return;
+        return EVD_OK;
     }
     buf_truncate(out, ticket->mark);
     if (too_long)
@@ -277,6 +277,7 @@ void answer_end(struct ticket *ticket)
     else
         error_no_memory(&err);
     answer_error(ticket, &err);
+    return EVD_OK;
 }
 
 /* An error to a notification has no answer to stand in. */

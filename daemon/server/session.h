@@ -95,8 +95,8 @@ void session_hang_up(struct session *session);
 
 /* Starts the answer, a map that the caller packs and answer_end ends. */
 msgpack_packer *answer_begin(struct ticket *ticket);
-/* A result that does not fit is replaced by an error. */
-void answer_end(struct ticket *ticket);
+/* A result that does not fit is replaced by an error. EVD_OK, for the handler to return. */
+int answer_end(struct ticket *ticket);
 void answer_error(struct ticket *ticket, const struct evd_error *err);
 
 #endif
