@@ -1,3 +1,7 @@
+/*
+ * Looks at the bytes of a message before anything that allocates does. Called for every byte that
+ * the daemon or the client reads, and by the client for what it is about to send.
+ */
 #include "proto/guard.h"
 
 #include <stdbool.h>

@@ -1,3 +1,8 @@
+/*
+ * Acknowledgements: which batches the caller has, which it has acknowledged, which of these the
+ * daemon has confirmed; and evd_ack, evd_release and evd_touch. Called by stream.c and open.c, and
+ * by run.c before it waits.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
@@ -30,7 +35,7 @@ bool places_reserve(struct places *places, uint32_t more)
     if (capacity == places->capacity)
         return true;
     items = realloc(places->items, capacity * sizeof(*items));
-    if (items == NULL)
+    if (!items)
         return false;
     places->items = items;
     places->capacity = capacity;
@@ -93,7 +98,7 @@ static void drop_sent(struct evd_stream *stream, uint32_t n)
 {
     struct places *sent = &stream->sent;
 
-    if (stream->unsettled)
+    if (stream->replaying)
         return;
     sent->count -= n;
     memmove(sent->items, sent->items + n, sent->count * sizeof(*sent->items));
@@ -111,7 +116,7 @@ void ack_void(struct evd_stream *stream)
     stream->held_count = stream->due_count = stream->carried = 0;
     stream->strays.count = 0;
     stream->sent.count = 0;
-    stream->unsettled = false;
+    stream->replaying = false;
     forget_confirm(stream);
     stream->top = (struct place){0, 0};
 }
@@ -144,7 +149,7 @@ void ack_keep(struct evd_stream *stream, const msgpack_object *granted)
         if (is_granted(granted, stream->strays.items[i]))
             ack_pack_one(stream, "stream.release", stream->strays.items[i]);
     }
-    ack_settled(stream);
+    ack_replayed(stream);
 }
 
 /* ---- sending ---- */
@@ -220,14 +225,14 @@ void ack_detach(struct evd_stream *stream)
     take_confirmed(stream);
     forget_confirm(stream);
     stream->carried = stream->held_count;
-    stream->unsettled = true;
+    stream->replaying = true;
 }
 
-void ack_settled(struct evd_stream *stream)
+void ack_replayed(struct evd_stream *stream)
 {
-    if (stream->unsettled) /* a confirmation under way is not of what was sent again meanwhile */
+    if (stream->replaying) /* a confirmation under way is not of what was sent again meanwhile */
         forget_confirm(stream);
-    stream->unsettled = false;
+    stream->replaying = false;
 }
 
 /* What is due counts as sent. */
@@ -273,7 +278,7 @@ void ack_pack(struct evd_stream *stream)
     bool ask;
 
     take_confirmed(stream);
-    if (!stream->attached || left == 0 || stream->sent.count + left > SENT_LIMIT ||
+    if (!stream_attached(stream) || left == 0 || stream->sent.count + left > SENT_LIMIT ||
         !places_reserve(&stream->sent, left))
         return;
     ask = stream->confirming == 0 && stream->sent.count + left >= CONFIRM_EVERY;
@@ -304,10 +309,7 @@ static int ask_step(struct evd_stream *stream, const char *method, struct place 
 
     request_begin(client, &pk, &pending, method);
     pack_step(&pk, stream, at, false);
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    return client_await(client, &pending, client_deadline(client));
+    return request_await(client, &pk, &pending, client_deadline(client));
 }
 
 /* Until all that is due was sent. */
@@ -416,7 +418,7 @@ int evd_release(evd_stream *stream, uint64_t epoch, uint64_t step)
     if (i == stream->held_count)
         return EVD_OK;
     forget(stream, i, i);
-    if (!stream->attached) /* it will not be claimed */
+    if (!stream_attached(stream)) /* it will not be claimed */
         return EVD_OK;
     code = ask_step(stream, "stream.release", at);
     return code == EVD_E_CONFLICT || client_again(client, code, deadline) ? EVD_OK : code;
@@ -437,11 +439,7 @@ int evd_touch(evd_stream *stream)
             return code;
         request_begin(client, &pk, &pending, "stream.touch");
         pack_key_u64(&pk, "stream", stream->id);
-        code = request_end(client, &pk, &pending, &client->error);
-        if (code == EVD_OK) {
-            client_flush(client);
-            code = client_await(client, &pending, deadline);
-        }
+        code = request_await(client, &pk, &pending, deadline);
     } while (client_again(client, code, deadline));
     return code;
 }

@@ -1,3 +1,6 @@
+/*
+ * Bytes from the socket, cut into whole, guarded frames. Called by run.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +49,7 @@ static int reader_room(struct reader *reader, struct evd_error *err)
     if (cap > READ_LIMIT)
         cap = READ_LIMIT; /* enough: the guard lets no frame grow beyond its part of it */
     data = realloc(reader->data, cap);
-    if (data == NULL)
+    if (!data)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to receive %zu bytes", cap);
     reader->data = data;
     reader->cap = cap;

@@ -1,3 +1,7 @@
+/*
+ * Datasets: the functions of evendraw.h that upload one, in chunks of which a few are under way at
+ * once.
+ */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,10 +179,7 @@ static int create(struct evd_upload *upload, const char *name)
     upload->connection = client->reconnects;
     request_begin(client, &pk, &pending, "dataset.create");
     pack_key_cstr(&pk, "name", name);
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    return client_await(client, &pending, client_deadline(client));
+    return request_await(client, &pk, &pending, client_deadline(client));
 }
 
 int evd_dataset_begin(evd_client *client, const char *name, const char *const *classes,
@@ -187,20 +188,20 @@ int evd_dataset_begin(evd_client *client, const char *name, const char *const *c
     struct evd_upload *upload;
 
     *out = NULL;
-    if (client == NULL)
+    if (!client)
         return EVD_E_NO_MEMORY;
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);
     upload = calloc(1, sizeof(*upload));
-    if (upload == NULL)
+    if (!upload)
         return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
     upload->client = client;
     upload->next = client->uploads;
     client->uploads = upload;
     upload->labels = malloc(CHUNK_LABELS * sizeof(*upload->labels));
-    if (upload->labels == NULL)
+    if (!upload->labels)
         error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
-    if (upload->labels == NULL || create(upload, name) != EVD_OK ||
+    if (!upload->labels || create(upload, name) != EVD_OK ||
         evd_dataset_classes(upload, classes, class_count) != EVD_OK) {
         upload_free(upload);
         return client->error.code;
@@ -248,9 +249,9 @@ static int choose_column(struct evd_upload *upload, const char *column)
                   EVD_MAX_NAME);
         return upload_fail(upload, &err);
     }
-    if (upload->weights == NULL)
+    if (!upload->weights)
         upload->weights = malloc(CHUNK_WEIGHTS * sizeof(*upload->weights));
-    if (upload->weights == NULL) {
+    if (!upload->weights) {
         error_set(&err, EVD_E_NO_MEMORY, "", "no memory for weights");
         return upload_fail(upload, &err);
     }
@@ -276,7 +277,7 @@ int evd_dataset_weights(evd_upload *upload, const char *column, const double *we
 }
 
 /* Waits for every append, in the order they were sent: the first error is the one that counts. */
-static int upload_settle(struct evd_upload *upload)
+static int await_appends(struct evd_upload *upload)
 {
     struct evd_client *client = upload->client;
     uint32_t first = upload->append_count > IN_FLIGHT ? upload->append_count - IN_FLIGHT : 0;
@@ -300,22 +301,19 @@ static int commit(struct evd_upload *upload, char **info)
     msgpack_packer pk;
 
     if (send_labels(upload) != EVD_OK || send_weights(upload) != EVD_OK ||
-        upload_settle(upload) != EVD_OK || upload_check(upload) != EVD_OK)
+        await_appends(upload) != EVD_OK || upload_check(upload) != EVD_OK)
         return client->error.code;
     request_begin(client, &pk, &pending, "dataset.commit");
     pack_key_u64(&pk, "draft", upload->draft);
     pack_key_u64(&pk, "samples", upload->samples);
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    return client_await(client, &pending, client_deadline(client));
+    return request_await(client, &pk, &pending, client_deadline(client));
 }
 
 int evd_dataset_commit(evd_upload *upload, char **info)
 {
     int code = upload_check(upload);
 
-    if (info != NULL)
+    if (info)
         *info = NULL;
     if (code == EVD_OK)
         code = commit(upload, info);
@@ -325,7 +323,7 @@ int evd_dataset_commit(evd_upload *upload, char **info)
 
 void evd_dataset_abort(evd_upload *upload)
 {
-    if (upload != NULL)
+    if (upload)
         upload_free(upload);
 }
 
@@ -335,7 +333,7 @@ void upload_free(struct evd_upload *upload)
 
     for (uint32_t i = 0; i < IN_FLIGHT; i++)
         request_forget(client, &upload->append[i]);
-    for (struct evd_upload **at = &client->uploads; *at != NULL; at = &(*at)->next) {
+    for (struct evd_upload **at = &client->uploads; *at; at = &(*at)->next) {
         if (*at == upload) {
             *at = upload->next;
             break;
