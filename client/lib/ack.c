@@ -3,6 +3,7 @@
  * daemon has confirmed; and evd_ack, evd_release and evd_touch. Called by stream.c and open.c, and
  * by run.c before it waits.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
@@ -73,6 +74,7 @@ static void forget(struct evd_stream *stream, uint32_t first, uint32_t last)
     uint32_t n = last + 1 - first;
     uint32_t carried = stream->carried > first ? stream->carried - first : 0;
 
+    assert(first <= last && last < stream->held_count);
     for (uint32_t i = first; i <= last; i++)
         stream->due_count -= stream->held[i].due;
     stream->carried -= carried < n ? carried : n;
@@ -100,6 +102,7 @@ static void drop_sent(struct evd_stream *stream, uint32_t n)
 
     if (stream->replaying)
         return;
+    assert(n <= sent->count);
     sent->count -= n;
     memmove(sent->items, sent->items + n, sent->count * sizeof(*sent->items));
 }
@@ -173,24 +176,26 @@ bool ack_urgent(const struct evd_stream *stream)
     return stream->due_count > 0 && stream->due_count >= stream->info.window / 2;
 }
 
-static void pack_step(msgpack_packer *pk, const struct evd_stream *stream, struct place at,
-                      bool through)
+/* A message about one step, as request_begin and request_end make it. */
+static int pack_step(struct evd_stream *stream, struct pending *pending, const char *method,
+                     struct place at, bool through)
 {
-    pack_key_u64(pk, "stream", stream->id);
-    pack_key_u64(pk, "epoch", at.epoch);
-    pack_key_u64(pk, "step", at.step);
-    pack_key_u64(pk, "generation", stream->info.generation);
+    struct evd_client *client = stream->client;
+    msgpack_packer pk;
+
+    request_begin(client, &pk, pending, method);
+    pack_key_u64(&pk, "stream", stream->id);
+    pack_key_u64(&pk, "epoch", at.epoch);
+    pack_key_u64(&pk, "step", at.step);
+    pack_key_u64(&pk, "generation", stream->info.generation);
     if (through)
-        pack_key_bool(pk, "through", true);
+        pack_key_bool(&pk, "through", true);
+    return request_end(client, &pk, pending, &client->error);
 }
 
 void ack_pack_one(struct evd_stream *stream, const char *method, struct place at)
 {
-    msgpack_packer pk;
-    size_t start = notify_begin(stream->client, &pk, method);
-
-    pack_step(&pk, stream, at, false);
-    notify_end(stream->client, &pk, start); /* without memory the lease runs out instead */
+    pack_step(stream, NULL, method, at, false); /* without memory the lease runs out instead */
 }
 
 void ack_again(struct evd_stream *stream, struct place at)
@@ -240,6 +245,7 @@ static void move_due(struct evd_stream *stream)
 {
     uint32_t kept = 0, carried = 0;
 
+    assert(stream->sent.count + stream->due_count <= stream->sent.capacity);
     for (uint32_t i = 0; i < stream->held_count; i++) {
         if (stream->held[i].due) {
             stream->sent.items[stream->sent.count++] = stream->held[i].at;
@@ -248,27 +254,10 @@ static void move_due(struct evd_stream *stream)
             stream->held[kept++] = stream->held[i];
         }
     }
+    assert(stream->held_count - kept == stream->due_count);
     stream->held_count = kept;
     stream->carried = carried;
     stream->due_count = 0;
-}
-
-/* An acknowledgement, as a request if it is to be confirmed. */
-static bool pack_ack(struct evd_stream *stream, struct place at, bool through, bool confirmed)
-{
-    struct evd_client *client = stream->client;
-    struct evd_error err;
-    msgpack_packer pk;
-    size_t start;
-
-    if (confirmed) {
-        request_begin(client, &pk, &stream->confirm, "stream.ack");
-        pack_step(&pk, stream, at, through);
-        return request_end(client, &pk, &stream->confirm, &err) == EVD_OK;
-    }
-    start = notify_begin(client, &pk, "stream.ack");
-    pack_step(&pk, stream, at, through);
-    return notify_end(client, &pk, start);
 }
 
 void ack_pack(struct evd_stream *stream)
@@ -288,8 +277,8 @@ void ack_pack(struct evd_stream *stream)
         if (!stream->held[i].due)
             continue;
         left--;
-        if (!pack_ack(stream, stream->held[i].at, i + 1 == prefix && prefix > 1,
-                      ask && left == 0)) {
+        if (pack_step(stream, ask && left == 0 ? &stream->confirm : NULL, "stream.ack",
+                      stream->held[i].at, i + 1 == prefix && prefix > 1) != EVD_OK) {
             buf_truncate(&stream->client->out, start); /* no memory now: they stay due */
             return;
         }
@@ -305,11 +294,11 @@ static int ask_step(struct evd_stream *stream, const char *method, struct place 
 {
     struct evd_client *client = stream->client;
     struct pending pending = {0};
-    msgpack_packer pk;
 
-    request_begin(client, &pk, &pending, method);
-    pack_step(&pk, stream, at, false);
-    return request_await(client, &pk, &pending, client_deadline(client));
+    if (pack_step(stream, &pending, method, at, false) != EVD_OK)
+        return client->error.code;
+    client_flush(client);
+    return client_await(client, &pending, client_deadline(client));
 }
 
 /* Until all that is due was sent. */

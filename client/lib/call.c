@@ -29,7 +29,7 @@ static int call_once(struct evd_client *client, const char *method, const char *
         return code;
     request_begin(client, &pk, &pending, method);
     if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK) {
-        buf_truncate(&client->out, pending.start);
+        buf_truncate(&client->out, client->start);
         return client->error.code;
     }
     code = request_await(client, &pk, &pending, deadline);

@@ -70,8 +70,7 @@ void dial_end(struct dial *dial);
 struct pending {
     struct pending *next;
     uint32_t id;
-    int method;   /* enum method; -1: one that this library does not know */
-    size_t start; /* of the request in client->out, until it is complete */
+    int method; /* enum method; -1: one that this library does not know */
     bool done;
     struct evd_error error; /* once done: EVD_OK or what the daemon answered */
     /* Takes what it wants from the result, which is gone afterwards. NULL: nothing. */
@@ -106,6 +105,7 @@ struct evd_client {
     struct evd_error lost;   /* why the connection is gone for good; EVD_OK while it is not */
     struct evd_error notice; /* a notification `error` that nobody has been told of yet */
     struct evd_buf out;      /* waits to be sent */
+    size_t start;            /* of the message in it that is being packed */
     struct reader reader;
     struct message msg;
     uint32_t last_id;
@@ -148,19 +148,17 @@ int client_lose(struct evd_client *client, const struct evd_error *err);
 /* Notes a failed call: returns err->code. `err` may be client->error itself. */
 int client_error(struct evd_client *client, const struct evd_error *err);
 
-/* Starts a request at the end of client->out; the caller packs its fields, and ends it. */
+/* Starts a message at the end of client->out: a request, or, without `pending`, a notification. The
+ * caller packs its fields, and ends it. */
 void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                    const char *method);
 /* Links `pending`. Nothing will be sent if there was no memory, or if the daemon would end the
  * connection over it: too long, nested too deep, too many values. */
 int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                 struct evd_error *err) EVD_MUST_CHECK;
-/* The same, and then until the answer is there, as client_await. */
+/* Ends it, and waits until the answer is there, as client_await. */
 int request_await(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                   deadline_t deadline) EVD_MUST_CHECK;
-/* The same for a notification, whose end says whether there was memory for it. */
-size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method);
-bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start);
 /* Forgets about it: its answer will be dropped, and a stream that it opens is closed. */
 void request_forget(struct evd_client *client, struct pending *pending);
 
@@ -302,8 +300,8 @@ void stream_move(struct evd_stream *stream, enum stream_state to);
 bool stream_attached(const struct evd_stream *stream);
 void stream_free(struct evd_stream *stream);
 void stream_pack_close(struct evd_client *client, uint32_t id);
-/* RESTING: gives the daemon the window again. false: no memory for it now. */
-bool stream_pack_credit(struct evd_stream *stream);
+/* RESTING: gives the daemon the window again. EVD_E_NO_MEMORY leaves it as it is. */
+int stream_pack_credit(struct evd_stream *stream, struct evd_error *err);
 /* It has ended, for this reason; or as the notification `closed` says. */
 void stream_end(struct evd_stream *stream, const struct evd_error *why);
 void stream_closed(struct evd_stream *stream, const msgpack_object *map);

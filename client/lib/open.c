@@ -169,7 +169,7 @@ static int reopened(struct evd_stream *stream, struct evd_stream_info *info,
         ack_keep(stream, granted);
     stream->strays.count = 0;
     if (!stream->idle)
-        stream_pack_credit(stream);
+        stream_pack_credit(stream, err); /* or else evd_next does */
     return EVD_OK;
 }
 

@@ -2,6 +2,7 @@
  * Requests and notifications to the daemon, waiting, and giving what arrives to whom it is for.
  * Every function of evendraw.h that waits comes here.
  */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -58,13 +59,18 @@ int client_error(struct evd_client *client, const struct evd_error *err)
 void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                    const char *method)
 {
-    pending->done = false;
-    pending->error.code = EVD_OK;
-    pending->id = ++client->last_id;
-    pending->method = method_find(method, strlen(method));
-    pending->start = client->out.len;
+    assert(client->out.map_count == 0);
+    client->start = client->out.len;
     buf_packer(&client->out, pk);
-    message_request(pk, pending->id, method);
+    if (pending) {
+        pending->done = false;
+        pending->error.code = EVD_OK;
+        pending->id = ++client->last_id;
+        pending->method = method_find(method, strlen(method));
+        message_request(pk, pending->id, method);
+    } else {
+        message_notification(pk, method);
+    }
     pack_map_begin(pk);
 }
 
@@ -75,38 +81,21 @@ int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *p
     struct guard guard;
 
     pack_map_end(pk);
+    if (out->failed) {
+        buf_truncate(out, client->start);
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for a message to the daemon");
+    }
     guard_init(&guard, &guard_request_limits);
-    guard_feed(&guard, out->data + pending->start, out->len - pending->start);
-    if (out->failed)
-        error_set(err, EVD_E_NO_MEMORY, "", "no memory for the request");
-    else if (guard.status != GUARD_DONE)
-        guard_error(&guard, err);
-    else {
+    guard_feed(&guard, out->data + client->start, out->len - client->start);
+    if (guard.status != GUARD_DONE) {
+        buf_truncate(out, client->start);
+        return guard_error(&guard, err);
+    }
+    if (pending) {
         pending->next = client->pending;
         client->pending = pending;
-        return EVD_OK;
     }
-    buf_truncate(out, pending->start);
-    return err->code;
-}
-
-size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method)
-{
-    size_t start = client->out.len;
-
-    buf_packer(&client->out, pk);
-    message_notification(pk, method);
-    pack_map_begin(pk);
-    return start;
-}
-
-bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start)
-{
-    pack_map_end(pk);
-    if (!client->out.failed)
-        return true;
-    buf_truncate(&client->out, start);
-    return false;
+    return EVD_OK;
 }
 
 void request_forget(struct evd_client *client, struct pending *pending)

@@ -111,11 +111,13 @@ void stream_free(struct evd_stream *stream)
 
 void stream_pack_close(struct evd_client *client, uint32_t id)
 {
+    struct evd_error err;
     msgpack_packer pk;
-    size_t start = notify_begin(client, &pk, "stream.close");
 
+    request_begin(client, &pk, NULL, "stream.close");
     pack_key_u64(&pk, "stream", id);
-    notify_end(client, &pk, start);
+    if (request_end(client, &pk, NULL, &err) != EVD_OK)
+        return; /* no memory: it ends with the connection */
 }
 
 void evd_stream_close(evd_stream *stream)
@@ -286,17 +288,17 @@ static int on_notification(struct evd_stream *stream, const evd_batch **batch)
 
 /* ---- the next batch ---- */
 
-bool stream_pack_credit(struct evd_stream *stream)
+int stream_pack_credit(struct evd_stream *stream, struct evd_error *err)
 {
     msgpack_packer pk;
-    size_t start = notify_begin(stream->client, &pk, "stream.credit");
 
+    request_begin(stream->client, &pk, NULL, "stream.credit");
     pack_key_u64(&pk, "stream", stream->id);
     pack_key_u64(&pk, "window", stream->info.window);
-    if (!notify_end(stream->client, &pk, start))
-        return false;
+    if (request_end(stream->client, &pk, NULL, err) != EVD_OK)
+        return err->code;
     stream_move(stream, STREAM_RUNNING);
-    return true;
+    return EVD_OK;
 }
 
 /* Why nothing more comes for this stream, or what the daemon refused. */
@@ -318,8 +320,8 @@ static int ask_for_more(struct evd_stream *stream)
 {
     struct evd_client *client = stream->client;
 
-    if (stream->state == STREAM_RESTING && !stream_pack_credit(stream))
-        return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory to ask for batches");
+    if (stream->state == STREAM_RESTING && stream_pack_credit(stream, &client->error) != EVD_OK)
+        return client->error.code;
     if (ack_urgent(stream)) {
         ack_pack(stream);
         client_flush(client);

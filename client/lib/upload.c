@@ -57,20 +57,18 @@ static int upload_check(struct evd_upload *upload)
 
 /* ---- dataset.append, a few at once ---- */
 
-/* A message under construction. */
-struct append {
-    struct pending *slot;
-    msgpack_packer pk;
-};
+static struct pending *next_slot(struct evd_upload *upload)
+{
+    return &upload->append[upload->append_count % IN_FLIGHT];
+}
 
 /* Waits for the oldest append whose place is wanted, and for room to send. */
-static int upload_room(struct evd_upload *upload, struct pending **slot)
+static int upload_room(struct evd_upload *upload)
 {
     struct evd_client *client = upload->client;
 
-    *slot = &upload->append[upload->append_count % IN_FLIGHT];
     if (upload->append_count >= IN_FLIGHT &&
-        client_await(client, *slot, client_deadline(client)) != EVD_OK)
+        client_await(client, next_slot(upload), client_deadline(client)) != EVD_OK)
         return upload_fail(upload, &client->error);
     if (client_drain(client, client_deadline(client)) != EVD_OK)
         return upload_fail(upload, &client->error);
@@ -78,22 +76,22 @@ static int upload_room(struct evd_upload *upload, struct pending **slot)
 }
 
 /* Begins a dataset.append; more fields follow. */
-static int append_begin(struct evd_upload *upload, struct append *append)
+static int append_begin(struct evd_upload *upload, msgpack_packer *pk)
 {
     struct evd_client *client = upload->client;
 
-    if (upload_room(upload, &append->slot) != EVD_OK)
+    if (upload_room(upload) != EVD_OK)
         return client->error.code;
-    request_begin(client, &append->pk, append->slot, "dataset.append");
-    pack_key_u64(&append->pk, "draft", upload->draft);
+    request_begin(client, pk, next_slot(upload), "dataset.append");
+    pack_key_u64(pk, "draft", upload->draft);
     return EVD_OK;
 }
 
-static int append_end(struct evd_upload *upload, struct append *append)
+static int append_end(struct evd_upload *upload, msgpack_packer *pk)
 {
     struct evd_error err;
 
-    if (request_end(upload->client, &append->pk, append->slot, &err) != EVD_OK)
+    if (request_end(upload->client, pk, next_slot(upload), &err) != EVD_OK)
         return upload_fail(upload, &err);
     upload->append_count++;
     client_flush(upload->client);
@@ -102,29 +100,29 @@ static int append_end(struct evd_upload *upload, struct append *append)
 
 static int send_labels(struct evd_upload *upload)
 {
-    struct append append;
+    msgpack_packer pk;
 
     if (upload->label_count == 0)
         return EVD_OK;
-    if (append_begin(upload, &append) != EVD_OK)
+    if (append_begin(upload, &pk) != EVD_OK)
         return upload->client->error.code;
-    pack_key_bin(&append.pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
+    pack_key_bin(&pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
     upload->label_count = 0;
-    return append_end(upload, &append);
+    return append_end(upload, &pk);
 }
 
 static int send_weights(struct evd_upload *upload)
 {
-    struct append append;
+    msgpack_packer pk;
 
     if (upload->weight_count == 0)
         return EVD_OK;
-    if (append_begin(upload, &append) != EVD_OK)
+    if (append_begin(upload, &pk) != EVD_OK)
         return upload->client->error.code;
-    pack_key_cstr(&append.pk, "column", upload->column);
-    pack_key_bin(&append.pk, "weights", upload->weights, upload->weight_count * sizeof(double));
+    pack_key_cstr(&pk, "column", upload->column);
+    pack_key_bin(&pk, "weights", upload->weights, upload->weight_count * sizeof(double));
     upload->weight_count = 0;
-    return append_end(upload, &append);
+    return append_end(upload, &pk);
 }
 
 /* How many of the names go in one message. */
@@ -137,21 +135,16 @@ static size_t names_that_fit(const char *const *classes, size_t n)
     return count;
 }
 
-static void pack_names(msgpack_packer *pk, const char *const *classes, size_t n)
-{
-    pack_key_array(pk, "classes", n);
-    for (size_t i = 0; i < n; i++)
-        pack_cstr(pk, classes[i]);
-}
-
 static int send_names(struct evd_upload *upload, const char *const *classes, size_t n)
 {
-    struct append append;
+    msgpack_packer pk;
 
-    if (append_begin(upload, &append) != EVD_OK)
+    if (append_begin(upload, &pk) != EVD_OK)
         return upload->client->error.code;
-    pack_names(&append.pk, classes, n);
-    return append_end(upload, &append);
+    pack_key_array(&pk, "classes", n);
+    for (size_t i = 0; i < n; i++)
+        pack_cstr(&pk, classes[i]);
+    return append_end(upload, &pk);
 }
 
 /* ---- the public functions ---- */
