@@ -2,6 +2,7 @@
  * Frames for a stream that arrive while its caller waits for something else: kept for its next
  * evd_next. Called by run.c, which sorts what arrives, and by stream.c.
  */
+#include <assert.h>
 #include <string.h>
 #include "client/lib/client.h"
 #include "proto/answers.h"
@@ -104,5 +105,6 @@ bool stream_kept(struct evd_stream *stream, const uint8_t **frame, size_t *n)
     *frame = stream->backlog.data + stream->backlog_start + sizeof(kept);
     stream->backlog_start += sizeof(kept) + kept.size;
     stream->backlog_frames--;
+    assert(stream->backlog_start <= stream->backlog.len);
     return true;
 }

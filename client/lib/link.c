@@ -3,6 +3,7 @@
  * Called by run.c: link_step before it waits and after each answer, client_lose when the connection
  * cannot go on.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -194,6 +195,7 @@ int link_start(struct evd_client *client)
     struct link *link = &client->link;
     struct address address;
 
+    assert(client->fd < 0 && !client->pending);
     if (address_parse(client->address, &address, &client->error) != EVD_OK)
         return lose_for_good(client, &client->error);
     link->wake = clock_ms() + ATTEMPT_MS;
@@ -204,6 +206,7 @@ static int greeted(struct evd_client *client)
 {
     struct link *link = &client->link;
 
+    assert(link->state == LINK_GREETING && link->hello.done);
     if (link->hello.error.code != EVD_OK)
         return client_lose(client, &link->hello.error);
     if (link->met)

@@ -1,6 +1,7 @@
 /*
  * Bytes from the socket, cut into whole, guarded frames. Called by run.c.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,7 @@ int reader_fill(struct reader *reader, int fd, bool *got, struct evd_error *err)
 {
     ssize_t n;
 
+    assert(reader->start <= reader->end && reader->end <= reader->cap);
     *got = false;
     if (reader->start == reader->end)
         reader->start = reader->end = 0;
