@@ -58,9 +58,27 @@ static void print_average(const json_t *answer, const char *key)
            field_f64(scores, "recall"), field_f64(scores, "f1"));
 }
 
+/* Whatever is one number for all classes: "  accuracy 0.9500, balanced accuracy 0.9000". */
+static void print_metrics(const json_t *answer)
+{
+    const char *between = "  ", *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)answer, key, value)
+    {
+        if (!json_is_real(value))
+            continue;
+        fputs(between, stdout);
+        for (const char *c = key; *c; c++)
+            putchar(*c == '_' ? ' ' : *c);
+        printf(" %.4f", json_real_value(value));
+        between = ", ";
+    }
+    putchar('\n');
+}
+
 static void print_summary(const json_t *answer)
 {
-    const json_t *loss = json_object_get(answer, "mean_loss");
     const json_t *best = json_object_get(json_object_get(answer, "thresholds"), "best");
 
     printf("job %s on %s", field_text(answer, "job"), field_dataset(answer));
@@ -69,11 +87,7 @@ static void print_summary(const json_t *answer)
     else
         printf(", all epochs together");
     printf(": %s reported\n", field_items(answer, "samples", "sample"));
-    printf("  accuracy %.4f, balanced accuracy %.4f", field_f64(answer, "accuracy"),
-           field_f64(answer, "balanced_accuracy"));
-    if (json_is_number(loss))
-        printf(", mean loss %.4f", json_number_value(loss));
-    putchar('\n');
+    print_metrics(answer);
     print_average(answer, "macro");
     print_average(answer, "weighted");
     if (best)

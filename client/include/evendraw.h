@@ -380,6 +380,16 @@ EVD_API short evd_events(const evd_client *client);
  * connects again if that is due. */
 EVD_API EVD_MUST_CHECK int evd_process(evd_client *client);
 
+/* ---- Bindings ---- */
+
+/*
+ * Where the members of the structs above lie, for bindings that declare them once more in another
+ * language and want to refuse a library of another version. Row i, from 0 on: returns the name of a
+ * struct ("evd_batch") or member ("evd_batch.epoch"), and its offset in the struct and its size in
+ * bytes; NULL behind the last. Static storage.
+ */
+EVD_API const char *evd_layout(size_t i, size_t *offset, size_t *size);
+
 #ifdef __cplusplus
 }
 #endif

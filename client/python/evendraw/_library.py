@@ -1,4 +1,7 @@
-"""libevendraw by ctypes: its structs and functions as evendraw.h declares them."""
+"""libevendraw by ctypes: its structs and functions as evendraw.h declares them.
+
+The structs are compared with those of the library when it is loaded, and one that differs is refused.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,49 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_touch": (c_int, [c_void_p]),
     "evd_get_counters": (None, [c_void_p, POINTER(Counters)]),
     "evd_fd": (c_int, [c_void_p]),
+    "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }
+
+_STRUCTS: dict[str, type[Structure]] = {
+    "evd_client_options": ClientOptions,
+    "evd_counters": Counters,
+    "evd_stream_options": StreamOptions,
+    "evd_stream_info": StreamInfo,
+    "evd_batch": Batch,
+}
+
+
+_Layout = dict[str, tuple[int, int]]  # of structs and members: offset and size in bytes
+
+
+def _layout_here(structs: dict[str, type[Structure]]) -> _Layout:
+    layout: _Layout = {}
+    for name, struct in structs.items():
+        layout[name] = (0, ctypes.sizeof(struct))
+        for member, *_ in struct._fields_:
+            field = getattr(struct, member)
+            layout[f"{name}.{member}"] = (field.offset, field.size)
+    return layout
+
+
+def _layout_there(library: ctypes.CDLL) -> _Layout:
+    layout: _Layout = {}
+    offset, size = c_size_t(), c_size_t()
+    while name := library.evd_layout(len(layout), offset, size):
+        layout[name.decode()] = (offset.value, size.value)
+    return layout
+
+
+def _check(library: ctypes.CDLL, structs: dict[str, type[Structure]]) -> None:
+    """ImportError if the library's structs are not these."""
+    here, there = _layout_here(structs), _layout_there(library)
+    for name in here | there:
+        if here.get(name) != there.get(name):
+            raise ImportError(
+                f"libevendraw {library.evd_version().decode()} and this package are not of the "
+                f"same version ({name} is at offset, size {there.get(name)} in the library and "
+                f"{here.get(name)} here): install both from the same release"
+            )
 
 
 def _load() -> ctypes.CDLL:
@@ -123,9 +168,16 @@ def _load() -> ctypes.CDLL:
             "EVENDRAW_LIBRARY to the path of libevendraw.so"
         ) from error
     for name, (result, arguments) in _PROTOTYPES.items():
-        function = getattr(library, name)
+        try:
+            function = getattr(library, name)
+        except AttributeError as error:
+            raise ImportError(
+                f"libevendraw ({path}) is older than this package, it has no {name}: install both "
+                "from the same release"
+            ) from error
         function.restype = result
         function.argtypes = arguments
+    _check(library, _STRUCTS)
     return library
 
 

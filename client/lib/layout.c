@@ -1,0 +1,74 @@
+/*
+ * Where the members of the public structs lie. Bindings, which declare the structs once more in
+ * their own language, ask when they load the library.
+ */
+#include <evendraw.h>
+#include <stddef.h>
+
+struct place {
+    const char *name;
+    size_t offset, size;
+};
+
+#define WHOLE(type)          #type, 0, sizeof(type)
+#define MEMBER(type, member) #type "." #member, offsetof(type, member), sizeof(((type *)0)->member)
+
+/* Every struct of evendraw.h that has members, with all of those. */
+static const struct place places[] = {
+    {WHOLE(evd_client_options)},
+    {MEMBER(evd_client_options, client_name)},
+    {MEMBER(evd_client_options, time_limit_ms)},
+    {MEMBER(evd_client_options, reconnect_ms)},
+    {WHOLE(evd_counters)},
+    {MEMBER(evd_counters, reconnects)},
+    {MEMBER(evd_counters, repeated)},
+    {MEMBER(evd_counters, late_acks)},
+    {WHOLE(evd_stream_options)},
+    {MEMBER(evd_stream_options, job)},
+    {MEMBER(evd_stream_options, rank)},
+    {MEMBER(evd_stream_options, world_size)},
+    {MEMBER(evd_stream_options, window)},
+    {MEMBER(evd_stream_options, columns)},
+    {MEMBER(evd_stream_options, flags)},
+    {WHOLE(evd_stream_info)},
+    {MEMBER(evd_stream_info, job)},
+    {MEMBER(evd_stream_info, dataset)},
+    {MEMBER(evd_stream_info, version)},
+    {MEMBER(evd_stream_info, classes)},
+    {MEMBER(evd_stream_info, samples)},
+    {MEMBER(evd_stream_info, batch_size)},
+    {MEMBER(evd_stream_info, rank)},
+    {MEMBER(evd_stream_info, world_size)},
+    {MEMBER(evd_stream_info, window)},
+    {MEMBER(evd_stream_info, generation)},
+    {MEMBER(evd_stream_info, revision)},
+    {MEMBER(evd_stream_info, epoch)},
+    {MEMBER(evd_stream_info, step)},
+    {MEMBER(evd_stream_info, steps)},
+    {MEMBER(evd_stream_info, seed)},
+    {MEMBER(evd_stream_info, announced_revision)},
+    {MEMBER(evd_stream_info, announced_epoch)},
+    {MEMBER(evd_stream_info, announced_step)},
+    {MEMBER(evd_stream_info, ended)},
+    {WHOLE(evd_batch)},
+    {MEMBER(evd_batch, epoch)},
+    {MEMBER(evd_batch, step)},
+    {MEMBER(evd_batch, generation)},
+    {MEMBER(evd_batch, revision)},
+    {MEMBER(evd_batch, redelivered)},
+    {MEMBER(evd_batch, n)},
+    {MEMBER(evd_batch, index)},
+    {MEMBER(evd_batch, label)},
+    {MEMBER(evd_batch, probability)},
+    {MEMBER(evd_batch, repeat)},
+    {MEMBER(evd_batch, augment_seed)},
+};
+
+const char *evd_layout(size_t i, size_t *offset, size_t *size)
+{
+    if (i >= sizeof(places) / sizeof(places[0]))
+        return NULL;
+    *offset = places[i].offset;
+    *size = places[i].size;
+    return places[i].name;
+}
