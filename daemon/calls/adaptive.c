@@ -178,7 +178,7 @@ void adaptive_follow(struct call *call, struct report *report, struct feedback_e
         const struct adaptive *adaptive;
         bool due;
 
-        if (entry->status != JOB_STATUS_LIVE || entry->update || entry->seek)
+        if (entry->status != JOB_STATUS_LIVE || entry->change)
             continue;
         adaptive = adaptive_of(entry);
         if (!adaptive || !follows(adaptive, entry, report->task.entry))

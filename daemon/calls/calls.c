@@ -1,4 +1,5 @@
 /* Joins the methods' handlers, the jobs and the server (calls.h). */
+#include "jobs/jobs.h"
 #include "calls/calls.h"
 
 #include <stdlib.h>

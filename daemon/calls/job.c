@@ -1,5 +1,6 @@
 /* job.create and job.update: a strategy is built, recorded, and drawn by. */
 #include <string.h>
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "calls/replies.h"
 #include "codec/terms.h"
@@ -197,7 +198,7 @@ int do_job_update(struct call *call, const struct params_job_update *p)
 
     if (!entry || when_decode(p, &moment, &call->err) != EVD_OK)
         return call->err.code;
-    if (entry->update || entry->seek)
+    if (entry->change)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);

@@ -1,4 +1,5 @@
 /* job.info, job.list, job.drop: what asks and what ends. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/entry.h"
 #include "calls/replies.h"
@@ -87,7 +88,7 @@ static struct job_entry *find_droppable(struct call *call, const struct params_j
         return NULL;
     if (p->force || !entry->job)
         return entry;
-    if (entry->update || entry->seek) {
+    if (entry->change) {
         error_set(&call->err, EVD_E_CONFLICT, entry->name,
                   "job \"%s\" is being changed: try again when that is done, or use \"force\"",
                   entry->name);

@@ -2,6 +2,7 @@
  * job.preview: what a strategy would do, for a job that is or one that is not. It goes the way of
  * job.create and job.update up to the plan, and no further.
  */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/build.h"
 #include "codec/terms.h"

@@ -1,4 +1,5 @@
 /* job.position and job.seek: where a job is, as a token, and how it gets there again. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/seek.h"
 
@@ -97,7 +98,7 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
     if (!entry || mode_decode(p, &follow, &call->err) != EVD_OK ||
         target_decode(p, entry, &to, &call->err) != EVD_OK)
         return call->err.code;
-    if (entry->update || entry->seek)
+    if (entry->change)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);

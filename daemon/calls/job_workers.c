@@ -1,4 +1,5 @@
 /* job.workers: who is attached, and how far. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "calls/stream.h"
 

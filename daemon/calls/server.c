@@ -51,7 +51,7 @@ int do_hello(struct call *call, const struct params_hello *p)
     if (session->state != SESSION_FRESH)
         return error_set(&call->err, EVD_E_CONFLICT, "hello", "hello was said already");
     str_copy(session->client, p->client);
-    session_greeted(session);
+    session_enter(session, SESSION_GREETED);
     if (p->has_resume)
         session->previous = session_resume(call->server, p->resume, p->resume_key);
     if (session->previous)

@@ -1,6 +1,6 @@
 /*
- * Streams: attached workers, between a session and the job core. stream.c opens and closes them,
- * stream_lease.c hears what their workers say, stream_send.c sends what they get.
+ * Streams: attached workers, between a session and the job core. stream_open.c opens and closes
+ * them, stream_lease.c hears what their workers say, stream_send.c sends what they get.
  *
  *              the session is full       one more batch was handed out
  *       OPEN -----------------> FULL ------------------------------> OWING
@@ -39,9 +39,16 @@ struct stream {
 
 /* NULL and NOT_FOUND. */
 struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err);
-/* Adds the columns that an optional array names to a format. */
-int columns_decode(const msgpack_object *object, struct batch_format *format, struct evd_error *err)
-    __attribute__((warn_unused_result));
+/* The only way to change its state. */
+void stream_enter(struct stream *stream, enum stream_state state);
+/* Makes it one of the session's and of its job's, with a number of its own; and moves it to another
+ * session. */
+void stream_attach(struct stream *stream, struct session *session);
+void stream_move(struct stream *stream, struct session *session);
+/* What its batches are like. */
+void stream_set_format(struct stream *stream, const struct batch_format *format);
+/* A batch that was handed out and is not drawn yet is void. */
+void stream_forget_late(struct stream *stream);
 /* Takes the worker off its job and frees the stream. */
 void stream_shut(struct stream *stream);
 /* Frees it: the job core has given it up, or ends. */

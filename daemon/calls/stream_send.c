@@ -5,19 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "jobs/drive.h"
-
-void stream_enter(struct stream *stream, enum stream_state to)
-{
-    static const uint8_t from[] = {
-        [STREAM_OPEN] = 1u << STREAM_OPEN | 1u << STREAM_FULL | 1u << STREAM_LOST,
-        [STREAM_FULL] = 1u << STREAM_OPEN | 1u << STREAM_FULL | 1u << STREAM_OWING,
-        [STREAM_OWING] = 1u << STREAM_OPEN | 1u << STREAM_FULL,
-        [STREAM_LOST] = 1u << STREAM_OPEN | 1u << STREAM_FULL,
-    };
-
-    assert(from[to] & 1u << stream->state);
-    stream->state = to;
-}
+#include "server/port.h"
 
 /* ---- batches ---- */
 
@@ -62,14 +50,6 @@ static void send_batch(struct stream *stream, const struct job_delivery *deliver
         session_wrote(session);
     else
         session_hang_up(session); /* no memory: the step goes to others when it has closed */
-}
-
-void stream_forget_late(struct stream *stream)
-{
-    if (stream->state != STREAM_OWING)
-        return;
-    plan_unref(stream->late.plan);
-    stream_enter(stream, STREAM_FULL);
 }
 
 static void send_late(struct stream *stream)

@@ -10,13 +10,9 @@
 void stream_effect(struct job *job, const struct job_effect *effect);
 /* The session has room again: its streams go on until it is full. */
 void streams_ready(struct session *session);
-/* What was handed out and is not drawn yet is void. */
-void stream_forget_late(struct stream *stream);
 void stream_say_epoch_end(struct stream *stream, const struct job_epoch *epoch);
 void stream_say_closed(struct stream *stream, int code, const char *message);
 /* The same to all that have a connection. */
 void streams_say(struct server *server, int code, const char *message);
-/* The only way to change a stream's state. */
-void stream_enter(struct stream *stream, enum stream_state state);
 
 #endif

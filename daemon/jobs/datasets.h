@@ -4,7 +4,7 @@
 #ifndef JOBS_DATASETS_H
 #define JOBS_DATASETS_H
 
-#include "jobs/jobs.h"
+#include "jobs/state.h"
 
 struct dataset_entry {
     struct dataset *dataset;

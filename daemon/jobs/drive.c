@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include "jobs/progress.h"
-#include "jobs/seek.h"
-#include "jobs/update.h"
 #include "server/trace.h"
 
 /* Progress that nobody waits for is stored after so many milliseconds. */
@@ -73,21 +71,35 @@ static void flush_later(struct job_entry *entry)
     server_wake_at(server, entry->flush_at);
 }
 
+static int progress_stored(struct task *task)
+{
+    struct job_entry *entry = task->entry;
+    struct job_event event = {.kind = JOB_PROGRESS_STORED, .progress_stored = {task->err.code}};
+    struct evd_error err;
+
+    progress_ended(task);
+    if (entry->job)
+        entry_drive(entry, &event, &err);
+    task_free(task);
+    return EVD_OK;
+}
+
 /* Returns EVD_OK, or why the store did not even take what it was asked to store. */
 static int carry_out_effect(struct job_entry *entry, const struct job_effect *effect)
 {
     switch (effect->kind) {
     case JOB_STORE_REVISION:
-        return update_store(entry, effect);
     case JOB_STORE_SEEK:
-        return seek_store(entry, effect);
+        return entry->change->store(entry->change, effect);
     case JOB_STORE_PROGRESS:
-        return progress_send(entry);
+        return progress_send(entry, progress_stored);
     case JOB_UPDATED:
-        update_ended(entry, effect);
+        assert(entry->change == (struct change *)(uintptr_t)effect->updated.token);
+        entry->change->ended(entry->change, effect);
         break;
     case JOB_SOUGHT:
-        seek_ended(entry, effect);
+        assert(entry->change == (struct change *)(uintptr_t)effect->sought.token);
+        entry->change->ended(entry->change, effect);
         break;
     case JOB_ACKED:
         task_resume((struct task *)(uintptr_t)effect->acked.token, effect->acked.code);

@@ -10,7 +10,7 @@
 #ifndef JOBS_ENTRY_H
 #define JOBS_ENTRY_H
 
-#include "jobs/jobs.h"
+#include "jobs/state.h"
 #include "replay/plan.h"
 #include "replay/position.h"
 #include "replay/records.h"
@@ -25,6 +25,16 @@ enum job_status {
 };
 
 TAILQ_HEAD(stream_list, stream);
+
+/* What an update and a seek have in common: a job has one of them at a time. */
+struct change {
+    /* Sends to the store what the job core wants stored for it (JOB_STORE_REVISION,
+     * JOB_STORE_SEEK); returns why the store refused it at once. */
+    int (*store)(struct change *change, const struct job_effect *effect);
+    /* The job core has done with it (JOB_UPDATED, JOB_SOUGHT). */
+    void (*ended)(struct change *change, const struct job_effect *effect);
+    const struct plan *plan; /* an update's, once that is the loop thread's to look at; NULL */
+};
 
 struct job_entry {
     struct jobs *jobs;
@@ -41,8 +51,7 @@ struct job_entry {
     struct records records;
     char world_author[EVD_MAX_NAME + 1]; /* who attached last */
     struct evd_error failure;            /* FAILED */
-    struct update *update;               /* the one update in progress */
-    struct seek *seek;                   /* the one seek in progress */
+    struct change *change;               /* the one update or seek in progress */
     struct task_list acks;               /* acknowledgements to be confirmed, parked */
     uint64_t flush_at;                   /* when JOB_FLUSH is due; UINT64_MAX: not */
     struct job_position loaded_mark;     /* as it was in the store, until the job is restored */

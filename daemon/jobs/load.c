@@ -8,6 +8,7 @@
 #include "codec/terms.h"
 #include "jobs/datasets.h"
 #include "jobs/entry.h"
+#include "jobs/jobs.h"
 
 /* Progress is told after the job it belongs to, and needed when that is restored. */
 struct loaded_progress {

@@ -4,7 +4,7 @@
 #ifndef JOBS_LOAD_H
 #define JOBS_LOAD_H
 
-#include "jobs/jobs.h"
+#include "jobs/state.h"
 
 /* Reads all back from the store. */
 int jobs_load(struct jobs *jobs, struct evd_error *err) __attribute__((warn_unused_result));

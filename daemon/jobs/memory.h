@@ -4,7 +4,7 @@
 #ifndef JOBS_MEMORY_H
 #define JOBS_MEMORY_H
 
-#include "jobs/jobs.h"
+#include "jobs/state.h"
 
 uint64_t memory_used(const struct jobs *jobs); /* bytes */
 /* Lets plans take what datasets, drafts and reports leave, as it is now. */

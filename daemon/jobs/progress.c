@@ -2,7 +2,6 @@
 #include "jobs/progress.h"
 
 #include <string.h>
-#include "jobs/drive.h"
 
 /* One write, which nobody asked for in a request. */
 struct progress {
@@ -12,19 +11,12 @@ struct progress {
     struct store_progress rows[];
 };
 
-static int progress_stored(struct task *task)
+void progress_ended(struct task *task)
 {
-    struct progress *write = (struct progress *)task;
-    struct job_entry *entry = task->entry;
-    struct job_event event = {.kind = JOB_PROGRESS_STORED, .progress_stored = {task->err.code}};
-    struct evd_error err;
+    const struct progress *write = (const struct progress *)task;
 
     if (task->err.code == EVD_OK && write->op.world.author)
-        records_world_stored(&entry->records, &write->world);
-    if (entry->job)
-        entry_drive(entry, &event, &err);
-    task_free(task);
-    return EVD_OK;
+        records_world_stored(&task->entry->records, &write->world);
 }
 
 struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world)
@@ -91,10 +83,10 @@ static struct progress *progress_fill(struct job_entry *entry)
     return write;
 }
 
-int progress_send(struct job_entry *entry)
+int progress_send(struct job_entry *entry, task_step *stored)
 {
     struct progress *write = progress_fill(entry);
-    int code = write ? task_store(&write->task, &write->op, progress_stored) : EVD_E_NO_MEMORY;
+    int code = write ? task_store(&write->task, &write->op, stored) : EVD_E_NO_MEMORY;
 
     if (write && code)
         task_free(&write->task);

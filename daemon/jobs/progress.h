@@ -6,9 +6,11 @@
 
 #include "jobs/entry.h"
 
-/* Sends the progress, as it is now, to the store; JOB_PROGRESS_STORED follows. Returns why it could
- * not even be queued. */
-int progress_send(struct job_entry *entry) __attribute__((warn_unused_result));
+/* Sends the progress, as it is now, to the store, in a task whose step `stored` follows. Returns
+ * why it could not even be queued. */
+int progress_send(struct job_entry *entry, task_step *stored) __attribute__((warn_unused_result));
+/* In that step: notes what is in the store now. */
+void progress_ended(struct task *task);
 
 /* A world size as the store takes it. What it points to stays the record's. */
 struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world);

@@ -8,14 +8,15 @@
 #include "jobs/drive.h"
 #include "jobs/progress.h"
 #include "jobs/build.h"
+#include "jobs/jobs.h"
 #include "job/position.h"
 
 static void seek_fini(struct task *task)
 {
     struct seek *seek = (struct seek *)task;
 
-    if (task->entry->seek == seek)
-        task->entry->seek = NULL;
+    if (task->entry->change == &seek->change)
+        task->entry->change = NULL;
     line_fini(&seek->line);
     plan_unref(seek->plan);
     revision_fini(&seek->follow);
@@ -157,9 +158,15 @@ static int seek_stored(struct task *task)
     return EVD_OK;
 }
 
-int seek_store(struct job_entry *entry, const struct job_effect *effect)
+static struct seek *seek_of(struct change *change)
 {
-    struct seek *seek = entry->seek;
+    return (struct seek *)((char *)change - offsetof(struct seek, change));
+}
+
+static int seek_store(struct change *change, const struct job_effect *effect)
+{
+    struct seek *seek = seek_of(change);
+    struct job_entry *entry = seek->task.entry;
     struct job_position left = effect->store_seek.left;
     struct job_state state;
 
@@ -192,21 +199,20 @@ int seek_store(struct job_entry *entry, const struct job_effect *effect)
     return task_store(&seek->task, &seek->op, seek_stored);
 }
 
-void seek_ended(struct job_entry *entry, const struct job_effect *effect)
+static void seek_ended(struct change *change, const struct job_effect *effect)
 {
-    struct seek *seek = (struct seek *)(uintptr_t)effect->sought.token;
-    struct evd_error *err = &seek->task.err;
+    struct seek *seek = seek_of(change);
+    struct task *task = &seek->task;
 
-    assert(entry->seek == seek);
-    entry->seek = NULL;
+    task->entry->change = NULL;
     seek->generation = effect->sought.generation;
     seek->at = effect->sought.at;
-    err->code = EVD_OK;
+    task->err.code = EVD_OK;
     if (effect->sought.code != EVD_OK)
-        error_set(err, effect->sought.code, entry->name,
+        error_set(&task->err, effect->sought.code, task->entry->name,
                   "the seek of job \"%s\" could not be stored%s%s: it stays where it is",
-                  entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
-    task_go(&seek->task, seek->ended);
+                  task->entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
+    task_go(task, seek->ended);
 }
 
 static int seek_built(struct task *task)
@@ -220,7 +226,7 @@ static int seek_built(struct task *task)
                                        .generation = seek->generation,
                                        .revision = seek->follow.number,
                                        .force = seek->force,
-                                       .token = (uint64_t)(uintptr_t)seek}};
+                                       .token = (uint64_t)(uintptr_t)&seek->change}};
     struct evd_error err;
 
     if (task->err.code != EVD_OK)
@@ -270,9 +276,9 @@ int seek_start(struct seek *seek, struct call *call)
     struct task *task = &seek->task;
     int code = seek_prepare(seek, &task->err);
 
-    assert(!task->entry->update && !task->entry->seek);
+    assert(!task->entry->change);
     if (code == EVD_OK) {
-        task->entry->seek = seek;
+        task->entry->change = &seek->change;
         code = task_work(task, seek_run, seek_built);
     }
     return task_begin(task, code, call);
@@ -286,6 +292,7 @@ struct seek *seek_new(struct call *call, struct job_entry *entry, const struct p
     if (!seek)
         return NULL;
     seek->ended = ended;
+    seek->change = (struct change){.store = seek_store, .ended = seek_ended};
     seek->force = force;
     seek->record.parent = to->generation;
     seek->record.at = to->at;

@@ -2,7 +2,7 @@
  * The server as the rooms above it see it: what a request needs before anybody knows what it is
  * about, and what those rooms have to offer in return (struct server_ops).
  *
- *     port.h      the host's side
+ *     services.h  what the host gives; port.h: what it calls
  *     session.h   connections, and answers to them
  *     task.h      requests that are answered later
  *     counters.h  what the server is doing, in numbers
@@ -15,12 +15,14 @@
 #include <sys/queue.h>
 #include "proto/message.h"
 #include "proto/methods.h"
-#include "server/port.h"
+#include "server/services.h"
+#include "store/store.h"
 
 struct call;
 struct counters;
 struct jobs;
 struct job_entry;
+struct server;
 struct session;
 struct task;
 TAILQ_HEAD(session_list, session);
