@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
      "$XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db)",
      0},
     {"limit", OPTION_LIMIT, "NAME=N", 0,
-     "Move a limit, as often as wanted; the names are below, server.info reports all", 0},
+     "Set a limit, as often as wanted; the names are below, server.info reports all", 0},
     {"memory-limit", OPTION_MEMORY_LIMIT, "BYTES|N%", 0,
      "Let datasets, the tables of jobs and what is reported to them take at most so much memory "
      "together, in bytes or in "
@@ -112,7 +112,7 @@ static char *help_filter(int key, const char *text, void *input)
     (void)input;
     if (key != ARGP_KEY_HELP_POST_DOC || !(file = open_memstream(&out, &size)))
         return (char *)text;
-    fputs("Limits (--limit NAME=N), with their defaults and how far they can be moved:\n", file);
+    fputs("Limits (--limit NAME=N), with their defaults, least and most values:\n", file);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         fprintf(file, "  %s=%ld (%ld to %ld): %s\n", limits[i].name, limits[i].normal,
                 limits[i].least, limits[i].most, limits[i].meaning);

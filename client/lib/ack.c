@@ -216,7 +216,7 @@ static uint32_t due_prefix(const struct evd_stream *stream)
 }
 
 /* The answer to the last request for confirmation. */
-static void take_confirmed(struct evd_stream *stream)
+static void drop_confirmed(struct evd_stream *stream)
 {
     if (stream->confirming == 0 || !stream->confirm.done)
         return;
@@ -227,7 +227,7 @@ static void take_confirmed(struct evd_stream *stream)
 
 void ack_detach(struct evd_stream *stream)
 {
-    take_confirmed(stream);
+    drop_confirmed(stream);
     forget_confirm(stream);
     stream->carried = stream->held_count;
     stream->replaying = true;
@@ -266,7 +266,7 @@ void ack_pack(struct evd_stream *stream)
     uint32_t prefix = due_prefix(stream), left = stream->due_count;
     bool ask;
 
-    take_confirmed(stream);
+    drop_confirmed(stream);
     if (!stream_attached(stream) || left == 0 || stream->sent.count + left > SENT_LIMIT ||
         !places_reserve(&stream->sent, left))
         return;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "client/lib/client.h"
 
-static int take_json(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_json(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     return msgpack_to_json(result, arg, err);
 }
@@ -21,7 +21,7 @@ static bool only_asks(const char *name)
 static int call_once(struct evd_client *client, const char *method, const char *params,
                      char **result, deadline_t deadline)
 {
-    struct pending pending = {.take = result ? take_json : NULL, .arg = result};
+    struct pending pending = {.read = result ? read_json : NULL, .arg = result};
     msgpack_packer pk;
     int code = client_ready(client, deadline);
 

@@ -74,7 +74,7 @@ struct pending {
     bool done;
     struct evd_error error; /* once done: EVD_OK or what the daemon answered */
     /* Takes what it wants from the result, which is gone afterwards. NULL: nothing. */
-    int (*take)(void *arg, const msgpack_object *result, struct evd_error *err);
+    int (*read)(void *arg, const msgpack_object *result, struct evd_error *err);
     void *arg;
 };
 

@@ -13,7 +13,7 @@
 #define OUT_LIMIT          (EVD_MAX_FRAME * 3u) /* a request, and what was not sent before it */
 
 /* What is not said has its default. false: no memory. */
-static bool take_options(struct evd_client *client, const char *address,
+static bool copy_options(struct evd_client *client, const char *address,
                          const evd_client_options *options)
 {
     static const evd_client_options defaults;
@@ -45,7 +45,7 @@ int evd_connect(const char *address, const evd_client_options *options, evd_clie
     buf_init(&client->out, OUT_LIMIT);
     reader_init(&client->reader);
     message_init(&client->msg);
-    if (!take_options(client, address, options)) {
+    if (!copy_options(client, address, options)) {
         error_set(&why, EVD_E_NO_MEMORY, "", "no memory for a connection");
         return client_lose(client, &why);
     }

@@ -131,7 +131,7 @@ int client_lose(struct evd_client *client, const struct evd_error *err)
 
 /* ---- an attempt ---- */
 
-static int take_hello(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_hello(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     struct evd_client *client = arg;
     const msgpack_object *resumed = map_get(result, "resumed");
@@ -155,7 +155,7 @@ static int send_hello(struct evd_client *client)
     msgpack_packer pk;
 
     link->state = LINK_GREETING;
-    link->hello = (struct pending){.take = take_hello, .arg = client};
+    link->hello = (struct pending){.read = read_hello, .arg = client};
     request_begin(client, &pk, &link->hello, "hello");
     pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(&pk, "client", client->name);

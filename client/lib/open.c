@@ -56,18 +56,18 @@ static void pack_options(msgpack_packer *pk, const evd_stream_options *options)
     }
 }
 
-static int take_open(void *arg, const msgpack_object *result, struct evd_error *err);
+static int read_open(void *arg, const msgpack_object *result, struct evd_error *err);
 
 static int send_open(struct evd_stream *stream, struct evd_error *err)
 {
     bool again = stream->state != STREAM_NEW;
     msgpack_packer pk;
 
-    stream->open = (struct pending){.take = take_open, .arg = stream};
+    stream->open = (struct pending){.read = read_open, .arg = stream};
     request_begin(stream->client, &pk, &stream->open, "stream.open");
     pack_options(&pk, &stream->options);
     if (again)
-        pack_key_u64(&pk, "window", 0);  /* first what is out is settled */
+        pack_key_u64(&pk, "window", 0);  /* first what is out comes again */
     else if (stream->options.window > 0) /* else the daemon chooses, and says so */
         pack_key_u64(&pk, "window", stream->options.window);
     if (stream->state == STREAM_RESUMING)
@@ -173,7 +173,7 @@ static int reopened(struct evd_stream *stream, struct evd_stream_info *info,
     return EVD_OK;
 }
 
-static int take_open(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_open(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     struct evd_stream *stream = arg;
     struct evd_stream_info info;

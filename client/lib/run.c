@@ -249,8 +249,8 @@ static int dispatch_response(struct evd_client *client)
         if (pending->id != msg->id)
             continue;
         *at = pending->next;
-        if (message_error_decode(msg->error, &pending->error) == EVD_OK && pending->take)
-            pending->error.code = pending->take(pending->arg, msg->result, &pending->error);
+        if (message_error_decode(msg->error, &pending->error) == EVD_OK && pending->read)
+            pending->error.code = pending->read(pending->arg, msg->result, &pending->error);
         pending->done = true;
         return link_step(client); /* which may have waited for it */
     }

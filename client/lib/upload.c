@@ -149,7 +149,7 @@ static int send_names(struct evd_upload *upload, const char *const *classes, siz
 
 /* ---- the public functions ---- */
 
-static int take_draft(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_draft(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     struct evd_upload *upload = arg;
     uint64_t draft = map_u64(result, "draft", UINT64_MAX);
@@ -164,7 +164,7 @@ static int take_draft(void *arg, const msgpack_object *result, struct evd_error 
 static int create(struct evd_upload *upload, const char *name)
 {
     struct evd_client *client = upload->client;
-    struct pending pending = {.take = take_draft, .arg = upload};
+    struct pending pending = {.read = read_draft, .arg = upload};
     msgpack_packer pk;
 
     if (client_ready(client, client_deadline(client)) != EVD_OK)
@@ -282,7 +282,7 @@ static int await_appends(struct evd_upload *upload)
     return EVD_OK;
 }
 
-static int take_info(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_info(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     return msgpack_to_json(result, arg, err);
 }
@@ -290,7 +290,7 @@ static int take_info(void *arg, const msgpack_object *result, struct evd_error *
 static int commit(struct evd_upload *upload, char **info)
 {
     struct evd_client *client = upload->client;
-    struct pending pending = {.take = info ? take_info : NULL, .arg = info};
+    struct pending pending = {.read = info ? read_info : NULL, .arg = info};
     msgpack_packer pk;
 
     if (send_labels(upload) != EVD_OK || send_weights(upload) != EVD_OK ||

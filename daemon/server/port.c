@@ -178,26 +178,40 @@ static struct evd_str subject(const struct message *msg, unsigned traits)
     return (struct evd_str){"", 0};
 }
 
-/* `code`: how handling it began; what takes time may still fail. */
-static void log_call(const struct call *call, int method, const struct message *msg, int code)
+/* What a message is about, as text; empty if it is too long to be a name. */
+static void subject_text(const struct message *msg, unsigned traits, char *name)
 {
-    const struct session *session = call->session;
-    struct server *server = call->server;
-    unsigned traits = method < 0 ? 0 : method_table[method].traits;
-    char name[EVD_MAX_NAME + 1] = "";
-    struct evd_str about;
+    struct evd_str about = subject(msg, traits);
 
-    if (!server->host.trace && (!server->host.verbose || traits & METHOD_QUIET))
-        return;
-    about = subject(msg, traits);
+    name[0] = '\0';
     if (about.len <= EVD_MAX_NAME)
         str_copy(name, about);
-    TRACE(server, name, "session %" PRIu64 ": %s #%" PRIu32 " %s: %s%s", session->id,
-          call->ticket.method, call->ticket.id, name, code ? "refused: " : "taken",
-          code ? call->err.message : "");
-    if (!(traits & METHOD_QUIET))
+}
+
+/* Handles it, and says so to whoever runs the daemon and wants to know. What takes time may still
+ * fail later. */
+static int handle_and_log(struct call *call, int method, const struct message *msg)
+{
+    struct server *server = call->server;
+    const struct session *session = call->session;
+    unsigned traits = method < 0 ? 0 : method_table[method].traits;
+    bool told = server->host.verbose && !(traits & METHOD_QUIET);
+    char name[EVD_MAX_NAME + 1];
+    int code;
+
+    if (!told && !server->host.trace)
+        return handle(call, method, msg);
+    subject_text(msg, traits, name);
+    TRACE(server, name, "session %" PRIu64 ": %s #%" PRIu32 " %s", session->id,
+          method < 0 ? "?" : method_table[method].name, call->ticket.id, name);
+    code = handle(call, method, msg);
+    if (code)
+        TRACE(server, name, "session %" PRIu64 ": %s #%" PRIu32 " refused: %s", session->id,
+              call->ticket.method, call->ticket.id, call->err.message);
+    if (told)
         server_tell(server, "%s, %s: %s %s%s%s", session->peer, session->client,
                     call->ticket.method, name, code ? ": " : "", code ? call->err.message : "");
+    return code;
 }
 
 void session_frame(struct session_port *port, const uint8_t *bytes, size_t n)
@@ -229,8 +243,7 @@ void session_frame(struct session_port *port, const uint8_t *bytes, size_t n)
     call.ticket.id = msg->id;
     call.ticket.method = "";
     method = method_find(msg->method.data, msg->method.len);
-    code = handle(&call, method, msg);
-    log_call(&call, method, msg, code);
+    code = handle_and_log(&call, method, msg);
     if (code != EVD_OK)
         answer_error(&call.ticket, &call.err);
 }
