@@ -1,3 +1,5 @@
+/* What more than one method answers with (replies.h). Called by dataset.*, job.create, job.info and
+ * job.list. */
 #include "calls/replies.h"
 
 #include <inttypes.h>

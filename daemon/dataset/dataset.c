@@ -1,3 +1,5 @@
+/* Turns a builder into a dataset: class index, member table, checksum; and answers what is asked of
+ * it (dataset.h). Called by dataset.commit and when jobs are loaded. */
 #include "dataset/dataset.h"
 
 #include <endian.h>
