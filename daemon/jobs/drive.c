@@ -143,7 +143,6 @@ static bool carry_out(struct job_entry *entry, struct job_update *update, struct
 
         trace_effect(entry, &update->effect);
         code = carry_out_effect(entry, &update->effect);
-
         if (code == EVD_OK)
             continue;
         *next = refusal(&update->effect, code);
