@@ -14,7 +14,7 @@
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD };
+enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE };
 
 #define DEFAULT_MEMORY 75u /* percent of what the machine has */
 
@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
      "$XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db)",
      0},
     {"limit", OPTION_LIMIT, "NAME=N", 0,
-     "Move a limit, as often as wanted; the names are below, server.info reports all", 0},
+     "Set a limit, as often as wanted; the names are below, server.info reports all", 0},
     {"memory-limit", OPTION_MEMORY_LIMIT, "BYTES|N%", 0,
      "Let datasets, the tables of jobs and what is reported to them take at most so much memory "
      "together, in bytes or in "
@@ -53,6 +53,8 @@ static const struct argp_option options[] = {
      "stored already is loaded in any case",
      0},
     {"verbose", 'v', NULL, 0, "Log connections and requests", 0},
+    {"trace", OPTION_TRACE, "JOB", OPTION_ARG_OPTIONAL,
+     "Show every turn that requests and jobs take, or only those of JOB, on standard error", 0},
     {"ready-fd", OPTION_READY_FD, "FD", 0,
      "Write the line \"ready\" to this open file descriptor once the daemon listens, then close it",
      0},
@@ -110,7 +112,7 @@ static char *help_filter(int key, const char *text, void *input)
     (void)input;
     if (key != ARGP_KEY_HELP_POST_DOC || !(file = open_memstream(&out, &size)))
         return (char *)text;
-    fputs("Limits (--limit NAME=N), with their defaults and how far they can be moved:\n", file);
+    fputs("Limits (--limit NAME=N), with their defaults, least and most values:\n", file);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         fprintf(file, "  %s=%ld (%ld to %ld): %s\n", limits[i].name, limits[i].normal,
                 limits[i].least, limits[i].most, limits[i].meaning);
@@ -167,6 +169,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'v':
         config->verbose = true;
+        return 0;
+    case OPTION_TRACE:
+        config->trace = arg ? arg : "";
         return 0;
     case OPTION_LIMIT:
         set_limit(state, &config->limits, arg);

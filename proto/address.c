@@ -1,3 +1,7 @@
+/*
+ * Addresses as text: where a daemon listens. Called by the daemon for its options, and by the
+ * client.
+ */
 #include "proto/address.h"
 
 #include <stdbool.h>

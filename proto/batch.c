@@ -1,3 +1,7 @@
+/*
+ * Encodes the notification `batch`. Called by the daemon for every batch that it hands out, so it
+ * writes bytes itself, into room that it reserved once.
+ */
 #include "proto/batch.h"
 
 #include <endian.h>

@@ -1,3 +1,6 @@
+/*
+ * Errors on their way to a peer or a user. Called wherever something is refused.
+ */
 #include "proto/error.h"
 
 #include <stdarg.h>

@@ -1,5 +1,10 @@
+/*
+ * Looks at the bytes of a message before anything that allocates does. Called for every byte that
+ * the daemon or the client reads, and by the client for what it is about to send.
+ */
 #include "proto/guard.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 const struct guard_limits guard_request_limits = {EVD_MAX_FRAME, EVD_MAX_NODES};
@@ -129,6 +134,7 @@ static void guard_item(struct guard *guard)
 /* The type byte of the next item. */
 static void guard_begin(struct guard *guard, uint8_t type)
 {
+    assert(guard->pending > 0);
     guard->header_need = 1 + length_bytes(type);
     guard->pending--;
     if (guard->depth > 0)
@@ -145,6 +151,7 @@ static size_t guard_fixed(struct guard *guard, const uint8_t *bytes, size_t n)
     size_t spare = guard->limits->frame - guard->seen - guard->pending;
     size_t size, at = 0;
 
+    assert(left > 0); /* else guard_close had ended it */
     while (left > 1 && at < n && (size = fixed_size[bytes[at]]) > 0 && size <= n - at &&
            size - 1 <= spare) {
         /* Long arrays have numbers of one size. That the next is of this size, too, is a guess

@@ -12,9 +12,10 @@
 #include "proto/error.h"
 
 /* An integer from 0 to `most`. */
-bool number_u64(const msgpack_object *object, uint64_t most, uint64_t *out);
+bool number_u64(const msgpack_object *object, uint64_t most, uint64_t *out)
+    __attribute__((warn_unused_result));
 /* Any number; it may be infinite or NaN. */
-bool number_f64(const msgpack_object *object, double *out);
+bool number_f64(const msgpack_object *object, double *out) __attribute__((warn_unused_result));
 
 struct numbers {
     const char *prefix; /* begins what is said of them: "job.report: " */
@@ -29,7 +30,9 @@ int numbers_open(struct numbers *numbers, const char *form, struct evd_error *er
     __attribute__((warn_unused_result));
 /* The number at i < count; false if the array has something else there. An integer in a bin is
  * unsigned, another number a float of that width. */
-bool numbers_u64(const struct numbers *numbers, size_t i, uint64_t most, uint64_t *out);
-bool numbers_f64(const struct numbers *numbers, size_t i, double *out);
+bool numbers_u64(const struct numbers *numbers, size_t i, uint64_t most, uint64_t *out)
+    __attribute__((warn_unused_result));
+bool numbers_f64(const struct numbers *numbers, size_t i, double *out)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,3 +1,6 @@
+/*
+ * Text from peers: is it UTF-8, is it a name, what was meant? Called by whoever decodes fields.
+ */
 #include "proto/text.h"
 
 #include <string.h>

@@ -132,7 +132,7 @@ static bool write_file(struct cli *cli, const char *path, void (*write)(FILE *, 
 
 int run_confusion(struct cli *cli, int argc, char **argv)
 {
-    struct args args = {NULL};
+    struct args args = {0};
     json_t *answer;
 
     options_parse(cli, argc, argv, &args);

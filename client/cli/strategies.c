@@ -106,7 +106,7 @@ static void filter(json_t *strategies, const char *kind)
 
 int run_strategies(struct cli *cli, int argc, char **argv)
 {
-    struct args args = {NULL};
+    struct args args = {0};
     json_t *answer, *strategies, *all;
     int status = EXIT_OK;
     const json_t *strategy;

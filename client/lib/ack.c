@@ -1,3 +1,9 @@
+/*
+ * Acknowledgements: which batches the caller has, which it has acknowledged, which of these the
+ * daemon has confirmed; and evd_ack, evd_release and evd_touch. Called by stream.c and open.c, and
+ * by run.c before it waits.
+ */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
@@ -30,7 +36,7 @@ bool places_reserve(struct places *places, uint32_t more)
     if (capacity == places->capacity)
         return true;
     items = realloc(places->items, capacity * sizeof(*items));
-    if (items == NULL)
+    if (!items)
         return false;
     places->items = items;
     places->capacity = capacity;
@@ -68,6 +74,7 @@ static void forget(struct evd_stream *stream, uint32_t first, uint32_t last)
     uint32_t n = last + 1 - first;
     uint32_t carried = stream->carried > first ? stream->carried - first : 0;
 
+    assert(first <= last && last < stream->held_count);
     for (uint32_t i = first; i <= last; i++)
         stream->due_count -= stream->held[i].due;
     stream->carried -= carried < n ? carried : n;
@@ -93,8 +100,9 @@ static void drop_sent(struct evd_stream *stream, uint32_t n)
 {
     struct places *sent = &stream->sent;
 
-    if (stream->unsettled)
+    if (stream->replaying)
         return;
+    assert(n <= sent->count);
     sent->count -= n;
     memmove(sent->items, sent->items + n, sent->count * sizeof(*sent->items));
 }
@@ -111,7 +119,7 @@ void ack_void(struct evd_stream *stream)
     stream->held_count = stream->due_count = stream->carried = 0;
     stream->strays.count = 0;
     stream->sent.count = 0;
-    stream->unsettled = false;
+    stream->replaying = false;
     forget_confirm(stream);
     stream->top = (struct place){0, 0};
 }
@@ -144,7 +152,7 @@ void ack_keep(struct evd_stream *stream, const msgpack_object *granted)
         if (is_granted(granted, stream->strays.items[i]))
             ack_pack_one(stream, "stream.release", stream->strays.items[i]);
     }
-    ack_settled(stream);
+    ack_replayed(stream);
 }
 
 /* ---- sending ---- */
@@ -168,24 +176,26 @@ bool ack_urgent(const struct evd_stream *stream)
     return stream->due_count > 0 && stream->due_count >= stream->info.window / 2;
 }
 
-static void pack_step(msgpack_packer *pk, const struct evd_stream *stream, struct place at,
-                      bool through)
+/* A message about one step, as request_begin and request_end make it. */
+static int pack_step(struct evd_stream *stream, struct pending *pending, const char *method,
+                     struct place at, bool through)
 {
-    pack_key_u64(pk, "stream", stream->id);
-    pack_key_u64(pk, "epoch", at.epoch);
-    pack_key_u64(pk, "step", at.step);
-    pack_key_u64(pk, "generation", stream->info.generation);
+    struct evd_client *client = stream->client;
+    msgpack_packer pk;
+
+    request_begin(client, &pk, pending, method);
+    pack_key_u64(&pk, "stream", stream->id);
+    pack_key_u64(&pk, "epoch", at.epoch);
+    pack_key_u64(&pk, "step", at.step);
+    pack_key_u64(&pk, "generation", stream->info.generation);
     if (through)
-        pack_key_bool(pk, "through", true);
+        pack_key_bool(&pk, "through", true);
+    return request_end(client, &pk, pending, &client->error);
 }
 
 void ack_pack_one(struct evd_stream *stream, const char *method, struct place at)
 {
-    msgpack_packer pk;
-    size_t start = notify_begin(stream->client, &pk, method);
-
-    pack_step(&pk, stream, at, false);
-    notify_end(stream->client, &pk, start); /* without memory the lease runs out instead */
+    pack_step(stream, NULL, method, at, false); /* without memory the lease runs out instead */
 }
 
 void ack_again(struct evd_stream *stream, struct place at)
@@ -206,7 +216,7 @@ static uint32_t due_prefix(const struct evd_stream *stream)
 }
 
 /* The answer to the last request for confirmation. */
-static void take_confirmed(struct evd_stream *stream)
+static void drop_confirmed(struct evd_stream *stream)
 {
     if (stream->confirming == 0 || !stream->confirm.done)
         return;
@@ -217,17 +227,17 @@ static void take_confirmed(struct evd_stream *stream)
 
 void ack_detach(struct evd_stream *stream)
 {
-    take_confirmed(stream);
+    drop_confirmed(stream);
     forget_confirm(stream);
     stream->carried = stream->held_count;
-    stream->unsettled = true;
+    stream->replaying = true;
 }
 
-void ack_settled(struct evd_stream *stream)
+void ack_replayed(struct evd_stream *stream)
 {
-    if (stream->unsettled) /* a confirmation under way is not of what was sent again meanwhile */
+    if (stream->replaying) /* a confirmation under way is not of what was sent again meanwhile */
         forget_confirm(stream);
-    stream->unsettled = false;
+    stream->replaying = false;
 }
 
 /* What is due counts as sent. */
@@ -235,6 +245,7 @@ static void move_due(struct evd_stream *stream)
 {
     uint32_t kept = 0, carried = 0;
 
+    assert(stream->sent.count + stream->due_count <= stream->sent.capacity);
     for (uint32_t i = 0; i < stream->held_count; i++) {
         if (stream->held[i].due) {
             stream->sent.items[stream->sent.count++] = stream->held[i].at;
@@ -243,27 +254,10 @@ static void move_due(struct evd_stream *stream)
             stream->held[kept++] = stream->held[i];
         }
     }
+    assert(stream->held_count - kept == stream->due_count);
     stream->held_count = kept;
     stream->carried = carried;
     stream->due_count = 0;
-}
-
-/* An acknowledgement, as a request if it is to be confirmed. */
-static bool pack_ack(struct evd_stream *stream, struct place at, bool through, bool confirmed)
-{
-    struct evd_client *client = stream->client;
-    struct evd_error err;
-    msgpack_packer pk;
-    size_t start;
-
-    if (confirmed) {
-        request_begin(client, &pk, &stream->confirm, "stream.ack");
-        pack_step(&pk, stream, at, through);
-        return request_end(client, &pk, &stream->confirm, &err) == EVD_OK;
-    }
-    start = notify_begin(client, &pk, "stream.ack");
-    pack_step(&pk, stream, at, through);
-    return notify_end(client, &pk, start);
 }
 
 void ack_pack(struct evd_stream *stream)
@@ -272,8 +266,8 @@ void ack_pack(struct evd_stream *stream)
     uint32_t prefix = due_prefix(stream), left = stream->due_count;
     bool ask;
 
-    take_confirmed(stream);
-    if (!stream->attached || left == 0 || stream->sent.count + left > SENT_LIMIT ||
+    drop_confirmed(stream);
+    if (!stream_attached(stream) || left == 0 || stream->sent.count + left > SENT_LIMIT ||
         !places_reserve(&stream->sent, left))
         return;
     ask = stream->confirming == 0 && stream->sent.count + left >= CONFIRM_EVERY;
@@ -283,8 +277,8 @@ void ack_pack(struct evd_stream *stream)
         if (!stream->held[i].due)
             continue;
         left--;
-        if (!pack_ack(stream, stream->held[i].at, i + 1 == prefix && prefix > 1,
-                      ask && left == 0)) {
+        if (pack_step(stream, ask && left == 0 ? &stream->confirm : NULL, "stream.ack",
+                      stream->held[i].at, i + 1 == prefix && prefix > 1) != EVD_OK) {
             buf_truncate(&stream->client->out, start); /* no memory now: they stay due */
             return;
         }
@@ -300,11 +294,8 @@ static int ask_step(struct evd_stream *stream, const char *method, struct place 
 {
     struct evd_client *client = stream->client;
     struct pending pending = {0};
-    msgpack_packer pk;
 
-    request_begin(client, &pk, &pending, method);
-    pack_step(&pk, stream, at, false);
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
+    if (pack_step(stream, &pending, method, at, false) != EVD_OK)
         return client->error.code;
     client_flush(client);
     return client_await(client, &pending, client_deadline(client));
@@ -416,7 +407,7 @@ int evd_release(evd_stream *stream, uint64_t epoch, uint64_t step)
     if (i == stream->held_count)
         return EVD_OK;
     forget(stream, i, i);
-    if (!stream->attached) /* it will not be claimed */
+    if (!stream_attached(stream)) /* it will not be claimed */
         return EVD_OK;
     code = ask_step(stream, "stream.release", at);
     return code == EVD_E_CONFLICT || client_again(client, code, deadline) ? EVD_OK : code;
@@ -437,11 +428,7 @@ int evd_touch(evd_stream *stream)
             return code;
         request_begin(client, &pk, &pending, "stream.touch");
         pack_key_u64(&pk, "stream", stream->id);
-        code = request_end(client, &pk, &pending, &client->error);
-        if (code == EVD_OK) {
-            client_flush(client);
-            code = client_await(client, &pending, deadline);
-        }
+        code = request_await(client, &pk, &pending, deadline);
     } while (client_again(client, code, deadline));
     return code;
 }

@@ -1,5 +1,11 @@
+/*
+ * Frames for a stream that arrive while its caller waits for something else: kept for its next
+ * evd_next. Called by run.c, which sorts what arrives, and by stream.c.
+ */
+#include <assert.h>
 #include <string.h>
 #include "client/lib/client.h"
+#include "proto/answers.h"
 
 /* So many windows of batches are kept. More than one come when leases ran out whose batches nobody
  * has looked at: the daemon then sends others. */
@@ -59,16 +65,16 @@ static void give_back(struct evd_stream *stream, const msgpack_object *map)
 int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err)
 {
     const struct message *msg = &stream->client->msg;
-    bool seek = str_is(msg->method, "seek"), batch = str_is(msg->method, "batch");
-    struct kept kept = {.size = (uint32_t)n, .passing = seek || batch};
+    int note = note_find(msg->method);
+    struct kept kept = {.size = (uint32_t)n, .passing = note == NOTE_seek || note == NOTE_batch};
 
-    if (str_is(msg->method, "revision")) { /* takes no place: each batch names its revision */
+    if (note == NOTE_revision) { /* takes no place: each batch names its revision */
         stream_announced(stream, msg->params->via.array.ptr);
         return EVD_OK;
     }
-    if (seek)
+    if (note == NOTE_seek)
         drop_passing(stream);
-    if (batch && stream->backlog_frames >= most_batches(stream)) {
+    if (note == NOTE_batch && stream->backlog_frames >= most_batches(stream)) {
         give_back(stream, msg->params->via.array.ptr);
         return EVD_OK;
     }
@@ -88,7 +94,7 @@ int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struc
         "the daemon told more of a stream than there is to tell, or there is no memory");
 }
 
-bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)
+bool stream_kept(struct evd_stream *stream, const uint8_t **frame, size_t *n)
 {
     struct kept kept;
 
@@ -99,5 +105,6 @@ bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n)
     *frame = stream->backlog.data + stream->backlog_start + sizeof(kept);
     stream->backlog_start += sizeof(kept) + kept.size;
     stream->backlog_frames--;
+    assert(stream->backlog_start <= stream->backlog.len);
     return true;
 }

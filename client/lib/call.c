@@ -1,8 +1,11 @@
+/*
+ * evd_call: any method of the protocol, with JSON both ways.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
 
-static int take_json(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_json(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     return msgpack_to_json(result, arg, err);
 }
@@ -18,7 +21,7 @@ static bool only_asks(const char *name)
 static int call_once(struct evd_client *client, const char *method, const char *params,
                      char **result, deadline_t deadline)
 {
-    struct pending pending = {.take = result ? take_json : NULL, .arg = result};
+    struct pending pending = {.read = result ? read_json : NULL, .arg = result};
     msgpack_packer pk;
     int code = client_ready(client, deadline);
 
@@ -26,14 +29,11 @@ static int call_once(struct evd_client *client, const char *method, const char *
         return code;
     request_begin(client, &pk, &pending, method);
     if (json_to_msgpack(&pk, params ? params : "{}", &client->error) != EVD_OK) {
-        buf_truncate(&client->out, pending.start);
+        buf_truncate(&client->out, client->start);
         return client->error.code;
     }
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    code = client_await(client, &pending, deadline);
-    if (code != EVD_OK && result != NULL) {
+    code = request_await(client, &pk, &pending, deadline);
+    if (code != EVD_OK && result) {
         free(*result);
         *result = NULL;
     }
@@ -45,9 +45,9 @@ int evd_call(evd_client *client, const char *method, const char *params, char **
     deadline_t deadline;
     int code;
 
-    if (result != NULL)
+    if (result)
         *result = NULL;
-    if (client == NULL)
+    if (!client)
         return EVD_E_NO_MEMORY;
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);

@@ -8,9 +8,9 @@
  *   run.c       sending, waiting, sorting what arrives: answers to `pending`, the rest to streams
  *   call.c      any method, as JSON (json.c)
  *   upload.c    datasets
- *   stream.c    opening, closing, the next batch
+ *   stream.c    a stream's states, and the next batch
+ *   open.c      stream.open, the first time and on a new connection
  *   backlog.c   frames for a stream that nobody asks at the moment
- *   reopen.c    a stream on a new connection
  *   ack.c       acknowledgements, and what is known of steps the caller was given
  *   loop.c      the same without ever waiting
  *
@@ -45,9 +45,10 @@ void reader_fini(struct reader *reader);
 void reader_reset(struct reader *reader);
 /* Reads what the socket has, without waiting. *got is false if there was nothing. Frames handed out
  * before are invalid afterwards. EVD_OK, EVD_E_CLOSED or EVD_E_NO_MEMORY. */
-int reader_fill(struct reader *reader, int fd, bool *got, struct evd_error *err);
+int reader_fill(struct reader *reader, int fd, bool *got, struct evd_error *err) EVD_MUST_CHECK;
 /* The next whole frame, or *frame = NULL. EVD_OK, or EVD_E_PROTOCOL for what the guard refuses. */
-int reader_next(struct reader *reader, const uint8_t **frame, size_t *n, struct evd_error *err);
+int reader_next(struct reader *reader, const uint8_t **frame, size_t *n,
+                struct evd_error *err) EVD_MUST_CHECK;
 
 /* ---- dial.c ---- */
 
@@ -59,8 +60,8 @@ struct dial {
 };
 
 /* 0: connected; EINPROGRESS: go on with dial_continue when fd is writable; or an errno. */
-int dial_start(struct dial *dial, const struct address *address);
-int dial_continue(struct dial *dial);
+int dial_start(struct dial *dial, const struct address *address) EVD_MUST_CHECK;
+int dial_continue(struct dial *dial) EVD_MUST_CHECK;
 void dial_end(struct dial *dial);
 
 /* ---- a client ---- */
@@ -69,12 +70,11 @@ void dial_end(struct dial *dial);
 struct pending {
     struct pending *next;
     uint32_t id;
-    int method;   /* enum method; -1: one that this library does not know */
-    size_t start; /* of the request in client->out, until it is complete */
+    int method; /* enum method; -1: one that this library does not know */
     bool done;
     struct evd_error error; /* once done: EVD_OK or what the daemon answered */
     /* Takes what it wants from the result, which is gone afterwards. NULL: nothing. */
-    int (*take)(void *arg, const msgpack_object *result, struct evd_error *err);
+    int (*read)(void *arg, const msgpack_object *result, struct evd_error *err);
     void *arg;
 };
 
@@ -105,6 +105,7 @@ struct evd_client {
     struct evd_error lost;   /* why the connection is gone for good; EVD_OK while it is not */
     struct evd_error notice; /* a notification `error` that nobody has been told of yet */
     struct evd_buf out;      /* waits to be sent */
+    size_t start;            /* of the message in it that is being packed */
     struct reader reader;
     struct message msg;
     uint32_t last_id;
@@ -128,10 +129,10 @@ deadline_t client_deadline(const struct evd_client *client);
 /* ---- link.c ---- */
 
 /* Begins to connect. EVD_OK, or why that is of no use. */
-int link_start(struct evd_client *client);
+int link_start(struct evd_client *client) EVD_MUST_CHECK;
 /* What can be done now for the connection and its streams to be there (again), without waiting.
  * EVD_OK, or the connection is lost for good. */
-int link_step(struct evd_client *client);
+int link_step(struct evd_client *client) EVD_MUST_CHECK;
 /* When link_step has something to do although nothing arrived; -1: never. */
 int64_t link_wake(const struct evd_client *client);
 /* When to make attempt number `attempts` (from 0). */
@@ -147,41 +148,48 @@ int client_lose(struct evd_client *client, const struct evd_error *err);
 /* Notes a failed call: returns err->code. `err` may be client->error itself. */
 int client_error(struct evd_client *client, const struct evd_error *err);
 
-/* Starts a request at the end of client->out; the caller packs its fields, and ends it. */
+/* Starts a message at the end of client->out: a request, or, without `pending`, a notification. The
+ * caller packs its fields, and ends it. */
 void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                    const char *method);
 /* Links `pending`. Nothing will be sent if there was no memory, or if the daemon would end the
  * connection over it: too long, nested too deep, too many values. */
 int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
-                struct evd_error *err);
-/* The same for a notification, whose end says whether there was memory for it. */
-size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method);
-bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start);
+                struct evd_error *err) EVD_MUST_CHECK;
+/* Ends it, and waits until the answer is there, as client_await. */
+int request_await(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
+                  deadline_t deadline) EVD_MUST_CHECK;
 /* Forgets about it: its answer will be dropped, and a stream that it opens is closed. */
 void request_forget(struct evd_client *client, struct pending *pending);
 
 /* Sends what the socket takes. */
-int client_flush(struct evd_client *client);
+void client_flush(struct evd_client *client);
 /* Reads what the socket has: *got. */
-int client_fill(struct evd_client *client, bool *got);
+int client_fill(struct evd_client *client, bool *got) EVD_MUST_CHECK;
 /* Waits until bytes arrived or could be sent, or the connection had to be seen to. Before it really
  * waits, every due acknowledgement is sent. EVD_OK, EVD_E_TIMEOUT, or the connection is lost for
  * good; told in client->error. */
-int client_wait(struct evd_client *client, deadline_t deadline);
-/* Decodes the next whole frame into client->msg: *found. Errors lose the connection. */
-int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, size_t *n);
+int client_wait(struct evd_client *client, deadline_t deadline) EVD_MUST_CHECK;
+/* Decodes a frame into client->msg. Errors lose the connection. */
+int client_decode(struct evd_client *client, const uint8_t *frame, size_t n) EVD_MUST_CHECK;
+/* The same for the next whole frame that arrived: *found. */
+int client_frame(struct evd_client *client, bool *found, const uint8_t **frame,
+                 size_t *n) EVD_MUST_CHECK;
+/* The stream that client->msg is a notification for, or NULL. */
+struct evd_stream *client_recipient(const struct evd_client *client);
 /* Gives client->msg to whom it is for. */
-int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n);
+int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n) EVD_MUST_CHECK;
 /* Sorts one thing that has arrived, or else waits as client_wait. */
-int client_turn(struct evd_client *client, deadline_t deadline);
+int client_turn(struct evd_client *client, deadline_t deadline) EVD_MUST_CHECK;
 /* Until the answer is there; the answer's error is noted in the client. */
-int client_await(struct evd_client *client, struct pending *pending, deadline_t deadline);
+int client_await(struct evd_client *client, struct pending *pending,
+                 deadline_t deadline) EVD_MUST_CHECK;
 /* Until everything was sent; EVD_E_CLOSED if the connection was lost meanwhile. */
-int client_drain(struct evd_client *client, deadline_t deadline);
+int client_drain(struct evd_client *client, deadline_t deadline) EVD_MUST_CHECK;
 /* Until the connection is there: then a request may be made. */
-int client_ready(struct evd_client *client, deadline_t deadline);
+int client_ready(struct evd_client *client, deadline_t deadline) EVD_MUST_CHECK;
 /* Is a call that changes nothing when repeated to be made once more? It ended with `code`. */
-bool client_again(struct evd_client *client, int code, deadline_t deadline);
+bool client_again(struct evd_client *client, int code, deadline_t deadline) EVD_MUST_CHECK;
 
 /* ---- values of a map with text keys ---- */
 
@@ -195,9 +203,10 @@ void map_text(const msgpack_object *map, const char *key, char *out, size_t size
 
 /* The entries of a JSON object as those of the map that is being packed. EVD_E_USAGE says what is
  * wrong with it. */
-int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err);
+int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err) EVD_MUST_CHECK;
 /* As JSON text to be freed with free(). */
-int msgpack_to_json(const msgpack_object *object, char **text, struct evd_error *err);
+int msgpack_to_json(const msgpack_object *object, char **text,
+                    struct evd_error *err) EVD_MUST_CHECK;
 
 /* ---- stream.c ---- */
 
@@ -217,22 +226,52 @@ struct places {
     uint32_t count, capacity;
 };
 
+/*
+ *            opened                    epoch over
+ *     NEW ------------>  RUNNING  ------------------>  RESTING
+ *                        |  ^  |  <------------------  |  ^
+ *                        |  |  |     asked for more    |  |
+ *        batch of a later|  |  |connection lost        |  |
+ *        epoch: its end  |  |  |                       |  |
+ *        is told first   v  |  v                       |  |
+ *                       AHEAD ---->  LOST  <-----------+  |
+ *                                    |  | ^               |
+ *                 session not resumed|  | |lost again     |
+ *                                    |  v |               | opened again
+ *                                    | RESUMING ----------+
+ *                                    v  | unknown         |
+ *                                  REOPENING -------------+
+ *
+ *     RUNNING, LOST, RESUMING, REOPENING ---> ENDED: the job was dropped, or it cannot be had again
+ */
+enum stream_state {
+    STREAM_NEW,       /* not opened yet: nobody has it but evd_stream_open */
+    STREAM_RUNNING,   /* batches come */
+    STREAM_AHEAD,     /* `batch` waits to be handed out: first the caller was told of an end */
+    STREAM_RESTING,   /* the daemon gives nothing until it gets credit */
+    STREAM_LOST,      /* its connection is gone */
+    STREAM_RESUMING,  /* to be had again as what it was: the daemon kept it */
+    STREAM_REOPENING, /* to be opened anew, claiming what it holds */
+    STREAM_ENDED,     /* `end` says why */
+};
+
+#define EPOCH_UNKNOWN UINT64_MAX
+#define UNDER_WAY     (-1)
+
 struct evd_stream {
     struct evd_stream *next;
     struct evd_client *client;
+    enum stream_state state;
+    struct evd_error end;       /* once ENDED */
     evd_stream_options options; /* without the job */
-    uint32_t id;
+    uint32_t id;                /* in this connection */
     struct evd_stream_info info;
     char job[EVD_MAX_NAME + 1], dataset[EVD_MAX_NAME + 1];
     struct batch_format format;
     struct batch_decoded decoded;
     struct evd_batch batch;
-    bool placed;            /* `epoch` is known, from what came first */
-    bool stashed;           /* `batch` waits for the end of the epoch before it to be told */
-    bool shut;              /* the daemon gives nothing more until it gets credit */
+    uint64_t epoch;         /* the first whose end the caller was not told; EPOCH_UNKNOWN */
     bool idle;              /* the caller was told of an end, and has not asked for more */
-    uint64_t epoch;         /* the first whose end the caller was not told */
-    struct evd_error end;   /* code is not EVD_OK: the stream has ended, and why */
     struct evd_buf backlog; /* frames that arrived while somebody else was waited for */
     size_t backlog_start;
     uint32_t backlog_frames;
@@ -243,31 +282,29 @@ struct evd_stream {
     uint32_t held_count, due_count, carried;
     struct place top;       /* the greatest returned in this generation */
     struct places sent;     /* acknowledged, not known to be durable */
-    bool unsettled;         /* what was sent over an earlier connection may still come again */
+    bool replaying;         /* what was sent over an earlier connection may still come again */
     struct pending confirm; /* of the first `confirming` of `sent` */
     uint32_t confirming;
 
-    /* reopen.c */
-    bool attached; /* the present connection knows the stream */
-    bool opening;  /* `reopen` is under way */
-    bool resuming; /* it names the stream of the connection before */
-    struct pending reopen;
-    uint32_t attempts;
-    int64_t since, wake;  /* when it was detached; when to try again */
+    /* open.c */
+    struct pending open;  /* the request stream.open */
+    int64_t since;        /* when its connection was lost */
+    int64_t wake;         /* RESUMING, REOPENING: when to send stream.open, or UNDER_WAY */
+    uint32_t attempts;    /* on this connection that were refused */
     struct places strays; /* batches that had arrived when the connection was lost */
 };
 
+/* The one place where the state changes: asserts that the picture above has this move. */
+void stream_move(struct evd_stream *stream, enum stream_state to);
+/* Does the present connection know it? */
+bool stream_attached(const struct evd_stream *stream);
 void stream_free(struct evd_stream *stream);
-/* Reads the answer of stream.open; changes nothing in the stream but id, names and format. */
-int stream_read_open(struct evd_stream *stream, const msgpack_object *result,
-                     struct evd_stream_info *info, struct evd_error *err);
-/* The fields that every stream.open of this stream has. */
-void stream_pack_open(msgpack_packer *pk, const struct evd_stream *stream);
 void stream_pack_close(struct evd_client *client, uint32_t id);
-/* Gives the daemon the window again. */
-void stream_pack_credit(struct evd_stream *stream);
-/* The stream has ended, for this reason. */
-void stream_end(struct evd_stream *stream, const msgpack_object *map);
+/* RESTING: gives the daemon the window again. EVD_E_NO_MEMORY leaves it as it is. */
+int stream_pack_credit(struct evd_stream *stream, struct evd_error *err);
+/* It has ended, for this reason; or as the notification `closed` says. */
+void stream_end(struct evd_stream *stream, const struct evd_error *why);
+void stream_closed(struct evd_stream *stream, const msgpack_object *map);
 /* A change of strategy is announced. */
 void stream_announced(struct evd_stream *stream, const msgpack_object *map);
 
@@ -276,26 +313,29 @@ void stream_announced(struct evd_stream *stream, const msgpack_object *map);
 void backlog_init(struct evd_stream *stream); /* once it is known what batches are like */
 /* Keeps client->msg, whose frame this is, for later; a batch for which there is no room is given
  * back. EVD_E_PROTOCOL if there is more than a daemon can have to tell. */
-int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n, struct evd_error *err);
+int stream_keep(struct evd_stream *stream, const uint8_t *frame, size_t n,
+                struct evd_error *err) EVD_MUST_CHECK;
 /* Takes the oldest kept frame: it is valid until another one is kept. */
-bool stream_kept(struct evd_stream *stream, const uint8_t **frame, uint32_t *n);
+bool stream_kept(struct evd_stream *stream, const uint8_t **frame, size_t *n) EVD_MUST_CHECK;
 
-/* ---- reopen.c ---- */
+/* ---- open.c ---- */
 
+/* Until a NEW stream is RUNNING, or why it will not be. */
+int stream_attach(struct evd_stream *stream, deadline_t deadline) EVD_MUST_CHECK;
 /* The connection is lost. */
 void stream_detach(struct evd_stream *stream);
 /* What can be done now for it to be attached again. */
 void stream_step(struct evd_stream *stream);
 /* When stream_step has something to do; -1: not before something arrives. */
 int64_t stream_wake(const struct evd_stream *stream);
-/* Until it is attached, or why it will not be. */
-int stream_ready(struct evd_stream *stream, deadline_t deadline);
+/* Until it is attached again, or why it will not be. */
+int stream_ready(struct evd_stream *stream, deadline_t deadline) EVD_MUST_CHECK;
 /* The job was moved: what was handed out is void. */
 void stream_moved(struct evd_stream *stream, uint32_t generation, struct place at);
 
 /* ---- ack.c ---- */
 
-bool places_reserve(struct places *places, uint32_t more);
+bool places_reserve(struct places *places, uint32_t more) EVD_MUST_CHECK;
 
 /* What the stream knows of a step that arrives: the caller has it, or has acknowledged it. */
 enum known { KNOWN_NOT, KNOWN_HELD, KNOWN_SENT };
@@ -310,7 +350,7 @@ void ack_pack(struct evd_stream *stream);
 /* A step that was acknowledged has come again: acknowledges it once more. */
 void ack_again(struct evd_stream *stream, struct place at);
 /* Everything that was to come again has come. */
-void ack_settled(struct evd_stream *stream);
+void ack_replayed(struct evd_stream *stream);
 /* One message about one step: method is stream.ack or stream.release. */
 void ack_pack_one(struct evd_stream *stream, const char *method, struct place at);
 /* Is so much due that it should not wait any longer? */

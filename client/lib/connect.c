@@ -1,3 +1,7 @@
+/*
+ * A client handle from evd_connect to evd_close, and what can be asked of it. The connection itself
+ * is link.c's.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,18 +13,18 @@
 #define OUT_LIMIT          (EVD_MAX_FRAME * 3u) /* a request, and what was not sent before it */
 
 /* What is not said has its default. false: no memory. */
-static bool take_options(struct evd_client *client, const char *address,
+static bool copy_options(struct evd_client *client, const char *address,
                          const evd_client_options *options)
 {
     static const evd_client_options defaults;
 
-    if (options == NULL)
+    if (!options)
         options = &defaults;
     client->time_limit_ms = options->time_limit_ms ? options->time_limit_ms : DEFAULT_TIME_LIMIT;
     client->reconnect_ms = options->reconnect_ms ? options->reconnect_ms : DEFAULT_RECONNECT;
-    if (address == NULL || *address == '\0')
+    if (!address || *address == '\0')
         address = getenv("EVENDRAW_SERVER");
-    if (address != NULL && *address != '\0')
+    if (address && *address != '\0')
         snprintf(client->address, sizeof(client->address), "%s", address);
     else
         address_default(client->address, sizeof(client->address));
@@ -35,13 +39,13 @@ int evd_connect(const char *address, const evd_client_options *options, evd_clie
     int code;
 
     *out = client;
-    if (client == NULL)
+    if (!client)
         return EVD_E_NO_MEMORY;
     client->fd = -1;
     buf_init(&client->out, OUT_LIMIT);
     reader_init(&client->reader);
     message_init(&client->msg);
-    if (!take_options(client, address, options)) {
+    if (!copy_options(client, address, options)) {
         error_set(&why, EVD_E_NO_MEMORY, "", "no memory for a connection");
         return client_lose(client, &why);
     }
@@ -57,11 +61,11 @@ int evd_connect(const char *address, const evd_client_options *options, evd_clie
 
 void evd_close(evd_client *client)
 {
-    if (client == NULL)
+    if (!client)
         return;
-    while (client->uploads != NULL)
+    while (client->uploads)
         upload_free(client->uploads);
-    while (client->streams != NULL)
+    while (client->streams)
         evd_stream_close(client->streams);
     client_flush(client);
     if (client->fd >= 0)
@@ -89,7 +93,7 @@ const char *evd_address(const evd_client *client)
 void evd_get_counters(const evd_client *client, evd_counters *counters)
 {
     *counters = (evd_counters){0};
-    if (client == NULL)
+    if (!client)
         return;
     counters->reconnects = client->reconnects;
     counters->repeated = client->repeated;

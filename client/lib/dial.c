@@ -1,3 +1,6 @@
+/*
+ * Sockets to an address, without waiting. Called by link.c for each attempt to connect.
+ */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -58,7 +61,7 @@ static int dial_to(struct dial *dial, const struct sockaddr *to, socklen_t size)
 /* From the address that is next on, until one is not refused at once. */
 static int dial_list(struct dial *dial, int error)
 {
-    while (dial->next != NULL && error != 0 && error != EINPROGRESS) {
+    while (dial->next && error != 0 && error != EINPROGRESS) {
         const struct addrinfo *info = dial->next;
         dial->next = info->ai_next;
         error = dial_to(dial, info->ai_addr, info->ai_addrlen);
@@ -106,7 +109,7 @@ int dial_continue(struct dial *dial)
 
 void dial_end(struct dial *dial)
 {
-    if (dial->list != NULL)
+    if (dial->list)
         freeaddrinfo(dial->list);
     dial->list = dial->next = NULL;
 }

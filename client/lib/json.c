@@ -1,5 +1,6 @@
 /*
- * JSON text and MessagePack, each from the other; what differs is documented at evd_call.
+ * JSON text and MessagePack, each from the other; what differs is documented at evd_call. Called by
+ * call.c, and by upload.c for its last answer.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -63,7 +64,7 @@ static int pack_object(msgpack_packer *pk, const json_t *json, struct evd_error 
 {
     const json_t *hex = json_object_get(json, HEX_KEY);
 
-    if (hex != NULL && json_object_size(json) == 1)
+    if (hex && json_object_size(json) == 1)
         return pack_hex(pk, hex, err);
     msgpack_pack_map(pk, json_object_size(json));
     return pack_entries(pk, json, pack_text, err);
@@ -114,7 +115,7 @@ int json_to_msgpack(msgpack_packer *pk, const char *text, struct evd_error *err)
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     int code;
 
-    if (json == NULL)
+    if (!json)
         return error_set(err, EVD_E_USAGE, "params", "params are not JSON: line %d, column %d: %s",
                          why.line, why.column, why.text);
     if (json_is_object(json))
@@ -134,7 +135,7 @@ static json_t *from_map(const msgpack_object_map *map)
 {
     json_t *json = json_object();
 
-    for (uint32_t i = 0; json != NULL && i < map->size; i++) {
+    for (uint32_t i = 0; json && i < map->size; i++) {
         const msgpack_object *key = &map->ptr[i].key;
         if (key->type != MSGPACK_OBJECT_STR ||
             json_object_setn_new(json, key->via.str.ptr, key->via.str.size,
@@ -150,7 +151,7 @@ static json_t *from_array(const msgpack_object_array *array)
 {
     json_t *json = json_array();
 
-    for (uint32_t i = 0; json != NULL && i < array->size; i++) {
+    for (uint32_t i = 0; json && i < array->size; i++) {
         if (json_array_append_new(json, from_value(&array->ptr[i])) < 0) {
             json_decref(json);
             json = NULL;
@@ -165,7 +166,7 @@ static json_t *from_bin(const msgpack_object_bin *bin)
     char *hex = malloc((size_t)bin->size * 2 + 1);
     json_t *json;
 
-    if (hex == NULL)
+    if (!hex)
         return NULL;
     for (uint32_t i = 0; i < bin->size; i++) {
         hex[2 * i] = digits[(uint8_t)bin->ptr[i] >> 4];
@@ -220,7 +221,7 @@ int msgpack_to_json(const msgpack_object *object, char **text, struct evd_error 
 
     *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_decref(json);
-    if (*text == NULL)
+    if (!*text)
         return error_set(err, EVD_E_PROTOCOL, "",
                          "the answer cannot be said in JSON, or there is no memory for it");
     return EVD_OK;

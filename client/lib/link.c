@@ -1,3 +1,9 @@
+/*
+ * The connection: made by evd_connect, and made anew when it is lost, with pauses between attempts.
+ * Called by run.c: link_step before it waits and after each answer, client_lose when the connection
+ * cannot go on.
+ */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -45,7 +51,7 @@ bool link_over(const struct evd_client *client, int64_t since)
 /* Whatever waits for an answer on this connection gets none. */
 static void fail_pending(struct evd_client *client, const struct evd_error *err)
 {
-    while (client->pending != NULL) {
+    while (client->pending) {
         struct pending *pending = client->pending;
         client->pending = pending->next;
         pending->error = *err;
@@ -112,7 +118,7 @@ int client_lose(struct evd_client *client, const struct evd_error *err)
     if (link->state == LINK_UP) {
         link->since = clock_ms();
         link->attempts = 0;
-        for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next)
+        for (struct evd_stream *stream = client->streams; stream; stream = stream->next)
             stream_detach(stream);
     }
     hang_up(client);
@@ -125,7 +131,7 @@ int client_lose(struct evd_client *client, const struct evd_error *err)
 
 /* ---- an attempt ---- */
 
-static int take_hello(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_hello(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     struct evd_client *client = arg;
     const msgpack_object *resumed = map_get(result, "resumed");
@@ -139,8 +145,7 @@ static int take_hello(void *arg, const msgpack_object *result, struct evd_error 
     client->session = map_u64(result, "session", 0);
     client->can_resume = map_get(result, "resume_key") != NULL;
     client->resume_key = map_u64(result, "resume_key", 0);
-    client->resumed =
-        resumed != NULL && resumed->type == MSGPACK_OBJECT_BOOLEAN && resumed->via.boolean;
+    client->resumed = resumed && resumed->type == MSGPACK_OBJECT_BOOLEAN && resumed->via.boolean;
     return EVD_OK;
 }
 
@@ -150,7 +155,7 @@ static int send_hello(struct evd_client *client)
     msgpack_packer pk;
 
     link->state = LINK_GREETING;
-    link->hello = (struct pending){.take = take_hello, .arg = client};
+    link->hello = (struct pending){.read = read_hello, .arg = client};
     request_begin(client, &pk, &link->hello, "hello");
     pack_key_u64(&pk, "protocol", EVD_PROTOCOL_VERSION);
     pack_key_cstr(&pk, "client", client->name);
@@ -190,6 +195,7 @@ int link_start(struct evd_client *client)
     struct link *link = &client->link;
     struct address address;
 
+    assert(client->fd < 0 && !client->pending);
     if (address_parse(client->address, &address, &client->error) != EVD_OK)
         return lose_for_good(client, &client->error);
     link->wake = clock_ms() + ATTEMPT_MS;
@@ -200,6 +206,7 @@ static int greeted(struct evd_client *client)
 {
     struct link *link = &client->link;
 
+    assert(link->state == LINK_GREETING && link->hello.done);
     if (link->hello.error.code != EVD_OK)
         return client_lose(client, &link->hello.error);
     if (link->met)
@@ -232,7 +239,7 @@ int link_step(struct evd_client *client)
         link->met && clock_ms() >= link->wake)
         code = too_slow(client);
     for (struct evd_stream *stream = client->streams;
-         stream != NULL && code == EVD_OK && link->state == LINK_UP; stream = stream->next)
+         stream && code == EVD_OK && link->state == LINK_UP; stream = stream->next)
         stream_step(stream);
     return code;
 }
@@ -244,8 +251,8 @@ int64_t link_wake(const struct evd_client *client)
     bool timed = link->state == LINK_WAITING || (link->state < LINK_UP && link->met);
     int64_t wake = timed ? link->wake : -1;
 
-    for (const struct evd_stream *stream = client->streams;
-         stream != NULL && link->state == LINK_UP; stream = stream->next) {
+    for (const struct evd_stream *stream = client->streams; stream && link->state == LINK_UP;
+         stream = stream->next) {
         int64_t at = stream_wake(stream);
         if (at >= 0 && (wake < 0 || at < wake))
             wake = at;

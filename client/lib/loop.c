@@ -1,3 +1,7 @@
+/*
+ * The functions of evendraw.h for event loops: what to wait for, and what to do then without
+ * waiting.
+ */
 #include <poll.h>
 #include "client/lib/client.h"
 
@@ -8,7 +12,7 @@ int evd_fd(const evd_client *client)
 
 short evd_events(const evd_client *client)
 {
-    if (client == NULL || (client->out.len == 0 && client->link.state != LINK_CONNECTING))
+    if (!client || (client->out.len == 0 && client->link.state != LINK_CONNECTING))
         return POLLIN;
     return POLLIN | POLLOUT;
 }
@@ -27,7 +31,7 @@ int evd_process(evd_client *client)
     bool found = true;
     int code;
 
-    if (client == NULL)
+    if (!client)
         return EVD_E_NO_MEMORY;
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);

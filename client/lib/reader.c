@@ -1,3 +1,7 @@
+/*
+ * Bytes from the socket, cut into whole, guarded frames. Called by run.c.
+ */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +50,7 @@ static int reader_room(struct reader *reader, struct evd_error *err)
     if (cap > READ_LIMIT)
         cap = READ_LIMIT; /* enough: the guard lets no frame grow beyond its part of it */
     data = realloc(reader->data, cap);
-    if (data == NULL)
+    if (!data)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to receive %zu bytes", cap);
     reader->data = data;
     reader->cap = cap;
@@ -57,6 +61,7 @@ int reader_fill(struct reader *reader, int fd, bool *got, struct evd_error *err)
 {
     ssize_t n;
 
+    assert(reader->start <= reader->end && reader->end <= reader->cap);
     *got = false;
     if (reader->start == reader->end)
         reader->start = reader->end = 0;

@@ -1,3 +1,8 @@
+/*
+ * Requests and notifications to the daemon, waiting, and giving what arrives to whom it is for.
+ * Every function of evendraw.h that waits comes here.
+ */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -5,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "client/lib/client.h"
+#include "proto/answers.h"
 #include "proto/numbers.h"
 
 /* ---- time ---- */
@@ -53,13 +59,18 @@ int client_error(struct evd_client *client, const struct evd_error *err)
 void request_begin(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
                    const char *method)
 {
-    pending->done = false;
-    pending->error.code = EVD_OK;
-    pending->id = ++client->last_id;
-    pending->method = method_find(method, strlen(method));
-    pending->start = client->out.len;
+    assert(client->out.map_count == 0);
+    client->start = client->out.len;
     buf_packer(&client->out, pk);
-    message_request(pk, pending->id, method);
+    if (pending) {
+        pending->done = false;
+        pending->error.code = EVD_OK;
+        pending->id = ++client->last_id;
+        pending->method = method_find(method, strlen(method));
+        message_request(pk, pending->id, method);
+    } else {
+        message_notification(pk, method);
+    }
     pack_map_begin(pk);
 }
 
@@ -70,38 +81,21 @@ int request_end(struct evd_client *client, msgpack_packer *pk, struct pending *p
     struct guard guard;
 
     pack_map_end(pk);
+    if (out->failed) {
+        buf_truncate(out, client->start);
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for a message to the daemon");
+    }
     guard_init(&guard, &guard_request_limits);
-    guard_feed(&guard, out->data + pending->start, out->len - pending->start);
-    if (out->failed)
-        error_set(err, EVD_E_NO_MEMORY, "", "no memory for the request");
-    else if (guard.status != GUARD_DONE)
-        guard_error(&guard, err);
-    else {
+    guard_feed(&guard, out->data + client->start, out->len - client->start);
+    if (guard.status != GUARD_DONE) {
+        buf_truncate(out, client->start);
+        return guard_error(&guard, err);
+    }
+    if (pending) {
         pending->next = client->pending;
         client->pending = pending;
-        return EVD_OK;
     }
-    buf_truncate(out, pending->start);
-    return err->code;
-}
-
-size_t notify_begin(struct evd_client *client, msgpack_packer *pk, const char *method)
-{
-    size_t start = client->out.len;
-
-    buf_packer(&client->out, pk);
-    message_notification(pk, method);
-    pack_map_begin(pk);
-    return start;
-}
-
-bool notify_end(struct evd_client *client, msgpack_packer *pk, size_t start)
-{
-    pack_map_end(pk);
-    if (!client->out.failed)
-        return true;
-    buf_truncate(&client->out, start);
-    return false;
+    return EVD_OK;
 }
 
 void request_forget(struct evd_client *client, struct pending *pending)
@@ -118,12 +112,12 @@ void request_forget(struct evd_client *client, struct pending *pending)
 
 /* ---- sending and receiving ---- */
 
-int client_flush(struct evd_client *client)
+void client_flush(struct evd_client *client)
 {
     size_t sent = 0;
 
     if (client->fd < 0)
-        return EVD_OK;
+        return;
     while (sent < client->out.len) {
         ssize_t n = send(client->fd, client->out.data + sent, client->out.len - sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -139,7 +133,6 @@ int client_flush(struct evd_client *client)
         }
     }
     buf_consume(&client->out, sent);
-    return EVD_OK;
 }
 
 static int too_late(struct evd_client *client)
@@ -197,26 +190,35 @@ int client_wait(struct evd_client *client, deadline_t deadline)
     code = link_step(client);
     if (code != EVD_OK)
         return code;
-    for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next)
+    for (struct evd_stream *stream = client->streams; stream; stream = stream->next)
         ack_pack(stream);
     client_flush(client);
     return client_poll(client, deadline);
 }
 
-int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, size_t *n)
+int client_decode(struct evd_client *client, const uint8_t *frame, size_t n)
 {
     struct evd_error err;
     bool has_id;
 
+    if (message_decode(&client->msg, frame, n, &has_id, &err) != EVD_OK)
+        return client_lose(client, &err);
+    return EVD_OK;
+}
+
+int client_frame(struct evd_client *client, bool *found, const uint8_t **frame, size_t *n)
+{
+    struct evd_error err;
+    int code;
+
     *found = false;
     if (reader_next(&client->reader, frame, n, &err) != EVD_OK)
         return client_lose(client, &err);
-    if (*frame == NULL)
+    if (!*frame)
         return EVD_OK;
-    if (message_decode(&client->msg, *frame, *n, &has_id, &err) != EVD_OK)
-        return client_lose(client, &err);
-    *found = true;
-    return EVD_OK;
+    code = client_decode(client, *frame, *n);
+    *found = code == EVD_OK;
+    return code;
 }
 
 /* ---- sorting what arrives ---- */
@@ -242,13 +244,13 @@ static int dispatch_response(struct evd_client *client)
 {
     struct message *msg = &client->msg;
 
-    for (struct pending **at = &client->pending; *at != NULL; at = &(*at)->next) {
+    for (struct pending **at = &client->pending; *at; at = &(*at)->next) {
         struct pending *pending = *at;
         if (pending->id != msg->id)
             continue;
         *at = pending->next;
-        if (message_error_decode(msg->error, &pending->error) == EVD_OK && pending->take != NULL)
-            pending->error.code = pending->take(pending->arg, msg->result, &pending->error);
+        if (message_error_decode(msg->error, &pending->error) == EVD_OK && pending->read)
+            pending->error.code = pending->read(pending->arg, msg->result, &pending->error);
         pending->done = true;
         return link_step(client); /* which may have waited for it */
     }
@@ -286,10 +288,25 @@ static void dispatch_notice(struct evd_client *client, const msgpack_object *map
               message);
 }
 
+struct evd_stream *client_recipient(const struct evd_client *client)
+{
+    const struct message *msg = &client->msg;
+    uint64_t id;
+
+    if (msg->type != MESSAGE_NOTIFICATION || msg->params->via.array.size == 0)
+        return NULL;
+    id = map_u64(msg->params->via.array.ptr, "stream", UINT64_MAX);
+    for (struct evd_stream *stream = client->streams; stream; stream = stream->next) {
+        if (stream->id == id && stream_attached(stream))
+            return stream;
+    }
+    return NULL; /* it was closed meanwhile, or this is from a newer daemon */
+}
+
 int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n)
 {
-    struct message *msg = &client->msg;
-    const msgpack_object *map = NULL;
+    const struct message *msg = &client->msg;
+    struct evd_stream *stream;
     struct evd_error err;
 
     if (msg->type == MESSAGE_RESPONSE)
@@ -298,18 +315,15 @@ int client_dispatch(struct evd_client *client, const uint8_t *frame, size_t n)
         error_set(&err, EVD_E_PROTOCOL, "", "the daemon sent a request: it is no evendraw daemon");
         return client_lose(client, &err);
     }
-    if (msg->params->via.array.size > 0)
-        map = msg->params->via.array.ptr;
-    if (str_is(msg->method, "error")) {
-        dispatch_notice(client, map);
+    if (note_find(msg->method) == NOTE_error) {
+        dispatch_notice(client,
+                        msg->params->via.array.size > 0 ? msg->params->via.array.ptr : NULL);
         return EVD_OK;
     }
-    for (struct evd_stream *stream = client->streams; stream != NULL; stream = stream->next) {
-        if (stream->attached && map_u64(map, "stream", UINT64_MAX) == stream->id)
-            return stream_keep(stream, frame, n, &err) == EVD_OK ? EVD_OK
-                                                                 : client_lose(client, &err);
-    }
-    return EVD_OK; /* for a stream that was closed meanwhile, or from a newer daemon */
+    stream = client_recipient(client);
+    if (stream && stream_keep(stream, frame, n, &err) != EVD_OK)
+        return client_lose(client, &err);
+    return EVD_OK;
 }
 
 int client_turn(struct evd_client *client, deadline_t deadline)
@@ -358,6 +372,15 @@ int client_drain(struct evd_client *client, deadline_t deadline)
     return client->link.state == LINK_UP ? EVD_OK : not_up(client);
 }
 
+int request_await(struct evd_client *client, msgpack_packer *pk, struct pending *pending,
+                  deadline_t deadline)
+{
+    if (request_end(client, pk, pending, &client->error) != EVD_OK)
+        return client->error.code;
+    client_flush(client);
+    return client_await(client, pending, deadline);
+}
+
 int client_ready(struct evd_client *client, deadline_t deadline)
 {
     int code = EVD_OK;
@@ -386,7 +409,7 @@ bool client_again(struct evd_client *client, int code, deadline_t deadline)
 
 const msgpack_object *map_get(const msgpack_object *map, const char *key)
 {
-    if (map == NULL || map->type != MSGPACK_OBJECT_MAP)
+    if (!map || map->type != MSGPACK_OBJECT_MAP)
         return NULL;
     for (uint32_t i = 0; i < map->via.map.size; i++) {
         const msgpack_object *k = &map->via.map.ptr[i].key;

@@ -1,3 +1,7 @@
+/*
+ * Datasets: the functions of evendraw.h that upload one, in chunks of which a few are under way at
+ * once.
+ */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,20 +57,18 @@ static int upload_check(struct evd_upload *upload)
 
 /* ---- dataset.append, a few at once ---- */
 
-/* A message under construction. */
-struct append {
-    struct pending *slot;
-    msgpack_packer pk;
-};
+static struct pending *next_slot(struct evd_upload *upload)
+{
+    return &upload->append[upload->append_count % IN_FLIGHT];
+}
 
 /* Waits for the oldest append whose place is wanted, and for room to send. */
-static int upload_room(struct evd_upload *upload, struct pending **slot)
+static int upload_room(struct evd_upload *upload)
 {
     struct evd_client *client = upload->client;
 
-    *slot = &upload->append[upload->append_count % IN_FLIGHT];
     if (upload->append_count >= IN_FLIGHT &&
-        client_await(client, *slot, client_deadline(client)) != EVD_OK)
+        client_await(client, next_slot(upload), client_deadline(client)) != EVD_OK)
         return upload_fail(upload, &client->error);
     if (client_drain(client, client_deadline(client)) != EVD_OK)
         return upload_fail(upload, &client->error);
@@ -74,22 +76,22 @@ static int upload_room(struct evd_upload *upload, struct pending **slot)
 }
 
 /* Begins a dataset.append; more fields follow. */
-static int append_begin(struct evd_upload *upload, struct append *append)
+static int append_begin(struct evd_upload *upload, msgpack_packer *pk)
 {
     struct evd_client *client = upload->client;
 
-    if (upload_room(upload, &append->slot) != EVD_OK)
+    if (upload_room(upload) != EVD_OK)
         return client->error.code;
-    request_begin(client, &append->pk, append->slot, "dataset.append");
-    pack_key_u64(&append->pk, "draft", upload->draft);
+    request_begin(client, pk, next_slot(upload), "dataset.append");
+    pack_key_u64(pk, "draft", upload->draft);
     return EVD_OK;
 }
 
-static int append_end(struct evd_upload *upload, struct append *append)
+static int append_end(struct evd_upload *upload, msgpack_packer *pk)
 {
     struct evd_error err;
 
-    if (request_end(upload->client, &append->pk, append->slot, &err) != EVD_OK)
+    if (request_end(upload->client, pk, next_slot(upload), &err) != EVD_OK)
         return upload_fail(upload, &err);
     upload->append_count++;
     client_flush(upload->client);
@@ -98,29 +100,29 @@ static int append_end(struct evd_upload *upload, struct append *append)
 
 static int send_labels(struct evd_upload *upload)
 {
-    struct append append;
+    msgpack_packer pk;
 
     if (upload->label_count == 0)
         return EVD_OK;
-    if (append_begin(upload, &append) != EVD_OK)
+    if (append_begin(upload, &pk) != EVD_OK)
         return upload->client->error.code;
-    pack_key_bin(&append.pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
+    pack_key_bin(&pk, "labels", upload->labels, upload->label_count * sizeof(uint32_t));
     upload->label_count = 0;
-    return append_end(upload, &append);
+    return append_end(upload, &pk);
 }
 
 static int send_weights(struct evd_upload *upload)
 {
-    struct append append;
+    msgpack_packer pk;
 
     if (upload->weight_count == 0)
         return EVD_OK;
-    if (append_begin(upload, &append) != EVD_OK)
+    if (append_begin(upload, &pk) != EVD_OK)
         return upload->client->error.code;
-    pack_key_cstr(&append.pk, "column", upload->column);
-    pack_key_bin(&append.pk, "weights", upload->weights, upload->weight_count * sizeof(double));
+    pack_key_cstr(&pk, "column", upload->column);
+    pack_key_bin(&pk, "weights", upload->weights, upload->weight_count * sizeof(double));
     upload->weight_count = 0;
-    return append_end(upload, &append);
+    return append_end(upload, &pk);
 }
 
 /* How many of the names go in one message. */
@@ -133,26 +135,21 @@ static size_t names_that_fit(const char *const *classes, size_t n)
     return count;
 }
 
-static void pack_names(msgpack_packer *pk, const char *const *classes, size_t n)
-{
-    pack_key_array(pk, "classes", n);
-    for (size_t i = 0; i < n; i++)
-        pack_cstr(pk, classes[i]);
-}
-
 static int send_names(struct evd_upload *upload, const char *const *classes, size_t n)
 {
-    struct append append;
+    msgpack_packer pk;
 
-    if (append_begin(upload, &append) != EVD_OK)
+    if (append_begin(upload, &pk) != EVD_OK)
         return upload->client->error.code;
-    pack_names(&append.pk, classes, n);
-    return append_end(upload, &append);
+    pack_key_array(&pk, "classes", n);
+    for (size_t i = 0; i < n; i++)
+        pack_cstr(&pk, classes[i]);
+    return append_end(upload, &pk);
 }
 
 /* ---- the public functions ---- */
 
-static int take_draft(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_draft(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     struct evd_upload *upload = arg;
     uint64_t draft = map_u64(result, "draft", UINT64_MAX);
@@ -167,7 +164,7 @@ static int take_draft(void *arg, const msgpack_object *result, struct evd_error 
 static int create(struct evd_upload *upload, const char *name)
 {
     struct evd_client *client = upload->client;
-    struct pending pending = {.take = take_draft, .arg = upload};
+    struct pending pending = {.read = read_draft, .arg = upload};
     msgpack_packer pk;
 
     if (client_ready(client, client_deadline(client)) != EVD_OK)
@@ -175,10 +172,7 @@ static int create(struct evd_upload *upload, const char *name)
     upload->connection = client->reconnects;
     request_begin(client, &pk, &pending, "dataset.create");
     pack_key_cstr(&pk, "name", name);
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    return client_await(client, &pending, client_deadline(client));
+    return request_await(client, &pk, &pending, client_deadline(client));
 }
 
 int evd_dataset_begin(evd_client *client, const char *name, const char *const *classes,
@@ -187,20 +181,20 @@ int evd_dataset_begin(evd_client *client, const char *name, const char *const *c
     struct evd_upload *upload;
 
     *out = NULL;
-    if (client == NULL)
+    if (!client)
         return EVD_E_NO_MEMORY;
     if (client->lost.code != EVD_OK)
         return client_error(client, &client->lost);
     upload = calloc(1, sizeof(*upload));
-    if (upload == NULL)
+    if (!upload)
         return error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
     upload->client = client;
     upload->next = client->uploads;
     client->uploads = upload;
     upload->labels = malloc(CHUNK_LABELS * sizeof(*upload->labels));
-    if (upload->labels == NULL)
+    if (!upload->labels)
         error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
-    if (upload->labels == NULL || create(upload, name) != EVD_OK ||
+    if (!upload->labels || create(upload, name) != EVD_OK ||
         evd_dataset_classes(upload, classes, class_count) != EVD_OK) {
         upload_free(upload);
         return client->error.code;
@@ -248,9 +242,9 @@ static int choose_column(struct evd_upload *upload, const char *column)
                   EVD_MAX_NAME);
         return upload_fail(upload, &err);
     }
-    if (upload->weights == NULL)
+    if (!upload->weights)
         upload->weights = malloc(CHUNK_WEIGHTS * sizeof(*upload->weights));
-    if (upload->weights == NULL) {
+    if (!upload->weights) {
         error_set(&err, EVD_E_NO_MEMORY, "", "no memory for weights");
         return upload_fail(upload, &err);
     }
@@ -276,7 +270,7 @@ int evd_dataset_weights(evd_upload *upload, const char *column, const double *we
 }
 
 /* Waits for every append, in the order they were sent: the first error is the one that counts. */
-static int upload_settle(struct evd_upload *upload)
+static int await_appends(struct evd_upload *upload)
 {
     struct evd_client *client = upload->client;
     uint32_t first = upload->append_count > IN_FLIGHT ? upload->append_count - IN_FLIGHT : 0;
@@ -288,7 +282,7 @@ static int upload_settle(struct evd_upload *upload)
     return EVD_OK;
 }
 
-static int take_info(void *arg, const msgpack_object *result, struct evd_error *err)
+static int read_info(void *arg, const msgpack_object *result, struct evd_error *err)
 {
     return msgpack_to_json(result, arg, err);
 }
@@ -296,26 +290,23 @@ static int take_info(void *arg, const msgpack_object *result, struct evd_error *
 static int commit(struct evd_upload *upload, char **info)
 {
     struct evd_client *client = upload->client;
-    struct pending pending = {.take = info ? take_info : NULL, .arg = info};
+    struct pending pending = {.read = info ? read_info : NULL, .arg = info};
     msgpack_packer pk;
 
     if (send_labels(upload) != EVD_OK || send_weights(upload) != EVD_OK ||
-        upload_settle(upload) != EVD_OK || upload_check(upload) != EVD_OK)
+        await_appends(upload) != EVD_OK || upload_check(upload) != EVD_OK)
         return client->error.code;
     request_begin(client, &pk, &pending, "dataset.commit");
     pack_key_u64(&pk, "draft", upload->draft);
     pack_key_u64(&pk, "samples", upload->samples);
-    if (request_end(client, &pk, &pending, &client->error) != EVD_OK)
-        return client->error.code;
-    client_flush(client);
-    return client_await(client, &pending, client_deadline(client));
+    return request_await(client, &pk, &pending, client_deadline(client));
 }
 
 int evd_dataset_commit(evd_upload *upload, char **info)
 {
     int code = upload_check(upload);
 
-    if (info != NULL)
+    if (info)
         *info = NULL;
     if (code == EVD_OK)
         code = commit(upload, info);
@@ -325,7 +316,7 @@ int evd_dataset_commit(evd_upload *upload, char **info)
 
 void evd_dataset_abort(evd_upload *upload)
 {
-    if (upload != NULL)
+    if (upload)
         upload_free(upload);
 }
 
@@ -335,7 +326,7 @@ void upload_free(struct evd_upload *upload)
 
     for (uint32_t i = 0; i < IN_FLIGHT; i++)
         request_forget(client, &upload->append[i]);
-    for (struct evd_upload **at = &client->uploads; *at != NULL; at = &(*at)->next) {
+    for (struct evd_upload **at = &client->uploads; *at; at = &(*at)->next) {
         if (*at == upload) {
             *at = upload->next;
             break;

@@ -99,7 +99,7 @@ static void submit(const struct call *report_call, struct report *report, struct
     report_hold(report);
     /* It is the job's own affair: it goes on without the reporter. */
     move->update.build.task.payer = NULL;
-    if (task_begin(&move->update.build.task, update_start, &call) != EVD_OK)
+    if (update_start(&move->update, &call) != EVD_OK)
         answer_error(&call.ticket, &call.err);
 }
 
@@ -178,7 +178,7 @@ void adaptive_follow(struct call *call, struct report *report, struct feedback_e
         const struct adaptive *adaptive;
         bool due;
 
-        if (entry->status != JOB_STATUS_LIVE || entry->update || entry->seek)
+        if (entry->status != JOB_STATUS_LIVE || entry->change)
             continue;
         adaptive = adaptive_of(entry);
         if (!adaptive || !follows(adaptive, entry, report->task.entry))

@@ -4,7 +4,7 @@
 #ifndef CALLS_ADAPTIVE_H
 #define CALLS_ADAPTIVE_H
 
-#include "calls/report.h"
+#include "calls/reported.h"
 
 /* A report was counted in the job's `row`, an epoch of which `units` slices of steps have samples
  * (0: not known), each step in so many slices: moves the strategies that follow the job, if it is

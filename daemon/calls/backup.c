@@ -24,15 +24,6 @@ static int backed_up(struct task *task)
     return task_done(task);
 }
 
-static int backup_send(struct task *task)
-{
-    struct backup *backup = (struct backup *)task;
-
-    backup->op.kind = STORE_BACKUP;
-    backup->op.backup.path = backup->path;
-    return task_store(task, &backup->op, backed_up);
-}
-
 int do_server_backup(struct call *call, const struct params_server_backup *p)
 {
     const struct server_host *host = &call->server->host;
@@ -52,5 +43,7 @@ int do_server_backup(struct call *call, const struct params_server_backup *p)
     if (!backup)
         return call->err.code;
     memcpy(backup->path, p->path.data, p->path.len);
-    return task_begin(&backup->task, backup_send, call);
+    backup->op.kind = STORE_BACKUP;
+    backup->op.backup.path = backup->path;
+    return task_begin(&backup->task, task_store(&backup->task, &backup->op, backed_up), call);
 }

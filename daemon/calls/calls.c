@@ -1,13 +1,16 @@
 /* Joins the methods' handlers, the jobs and the server (calls.h). */
+#include "jobs/jobs.h"
 #include "calls/calls.h"
 
 #include <stdlib.h>
 #include "calls/adaptive.h"
 #include "calls/handlers.h"
 #include "calls/job_stats.h"
-#include "calls/stream.h"
+#include "calls/stream_send.h"
 #include "jobs/draft.h"
 #include "jobs/entry.h"
+#include "jobs/load.h"
+#include "jobs/memory.h"
 #include "server/counters.h"
 
 static int call(struct call *call, enum method method, const union params *params)
@@ -32,40 +35,24 @@ static void free_entry(struct job_entry *entry)
     adaptive_free(entry->adaptive);
 }
 
-static int start(struct server *server, struct evd_error *err)
+static struct jobs *start(struct server *server)
 {
     static const struct jobs_ops ops = {.stream_effect = stream_effect, .entry_free = free_entry};
 
-    server->jobs = jobs_new(server, &ops);
-    return server->jobs ? EVD_OK : error_no_memory(err);
+    return jobs_new(server, &ops);
 }
 
-static int load(struct server *server, struct evd_error *err)
+static void end(struct jobs *jobs)
 {
-    return jobs_load(server->jobs, err);
+    streams_free(jobs->server);
+    jobs_free(jobs);
 }
 
-static void end(struct server *server)
+static void stop(struct jobs *jobs)
 {
-    streams_free(server);
-    jobs_free(server->jobs);
-}
-
-static uint64_t tick(struct server *server, uint64_t now)
-{
-    return jobs_tick(server->jobs, now);
-}
-
-static void drain(struct server *server)
-{
-    jobs_drain(server->jobs);
-}
-
-static void stop(struct server *server)
-{
-    streams_say(server, EVD_E_SHUTTING_DOWN,
+    streams_say(jobs->server, EVD_E_SHUTTING_DOWN,
                 "the daemon is stopping: connect again when it is back");
-    jobs_flush(server->jobs);
+    jobs_flush(jobs);
 }
 
 static void session_gone(struct session *session, bool resumable)
@@ -74,28 +61,26 @@ static void session_gone(struct session *session, bool resumable)
     drafts_orphan(session);
 }
 
-static void count(const struct server *server, struct counters *counters)
+static void count(const struct jobs *jobs, struct counters *counters)
 {
-    const struct jobs *jobs = server->jobs;
-
     counters->streams = jobs->stream_count;
     counters->datasets = jobs->dataset_count;
     counters->jobs = jobs->job_count;
     counters->memory = memory_used(jobs);
 }
 
-static void before_work(struct server *server)
+static const char *job_name(const struct job_entry *entry)
 {
-    memory_update(server->jobs);
+    return entry->name;
 }
 
 const struct server_ops calls_ops = {
     .start = start,
-    .load = load,
+    .load = jobs_load,
     .free = end,
     .call = call,
-    .tick = tick,
-    .drain = drain,
+    .tick = jobs_tick,
+    .drain = jobs_drain,
     .outstanding = streams_outstanding,
     .stop = stop,
     .session_ready = streams_ready,
@@ -103,5 +88,6 @@ const struct server_ops calls_ops = {
     .count = count,
     .job_ref = entry_ref,
     .job_unref = entry_unref,
-    .before_work = before_work,
+    .job_name = job_name,
+    .before_work = memory_update,
 };

@@ -7,7 +7,8 @@
  *     job.c  job_list.c  job_preview.c  job_seek.c  job_history.c
  *     job_stats.c  job_trace.c  job_workers.c     job.*
  *     report.c  adaptive.c                        job.report, job.confusion
- *     stream.c  stream_lease.c  stream_send.c     stream.*, and what streams are sent
+ *     stream_open.c  stream_lease.c               stream.*
+ *     stream_send.c                               what streams are sent
  */
 #ifndef CALLS_CALLS_H
 #define CALLS_CALLS_H

@@ -1,8 +1,9 @@
 /* The part of dataset.stats and job.stats that gives class weights for losses. */
-#include "calls/replies.h"
+#include "calls/class_weights.h"
 
 #include <math.h>
 #include <stdio.h>
+#include "proto/pack.h"
 
 static int unknown_kind(struct evd_str name, struct evd_error *err)
 {

@@ -1,7 +1,9 @@
 /* dataset.list, dataset.info, dataset.stats and dataset.drop. */
 #include "calls/handlers.h"
 #include "jobs/entry.h"
+#include "calls/class_weights.h"
 #include "calls/replies.h"
+#include "jobs/datasets.h"
 #include "server/task.h"
 
 #include <stdlib.h>
@@ -23,8 +25,7 @@ int do_dataset_list(struct call *call, const struct params_dataset_list *p)
         reply_dataset(pk, jobs->datasets[i].dataset);
         pack_map_end(pk);
     }
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 int do_dataset_info(struct call *call, const struct params_dataset_info *p)
@@ -34,39 +35,7 @@ int do_dataset_info(struct call *call, const struct params_dataset_info *p)
     if (!dataset)
         return call->err.code;
     reply_dataset(answer_begin(&call->ticket), dataset);
-    answer_end(&call->ticket);
-    return EVD_OK;
-}
-
-int page_of(bool has_first, uint32_t first, bool has_count, uint32_t count, uint32_t classes,
-            struct page *out, struct evd_error *err)
-{
-    if (has_count && count > EVD_MAX_PAGE)
-        return error_set(err, EVD_E_LIMIT, "count",
-                         "\"count\" is at most %u: ask for the rest with \"first\"", EVD_MAX_PAGE);
-    if (has_first && first > classes)
-        return error_set(err, EVD_E_BAD_VALUE, "first",
-                         "\"first\" is %u, but there are %u classes, counted from 0", first,
-                         classes);
-    out->first = has_first ? first : 0;
-    out->count = has_count ? count : EVD_MAX_PAGE;
-    if (out->count > classes - out->first)
-        out->count = classes - out->first;
-    return EVD_OK;
-}
-
-void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
-{
-    pack_key_array(pk, "class", page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        pack_cstr(pk, dataset_class_name(dataset, page->first + i));
-}
-
-void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
-{
-    pack_key_array(pk, "count", page->count);
-    for (uint32_t i = 0; i < page->count; i++)
-        msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+    return answer_end(&call->ticket);
 }
 
 static void pack_extreme(msgpack_packer *pk, const char *key, const struct dataset *dataset,
@@ -115,7 +84,7 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     msgpack_packer *pk;
 
     if (!dataset ||
-        page_of(p->has_first, p->first, p->has_count, p->count, dataset->index.classes, &page,
+        page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, dataset->index.classes, &page,
                 &call->err) != EVD_OK ||
         weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
         return call->err.code;
@@ -145,8 +114,7 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
                                     (double)sum->labelled);
     pack_weights(pk, &ask, weights, &page);
     free(weights);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- dataset.drop ---- */
@@ -181,16 +149,6 @@ static int dropped(struct task *task)
     return task_done(task);
 }
 
-static int drop_send(struct task *task)
-{
-    struct drop *drop = (struct drop *)task;
-
-    datasets_entry(task->server->jobs, drop->dataset)->dropping = true;
-    drop->op.kind = STORE_DATASET_DROP;
-    drop->op.dataset.id = drop->dataset->id;
-    return task_store(task, &drop->op, dropped);
-}
-
 int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
 {
     struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
@@ -207,5 +165,8 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
     if (!drop)
         return call->err.code;
     drop->dataset = dataset;
-    return task_begin(&drop->task, drop_send, call);
+    datasets_entry(call->server->jobs, dataset)->dropping = true;
+    drop->op.kind = STORE_DATASET_DROP;
+    drop->op.dataset.id = dataset->id;
+    return task_begin(&drop->task, task_store(&drop->task, &drop->op, dropped), call);
 }

@@ -9,6 +9,8 @@
 #include <string.h>
 #include "codec/chunk.h"
 #include "calls/replies.h"
+#include "jobs/datasets.h"
+#include "jobs/memory.h"
 #include "server/task.h"
 
 /* ---- one write to the store on behalf of a draft ---- */
@@ -117,11 +119,6 @@ static int created(struct task *task)
     return task_done(task);
 }
 
-static int send_last(struct task *task)
-{
-    return write_send((struct draft_write *)task, created);
-}
-
 /* Where class names follow, the answer comes with those. */
 static int created_part(struct task *task)
 {
@@ -131,11 +128,6 @@ static int created_part(struct task *task)
         write->draft->error = task->err;
     task_free(task);
     return EVD_OK;
-}
-
-static int send_first(struct task *task)
-{
-    return write_send((struct draft_write *)task, created_part);
 }
 
 /* The draft, and its class names where some came along. */
@@ -161,10 +153,10 @@ static int create_store(struct call *call, struct draft *draft)
     classes->op.chunk.class_names_bytes = bytes;
     if (bytes == 0) {
         task_free(&classes->task);
-        return task_begin(&create->task, send_last, call);
+        return task_begin(&create->task, write_send(create, created), call);
     }
-    if (task_begin(&create->task, send_first, call) == EVD_OK)
-        return task_begin(&classes->task, send_last, call);
+    if (task_begin(&create->task, write_send(create, created_part), call) == EVD_OK)
+        return task_begin(&classes->task, write_send(classes, created), call);
     task_free(&classes->task);
     return call->err.code;
 }
@@ -208,11 +200,6 @@ static int appended(struct task *task)
     pack_key_u64(pk, "samples", write->samples);
     pack_key_u64(pk, "classes", write->classes);
     return task_done(task);
-}
-
-static int append_send(struct task *task)
-{
-    return write_send((struct draft_write *)task, appended);
 }
 
 /* Without names from the peer, the classes are the numbers that occur, and those below them. */
@@ -307,7 +294,7 @@ int do_dataset_append(struct call *call, const struct params_dataset_append *p)
         write = append_take(call, draft, p->classes, &chunk);
     chunk_fini(&chunk);
     if (write)
-        return task_begin(&write->task, append_send, call);
+        return task_begin(&write->task, write_send(write, appended), call);
     draft_doom(draft);
     return call->err.code;
 }
@@ -372,9 +359,10 @@ static int commit_built(struct task *task)
     return write_send(write, committed);
 }
 
-static int commit_start(struct task *task)
+static int commit_start(struct draft_write *write)
 {
-    struct draft *draft = ((struct draft_write *)task)->draft;
+    struct task *task = &write->task;
+    struct draft *draft = write->draft;
     uint64_t more = dataset_builder_samples(draft->builder) * sizeof(uint32_t); /* member table */
 
     if (memory_room(task->server->jobs, more, "the class index of this dataset", &task->err) !=
@@ -402,5 +390,5 @@ int do_dataset_commit(struct call *call, const struct params_dataset_commit *p)
                          "again",
                          samples, p->samples);
     write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
-    return write ? task_begin(&write->task, commit_start, call) : call->err.code;
+    return write ? task_begin(&write->task, commit_start(write), call) : call->err.code;
 }

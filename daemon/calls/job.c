@@ -1,8 +1,10 @@
 /* job.create and job.update: a strategy is built, recorded, and drawn by. */
 #include <string.h>
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "calls/replies.h"
 #include "codec/terms.h"
+#include "jobs/datasets.h"
 #include "jobs/update.h"
 
 /* ---- job.create ---- */
@@ -80,11 +82,6 @@ static int create_built(struct task *task)
     return create_store(creation);
 }
 
-static int create_build(struct task *task)
-{
-    return task_work(task, build_run, create_built);
-}
-
 /* For an entry whose name is reserved. */
 static int create_start(struct call *call, struct job_entry *entry,
                         const struct params_job_create *p)
@@ -103,6 +100,7 @@ static int create_start(struct call *call, struct job_entry *entry,
         .seed = p->seed,
     };
     struct creation *creation;
+    struct task *task;
 
     entry->created = server_wall(call->server);
     entry->id = call->server->jobs->next_id++;
@@ -111,7 +109,10 @@ static int create_start(struct call *call, struct job_entry *entry,
         return call->err.code;
     creation = build_new(call, sizeof(*creation), entry, p->strategy, 0, call->session->client,
                          creation_fini);
-    return creation ? task_begin(&creation->build.task, create_build, call) : call->err.code;
+    if (!creation)
+        return call->err.code;
+    task = &creation->build.task;
+    return task_begin(task, task_work(task, build_run, create_built), call);
 }
 
 int do_job_create(struct call *call, const struct params_job_create *p)
@@ -197,11 +198,11 @@ int do_job_update(struct call *call, const struct params_job_update *p)
 
     if (!entry || when_decode(p, &moment, &call->err) != EVD_OK)
         return call->err.code;
-    if (entry->update || entry->seek)
+    if (entry->change)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);
     update = update_new(call, sizeof(*update), entry, p->strategy, moment, call->session->client,
                         updated, update_fini);
-    return update ? task_begin(&update->build.task, update_start, call) : call->err.code;
+    return update ? update_start(update, call) : call->err.code;
 }

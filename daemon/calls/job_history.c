@@ -1,4 +1,5 @@
 /* job.history: everything that the content of batches depends on. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/entry.h"
 #include "calls/replies.h"

@@ -1,8 +1,9 @@
 /* job.info, job.list, job.drop: what asks and what ends. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/entry.h"
 #include "calls/replies.h"
-#include "calls/stream.h"
+#include "calls/stream_send.h"
 #include "server/task.h"
 
 int do_job_info(struct call *call, const struct params_job_info *p)
@@ -14,8 +15,7 @@ int do_job_info(struct call *call, const struct params_job_info *p)
     if (!entry)
         return call->err.code;
     reply_job(answer_begin(&call->ticket), entry);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 static bool listed(const struct job_entry *entry)
@@ -37,8 +37,7 @@ int do_job_list(struct call *call, const struct params_job_list *p)
         if (listed(jobs->jobs[i]))
             reply_job_row(pk, jobs->jobs[i]);
     }
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- job.drop ---- */
@@ -78,17 +77,6 @@ static int dropped(struct task *task)
     return task_done(task);
 }
 
-static int drop_send(struct task *task)
-{
-    struct drop *drop = (struct drop *)task;
-
-    drop->before = task->entry->status;
-    task->entry->status = JOB_STATUS_DROPPING;
-    drop->op.kind = STORE_JOB_DROP;
-    drop->op.job.id = task->entry->id;
-    return task_store(task, &drop->op, dropped);
-}
-
 static struct job_entry *find_droppable(struct call *call, const struct params_job_drop *p)
 {
     struct job_entry *entry = jobs_find(call->server->jobs, p->job);
@@ -100,7 +88,7 @@ static struct job_entry *find_droppable(struct call *call, const struct params_j
         return NULL;
     if (p->force || !entry->job)
         return entry;
-    if (entry->update || entry->seek) {
+    if (entry->change) {
         error_set(&call->err, EVD_E_CONFLICT, entry->name,
                   "job \"%s\" is being changed: try again when that is done, or use \"force\"",
                   entry->name);
@@ -124,5 +112,11 @@ int do_job_drop(struct call *call, const struct params_job_drop *p)
     if (!entry)
         return call->err.code;
     drop = task_new(call, sizeof(*drop), entry, drop_fini);
-    return drop ? task_begin(&drop->task, drop_send, call) : call->err.code;
+    if (!drop)
+        return call->err.code;
+    drop->before = entry->status;
+    entry->status = JOB_STATUS_DROPPING;
+    drop->op.kind = STORE_JOB_DROP;
+    drop->op.job.id = entry->id;
+    return task_begin(&drop->task, task_store(&drop->task, &drop->op, dropped), call);
 }

@@ -2,10 +2,13 @@
  * job.preview: what a strategy would do, for a job that is or one that is not. It goes the way of
  * job.create and job.update up to the plan, and no further.
  */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/build.h"
 #include "codec/terms.h"
+#include "calls/page.h"
 #include "calls/replies.h"
+#include "jobs/datasets.h"
 
 #include <stdlib.h>
 
@@ -206,7 +209,7 @@ static int preview_of(struct call *call, struct job_entry *entry,
     struct page page = {0};
     struct preview *preview;
 
-    if (page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
+    if (page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK)
         return call->err.code;
     preview = build_new(call, sizeof(*preview), entry, p->strategy, revision, call->session->client,
@@ -214,7 +217,7 @@ static int preview_of(struct call *call, struct job_entry *entry,
     if (!preview)
         return call->err.code;
     preview->page = page;
-    return task_begin(&preview->build.task, preview_start, call);
+    return task_begin(&preview->build.task, preview_start(&preview->build.task), call);
 }
 
 int do_job_preview(struct call *call, const struct params_job_preview *p)

@@ -1,4 +1,5 @@
 /* job.position and job.seek: where a job is, as a token, and how it gets there again. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "jobs/seek.h"
 
@@ -33,8 +34,7 @@ int do_job_position(struct call *call, const struct params_job_position *p)
     pack_key_u64(pk, "epoch", state.low.epoch);
     pack_key_u64(pk, "step", state.low.step);
     pack_key_cstr(pk, "token", text);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- job.seek ---- */
@@ -98,7 +98,7 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
     if (!entry || mode_decode(p, &follow, &call->err) != EVD_OK ||
         target_decode(p, entry, &to, &call->err) != EVD_OK)
         return call->err.code;
-    if (entry->update || entry->seek)
+    if (entry->change)
         return error_set(&call->err, EVD_E_CONFLICT, entry->name,
                          "job \"%s\" is being changed by somebody else: try again when it is done",
                          entry->name);
@@ -106,5 +106,5 @@ int do_job_seek(struct call *call, const struct params_job_seek *p)
         return error_set(&call->err, EVD_E_LIMIT, entry->name,
                          "a job has at most %u seeks: go on with a new job", EVD_MAX_SEEKS);
     seek = seek_new(call, entry, &to, follow, p->force, sought);
-    return seek ? task_begin(&seek->task, seek_start, call) : call->err.code;
+    return seek ? seek_start(seek, call) : call->err.code;
 }

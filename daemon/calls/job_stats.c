@@ -3,11 +3,13 @@
  * keeps the counts up to where the last count ended, so that the next one draws only what is new.
  * One count of a job at a time; requests that come meanwhile wait for it and go on from there.
  */
+#include "jobs/jobs.h"
 #include "calls/job_stats.h"
 #include "calls/handlers.h"
 #include <stdlib.h>
 #include "replay/counts.h"
-#include "calls/replies.h"
+#include "calls/class_weights.h"
+#include "jobs/entry.h"
 #include "server/task.h"
 
 /* What a job keeps for it. */
@@ -241,7 +243,7 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     struct stats *stats;
 
     if (!entry ||
-        page_of(p->has_first, p->first, p->has_count, p->count, entry->dataset->index.classes,
+        page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK ||
         weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
         return call->err.code;
@@ -252,5 +254,5 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     stats->ask = ask;
     stats->count.has_epoch = p->has_epoch;
     stats->count.epoch = p->epoch;
-    return task_begin(&stats->task, stats_start, call);
+    return task_begin(&stats->task, stats_start(&stats->task), call);
 }

@@ -1,9 +1,11 @@
 /* job.trace and job.batch: what was served, drawn again from the history, on a pool thread. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include <inttypes.h>
 #include "job/position.h"
 #include "replay/trace.h"
-#include "calls/stream.h"
+#include "calls/columns.h"
+#include "jobs/entry.h"
 
 /* ---- job.trace ---- */
 
@@ -99,7 +101,7 @@ int do_job_trace(struct call *call, const struct params_job_trace *p)
         return call->err.code;
     trace->trace.sample = p->sample;
     trace->trace.first = p->first;
-    return task_begin(&trace->task, trace_start, call);
+    return task_begin(&trace->task, trace_start(&trace->task), call);
 }
 
 /* ---- job.batch ---- */
@@ -245,7 +247,7 @@ int do_job_batch(struct call *call, const struct params_job_batch *p)
     if (!entry_note_world(entry))
         error_no_memory(&call->err);
     else if (batch_decode_call(p, again, &call->err) == EVD_OK)
-        return task_begin(&again->task, again_start, call);
+        return task_begin(&again->task, again_start(&again->task), call);
     task_free(&again->task);
     return call->err.code;
 }

@@ -1,4 +1,5 @@
 /* job.workers: who is attached, and how far. */
+#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "calls/stream.h"
 
@@ -47,8 +48,7 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     if (!entry)
         return call->err.code;
     job_state(entry->job, &state);
-    TAILQ_FOREACH(stream, &entry->streams, in_entry)
-    {
+    TAILQ_FOREACH(stream, &entry->streams, in_entry) {
         count++;
     }
     pk = answer_begin(&call->ticket);
@@ -57,10 +57,8 @@ int do_job_workers(struct call *call, const struct params_job_workers *p)
     pack_key_u64(pk, "redelivered", state.redelivered);
     pack_key_u64(pk, "expired", state.expired);
     pack_key_array(pk, "workers", count);
-    TAILQ_FOREACH(stream, &entry->streams, in_entry)
-    {
+    TAILQ_FOREACH(stream, &entry->streams, in_entry) {
         pack_worker(pk, stream, state.next, server_now(call->server));
     }
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }

@@ -1,3 +1,5 @@
+/* What more than one method answers with (replies.h). Called by dataset.*, job.create, job.info and
+ * job.list. */
 #include "calls/replies.h"
 
 #include <inttypes.h>
@@ -126,7 +128,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_u64(pk, "outstanding", state.outstanding);
     pack_key_u64(pk, "redelivered", state.redelivered);
     pack_key_u64(pk, "expired", state.expired);
-    pack_key_bool(pk, "updating", entry->update || entry->seek);
+    pack_key_bool(pk, "updating", entry->change != NULL);
     pack_key_bool(pk, "failing", state.failing);
     pack_key_u64(pk, "memory", entry_memory(entry));
     pack_revisions(pk, entry);

@@ -3,9 +3,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include "jobs/jobs.h"
 #include "calls/adaptive.h"
 #include "calls/handlers.h"
-#include "calls/replies.h"
+#include "calls/page.h"
+#include "jobs/memory.h"
 #include "codec/report.h"
 
 /* Cells of the matrix in one answer. */
@@ -52,28 +54,6 @@ static int place_report(const struct params_job_report *p, const struct job_entr
         .slice = config->mode == JOB_RANKED ? p->rank / (ranks / slices_of(config)) : 0,
     };
     return EVD_OK;
-}
-
-void report_hold(struct report *report)
-{
-    report->pending++;
-}
-
-void report_release(struct report *report)
-{
-    msgpack_packer *pk;
-
-    assert(report->pending > 0);
-    if (--report->pending > 0)
-        return;
-    pk = task_answer(&report->task);
-    pack_key_cstr(pk, "job", report->task.entry->name);
-    pack_key_u64(pk, "generation", report->at.generation);
-    pack_key_u64(pk, "epoch", report->at.epoch);
-    pack_key_u64(pk, "step", report->at.step);
-    pack_key_u64(pk, "rank", report->rank);
-    pack_key_bool(pk, "counted", report->counted);
-    task_done(&report->task);
 }
 
 /* Room to count an epoch's reports, if this is its first. */
@@ -340,7 +320,7 @@ int do_job_confusion(struct call *call, const struct params_job_confusion *p)
     struct page page;
     bool all = p->has_all && p->all;
 
-    if (!entry || page_of(p->has_first, p->first, p->has_count, p->count,
+    if (!entry || page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE,
                           entry->dataset->index.classes, &page, &call->err) != EVD_OK)
         return call->err.code;
     if (all && p->has_epoch)

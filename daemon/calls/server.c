@@ -51,7 +51,7 @@ int do_hello(struct call *call, const struct params_hello *p)
     if (session->state != SESSION_FRESH)
         return error_set(&call->err, EVD_E_CONFLICT, "hello", "hello was said already");
     str_copy(session->client, p->client);
-    session_greeted(session);
+    session_enter(session, SESSION_GREETED);
     if (p->has_resume)
         session->previous = session_resume(call->server, p->resume, p->resume_key);
     if (session->previous)
@@ -68,8 +68,7 @@ int do_hello(struct call *call, const struct params_hello *p)
     pack_key_u64(pk, "window", limits_set->window);
     pack_key_u64(pk, "streams", limits_set->streams);
     pack_map_end(pk);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 int do_server_info(struct call *call, const struct params_server_info *p)
@@ -102,8 +101,7 @@ int do_server_info(struct call *call, const struct params_server_info *p)
 #undef PACK
     pack_key_u64(pk, "memory", limits_set->memory);
     pack_map_end(pk);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* ---- strategy.list ---- */
@@ -158,6 +156,5 @@ int do_strategy_list(struct call *call, const struct params_strategy_list *p)
     pack_key_array(pk, "strategies", count);
     for (uint32_t i = 0; i < count; i++)
         pack_kind(pk, strategy_kinds[i]);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }

@@ -1,6 +1,6 @@
 /*
- * Streams: attached workers, between a session and the job core. stream.c opens and closes them,
- * stream_lease.c hears what their workers say, stream_send.c sends what they get.
+ * Streams: attached workers, between a session and the job core. stream_open.c opens and closes
+ * them, stream_lease.c hears what their workers say, stream_send.c sends what they get.
  *
  *              the session is full       one more batch was handed out
  *       OPEN -----------------> FULL ------------------------------> OWING
@@ -37,13 +37,18 @@ struct stream {
     TAILQ_ENTRY(stream) in_entry;
 };
 
-/* ---- stream.c ---- */
-
 /* NULL and NOT_FOUND. */
 struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err);
-/* Adds the columns that an optional array names to a format. */
-int columns_decode(const msgpack_object *object, struct batch_format *format, struct evd_error *err)
-    __attribute__((warn_unused_result));
+/* The only way to change its state. */
+void stream_enter(struct stream *stream, enum stream_state state);
+/* Makes it one of the session's and of its job's, with a number of its own; and moves it to another
+ * session. */
+void stream_attach(struct stream *stream, struct session *session);
+void stream_move(struct stream *stream, struct session *session);
+/* What its batches are like. */
+void stream_set_format(struct stream *stream, const struct batch_format *format);
+/* A batch that was handed out and is not drawn yet is void. */
+void stream_forget_late(struct stream *stream);
 /* Takes the worker off its job and frees the stream. */
 void stream_shut(struct stream *stream);
 /* Frees it: the job core has given it up, or ends. */
@@ -55,20 +60,5 @@ void streams_lose(struct session *session, bool resumable);
 void streams_free(struct server *server);
 /* How many batches the workers with a connection have. */
 uint32_t streams_outstanding(const struct server *server);
-
-/* ---- stream_send.c ---- */
-
-/* For struct jobs_ops. */
-void stream_effect(struct job *job, const struct job_effect *effect);
-/* The session has room again: its streams go on until it is full. */
-void streams_ready(struct session *session);
-/* What was handed out and is not drawn yet is void. */
-void stream_forget_late(struct stream *stream);
-void stream_say_epoch_end(struct stream *stream, const struct job_epoch *epoch);
-void stream_say_closed(struct stream *stream, int code, const char *message);
-/* The same to all that have a connection. */
-void streams_say(struct server *server, int code, const char *message);
-/* The only way to change a stream's state. */
-void stream_enter(struct stream *stream, enum stream_state state);
 
 #endif

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include "calls/handlers.h"
 #include "calls/stream.h"
+#include "jobs/drive.h"
 
 int do_stream_credit(struct call *call, const struct params_stream_credit *p)
 {
@@ -23,8 +24,7 @@ int do_stream_credit(struct call *call, const struct params_stream_credit *p)
     pk = answer_begin(&call->ticket);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "window", p->window);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 /* A worker that was thought to be stuck says something: it is given what it may have before that is
@@ -145,8 +145,7 @@ int do_stream_touch(struct call *call, const struct params_stream_touch *p)
     pk = answer_begin(&call->ticket);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "held", info.held);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }
 
 int do_stream_release(struct call *call, const struct params_stream_release *p)
@@ -168,6 +167,5 @@ int do_stream_release(struct call *call, const struct params_stream_release *p)
     pk = answer_begin(&call->ticket);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "released", update.held);
-    answer_end(&call->ticket);
-    return EVD_OK;
+    return answer_end(&call->ticket);
 }

@@ -1,22 +1,11 @@
 /* What streams are sent: batches, and what happens to their job. Called by jobs/, for what the job
  * core wants done, and by the server when a session has room again. */
-#include "calls/stream.h"
+#include "calls/stream_send.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-void stream_enter(struct stream *stream, enum stream_state to)
-{
-    static const uint8_t from[] = {
-        [STREAM_OPEN] = 1u << STREAM_OPEN | 1u << STREAM_FULL | 1u << STREAM_LOST,
-        [STREAM_FULL] = 1u << STREAM_OPEN | 1u << STREAM_FULL | 1u << STREAM_OWING,
-        [STREAM_OWING] = 1u << STREAM_OPEN | 1u << STREAM_FULL,
-        [STREAM_LOST] = 1u << STREAM_OPEN | 1u << STREAM_FULL,
-    };
-
-    assert(from[to] & 1u << stream->state);
-    stream->state = to;
-}
+#include "jobs/drive.h"
+#include "server/port.h"
 
 /* ---- batches ---- */
 
@@ -61,14 +50,6 @@ static void send_batch(struct stream *stream, const struct job_delivery *deliver
         session_wrote(session);
     else
         session_hang_up(session); /* no memory: the step goes to others when it has closed */
-}
-
-void stream_forget_late(struct stream *stream)
-{
-    if (stream->state != STREAM_OWING)
-        return;
-    plan_unref(stream->late.plan);
-    stream_enter(stream, STREAM_FULL);
 }
 
 static void send_late(struct stream *stream)
@@ -185,8 +166,7 @@ void streams_say(struct server *server, int code, const char *message)
 {
     struct session *session;
 
-    TAILQ_FOREACH(session, &server->sessions, in_list)
-    {
+    TAILQ_FOREACH(session, &server->sessions, in_list) {
         for (uint32_t i = 0; i < session->stream_count; i++)
             stream_say_closed(session->streams[i], code, message);
     }

@@ -1,3 +1,5 @@
+/* Takes labels and class names as they come, and keeps labels as narrow as they can be (dataset.h).
+ * Called by dataset.create and .append, and when datasets are loaded. */
 #include "dataset/builder.h"
 
 #include <inttypes.h>

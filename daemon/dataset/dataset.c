@@ -1,3 +1,5 @@
+/* Turns a builder into a dataset: class index, member table, checksum; and answers what is asked of
+ * it (dataset.h). Called by dataset.commit and when jobs are loaded. */
 #include "dataset/dataset.h"
 
 #include <endian.h>
@@ -179,7 +181,7 @@ static int check_columns(const struct dataset_builder *builder, struct evd_error
 }
 
 /* The builder's memory becomes the dataset's; what was reserved beyond need goes back. */
-static void take_over(struct dataset *dataset, struct dataset_builder *builder)
+static void move_memory(struct dataset *dataset, struct dataset_builder *builder)
 {
     void *labels = realloc(builder->labels, builder->samples * builder->width);
 
@@ -217,7 +219,7 @@ int dataset_build(struct dataset_builder *builder, const atomic_bool *cancel, st
     if (dataset->index.labelled == 0)
         goto err_unlabelled;
     summarise(dataset, &dataset->summary);
-    take_over(dataset, builder);
+    move_memory(dataset, builder);
     *out = dataset;
     return EVD_OK;
 

@@ -1,3 +1,5 @@
+/* Class names in one text, found by hash (names.h). Called by the builder and by whoever asks a
+ * dataset for a class. */
 #include "dataset/names.h"
 
 #include <stdlib.h>

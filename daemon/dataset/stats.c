@@ -1,3 +1,4 @@
+/* Statistics of the class counts (dataset.h). Called once, when a dataset is built. */
 #include "dataset/builder.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Class weights for losses, from counts or shares (weights.h). Called by dataset.stats and
+ * job.stats. */
 #include "dataset/weights.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Smooths class weights towards what the classes need (adapt.h). Called by policy.c. */
 #include "feedback/adapt.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Counts samples, true class against predicted, and merges such counts (confusion.h). Called by
+ * feedback.c and job.confusion. */
 #include "feedback/confusion.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Keeps the newest epochs of what was reported to a job, within their bounds (feedback.h). Called
+ * by job.report, which counts, and by job.confusion and the adaptive strategy, which look. */
 #include "feedback/feedback.h"
 
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+/* What follows from the counts of a confusion: scores of a class, averages, thresholds
+ * (confusion.h). Called by job.confusion and the adaptive policy. */
 #include "feedback/confusion.h"
 
 #include <math.h>

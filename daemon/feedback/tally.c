@@ -1,3 +1,5 @@
+/* Remembers which slices of which steps were counted, so that each counts once (tally.h). Called by
+ * feedback.c. */
 #include "feedback/tally.h"
 
 #include <stdlib.h>

@@ -48,7 +48,7 @@ void host_log(const struct host *host, enum net_level level, const char *text)
         fprintf(stderr, "evendrawd: %s\n", text);
 }
 
-/* Nothing queued, and nothing to be handed back. (What store_poll finds here is settled by the wake
+/* Nothing queued, and nothing to be handed back. (What store_poll finds here is flushed by the wake
  * that comes with it.) */
 static bool store_is_quiet(struct host *host)
 {
@@ -91,7 +91,7 @@ static void stop(struct host *host)
     enter(host, HOST_DRAINING);
     uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
     server_stop(host->server);
-    net_settle(host->net);
+    net_flush(host->net);
     host_proceed(host);
 }
 
@@ -117,7 +117,7 @@ static void on_signal(uv_signal_t *handle, int number)
     host->leases_until = uv_now(&host->loop) + LEASES_MS;
     net_quiet(host->net);
     server_drain(host->server);
-    net_settle(host->net);
+    net_flush(host->net);
     uv_timer_start(&host->patience, on_leases, 0, POLL_MS);
 }
 

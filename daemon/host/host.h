@@ -26,7 +26,8 @@ struct host_config {
     const char *database; /* as store_open takes it */
     struct server_limits limits;
     bool verbose;
-    int ready_fd; /* gets the line "ready" once the daemon listens, then is closed; -1: none */
+    const char *trace; /* as in struct server_host */
+    int ready_fd;      /* gets the line "ready" once the daemon listens, then is closed; -1: none */
 };
 
 /* Returns EVD_OK after a signal, or why the daemon could not start. */

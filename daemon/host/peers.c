@@ -66,7 +66,7 @@ static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf 
     message_error(&packer, id, &err);
 }
 
-static void on_settle(void *arg)
+static void on_flush(void *arg)
 {
     struct host *host = arg;
 
@@ -96,7 +96,7 @@ struct net_events peers_events(struct host *host)
         .writable = on_writable,
         .closed = on_closed,
         .refuse = on_refuse,
-        .settle = on_settle,
+        .flush = on_flush,
         .gone = on_gone,
         .log = on_log,
     };

@@ -1,7 +1,7 @@
 /*
  * What the server and the store ask of the host: a clock and a timer, threads for heavy work,
  * connections, a log, and a way from the writer thread to the loop's. Whatever comes back from
- * elsewhere ends with net_settle, which has all output written that it caused.
+ * elsewhere ends with net_flush, which has all output written that it caused.
  */
 #include "host/services.h"
 
@@ -34,7 +34,7 @@ static void on_tick(uv_timer_t *timer)
     struct host *host = timer->data;
 
     server_tick(host->server);
-    net_settle(host->net);
+    net_flush(host->net);
 }
 
 static void arm_tick(void *arg, uint64_t milliseconds)
@@ -91,7 +91,7 @@ static void on_worked(uv_work_t *request, int status)
     assert(host->working > 0);
     host->working--;
     work->done(work);
-    net_settle(host->net);
+    net_flush(host->net);
     host_proceed(host);
 }
 
@@ -141,9 +141,12 @@ static bool peer_is_local(void *arg, void *conn)
     return net_conn_is_local(conn);
 }
 
-static void log_server(void *arg, bool warning, const char *text)
+static void log_server(void *arg, enum server_level level, const char *text)
 {
-    host_log(arg, warning ? NET_WARNING : NET_DEBUG, text);
+    if (level == SERVER_TRACE)
+        fprintf(stderr, "%s\n", text);
+    else
+        host_log(arg, level == SERVER_WARNING ? NET_WARNING : NET_DEBUG, text);
 }
 
 /* ---- the store's writer thread has something ---- */
@@ -171,7 +174,7 @@ static void on_store_wake(uv_async_t *async)
 
     store_poll(host->store);
     report_store(host);
-    net_settle(host->net);
+    net_flush(host->net);
     host_proceed(host);
 }
 
@@ -209,6 +212,7 @@ struct server_host services_for_server(struct host *host, uint32_t connections)
         .close = finish_conn,
         .log = log_server,
         .verbose = host->config->verbose,
+        .trace = host->config->trace,
         .limits = host->config->limits,
     };
 

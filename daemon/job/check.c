@@ -74,8 +74,7 @@ static void check_steps(const struct cursor *cursor, bool at_most_once)
         returned += count_bits(cursor->returned[at]);
         others += count_bits(seen[at]);
     }
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams) {
         if (!at_most_once)
             check_leases(stream, seen);
         held += stream->count;
@@ -110,8 +109,7 @@ static void check_cursor(const struct job *job, const struct cursor *cursor)
     CHECK(cursor->low_revision >= history->held);
     CHECK(!position_before(cursor_next(cursor), history->items[cursor->next_revision].at));
     CHECK(!cursor_at_end(cursor) || cursor->leases > 0);
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams) {
         CHECK(stream->cursor == cursor);
         check_stream(job, stream);
     }
@@ -136,8 +134,7 @@ void job_check(const struct job *job)
         const struct cursor *cursor = &job->cursors[i];
 
         check_cursor(job, cursor);
-        TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-        {
+        TAILQ_FOREACH(stream, &cursor->streams, in_streams) {
             streams++;
             outstanding += stream->count;
         }

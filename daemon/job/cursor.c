@@ -93,8 +93,8 @@ uint32_t cursor_revision(const struct cursor *cursor, const struct history *hist
     return i;
 }
 
-static void take_returned(struct cursor *cursor, const struct history *history,
-                          struct taken_step *taken)
+static void hand_out_returned(struct cursor *cursor, const struct history *history,
+                              struct taken_step *taken)
 {
     uint64_t step = lowest_returned(cursor);
 
@@ -114,7 +114,7 @@ bool cursor_take(struct cursor *cursor, const struct history *history, struct jo
     struct job_position at = {cursor->epoch, cursor->next};
 
     if (cursor->returned_count > 0 && !in_doubt) {
-        take_returned(cursor, history, taken);
+        hand_out_returned(cursor, history, taken);
         return true;
     }
     if (!position_before(at, limit) || cursor->next - cursor->low >= cursor->reach)

@@ -136,8 +136,7 @@ static bool lost_holds(const struct job *job, const struct cursor *cursor)
 
     if (job->lost == 0)
         return false;
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams) {
         if (stream->lost && stream->count > 0)
             return true;
     }
@@ -155,8 +154,7 @@ static void tell_drained(struct job *job, struct cursor *cursor)
 {
     struct job_stream *stream;
 
-    TAILQ_FOREACH(stream, &cursor->queue, in_queue)
-    {
+    TAILQ_FOREACH(stream, &cursor->queue, in_queue) {
         if (stream->drained == cursor->supply)
             continue;
         stream->drained = cursor->supply;
@@ -180,8 +178,7 @@ void stream_end_epoch(struct job *job, struct cursor *cursor)
 
     if (!cursor_at_end(cursor) || cursor->leases > 0)
         return;
-    TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-    {
+    TAILQ_FOREACH(stream, &cursor->streams, in_streams) {
         stream->window = 0;
         stream_queue(job, stream);
         if (!stream->lost)

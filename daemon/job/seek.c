@@ -102,8 +102,7 @@ static void move(struct job *job)
         struct cursor *cursor = &job->cursors[i];
         struct job_stream *stream;
 
-        TAILQ_FOREACH(stream, &cursor->streams, in_streams)
-        {
+        TAILQ_FOREACH(stream, &cursor->streams, in_streams) {
             lease_drop_all(job, stream);
             stream->stalled = false;
         }

@@ -30,8 +30,7 @@ static bool attended(const struct stream_list *streams)
 {
     const struct job_stream *stream;
 
-    TAILQ_FOREACH(stream, streams, in_streams)
-    {
+    TAILQ_FOREACH(stream, streams, in_streams) {
         if (!stream->lost)
             return true;
     }

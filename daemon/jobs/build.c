@@ -1,5 +1,6 @@
 /* A strategy on its way to a plan (build.h). Called by job.create, job.update and job.preview. */
 #include "jobs/build.h"
+#include "jobs/jobs.h"
 
 #include <assert.h>
 #include <stdlib.h>

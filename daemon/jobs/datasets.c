@@ -1,5 +1,5 @@
 /* The table of datasets, sorted by name, then version. Called by calls/ and load.c. */
-#include "jobs/jobs.h"
+#include "jobs/datasets.h"
 
 #include "jobs/names.h"
 

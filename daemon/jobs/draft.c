@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "jobs/datasets.h"
 
 static void enter(struct draft *draft, enum draft_state to)
 {
@@ -135,8 +136,7 @@ void drafts_tick(struct jobs *jobs)
 {
     struct draft *draft;
 
-    TAILQ_FOREACH(draft, &jobs->orphans, in_list)
-    {
+    TAILQ_FOREACH(draft, &jobs->orphans, in_list) {
         if (draft->state == DRAFT_DOOMED)
             try_drop(draft);
     }
@@ -155,8 +155,7 @@ static uint32_t highest_in(const struct draft_list *list, struct evd_str name)
     const struct draft *draft;
     uint32_t highest = 0;
 
-    TAILQ_FOREACH(draft, list, in_list)
-    {
+    TAILQ_FOREACH(draft, list, in_list) {
         if (str_is(name, draft->name) && draft->version > highest)
             highest = draft->version;
     }
@@ -169,8 +168,7 @@ static uint32_t highest_draft(const struct jobs *jobs, struct evd_str name)
     uint32_t highest = highest_in(&jobs->orphans, name);
     const struct session *session;
 
-    TAILQ_FOREACH(session, &jobs->server->sessions, in_list)
-    {
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list) {
         uint32_t found = highest_in(&session->drafts, name);
 
         if (found > highest)
@@ -184,8 +182,7 @@ uint32_t drafts_count(const struct jobs *jobs)
     const struct session *session;
     uint32_t count = 0;
 
-    TAILQ_FOREACH(session, &jobs->server->sessions, in_list)
-    {
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list) {
         count += session->draft_count;
     }
     return count;
@@ -196,8 +193,7 @@ static uint64_t memory_in(const struct draft_list *list)
     const struct draft *draft;
     uint64_t bytes = 0;
 
-    TAILQ_FOREACH(draft, list, in_list)
-    {
+    TAILQ_FOREACH(draft, list, in_list) {
         bytes += draft->memory;
     }
     return bytes;
@@ -208,8 +204,7 @@ uint64_t drafts_memory(const struct jobs *jobs)
     uint64_t bytes = memory_in(&jobs->orphans);
     const struct session *session;
 
-    TAILQ_FOREACH(session, &jobs->server->sessions, in_list)
-    {
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list) {
         bytes += memory_in(&session->drafts);
     }
     return bytes;
@@ -243,8 +238,7 @@ struct draft *draft_find(struct session *session, uint32_t number, struct evd_er
 {
     struct draft *draft;
 
-    TAILQ_FOREACH(draft, &session->drafts, in_list)
-    {
+    TAILQ_FOREACH(draft, &session->drafts, in_list) {
         if (draft->number != number)
             continue;
         if (draft->state == DRAFT_OPEN)

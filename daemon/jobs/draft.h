@@ -22,7 +22,7 @@
 #ifndef JOBS_DRAFT_H
 #define JOBS_DRAFT_H
 
-#include "jobs/jobs.h"
+#include "jobs/state.h"
 
 enum draft_state {
     DRAFT_OPEN,      /* takes pieces */

@@ -1,14 +1,65 @@
 /* Hands events to a job's core, and carries out what comes of them. Called by calls/, by timers,
  * and when the store has answered. */
-#include "jobs/entry.h"
+#include "jobs/drive.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include "jobs/seek.h"
-#include "jobs/update.h"
+#include "jobs/progress.h"
+#include "server/trace.h"
 
 /* Progress that nobody waits for is stored after so many milliseconds. */
 #define FLUSH_MS 100u
+
+/* ---- what TRACE shows ---- */
+
+static const char *const event_words[] = {
+    [JOB_OPEN] = "open",
+    [JOB_CREDIT] = "credit",
+    [JOB_ACK] = "ack",
+    [JOB_TOUCH] = "touch",
+    [JOB_RELEASE] = "release",
+    [JOB_CLOSE] = "close",
+    [JOB_LOST] = "lost",
+    [JOB_RESUME] = "resume",
+    [JOB_READY] = "ready",
+    [JOB_UPDATE] = "update",
+    [JOB_REVISION_STORED] = "revision stored",
+    [JOB_SEEK] = "seek",
+    [JOB_SEEK_STORED] = "seek stored",
+    [JOB_PROGRESS_STORED] = "progress stored",
+    [JOB_FLUSH] = "flush",
+    [JOB_TICK] = "tick",
+    [JOB_DRAIN] = "drain",
+};
+
+static const char *const effect_words[] = {
+    [JOB_DELIVER] = "deliver",
+    [JOB_EPOCH_END] = "epoch end",
+    [JOB_DRAINED] = "drained",
+    [JOB_REVISION] = "revision",
+    [JOB_MOVED] = "moved",
+    [JOB_GONE] = "gone",
+    [JOB_STORE_REVISION] = "store revision",
+    [JOB_STORE_SEEK] = "store seek",
+    [JOB_STORE_PROGRESS] = "store progress",
+    [JOB_UPDATED] = "updated",
+    [JOB_SOUGHT] = "sought",
+    [JOB_ACKED] = "acked",
+    [JOB_DIRTY] = "dirty",
+};
+
+static void trace_effect(const struct job_entry *entry, const struct job_effect *effect)
+{
+    const struct plan_slice *slice = &effect->deliver.slice;
+
+    if (effect->kind == JOB_DELIVER)
+        TRACE(entry->jobs->server, entry->name,
+              "job %s:   deliver epoch %" PRIu64 " step %" PRIu64 " slice %" PRIu32, entry->name,
+              slice->epoch, slice->step, slice->rank);
+    else
+        TRACE(entry->jobs->server, entry->name, "job %s:   %s", entry->name,
+              effect_words[effect->kind]);
+}
 
 /* ---- one event ---- */
 
@@ -20,21 +71,35 @@ static void flush_later(struct job_entry *entry)
     server_wake_at(server, entry->flush_at);
 }
 
+static int progress_stored(struct task *task)
+{
+    struct job_entry *entry = task->entry;
+    struct job_event event = {.kind = JOB_PROGRESS_STORED, .progress_stored = {task->err.code}};
+    struct evd_error err;
+
+    progress_ended(task);
+    if (entry->job)
+        entry_drive(entry, &event, &err);
+    task_free(task);
+    return EVD_OK;
+}
+
 /* Returns EVD_OK, or why the store did not even take what it was asked to store. */
 static int carry_out_effect(struct job_entry *entry, const struct job_effect *effect)
 {
     switch (effect->kind) {
     case JOB_STORE_REVISION:
-        return update_store(entry, effect);
     case JOB_STORE_SEEK:
-        return seek_store(entry, effect);
+        return entry->change->store(entry->change, effect);
     case JOB_STORE_PROGRESS:
-        return progress_send(entry);
+        return progress_send(entry, progress_stored);
     case JOB_UPDATED:
-        update_ended(entry, effect);
+        assert(entry->change == (struct change *)(uintptr_t)effect->updated.token);
+        entry->change->ended(entry->change, effect);
         break;
     case JOB_SOUGHT:
-        seek_ended(entry, effect);
+        assert(entry->change == (struct change *)(uintptr_t)effect->sought.token);
+        entry->change->ended(entry->change, effect);
         break;
     case JOB_ACKED:
         task_resume((struct task *)(uintptr_t)effect->acked.token, effect->acked.code);
@@ -74,8 +139,10 @@ static bool carry_out(struct job_entry *entry, struct job_update *update, struct
     bool refused = false;
 
     while (job_next_effect(entry->job, update)) {
-        int code = carry_out_effect(entry, &update->effect);
+        int code;
 
+        trace_effect(entry, &update->effect);
+        code = carry_out_effect(entry, &update->effect);
         if (code == EVD_OK)
             continue;
         *next = refusal(&update->effect, code);
@@ -96,6 +163,8 @@ int entry_step(struct job_entry *entry, struct job_event *event, struct job_upda
 
     event->now = server_now(entry->jobs->server);
     code = job_step(entry->job, event, update, err);
+    TRACE(entry->jobs->server, entry->name, "job %s: %s%s%s", entry->name, event_words[event->kind],
+          code ? ": refused: " : "", code ? err->message : "");
     refused = carry_out(entry, update, &next);
     while (refused) {
         int answered = job_step(entry->job, &next, &then, &ignored);
@@ -139,10 +208,10 @@ static void tick(struct job_entry *entry)
     entry_drive(entry, &event, &err);
     job_state(entry->job, &after);
     if (after.expired > before.expired)
-        server_log(entry->jobs->server, true,
-                   "job \"%s\": %" PRIu64 " batches were not acknowledged within %" PRIu32
-                   " ms (time_to_run); job.workers says who has stalled",
-                   entry->name, after.expired - before.expired, entry->config.time_to_run);
+        server_warn(entry->jobs->server,
+                    "job \"%s\": %" PRIu64 " batches were not acknowledged within %" PRIu32
+                    " ms (time_to_run); job.workers says who has stalled",
+                    entry->name, after.expired - before.expired, entry->config.time_to_run);
 }
 
 uint64_t entry_tick(struct job_entry *entry, uint64_t now)

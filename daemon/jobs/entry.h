@@ -1,7 +1,6 @@
 /*
  * A job, with all that the job core does not know about it: its name, dataset, records, and what
- * waits for it. entry.c keeps it; drive.c hands events to the job core and carries out what comes
- * of them; progress.c stores how far its workers have come.
+ * waits for it.
  *
  *     CREATING --stored--> LIVE --job.drop--> DROPPING --stored--> DROPPED
  *        |                                      |  not stored: what it was before
@@ -11,7 +10,7 @@
 #ifndef JOBS_ENTRY_H
 #define JOBS_ENTRY_H
 
-#include "jobs/jobs.h"
+#include "jobs/state.h"
 #include "replay/plan.h"
 #include "replay/position.h"
 #include "replay/records.h"
@@ -26,6 +25,16 @@ enum job_status {
 };
 
 TAILQ_HEAD(stream_list, stream);
+
+/* What an update and a seek have in common: a job has one of them at a time. */
+struct change {
+    /* Sends to the store what the job core wants stored for it (JOB_STORE_REVISION,
+     * JOB_STORE_SEEK); returns why the store refused it at once. */
+    int (*store)(struct change *change, const struct job_effect *effect);
+    /* The job core has done with it (JOB_UPDATED, JOB_SOUGHT). */
+    void (*ended)(struct change *change, const struct job_effect *effect);
+    const struct plan *plan; /* an update's, once that is the loop thread's to look at; NULL */
+};
 
 struct job_entry {
     struct jobs *jobs;
@@ -42,8 +51,7 @@ struct job_entry {
     struct records records;
     char world_author[EVD_MAX_NAME + 1]; /* who attached last */
     struct evd_error failure;            /* FAILED */
-    struct update *update;               /* the one update in progress */
-    struct seek *seek;                   /* the one seek in progress */
+    struct change *change;               /* the one update or seek in progress */
     struct task_list acks;               /* acknowledgements to be confirmed, parked */
     uint64_t flush_at;                   /* when JOB_FLUSH is due; UINT64_MAX: not */
     struct job_position loaded_mark;     /* as it was in the store, until the job is restored */
@@ -73,24 +81,5 @@ int entry_check_columns(const struct job_entry *entry, uint32_t columns, const s
 /* Those that its workers read. */
 uint32_t entry_columns_read(const struct job_entry *entry);
 uint64_t entry_memory(const struct job_entry *entry); /* bytes of the plans it holds */
-
-/* ---- drive.c ---- */
-
-/* job_step with the clock; carries out what is to be done. Returns what job_step did. */
-int entry_step(struct job_entry *entry, struct job_event *event, struct job_update *update,
-               struct evd_error *err);
-/* The same for events of which nothing is to be learned: all but JOB_OPEN, JOB_LOST, JOB_RELEASE.
- */
-int entry_drive(struct job_entry *entry, struct job_event *event, struct evd_error *err);
-/* Stores the progress that is not yet stored. */
-void entry_flush(struct job_entry *entry);
-/* What is due; returns when something will be. */
-uint64_t entry_tick(struct job_entry *entry, uint64_t now);
-
-/* ---- progress.c ---- */
-
-/* Sends the progress, as it is now, to the store; JOB_PROGRESS_STORED follows. Returns why it could
- * not even be queued. */
-int progress_send(struct job_entry *entry) __attribute__((warn_unused_result));
 
 #endif

@@ -3,8 +3,9 @@
 #include "jobs/jobs.h"
 
 #include <assert.h>
+#include "jobs/datasets.h"
 #include "jobs/draft.h"
-#include "jobs/entry.h"
+#include "jobs/drive.h"
 #include "jobs/names.h"
 
 static const size_t column_width[COLUMN_COUNT] = {

@@ -1,56 +1,18 @@
 /*
  * Which datasets and jobs there are, in memory and in the store, and what they may take of memory.
  *
- *     datasets.c  datasets by name and version     draft.h   datasets that are being sent
- *     jobs.c      jobs by name                     entry.h   one job
- *     memory.c    the limit of memory              load.c    all of it, back from the store
+ *     datasets.h  datasets by name and version     draft.h   datasets that are being sent
+ *     entry.h     one job                          drive.h   what happens to it
+ *     build.h     a strategy becomes a plan        update.h  another strategy for a job
+ *     seek.h      a job moves to another position  progress.h  how far its workers have come
+ *     memory.h    the limit of memory              load.h    all of it, back from the store
  *
  * Called by calls/. Everything belongs to the loop thread.
  */
 #ifndef JOBS_JOBS_H
 #define JOBS_JOBS_H
 
-#include "dataset/dataset.h"
-#include "job/job.h"
-#include "proto/batch.h"
-#include "server/session.h"
-
-struct job_entry;
-struct stream;
-
-/* What calls/ does for jobs. */
-struct jobs_ops {
-    /* Carries out what the job core wants done for a stream: draws a batch and sends it, tells its
-     * worker something, or ends it. */
-    void (*stream_effect)(struct job *job, const struct job_effect *effect);
-    /* Nobody holds the entry any more: frees what calls/ keeps in it. */
-    void (*entry_free)(struct job_entry *entry);
-};
-
-struct dataset_entry {
-    struct dataset *dataset;
-    bool dropping; /* until the store has answered; nobody finds it */
-};
-
-struct jobs {
-    struct server *server;
-    const struct jobs_ops *ops;
-    uint64_t next_id;               /* of datasets and jobs in the store */
-    struct dataset_entry *datasets; /* by name, then version */
-    uint32_t dataset_count, dataset_cap;
-    struct job_entry **jobs; /* by name */
-    uint32_t job_count, job_cap;
-    struct draft_list orphans; /* drafts of sessions that are gone, and those that failed */
-    uint32_t stream_count;
-    struct plan_budget budget;
-    uint64_t reported; /* bytes of what was reported of all jobs */
-    /* Drawing: working memory and columns, enough for every plan and batch. */
-    void *scratch;
-    size_t scratch_size;
-    void *columns[COLUMN_COUNT];
-};
-
-/* ---- jobs.c ---- */
+#include "jobs/state.h"
 
 /* NULL without memory. */
 struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
@@ -74,32 +36,5 @@ struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name, struct dat
     __attribute__((warn_unused_result));
 /* Out of the table; freed when nobody holds it. */
 void jobs_remove(struct job_entry *entry);
-
-/* ---- datasets.c ---- */
-
-/* version 0: the newest. NULL and NOT_FOUND. */
-struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
-                              struct evd_error *err);
-/* The highest version that there is, 0: none. */
-uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
-/* Takes the dataset over; false without memory. */
-bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
-    __attribute__((warn_unused_result));
-struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset);
-void datasets_remove(struct jobs *jobs, struct dataset_entry *entry);
-
-/* ---- memory.c ---- */
-
-uint64_t memory_used(const struct jobs *jobs); /* bytes */
-/* Lets plans take what datasets, drafts and reports leave, as it is now. */
-void memory_update(struct jobs *jobs);
-/* EVD_E_LIMIT if so many bytes more do not fit. */
-int memory_room(struct jobs *jobs, uint64_t more, const char *what, struct evd_error *err)
-    __attribute__((warn_unused_result));
-
-/* ---- load.c ---- */
-
-/* Reads all back from the store. */
-int jobs_load(struct jobs *jobs, struct evd_error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -1,11 +1,14 @@
 /* Reading back what is stored: datasets, then jobs with their plans. */
-#include "jobs/entry.h"
+#include "jobs/load.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "codec/terms.h"
+#include "jobs/datasets.h"
+#include "jobs/entry.h"
+#include "jobs/jobs.h"
 
 /* Progress is told after the job it belongs to, and needed when that is restored. */
 struct loaded_progress {
@@ -303,8 +306,8 @@ static void restore_jobs(struct load *load)
 
         if (restore_job(entry, load->first, &entry->failure) == EVD_OK)
             continue;
-        server_log(load->jobs->server, true, "job \"%s\" is out of service: %s", entry->name,
-                   entry->failure.message);
+        server_warn(load->jobs->server, "job \"%s\" is out of service: %s", entry->name,
+                    entry->failure.message);
         entry->status = JOB_STATUS_FAILED;
         job_free(entry->job);
         entry->job = NULL;
@@ -330,8 +333,8 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
     if (code == EVD_OK)
         restore_jobs(&load);
     if (code == EVD_OK)
-        server_log(jobs->server, false, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
-                   jobs->dataset_count, jobs->job_count);
+        server_tell(jobs->server, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
+                    jobs->dataset_count, jobs->job_count);
     dataset_builder_free(load.builder);
     while (load.first) {
         struct loaded_progress *next = load.first->next;

@@ -1,6 +1,7 @@
 /* What datasets, drafts, plans and reports take together, and the limit there may be. */
-#include "jobs/jobs.h"
+#include "jobs/memory.h"
 
+#include "jobs/datasets.h"
 #include "jobs/draft.h"
 
 static uint64_t data_memory(const struct jobs *jobs)

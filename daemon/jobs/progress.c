@@ -1,5 +1,5 @@
 /* Stores how far a job's workers have come, when the job core asks for it. Called by drive.c. */
-#include "jobs/entry.h"
+#include "jobs/progress.h"
 
 #include <string.h>
 
@@ -11,31 +11,17 @@ struct progress {
     struct store_progress rows[];
 };
 
-static int progress_stored(struct task *task)
+void progress_ended(struct task *task)
 {
-    struct progress *write = (struct progress *)task;
-    struct job_entry *entry = task->entry;
-    struct job_event event = {.kind = JOB_PROGRESS_STORED, .progress_stored = {task->err.code}};
-    struct evd_error err;
+    const struct progress *write = (const struct progress *)task;
 
     if (task->err.code == EVD_OK && write->op.world.author)
-        records_world_stored(&entry->records, &write->world);
-    if (entry->job)
-        entry_drive(entry, &event, &err);
-    task_free(task);
-    return EVD_OK;
+        records_world_stored(&task->entry->records, &write->world);
 }
 
-/* Along with it goes how many ranks there are, if the store does not know. */
-static void take_world(struct progress *write, const struct job_entry *entry)
+struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world)
 {
-    const struct world_record *unstored = records_unstored_world(&entry->records);
-    struct world_record *world = &write->world;
-
-    if (!unstored)
-        return;
-    *world = *unstored;
-    write->op.world = (struct store_world){
+    return (struct store_world){
         .job = entry->id,
         .generation = world->generation,
         .epoch = world->at.epoch,
@@ -47,11 +33,12 @@ static void take_world(struct progress *write, const struct job_entry *entry)
 }
 
 /* One allocation holds the operation, its rows and their bits. */
-static struct progress *progress_take(struct job_entry *entry)
+static struct progress *progress_fill(struct job_entry *entry)
 {
     const struct job_progress *rows;
     uint32_t count = job_progress(entry->job, &rows);
     struct job_position mark = job_mark(entry->job);
+    const struct world_record *unstored;
     struct progress *write;
     struct job_state state;
     size_t bytes = 0;
@@ -61,6 +48,7 @@ static struct progress *progress_take(struct job_entry *entry)
         bytes += rows[i].acked_bytes;
     if (!entry_note_world(entry))
         return NULL;
+    unstored = records_unstored_world(&entry->records);
     write = task_new_unasked(entry->jobs->server,
                              sizeof(*write) + count * sizeof(write->rows[0]) + bytes, entry, NULL);
     if (!write)
@@ -86,26 +74,21 @@ static struct progress *progress_take(struct job_entry *entry)
     write->op.job.mark_epoch = mark.epoch;
     write->op.job.mark_step = mark.step;
     write->op.job.attended = job_attended(entry->job);
-    take_world(write, entry);
+    if (unstored) { /* how many ranks there are goes along */
+        write->world = *unstored;
+        write->op.world = store_world_of(entry, &write->world);
+    }
     write->op.progress = write->rows;
     write->op.progress_count = count;
     return write;
 }
 
-static int progress_store(struct task *task)
+int progress_send(struct job_entry *entry, task_step *stored)
 {
-    return task_store(task, &((struct progress *)task)->op, progress_stored);
-}
+    struct progress *write = progress_fill(entry);
+    int code = write ? task_store(&write->task, &write->op, stored) : EVD_E_NO_MEMORY;
 
-int progress_send(struct job_entry *entry)
-{
-    struct progress *write = progress_take(entry);
-    int code;
-
-    if (!write)
-        return EVD_E_NO_MEMORY;
-    code = progress_store(&write->task);
-    if (code)
+    if (write && code)
         task_free(&write->task);
     return code;
 }

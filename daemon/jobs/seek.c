@@ -5,15 +5,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "jobs/drive.h"
+#include "jobs/progress.h"
 #include "jobs/build.h"
+#include "jobs/jobs.h"
 #include "job/position.h"
 
 static void seek_fini(struct task *task)
 {
     struct seek *seek = (struct seek *)task;
 
-    if (task->entry->seek == seek)
-        task->entry->seek = NULL;
+    if (task->entry->change == &seek->change)
+        task->entry->change = NULL;
     line_fini(&seek->line);
     plan_unref(seek->plan);
     revision_fini(&seek->follow);
@@ -101,7 +104,7 @@ static void seek_run(struct task *task)
 /* ---- on the loop thread ---- */
 
 /* Everybody continues there, with nothing acknowledged after it. */
-static bool take_rows(struct seek *seek)
+static bool fill_rows(struct seek *seek)
 {
     const struct job_progress *progress;
     uint32_t count = job_progress(seek->task.entry->job, &progress);
@@ -130,13 +133,7 @@ static void fill_world(struct seek *seek, uint32_t world_size)
                                         .at = seek->record.at,
                                         .created = seek->record.created};
     memcpy(seek->world.author, entry->world_author, sizeof(seek->world.author));
-    seek->op.world = (struct store_world){.job = entry->id,
-                                          .generation = seek->world.generation,
-                                          .epoch = seek->world.at.epoch,
-                                          .step = seek->world.at.step,
-                                          .world_size = world_size,
-                                          .created = seek->world.created,
-                                          .author = seek->world.author};
+    seek->op.world = store_world_of(entry, &seek->world);
 }
 
 static int seek_stored(struct task *task)
@@ -161,9 +158,15 @@ static int seek_stored(struct task *task)
     return EVD_OK;
 }
 
-int seek_store(struct job_entry *entry, const struct job_effect *effect)
+static struct seek *seek_of(struct change *change)
 {
-    struct seek *seek = entry->seek;
+    return (struct seek *)((char *)change - offsetof(struct seek, change));
+}
+
+static int seek_store(struct change *change, const struct job_effect *effect)
+{
+    struct seek *seek = seek_of(change);
+    struct job_entry *entry = seek->task.entry;
     struct job_position left = effect->store_seek.left;
     struct job_state state;
 
@@ -191,26 +194,25 @@ int seek_store(struct job_entry *entry, const struct job_effect *effect)
     if (seek->plan)
         seek->op.revision = store_revision_of(entry, &seek->follow, 0);
     fill_world(seek, state.config.world_size);
-    if (!take_rows(seek))
+    if (!fill_rows(seek))
         return EVD_E_NO_MEMORY;
     return task_store(&seek->task, &seek->op, seek_stored);
 }
 
-void seek_ended(struct job_entry *entry, const struct job_effect *effect)
+static void seek_ended(struct change *change, const struct job_effect *effect)
 {
-    struct seek *seek = (struct seek *)(uintptr_t)effect->sought.token;
-    struct evd_error *err = &seek->task.err;
+    struct seek *seek = seek_of(change);
+    struct task *task = &seek->task;
 
-    assert(entry->seek == seek);
-    entry->seek = NULL;
+    task->entry->change = NULL;
     seek->generation = effect->sought.generation;
     seek->at = effect->sought.at;
-    err->code = EVD_OK;
+    task->err.code = EVD_OK;
     if (effect->sought.code != EVD_OK)
-        error_set(err, effect->sought.code, entry->name,
+        error_set(&task->err, effect->sought.code, task->entry->name,
                   "the seek of job \"%s\" could not be stored%s%s: it stays where it is",
-                  entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
-    task_go(&seek->task, seek->ended);
+                  task->entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
+    task_go(task, seek->ended);
 }
 
 static int seek_built(struct task *task)
@@ -224,7 +226,7 @@ static int seek_built(struct task *task)
                                        .generation = seek->generation,
                                        .revision = seek->follow.number,
                                        .force = seek->force,
-                                       .token = (uint64_t)(uintptr_t)seek}};
+                                       .token = (uint64_t)(uintptr_t)&seek->change}};
     struct evd_error err;
 
     if (task->err.code != EVD_OK)
@@ -269,15 +271,17 @@ static int seek_prepare(struct seek *seek, struct evd_error *err)
                      seek->record.at, err);
 }
 
-int seek_start(struct task *task)
+int seek_start(struct seek *seek, struct call *call)
 {
-    struct seek *seek = (struct seek *)task;
+    struct task *task = &seek->task;
+    int code = seek_prepare(seek, &task->err);
 
-    if (seek_prepare(seek, &task->err) != EVD_OK)
-        return task->err.code;
-    assert(!task->entry->update && !task->entry->seek);
-    task->entry->seek = seek;
-    return task_work(task, seek_run, seek_built);
+    assert(!task->entry->change);
+    if (code == EVD_OK) {
+        task->entry->change = &seek->change;
+        code = task_work(task, seek_run, seek_built);
+    }
+    return task_begin(task, code, call);
 }
 
 struct seek *seek_new(struct call *call, struct job_entry *entry, const struct position *to,
@@ -288,6 +292,7 @@ struct seek *seek_new(struct call *call, struct job_entry *entry, const struct p
     if (!seek)
         return NULL;
     seek->ended = ended;
+    seek->change = (struct change){.store = seek_store, .ended = seek_ended};
     seek->force = force;
     seek->record.parent = to->generation;
     seek->record.at = to->at;

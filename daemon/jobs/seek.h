@@ -1,11 +1,11 @@
 /*
  * Seeks: a job moved to another position, under the history that it has there.
  *
- *     seek_new -> task_begin(seek_start)
+ *     seek_new -> seek_start
  *       -> the history taken, plans built on a pool thread -> JOB_SEEK -> JOB_STORE_SEEK -> stored
  *       -> JOB_SEEK_STORED -> JOB_SOUGHT -> the step `ended` of whoever asked
  *
- * A job has one at a time: entry->seek.
+ * A job has one change at a time: entry->change.
  */
 #ifndef JOBS_SEEK_H
 #define JOBS_SEEK_H
@@ -21,6 +21,7 @@ struct seek {
     uint32_t generation; /* before: the job's when it was asked for */
     struct job_position at;
     /* private */
+    struct change change;
     struct line line; /* of the parent */
     struct seek_record record;
     uint32_t newest;                 /* the newest revision's number */
@@ -38,15 +39,7 @@ struct seek {
 struct seek *seek_new(struct call *call, struct job_entry *entry, const struct position *to,
                       bool follow, bool force, task_step *ended)
     __attribute__((warn_unused_result));
-/* Its first step; the job must be neither updated nor moved. */
-int seek_start(struct task *task);
-
-/* ---- for drive.c ---- */
-
-/* JOB_STORE_SEEK; returns why the store refused it at once. */
-int seek_store(struct job_entry *entry, const struct job_effect *effect)
-    __attribute__((warn_unused_result));
-/* JOB_SOUGHT. */
-void seek_ended(struct job_entry *entry, const struct job_effect *effect);
+/* A handler's last act, as task_begin; the job must be neither updated nor moved. */
+int seek_start(struct seek *seek, struct call *call) __attribute__((warn_unused_result));
 
 #endif

@@ -4,34 +4,16 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "jobs/drive.h"
 
 void update_fini(struct task *task)
 {
     struct update *update = (struct update *)task;
 
-    if (task->entry->update == update)
-        task->entry->update = NULL;
+    if (task->entry->change == &update->change)
+        task->entry->change = NULL;
     free(update->cancelled);
     build_fini(task);
-}
-
-void *update_new(struct call *call, size_t size, struct job_entry *entry,
-                 const msgpack_object *strategy, struct moment moment, const char *author,
-                 task_step *ended, void (*fini)(struct task *))
-{
-    struct update *update =
-        build_new(call, size, entry, strategy, job_next_revision(entry->job), author, fini);
-
-    if (!update)
-        return NULL;
-    update->moment = moment;
-    update->ended = ended;
-    return update;
-}
-
-const struct plan *update_plan(const struct job_entry *entry)
-{
-    return entry->update && entry->update->built ? entry->update->build.plan : NULL;
 }
 
 static int update_built(struct task *task)
@@ -45,7 +27,7 @@ static int update_built(struct task *task)
                    .revision = update->build.input.revision,
                    .when = update->moment.when,
                    .at = update->moment.at,
-                   .token = (uint64_t)(uintptr_t)update},
+                   .token = (uint64_t)(uintptr_t)&update->change},
     };
     struct evd_error err;
 
@@ -54,20 +36,13 @@ static int update_built(struct task *task)
                          entry->name);
     if (build_check(&update->build) != EVD_OK)
         return task->err.code;
-    update->built = true;
+    update->change.plan = plan;
     plan_ref(plan);
     if (entry_drive(entry, &event, &err) == EVD_OK)
         return EVD_OK; /* the update may have ended by now */
     plan_unref(plan);
     task->err = err;
     return err.code;
-}
-
-int update_start(struct task *task)
-{
-    assert(!task->entry->update && !task->entry->seek);
-    task->entry->update = (struct update *)task;
-    return task_work(task, build_run, update_built);
 }
 
 static int update_stored(struct task *task)
@@ -100,10 +75,16 @@ static bool note_cancelled(struct update *update, uint32_t keep)
     return true;
 }
 
-int update_store(struct job_entry *entry, const struct job_effect *effect)
+static struct update *update_of(struct change *change)
 {
-    struct update *update = entry->update;
+    return (struct update *)((char *)change - offsetof(struct update, change));
+}
+
+static int update_store(struct change *change, const struct job_effect *effect)
+{
+    struct update *update = update_of(change);
     struct task *task = &update->build.task;
+    struct job_entry *entry = task->entry;
     struct revision *record = &update->build.record;
     uint32_t keep = effect->store_revision.keep_revision;
 
@@ -121,19 +102,43 @@ int update_store(struct job_entry *entry, const struct job_effect *effect)
     return task_store(task, &update->op, update_stored);
 }
 
-void update_ended(struct job_entry *entry, const struct job_effect *effect)
+static void update_ended(struct change *change, const struct job_effect *effect)
 {
-    struct update *update = (struct update *)(uintptr_t)effect->updated.token;
-    struct evd_error *err = &update->build.task.err;
+    struct update *update = update_of(change);
+    struct task *task = &update->build.task;
 
-    assert(entry->update == update);
-    entry->update = NULL;
+    task->entry->change = NULL;
     update->revision = effect->updated.revision;
     update->at = effect->updated.at;
-    err->code = EVD_OK;
+    task->err.code = EVD_OK;
     if (effect->updated.code != EVD_OK)
-        error_set(err, effect->updated.code, entry->name,
+        error_set(&task->err, effect->updated.code, task->entry->name,
                   "the change of job \"%s\" could not be stored%s%s: its old strategy goes on",
-                  entry->name, update->op.error.message[0] ? ": " : "", update->op.error.message);
-    task_go(&update->build.task, update->ended);
+                  task->entry->name, update->op.error.message[0] ? ": " : "",
+                  update->op.error.message);
+    task_go(task, update->ended);
+}
+
+void *update_new(struct call *call, size_t size, struct job_entry *entry,
+                 const msgpack_object *strategy, struct moment moment, const char *author,
+                 task_step *ended, void (*fini)(struct task *))
+{
+    struct update *update =
+        build_new(call, size, entry, strategy, job_next_revision(entry->job), author, fini);
+
+    if (!update)
+        return NULL;
+    update->moment = moment;
+    update->ended = ended;
+    update->change = (struct change){.store = update_store, .ended = update_ended};
+    return update;
+}
+
+int update_start(struct update *update, struct call *call)
+{
+    struct task *task = &update->build.task;
+
+    assert(!task->entry->change);
+    task->entry->change = &update->change;
+    return task_begin(task, task_work(task, build_run, update_built), call);
 }

@@ -1,11 +1,11 @@
 /*
  * Updates: another strategy for a job, from one step on.
  *
- *     update_new -> task_begin(update_start)
+ *     update_new -> update_start
  *       -> built (build.h) -> JOB_UPDATE -> JOB_STORE_REVISION -> stored -> JOB_REVISION_STORED
  *       -> JOB_UPDATED -> the step `ended` of whoever asked
  *
- * A job has one at a time: entry->update.
+ * A job has one change at a time: entry->change.
  */
 #ifndef JOBS_UPDATE_H
 #define JOBS_UPDATE_H
@@ -28,7 +28,7 @@ struct update {
     uint32_t *cancelled; /* the revisions that it took the place of; owned */
     uint32_t cancelled_count;
     /* private */
-    bool built; /* the plan is the loop thread's to look at */
+    struct change change;
     struct store_op op;
 };
 
@@ -38,17 +38,7 @@ void *update_new(struct call *call, size_t size, struct job_entry *entry,
                  const msgpack_object *strategy, struct moment moment, const char *author,
                  task_step *ended, void (*fini)(struct task *)) __attribute__((warn_unused_result));
 void update_fini(struct task *task);
-/* Its first step; the job must be neither updated nor moved. */
-int update_start(struct task *task);
-/* The plan of the update in progress, once that is built; NULL. */
-const struct plan *update_plan(const struct job_entry *entry);
-
-/* ---- for drive.c ---- */
-
-/* JOB_STORE_REVISION; returns why the store refused it at once. */
-int update_store(struct job_entry *entry, const struct job_effect *effect)
-    __attribute__((warn_unused_result));
-/* JOB_UPDATED. */
-void update_ended(struct job_entry *entry, const struct job_effect *effect);
+/* A handler's last act, as task_begin; the job must be neither updated nor moved. */
+int update_start(struct update *update, struct call *call) __attribute__((warn_unused_result));
 
 #endif

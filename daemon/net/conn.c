@@ -86,8 +86,8 @@ static void on_closed(uv_handle_t *handle)
     buf_fini(&conn->refusal);
     free(conn);
     TAILQ_FOREACH(listener, &net->listeners, link)
-    listener_accept(listener);
-    net_settle(net);
+        listener_accept(listener);
+    net_flush(net);
     net_handle_closed(net);
 }
 
@@ -167,7 +167,7 @@ static void on_written(uv_write_t *request, int status)
     if (conn->flight.cap > KEEP_BYTES)
         buf_fini(&conn->flight);
     net_conn_flush(conn);
-    net_settle(conn->net);
+    net_flush(conn->net);
 }
 
 /* Hands what try_write left of the output to the loop. The bytes change buffers, they are not
@@ -364,7 +364,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (conn->state == CONN_SERVING)
         conn->since = uv_now(conn->net->config.loop);
     take(conn, (const uint8_t *)buf->base, (size_t)n);
-    net_settle(conn->net);
+    net_flush(conn->net);
 }
 
 void conn_go_on(struct net_conn *conn)

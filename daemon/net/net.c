@@ -52,8 +52,7 @@ static bool anything_to_watch(const struct net *net)
 
     if (!TAILQ_EMPTY(&net->conns))
         return true;
-    TAILQ_FOREACH(listener, &net->listeners, link)
-    {
+    TAILQ_FOREACH(listener, &net->listeners, link) {
         if (listener->pending)
             return true;
     }
@@ -68,9 +67,9 @@ static void on_tick(uv_timer_t *timer)
     struct net_conn *conn;
 
     TAILQ_FOREACH(conn, &net->conns, link)
-    conn_check_time(conn, now);
+        conn_check_time(conn, now);
     TAILQ_FOREACH(listener, &net->listeners, link)
-    listener_accept(listener);
+        listener_accept(listener);
     if (!anything_to_watch(net))
         uv_timer_stop(timer);
 }
@@ -98,7 +97,7 @@ static void on_idle(uv_idle_t *idle)
     uint32_t waiting = 0;
 
     TAILQ_FOREACH(conn, &net->later, later_link)
-    waiting++;
+        waiting++;
     /* Each once: whoever has still more is behind the others again. */
     while (waiting-- > 0 && (conn = TAILQ_FIRST(&net->later))) {
         assert(conn->later && conn->state != CONN_CLOSED);
@@ -106,7 +105,7 @@ static void on_idle(uv_idle_t *idle)
         conn->later = false;
         conn_go_on(conn);
     }
-    net_settle(net);
+    net_flush(net);
     if (TAILQ_EMPTY(&net->later))
         uv_idle_stop(idle);
 }
@@ -179,7 +178,7 @@ void net_finish(struct net *net)
 
     net_quiet(net);
     TAILQ_FOREACH(conn, &net->conns, link)
-    net_conn_finish(conn);
+        net_conn_finish(conn);
 }
 
 void net_close(struct net *net)
@@ -191,17 +190,17 @@ void net_close(struct net *net)
     net->closing = true;
     net_quiet(net);
     TAILQ_FOREACH(conn, &net->conns, link)
-    net_conn_close(conn);
+        net_conn_close(conn);
     uv_close((uv_handle_t *)&net->timer, on_own_closed);
     uv_close((uv_handle_t *)&net->idle, on_own_closed);
 }
 
-void net_settle(struct net *net)
+void net_flush(struct net *net)
 {
     struct net_conn *conn;
 
     for (;;) {
-        net->config.events.settle(net->config.events.arg);
+        net->config.events.flush(net->config.events.arg);
         conn = TAILQ_FIRST(&net->resume);
         if (!conn)
             return;
@@ -218,8 +217,7 @@ const char *net_address(const struct net *net, size_t i)
 {
     const struct net_listener *listener;
 
-    TAILQ_FOREACH(listener, &net->listeners, link)
-    {
+    TAILQ_FOREACH(listener, &net->listeners, link) {
         if (i-- == 0)
             return listener->text;
     }

@@ -8,10 +8,10 @@
  *
  *     net_new, net_listen ...      before the loop runs
  *       open                       a peer is there; the layer above gives it a session
- *       frame ... frame, settle    one read; the layer above answers into the session's output and
- *                                  calls net_conn_flush from its settle
- *       writable, settle           the output was over the high-water mark and has drained
- *       closed, settle             the peer is gone, or was ended; the last call for a session
+ *       frame ... frame, flush    one read; the layer above answers into the session's output and
+ *                                  calls net_conn_flush from its flush
+ *       writable, flush           the output was over the high-water mark and has drained
+ *       closed, flush             the peer is gone, or was ended; the last call for a session
  *     net_quiet                    listens no more
  *     net_finish                   also ends every connection once its output is written
  *     net_close                    ends all at once; net is freed after `gone`
@@ -60,7 +60,7 @@ struct net_output {
 
 enum net_level { NET_DEBUG, NET_WARNING };
 
-/* Apart from log, no callback is made from within a net_* call other than net_settle. */
+/* Apart from log, no callback is made from within a net_* call other than net_flush. */
 struct net_events {
     void *arg;
     /* A new connection: its session (then *output is set), or NULL to close it at once. */
@@ -76,7 +76,7 @@ struct net_events {
     /* One connection too many has sent its first frame: append what to tell it. */
     void (*refuse)(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out);
     /* After a batch of the calls above: call net_conn_flush for every session with output. */
-    void (*settle)(void *arg);
+    void (*flush)(void *arg);
     /* net_close is complete. */
     void (*gone)(void *arg);
     void (*log)(void *arg, enum net_level level, const char *text);
@@ -108,8 +108,8 @@ const char *net_address(const struct net *net, size_t i);
 
 uint32_t net_connections(const struct net *net);
 
-/* Calls `settle`, and what follows from it: the entry for everything that did not begin in net. */
-void net_settle(struct net *net);
+/* Calls `flush`, and what follows from it: the entry for everything that did not begin in net. */
+void net_flush(struct net *net);
 
 void net_quiet(struct net *net);
 void net_finish(struct net *net);

@@ -208,7 +208,7 @@ void counts_cache_free(struct counts_cache *cache)
 }
 
 /* How far each slice of the batches is: as far as the first of the ranks that share it. */
-static int take_positions(struct count *count, const struct job *job, const struct job_state *state,
+static int find_positions(struct count *count, const struct job *job, const struct job_state *state,
                           struct evd_error *err)
 {
     uint32_t replicas = state->config.replicas, world = state->config.world_size;
@@ -244,7 +244,7 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
     count->shares = calloc(classes, sizeof(count->shares[0]));
     if (!class_counts_init(&count->counts, classes) || !count->shares)
         return error_no_memory(err);
-    if (take_positions(count, job, &state, err) != EVD_OK)
+    if (find_positions(count, job, &state, err) != EVD_OK)
         return err->code;
     if (count->has_epoch && position_before(epoch, from))
         from = epoch;

@@ -21,7 +21,7 @@ static struct plan *held_plan(const struct job *job, uint32_t number)
     return NULL;
 }
 
-static bool take_plan(struct line_plan *plan, const struct job *job, const struct revision *record)
+static bool hold_plan(struct line_plan *plan, const struct job *job, const struct revision *record)
 {
     struct plan *held = held_plan(job, record->number);
 
@@ -56,7 +56,7 @@ int line_take(struct line *line, const struct plan_base *base, const struct reco
 
         line->revisions[i] =
             (struct replay_revision){revision->number, revision->at, revision->shape};
-        if (!over && !take_plan(&line->plans[i], job, revision))
+        if (!over && !hold_plan(&line->plans[i], job, revision))
             goto err_no_memory;
         line->count++;
     }

@@ -1,3 +1,5 @@
+/* How many members of a class an epoch is expected to reach (coverage.h). Called by the engines for
+ * plan_coverage, which job.preview shows. */
 #include "sampler/coverage.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Random123's Philox as keys and numbers (key.h). Called wherever something is drawn or keyed. */
 #include "sampler/key.h"
 
 #include <Random123/philox.h>

@@ -1,3 +1,5 @@
+/* Numbers and keyed permutations for many draws at once, compiled also for the widest vectors that
+ * the processor has (lanes.h). Called by the engines' draw loops. */
 #include "sampler/lanes.h"
 
 #include <stdatomic.h>

@@ -1,3 +1,5 @@
+/* The life of a plan, and what can be asked of it whatever its engine is: shapes, slices, columns,
+ * digest, memory (plan.h). Called by jobs, replays and previews. */
 #include "sampler/plan.h"
 
 #include <math.h>

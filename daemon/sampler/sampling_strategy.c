@@ -1,3 +1,5 @@
+/* imbalanced-learn's parameter of that name, resolved to counts (sampling_strategy.h). Called by
+ * the kinds undersampled, oversampled and resampled. */
 #include "sampler/sampling_strategy.h"
 
 #include <math.h>

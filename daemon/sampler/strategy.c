@@ -1,3 +1,5 @@
+/* The table of kinds and their parameters, and values that were given for them (strategy.h). Called
+ * by codec/strategy.c and the kinds. */
 #include "sampler/strategy.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Doubles become whole numbers: shares, intervals, alias tables (tables.h). Called by the engines
+ * when a plan is built. */
 #define _DEFAULT_SOURCE /* madvise */
 #include "sampler/tables.h"
 

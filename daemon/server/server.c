@@ -1,61 +1,8 @@
-/* Frames become calls: decoding, the checks that hold for every method, and what the host asks of
- * the server as a whole. Called by the host. */
+/* What the rooms above ask of the server: time, the store, a log (server.h). */
 #include "server/server.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include "server/counters.h"
-#include "server/session.h"
-#include "server/task.h"
-
-int server_new(struct server **out, const struct server_host *host, struct store *store,
-               const struct server_ops *ops, struct evd_error *err)
-{
-    struct server *server = calloc(1, sizeof(*server));
-
-    if (!server)
-        return error_no_memory(err);
-    server->host = *host;
-    server->ops = ops;
-    server->store = store;
-    server->started = host->now(host->arg);
-    server->tick_at = UINT64_MAX;
-    TAILQ_INIT(&server->sessions);
-    TAILQ_INIT(&server->lost);
-    TAILQ_INIT(&server->output);
-    TAILQ_INIT(&server->heavy);
-    message_init(&server->message);
-    buf_init(&server->discard, SERVER_SEND_LIMIT);
-    if (ops->start(server, err) != EVD_OK) {
-        server_free(server);
-        return err->code;
-    }
-    *out = server;
-    return EVD_OK;
-}
-
-int server_load(struct server *server, struct evd_error *err)
-{
-    return server->ops->load(server, err);
-}
-
-void server_free(struct server *server)
-{
-    server->store = NULL; /* closed by the host before */
-    while (!TAILQ_EMPTY(&server->sessions))
-        session_close(&TAILQ_FIRST(&server->sessions)->port);
-    assert(TAILQ_EMPTY(&server->heavy));
-    if (server->jobs)
-        server->ops->free(server);
-    assert(TAILQ_EMPTY(&server->lost));
-    buf_fini(&server->discard);
-    message_fini(&server->message);
-    free(server);
-}
-
-/* ---- services ---- */
 
 uint64_t server_now(const struct server *server)
 {
@@ -74,135 +21,43 @@ int server_submit(struct server *server, struct store_op *op, struct evd_error *
     return store_submit(server->store, op, err);
 }
 
-void server_log(struct server *server, bool warning, const char *format, ...)
+void server_write_log(struct server *server, enum server_level level, char *text)
 {
-    char text[1024];
-    va_list ap;
-
-    if (!warning && !server->host.verbose)
-        return;
-    va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
     for (char *c = text; *c; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?'; /* a peer's name for something writes no lines of its own */
     }
-    server->host.log(server->host.arg, warning, text);
+    server->host.log(server->host.arg, level, text);
 }
 
-void server_count(const struct server *server, struct counters *out)
+static void write_formatted(struct server *server, enum server_level level, const char *format,
+                            va_list ap)
 {
-    *out = (struct counters){
-        .uptime = (double)(server_now(server) - server->started) / 1000.0,
-        .connections = server->session_count,
-    };
-    store_info(server->store, &out->store);
-    server->ops->count(server, out);
+    char text[1024];
+
+    vsnprintf(text, sizeof(text), format, ap);
+    server_write_log(server, level, text);
 }
 
-/* ---- calls ---- */
-
-/* `method`: of enum method, or -1 if there is none of that name. */
-static int handle(struct call *call, int method, const struct message *msg)
+void server_warn(struct server *server, const char *format, ...)
 {
-    struct server *server = call->server;
+    va_list ap;
 
-    if (method < 0)
-        return method_unknown(msg->method, &call->err);
-    call->ticket.method = method_table[method].name;
-    if (call->session->state == SESSION_FRESH && method != METHOD_hello)
-        return error_set(&call->err, EVD_E_HELLO_REQUIRED, "hello",
-                         "the first request of a connection must be hello {protocol: %u, client}",
-                         EVD_PROTOCOL_VERSION);
-    if (server->phase == SERVER_STOPPED ||
-        (server->phase == SERVER_DRAINING && !(method_table[method].traits & METHOD_ENDING)))
-        return error_set(&call->err, EVD_E_SHUTTING_DOWN, "", "the daemon is stopping");
-    if (method_decode((enum method)method, msg->params, &server->params, &call->err) != EVD_OK)
-        return call->err.code;
-    return server->ops->call(call, (enum method)method, &server->params);
+    va_start(ap, format);
+    write_formatted(server, SERVER_WARNING, format, ap);
+    va_end(ap);
 }
 
-/* The job or dataset that a message of a method with these traits names. */
-static struct evd_str subject(const struct message *msg, unsigned traits)
+void server_tell(struct server *server, const char *format, ...)
 {
-    const msgpack_object *params = msg->params->via.array.ptr;
-    uint32_t fields = msg->params->via.array.size > 0 ? params->via.map.size : 0;
+    va_list ap;
 
-    for (uint32_t i = 0; i < fields; i++) {
-        const msgpack_object_kv *field = &params->via.map.ptr[i];
-        struct evd_str key = {field->key.via.str.ptr, field->key.via.str.size};
-
-        if (field->key.type == MSGPACK_OBJECT_STR && field->val.type == MSGPACK_OBJECT_STR &&
-            ((traits & METHOD_OF_JOB && str_is(key, "job")) ||
-             (traits & METHOD_OF_DATASET && str_is(key, "dataset")) ||
-             (traits & METHOD_OF_NAME && str_is(key, "name"))))
-            return (struct evd_str){field->val.via.str.ptr, field->val.via.str.size};
-    }
-    return (struct evd_str){"", 0};
-}
-
-/* `code`: how handling it began; what takes time may still fail. */
-static void log_call(const struct call *call, int method, const struct message *msg, int code)
-{
-    const struct session *session = call->session;
-    unsigned traits = method < 0 ? 0 : method_table[method].traits;
-    struct evd_str about;
-
-    if (!call->server->host.verbose || traits & METHOD_QUIET)
+    if (!server->host.verbose)
         return;
-    about = subject(msg, traits);
-    server_log(call->server, false, "%s, %s: %s %.*s%s%s", session->peer, session->client,
-               call->ticket.method, about.len < EVD_MAX_NAME ? (int)about.len : (int)EVD_MAX_NAME,
-               about.data, code ? ": " : "", code ? call->err.message : "");
+    va_start(ap, format);
+    write_formatted(server, SERVER_DETAIL, format, ap);
+    va_end(ap);
 }
-
-void session_frame(struct session_port *port, const uint8_t *bytes, size_t n)
-{
-    struct session *session = (struct session *)port;
-    struct server *server = session->server;
-    struct message *msg = &server->message;
-    struct call call;
-    bool has_id = false;
-    int method, code;
-
-    if (session_ending(session))
-        return;
-    session->heard = server_now(server);
-    if (message_decode(msg, bytes, n, &has_id, &call.err) != EVD_OK) {
-        session_reject(port, &call.err, has_id, msg->id);
-        return;
-    }
-    if (msg->type == MESSAGE_RESPONSE) {
-        error_set(&call.err, EVD_E_PROTOCOL, "",
-                  "the daemon sends no requests: a response has no place here");
-        session_reject(port, &call.err, false, 0);
-        return;
-    }
-    call.server = server;
-    call.session = session;
-    call.ticket.session = session;
-    call.ticket.request = msg->type == MESSAGE_REQUEST;
-    call.ticket.id = msg->id;
-    call.ticket.method = "";
-    method = method_find(msg->method.data, msg->method.len);
-    code = handle(&call, method, msg);
-    log_call(&call, method, msg, code);
-    if (code != EVD_OK)
-        answer_error(&call.ticket, &call.err);
-}
-
-void session_reject(struct session_port *port, const struct evd_error *err, bool has_id,
-                    uint32_t id)
-{
-    struct session *session = (struct session *)port;
-    struct ticket ticket = {.session = session, .request = has_id, .id = id, .method = ""};
-
-    answer_error(&ticket, err);
-    session_hang_up(session);
-}
-
-/* ---- time, and the end ---- */
 
 void server_wake_at(struct server *server, uint64_t when)
 {
@@ -213,29 +68,4 @@ void server_wake_at(struct server *server, uint64_t when)
     server->tick_at = when;
     now = server_now(server);
     server->host.arm(server->host.arg, when > now ? when - now : 0);
-}
-
-void server_tick(struct server *server)
-{
-    server->tick_at = UINT64_MAX;
-    server_wake_at(server, server->ops->tick(server, server_now(server)));
-}
-
-void server_drain(struct server *server)
-{
-    server->phase = SERVER_DRAINING;
-    tasks_cancel(server, NULL);
-    server->ops->drain(server);
-}
-
-uint32_t server_outstanding(const struct server *server)
-{
-    return server->ops->outstanding(server);
-}
-
-void server_stop(struct server *server)
-{
-    server->phase = SERVER_STOPPED;
-    tasks_cancel(server, NULL);
-    server->ops->stop(server);
 }

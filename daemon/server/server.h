@@ -2,7 +2,7 @@
  * The server as the rooms above it see it: what a request needs before anybody knows what it is
  * about, and what those rooms have to offer in return (struct server_ops).
  *
- *     port.h      the host's side
+ *     services.h  what the host gives; port.h: what it calls
  *     session.h   connections, and answers to them
  *     task.h      requests that are answered later
  *     counters.h  what the server is doing, in numbers
@@ -15,11 +15,14 @@
 #include <sys/queue.h>
 #include "proto/message.h"
 #include "proto/methods.h"
-#include "server/port.h"
+#include "server/services.h"
+#include "store/store.h"
 
 struct call;
 struct counters;
+struct jobs;
 struct job_entry;
+struct server;
 struct session;
 struct task;
 TAILQ_HEAD(session_list, session);
@@ -27,29 +30,30 @@ TAILQ_HEAD(task_list, task);
 
 /* What is done with requests; one constant table of the room that knows (calls/). */
 struct server_ops {
-    /* server->jobs is made, filled from the store, and freed. `free` comes when all sessions are
-     * closed and the store is gone. */
-    int (*start)(struct server *server, struct evd_error *err);
-    int (*load)(struct server *server, struct evd_error *err);
-    void (*free)(struct server *server);
+    /* The jobs: made, filled from the store, and freed when all sessions are closed and the store
+     * is gone. NULL without memory. */
+    struct jobs *(*start)(struct server *server);
+    int (*load)(struct jobs *jobs, struct evd_error *err);
+    void (*free)(struct jobs *jobs);
     /* A decoded request: answers, or makes a task, and returns EVD_OK; or returns what it put into
      * call->err, which is then the answer. */
     int (*call)(struct call *call, enum method method, const union params *params);
     /* Does what is due; returns when something will be. */
-    uint64_t (*tick)(struct server *server, uint64_t now);
-    void (*drain)(struct server *server);
+    uint64_t (*tick)(struct jobs *jobs, uint64_t now);
+    void (*drain)(struct jobs *jobs);
     uint32_t (*outstanding)(const struct server *server);
-    void (*stop)(struct server *server);
+    void (*stop)(struct jobs *jobs);
     /* The session has room for output again. */
     void (*session_ready)(struct session *session);
     /* Its connection is gone. What can be resumed (session->stream_count) waits if `resumable`. */
     void (*session_gone)(struct session *session, bool resumable);
-    void (*count)(const struct server *server, struct counters *counters);
-    /* What a task is about is held. */
+    void (*count)(const struct jobs *jobs, struct counters *counters);
+    /* Heavy work is about to begin. */
+    void (*before_work)(struct jobs *jobs);
+    /* What a task is about is held; and its name. */
     void (*job_ref)(struct job_entry *entry);
     void (*job_unref)(struct job_entry *entry);
-    /* Heavy work is about to begin. */
-    void (*before_work)(struct server *server);
+    const char *(*job_name)(const struct job_entry *entry);
 };
 
 /* In the order in which the daemon goes through them. */
@@ -58,8 +62,6 @@ enum server_phase {
     SERVER_DRAINING, /* nothing new begins; what ends leases is served */
     SERVER_STOPPED,  /* nothing is served */
 };
-
-struct jobs;
 
 struct server {
     struct server_host host;
@@ -87,7 +89,12 @@ void server_wake_at(struct server *server, uint64_t when);
 /* store_submit, while there is a store. */
 int server_submit(struct server *server, struct store_op *op, struct evd_error *err)
     __attribute__((warn_unused_result));
-void server_log(struct server *server, bool warning, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A line for whoever runs the daemon: always, or if it is verbose. */
+void server_warn(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void server_tell(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same of any level; control characters in the text are replaced. */
+void server_write_log(struct server *server, enum server_level level, char *text);
 
 #endif

@@ -1,13 +1,11 @@
-/* The life of a session, its output, and answers (session.h). Called by the host, and by whoever
+/* A session's states, its output, and answers (session.h). Called by port.c, and by whoever
  * answers. */
 #include "server/session.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include "server/task.h"
 
-static void enter(struct session *session, enum session_state to)
+void session_enter(struct session *session, enum session_state to)
 {
     static const uint8_t from[] = {
         [SESSION_FRESH] = 0,
@@ -32,65 +30,11 @@ bool session_ending(const struct session *session)
     return session->state >= SESSION_CLOSING;
 }
 
-void session_greeted(struct session *session)
-{
-    enter(session, SESSION_GREETED);
-}
-
-struct session_port *session_open(struct server *server, void *conn)
-{
-    const struct server_host *host = &server->host;
-    struct session *session = calloc(1, sizeof(*session));
-
-    if (!session)
-        return NULL;
-    buf_init(&session->port.out, SERVER_SEND_LIMIT);
-    TAILQ_INIT(&session->drafts);
-    session->port.conn = conn;
-    session->server = server;
-    session->id = ++server->last_session;
-    session->key = host->random(host->arg) >> 1; /* fits a signed integer */
-    session->heard = server_now(server);
-    snprintf(session->peer, sizeof(session->peer), "%s", host->peer(host->arg, conn));
-    session->refs = 1;
-    TAILQ_INSERT_HEAD(&server->sessions, session, in_list);
-    server->session_count++;
-    return &session->port;
-}
-
-static void output_unlist(struct session *session)
+void session_written(struct session *session)
 {
     if (session->queued)
         TAILQ_REMOVE(&session->server->output, session, in_output);
     session->queued = false;
-}
-
-void session_close(struct session_port *port)
-{
-    struct session *session = (struct session *)port;
-    struct server *server = session->server;
-    /* As many sessions as there may be connections are waited for. What one more leaves goes to
-     * others at once, so that coming and going does not fill the memory. */
-    bool resumable = server->lost_count < server->host.limits.connections;
-
-    enter(session, SESSION_CLOSED);
-    tasks_cancel(server, session);
-    server->ops->session_gone(session, resumable);
-    output_unlist(session);
-    TAILQ_REMOVE(&server->sessions, session, in_list);
-    server->session_count--;
-    buf_fini(&session->port.out);
-    if (session->previous)
-        session_unref(session->previous);
-    session->previous = NULL;
-    if (session->stream_count == 0) {
-        enter(session, SESSION_GONE);
-        session_unref(session);
-        return;
-    }
-    enter(session, SESSION_LOST);
-    TAILQ_INSERT_HEAD(&server->lost, session, in_list);
-    server->lost_count++;
 }
 
 void session_stream_gone(struct session *session)
@@ -98,7 +42,7 @@ void session_stream_gone(struct session *session)
     assert(session->stream_count > 0);
     if (--session->stream_count > 0 || session->state != SESSION_LOST)
         return;
-    enter(session, SESSION_GONE);
+    session_enter(session, SESSION_GONE);
     TAILQ_REMOVE(&session->server->lost, session, in_list);
     session->server->lost_count--;
     session_unref(session);
@@ -109,8 +53,7 @@ static struct session *find(const struct session_list *list, uint64_t id, uint64
 {
     struct session *session;
 
-    TAILQ_FOREACH(session, list, in_list)
-    {
+    TAILQ_FOREACH(session, list, in_list) {
         if (session->id == id && session->key == key)
             return session;
     }
@@ -146,20 +89,6 @@ void session_unref(struct session *session)
 
 /* ---- output ---- */
 
-bool session_full(const struct session_port *port)
-{
-    const struct session *session = (const struct session *)port;
-
-    return port->out.len + port->in_flight > session->server->host.limits.send_buffer;
-}
-
-void session_ready(struct session_port *port)
-{
-    struct session *session = (struct session *)port;
-
-    session->server->ops->session_ready(session);
-}
-
 void session_wrote(struct session *session)
 {
     if (session->queued || !session_connected(session))
@@ -171,24 +100,8 @@ void session_wrote(struct session *session)
 void session_hang_up(struct session *session)
 {
     if (session->state < SESSION_CLOSING)
-        enter(session, SESSION_CLOSING);
+        session_enter(session, SESSION_CLOSING);
     session_wrote(session);
-}
-
-void server_flush(struct server *server)
-{
-    const struct server_host *host = &server->host;
-    struct session *session;
-
-    while ((session = TAILQ_FIRST(&server->output))) {
-        session_ref(session);
-        output_unlist(session);
-        if (session->port.out.len > 0)
-            host->flush(host->arg, session->port.conn);
-        if (session->state == SESSION_CLOSING)
-            host->close(host->arg, session->port.conn);
-        session_unref(session);
-    }
 }
 
 /* Where what is written for a session goes: nowhere if nobody hears it. */
@@ -257,7 +170,7 @@ msgpack_packer *answer_begin(struct ticket *ticket)
     return &ticket->packer;
 }
 
-void answer_end(struct ticket *ticket)
+int answer_end(struct ticket *ticket)
 {
     struct evd_buf *out = &ticket->session->port.out;
     struct evd_error err;
@@ -265,11 +178,11 @@ void answer_end(struct ticket *ticket)
 
     pack_map_end(&ticket->packer);
     if (!ticket_heard(ticket))
-        return;
+        return EVD_OK;
     too_long = out->len - ticket->mark > EVD_MAX_REPLY_FRAME;
     if (!too_long && !out->failed) {
         session_wrote(ticket->session);
-        return;
+        return EVD_OK;
     }
     buf_truncate(out, ticket->mark);
     if (too_long)
@@ -278,6 +191,7 @@ void answer_end(struct ticket *ticket)
     else
         error_no_memory(&err);
     answer_error(ticket, &err);
+    return EVD_OK;
 }
 
 /* An error to a notification has no answer to stand in. */

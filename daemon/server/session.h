@@ -75,7 +75,8 @@ struct call {
 bool session_connected(const struct session *session);
 /* Nothing more is to be drawn for it. */
 bool session_ending(const struct session *session);
-void session_greeted(struct session *session);
+/* The only way to change its state. */
+void session_enter(struct session *session, enum session_state state);
 /* The session whose streams a client may have again, made lost if it is not; NULL. */
 struct session *session_resume(struct server *server, uint64_t id, uint64_t key);
 /* One of its streams is gone; when the last of a lost session is, nobody can resume anything of it.
@@ -88,15 +89,17 @@ void session_unref(struct session *session);
 /* The packer of a notification's map, and its end. Too long or no memory disconnects the peer. */
 size_t session_notify(struct session *session, const char *method, msgpack_packer *pk);
 void session_notified(struct session *session, msgpack_packer *pk, size_t mark);
-/* Something was appended to its output. */
+/* Something was appended to its output: it is to be flushed; and nothing is to be flushed any more.
+ */
 void session_wrote(struct session *session);
+void session_written(struct session *session);
 /* Closes it when its output is written. */
 void session_hang_up(struct session *session);
 
 /* Starts the answer, a map that the caller packs and answer_end ends. */
 msgpack_packer *answer_begin(struct ticket *ticket);
-/* A result that does not fit is replaced by an error. */
-void answer_end(struct ticket *ticket);
+/* A result that does not fit is replaced by an error. EVD_OK, for the handler to return. */
+int answer_end(struct ticket *ticket);
 void answer_error(struct ticket *ticket, const struct evd_error *err);
 
 #endif

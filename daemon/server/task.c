@@ -3,7 +3,20 @@
 #include "server/task.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include "server/trace.h"
+
+/* What becomes of a task, for TRACE. */
+static void trace(struct task *task, const char *what, const char *why)
+{
+    const struct session *session = task->ticket.session;
+
+    TRACE(task->server, task->entry ? task->server->ops->job_name(task->entry) : NULL,
+          "session %" PRIu64 ": %s #%" PRIu32 " %s%s%s", session ? session->id : 0,
+          session ? task->ticket.method : "(unasked)", task->ticket.id, what, why[0] ? ": " : "",
+          why);
+}
 
 /* ---- beginning and end ---- */
 
@@ -59,6 +72,7 @@ msgpack_packer *task_answer(struct task *task)
 
 int task_done(struct task *task)
 {
+    trace(task, "answered", "");
     answer_end(&task->ticket);
     task_free(task);
     return EVD_OK;
@@ -67,15 +81,14 @@ int task_done(struct task *task)
 void task_fail(struct task *task, const struct evd_error *err)
 {
     assert(err->code != EVD_OK);
+    trace(task, "failed", err->message);
     if (task->ticket.session)
         answer_error(&task->ticket, err);
     task_free(task);
 }
 
-int task_begin(struct task *task, task_step *first, struct call *call)
+int task_begin(struct task *task, int code, struct call *call)
 {
-    int code = first(task);
-
     if (code == EVD_OK)
         return EVD_OK;
     call->err = task->err;
@@ -127,6 +140,7 @@ static void work_done(struct server_work *work)
     struct task *task = task_of(work);
 
     leave_heavy(task);
+    trace(task, "has worked", task->err.code ? task->err.message : "");
     task_go(task, task->next);
 }
 
@@ -153,7 +167,7 @@ int task_work(struct task *task, task_run *run, task_step *next)
 
     if (code)
         return code;
-    server->ops->before_work(server);
+    server->ops->before_work(server->jobs);
     task->err.code = EVD_OK;
     task->run = run;
     task->next = next;
@@ -163,6 +177,7 @@ int task_work(struct task *task, task_run *run, task_step *next)
     if (code)
         return error_set(&task->err, code, "", "no thread could be had for this: try again");
     enter_heavy(task, TASK_WORKING);
+    trace(task, "works", "");
     return EVD_OK;
 }
 
@@ -235,6 +250,7 @@ static void stored(struct store_op *op)
     assert(task->state == TASK_STORING);
     task->state = TASK_READY;
     task->err = op->error;
+    trace(task, "is back from the store", task->err.code ? task->err.message : "");
     task_go(task, task->next);
 }
 
@@ -247,5 +263,6 @@ int task_store(struct task *task, struct store_op *op, task_step *next)
     if (server_submit(task->server, op, &task->err) != EVD_OK)
         return task->err.code;
     task->state = TASK_STORING;
+    trace(task, "waits for a commit", "");
     return EVD_OK;
 }

@@ -2,7 +2,7 @@
  * A task: a request that cannot be answered at once, from its ticket to its answer. A handler that
  * answers later makes one, and is then a list of steps:
  *
- *     handler    task_new, task_begin(the first step)
+ *     handler    task_new, then task_begin of what the first step returned
  *     a step     does what it can do now, and returns one of
  *                    task_work(run, next)   heavy work on a pool thread, then the step `next`
  *                    task_store(op, next)   a commit of the store, then the step `next`
@@ -61,10 +61,9 @@ void *task_new(struct call *call, size_t size, struct job_entry *entry, void (*f
 void *task_new_unasked(struct server *server, size_t size, struct job_entry *entry,
                        void (*fini)(struct task *)) __attribute__((warn_unused_result));
 
-/* A handler's last act: takes the first step. If that fails the task is gone, and its error is in
- * call->err, for the handler to return. */
-int task_begin(struct task *task, task_step *first, struct call *call)
-    __attribute__((warn_unused_result));
+/* A handler's last act. `code`: what its first step returned. If that is an error the task is gone,
+ * and the error is in call->err, for the handler to return. */
+int task_begin(struct task *task, int code, struct call *call) __attribute__((warn_unused_result));
 /* Takes a step; if that fails, answers the error and ends the task. */
 void task_go(struct task *task, task_step *step);
 

@@ -117,7 +117,7 @@ int store_load(struct store *store, const struct store_reader *reader, uint64_t 
 }
 
 /* The next group off the queue, empty if nothing is queued; lock held. A backup comes alone. */
-static void take_group(struct store *store, struct store_ops *group)
+static void next_group(struct store *store, struct store_ops *group)
 {
     size_t bytes = 0, count = 0;
     struct store_op *op;
@@ -140,8 +140,7 @@ static void hand_back(struct store *store, struct store_ops *group, bool committ
     uint64_t file_bytes = store->engine->file_bytes(store->db), bytes = 0, count = 0;
     struct store_op *op;
 
-    STAILQ_FOREACH(op, group, link)
-    {
+    STAILQ_FOREACH(op, group, link) {
         bytes += op->bytes;
         count++;
     }
@@ -194,7 +193,7 @@ static bool next_work(struct store *store, bool unfinished, struct store_ops *gr
     if (!unfinished)
         wait_for_work(store);
     stopping = store->stage == STORE_STOPPING;
-    take_group(store, group);
+    next_group(store, group);
     pthread_mutex_unlock(&store->lock);
     return !STAILQ_EMPTY(group) || !stopping;
 }
@@ -330,8 +329,8 @@ static void refuse_queue(struct store *store)
     struct store_op *op;
 
     STAILQ_FOREACH(op, &store->queue, link)
-    error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
-              "the daemon stopped before this was written");
+        error_set(&op->error, EVD_E_SHUTTING_DOWN, "store",
+                  "the daemon stopped before this was written");
     STAILQ_CONCAT(&store->finished, &store->queue);
 }
 

@@ -89,12 +89,17 @@ static bool host_local(void *arg, void *conn)
     return !((struct peer *)conn)->remote;
 }
 
-static void host_log(void *arg, bool warning, const char *text)
+static void host_log(void *arg, enum server_level level, const char *text)
 {
     struct harness *h = arg;
 
-    if (warning)
+    if (level == SERVER_WARNING)
         snprintf(h->warning, sizeof(h->warning), "%s", text);
+    if (level == SERVER_TRACE) {
+        size_t len = strlen(h->traced);
+
+        snprintf(h->traced + len, sizeof(h->traced) - len, "%s\n", text);
+    }
 }
 
 static void host_close(void *arg, void *conn)
@@ -202,6 +207,7 @@ void harness_up(struct harness *h)
     struct evd_error err = {0};
 
     host.limits = h->limits;
+    host.trace = h->trace;
     h->armed = false;
     if (store_open(&h->store, h->path, wake, h, &err) != EVD_OK ||
         server_new(&h->server, &host, h->store, &calls_ops, &err) != EVD_OK ||

@@ -47,6 +47,8 @@ struct harness {
     pthread_cond_t woken;
     bool wake;
     char warning[1024]; /* the last one logged */
+    const char *trace;  /* for the next harness_up: as in struct server_host */
+    char traced[16384]; /* the lines of it, each ended by a newline */
     bool *inside;       /* where to say that the server's code runs; NULL: nobody asks */
 };
 

@@ -377,6 +377,26 @@ static void an_epoch_is_counted_again(void **state)
     json_decref(result);
 }
 
+/* Ranks that share a slice get it one after the other; it was served once. */
+static void replicas_are_counted_once(void **state)
+{
+    struct harness *h = *state;
+    struct peer *first = peer_new(h), *second = peer_new(h);
+    json_t *result;
+
+    load(first);
+    peer_do(first, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 4, 'mode': 'ranked', 'world_size': 2, "
+            "'replicas': 2, 'strategy': {'kind': 'uniform'}}]");
+    peer_do(first, "stream.open", "[{'job': 'j', 'rank': 0, 'window': 2}]");
+    peer_do(second, "stream.open", "[{'job': 'j', 'rank': 1, 'window': 1}]");
+    result = peer_call(first, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(integer(result, "samples"), 8);
+    assert_float_equal(share(result, "served", 0), 5, 0);
+    assert_float_equal(share(result, "served", 1), 3, 0);
+    json_decref(result);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -394,6 +414,7 @@ int main(void)
         TEST(an_update_says_what_it_cancels),
         TEST(asked_goes_by_the_revision_that_drew),
         TEST(an_epoch_is_counted_again),
+        TEST(replicas_are_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

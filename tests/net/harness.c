@@ -120,13 +120,12 @@ static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf 
     buf_append(out, REFUSED_YOU, strlen(REFUSED_YOU));
 }
 
-static void on_settle(void *arg)
+static void on_flush(void *arg)
 {
     struct session *session;
 
     (void)arg;
-    TAILQ_FOREACH(session, &sessions, link)
-    {
+    TAILQ_FOREACH(session, &sessions, link) {
         if (session->out.len > 0)
             net_conn_flush(session->conn);
         if (session->ends)
@@ -170,7 +169,7 @@ void server_start_with(struct server *server, const struct net_framing *framing,
         .frame_ms = frame_ms,
         .framing = *framing,
         .events = {server, on_open, on_frame, on_broken, on_writable, on_closed, on_refuse,
-                   on_settle, on_gone, on_log},
+                   on_flush, on_gone, on_log},
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -181,8 +181,10 @@ int fixture_open_store(struct store **out, const char *path, const char *vfs, vo
 {
     static struct store_engine engine;
 
-    engine = sqlite_engine;
-    engine.open = open_by_vfs;
+    if (!engine.open) { /* once: writer threads read it */
+        engine = sqlite_engine;
+        engine.open = open_by_vfs;
+    }
     engine_vfs = vfs;
     return store_open_by(out, &engine, path, wake, wake_arg, err);
 }

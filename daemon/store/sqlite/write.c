@@ -297,8 +297,7 @@ static int write_group(struct sqlite *sqlite, struct store_ops *group)
     struct store_op *op;
 
     assert(!sqlite->broken);
-    STAILQ_FOREACH(op, group, link)
-    {
+    STAILQ_FOREACH(op, group, link) {
         if (rc == SQLITE_DONE)
             rc = apply_alone(sqlite, op);
     }
@@ -315,8 +314,7 @@ bool sqlite_write(struct store_db *db, struct store_ops *group)
     if (!committed && !sqlite3_get_autocommit(sqlite->db))
         sqlite_run(sqlite, SQL_ROLLBACK, NULL, "");
     sqlite->write_failed = !committed;
-    STAILQ_FOREACH(op, group, link)
-    {
+    STAILQ_FOREACH(op, group, link) {
         if (!committed && op->error.code == EVD_OK)
             sqlite_error(sqlite, rc, &op->error);
         if (op->error.code == EVD_E_STORE)

@@ -1,8 +1,8 @@
 /*
  * A report that workers made, while it sets things in motion.
  */
-#ifndef CALLS_REPORT_H
-#define CALLS_REPORT_H
+#ifndef CALLS_REPORTED_H
+#define CALLS_REPORTED_H
 
 #include "feedback/feedback.h"
 #include "jobs/entry.h"

@@ -1,0 +1,22 @@
+/*
+ * Class weights for losses, as dataset.stats and job.stats give them.
+ */
+#ifndef CALLS_CLASS_WEIGHTS_H
+#define CALLS_CLASS_WEIGHTS_H
+
+#include "calls/page.h"
+#include "dataset/weights.h"
+
+struct weights_ask {
+    bool wanted;
+    enum weight_kind kind;
+    double beta;
+};
+/* From optional `weights` and `beta`; BAD_VALUE. */
+int weights_ask(bool has_kind, struct evd_str kind, bool has_beta, double beta,
+                struct weights_ask *out, struct evd_error *err);
+/* `values`: one for each class of the dataset. A log prior of minus infinity is sent as nil. */
+void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
+                  const struct page *page);
+
+#endif

@@ -1,0 +1,33 @@
+/* Pages of classes (page.h). Called by dataset.stats, job.stats, job.preview and job.confusion. */
+#include "calls/page.h"
+
+#include "proto/pack.h"
+
+int page_of(uint32_t first, uint32_t count, uint32_t classes, struct page *out,
+            struct evd_error *err)
+{
+    if (count > EVD_MAX_PAGE)
+        return error_set(err, EVD_E_LIMIT, "count",
+                         "\"count\" is at most %u: ask for the rest with \"first\"", EVD_MAX_PAGE);
+    if (first > classes)
+        return error_set(err, EVD_E_BAD_VALUE, "first",
+                         "\"first\" is %u, but there are %u classes, counted from 0", first,
+                         classes);
+    out->first = first;
+    out->count = count < classes - first ? count : classes - first;
+    return EVD_OK;
+}
+
+void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+{
+    pack_key_array(pk, "class", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        pack_cstr(pk, dataset_class_name(dataset, page->first + i));
+}
+
+void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+{
+    pack_key_array(pk, "count", page->count);
+    for (uint32_t i = 0; i < page->count; i++)
+        msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+}

@@ -1,0 +1,20 @@
+/*
+ * Answers by class are given in pages.
+ */
+#ifndef CALLS_PAGE_H
+#define CALLS_PAGE_H
+
+#include <msgpack.h>
+#include "dataset/dataset.h"
+
+/* Some of the classes. */
+struct page {
+    uint32_t first, count;
+};
+/* LIMIT or BAD_VALUE. */
+int page_of(uint32_t first, uint32_t count, uint32_t classes, struct page *out,
+            struct evd_error *err);
+void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
+void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
+
+#endif

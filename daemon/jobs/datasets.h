@@ -1,0 +1,25 @@
+/*
+ * The table of datasets: committed versions, sorted by name, then version.
+ */
+#ifndef JOBS_DATASETS_H
+#define JOBS_DATASETS_H
+
+#include "jobs/state.h"
+
+struct dataset_entry {
+    struct dataset *dataset;
+    bool dropping; /* until the store has answered; nobody finds it */
+};
+
+/* version 0: the newest. NULL and NOT_FOUND. */
+struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
+                              struct evd_error *err);
+/* The highest version that there is, 0: none. */
+uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
+/* Takes the dataset over; false without memory. */
+bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
+    __attribute__((warn_unused_result));
+struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset);
+void datasets_remove(struct jobs *jobs, struct dataset_entry *entry);
+
+#endif
