@@ -17,7 +17,7 @@ const struct batch_column batch_columns[] = {{"label", EVD_COLUMN_LABEL},
 
 static void parse_columns(const struct given *given)
 {
-    struct batch_format *format = given->fields;
+    struct output_format *format = given->fields;
     char *rest;
 
     format->columns = 0;
@@ -37,7 +37,7 @@ static void parse_columns(const struct given *given)
 
 static void parse_format(const struct given *given)
 {
-    struct batch_format *format = given->fields;
+    struct output_format *format = given->fields;
 
     format->raw = strcmp(given->text, "raw") == 0;
     if (!format->raw && strcmp(given->text, "json") != 0)
@@ -129,7 +129,7 @@ static void write_raw(const evd_batch *batch)
     }
 }
 
-int batch_write(struct cli *cli, const struct batch_format *format, const evd_batch *batch,
+int batch_write(struct cli *cli, const struct output_format *format, const evd_batch *batch,
                 bool *gone)
 {
     if (format->raw)

@@ -11,7 +11,7 @@ struct batch_column {
 };
 extern const struct batch_column batch_columns[];
 
-struct batch_format {
+struct output_format {
     bool raw;
     uint32_t columns; /* bits */
 };
@@ -21,7 +21,7 @@ struct batch_format {
 
 /* Writes a batch to standard output and flushes it. *gone: the reader has enough, which is no
  * error. Returns an exit code. */
-int batch_write(struct cli *cli, const struct batch_format *format, const evd_batch *batch,
+int batch_write(struct cli *cli, const struct output_format *format, const evd_batch *batch,
                 bool *gone) __attribute__((warn_unused_result));
 
 #endif

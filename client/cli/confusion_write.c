@@ -71,7 +71,7 @@ void confusion_write_csv(FILE *out, const json_t *answer)
 #define NAME_LETTERS  24u  /* of a name; the rest is cut */
 #define LETTER        7.0  /* width of a letter at most, at font size 12 */
 
-struct drawing {
+struct canvas {
     size_t classes;
     double cell, left, top; /* in pixels: a cell's side, and where the first one is */
     double font;            /* of names */
@@ -112,9 +112,9 @@ static size_t letters_of(const char *text)
     return letters;
 }
 
-static struct drawing drawing_of(const json_t *answer)
+static struct canvas drawing_of(const json_t *answer)
 {
-    struct drawing d = {.classes = json_array_size(json_object_get(answer, "class"))};
+    struct canvas d = {.classes = json_array_size(json_object_get(answer, "class"))};
     size_t longest = 0;
 
     for (size_t c = 0; c < d.classes && d.classes <= NAMED_MOST; c++) {
@@ -133,7 +133,7 @@ static struct drawing drawing_of(const json_t *answer)
     return d;
 }
 
-static void svg_head(FILE *out, const json_t *answer, const struct drawing *d)
+static void svg_head(FILE *out, const json_t *answer, const struct canvas *d)
 {
     double side = d->cell * (double)d->classes;
     double wide = d->left + side + 20 < 480 ? 480 : d->left + side + 20;
@@ -167,7 +167,7 @@ static void svg_head(FILE *out, const json_t *answer, const struct drawing *d)
             d->left, d->top, side, side);
 }
 
-static void svg_names(FILE *out, const json_t *answer, const struct drawing *d)
+static void svg_names(FILE *out, const json_t *answer, const struct canvas *d)
 {
     for (size_t c = 0; c < d->classes; c++) {
         double middle = ((double)c + 0.5) * d->cell + d->font * 0.35;
@@ -195,7 +195,7 @@ static unsigned colour(double share)
     return rgb;
 }
 
-static void svg_cell(FILE *out, const json_t *answer, const struct drawing *d, size_t label,
+static void svg_cell(FILE *out, const json_t *answer, const struct canvas *d, size_t label,
                      size_t predicted)
 {
     double share = confusion_share(answer, label, predicted);
@@ -216,7 +216,7 @@ static void svg_cell(FILE *out, const json_t *answer, const struct drawing *d, s
 
 void confusion_write_svg(FILE *out, const json_t *answer)
 {
-    struct drawing d = drawing_of(answer);
+    struct canvas d = drawing_of(answer);
 
     svg_head(out, answer, &d);
     if (d.classes <= NAMED_MOST)

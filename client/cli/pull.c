@@ -10,7 +10,7 @@
 #define NOT_SAID UINT64_MAX
 
 struct args {
-    struct batch_format format;
+    struct output_format format;
     const char *job;
     uint64_t steps, epochs; /* 0: no limit */
 };

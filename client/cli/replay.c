@@ -4,18 +4,18 @@
 #include "batches.h"
 #include "commands.h"
 
-struct position {
+struct step {
     uint64_t epoch, step;
 };
 
 struct args {
-    struct batch_format format;
-    struct position from, to;
+    struct output_format format;
+    struct step from, to;
 };
 
 static void parse_position(const struct given *given)
 {
-    struct position *position = given_field(given);
+    struct step *position = given_field(given);
     char *colon = strchr(given->text, ':');
 
     if (!colon) {
@@ -44,7 +44,7 @@ const struct cli_option replay_options[] = {
     {0},
 };
 
-static bool is_before(struct position a, struct position b)
+static bool is_before(struct step a, struct step b)
 {
     return a.epoch != b.epoch ? a.epoch < b.epoch : a.step < b.step;
 }
@@ -132,7 +132,7 @@ static evd_batch batch_of(const json_t *answer, const struct columns *columns, u
 
 /* ---- asking ---- */
 
-static json_t *columns_asked(const struct batch_format *format)
+static json_t *columns_asked(const struct output_format *format)
 {
     json_t *names = json_array();
 
@@ -144,8 +144,8 @@ static json_t *columns_asked(const struct batch_format *format)
 }
 
 /* Writes the batch at *at, and moves *at to the step after it. */
-static int replay_step(struct cli *cli, const struct batch_format *format, struct columns *columns,
-                       struct position *at, bool *gone)
+static int replay_step(struct cli *cli, const struct output_format *format, struct columns *columns,
+                       struct step *at, bool *gone)
 {
     json_t *answer;
     evd_batch batch;
@@ -165,7 +165,7 @@ static int replay_step(struct cli *cli, const struct batch_format *format, struc
     batch = batch_of(answer, columns, (uint32_t)n);
     status = batch_write(cli, format, &batch, gone);
     if (++at->step >= field_u64(answer, "steps"))
-        *at = (struct position){at->epoch + 1, 0};
+        *at = (struct step){at->epoch + 1, 0};
     json_decref(answer);
     return status;
 }
@@ -174,7 +174,7 @@ int run_replay(struct cli *cli, int argc, char **argv)
 {
     struct args args = {.format = {.raw = false}};
     struct columns columns = {0};
-    struct position at;
+    struct step at;
     int status = EXIT_OK;
     bool gone = false;
 

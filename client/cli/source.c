@@ -347,7 +347,7 @@ bool source_read(struct source *source, label_sink *sink, void *arg)
 
 /* ---- numbers ---- */
 
-struct numbers {
+struct number_classes {
     struct source *source;
     number_sink *sink;
     void *arg;
@@ -355,7 +355,7 @@ struct numbers {
 
 static bool pass_number(void *arg, const char *text, size_t len)
 {
-    struct numbers *numbers = arg;
+    struct number_classes *numbers = arg;
     char copy[64], *end;
     double value;
 
@@ -371,7 +371,7 @@ static bool pass_number(void *arg, const char *text, size_t len)
 
 bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
 {
-    struct numbers numbers = {source, sink, arg};
+    struct number_classes numbers = {source, sink, arg};
     bool ok;
 
     if (!source->format->read_numbers)

@@ -3,7 +3,7 @@
 #include "commands.h"
 
 /* Columns of the terminal for each part of a line; the longest bar's share. */
-struct layout {
+struct bars {
     int name, count, share;
     double longest;
 };
@@ -13,7 +13,7 @@ static int max(int a, int b)
     return a > b ? a : b;
 }
 
-static void print_bars(const json_t *stats, const struct shown *shown, const struct layout *layout)
+static void print_bars(const json_t *stats, const struct shown *shown, const struct bars *layout)
 {
     int room = terminal_width(stdout) - layout->name - layout->count - layout->share - 8;
 
@@ -36,7 +36,7 @@ static void print_bars(const json_t *stats, const struct shown *shown, const str
 
 static void print_distribution(const json_t *stats, bool all)
 {
-    struct layout layout = {.name = 4, .count = 1, .share = 7};
+    struct bars layout = {.name = 4, .count = 1, .share = 7};
     int third = terminal_width(stdout) / 3;
     struct shown shown;
 

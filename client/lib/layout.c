@@ -5,7 +5,7 @@
 #include <evendraw.h>
 #include <stddef.h>
 
-struct place {
+struct member {
     const char *name;
     size_t offset, size;
 };
@@ -14,7 +14,7 @@ struct place {
 #define MEMBER(type, member) #type "." #member, offsetof(type, member), sizeof(((type *)0)->member)
 
 /* Every struct of evendraw.h that has members, with all of those. */
-static const struct place places[] = {
+static const struct member places[] = {
     {WHOLE(evd_client_options)},
     {MEMBER(evd_client_options, client_name)},
     {MEMBER(evd_client_options, time_limit_ms)},

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
-struct backup {
+struct backup_task {
     struct task task; /* first */
     struct store_op op;
     char path[];
@@ -13,7 +13,7 @@ struct backup {
 
 static int backed_up(struct task *task)
 {
-    struct backup *backup = (struct backup *)task;
+    struct backup_task *backup = (struct backup_task *)task;
     msgpack_packer *pk;
 
     if (task->err.code != EVD_OK)
@@ -27,7 +27,7 @@ static int backed_up(struct task *task)
 int do_server_backup(struct call *call, const struct params_server_backup *p)
 {
     const struct server_host *host = &call->server->host;
-    struct backup *backup;
+    struct backup_task *backup;
 
     if (!host->local(host->arg, call->session->port.conn))
         return error_set(&call->err, EVD_E_DENIED, "server.backup",

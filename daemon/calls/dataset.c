@@ -119,7 +119,7 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
 
 /* ---- dataset.drop ---- */
 
-struct drop {
+struct dataset_drop {
     struct task task; /* first */
     struct store_op op;
     struct dataset *dataset; /* NULL once it is gone */
@@ -127,7 +127,7 @@ struct drop {
 
 static void drop_fini(struct task *task)
 {
-    struct drop *drop = (struct drop *)task;
+    struct dataset_drop *drop = (struct dataset_drop *)task;
 
     if (drop->dataset)
         datasets_entry(task->server->jobs, drop->dataset)->dropping = false;
@@ -135,7 +135,7 @@ static void drop_fini(struct task *task)
 
 static int dropped(struct task *task)
 {
-    struct drop *drop = (struct drop *)task;
+    struct dataset_drop *drop = (struct dataset_drop *)task;
     struct dataset *dataset = drop->dataset;
     msgpack_packer *pk;
 
@@ -152,7 +152,7 @@ static int dropped(struct task *task)
 int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
 {
     struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
-    struct drop *drop;
+    struct dataset_drop *drop;
 
     if (!dataset)
         return call->err.code;

@@ -42,7 +42,7 @@ int do_job_list(struct call *call, const struct params_job_list *p)
 
 /* ---- job.drop ---- */
 
-struct drop {
+struct job_drop {
     struct task task; /* first; of the job's entry */
     struct store_op op;
     enum job_status before;
@@ -50,7 +50,7 @@ struct drop {
 
 static void drop_fini(struct task *task)
 {
-    struct drop *drop = (struct drop *)task;
+    struct job_drop *drop = (struct job_drop *)task;
 
     if (task->entry->status == JOB_STATUS_DROPPING)
         task->entry->status = drop->before;
@@ -107,7 +107,7 @@ static struct job_entry *find_droppable(struct call *call, const struct params_j
 int do_job_drop(struct call *call, const struct params_job_drop *p)
 {
     struct job_entry *entry = find_droppable(call, p);
-    struct drop *drop;
+    struct job_drop *drop;
 
     if (!entry)
         return call->err.code;

@@ -106,7 +106,7 @@ int replay_steps(const struct replay_history *history, struct job_position from,
     return EVD_OK;
 }
 
-struct count {
+struct counting {
     uint32_t classes;
     uint64_t *served;
     struct replay_totals *totals;
@@ -115,7 +115,7 @@ struct count {
     size_t scratch_size;
 };
 
-static bool count_scratch(struct count *count, const struct plan *plan)
+static bool count_scratch(struct counting *count, const struct plan *plan)
 {
     size_t size = (plan_scratch_size(plan) + 63) & ~(size_t)63;
 
@@ -129,7 +129,7 @@ static bool count_scratch(struct count *count, const struct plan *plan)
 
 static int count_step(void *arg, const struct replay_step *step, struct evd_error *err)
 {
-    struct count *count = arg;
+    struct counting *count = arg;
     struct plan_columns columns = {.label = count->label};
     struct plan_slice slice = {
         .epoch = step->at.epoch, .step = step->at.step, .shape = step->shape, .world = 1};
@@ -151,7 +151,7 @@ int replay_count(const struct replay_history *history, struct job_position from,
                  struct job_position to, uint32_t batch_size, uint32_t classes, uint64_t *served,
                  struct replay_totals *totals, struct evd_error *err)
 {
-    struct count count = {.classes = classes, .served = served, .totals = totals};
+    struct counting count = {.classes = classes, .served = served, .totals = totals};
     int code;
 
     count.label = malloc(batch_size * sizeof(*count.label));

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* One write, which nobody asked for in a request. */
-struct progress {
+struct progress_write {
     struct task task; /* first; of the job */
     struct store_op op;
     struct world_record world; /* if op.world says so */
@@ -13,7 +13,7 @@ struct progress {
 
 void progress_ended(struct task *task)
 {
-    const struct progress *write = (const struct progress *)task;
+    const struct progress_write *write = (const struct progress_write *)task;
 
     if (task->err.code == EVD_OK && write->op.world.author)
         records_world_stored(&task->entry->records, &write->world);
@@ -33,13 +33,13 @@ struct store_world store_world_of(const struct job_entry *entry, const struct wo
 }
 
 /* One allocation holds the operation, its rows and their bits. */
-static struct progress *progress_fill(struct job_entry *entry)
+static struct progress_write *progress_fill(struct job_entry *entry)
 {
     const struct job_progress *rows;
     uint32_t count = job_progress(entry->job, &rows);
     struct job_position mark = job_mark(entry->job);
     const struct world_record *unstored;
-    struct progress *write;
+    struct progress_write *write;
     struct job_state state;
     size_t bytes = 0;
     uint8_t *bits;
@@ -85,7 +85,7 @@ static struct progress *progress_fill(struct job_entry *entry)
 
 int progress_send(struct job_entry *entry, task_step *stored)
 {
-    struct progress *write = progress_fill(entry);
+    struct progress_write *write = progress_fill(entry);
     int code = write ? task_store(&write->task, &write->op, stored) : EVD_E_NO_MEMORY;
 
     if (write && code)

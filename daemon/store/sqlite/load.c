@@ -14,7 +14,7 @@
 #include "store/sqlite/sqlite.h"
 
 /* The state of a load, handed from row to row. */
-struct load {
+struct loading {
     struct sqlite *sqlite;
     const struct store_reader *reader;
     struct evd_error *err;
@@ -25,10 +25,10 @@ struct load {
     uint64_t max_id;
 };
 
-typedef int (*row_handler)(struct load *load, sqlite3_stmt *row);
+typedef int (*row_handler)(struct loading *load, sqlite3_stmt *row);
 
 /* Calls `handle` for every row of a query with at most one parameter. */
-static int each_row(struct load *load, const char *sql, uint64_t key, row_handler handle)
+static int each_row(struct loading *load, const char *sql, uint64_t key, row_handler handle)
 {
     sqlite3_stmt *stmt;
     int rc = sqlite3_prepare_v2(load->sqlite->db, sql, -1, &stmt, NULL);
@@ -65,17 +65,17 @@ static const char *text(sqlite3_stmt *row, int column)
 }
 
 /* Whether a text or blob of this row could not be read for lack of memory, and looks empty now. */
-static bool out_of_memory(const struct load *load)
+static bool out_of_memory(const struct loading *load)
 {
     return sqlite3_errcode(load->sqlite->db) == SQLITE_NOMEM;
 }
 
-static int no_memory(struct load *load)
+static int no_memory(struct loading *load)
 {
     return sqlite_error(load->sqlite, SQLITE_NOMEM, load->err);
 }
 
-static int damaged(struct load *load)
+static int damaged(struct loading *load)
 {
     return out_of_memory(load) ? no_memory(load)
                                : sqlite_error(load->sqlite, SQLITE_CORRUPT, load->err);
@@ -83,7 +83,7 @@ static int damaged(struct load *load)
 
 /* ---- datasets ---- */
 
-static int read_names(struct load *load, sqlite3_stmt *row)
+static int read_names(struct loading *load, sqlite3_stmt *row)
 {
     const char *names = sqlite3_column_blob(row, 1);
     size_t bytes = (size_t)sqlite3_column_bytes(row, 1);
@@ -99,7 +99,7 @@ static int read_names(struct load *load, sqlite3_stmt *row)
     return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
 }
 
-static int reserve(struct load *load, size_t bytes)
+static int reserve(struct loading *load, size_t bytes)
 {
     void *buffer;
 
@@ -132,7 +132,7 @@ static void widen(const void *stored, size_t n, uint32_t width, uint32_t *labels
     }
 }
 
-static int read_labels(struct load *load, sqlite3_stmt *row)
+static int read_labels(struct loading *load, sqlite3_stmt *row)
 {
     uint64_t n = u64(row, 1);
     uint32_t width = u32(row, 2);
@@ -153,7 +153,7 @@ static int read_labels(struct load *load, sqlite3_stmt *row)
 }
 
 /* Columns one after the other, each from sample 0 to the last. */
-static int read_weights(struct load *load, sqlite3_stmt *row)
+static int read_weights(struct loading *load, sqlite3_stmt *row)
 {
     const void *stored = sqlite3_column_blob(row, 3);
     struct store_chunk chunk = {.dataset = load->dataset.id,
@@ -181,7 +181,7 @@ static int read_weights(struct load *load, sqlite3_stmt *row)
     return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
 }
 
-static int read_dataset(struct load *load, sqlite3_stmt *row)
+static int read_dataset(struct loading *load, sqlite3_stmt *row)
 {
     const struct store_reader *reader = load->reader;
     const struct store_dataset *dataset = &load->dataset;
@@ -226,7 +226,7 @@ static int read_dataset(struct load *load, sqlite3_stmt *row)
 
 /* ---- jobs ---- */
 
-static int read_revision(struct load *load, sqlite3_stmt *row)
+static int read_revision(struct loading *load, sqlite3_stmt *row)
 {
     struct store_revision revision = {.job = u64(row, 0),
                                       .generation = u32(row, 1),
@@ -246,7 +246,7 @@ static int read_revision(struct load *load, sqlite3_stmt *row)
     return load->reader->revision(load->reader->arg, &revision, load->err);
 }
 
-static int read_seek(struct load *load, sqlite3_stmt *row)
+static int read_seek(struct loading *load, sqlite3_stmt *row)
 {
     struct store_seek seek = {.job = u64(row, 0),
                               .generation = u32(row, 1),
@@ -265,7 +265,7 @@ static int read_seek(struct load *load, sqlite3_stmt *row)
     return load->reader->seek(load->reader->arg, &seek, load->err);
 }
 
-static int read_world(struct load *load, sqlite3_stmt *row)
+static int read_world(struct loading *load, sqlite3_stmt *row)
 {
     struct store_world world = {.job = u64(row, 0),
                                 .generation = u32(row, 1),
@@ -280,7 +280,7 @@ static int read_world(struct load *load, sqlite3_stmt *row)
     return load->reader->world(load->reader->arg, &world, load->err);
 }
 
-static int read_progress(struct load *load, sqlite3_stmt *row)
+static int read_progress(struct loading *load, sqlite3_stmt *row)
 {
     struct store_progress progress = {.rank = u32(row, 1),
                                       .generation = u32(row, 2),
@@ -294,7 +294,7 @@ static int read_progress(struct load *load, sqlite3_stmt *row)
     return load->reader->progress(load->reader->arg, u64(row, 0), &progress, load->err);
 }
 
-static int read_job(struct load *load, sqlite3_stmt *row)
+static int read_job(struct loading *load, sqlite3_stmt *row)
 {
     struct store_job job = {.id = u64(row, 0),
                             .name = text(row, 1),
@@ -342,7 +342,7 @@ static int read_job(struct load *load, sqlite3_stmt *row)
     return code;
 }
 
-static int read_max_id(struct load *load, sqlite3_stmt *row)
+static int read_max_id(struct loading *load, sqlite3_stmt *row)
 {
     load->max_id = u64(row, 0);
     return EVD_OK;
@@ -352,7 +352,7 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
                 struct evd_error *err)
 {
     struct sqlite *sqlite = sqlite_of(db);
-    struct load load = {.sqlite = sqlite, .reader = reader, .err = err};
+    struct loading load = {.sqlite = sqlite, .reader = reader, .err = err};
     int code = each_row(&load,
                         "SELECT id, name, version, created, samples, labelled, classes, checksum"
                         " FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
