@@ -1,9 +1,8 @@
 /* server.backup: the database is copied to a file while the daemon goes on. */
-#include "calls/handlers.h"
-#include "server/task.h"
-
 #include <limits.h>
 #include <string.h>
+#include "calls/handlers.h"
+#include "server/task.h"
 
 struct backup_task {
     struct task task; /* first */

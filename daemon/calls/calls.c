@@ -1,5 +1,4 @@
 /* Joins the methods' handlers, the jobs and the server (calls.h). */
-#include "jobs/jobs.h"
 #include "calls/calls.h"
 
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "calls/stream_send.h"
 #include "jobs/draft.h"
 #include "jobs/entry.h"
+#include "jobs/jobs.h"
 #include "jobs/load.h"
 #include "jobs/memory.h"
 #include "server/counters.h"

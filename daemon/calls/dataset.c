@@ -1,12 +1,11 @@
 /* dataset.list, dataset.info, dataset.stats and dataset.drop. */
-#include "calls/handlers.h"
-#include "jobs/entry.h"
+#include <stdlib.h>
 #include "calls/class_weights.h"
+#include "calls/handlers.h"
 #include "calls/replies.h"
 #include "jobs/datasets.h"
+#include "jobs/entry.h"
 #include "server/task.h"
-
-#include <stdlib.h>
 
 int do_dataset_list(struct call *call, const struct params_dataset_list *p)
 {

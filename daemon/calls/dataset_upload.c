@@ -1,15 +1,14 @@
 /* dataset.create, dataset.append and dataset.commit: labels arrive in pieces, and become a dataset.
  */
-#include "calls/handlers.h"
-#include "jobs/draft.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "codec/chunk.h"
+#include "calls/handlers.h"
 #include "calls/replies.h"
+#include "codec/chunk.h"
 #include "jobs/datasets.h"
+#include "jobs/draft.h"
 #include "jobs/memory.h"
 #include "server/task.h"
 

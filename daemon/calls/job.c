@@ -1,10 +1,10 @@
 /* job.create and job.update: a strategy is built, recorded, and drawn by. */
 #include <string.h>
-#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "calls/replies.h"
 #include "codec/terms.h"
 #include "jobs/datasets.h"
+#include "jobs/jobs.h"
 #include "jobs/update.h"
 
 /* ---- job.create ---- */

@@ -1,10 +1,9 @@
 /* job.history: everything that the content of batches depends on. */
-#include "jobs/jobs.h"
-#include "calls/handlers.h"
-#include "jobs/entry.h"
-#include "calls/replies.h"
-
 #include <stdlib.h>
+#include "calls/handlers.h"
+#include "calls/replies.h"
+#include "jobs/entry.h"
+#include "jobs/jobs.h"
 
 #define SHOWN            1024u /* of each kind, the newest */
 #define STRATEGIES_SHOWN (1u << 20)

@@ -1,9 +1,9 @@
 /* job.info, job.list, job.drop: what asks and what ends. */
-#include "jobs/jobs.h"
 #include "calls/handlers.h"
-#include "jobs/entry.h"
 #include "calls/replies.h"
 #include "calls/stream_send.h"
+#include "jobs/entry.h"
+#include "jobs/jobs.h"
 #include "server/task.h"
 
 int do_job_info(struct call *call, const struct params_job_info *p)

@@ -2,15 +2,14 @@
  * job.preview: what a strategy would do, for a job that is or one that is not. It goes the way of
  * job.create and job.update up to the plan, and no further.
  */
-#include "jobs/jobs.h"
+#include <stdlib.h>
 #include "calls/handlers.h"
-#include "jobs/build.h"
-#include "codec/terms.h"
 #include "calls/page.h"
 #include "calls/replies.h"
+#include "codec/terms.h"
+#include "jobs/build.h"
 #include "jobs/datasets.h"
-
-#include <stdlib.h>
+#include "jobs/jobs.h"
 
 struct preview {
     struct build build; /* first */

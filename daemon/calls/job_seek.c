@@ -1,12 +1,11 @@
 /* job.position and job.seek: where a job is, as a token, and how it gets there again. */
-#include "jobs/jobs.h"
-#include "calls/handlers.h"
-#include "jobs/seek.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "calls/handlers.h"
 #include "job/position.h"
+#include "jobs/jobs.h"
+#include "jobs/seek.h"
 #include "replay/line.h"
 #include "server/task.h"
 

@@ -3,13 +3,14 @@
  * keeps the counts up to where the last count ended, so that the next one draws only what is new.
  * One count of a job at a time; requests that come meanwhile wait for it and go on from there.
  */
-#include "jobs/jobs.h"
 #include "calls/job_stats.h"
-#include "calls/handlers.h"
+
 #include <stdlib.h>
-#include "replay/counts.h"
 #include "calls/class_weights.h"
+#include "calls/handlers.h"
 #include "jobs/entry.h"
+#include "jobs/jobs.h"
+#include "replay/counts.h"
 #include "server/task.h"
 
 /* What a job keeps for it. */

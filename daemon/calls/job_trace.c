@@ -1,11 +1,11 @@
 /* job.trace and job.batch: what was served, drawn again from the history, on a pool thread. */
-#include "jobs/jobs.h"
-#include "calls/handlers.h"
 #include <inttypes.h>
-#include "job/position.h"
-#include "replay/trace.h"
 #include "calls/columns.h"
+#include "calls/handlers.h"
+#include "job/position.h"
 #include "jobs/entry.h"
+#include "jobs/jobs.h"
+#include "replay/trace.h"
 
 /* ---- job.trace ---- */
 

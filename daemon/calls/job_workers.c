@@ -1,7 +1,7 @@
 /* job.workers: who is attached, and how far. */
-#include "jobs/jobs.h"
 #include "calls/handlers.h"
 #include "calls/stream.h"
+#include "jobs/jobs.h"
 
 static void pack_key_rank(msgpack_packer *pk, const struct stream *stream)
 {

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include "jobs/jobs.h"
 #include "calls/adaptive.h"
 #include "calls/handlers.h"
 #include "calls/page.h"
-#include "jobs/memory.h"
 #include "codec/report.h"
+#include "jobs/jobs.h"
+#include "jobs/memory.h"
 
 /* Cells of the matrix in one answer. */
 #define CELLS_AT_ONCE 131072u

@@ -1,8 +1,7 @@
 /* What follows from the counts of a confusion: scores of a class, averages, thresholds
  * (confusion.h). Called by job.confusion and the adaptive policy. */
-#include "feedback/confusion.h"
-
 #include <math.h>
+#include "feedback/confusion.h"
 
 static double ratio(uint64_t part, uint64_t whole)
 {

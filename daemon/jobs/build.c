@@ -1,11 +1,11 @@
 /* A strategy on its way to a plan (build.h). Called by job.create, job.update and job.preview. */
 #include "jobs/build.h"
-#include "jobs/jobs.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "codec/strategy.h"
+#include "jobs/jobs.h"
 
 void build_run(struct task *task)
 {

@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "jobs/drive.h"
-#include "jobs/progress.h"
-#include "jobs/build.h"
-#include "jobs/jobs.h"
 #include "job/position.h"
+#include "jobs/build.h"
+#include "jobs/drive.h"
+#include "jobs/jobs.h"
+#include "jobs/progress.h"
 
 static void seek_fini(struct task *task)
 {
