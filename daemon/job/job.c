@@ -1,6 +1,6 @@
 /*
- * The job as a whole: making one, taking an event (job_step), and everything that can be asked. The
- * daemon's rpc layer calls it; what an event does is in the other files.
+ * The job as a whole: making one, taking an event (job_step), and everything that can be asked. Its
+ * caller is jobs/drive.c; what an event does is in the other files.
  */
 #include <assert.h>
 #include <inttypes.h>

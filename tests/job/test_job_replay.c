@@ -106,7 +106,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* The history as rpc takes it: a copy, with every plan built and placed again. */
+/* The history as replay/line.c takes it: a copy, with every plan built and placed again. */
 static struct replay_history history_copy(struct fixture *f, replay_plan plan)
 {
     uint32_t n = job_revisions(f->job);
