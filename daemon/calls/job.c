@@ -31,7 +31,7 @@ static int create_stored(struct task *task)
         return task->err.code;
     records_add(&entry->records, &creation->build.record, 0);
     creation->build.record = (struct revision){0};
-    entry->status = JOB_STATUS_LIVE;
+    entry_enter(entry, JOB_STATUS_LIVE);
     reply_job(task_answer(task), entry);
     return task_done(task);
 }

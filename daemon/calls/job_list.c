@@ -53,7 +53,7 @@ static void drop_fini(struct task *task)
     struct job_drop *drop = (struct job_drop *)task;
 
     if (task->entry->status == JOB_STATUS_DROPPING)
-        task->entry->status = drop->before;
+        entry_enter(task->entry, drop->before);
 }
 
 static int dropped(struct task *task)
@@ -115,7 +115,7 @@ int do_job_drop(struct call *call, const struct params_job_drop *p)
     if (!drop)
         return call->err.code;
     drop->before = entry->status;
-    entry->status = JOB_STATUS_DROPPING;
+    entry_enter(entry, JOB_STATUS_DROPPING);
     drop->op.kind = STORE_JOB_DROP;
     drop->op.job.id = entry->id;
     return task_begin(&drop->task, task_store(&drop->task, &drop->op, dropped), call);

@@ -48,6 +48,10 @@ static const char *const effect_words[] = {
     [JOB_DIRTY] = "dirty",
 };
 
+_Static_assert(sizeof(event_words) / sizeof(event_words[0]) == JOB_DRAIN + 1 &&
+                   sizeof(effect_words) / sizeof(effect_words[0]) == JOB_DIRTY + 1,
+               "a word for each kind");
+
 static void trace_effect(const struct job_entry *entry, const struct job_effect *effect)
 {
     const struct plan_slice *slice = &effect->deliver.slice;

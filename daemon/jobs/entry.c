@@ -26,6 +26,22 @@ struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct datas
     return entry;
 }
 
+void entry_enter(struct job_entry *entry, enum job_status to)
+{
+    static const uint8_t from[] = {
+        [JOB_STATUS_CREATING] = 0,
+        [JOB_STATUS_LIVE] = 1u << JOB_STATUS_CREATING | 1u << JOB_STATUS_DROPPING,
+        [JOB_STATUS_FAILED] = 1u << JOB_STATUS_CREATING | 1u << JOB_STATUS_DROPPING,
+        [JOB_STATUS_DROPPING] = 1u << JOB_STATUS_LIVE | 1u << JOB_STATUS_FAILED,
+        /* From any of them, when the daemon ends. */
+        [JOB_STATUS_DROPPED] = 1u << JOB_STATUS_CREATING | 1u << JOB_STATUS_LIVE |
+                               1u << JOB_STATUS_FAILED | 1u << JOB_STATUS_DROPPING,
+    };
+
+    assert(from[to] & 1u << entry->status);
+    entry->status = to;
+}
+
 void entry_ref(struct job_entry *entry)
 {
     entry->refs++;

@@ -2,10 +2,10 @@
  * A job, with all that the job core does not know about it: its name, dataset, records, and what
  * waits for it.
  *
- *     CREATING --stored--> LIVE --job.drop--> DROPPING --stored--> DROPPED
- *        |                                      |  not stored: what it was before
- *        +--it came to nothing--> DROPPED       v
- *     (loaded) ---> LIVE or FAILED ---------> DROPPING
+ *     CREATING --stored, loaded--> LIVE ----+--job.drop--> DROPPING --stored--> DROPPED
+ *        |  |                               |                |
+ *        |  +--cannot be restored--> FAILED +<--not stored---+   (as it was before)
+ *        +--it came to nothing--> DROPPED
  */
 #ifndef JOBS_ENTRY_H
 #define JOBS_ENTRY_H
@@ -67,6 +67,8 @@ struct job_entry {
 /* A new entry outside the table, for the caller to entry_unref; NULL without memory. */
 struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
     __attribute__((warn_unused_result));
+/* The only way to change its status. */
+void entry_enter(struct job_entry *entry, enum job_status status);
 void entry_ref(struct job_entry *entry);
 void entry_unref(struct job_entry *entry);
 

@@ -167,7 +167,7 @@ void jobs_remove(struct job_entry *entry)
     memmove(&jobs->jobs[at], &jobs->jobs[at + 1],
             (jobs->job_count - at - 1) * sizeof(struct job_entry *));
     jobs->job_count--;
-    entry->status = JOB_STATUS_DROPPED;
+    entry_enter(entry, JOB_STATUS_DROPPED);
     job_free(entry->job);
     entry->job = NULL;
     entry_unref(entry);

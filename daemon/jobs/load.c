@@ -295,7 +295,7 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
             return err->code;
     }
     job_restore_end(entry->job);
-    entry->status = JOB_STATUS_LIVE;
+    entry_enter(entry, JOB_STATUS_LIVE);
     return EVD_OK;
 }
 
@@ -308,7 +308,7 @@ static void restore_jobs(struct load *load)
             continue;
         server_warn(load->jobs->server, "job \"%s\" is out of service: %s", entry->name,
                     entry->failure.message);
-        entry->status = JOB_STATUS_FAILED;
+        entry_enter(entry, JOB_STATUS_FAILED);
         job_free(entry->job);
         entry->job = NULL;
     }

@@ -49,7 +49,7 @@ void plan_coverage(const struct plan *plan, uint64_t epoch, double *share)
 {
     struct epoch_shape shape = plan_epoch(plan, epoch);
     uint64_t draws = shape.steps ? (shape.steps - 1) * plan->batch_size + shape.last_size : 0;
-    memset(share, 0, plan->index->classes * sizeof *share);
+    memset(share, 0, plan->index->classes * sizeof(*share));
     /* What pads the last batch has come before. */
     plan->engine->coverage(plan, epoch, draws < plan->draws ? draws : plan->draws, share);
 }

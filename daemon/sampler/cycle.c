@@ -94,9 +94,9 @@ static int cycle_place_head(struct plan *plan, uint64_t steps)
 int cycle_engine(struct plan *plan, const struct cycle_spec *spec)
 {
     const struct class_index *index = plan->index;
-    struct cycle_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    uint32_t *class = plan_alloc(plan, index->classes, sizeof *class);
-    double *shares = plan_alloc(plan, index->classes, sizeof *shares);
+    struct cycle_tables *tables = plan_alloc(plan, 1, sizeof(*tables));
+    uint32_t *class = plan_alloc(plan, index->classes, sizeof(*class));
+    double *shares = plan_alloc(plan, index->classes, sizeof(*shares));
     if (!tables || !class || !shares)
         return PLAN_NO_MEMORY;
     for (uint32_t c = 0; c < index->classes; c++) {
@@ -125,7 +125,7 @@ int cycle_engine(struct plan *plan, const struct cycle_spec *spec)
     bool whole = spec->whole_steps || plan->last_batch == LAST_DROP;
     tables->epoch_draws = whole ? spec->draws / plan->batch_size * plan->batch_size : spec->draws;
     plan->columns |= 1u << PLAN_REPEAT;
-    plan_hash(plan, &spec->classes, sizeof spec->classes);
-    plan_hash(plan, &spec->samples, sizeof spec->samples);
+    plan_hash(plan, &spec->classes, sizeof(spec->classes));
+    plan_hash(plan, &spec->samples, sizeof(spec->samples));
     return PLAN_OK;
 }

@@ -139,11 +139,11 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
 {
     const struct class_index *index = plan->index;
     uint32_t classes = index->classes;
-    struct epoch_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof *cut);
-    uint64_t *kept = plan_alloc(plan, classes, sizeof *kept);
-    uint64_t *offset = plan_alloc(plan, classes, sizeof *offset);
-    double *shares = plan_alloc(plan, classes, sizeof *shares);
+    struct epoch_tables *tables = plan_alloc(plan, 1, sizeof(*tables));
+    uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof(*cut));
+    uint64_t *kept = plan_alloc(plan, classes, sizeof(*kept));
+    uint64_t *offset = plan_alloc(plan, classes, sizeof(*offset));
+    double *shares = plan_alloc(plan, classes, sizeof(*shares));
     if (!tables || !cut || !kept || !offset || !shares)
         return PLAN_NO_MEMORY;
     *tables = (struct epoch_tables){.plain = !spec->fixed, .fixed = spec->fixed};
@@ -172,9 +172,9 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
     plan->draws = cut[classes];
     if (!tables->uniform)
         plan->columns |= 1u << PLAN_REPEAT;
-    plan_hash(plan, cut, (classes + 1ull) * sizeof *cut);
-    plan_hash(plan, kept, classes * sizeof *kept);
-    plan_hash(plan, offset, classes * sizeof *offset);
-    plan_hash(plan, &spec->fixed, sizeof spec->fixed);
+    plan_hash(plan, cut, (classes + 1ull) * sizeof(*cut));
+    plan_hash(plan, kept, classes * sizeof(*kept));
+    plan_hash(plan, offset, classes * sizeof(*offset));
+    plan_hash(plan, &spec->fixed, sizeof(spec->fixed));
     return PLAN_OK;
 }

@@ -69,7 +69,7 @@ static const struct engine engine = {
 static bool stage_init(struct plan *plan, struct stage *stage, const double *weights)
 {
     uint32_t classes = plan->index->classes;
-    double *shares = plan_alloc(plan, classes, sizeof *shares), sum = 0;
+    double *shares = plan_alloc(plan, classes, sizeof(*shares)), sum = 0;
     if (!shares || !alias_init(&stage->alias, plan, weights, classes))
         return false;
     for (uint32_t c = 0; c < classes; c++)
@@ -82,8 +82,8 @@ static bool stage_init(struct plan *plan, struct stage *stage, const double *wei
 
 int independent_engine(struct plan *plan, const struct independent_spec *spec)
 {
-    struct independent_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    struct stage *stage = plan_alloc(plan, spec->stages, sizeof *stage);
+    struct independent_tables *tables = plan_alloc(plan, 1, sizeof(*tables));
+    struct stage *stage = plan_alloc(plan, spec->stages, sizeof(*stage));
     if (!tables || !stage)
         return PLAN_NO_MEMORY;
     for (uint64_t i = 0; i < spec->stages; i++) {
@@ -95,6 +95,6 @@ int independent_engine(struct plan *plan, const struct independent_spec *spec)
     plan->engine = &engine;
     plan->tables = tables;
     plan->draws = spec->draws;
-    plan_hash(plan, &spec->first_epoch, sizeof spec->first_epoch);
+    plan_hash(plan, &spec->first_epoch, sizeof(spec->first_epoch));
     return PLAN_OK;
 }

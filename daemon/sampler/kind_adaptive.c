@@ -56,7 +56,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
         strategy_whole(in->strategy, NUM_SAMPLES, 1, PLAN_MAX_DRAWS, in->index->labelled, &draws,
                        err) != PLAN_OK)
         return PLAN_REFUSED;
-    double *weights = calloc(in->index->classes, sizeof *weights);
+    double *weights = calloc(in->index->classes, sizeof(*weights));
     if (!weights)
         return PLAN_NO_MEMORY;
     int rc = class_weights(in, weights, err);

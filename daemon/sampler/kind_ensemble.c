@@ -18,9 +18,9 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
         strategy_whole(s, MEMBER, 0, members - 1, 0, &member, err) != PLAN_OK ||
         strategy_word(s, PARTS, parts, &part, err) != PLAN_OK)
         return PLAN_REFUSED;
-    uint64_t *keep = calloc(classes, sizeof *keep);
-    uint64_t *offset = calloc(classes, sizeof *offset);
-    uint64_t *kept = calloc(classes, sizeof *kept);
+    uint64_t *keep = calloc(classes, sizeof(*keep));
+    uint64_t *offset = calloc(classes, sizeof(*offset));
+    uint64_t *kept = calloc(classes, sizeof(*kept));
     int rc = PLAN_NO_MEMORY;
     if (keep && offset && kept)
         rc = sampling_strategy_under(s, SAMPLING_STRATEGY, in->index, keep, err);

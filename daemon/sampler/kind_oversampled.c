@@ -11,7 +11,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     int members;
     if (strategy_word(in->strategy, MEMBERS, member_rules, &members, err) != PLAN_OK)
         return PLAN_REFUSED;
-    uint64_t *slots = calloc(classes, sizeof *slots);
+    uint64_t *slots = calloc(classes, sizeof(*slots));
     if (!slots)
         return PLAN_NO_MEMORY;
     int rc = sampling_strategy_over(in->strategy, SAMPLING_STRATEGY, in->index, slots, err);

@@ -114,7 +114,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
                            "%llu epochs of %u classes would need tables of over %u numbers: let it "
                            "arrive in fewer epochs",
                            (unsigned long long)length, classes, MAX_TABLE);
-    double *weights = plan_work_alloc(plan, length * classes, sizeof *weights);
+    double *weights = plan_work_alloc(plan, length * classes, sizeof(*weights));
     if (!weights)
         return PLAN_NO_MEMORY;
     for (uint64_t i = 0; i < length; i++) {
@@ -125,7 +125,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     const struct independent_spec spec = {
         .weights = weights, .stages = length, .first_epoch = course.start, .draws = course.draws};
     int rc = independent_engine(plan, &spec);
-    plan_work_free(plan, weights, length * classes, sizeof *weights);
+    plan_work_free(plan, weights, length * classes, sizeof(*weights));
     return rc;
 }
 

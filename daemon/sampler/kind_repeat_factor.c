@@ -17,7 +17,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
             "threshold is %s: give the share of samples below which a class is rare, "
             "above 0 and at most 1",
             number_words(threshold, given));
-    uint64_t *slots = calloc(index->classes, sizeof *slots);
+    uint64_t *slots = calloc(index->classes, sizeof(*slots));
     if (!slots)
         return PLAN_NO_MEMORY;
     for (uint32_t c = 0; c < index->classes; c++) {

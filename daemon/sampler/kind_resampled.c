@@ -18,7 +18,7 @@ static int ascending(const void *a, const void *b)
 /* Over classes with samples; the lower of two middles rounded down with the upper. */
 static int median(const struct class_index *index, uint64_t *out)
 {
-    uint64_t *sizes = malloc(index->classes * sizeof *sizes);
+    uint64_t *sizes = malloc(index->classes * sizeof(*sizes));
     if (!sizes)
         return PLAN_NO_MEMORY;
     uint32_t present = 0;
@@ -26,7 +26,7 @@ static int median(const struct class_index *index, uint64_t *out)
         if (class_size(index, c))
             sizes[present++] = class_size(index, c);
     }
-    qsort(sizes, present, sizeof *sizes, ascending);
+    qsort(sizes, present, sizeof(*sizes), ascending);
     *out = (sizes[(present - 1) / 2] + sizes[present / 2]) / 2;
     free(sizes);
     return PLAN_OK;
@@ -85,7 +85,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     int members;
     if (strategy_word(in->strategy, MEMBERS, member_rules, &members, err) != PLAN_OK)
         return PLAN_REFUSED;
-    uint64_t *slots = calloc(in->index->classes, sizeof *slots);
+    uint64_t *slots = calloc(in->index->classes, sizeof(*slots));
     if (!slots)
         return PLAN_NO_MEMORY;
     int rc = read_targets(in, slots, err);

@@ -33,7 +33,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
             PLAN_OK ||
         strategy_whole(s, MIN_PER_CLASS, 0, UINT32_MAX, 0, &min_per_class, err) != PLAN_OK)
         return PLAN_REFUSED;
-    double *weights = calloc(in->index->classes, sizeof *weights);
+    double *weights = calloc(in->index->classes, sizeof(*weights));
     if (!weights)
         return PLAN_NO_MEMORY;
     int rc = class_weights(in, weights, err);

@@ -14,8 +14,8 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     int subset;
     if (strategy_word(s, SUBSET, subsets, &subset, err) != PLAN_OK)
         return PLAN_REFUSED;
-    uint64_t *keep = calloc(classes, sizeof *keep);
-    uint64_t *permuted = calloc(classes, sizeof *permuted);
+    uint64_t *keep = calloc(classes, sizeof(*keep));
+    uint64_t *permuted = calloc(classes, sizeof(*permuted));
     int rc = PLAN_NO_MEMORY;
     if (keep && permuted) {
         rc = sampling_strategy_under(s, SAMPLING_STRATEGY, in->index, keep, err);

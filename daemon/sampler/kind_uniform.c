@@ -5,7 +5,7 @@
 
 static int compile(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
 {
-    uint64_t *slots = calloc(in->index->classes, sizeof *slots);
+    uint64_t *slots = calloc(in->index->classes, sizeof(*slots));
     if (!slots)
         return PLAN_NO_MEMORY;
     for (uint32_t c = 0; c < in->index->classes; c++)

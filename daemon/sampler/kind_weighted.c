@@ -104,7 +104,7 @@ static int compile_samples(struct plan *plan, const struct plan_input *in, uint6
 static int compile_classes(struct plan *plan, const struct plan_input *in, enum rule rule,
                            uint64_t draws, uint32_t orders, struct sampler_error *err)
 {
-    double *weights = calloc(in->index->classes, sizeof *weights);
+    double *weights = calloc(in->index->classes, sizeof(*weights));
     if (!weights)
         return PLAN_NO_MEMORY;
     int rc = class_weights(in, rule, weights, err);

@@ -24,11 +24,11 @@
     {                                                                                              \
         const vector zero = {0}, m0 = zero + PHILOX_M0, m1 = zero + PHILOX_M1;                     \
         const vector low = zero + UINT32_MAX;                                                      \
-        for (uint32_t k = 0; k < n; k += sizeof(vector) / sizeof *a) {                             \
+        for (uint32_t k = 0; k < n; k += sizeof(vector) / sizeof(*a)) {                            \
             vector c0, c1, c2, c3 = zero + purpose;                                                \
             narrow b32;                                                                            \
-            memcpy(&c0, a + k, sizeof c0);                                                         \
-            memcpy(&b32, b + k, sizeof b32);                                                       \
+            memcpy(&c0, a + k, sizeof(c0));                                                        \
+            memcpy(&b32, b + k, sizeof(b32));                                                      \
             c1 = c0 >> 32;                                                                         \
             c2 = __builtin_convertvector(b32, vector);                                             \
             uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);                               \
@@ -43,8 +43,8 @@
             }                                                                                      \
             c0 = (c0 & low) | c1 << 32;                                                            \
             c2 = (c2 & low) | c3 << 32;                                                            \
-            memcpy(first + k, &c0, sizeof c0);                                                     \
-            memcpy(second + k, &c2, sizeof c2);                                                    \
+            memcpy(first + k, &c0, sizeof(c0));                                                    \
+            memcpy(second + k, &c2, sizeof(c2));                                                   \
         }                                                                                          \
     }
 
@@ -72,10 +72,10 @@
                                          const struct lanes_floors *f, uint32_t n)                 \
     {                                                                                              \
         const vector zero = {0}, one = zero + 1.0;                                                 \
-        for (uint32_t k = 0; k < n; k += sizeof(vector) / sizeof *sum) {                           \
+        for (uint32_t k = 0; k < n; k += sizeof(vector) / sizeof(*sum)) {                          \
             vector value, total;                                                                   \
-            memcpy(&value, below + k, sizeof value);                                               \
-            memcpy(&total, sum + k, sizeof total);                                                 \
+            memcpy(&value, below + k, sizeof(value));                                              \
+            memcpy(&total, sum + k, sizeof(total));                                                \
             value = (f->start - value) * f->length;                                                \
             vector t = (value + 0.5) * f->per_step;                                                \
             t = __builtin_convertvector(__builtin_convertvector(t, whole), vector);                \
@@ -88,7 +88,7 @@
             t += (vector)((mask)one & (rest >= zero + f->steps));                                  \
             t -= (vector)((mask)one & (rest < zero));                                              \
             total += t;                                                                            \
-            memcpy(sum + k, &total, sizeof total);                                                 \
+            memcpy(sum + k, &total, sizeof(total));                                                \
         }                                                                                          \
     }
 

@@ -89,7 +89,7 @@ static void sort_arrivals(const struct plan *plan, struct arrival *arrivals, str
     for (unsigned shift = 0; shift < 64 && !plan_cancelled(plan); shift += BITS) {
         uint64_t at[DIGIT] = {0}, sum = 0, bits;
         for (uint64_t i = 0; i < n; i++) {
-            memcpy(&bits, &arrivals[i].time, sizeof bits);
+            memcpy(&bits, &arrivals[i].time, sizeof(bits));
             at[bits >> shift & (DIGIT - 1)]++;
         }
         for (uint32_t d = 0; d < DIGIT; d++) {
@@ -98,7 +98,7 @@ static void sort_arrivals(const struct plan *plan, struct arrival *arrivals, str
             sum += count;
         }
         for (uint64_t i = 0; i < n; i++) {
-            memcpy(&bits, &arrivals[i].time, sizeof bits);
+            memcpy(&bits, &arrivals[i].time, sizeof(bits));
             spare[at[bits >> shift & (DIGIT - 1)]++] = arrivals[i];
         }
         struct arrival *swap = arrivals;
@@ -170,13 +170,13 @@ int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sa
                            (unsigned long long)draws, (unsigned long long)drawable);
     struct ordered_spec full = *spec;
     full.draws = draws;
-    struct ordered_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    uint32_t *places = plan_alloc(plan, draws * spec->orders, sizeof *places);
-    double *shares = plan_alloc(plan, (size_t)index->classes * spec->orders, sizeof *shares);
-    struct arrival *arrivals = plan_work_alloc(plan, 2 * drawable, sizeof *arrivals);
+    struct ordered_tables *tables = plan_alloc(plan, 1, sizeof(*tables));
+    uint32_t *places = plan_alloc(plan, draws * spec->orders, sizeof(*places));
+    double *shares = plan_alloc(plan, (size_t)index->classes * spec->orders, sizeof(*shares));
+    struct arrival *arrivals = plan_work_alloc(plan, 2 * drawable, sizeof(*arrivals));
     if (!tables || !places || !shares || !arrivals ||
         !cuts_init(&tables->classes, plan, index->start, index->classes)) {
-        plan_work_free(plan, arrivals, 2 * drawable, sizeof *arrivals);
+        plan_work_free(plan, arrivals, 2 * drawable, sizeof(*arrivals));
         return PLAN_NO_MEMORY;
     }
     plan->engine = &engine;
@@ -190,9 +190,9 @@ int ordered_engine(struct plan *plan, const struct ordered_spec *spec, struct sa
     for (uint32_t i = 0; i < spec->orders && !plan_cancelled(plan); i++)
         make_order(plan, &full, i, arrivals, places + i * draws,
                    shares + (size_t)i * index->classes);
-    plan_work_free(plan, arrivals, 2 * drawable, sizeof *arrivals);
+    plan_work_free(plan, arrivals, 2 * drawable, sizeof(*arrivals));
     if (plan_cancelled(plan))
         return PLAN_CANCELLED;
-    plan_hash(plan, places, draws * spec->orders * sizeof *places);
+    plan_hash(plan, places, draws * spec->orders * sizeof(*places));
     return PLAN_OK;
 }

@@ -83,16 +83,16 @@ void plan_hash(struct plan *plan, const void *data, size_t size)
 
 static void hash_number(struct plan *plan, uint64_t number)
 {
-    plan_hash(plan, &number, sizeof number);
+    plan_hash(plan, &number, sizeof(number));
 }
 
 int plan_refuse(struct sampler_error *err, const char *detail, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(err->message, sizeof err->message, format, args);
+    vsnprintf(err->message, sizeof(err->message), format, args);
     va_end(args);
-    snprintf(err->detail, sizeof err->detail, "%s", detail);
+    snprintf(err->detail, sizeof(err->detail), "%s", detail);
     return PLAN_REFUSED;
 }
 
@@ -105,7 +105,7 @@ static void plan_free(struct plan *plan)
         free(plan->blocks);
         plan->blocks = next;
     }
-    budget_give(plan, plan->memory - sizeof *plan);
+    budget_give(plan, plan->memory - sizeof(*plan));
     free(plan);
 }
 
@@ -132,17 +132,17 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
         return plan_refuse(err, "batch_size", "a batch needs at least one sample");
     if (in->index->labelled == 0)
         return plan_refuse(err, "dataset", "no sample of the dataset has a label");
-    struct plan *plan = calloc(1, sizeof *plan);
+    struct plan *plan = calloc(1, sizeof(*plan));
     if (!plan)
         return PLAN_NO_MEMORY;
     atomic_init(&plan->users, 1);
     plan->index = in->index;
     if (in->index->member32) {
         plan->member_table = (const char *)in->index->member32;
-        plan->member_width = sizeof *in->index->member32;
+        plan->member_width = sizeof(*in->index->member32);
     } else if (in->index->member64) {
         plan->member_table = (const char *)in->index->member64;
-        plan->member_width = sizeof *in->index->member64;
+        plan->member_width = sizeof(*in->index->member64);
     } else {
         plan->member_table = (const char *)in->index->start; /* some address */
     }
@@ -150,7 +150,7 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     plan->revision = in->revision;
     plan->batch_size = in->batch_size;
     plan->last_batch = in->last_batch;
-    plan->memory = sizeof *plan;
+    plan->memory = sizeof(*plan);
     plan->budget = in->budget;
     plan->cancel = in->cancel;
     plan->columns =
@@ -159,7 +159,7 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     hash_number(plan, in->revision);
     hash_number(plan, in->batch_size);
     hash_number(plan, in->last_batch);
-    plan_hash(plan, in->index->start, (in->index->classes + 1ull) * sizeof *in->index->start);
+    plan_hash(plan, in->index->start, (in->index->classes + 1ull) * sizeof(*in->index->start));
     int rc = plan_cancelled(plan) ? PLAN_CANCELLED : in->strategy->kind->compile(plan, in, err);
     if (rc != PLAN_OK) {
         rc = build_failed(plan, rc, err);
@@ -455,7 +455,7 @@ uint64_t index_sample(const struct class_index *index, uint64_t place)
 void plan_expected(const struct plan *plan, uint64_t epoch, double *share)
 {
     const double *table = plan->engine->shares(plan, epoch, false);
-    memcpy(share, table, plan->index->classes * sizeof *share);
+    memcpy(share, table, plan->index->classes * sizeof(*share));
 }
 
 uint64_t plan_digest(const struct plan *plan)

@@ -265,8 +265,8 @@ static void quota_resolve(const struct plan *plan, const struct draw_step *at,
 static bool apportion(const struct quota_tables *tables, uint32_t classes, uint64_t batch_size,
                       uint64_t steps, uint64_t *count)
 {
-    double *weights = malloc(classes * sizeof *weights);
-    uint64_t *share = malloc(classes * sizeof *share);
+    double *weights = malloc(classes * sizeof(*weights));
+    uint64_t *share = malloc(classes * sizeof(*share));
     bool ok = weights && share, again = ok;
     uint64_t least = tables->min_per_class * steps, left = batch_size * steps;
     for (uint32_t c = 0; ok && c < classes; c++) {
@@ -298,8 +298,8 @@ static bool grid_build(struct plan *plan, const struct quota_tables *tables,
                        struct quota_grid *grid, uint64_t steps)
 {
     uint32_t classes = plan->index->classes;
-    uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof *cut);
-    double *shares = plan_alloc(plan, classes, sizeof *shares);
+    uint64_t *cut = plan_alloc(plan, classes + 1ull, sizeof(*cut));
+    double *shares = plan_alloc(plan, classes, sizeof(*shares));
     if (!cut || !shares || !apportion(tables, classes, plan->batch_size, steps, cut + 1))
         return false;
     for (uint32_t c = 0; c < classes; c++) {
@@ -368,8 +368,8 @@ int quota_engine(struct plan *plan, const struct quota_spec *spec, struct sample
                            "%u of each of %u classes do not fit in a batch of %u: take a larger "
                            "batch or a smaller min_per_class",
                            spec->min_per_class, drawn, plan->batch_size);
-    struct quota_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    double *weights = plan_alloc(plan, classes, sizeof *weights);
+    struct quota_tables *tables = plan_alloc(plan, 1, sizeof(*tables));
+    double *weights = plan_alloc(plan, classes, sizeof(*weights));
     if (!tables || !weights)
         return PLAN_NO_MEMORY;
     for (uint32_t c = 0; c < classes; c++)
@@ -383,6 +383,6 @@ int quota_engine(struct plan *plan, const struct quota_spec *spec, struct sample
     plan->draws = steps * plan->batch_size;
     plan->columns |= 1u << PLAN_REPEAT;
     plan_hash(plan, tables->whole.cuts.cut, (classes + 1ull) * sizeof(uint64_t));
-    plan_hash(plan, &tables->whole.stride, sizeof tables->whole.stride);
+    plan_hash(plan, &tables->whole.stride, sizeof(tables->whole.stride));
     return PLAN_OK;
 }

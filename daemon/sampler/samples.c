@@ -67,12 +67,12 @@ static const struct engine engine = {
 int samples_engine(struct plan *plan, const double *weights, uint64_t draws)
 {
     const struct class_index *index = plan->index;
-    struct samples_tables *tables = plan_alloc(plan, 1, sizeof *tables);
-    double *shares = plan_alloc(plan, index->classes, sizeof *shares);
-    float *probability = plan_alloc(plan, index->labelled, sizeof *probability);
-    double *by_place = plan_work_alloc(plan, index->labelled, sizeof *by_place);
+    struct samples_tables *tables = plan_alloc(plan, 1, sizeof(*tables));
+    double *shares = plan_alloc(plan, index->classes, sizeof(*shares));
+    float *probability = plan_alloc(plan, index->labelled, sizeof(*probability));
+    double *by_place = plan_work_alloc(plan, index->labelled, sizeof(*by_place));
     if (!tables || !shares || !probability || !by_place) {
-        plan_work_free(plan, by_place, index->labelled, sizeof *by_place);
+        plan_work_free(plan, by_place, index->labelled, sizeof(*by_place));
         return PLAN_NO_MEMORY;
     }
     double sum = 0;
@@ -89,7 +89,7 @@ int samples_engine(struct plan *plan, const double *weights, uint64_t draws)
     bool ok = !plan_cancelled(plan) &&
               alias_init(&tables->alias, plan, by_place, index->labelled) &&
               cuts_init(&tables->classes, plan, index->start, index->classes);
-    plan_work_free(plan, by_place, index->labelled, sizeof *by_place);
+    plan_work_free(plan, by_place, index->labelled, sizeof(*by_place));
     plan->engine = &engine;
     plan->tables = tables;
     plan->draws = draws;

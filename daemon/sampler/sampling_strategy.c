@@ -181,7 +181,7 @@ const char *const member_rules[] = {"keep-then-bootstrap", "balanced-repeat", NU
 int filled_up(struct plan *plan, const uint64_t *slots, int member_rule, struct sampler_error *err)
 {
     uint32_t classes = plan->index->classes;
-    uint64_t *kept = calloc(classes, sizeof *kept);
+    uint64_t *kept = calloc(classes, sizeof(*kept));
     if (!kept)
         return PLAN_NO_MEMORY;
     for (uint32_t c = 0; c < classes; c++)

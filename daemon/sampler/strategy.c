@@ -41,7 +41,7 @@ int strategy_param_find(const struct strategy_kind *kind, const char *name, size
 
 void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, uint32_t classes)
 {
-    memset(strategy, 0, sizeof *strategy);
+    memset(strategy, 0, sizeof(*strategy));
     strategy->kind = kind;
     strategy->classes = classes;
 }
@@ -57,7 +57,7 @@ void strategy_fini(struct strategy *strategy)
 bool strategy_class_map(struct strategy *strategy, int param)
 {
     struct strategy_value *value = &strategy->values[param];
-    double *by_class = calloc(strategy->classes, sizeof *by_class);
+    double *by_class = calloc(strategy->classes, sizeof(*by_class));
     if (!by_class)
         return false;
     for (uint32_t c = 0; c < strategy->classes; c++)
@@ -138,7 +138,7 @@ int strategy_word(const struct strategy *s, int param, const char *const *words,
             return PLAN_OK;
         }
         size_t len = strlen(list);
-        snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", words[i]);
+        snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", words[i]);
     }
     const char *name = s->kind->params[param].name;
     return plan_refuse(err, name, "%s \"%s\" is unknown: give one of %s", name, text, list);

@@ -45,7 +45,7 @@ static double sum_of(const double *weights, uint64_t n)
 
 bool tables_apportion(const double *weights, uint32_t n, uint64_t total, uint64_t *out)
 {
-    struct remainder *rest = malloc(n * sizeof *rest);
+    struct remainder *rest = malloc(n * sizeof(*rest));
     if (!rest)
         return false;
     double sum = sum_of(weights, n);
@@ -60,7 +60,7 @@ bool tables_apportion(const double *weights, uint32_t n, uint64_t total, uint64_
         if (weights[i] > 0)
             rest[items++] = (struct remainder){share - (double)out[i], i};
     }
-    qsort(rest, items, sizeof *rest, remainder_order);
+    qsort(rest, items, sizeof(*rest), remainder_order);
     for (uint32_t i = 0; left; i = i + 1 == items ? 0 : i + 1, left--)
         out[rest[i].item]++;
     free(rest);
@@ -75,7 +75,7 @@ bool cuts_init(struct cuts *cuts, struct plan *plan, const uint64_t *cut, uint32
     while ((total >> shift) > wanted)
         shift++;
     uint64_t buckets = (total >> shift) + 2;
-    uint32_t *guide = plan_alloc(plan, buckets, sizeof *guide);
+    uint32_t *guide = plan_alloc(plan, buckets, sizeof(*guide));
     if (!guide)
         return false;
     uint32_t c = 0;
@@ -135,9 +135,9 @@ bool alias_init(struct alias *alias, struct plan *plan, const double *weights, u
 {
     unsigned bits = n > 1 ? 64u - (unsigned)__builtin_clzll(n - 1) : 0;
     uint64_t buckets = 1ull << bits;
-    struct alias_bucket *bucket = plan_alloc(plan, buckets, sizeof *bucket);
-    uint64_t *mass = plan_work_alloc(plan, buckets, sizeof *mass);
-    uint64_t *stack = plan_work_alloc(plan, buckets, sizeof *stack);
+    struct alias_bucket *bucket = plan_alloc(plan, buckets, sizeof(*bucket));
+    uint64_t *mass = plan_work_alloc(plan, buckets, sizeof(*mass));
+    uint64_t *stack = plan_work_alloc(plan, buckets, sizeof(*stack));
     bool ok = bucket && mass && stack;
     if (ok) {
         alias_masses(mass, weights, n);
@@ -147,10 +147,10 @@ bool alias_init(struct alias *alias, struct plan *plan, const double *weights, u
     }
     if (ok) {
         alias_fill(bucket, mass, buckets, 1ull << (63 - bits), stack);
-        plan_hash(plan, bucket, buckets * sizeof *bucket);
+        plan_hash(plan, bucket, buckets * sizeof(*bucket));
         *alias = (struct alias){.bits = bits, .bucket = bucket};
     }
-    plan_work_free(plan, mass, buckets, sizeof *mass);
-    plan_work_free(plan, stack, buckets, sizeof *stack);
+    plan_work_free(plan, mass, buckets, sizeof(*mass));
+    plan_work_free(plan, stack, buckets, sizeof(*stack));
     return ok;
 }

@@ -44,7 +44,7 @@ static void make_template(uint32_t n)
     static const struct batch_format format = {.packed = true, .columns = 1u << COLUMN_index};
     struct batch_head head = {.stream = 1, .job = {"bench", 5}, .step = 1u << 20};
     struct batch_columns columns = {.n = n};
-    uint64_t *index = calloc(n, sizeof *index);
+    uint64_t *index = calloc(n, sizeof(*index));
     struct evd_buf buf;
     uint8_t *step;
 
@@ -119,7 +119,7 @@ static bool conn_read(struct conn *conn)
     size_t n, at = 0;
 
     memcpy(bytes, conn->in, conn->in_len);
-    got = recv(conn->fd, bytes + conn->in_len, sizeof bytes - conn->in_len, 0);
+    got = recv(conn->fd, bytes + conn->in_len, sizeof(bytes) - conn->in_len, 0);
     if (got <= 0)
         return got < 0 && errno == EAGAIN;
     n = conn->in_len + (size_t)got;
@@ -133,7 +133,7 @@ static bool conn_read(struct conn *conn)
 static void accept_one(int listener)
 {
     int one = 1;
-    struct conn *conn = calloc(1, sizeof *conn);
+    struct conn *conn = calloc(1, sizeof(*conn));
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
 
     if (conn == NULL)
@@ -143,7 +143,7 @@ static void accept_one(int listener)
     if (conn->out == NULL || conn->fd < 0)
         die("accept");
     /* Fails on a Unix socket, which needs none. */
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, conn->fd, &event) != 0)
         die("epoll_ctl");
     if (!conn_send(conn))

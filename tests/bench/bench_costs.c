@@ -28,7 +28,7 @@ static const struct {
     {"stratified equal", "{\"kind\": \"stratified\", \"proportions\": \"equal\"}"},
     {"undersampled", "{\"kind\": \"undersampled\"}"},
 };
-#define STRATEGIES (sizeof strategies / sizeof *strategies)
+#define STRATEGIES (sizeof(strategies) / sizeof(*strategies))
 
 static double microseconds(void)
 {
@@ -49,7 +49,7 @@ static void create_job(evd_client *client, const char *name, uint64_t samples, c
 {
     char params[256];
 
-    snprintf(params, sizeof params,
+    snprintf(params, sizeof(params),
              "{\"name\": \"%s\", \"dataset\": \"d%llu\", \"batch_size\": 256, \"strategy\": %s}",
              name, (unsigned long long)samples, strategy);
     tell(client, "job.create", params);
@@ -79,11 +79,11 @@ static void measure_opening(evd_client *client, uint64_t samples, json_t *rows)
     char job[64];
 
     for (size_t s = 0; s < STRATEGIES; s++) {
-        snprintf(job, sizeof job, "open %s %llu", strategies[s].name, (unsigned long long)samples);
+        snprintf(job, sizeof(job), "open %s %llu", strategies[s].name, (unsigned long long)samples);
         create_job(client, job, samples, strategies[s].json);
         for (int i = 0; i < OPENS; i++)
             took[i] = first_index(client, job);
-        qsort(took, OPENS, sizeof *took, compare);
+        qsort(took, OPENS, sizeof(*took), compare);
         double typical = took[OPENS / 2], high = took[OPENS * 95 / 100];
         printf("%10llu  %-17s %10.0f %10.0f   target %.0f: %s", (unsigned long long)samples,
                strategies[s].name, typical, high, TARGET, typical < TARGET ? "met" : "short by ");
@@ -103,12 +103,12 @@ static void measure_return(evd_client *client, json_t *rows)
     double took[RETURNS];
     char job[64];
 
-    snprintf(job, sizeof job, "open %s %llu", strategies[0].name, (unsigned long long)sizes[0]);
+    snprintf(job, sizeof(job), "open %s %llu", strategies[0].name, (unsigned long long)sizes[0]);
     for (int i = 0; i < RETURNS; i++) {
         usleep(AWAY_MS * 1000);
         took[i] = first_index(client, job);
     }
-    qsort(took, RETURNS, sizeof *took, compare);
+    qsort(took, RETURNS, sizeof(*took), compare);
     printf("%10llu  %-17s %10.0f %10s   the first after %d ms without a worker: with a commit\n",
            (unsigned long long)sizes[0], strategies[0].name, took[RETURNS / 2], "", AWAY_MS);
     json_array_append_new(rows, json_pack("{s:I s:s s:f}", "samples", (json_int_t)sizes[0],
@@ -137,7 +137,7 @@ static void measure_jobs(evd_client *client, const struct server *server, uint64
     for (size_t s = 0; s < STRATEGIES; s++) {
         struct memory before = memory(client, server);
         for (int i = 0; i < JOBS; i++) {
-            snprintf(name, sizeof name, "%s %llu %d", strategies[s].name,
+            snprintf(name, sizeof(name), "%s %llu %d", strategies[s].name,
                      (unsigned long long)samples, i);
             create_job(client, name, samples, strategies[s].json);
         }
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 3; i++) {
         struct memory before = memory(client, &server), after;
         char name[32];
-        snprintf(name, sizeof name, "d%llu", (unsigned long long)sizes[i]);
+        snprintf(name, sizeof(name), "d%llu", (unsigned long long)sizes[i]);
         load(client, name, sizes[i], CLASSES);
         after = memory(client, &server);
         double accounted = (after.accounted - before.accounted) / (double)sizes[i];

@@ -74,7 +74,7 @@ static int awake_count;
 
 static void use(const cpu_set_t *cpus)
 {
-    if (sched_setaffinity(0, sizeof *cpus, cpus) != 0)
+    if (sched_setaffinity(0, sizeof(*cpus), cpus) != 0)
         die("sched_setaffinity");
 }
 
@@ -106,7 +106,7 @@ static void share_processors(void)
 {
     cpu_set_t all;
 
-    if (sched_getaffinity(0, sizeof all, &all) != 0)
+    if (sched_getaffinity(0, sizeof(all), &all) != 0)
         die("sched_getaffinity");
     worker_cpus = all;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -138,12 +138,12 @@ static double processor_time(pid_t pid)
 static void set_tcp(struct address *address, int listener)
 {
     struct sockaddr_in bound;
-    socklen_t size = sizeof bound;
+    socklen_t size = sizeof(bound);
 
     if (getsockname(listener, (struct sockaddr *)&bound, &size) != 0)
         die("getsockname");
     *address = (struct address){.kind = ADDRESS_TCP, .host = "127.0.0.1"};
-    snprintf(address->port, sizeof address->port, "%d", ntohs(bound.sin_port));
+    snprintf(address->port, sizeof(address->port), "%d", ntohs(bound.sin_port));
 }
 
 static int listen_tcp(struct address *address)
@@ -151,7 +151,7 @@ static int listen_tcp(struct address *address)
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof any) != 0 || listen(fd, 16) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) != 0 || listen(fd, 16) != 0)
         die("listen");
     set_tcp(address, fd);
     return fd;
@@ -163,9 +163,9 @@ static int listen_unix(struct address *address, const char *dir, uint32_t n)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     address->kind = ADDRESS_UNIX;
-    snprintf(address->path, sizeof address->path, "%s/bare-%u", dir, (unsigned)n);
-    snprintf(local.sun_path, sizeof local.sun_path, "%s", address->path);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) != 0 || listen(fd, 16) != 0)
+    snprintf(address->path, sizeof(address->path), "%s/bare-%u", dir, (unsigned)n);
+    snprintf(local.sun_path, sizeof(local.sun_path), "%s", address->path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof(local)) != 0 || listen(fd, 16) != 0)
         die("listen");
     return fd;
 }
@@ -194,7 +194,7 @@ static void create_jobs(evd_client *client, bool noop)
         if (c == BARE || (c == NOOP) != noop)
             continue;
         for (int i = 0; i < 2; i++) {
-            snprintf(params, sizeof params,
+            snprintf(params, sizeof(params),
                      "{\"name\": \"%s %u\", \"dataset\": \"bench\", \"batch_size\": %u, "
                      "\"grace\": 0, \"strategy\": %s}",
                      contestants[c].name, (unsigned)sizes[i], (unsigned)sizes[i],
@@ -212,13 +212,13 @@ static void start_daemon(int i, const char *program)
     evd_client *client;
 
     close(listen_tcp(tcp)); /* for a free port */
-    snprintf(listen_to, sizeof listen_to, "tcp:127.0.0.1:%s", tcp->port);
+    snprintf(listen_to, sizeof(listen_to), "tcp:127.0.0.1:%s", tcp->port);
     daemons[i].program = program;
     daemons[i].options = options;
     server_start(&daemons[i]);
     daemons[i].options = NULL;
     daemon_address[i][UNIX].kind = ADDRESS_UNIX;
-    snprintf(daemon_address[i][UNIX].path, sizeof daemon_address[i][UNIX].path, "%s",
+    snprintf(daemon_address[i][UNIX].path, sizeof(daemon_address)[i][UNIX].path, "%s",
              daemons[i].address + strlen("unix:"));
     client = server_dial(&daemons[i]);
     load(client, "bench", SAMPLES, CLASSES);
@@ -252,9 +252,9 @@ static void start_worker(int contestant, enum transport transport, int size, int
     if (pid > 0)
         return;
     use(&worker_cpus);
-    snprintf(job, sizeof job, "%s %u", contestants[contestant].name, (unsigned)sizes[size]);
+    snprintf(job, sizeof(job), "%s %u", contestants[contestant].name, (unsigned)sizes[size]);
     result = worker_run(address, contestant == BARE ? NULL : job, SECONDS);
-    _exit(write(out, &result, sizeof result) != sizeof result);
+    _exit(write(out, &result, sizeof(result)) != sizeof(result));
 }
 
 static struct figures run_once(int contestant, enum transport transport, int workers, int size)
@@ -272,7 +272,7 @@ static struct figures run_once(int contestant, enum transport transport, int wor
         start_worker(contestant, transport, size, ends[1]);
     close(ends[1]);
     for (int w = 0; w < workers; w++) {
-        if (read(ends[0], &result, sizeof result) != sizeof result) {
+        if (read(ends[0], &result, sizeof(result)) != sizeof(result)) {
             fprintf(stderr, "a worker of %s failed\n", contestants[contestant].name);
             exit(1);
         }
@@ -297,8 +297,8 @@ static double median(const double *values)
 {
     double sorted[REPEATS];
 
-    memcpy(sorted, values, sizeof sorted);
-    qsort(sorted, REPEATS, sizeof *sorted, compare);
+    memcpy(sorted, values, sizeof(sorted));
+    qsort(sorted, REPEATS, sizeof(*sorted), compare);
     return sorted[REPEATS / 2];
 }
 

@@ -66,8 +66,8 @@ static void *grab(size_t count, size_t size)
 /* Members are a fixed permutation of all samples: multiples of a number coprime to n. */
 static void long_tail(struct class_index *index, uint64_t n, uint32_t classes)
 {
-    uint64_t *start = grab(classes + 1u, sizeof *start);
-    uint32_t *member = table_alloc(n * sizeof *member); /* as datasets do */
+    uint64_t *start = grab(classes + 1u, sizeof(*start));
+    uint32_t *member = table_alloc(n * sizeof(*member)); /* as datasets do */
     double sum = 0;
     for (uint32_t c = 0; c < classes; c++)
         sum += 1.0 / (c + 1);
@@ -91,14 +91,14 @@ static void set_param(struct strategy *s, const struct variant *variant)
     value->tag = variant->text ? VALUE_TEXT : VALUE_NUMBER;
     value->number = variant->number;
     if (variant->text)
-        snprintf(value->text, sizeof value->text, "%s", variant->text);
+        snprintf(value->text, sizeof(value->text), "%s", variant->text);
 }
 
 /* Nanoseconds a draw, of the best run. */
 static double draw_for(const struct plan *plan, double seconds)
 {
     void *scratch = aligned_alloc(64, (plan_scratch_size(plan) + 63) / 64 * 64);
-    uint32_t *index = grab(BATCH, sizeof *index);
+    uint32_t *index = grab(BATCH, sizeof(*index));
     uint64_t at = 0;
     const struct plan_columns columns = {.index32 = index};
     struct epoch_shape shape = plan_epoch(plan, 0);
@@ -156,12 +156,12 @@ static void measure(const struct variant *variant, const struct class_index *ind
 
 static void measure_all(uint64_t n, uint32_t classes, double seconds, const char *only)
 {
-    double *weights = grab(n, sizeof *weights);
+    double *weights = grab(n, sizeof(*weights));
     struct class_index index;
     for (uint64_t k = 0; k < n; k++)
         weights[k] = 1 + (double)(k % 7);
     long_tail(&index, n, classes);
-    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+    for (size_t v = 0; v < sizeof(variants) / sizeof(*variants); v++) {
         if (!only || strcmp(only, variants[v].name) == 0)
             measure(&variants[v], &index, weights, seconds);
     }
@@ -175,14 +175,14 @@ static void print_usage(FILE *out)
     fprintf(out, "Usage: bench_draws [SECONDS [STRATEGY]]\n\n"
                  "Prints what a draw costs, one JSON object a line. SECONDS: of each measurement, "
                  "0.1 by default.\nSTRATEGY: only this one (default: all):\n");
-    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+    for (size_t v = 0; v < sizeof(variants) / sizeof(*variants); v++)
         fprintf(out, "    %s\n", variants[v].name);
     fprintf(out, "EVD_LONG=1 in the environment: also 10^8 samples.\n");
 }
 
 static bool is_variant(const char *name)
 {
-    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+    for (size_t v = 0; v < sizeof(variants) / sizeof(*variants); v++) {
         if (strcmp(name, variants[v].name) == 0)
             return true;
     }

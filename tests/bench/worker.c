@@ -52,9 +52,9 @@ static int dial(const struct address *address)
     int fd;
 
     if (address->kind == ADDRESS_UNIX) {
-        snprintf(local.sun_path, sizeof local.sun_path, "%s", address->path);
+        snprintf(local.sun_path, sizeof(local.sun_path), "%s", address->path);
         fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        if (fd < 0 || connect(fd, (struct sockaddr *)&local, sizeof local) != 0)
+        if (fd < 0 || connect(fd, (struct sockaddr *)&local, sizeof(local)) != 0)
             die("connect");
         return fd;
     }
@@ -62,7 +62,7 @@ static int dial(const struct address *address)
         die("getaddrinfo");
     fd = socket(info->ai_family, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, info->ai_addr, info->ai_addrlen) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
         die("connect");
     freeaddrinfo(info);
     return fd;
@@ -228,7 +228,7 @@ struct worker_result worker_run(const struct address *address, const char *job, 
             handle(&w, frame, size, &buf);
         if (w.unacknowledged) {
             wire_ack(ack, w.stream, w.epoch, w.step);
-            send_all(w.fd, ack, sizeof ack);
+            send_all(w.fd, ack, sizeof(ack));
             w.unacknowledged = false;
         }
         double t = now();

@@ -35,7 +35,7 @@ static void confirmed(int log, const char *answer)
     };
 
     if (result == NULL || record.revision == 0 ||
-        write(log, &record, sizeof record) != sizeof record)
+        write(log, &record, sizeof(record)) != sizeof(record))
         _exit(20);
     json_decref(result);
 }
@@ -52,8 +52,8 @@ static void change(evd_client *client, const char *job, struct dice *dice, int l
     char params[256], *answer;
     int code;
 
-    snprintf(params, sizeof params, "{\"job\": \"%s\", \"strategy\": %s, \"when\": \"%s\"}", job,
-             strategies[dice_below(dice, sizeof strategies / sizeof *strategies)],
+    snprintf(params, sizeof(params), "{\"job\": \"%s\", \"strategy\": %s, \"when\": \"%s\"}", job,
+             strategies[dice_below(dice, sizeof(strategies) / sizeof(*strategies))],
              dice_below(dice, 3) ? "now" : "epoch");
     code = evd_call(client, "job.update", params, &answer);
     if (is_trouble(code)) {
@@ -75,7 +75,7 @@ static void live(const struct changer *changer, struct board *board)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close_range(3, ~0u, 0);
-    snprintf(path, sizeof path, "%s/log-%s-changes", changer->folder, changer->job);
+    snprintf(path, sizeof(path), "%s/log-%s-changes", changer->folder, changer->job);
     log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log < 0 || evd_connect(changer->address, &options, &client) != EVD_OK)
         _exit(22);

@@ -47,7 +47,7 @@ void faults_job(struct server *server, const char *name, const char *more)
     evd_client *client = server_dial(server);
     char params[512];
 
-    snprintf(params, sizeof params,
+    snprintf(params, sizeof(params),
              "{\"name\": \"%s\", \"dataset\": \"d\", \"batch_size\": %u, \"seed\": 7%s}", name,
              BATCH, more);
     tell(client, "job.create", params);
@@ -58,7 +58,7 @@ static void replay(evd_client *client, const char *job)
 {
     char params[128];
 
-    snprintf(params, sizeof params,
+    snprintf(params, sizeof(params),
              "{\"job\": \"%s\", \"epoch\": 0, \"step\": 0, \"mode\": \"replay\"}", job);
     tell(client, "job.seek", params);
 }
@@ -79,7 +79,7 @@ void faults_check(struct server *server, const char *job, const char *more, stru
     char name[64];
 
     changes = history_changes(client, job, &rules.change_count);
-    snprintf(name, sizeof name, more ? "%s-reference" : "%s", job);
+    snprintf(name, sizeof(name), more ? "%s-reference" : "%s", job);
     if (more)
         faults_job(server, name, more);
     else
@@ -101,7 +101,7 @@ struct sockaddr_un faults_address(const struct server *server)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     memcpy(address.sun_path, server->address + strlen("unix:"),
-           strnlen(server->address + strlen("unix:"), sizeof address.sun_path - 1));
+           strnlen(server->address + strlen("unix:"), sizeof(address.sun_path) - 1));
     return address;
 }
 

@@ -57,11 +57,11 @@ void history_load(struct history *history, const char *folder, const char *job)
 
     *history = (struct history){0};
     assert_non_null(dir);
-    snprintf(prefix, sizeof prefix, "log-%s-", job);
+    snprintf(prefix, sizeof(prefix), "log-%s-", job);
     while ((entry = readdir(dir)) != NULL) {
         if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
             continue;
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
         load_file(history, path);
     }
     closedir(dir);
@@ -122,7 +122,7 @@ struct change *history_changes(evd_client *client, const char *job, uint32_t *co
     json_t *answer, *revision;
     size_t i;
 
-    snprintf(params, sizeof params, "{\"job\": \"%s\"}", job);
+    snprintf(params, sizeof(params), "{\"job\": \"%s\"}", job);
     answer = ask(client, "job.history", params);
     changes = calloc(json_array_size(json_object_get(answer, "revisions")) + 1, sizeof(*changes));
     assert_non_null(changes);

@@ -28,8 +28,8 @@ static int dial(const char *target)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", target + strlen("unix:"));
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+    snprintf(to.sun_path, sizeof(to.sun_path), "%s", target + strlen("unix:"));
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -60,7 +60,7 @@ static void take_connection(struct proxy *proxy)
 static bool forward(int from, int to)
 {
     char bytes[65536];
-    ssize_t n = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
+    ssize_t n = recv(from, bytes, sizeof(bytes), MSG_DONTWAIT);
     ssize_t sent = 0;
 
     if (n <= 0)
@@ -112,17 +112,17 @@ static void *proxy_main(void *arg)
 void proxy_start(struct proxy *proxy, const char *target)
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof here;
+    socklen_t size = sizeof(here);
 
-    memset(proxy, 0, sizeof *proxy);
-    memset(proxy->pairs, -1, sizeof proxy->pairs);
+    memset(proxy, 0, sizeof(*proxy));
+    memset(proxy->pairs, -1, sizeof(proxy->pairs));
     proxy->target = target;
     proxy->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(proxy->listener >= 0);
-    assert_int_equal(bind(proxy->listener, (struct sockaddr *)&here, sizeof here), 0);
+    assert_int_equal(bind(proxy->listener, (struct sockaddr *)&here, sizeof(here)), 0);
     assert_int_equal(listen(proxy->listener, 16), 0);
     assert_int_equal(getsockname(proxy->listener, (struct sockaddr *)&here, &size), 0);
-    snprintf(proxy->address, sizeof proxy->address, "tcp:127.0.0.1:%u", ntohs(here.sin_port));
+    snprintf(proxy->address, sizeof(proxy->address), "tcp:127.0.0.1:%u", ntohs(here.sin_port));
     assert_int_equal(pthread_create(&proxy->thread, NULL, proxy_main, proxy), 0);
 }
 

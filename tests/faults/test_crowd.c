@@ -101,8 +101,8 @@ static int dial(int receive_buffer)
 
     assert_true(fd >= 0);
     if (receive_buffer)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
@@ -164,10 +164,10 @@ static void test_single_bytes(void **state)
     (void)state;
     for (uint32_t i = 0; i < n; i++)
         fds[i] = dial(0);
-    for (size_t at = 0; at < sizeof hello - 1; at++) {
+    for (size_t at = 0; at < sizeof(hello) - 1; at++) {
         for (uint32_t i = 0; i < n; i++)
             put(fds[i], hello + at, 1);
-        if (at == sizeof hello / 2)
+        if (at == sizeof(hello) / 2)
             watch("single bytes", 0.5);
         usleep(2000);
     }
@@ -212,7 +212,7 @@ static void test_descriptors(void **state)
     for (int i = 0; i < 200; i++) {
         fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         /* Its queue may be full, too. */
-        (void)!connect(fds[i], (struct sockaddr *)&address, sizeof address);
+        (void)!connect(fds[i], (struct sockaddr *)&address, sizeof(address));
     }
     watch("no descriptors left", 1.5);
     for (int i = 0; i < 200; i++)

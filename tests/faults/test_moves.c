@@ -73,7 +73,7 @@ static uint32_t drawn_again(evd_client *client, const char *more, uint64_t *inde
     uint32_t revision;
     json_t *batch;
 
-    snprintf(params, sizeof params,
+    snprintf(params, sizeof(params),
              "{\"job\": \"moved\", \"epoch\": %" PRIu64 ", \"step\": %" PRIu64 "%s}", known.epoch,
              known.step, more);
     batch = ask(client, "job.batch", params);
@@ -95,7 +95,7 @@ static void check_slice(evd_client *client, const evd_batch *batch, uint32_t ran
                  " step %" PRIu64,
                  rank, world, batch->epoch, batch->step, known.epoch, known.step);
     assert_int_equal(batch->n, BATCH / world);
-    snprintf(more, sizeof more, ", \"rank\": %u, \"world_size\": %u", rank, world);
+    snprintf(more, sizeof(more), ", \"rank\": %u, \"world_size\": %u", rank, world);
     assert_int_equal(drawn_again(client, more, index, batch->n), batch->revision);
     assert_memory_equal(batch->index, index, batch->n * sizeof(index[0]));
 }
@@ -117,7 +117,7 @@ static void one_step(evd_client *client, evd_stream **streams, uint32_t world, u
     drawn_again(client, "", index, BATCH);
     qsort(all, BATCH, sizeof(all[0]), by_number);
     qsort(index, BATCH, sizeof(index[0]), by_number);
-    assert_memory_equal(all, index, sizeof index);
+    assert_memory_equal(all, index, sizeof(index));
     known.step++;
     if (known.step == STEPS) {
         known.epoch++;
@@ -184,7 +184,7 @@ static bool move(void)
     int code;
 
     assert_int_equal(evd_connect(server.address, &options, &client), EVD_OK);
-    snprintf(params, sizeof params,
+    snprintf(params, sizeof(params),
              "{\"job\": \"moved\", \"epoch\": %" PRIu64 ", \"step\": %" PRIu64
              ", \"mode\": \"%s\", \"force\": true}",
              epoch, step, dice_below(&dice, 2) ? "replay" : "follow");
@@ -213,7 +213,7 @@ static void change(evd_client *client)
     static const char *const kinds[] = {"uniform", "stratified", "class-aware"};
     char params[128];
 
-    snprintf(params, sizeof params, "{\"job\": \"moved\", \"strategy\": {\"kind\": \"%s\"}}",
+    snprintf(params, sizeof(params), "{\"job\": \"moved\", \"strategy\": {\"kind\": \"%s\"}}",
              kinds[dice_below(&dice, 3)]);
     tell(client, "job.update", params);
 }

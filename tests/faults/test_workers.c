@@ -134,7 +134,7 @@ static void print_leases(const char *job)
     evd_client *client = server_dial(&server);
     json_t *info;
 
-    snprintf(params, sizeof params, "{\"job\": \"%s\"}", job);
+    snprintf(params, sizeof(params), "{\"job\": \"%s\"}", job);
     info = ask(client, "job.workers", params);
     print_message("%s: %" PRIu64 " batches redelivered, %" PRIu64 " leases expired; workers "
                   "reconnected %llu times and dropped %llu batches that they had\n",

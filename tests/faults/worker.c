@@ -60,7 +60,7 @@ static void put(struct life *life, enum log_kind kind, uint32_t n)
     record.rank = life->worker->rank;
     record.kind = kind;
     record.n = n;
-    if (write(life->log, &record, sizeof record) != sizeof record)
+    if (write(life->log, &record, sizeof(record)) != sizeof(record))
         _exit(10);
 }
 
@@ -168,7 +168,7 @@ static void live(const struct worker *worker, struct board *board)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close_range(3, ~0u, 0);
-    snprintf(path, sizeof path, "%s/log-%s-%u", worker->folder, worker->job, worker->number);
+    snprintf(path, sizeof(path), "%s/log-%s-%u", worker->folder, worker->job, worker->number);
     life.log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (life.log < 0)
         _exit(14);

@@ -57,7 +57,7 @@ static void run_daemon(const struct server *server)
     size_t n = 5;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no daemon behind */
-    snprintf(database, sizeof database, "%s/evendraw.db", server->dir);
+    snprintf(database, sizeof(database), "%s/evendraw.db", server->dir);
     for (size_t i = 0; server->options != NULL && server->options[i] != NULL && n < 15; i++)
         args[n++] = server->options[i];
     execv(program, (char *const *)args);
@@ -70,7 +70,7 @@ void server_start(struct server *server)
         strcpy(server->dir, "/tmp/evendraw-test-XXXXXX");
         if (mkdtemp(server->dir) == NULL)
             die("mkdtemp: %s", strerror(errno));
-        snprintf(server->address, sizeof server->address, "unix:%s/socket", server->dir);
+        snprintf(server->address, sizeof(server->address), "unix:%s/socket", server->dir);
     }
     server->pid = fork();
     if (server->pid < 0)
@@ -124,9 +124,9 @@ uint64_t server_rss(const struct server *server)
     unsigned long long kib = 0;
     FILE *file;
 
-    snprintf(path, sizeof path, "/proc/%d/status", (int)server->pid);
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)server->pid);
     file = fopen(path, "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL && kib == 0)
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL && kib == 0)
         kib = strncmp(line, "VmRSS:", 6) == 0 ? strtoull(line + 6, NULL, 10) : 0;
     if (file != NULL)
         fclose(file);
@@ -178,7 +178,7 @@ static const json_t *find(const json_t *result, const char *path)
     char part[64];
 
     for (const char *at = path; result != NULL; at += strlen(part) + 1) {
-        snprintf(part, sizeof part, "%.*s", (int)strcspn(at, "."), at);
+        snprintf(part, sizeof(part), "%.*s", (int)strcspn(at, "."), at);
         result = json_object_get(result, part);
         if (at[strlen(part)] == '\0')
             break;
@@ -222,8 +222,8 @@ uint32_t load_label(uint64_t sample, uint32_t classes)
 
 void load(evd_client *client, const char *name, uint64_t samples, uint32_t classes)
 {
-    char(*names)[16] = malloc(classes * sizeof *names);
-    const char **pointers = malloc(classes * sizeof *pointers);
+    char(*names)[16] = malloc(classes * sizeof(*names));
+    const char **pointers = malloc(classes * sizeof(*pointers));
     uint32_t labels[4096];
     evd_upload *upload;
     int code;
@@ -231,7 +231,7 @@ void load(evd_client *client, const char *name, uint64_t samples, uint32_t class
     if (names == NULL || pointers == NULL)
         die("no memory");
     for (uint32_t c = 0; c < classes; c++) {
-        snprintf(names[c], sizeof names[c], "c%u", (unsigned)c);
+        snprintf(names[c], sizeof(names)[c], "c%u", (unsigned)c);
         pointers[c] = names[c];
     }
     code = evd_dataset_begin(client, name, pointers, classes, &upload);

@@ -100,10 +100,10 @@ static int dial(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-    assert_true(strlen(server.address + 5) < sizeof address.sun_path);
+    assert_true(strlen(server.address + 5) < sizeof(address.sun_path));
     strcpy(address.sun_path, server.address + 5); /* without "unix:" */
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
@@ -124,7 +124,7 @@ static void expect(int fd, const char *name, bool closes)
     bool closed = false;
 
     while (poll(&ready, 1, 10000) == 1) {
-        ssize_t n = recv(fd, got + len, sizeof got - len, 0);
+        ssize_t n = recv(fd, got + len, sizeof(got) - len, 0);
         closed = n <= 0;
         len += n > 0 ? (size_t)n : 0;
         if (closed || (!closes && memmem(got, len, name, strlen(name)) != NULL))
@@ -160,7 +160,7 @@ static void test_broken_frames(void **state)
     PUT(fd, HELLO "\x94\x00\x05\xaestrategy.list\x91\xc6\xff\xff\xff\xff");
     expect(fd, "limit", true);
     fd = dial();
-    put(fd, nested, sizeof nested - 1);
+    put(fd, nested, sizeof(nested) - 1);
     expect(fd, "limit", true);
     fd = dial(); /* hung up in the middle of a frame */
     put(fd, HELLO, 12);
@@ -218,7 +218,7 @@ static void test_reader_that_does_not_read(void **state)
     (void)state;
     tell(client, "job.create", "{\"name\": \"big\", \"dataset\": \"d\", \"batch_size\": 40000}");
     fd = dial();
-    put(fd, open, sizeof open - 1);
+    put(fd, open, sizeof(open) - 1);
     usleep(300000);
     assert_true(server_rss(&server) < 256u << 20);
     close(fd);
@@ -262,16 +262,16 @@ static void test_bad_values(void **state)
     char *result;
 
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         refused(client, cases[i].method, cases[i].params, cases[i].code);
-    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++) {
-        snprintf(params, sizeof params,
+    for (size_t i = 0; i < sizeof(strategies) / sizeof(*strategies); i++) {
+        snprintf(params, sizeof(params),
                  "{\"name\": \"x\", \"dataset\": \"d\", \"batch_size\": 8, \"strategy\": %s}",
                  strategies[i]);
         if (evd_call(client, "job.create", params, &result) == EVD_OK)
             fail_msg("accepted: %s", strategies[i]);
         assert_true(evd_error_message(client)[0] != '\0');
-        snprintf(params, sizeof params, "{\"job\": \"j\", \"strategy\": %s}", strategies[i]);
+        snprintf(params, sizeof(params), "{\"job\": \"j\", \"strategy\": %s}", strategies[i]);
         if (evd_call(client, "job.update", params, &result) == EVD_OK)
             fail_msg("accepted: %s", strategies[i]);
     }

@@ -41,7 +41,7 @@ static void create(const char *job, const char *extra)
 {
     char params[256];
 
-    snprintf(params, sizeof params,
+    snprintf(params, sizeof(params),
              "{\"name\": \"%s\", \"dataset\": \"d\", \"batch_size\": %u, \"mode\": \"ranked\"%s}",
              job, BATCH, extra);
     tell(client, "job.create", params);
@@ -105,7 +105,7 @@ static void *rank_main(void *arg)
 static struct rank *run_ranks(const char *job, uint32_t world, pthread_barrier_t *half_way,
                               void (*in_the_middle)(void *), void *arg)
 {
-    struct rank *ranks = calloc(world, sizeof *ranks);
+    struct rank *ranks = calloc(world, sizeof(*ranks));
 
     assert_non_null(ranks);
     for (uint32_t r = 0; r < world; r++) {
@@ -146,7 +146,7 @@ static void gather(const struct rank *ranks, uint32_t world, uint32_t step, uint
         n += ranks[r].n[step];
     }
     assert_int_equal(n, BATCH);
-    qsort(out, BATCH, sizeof *out, compare);
+    qsort(out, BATCH, sizeof(*out), compare);
 }
 
 /* The same job with 1, 2, 3 and 8 ranks: the same global batches, no sample twice in an epoch. */
@@ -156,10 +156,10 @@ static void test_any_world_size(void **state)
     struct rank *first = NULL;
 
     (void)state;
-    for (size_t i = 0; i < sizeof worlds / sizeof *worlds; i++) {
+    for (size_t i = 0; i < sizeof(worlds) / sizeof(*worlds); i++) {
         uint8_t drawn[SAMPLES] = {0};
         char job[16];
-        snprintf(job, sizeof job, "w%u", (unsigned)worlds[i]);
+        snprintf(job, sizeof(job), "w%u", (unsigned)worlds[i]);
         create(job, ", \"seed\": 7");
         struct rank *ranks = run_ranks(job, worlds[i], NULL, NULL, NULL);
         for (uint32_t s = 0; s < STEPS; s++) {
@@ -170,7 +170,7 @@ static void test_any_world_size(void **state)
             if (first == NULL)
                 continue;
             gather(first, worlds[0], s, there);
-            assert_memory_equal(here, there, sizeof here);
+            assert_memory_equal(here, there, sizeof(here));
         }
         if (first == NULL)
             first = ranks;

@@ -56,7 +56,7 @@ static void create_job(evd_client *client, const char *name)
     char params[256];
 
     snprintf(
-        params, sizeof params,
+        params, sizeof(params),
         "{\"name\": \"%s\", \"dataset\": \"d\", \"batch_size\": %u, \"seed\": 11, \"grace\": 0, "
         "\"strategy\": {\"kind\": \"weighted\", \"weight\": \"inverse\"}}",
         name, BATCH);
@@ -100,12 +100,12 @@ static void test_restart(void **state)
         assert_int_equal(next(client, stream)->step, step);
     assert_int_equal(evd_ack(stream, 0, 9, EVD_ACK_THROUGH | EVD_ACK_CONFIRM), EVD_OK);
     evd_stream_close(stream);
-    snprintf(update, sizeof update,
+    snprintf(update, sizeof(update),
              "{\"job\": \"%s\", \"strategy\": {\"kind\": \"uniform\"}, \"when\": \"at\", "
              "\"epoch\": 0, \"step\": 40}",
              job);
     tell(client, "job.update", update);
-    snprintf(params, sizeof params, "{\"job\": \"%s\"}", job);
+    snprintf(params, sizeof(params), "{\"job\": \"%s\"}", job);
     dataset = ask(client, "dataset.info", "{\"dataset\": \"d\"}");
     info = ask(client, "job.info", params);
     evd_close(client);
@@ -147,7 +147,7 @@ static void test_redelivery_is_identical(void **state)
         const evd_batch *batch = next(client, stream);
         assert_int_equal(batch->step, step);
         assert_false(batch->redelivered);
-        memcpy(first[step], batch->index, sizeof first[step]);
+        memcpy(first[step], batch->index, sizeof(first)[step]);
     }
     evd_close(client);
     for (int round = 0; round < 3; round++) {
@@ -162,7 +162,7 @@ static void test_redelivery_is_identical(void **state)
             assert_int_equal(batch->step, step);
             assert_true(batch->redelivered || round == 2);
             assert_int_equal(batch->n, BATCH);
-            assert_memory_equal(batch->index, first[step], sizeof first[step]);
+            assert_memory_equal(batch->index, first[step], sizeof(first)[step]);
         }
         evd_close(client);
     }
@@ -176,7 +176,7 @@ static void test_drafts_are_not_kept(void **state)
 
     (void)state;
     draft = ask(client, "dataset.create", "{\"name\": \"half\", \"classes\": [\"a\", \"b\"]}");
-    snprintf(params, sizeof params, "{\"draft\": %u, \"labels\": [0, 1, 1, null]}",
+    snprintf(params, sizeof(params), "{\"draft\": %u, \"labels\": [0, 1, 1, null]}",
              (unsigned)number(draft, "draft"));
     json_decref(draft);
     tell(client, "dataset.append", params);

@@ -53,7 +53,7 @@ static int stop(void **state)
 
 static void put(int pipe_end, const struct record *record)
 {
-    if (write(pipe_end, record, sizeof *record) != sizeof *record)
+    if (write(pipe_end, record, sizeof(*record)) != sizeof(*record))
         _exit(2);
 }
 
@@ -71,14 +71,14 @@ static void work(uint32_t worker, const char *job, int pipe_end, int go)
     options.columns = EVD_COLUMN_LABEL;
     if (evd_stream_open(client, &options, &stream) != EVD_OK)
         _exit(3);
-    memset(&record, 0, sizeof record);
+    memset(&record, 0, sizeof(record));
     record.worker = worker;
     record.what = ATTACHED;
     put(pipe_end, &record);
     if (read(go, &code, 1) != 0)
         _exit(4);
     while ((code = evd_next(stream, 30000, &batch)) == EVD_OK) {
-        memset(&record, 0, sizeof record);
+        memset(&record, 0, sizeof(record));
         record = (struct record){.worker = worker,
                                  .n = batch->n,
                                  .epoch = batch->epoch,
@@ -92,7 +92,7 @@ static void work(uint32_t worker, const char *job, int pipe_end, int go)
         put(pipe_end, &record);
         usleep(300); /* a training step */
     }
-    memset(&record, 0, sizeof record);
+    memset(&record, 0, sizeof(record));
     record.worker = worker;
     record.what = code == EVD_EPOCH_END ? EPOCH_ENDED : FAILED;
     put(pipe_end, &record);
@@ -125,7 +125,7 @@ static int start_workers(const char *job, pid_t workers[WORKERS])
     close(ends[1]);
     close(go[0]);
     for (uint32_t i = 0; i < WORKERS; i++) {
-        assert_int_equal(read(ends[0], &record, sizeof record), sizeof record);
+        assert_int_equal(read(ends[0], &record, sizeof(record)), sizeof(record));
         assert_int_equal(record.what, ATTACHED);
     }
     close(go[1]);
@@ -149,14 +149,14 @@ static void note_batch(struct step_log *log, const struct record *record, bool v
  * finished by exactly one worker, and be the same batch every time it was handed out. */
 static void run_epoch(const char *job, uint64_t epoch, uint32_t victims)
 {
-    struct step_log *steps = calloc(STEPS, sizeof *steps);
+    struct step_log *steps = calloc(STEPS, sizeof(*steps));
     pid_t workers[WORKERS];
     uint32_t seen[WORKERS] = {0}, ended = 0, again = 0;
     struct record record;
     int from_workers = start_workers(job, workers);
 
     assert_non_null(steps);
-    while (read(from_workers, &record, sizeof record) == sizeof record) {
+    while (read(from_workers, &record, sizeof(record)) == sizeof(record)) {
         bool victim = record.worker < victims;
         if (record.what != BATCH_RECEIVED) {
             assert_int_equal(record.what, EPOCH_ENDED);

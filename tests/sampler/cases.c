@@ -203,7 +203,7 @@ const struct strategy_case strategy_cases[] = {
 
 double *case_weights(const struct data *data)
 {
-    double *weights = calloc(data->index.samples, sizeof *weights);
+    double *weights = calloc(data->index.samples, sizeof(*weights));
     assert_non_null(weights);
     for (uint64_t i = 0; i < data->index.samples; i++)
         weights[i] = i % 5 == 0 ? 0 : 1 + (double)(i % 3);

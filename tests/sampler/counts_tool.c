@@ -26,14 +26,14 @@ static int set(struct strategy *s, char *text)
 {
     char *value = strchr(text, '='), *end;
     int param = value ? strategy_param_find(s->kind, text, (size_t)(value - text)) : -1;
-    if (param < 0 || strlen(++value) >= sizeof s->values[param].text)
+    if (param < 0 || strlen(++value) >= sizeof(s->values)[param].text)
         return -1;
     double number = strtod(value, &end);
     if (strchr(value, ',')) {
         double map[MOST];
         if (read_numbers(value, map) != s->classes || !strategy_class_map(s, param))
             return -1;
-        memcpy(s->values[param].by_class, map, s->classes * sizeof *map);
+        memcpy(s->values[param].by_class, map, s->classes * sizeof(*map));
     } else if (*end == 0) {
         s->values[param].tag = VALUE_NUMBER;
         s->values[param].number = number;

@@ -13,7 +13,7 @@ static void *grab(size_t count, size_t size)
 
 static uint64_t fill_starts(struct data *data, const uint64_t *counts, uint32_t classes)
 {
-    *data = (struct data){.start = grab(classes + 1u, sizeof *data->start)};
+    *data = (struct data){.start = grab(classes + 1u, sizeof(*data->start))};
     for (uint32_t c = 0; c < classes; c++)
         data->start[c + 1] = data->start[c] + counts[c];
     data->index = (struct class_index){
@@ -26,9 +26,9 @@ void data_init(struct data *data, const uint64_t *counts, uint32_t classes)
     uint64_t n = fill_starts(data, counts, classes);
     uint64_t samples = n + n / 6 + 1, left = n;
     data->index.samples = samples;
-    data->label = grab(samples, sizeof *data->label);
-    data->member32 = grab(n, sizeof *data->member32);
-    uint64_t *given = grab(classes, sizeof *given), state = 1;
+    data->label = grab(samples, sizeof(*data->label));
+    data->member32 = grab(n, sizeof(*data->member32));
+    uint64_t *given = grab(classes, sizeof(*given)), state = 1;
     for (uint64_t i = 0; i < samples; i++) {
         data->label[i] = UINT32_MAX;
         if (left == 0 || (i % 7 == 3 && samples - i > left))
@@ -50,8 +50,8 @@ void data_init_grouped(struct data *data, const uint64_t *counts, uint32_t class
 {
     data->index.samples = fill_starts(data, counts, classes);
     data->index.samples = data->index.labelled;
-    data->first = grab(classes, sizeof *data->first);
-    memcpy(data->first, data->start, classes * sizeof *data->first);
+    data->first = grab(classes, sizeof(*data->first));
+    memcpy(data->first, data->start, classes * sizeof(*data->first));
     data->index.first = data->first;
 }
 
@@ -90,14 +90,14 @@ void strategy_say(struct strategy *s, const char *param, const char *text)
 {
     struct strategy_value *value = value_of(s, param);
     value->tag = VALUE_TEXT;
-    assert_true(strlen(text) < sizeof value->text);
+    assert_true(strlen(text) < sizeof(value->text));
     strcpy(value->text, text);
 }
 
 void strategy_map(struct strategy *s, const char *param, const double *by_class)
 {
     assert_true(strategy_class_map(s, strategy_param_find(s->kind, param, strlen(param))));
-    memcpy(value_of(s, param)->by_class, by_class, s->classes * sizeof *by_class);
+    memcpy(value_of(s, param)->by_class, by_class, s->classes * sizeof(*by_class));
 }
 
 struct plan *plan_make(const struct data *data, const struct strategy *s, uint32_t batch_size,
@@ -124,11 +124,11 @@ struct plan *plan_make(const struct data *data, const struct strategy *s, uint32
 void drawn_init(struct drawn *drawn, uint32_t batch_size)
 {
     *drawn = (struct drawn){
-        .index = grab(batch_size, sizeof *drawn->index),
-        .label = grab(batch_size, sizeof *drawn->label),
-        .repeat = grab(batch_size, sizeof *drawn->repeat),
-        .probability = grab(batch_size, sizeof *drawn->probability),
-        .seed = grab(batch_size, sizeof *drawn->seed),
+        .index = grab(batch_size, sizeof(*drawn->index)),
+        .label = grab(batch_size, sizeof(*drawn->label)),
+        .repeat = grab(batch_size, sizeof(*drawn->repeat)),
+        .probability = grab(batch_size, sizeof(*drawn->probability)),
+        .seed = grab(batch_size, sizeof(*drawn->seed)),
     };
 }
 

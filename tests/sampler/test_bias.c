@@ -108,7 +108,7 @@ static void a_bias_of_a_hundredth_shows(void **state)
     (void)state;
     data_init(&data, case_counts, CASE_CLASSES);
     drawn_init(&one, G);
-    uint32_t *ordinal = calloc(data.index.samples, sizeof *ordinal);
+    uint32_t *ordinal = calloc(data.index.samples, sizeof(*ordinal));
     for (uint64_t i = 0; i < data.start[1]; i++)
         ordinal[data.index.member32[i]] = (uint32_t)i;
     for (const struct strategy_case *c = strategy_cases; c->name; c++) {

@@ -10,11 +10,11 @@ static void count_epoch(const struct plan *plan, const struct data *data, uint64
                         uint32_t batch_size, double *share)
 {
     struct epoch_shape shape = plan_epoch(plan, epoch);
-    bool *came = calloc(data->index.samples, sizeof *came);
+    bool *came = calloc(data->index.samples, sizeof(*came));
     struct drawn drawn;
     assert_non_null(came);
     drawn_init(&drawn, batch_size);
-    memset(share, 0, CASE_CLASSES * sizeof *share);
+    memset(share, 0, CASE_CLASSES * sizeof(*share));
     for (uint64_t step = 0; step < shape.steps; step++) {
         draw_slice(plan, epoch, step, shape, 0, 1, &drawn);
         for (uint32_t i = 0; i < drawn.n; i++) {
@@ -69,7 +69,7 @@ static void test_coverage(void **state)
     (void)state;
     data_init(&data, case_counts, CASE_CLASSES);
     for (size_t i = 0; strategy_cases[i].name; i++) {
-        for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+        for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++)
             check(&strategy_cases[i], &data, ways[w].batch_size, ways[w].last, ways[w].epoch);
     }
     data_fini(&data);

@@ -45,15 +45,15 @@ static void counts_follow_expectation(void **state)
     const struct data *data = *state;
     enum { G = 26 };
     uint64_t samples = data->index.samples;
-    double *by_sample = calloc(samples, sizeof *by_sample);
-    double *sample_share = calloc(samples, sizeof *sample_share);
+    double *by_sample = calloc(samples, sizeof(*by_sample));
+    double *sample_share = calloc(samples, sizeof(*sample_share));
     struct drawn one;
     drawn_init(&one, G);
     for (const struct strategy_case *c = strategy_cases; c->name; c++) {
         struct plan *plan = case_plan(c, data, G, LAST_SHORT, 2026);
         double by_class[CASE_CLASSES] = {0}, want[CASE_CLASSES] = {0}, share[CASE_CLASSES];
-        memset(by_sample, 0, samples * sizeof *by_sample);
-        memset(sample_share, 0, samples * sizeof *sample_share);
+        memset(by_sample, 0, samples * sizeof(*by_sample));
+        memset(sample_share, 0, samples * sizeof(*sample_share));
         for (uint64_t epoch = 0; epoch < 40; epoch++) {
             struct epoch_shape shape = plan_epoch(plan, epoch);
             plan_expected(plan, epoch, share);
@@ -196,7 +196,7 @@ static void everybody_comes_first(void **state)
     const struct data *data = *state;
     enum { G = 30 };
     const char *proportions[] = {"natural", "equal"};
-    uint32_t *times = calloc(data->index.samples, sizeof *times);
+    uint32_t *times = calloc(data->index.samples, sizeof(*times));
     struct drawn one;
     drawn_init(&one, G);
     for (int i = 0; i < 4; i++) {
@@ -208,11 +208,11 @@ static void everybody_comes_first(void **state)
         struct epoch_shape shape = plan_epoch(plan, 0);
         uint64_t from = i < 2 ? 0 : 8, seen[CASE_CLASSES] = {0};
         assert_int_equal(plan_place(plan, 0, from, shape, &err), PLAN_OK);
-        memset(times, 0, data->index.samples * sizeof *times);
+        memset(times, 0, data->index.samples * sizeof(*times));
         for (uint64_t at = from; at < 5 * shape.steps; at++) {
             /* Within a batch the order is random. */
             uint64_t before[CASE_CLASSES];
-            memcpy(before, seen, sizeof before);
+            memcpy(before, seen, sizeof(before));
             draw_step(plan, at / shape.steps, at % shape.steps, &one);
             for (uint32_t k = 0; k < one.n; k++) {
                 uint32_t c = one.label[k];
@@ -350,15 +350,15 @@ static void many_classes(void **state)
     enum { CLASSES = 100000, G = 4096, STEPS = 500 };
     const char *kinds[] = {"weighted",    "uniform",   "repeat-factor", "stratified",
                            "oversampled", "resampled", "class-aware",   "progressive"};
-    uint64_t *counts = calloc(CLASSES, sizeof *counts);
-    double *share = calloc(CLASSES, sizeof *share), *drawn = calloc(CLASSES, sizeof *drawn);
+    uint64_t *counts = calloc(CLASSES, sizeof(*counts));
+    double *share = calloc(CLASSES, sizeof(*share)), *drawn = calloc(CLASSES, sizeof(*drawn));
     struct data data;
     struct drawn one;
     for (uint32_t c = 0; c < CLASSES; c++)
         counts[c] = (uint64_t)ceil(1e6 / pow(c + 1, 1.2));
     data_init_grouped(&data, counts, CLASSES);
     drawn_init(&one, G);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         struct strategy s;
         strategy_make(&s, kinds[i], CLASSES);
         if (i == 0)
@@ -366,7 +366,7 @@ static void many_classes(void **state)
         struct plan *plan = plan_make(&data, &s, G, LAST_DROP, 12, NULL);
         struct epoch_shape shape = plan_epoch(plan, 0);
         double chi = 0, freedom = -1, rare = 0, rare_want = 0;
-        memset(drawn, 0, CLASSES * sizeof *drawn);
+        memset(drawn, 0, CLASSES * sizeof(*drawn));
         for (uint64_t at = 0; at < STEPS; at++) {
             draw_step(plan, at / shape.steps, at % shape.steps, &one);
             for (uint32_t k = 0; k < one.n; k++)

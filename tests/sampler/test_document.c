@@ -74,10 +74,10 @@ static void document_holds_what_the_code_does(void **state)
     char line[512], want[512], kinds[2048] = " ";
     unsigned vectors = 0;
     assert_non_null(file);
-    while (fgets(line, sizeof line, file)) {
+    while (fgets(line, sizeof(line), file)) {
         char *text = line + strspn(line, " ");
         text[strcspn(text, "\n")] = 0;
-        if (text == line || !compute(text, want, sizeof want))
+        if (text == line || !compute(text, want, sizeof(want)))
             continue;
         assert_string_equal(text, want);
         vectors++;
@@ -90,7 +90,7 @@ static void document_holds_what_the_code_does(void **state)
     assert_true(vectors >= 10);
     for (size_t i = 0; strategy_kinds[i]; i++) {
         char name[64];
-        snprintf(name, sizeof name, " %s ", strategy_kinds[i]->name);
+        snprintf(name, sizeof(name), " %s ", strategy_kinds[i]->name);
         if (!strstr(kinds, name))
             fail_msg("SAMPLING.md has no vector of%s", name);
     }
@@ -103,7 +103,7 @@ static void check_row(const char *row, const struct strategy_kind *kind)
     assert_ptr_equal(strategy_find(row + 3, strcspn(row + 3, "`")), kind);
     for (int i = 0; i < STRATEGY_MAX_PARAMS && kind->params[i].name; i++) {
         char want[64];
-        snprintf(want, sizeof want, "`%s`", kind->params[i].name);
+        snprintf(want, sizeof(want), "`%s`", kind->params[i].name);
         row = strstr(row, want);
         if (!row)
             fail_msg("STRATEGIES.md: the row of %s has no %s in its place", kind->name, want);
@@ -121,7 +121,7 @@ static void strategies_are_documented(void **state)
     size_t kinds = 0, row = 0, rows = 0;
     bool all = false; /* within the table of all kinds */
     assert_non_null(file);
-    while (fgets(line, sizeof line, file)) {
+    while (fgets(line, sizeof(line), file)) {
         line[strcspn(line, "\n")] = 0;
         if (strncmp(line, "## ", 3) == 0)
             all = strcmp(line, "## All of them") == 0;
@@ -138,7 +138,7 @@ static void strategies_are_documented(void **state)
         } else if (kind && strncmp(line, "| `", 3) == 0) {
             const struct strategy_param *param = &kind->params[row++];
             assert_non_null(param->name);
-            snprintf(want, sizeof want, "| `%s` | %s%s|", param->name, param->default_value,
+            snprintf(want, sizeof(want), "| `%s` | %s%s|", param->name, param->default_value,
                      *param->default_value ? " " : "");
             if (strncmp(line, want, strlen(want)) != 0)
                 fail_msg("STRATEGIES.md: \"%s\" is not %s", line, want);
@@ -170,7 +170,7 @@ static void columns_are_documented(void **state)
     struct data data;
     assert_non_null(file);
     data_init_grouped(&data, vector_counts, 3);
-    while (fgets(line, sizeof line, file)) {
+    while (fgets(line, sizeof(line), file)) {
         inside |= strncmp(line, "| kind | `probability` | `repeat` |", 34) == 0;
         if (!inside || strncmp(line, "| `", 3) != 0)
             continue;
@@ -196,19 +196,19 @@ static void print(void)
 {
     char line[512];
     const uint64_t sizes[] = {5, 16, 17, 100, 1000003, 1ull << 40};
-    vector_key(line, sizeof line, 0, KEY_EPOCH, 0, 0);
+    vector_key(line, sizeof(line), 0, KEY_EPOCH, 0, 0);
     printf("    %s\n", line);
-    vector_key(line, sizeof line, VECTOR_SEED, KEY_EPOCH, 1, 2);
+    vector_key(line, sizeof(line), VECTOR_SEED, KEY_EPOCH, 1, 2);
     printf("    %s\n", line);
-    vector_key(line, sizeof line, 0x0123456789abcdefu, KEY_MEMBER, 1ull << 33, 7);
+    vector_key(line, sizeof(line), 0x0123456789abcdefu, KEY_MEMBER, 1ull << 33, 7);
     printf("    %s\n", line);
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        vector_permute(line, sizeof line, sizes[i], 0x0123456789abcdefu);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        vector_permute(line, sizeof(line), sizes[i], 0x0123456789abcdefu);
         printf("    %s\n", line);
     }
     for (size_t i = 0; strategy_kinds[i]; i++) {
         for (uint64_t epoch = 0; epoch < 2; epoch++) {
-            vector_draw(line, sizeof line, strategy_kinds[i]->name, epoch, epoch);
+            vector_draw(line, sizeof(line), strategy_kinds[i]->name, epoch, epoch);
             printf("    %s\n", line);
         }
     }

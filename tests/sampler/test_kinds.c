@@ -126,7 +126,7 @@ static void repeats_are_even(void **state)
     struct drawn one;
     data_init(&data, tail_counts, 10);
     drawn_init(&one, 50);
-    uint32_t *times = calloc(data.index.samples, sizeof *times);
+    uint32_t *times = calloc(data.index.samples, sizeof(*times));
     for (int i = 0; i < 3; i++) {
         struct strategy s;
         double share[10];
@@ -137,7 +137,7 @@ static void repeats_are_even(void **state)
             strategy_set(&s, "threshold", 0.2);
         struct plan *plan = plan_make(&data, &s, 50, LAST_SHORT, 8, NULL);
         struct epoch_shape shape = plan_epoch(plan, 0);
-        memset(times, 0, data.index.samples * sizeof *times);
+        memset(times, 0, data.index.samples * sizeof(*times));
         uint64_t draws = 0;
         for (uint64_t step = 0; step < shape.steps; step++) {
             draw_step(plan, 1, step, &one);
@@ -171,7 +171,7 @@ static void samples_follow_their_weights(void **state)
     data_init(&data, case_counts, CASE_CLASSES);
     drawn_init(&one, G);
     double *weights = case_weights(&data), sum = 0, draws = 0, chi = 0, freedom = -1;
-    double *times = calloc(data.index.samples, sizeof *times);
+    double *times = calloc(data.index.samples, sizeof(*times));
     strategy_make(&s, "weighted", CASE_CLASSES);
     strategy_say(&s, "column", "hardness");
     struct plan *plan = plan_make(&data, &s, G, LAST_DROP, 8, weights);
@@ -281,7 +281,7 @@ static void ordinals_go_on(void **state)
                 next[c] = one.repeat[k] >= next[c] ? one.repeat[k] + 1 : next[c];
                 met[c] = true;
             }
-            memset(least, 0xff, sizeof least);
+            memset(least, 0xff, sizeof(least));
             draw_step(plan, 0, step + 1, &one);
             for (uint32_t k = 0; k < one.n; k++) {
                 uint32_t c = one.label[k];

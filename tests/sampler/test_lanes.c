@@ -63,13 +63,13 @@ static void every_path_gives_the_same_permutation(void **state)
                 want[k] = permute(value[k], size[k], key[k]);
             }
             lanes_permute(value, size, key, n, &walk);
-            assert_memory_equal(value, want, n * sizeof *value);
+            assert_memory_equal(value, want, n * sizeof(*value));
             for (uint32_t k = 0; k < n; k++) {
                 value[k] = k % size[0];
                 want[k] = permute(value[k], size[0], key[0]);
             }
             lanes_permute_one(value, size[0], key[0], n, &walk);
-            assert_memory_equal(value, want, n * sizeof *value);
+            assert_memory_equal(value, want, n * sizeof(*value));
         }
     }
     lanes_use(NULL);

@@ -45,7 +45,7 @@ static void all_orders(uint64_t n)
     for (uint64_t i = 2; i <= n; i++)
         orders *= i;
     uint64_t trials = orders * 100 < 20000 ? 20000 : orders * 100;
-    memset(count, 0, sizeof count);
+    memset(count, 0, sizeof(count));
     for (uint64_t t = 0; t < trials; t++) {
         uint64_t number = 0;
         whole_order(order, n, test_random(&random));
@@ -68,8 +68,8 @@ static void whole_orders(uint64_t n)
     uint64_t order[MOST], random = n, trials = 2000;
     double sum = 0, mean = (double)(n * (n - 1)) / 4;
     double spread = sqrt((double)(n * (n - 1) * (2 * n + 5)) / 72);
-    memset(place, 0, sizeof place);
-    memset(distance, 0, sizeof distance);
+    memset(place, 0, sizeof(place));
+    memset(distance, 0, sizeof(distance));
     for (uint64_t t = 0; t < trials; t++) {
         double inversions = 0;
         whole_order(order, n, test_random(&random));
@@ -98,7 +98,7 @@ static void pairs(uint64_t n)
     static uint32_t count[64 * 64];
     uint64_t random = n, trials = n * n * 100;
     for (uint64_t from = 0; from < n; from += n / 3) {
-        memset(count, 0, sizeof count);
+        memset(count, 0, sizeof(count));
         for (uint64_t t = 0; t < trials; t++) {
             uint64_t key = test_random(&random);
             uint64_t x = permute_rounds(from, n, key, rounds);
@@ -180,7 +180,7 @@ static void every_place_once(void **state)
     uint64_t random = 8;
     for (uint64_t n = 1; n <= 5000; n += n < 300 ? 1 : 97) {
         uint64_t key = test_random(&random);
-        memset(seen, 0, sizeof seen);
+        memset(seen, 0, sizeof(seen));
         for (uint64_t i = 0; i < n; i++) {
             uint64_t x = permute(i, n, key);
             assert_true(x < n);

@@ -27,7 +27,7 @@ static int compare(const void *a, const void *b)
 
 static void sort(uint64_t *values, uint32_t n)
 {
-    qsort(values, n, sizeof *values, compare);
+    qsort(values, n, sizeof(*values), compare);
 }
 
 static void each_kind_has_a_case(void **state)
@@ -55,7 +55,7 @@ static void random_access_equals_sequence(void **state)
         struct plan *plan = case_plan(c, data, G, LAST_SHORT, 42);
         struct epoch_shape shape = plan_epoch(plan, 0);
         uint64_t total = shape.steps * EPOCHS, random = 5;
-        struct drawn *sequence = calloc(total, sizeof *sequence), one;
+        struct drawn *sequence = calloc(total, sizeof(*sequence)), one;
         assert_non_null(sequence);
         for (uint64_t i = 0; i < total; i++) {
             drawn_init(&sequence[i], G);
@@ -68,9 +68,9 @@ static void random_access_equals_sequence(void **state)
             uint64_t at = test_random(&random) % total;
             draw_step(again, at / shape.steps, at % shape.steps, &one);
             assert_int_equal(one.n, sequence[at].n);
-            assert_memory_equal(one.index, sequence[at].index, one.n * sizeof *one.index);
-            assert_memory_equal(one.label, sequence[at].label, one.n * sizeof *one.label);
-            assert_memory_equal(one.seed, sequence[at].seed, one.n * sizeof *one.seed);
+            assert_memory_equal(one.index, sequence[at].index, one.n * sizeof(*one.index));
+            assert_memory_equal(one.label, sequence[at].label, one.n * sizeof(*one.label));
+            assert_memory_equal(one.seed, sequence[at].seed, one.n * sizeof(*one.seed));
             for (uint32_t k = 0; k < one.n; k++)
                 assert_int_equal(one.label[k], data->label[one.index[k]]);
         }
@@ -105,12 +105,12 @@ static void every_world_size_gives_the_same_batch(void **state)
                     draw_slice(plan, 1, step, shape, rank, world, &part);
                     assert_true(n + part.n <= whole.n);
                     assert_true(part.n <= G / world);
-                    memcpy(all + n, part.index, part.n * sizeof *all);
+                    memcpy(all + n, part.index, part.n * sizeof(*all));
                     n += part.n;
                 }
                 assert_int_equal(n, whole.n);
                 sort(all, n);
-                assert_memory_equal(all, whole.index, n * sizeof *all);
+                assert_memory_equal(all, whole.index, n * sizeof(*all));
             }
         }
         plan_unref(plan);
@@ -123,7 +123,7 @@ static void epochs_are_as_promised(void **state)
 {
     const struct data *data = *state;
     enum { G = 24 };
-    uint32_t *seen = calloc(data->index.samples, sizeof *seen);
+    uint32_t *seen = calloc(data->index.samples, sizeof(*seen));
     struct drawn one;
     drawn_init(&one, G);
     for (const struct strategy_case *c = strategy_cases; c->name; c++) {
@@ -132,7 +132,7 @@ static void epochs_are_as_promised(void **state)
             struct epoch_shape shape = plan_epoch(plan, epoch);
             double share[CASE_CLASSES], sum = 0;
             uint64_t count[CASE_CLASSES] = {0}, draws = 0;
-            memset(seen, 0, data->index.samples * sizeof *seen);
+            memset(seen, 0, data->index.samples * sizeof(*seen));
             for (uint64_t step = 0; step < shape.steps; step++) {
                 draw_step(plan, epoch, step, &one);
                 assert_int_equal(one.n, step + 1 < shape.steps ? G : shape.last_size);

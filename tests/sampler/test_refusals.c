@@ -177,7 +177,7 @@ static void other_parameters_are_checked(void **state)
         {"progressive", "max_ratio", 0.5, 8, "max_ratio", "1 or more"},
         {"progressive", "epochs", 0, 8, "epochs", "whole number"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct strategy s;
         strategy_make(&s, cases[i].kind, CASE_CLASSES);
         strategy_set(&s, cases[i].param, cases[i].number);
@@ -213,14 +213,14 @@ static void parameters_without_effect_are_refused(void **state)
         {"progressive", "epochs", "20", "schedule", "cosine", {"exponential"}},
         {"progressive", "epochs", "20", "schedule", "step", {"exponential"}},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         const struct strategy_kind *kind = strategy_find(cases[i].kind, strlen(cases[i].kind));
         int param = strategy_param_find(kind, cases[i].param, strlen(cases[i].param));
         struct strategy s;
         char listed[64];
-        snprintf(listed, sizeof listed, "with %s", cases[i].with);
+        snprintf(listed, sizeof(listed), "with %s", cases[i].with);
         assert_int_equal(strncmp(kind->params[param].help, listed, strlen(listed)), 0);
-        snprintf(listed, sizeof listed, "%s is only used with %s", cases[i].param, cases[i].with);
+        snprintf(listed, sizeof(listed), "%s is only used with %s", cases[i].param, cases[i].with);
         for (const char *const *other = cases[i].others; *other; other++) {
             strategy_make(&s, cases[i].kind, CASE_CLASSES);
             strategy_set(&s, cases[i].param, strtod(cases[i].value, NULL));
@@ -243,13 +243,13 @@ static void class_weights_without_effect_are_refused(void **state)
         {"weighted", "weight", "power"},        {"weighted", "weight", "effective"},
         {"stratified", "proportions", "equal"}, {"stratified", "proportions", "natural"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct strategy s;
         char says[64];
         strategy_make(&s, cases[i][0], CASE_CLASSES);
         strategy_map(&s, "weights", (const double[]){1, 1, 0, 1, 1, 1});
         strategy_say(&s, cases[i][1], cases[i][2]);
-        snprintf(says, sizeof says, "weights is only used with %s \"explicit\"", cases[i][1]);
+        snprintf(says, sizeof(says), "weights is only used with %s \"explicit\"", cases[i][1]);
         refused(&s, 8, "weights", says);
     }
 }
@@ -271,7 +271,7 @@ static void numbers_are_written_out(void **state)
         {INFINITY, "inf"},
     };
     char words[NUMBER_WORDS];
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         assert_string_equal(number_words(cases[i].number, words), cases[i].words);
     struct strategy s;
     strategy_make(&s, "weighted", CASE_CLASSES);
