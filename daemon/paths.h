@@ -9,12 +9,10 @@
 
 /* $XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db; makes the folders,
  * with mode 0700. */
-int paths_database(char *path, size_t size, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int paths_database(char *path, size_t size, struct evd_error *err) MUST_CHECK;
 
 /* The default address; where it lies in a folder of the daemon's own in /tmp, makes that folder
  * with mode 0700, and refuses one that somebody else has made. */
-int paths_address(char *address, size_t size, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int paths_address(char *address, size_t size, struct evd_error *err) MUST_CHECK;
 
 #endif

@@ -20,8 +20,7 @@ struct address {
 };
 
 /* EVD_OK or EVD_E_BAD_VALUE with a message that shows the accepted forms. */
-int address_parse(const char *text, struct address *out, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int address_parse(const char *text, struct address *out, struct evd_error *err) MUST_CHECK;
 /* Where evendrawd listens and clients look when nothing is said: the Unix socket
  * $XDG_RUNTIME_DIR/evendraw.sock, or /tmp/evendraw-UID/evendraw.sock without that variable (the
  * daemon makes that folder with mode 0700). Writes "unix:..." */

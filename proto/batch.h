@@ -69,8 +69,7 @@ struct batch_columns {
  * the result is EVD_E_NO_MEMORY or EVD_E_LIMIT. The columns are those of the format; at most
  * EVD_MAX_BATCH values. As array, all numbers of a column get the width of the largest of them. */
 int batch_encode(struct evd_buf *buf, const struct batch_head *head,
-                 const struct batch_format *format, const struct batch_columns *columns)
-    __attribute__((warn_unused_result));
+                 const struct batch_format *format, const struct batch_columns *columns) MUST_CHECK;
 /* Largest encoded size of a batch of n in that format, with the longest job name. */
 size_t batch_size_bound(const struct batch_format *format, uint32_t n);
 
@@ -87,8 +86,7 @@ struct batch_decoded {
     uint32_t cap[COLUMN_COUNT];
 };
 int batch_decode(const msgpack_object *params, const struct batch_format *format,
-                 struct batch_decoded *out, struct evd_error *err)
-    __attribute__((warn_unused_result));
+                 struct batch_decoded *out, struct evd_error *err) MUST_CHECK;
 void batch_decoded_fini(struct batch_decoded *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "proto/check.h"
 
 #define BUF_MAX_MAPS 4u /* within one another */
 
@@ -36,7 +37,7 @@ struct evd_buf {
 void buf_init(struct evd_buf *buf, size_t limit);
 void buf_fini(struct evd_buf *buf);
 /* Room for n more bytes at the returned address (then add to len), or NULL and failed. */
-uint8_t *buf_reserve(struct evd_buf *buf, size_t n) __attribute__((warn_unused_result));
+uint8_t *buf_reserve(struct evd_buf *buf, size_t n) MUST_CHECK;
 void buf_append(struct evd_buf *buf, const void *bytes, size_t n);
 /* Back to len bytes, and usable again after a failure. Maps that began behind them are gone. */
 void buf_truncate(struct evd_buf *buf, size_t len);

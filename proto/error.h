@@ -5,6 +5,7 @@
 #ifndef PROTO_ERROR_H
 #define PROTO_ERROR_H
 
+#include "proto/check.h"
 #include "proto/evendraw_errors.h"
 
 struct evd_error {

@@ -35,7 +35,7 @@ struct message {
 void message_init(struct message *msg);
 void message_fini(struct message *msg);
 int message_decode(struct message *msg, const uint8_t *bytes, size_t n, bool *has_id,
-                   struct evd_error *err) __attribute__((warn_unused_result));
+                   struct evd_error *err) MUST_CHECK;
 /* The id of a request or response of which perhaps only the beginning is there or could be decoded;
  * false if it cannot be read. For answering a frame that the guard refused. */
 bool message_peek_id(const uint8_t *bytes, size_t n, uint32_t *id);
@@ -48,7 +48,6 @@ void message_notification(msgpack_packer *pk, const char *method);
 void message_error(msgpack_packer *pk, uint32_t id, const struct evd_error *err);
 /* The error array of a response into *err; returns its code, EVD_OK if it is nil. Forgiving: any
  * other shape becomes EVD_E_PROTOCOL. */
-int message_error_decode(const msgpack_object *error, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int message_error_decode(const msgpack_object *error, struct evd_error *err) MUST_CHECK;
 
 #endif

@@ -224,6 +224,6 @@ int method_unknown(struct evd_str name, struct evd_error *err);
  * EVD_OK, or an error naming the field: unknown (with the known ones, the nearest first), missing,
  * twice, of the wrong type or out of range; text that is not UTF-8 is EVD_E_BAD_VALUE. */
 int method_decode(enum method method, const msgpack_object *params, union params *out,
-                  struct evd_error *err) __attribute__((warn_unused_result));
+                  struct evd_error *err) MUST_CHECK;
 
 #endif

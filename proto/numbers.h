@@ -12,10 +12,9 @@
 #include "proto/error.h"
 
 /* An integer from 0 to `most`. */
-bool number_u64(const msgpack_object *object, uint64_t most, uint64_t *out)
-    __attribute__((warn_unused_result));
+bool number_u64(const msgpack_object *object, uint64_t most, uint64_t *out) MUST_CHECK;
 /* Any number; it may be infinite or NaN. */
-bool number_f64(const msgpack_object *object, double *out) __attribute__((warn_unused_result));
+bool number_f64(const msgpack_object *object, double *out) MUST_CHECK;
 
 struct numbers {
     const char *prefix; /* begins what is said of them: "job.report: " */
@@ -26,13 +25,10 @@ struct numbers {
 };
 
 /* Counts them. BAD_TYPE, saying that the field must be `form`, or BAD_VALUE. */
-int numbers_open(struct numbers *numbers, const char *form, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int numbers_open(struct numbers *numbers, const char *form, struct evd_error *err) MUST_CHECK;
 /* The number at i < count; false if the array has something else there. An integer in a bin is
  * unsigned, another number a float of that width. */
-bool numbers_u64(const struct numbers *numbers, size_t i, uint64_t most, uint64_t *out)
-    __attribute__((warn_unused_result));
-bool numbers_f64(const struct numbers *numbers, size_t i, double *out)
-    __attribute__((warn_unused_result));
+bool numbers_u64(const struct numbers *numbers, size_t i, uint64_t most, uint64_t *out) MUST_CHECK;
+bool numbers_f64(const struct numbers *numbers, size_t i, double *out) MUST_CHECK;
 
 #endif

@@ -28,7 +28,6 @@ bool utf8_control(const char *s);
 uint32_t str_distance(struct evd_str text, const char *known);
 /* A name for a dataset, job or class: 1..EVD_MAX_NAME bytes of UTF-8 without control characters.
  * `what` is for the message ("job name"). EVD_OK, EVD_E_BAD_VALUE or EVD_E_LIMIT. */
-int name_check(struct evd_str name, const char *what, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int name_check(struct evd_str name, const char *what, struct evd_error *err) MUST_CHECK;
 
 #endif

@@ -1,6 +1,8 @@
 /* Column names from a request (columns.h). Called by stream.open and job.batch. */
 #include "calls/columns.h"
 
+#include "proto/pack.h"
+
 int columns_decode(const msgpack_object *object, struct batch_format *format, struct evd_error *err)
 {
     if (!object || object->type == MSGPACK_OBJECT_NIL)
@@ -25,4 +27,13 @@ int columns_decode(const msgpack_object *object, struct batch_format *format, st
         format->columns |= 1u << column;
     }
     return EVD_OK;
+}
+
+void pack_key_columns(msgpack_packer *pk, const char *key, uint32_t columns)
+{
+    pack_key_array(pk, key, (size_t)__builtin_popcount(columns));
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        if (columns & 1u << i)
+            pack_cstr(pk, column_name((enum column)i));
+    }
 }

@@ -9,8 +9,7 @@
 
 /* Answers, or makes a task, and returns EVD_OK; or returns what it put into call->err, which is
  * then the answer. */
-#define HANDLER(id, ...)                                                                           \
-    int do_##id(struct call *call, const struct params_##id *p) __attribute__((warn_unused_result));
+#define HANDLER(id, ...) int do_##id(struct call *call, const struct params_##id *p) MUST_CHECK;
 EVD_METHODS(HANDLER)
 #undef HANDLER
 

@@ -158,8 +158,7 @@ static int updated(struct task *task)
     pk = task_answer(task);
     pack_key_cstr(pk, "job", task->entry->name);
     pack_key_u64(pk, "revision", update->revision);
-    pack_key_u64(pk, "epoch", update->at.epoch);
-    pack_key_u64(pk, "step", update->at.step);
+    pack_position(pk, update->at);
     pack_key_array(pk, "cancelled", update->cancelled_count);
     for (uint32_t i = 0; i < update->cancelled_count; i++)
         msgpack_pack_uint32(pk, update->cancelled[i]);

@@ -58,8 +58,7 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
         pack_map_begin(pk);
         pack_key_u64(pk, "generation", all[i]->generation);
         pack_key_u64(pk, "revision", all[i]->number);
-        pack_key_u64(pk, "epoch", all[i]->at.epoch);
-        pack_key_u64(pk, "step", all[i]->at.step);
+        pack_position(pk, all[i]->at);
         pack_key_raw(pk, "strategy", all[i]->strategy, all[i]->strategy_bytes);
         pack_key_cstr(pk, "author", all[i]->author);
         pack_key_u64(pk, "created", all[i]->created);
@@ -81,8 +80,7 @@ static void pack_seeks(msgpack_packer *pk, const struct job_entry *entry)
         pack_key_u64(pk, "generation", i + 1);
         pack_key_u64(pk, "parent", seek->parent);
         pack_key_cstr(pk, "mode", seek->follow ? "follow" : "replay");
-        pack_key_u64(pk, "epoch", seek->at.epoch);
-        pack_key_u64(pk, "step", seek->at.step);
+        pack_position(pk, seek->at);
         pack_key_position(pk, "left", seek->left);
         pack_key_cstr(pk, "author", seek->author);
         pack_key_u64(pk, "created", seek->created);
@@ -100,8 +98,7 @@ static void pack_worlds(msgpack_packer *pk, const struct job_entry *entry)
 
         pack_map_begin(pk);
         pack_key_u64(pk, "generation", world->generation);
-        pack_key_u64(pk, "epoch", world->at.epoch);
-        pack_key_u64(pk, "step", world->at.step);
+        pack_position(pk, world->at);
         pack_key_u64(pk, "world_size", world->world_size);
         pack_key_cstr(pk, "author", world->author);
         pack_key_u64(pk, "created", world->created);

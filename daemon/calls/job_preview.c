@@ -3,6 +3,7 @@
  * job.create and job.update up to the plan, and no further.
  */
 #include <stdlib.h>
+#include "calls/columns.h"
 #include "calls/handlers.h"
 #include "calls/page.h"
 #include "calls/replies.h"
@@ -39,17 +40,6 @@ static void preview_run(struct task *task)
     plan_coverage(preview->build.plan, preview->epoch, preview->coverage);
 }
 
-static void pack_columns(msgpack_packer *pk, const struct plan *plan)
-{
-    uint32_t columns = plan_columns_known(plan);
-
-    pack_key_array(pk, "columns", (size_t)__builtin_popcount(columns));
-    for (int i = 0; i < COLUMN_COUNT; i++) {
-        if (columns & 1u << i)
-            pack_cstr(pk, column_name((enum column)i));
-    }
-}
-
 /* For each class of the page, `scale` times what `values` has, by a member if so wanted. */
 static void pack_column(msgpack_packer *pk, const char *key, const struct preview *preview,
                         const double *values, double scale, bool by_member)
@@ -84,7 +74,7 @@ static void reply_preview(msgpack_packer *pk, const struct preview *preview)
     pack_key_u64(pk, "samples", samples);
     pack_key_u64(pk, "memory", plan_memory(build->plan));
     pack_key_f64(pk, "build_ms", build->task.work.milliseconds);
-    pack_columns(pk, build->plan);
+    pack_key_columns(pk, "columns", plan_columns_known(build->plan));
     pack_key_u64(pk, "classes", dataset->index.classes);
     pack_key_u64(pk, "first", preview->page.first);
     pack_class_names(pk, dataset, &preview->page);

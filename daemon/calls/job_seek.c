@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "calls/replies.h"
 #include "calls/handlers.h"
 #include "job/position.h"
 #include "jobs/jobs.h"
@@ -30,8 +31,7 @@ int do_job_position(struct call *call, const struct params_job_position *p)
     pack_key_cstr(pk, "dataset", entry->dataset->name);
     pack_key_u64(pk, "version", entry->dataset->version);
     pack_key_u64(pk, "generation", state.generation);
-    pack_key_u64(pk, "epoch", state.low.epoch);
-    pack_key_u64(pk, "step", state.low.step);
+    pack_position(pk, state.low);
     pack_key_cstr(pk, "token", text);
     return answer_end(&call->ticket);
 }
@@ -51,8 +51,7 @@ static int sought(struct task *task)
     pk = task_answer(task);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "generation", seek->generation);
-    pack_key_u64(pk, "epoch", seek->at.epoch);
-    pack_key_u64(pk, "step", seek->at.step);
+    pack_position(pk, seek->at);
     pack_key_u64(pk, "revision", state.revision);
     return task_done(task);
 }

@@ -1,5 +1,6 @@
 /* job.trace and job.batch: what was served, drawn again from the history, on a pool thread. */
 #include <inttypes.h>
+#include "calls/replies.h"
 #include "calls/columns.h"
 #include "calls/handlers.h"
 #include "job/position.h"
@@ -159,8 +160,7 @@ static int again_drawn(struct task *task)
     pk = task_answer(task);
     pack_key_cstr(pk, "job", task->entry->name);
     pack_key_u64(pk, "generation", again->generation);
-    pack_key_u64(pk, "epoch", again->at.epoch);
-    pack_key_u64(pk, "step", again->at.step);
+    pack_position(pk, again->at);
     pack_key_u64(pk, "steps", again->step.shape.steps);
     pack_key_u64(pk, "revision", again->step.revision);
     if (!again->whole) {

@@ -25,11 +25,16 @@ void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t
     pk->callback(pk->data, bytes, n);
 }
 
+void pack_position(msgpack_packer *pk, struct job_position at)
+{
+    pack_key_u64(pk, "epoch", at.epoch);
+    pack_key_u64(pk, "step", at.step);
+}
+
 void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at)
 {
     pack_key_map(pk, key);
-    pack_key_u64(pk, "epoch", at.epoch);
-    pack_key_u64(pk, "step", at.step);
+    pack_position(pk, at);
     pack_map_end(pk);
 }
 
@@ -53,8 +58,7 @@ static void pack_revision(msgpack_packer *pk, const struct revision *revision)
 {
     pack_map_begin(pk);
     pack_key_u64(pk, "revision", revision->number);
-    pack_key_u64(pk, "epoch", revision->at.epoch);
-    pack_key_u64(pk, "step", revision->at.step);
+    pack_position(pk, revision->at);
     pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
     pack_key_cstr(pk, "author", revision->author);
     pack_key_u64(pk, "created", revision->created);
@@ -120,8 +124,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_u64(pk, "generation", state.generation);
     pack_key_u64(pk, "revision", state.revision);
     pack_key_strategy(pk, entry, state.revision);
-    pack_key_u64(pk, "epoch", state.next.epoch);
-    pack_key_u64(pk, "step", state.next.step);
+    pack_position(pk, state.next);
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_position(pk, "acked", state.low);
     pack_key_u64(pk, "streams", state.streams);
@@ -162,8 +165,7 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_cstr(pk, "mode", mode_word(entry->config.mode));
     pack_key_u64(pk, "batch_size", entry->config.batch_size);
     pack_key_u64(pk, "world_size", state.config.world_size);
-    pack_key_u64(pk, "epoch", state.next.epoch);
-    pack_key_u64(pk, "step", state.next.step);
+    pack_position(pk, state.next);
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_u64(pk, "streams", state.streams);
     pack_key_bool(pk, "failed", entry->status == JOB_STATUS_FAILED);

@@ -9,6 +9,8 @@
 /* A packed value as it is. */
 void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n);
 void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value);
+/* Two entries, `epoch` and `step`; and a map of them. */
+void pack_position(msgpack_packer *pk, struct job_position at);
 void pack_key_position(msgpack_packer *pk, const char *key, struct job_position at);
 /* The entries of a dataset's or a job's info map. */
 void reply_dataset(msgpack_packer *pk, const struct dataset *dataset);

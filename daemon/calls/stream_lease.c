@@ -1,5 +1,6 @@
 /* What a worker says about the batches it has: stream.credit, ack, touch, release. */
 #include <inttypes.h>
+#include "calls/replies.h"
 #include "calls/handlers.h"
 #include "calls/stream.h"
 #include "jobs/drive.h"
@@ -83,8 +84,7 @@ static int acked(struct task *task)
         return ack_refused(ack);
     pk = task_answer(task);
     pack_key_u64(pk, "stream", ack->stream);
-    pack_key_u64(pk, "epoch", ack->at.epoch);
-    pack_key_u64(pk, "step", ack->at.step);
+    pack_position(pk, ack->at);
     return task_done(task);
 }
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "calls/replies.h"
 #include "calls/columns.h"
 #include "calls/handlers.h"
 #include "calls/stream_send.h"
@@ -133,8 +134,7 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream, bool resumed,
     pack_key_u64(pk, "rank", stream->rank);
     pack_key_u64(pk, "window", stream->window);
     pack_key_u64(pk, "generation", state.generation);
-    pack_key_u64(pk, "epoch", at.epoch);
-    pack_key_u64(pk, "step", at.step);
+    pack_position(pk, at);
     pack_key_u64(pk, "steps", job_shape(entry->job, at.epoch).steps);
     pack_key_u64(pk, "revision", state.revision);
     pack_key_cstr(pk, "index_type", stream->format.wide_index ? "u64" : "u32");
@@ -142,11 +142,7 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream, bool resumed,
     pack_key_cstr(pk, "encoding", stream->format.packed ? "packed" : "array");
     pack_key_bool(pk, "resumed", resumed);
     pack_held(pk, stream->worker, held);
-    pack_key_array(pk, "columns", (size_t)__builtin_popcount(stream->format.columns));
-    for (int i = 0; i < COLUMN_COUNT; i++) {
-        if (stream->format.columns & 1u << i)
-            pack_cstr(pk, column_name((enum column)i));
-    }
+    pack_key_columns(pk, "columns", stream->format.columns);
 }
 
 /* The lost stream that the worker means; NULL and *err if nobody can have it any more. */

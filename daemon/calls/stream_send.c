@@ -1,5 +1,6 @@
 /* What streams are sent: batches, and what happens to their job. Called by jobs/, for what the job
  * core wants done, and by the server when a session has room again. */
+#include "calls/replies.h"
 #include "calls/stream_send.h"
 
 #include <assert.h>
@@ -131,8 +132,7 @@ static void say_revision(struct stream *stream, uint32_t revision, struct job_po
     size_t mark = notify(stream, &pk, "revision");
 
     pack_key_u64(&pk, "revision", revision);
-    pack_key_u64(&pk, "epoch", at.epoch);
-    pack_key_u64(&pk, "step", at.step);
+    pack_position(&pk, at);
     session_notified(stream->session, &pk, mark);
 }
 
@@ -145,8 +145,7 @@ static void say_moved(struct stream *stream, uint32_t generation, struct job_pos
     stream->generation = generation;
     mark = notify(stream, &pk, "seek");
     pack_key_u64(&pk, "generation", generation);
-    pack_key_u64(&pk, "epoch", at.epoch);
-    pack_key_u64(&pk, "step", at.step);
+    pack_position(&pk, at);
     session_notified(stream->session, &pk, mark);
 }
 

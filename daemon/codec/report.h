@@ -18,8 +18,8 @@ struct report_samples {
 /* Decodes them and looks up the labels of the job's dataset. BAD_TYPE, BAD_VALUE, LIMIT (more than
  * the job's batch) or NO_MEMORY; whatever it returns, *out is to be finished. */
 int report_decode(const struct params_job_report *p, const struct dataset *dataset,
-                  uint32_t batch_size, struct report_samples *out, struct evd_error *err)
-    __attribute__((warn_unused_result));
+                  uint32_t batch_size, struct report_samples *out,
+                  struct evd_error *err) MUST_CHECK;
 void report_fini(struct report_samples *samples);
 
 #endif

@@ -20,7 +20,7 @@ struct job_terms {
 
 /* Checks them and adds defaults: config (all but `reach`) and last_batch. BAD_VALUE or LIMIT. */
 int terms_decode(const struct job_terms *terms, struct job_config *config, enum last_batch *last,
-                 struct evd_error *err) __attribute__((warn_unused_result));
+                 struct evd_error *err) MUST_CHECK;
 
 const char *mode_word(enum job_mode mode);
 const char *last_batch_word(enum last_batch last);

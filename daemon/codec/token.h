@@ -22,6 +22,6 @@ struct token {
 /* Writes TOKEN_SIZE bytes. */
 void token_write(const struct token *token, char *text);
 /* False if it is none. */
-bool token_read(struct evd_str text, struct token *out) __attribute__((warn_unused_result));
+bool token_read(struct evd_str text, struct token *out) MUST_CHECK;
 
 #endif

@@ -98,7 +98,7 @@ const char *dataset_builder_names(const struct dataset_builder *builder, uint32_
  * Errors: no sample with a label, a column that has not one value for each sample
  * (EVD_E_BAD_VALUE), no memory. */
 int dataset_build(struct dataset_builder *builder, const atomic_bool *cancel, struct dataset **out,
-                  struct evd_error *err) __attribute__((warn_unused_result));
+                  struct evd_error *err) MUST_CHECK;
 void dataset_free(struct dataset *dataset);
 
 /* ---- asking ---- */

@@ -31,7 +31,6 @@ struct host_config {
 };
 
 /* Returns EVD_OK after a signal, or why the daemon could not start. */
-int host_run(const struct host_config *config, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int host_run(const struct host_config *config, struct evd_error *err) MUST_CHECK;
 
 #endif

@@ -46,8 +46,8 @@ struct history {
     uint32_t count, capacity, held, certain;
 };
 
-int history_place(const struct history_item *item, struct evd_error *err) JOB_MUST_CHECK;
-bool history_reserve(struct history *history) JOB_MUST_CHECK;           /* room for one more */
+int history_place(const struct history_item *item, struct evd_error *err) MUST_CHECK;
+bool history_reserve(struct history *history) MUST_CHECK;               /* room for one more */
 void history_append(struct history *history, struct history_item item); /* reserved before */
 void history_cut(struct history *history, uint32_t count);              /* to the first `count` */
 /* Which revision is in force at a position: its index. */
@@ -99,14 +99,14 @@ struct taken_step {
 /* Takes the step to hand out next: the lowest that came back (unless those are in doubt), else the
  * next new one before `limit`. False: there is none. */
 bool cursor_take(struct cursor *cursor, const struct history *history, struct job_position limit,
-                 bool in_doubt, struct taken_step *taken) JOB_MUST_CHECK;
+                 bool in_doubt, struct taken_step *taken) MUST_CHECK;
 /* What may have been handed out before a crash, everything below `floor`, counts as come back. */
 void cursor_doubt(struct cursor *cursor, const struct history *history, struct job_position floor);
 /* Takes this very step for a worker that says it has it. False: it cannot have it, since it is
  * done, or another has it, or it is not below `floor`. Unknown steps before it count as come back.
  */
 bool cursor_claim(struct cursor *cursor, const struct history *history, struct job_position at,
-                  struct job_position floor) JOB_MUST_CHECK;
+                  struct job_position floor) MUST_CHECK;
 void cursor_ack(struct cursor *cursor, uint64_t step);
 void cursor_return(struct cursor *cursor, uint64_t step);
 bool cursor_acked(const struct cursor *cursor, uint64_t step);
@@ -171,7 +171,7 @@ struct job_stream {
 
 uint64_t lease_step(const struct job_stream *stream, uint32_t i); /* the oldest first */
 /* Room for so many leases, so that handing out never allocates. */
-bool lease_reserve(struct job_stream *stream, uint32_t window) JOB_MUST_CHECK;
+bool lease_reserve(struct job_stream *stream, uint32_t window) MUST_CHECK;
 void lease_add(struct job *job, struct job_stream *stream, uint64_t step);
 /* All of them end: the steps come back, or are lost (at-most-once). */
 void lease_drop_all(struct job *job, struct job_stream *stream);
@@ -179,21 +179,19 @@ void lease_drop_all(struct job *job, struct job_stream *stream);
 void lease_expire(struct job *job, struct job_stream *stream);
 /* When the oldest ends; UINT64_MAX: never. */
 uint64_t lease_deadline(const struct job *job, const struct job_stream *stream);
-int lease_ack(struct job *job, const struct job_event *event, struct evd_error *err) JOB_MUST_CHECK;
+int lease_ack(struct job *job, const struct job_event *event, struct evd_error *err) MUST_CHECK;
 void lease_touch(struct job *job, struct job_stream *stream);
 int lease_release(struct job *job, const struct job_event *event, struct job_update *update,
-                  struct evd_error *err) JOB_MUST_CHECK;
+                  struct evd_error *err) MUST_CHECK;
 
 int stream_open(struct job *job, const struct job_event *event, struct job_update *update,
-                struct evd_error *err) JOB_MUST_CHECK;
-int stream_credit(struct job *job, const struct job_event *event,
-                  struct evd_error *err) JOB_MUST_CHECK;
-int stream_resume(struct job *job, const struct job_event *event,
-                  struct evd_error *err) JOB_MUST_CHECK;
+                struct evd_error *err) MUST_CHECK;
+int stream_credit(struct job *job, const struct job_event *event, struct evd_error *err) MUST_CHECK;
+int stream_resume(struct job *job, const struct job_event *event, struct evd_error *err) MUST_CHECK;
 void stream_ready(struct job *job, struct job_stream *stream);
 void stream_close(struct job *job, struct job_stream *stream);
 /* False if it has ended: there is no grace period for it. */
-bool stream_lost(struct job *job, struct job_stream *stream) JOB_MUST_CHECK;
+bool stream_lost(struct job *job, struct job_stream *stream) MUST_CHECK;
 void stream_gone(struct job *job, struct job_stream *stream); /* a lost one ends */
 void stream_free(struct job *job, struct job_stream *stream);
 void stream_tick(struct job *job);
@@ -208,7 +206,7 @@ void stream_queue(struct job *job, struct job_stream *stream);
 /* Its worker has said something. */
 void stream_awake(struct job *job, struct job_stream *stream);
 /* The next batch of a cursor as an effect; false: nobody can be given one. */
-bool deliver_next(struct job *job, struct cursor *cursor, struct job_effect *effect) JOB_MUST_CHECK;
+bool deliver_next(struct job *job, struct cursor *cursor, struct job_effect *effect) MUST_CHECK;
 /* After the last: who would take a step and finds none left hears so; the mark is kept ahead. */
 void deliver_end(struct job *job, struct cursor *cursor);
 /* If everything of its epoch is done: every worker of the cursor hears it and stops there. */
@@ -234,12 +232,10 @@ struct pending_seek {
 
 /* The first step that must not be handed out now. */
 struct job_position update_limit(const struct job *job);
-int update_begin(struct job *job, const struct job_event *event,
-                 struct evd_error *err) JOB_MUST_CHECK;
-int update_stored(struct job *job, int code, struct evd_error *err) JOB_MUST_CHECK;
-int seek_begin(struct job *job, const struct job_event *event,
-               struct evd_error *err) JOB_MUST_CHECK;
-int seek_stored(struct job *job, int code, struct evd_error *err) JOB_MUST_CHECK;
+int update_begin(struct job *job, const struct job_event *event, struct evd_error *err) MUST_CHECK;
+int update_stored(struct job *job, int code, struct evd_error *err) MUST_CHECK;
+int seek_begin(struct job *job, const struct job_event *event, struct evd_error *err) MUST_CHECK;
+int seek_stored(struct job *job, int code, struct evd_error *err) MUST_CHECK;
 
 /* ---- progress.c ---- */
 
@@ -271,7 +267,7 @@ struct progress {
 };
 
 void progress_init(struct job *job);
-bool progress_reserve(struct job *job) JOB_MUST_CHECK; /* room for one more waiter */
+bool progress_reserve(struct job *job) MUST_CHECK; /* room for one more waiter */
 /* Something is to be stored; `token` (reserved before; 0: nobody waits) is answered with `code`
  * when it is. To be followed by progress_commit when all that follows from the event has been done.
  */
@@ -282,7 +278,7 @@ bool progress_durable(const struct job *job);
 void progress_changed(struct job *job); /* something is to be stored before long */
 void progress_flush(struct job *job);
 void progress_drain(struct job *job);
-int progress_stored(struct job *job, int code, struct evd_error *err) JOB_MUST_CHECK;
+int progress_stored(struct job *job, int code, struct evd_error *err) MUST_CHECK;
 /* Writing goes on after a seek. `moved`: what waited for the generation left behind is void. */
 void progress_resume(struct job *job, bool moved);
 /* Somebody is there who holds something, and nobody was: to be stored at once. */
@@ -296,11 +292,10 @@ void progress_fini(struct progress *progress);
 /* ---- world.c ---- */
 
 /* Says how many ranks there are (shared: 1) and makes their cursors, at the job's start. */
-int world_set(struct job *job, uint32_t size, struct evd_error *err) JOB_MUST_CHECK;
+int world_set(struct job *job, uint32_t size, struct evd_error *err) MUST_CHECK;
 /* Another number of ranks, while none is attached: all go on at the lowest step not done. */
-int world_change(struct job *job, uint32_t size, struct evd_error *err) JOB_MUST_CHECK;
-int world_check(const struct job_config *config, uint32_t size,
-                struct evd_error *err) JOB_MUST_CHECK;
+int world_change(struct job *job, uint32_t size, struct evd_error *err) MUST_CHECK;
+int world_check(const struct job_config *config, uint32_t size, struct evd_error *err) MUST_CHECK;
 
 /* ---- effect.c ---- */
 
@@ -314,7 +309,7 @@ struct effects {
 #define EFFECTS_BESIDES 4u /* an answer, a write, dirty; and one to spare */
 
 /* Room for what so many streams and waiters cause. */
-bool effects_reserve(struct job *job, uint32_t streams, uint32_t waiters) JOB_MUST_CHECK;
+bool effects_reserve(struct job *job, uint32_t streams, uint32_t waiters) MUST_CHECK;
 void job_emit(struct job *job, struct job_effect effect);
 /* Once the effects so far are given out, batches are: of this cursor, or of all. */
 void job_pump(struct job *job, const struct cursor *cursor);

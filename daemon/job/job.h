@@ -80,8 +80,6 @@
 #include "proto/limits.h"
 #include "sampler/plan.h"
 
-#define JOB_MUST_CHECK __attribute__((warn_unused_result))
-
 /* At most this many steps, counted from the lowest one not acknowledged, are handed out (to all
  * workers of a shared job together; to each rank of a ranked one). It bounds the size of stored
  * progress. Powers of two. */
@@ -322,13 +320,13 @@ struct job_update {
 /* ---- running a job ---- */
 
 /* Whether a job can be like that; replicas must be given. */
-int job_config_check(const struct job_config *config, struct evd_error *err) JOB_MUST_CHECK;
+int job_config_check(const struct job_config *config, struct evd_error *err) MUST_CHECK;
 
 /* A job at the beginning: `plan` is its revision 0, built, not placed (the reference passes over on
  * success). Refused if an epoch would have no step at all. Its job_mark() and job_attended() are to
  * be stored with it, before any event. */
 int job_new(struct job **out, const struct job_config *config, struct plan *plan,
-            struct evd_error *err) JOB_MUST_CHECK;
+            struct evd_error *err) MUST_CHECK;
 /* Plans may still be in use elsewhere; streams end with the job. NULL is fine. */
 void job_free(struct job *job);
 
@@ -336,13 +334,13 @@ void job_free(struct job *job);
  * acknowledgement or release is a sign of life), and *err says why. Either way there may be
  * effects: call job_next_effect until it returns false, before the next event. */
 int job_step(struct job *job, const struct job_event *event, struct job_update *update,
-             struct evd_error *err) JOB_MUST_CHECK;
+             struct evd_error *err) MUST_CHECK;
 
 /* Puts the next thing to do into update->effect; false: the event is dealt with. The functions
  * below "asking" may be called in between, and job_stream_full. At most one effect of an update
  * asks something of the store. Batches are handed out one by one: every stream that takes one gets
  * one before any gets a second. */
-bool job_next_effect(struct job *job, struct job_update *update) JOB_MUST_CHECK;
+bool job_next_effect(struct job *job, struct job_update *update) MUST_CHECK;
 
 /* The stream has no room for another batch: nothing is delivered to it until JOB_READY. */
 void job_stream_full(struct job *job, struct job_stream *stream);
@@ -353,7 +351,7 @@ void job_stream_full(struct job *job, struct job_stream *stream);
  * history, in order; then the generation, the progress of each rank, and the end. Plans are built,
  * not placed; references pass over on success. After an error the job can only be freed. */
 int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
-                         struct plan *plan, struct evd_error *err) JOB_MUST_CHECK;
+                         struct plan *plan, struct evd_error *err) MUST_CHECK;
 
 struct job_restored {
     uint32_t generation;
@@ -364,7 +362,7 @@ struct job_restored {
     uint32_t next_revision;       /* greater than the numbers of all revisions of all generations */
 };
 int job_restore_generation(struct job *job, const struct job_restored *restored,
-                           struct evd_error *err) JOB_MUST_CHECK;
+                           struct evd_error *err) MUST_CHECK;
 
 struct job_progress {
     uint32_t rank; /* shared: 0 */
@@ -375,7 +373,7 @@ struct job_progress {
 };
 /* `world`: how many ranks there are (shared: 1). */
 int job_restore_progress(struct job *job, uint32_t world, const struct job_progress *progress,
-                         struct evd_error *err) JOB_MUST_CHECK;
+                         struct evd_error *err) MUST_CHECK;
 void job_restore_end(struct job *job);
 
 /* ---- asking ---- */

@@ -24,13 +24,13 @@ struct build {
  * that revision and recorded as the author's. NULL and call->err. `fini` ends with build_fini. */
 void *build_new(struct call *call, size_t size, struct job_entry *entry,
                 const msgpack_object *strategy, uint32_t revision, const char *author,
-                void (*fini)(struct task *)) __attribute__((warn_unused_result));
+                void (*fini)(struct task *)) MUST_CHECK;
 /* The end of every such task. */
 void build_fini(struct task *task);
 /* A task_run. */
 void build_run(struct task *task);
 /* After that: EVD_OK, or why the job cannot go on with this plan, or has none; in task.err, too. */
-int build_check(struct build *build) __attribute__((warn_unused_result));
+int build_check(struct build *build) MUST_CHECK;
 
 /* A revision as the store takes it; later ones than `keep` go. What it points to stays the
  * record's. */

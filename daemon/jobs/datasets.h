@@ -17,8 +17,7 @@ struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t v
 /* The highest version that there is, 0: none. */
 uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
 /* Takes the dataset over; false without memory. */
-bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
-    __attribute__((warn_unused_result));
+bool datasets_insert(struct jobs *jobs, struct dataset *dataset) MUST_CHECK;
 struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset);
 void datasets_remove(struct jobs *jobs, struct dataset_entry *entry);
 

@@ -51,8 +51,7 @@ struct draft {
 };
 
 /* A new one, in the session's list; NULL without memory. */
-struct draft *draft_new(struct session *session, struct evd_str name)
-    __attribute__((warn_unused_result));
+struct draft *draft_new(struct session *session, struct evd_str name) MUST_CHECK;
 /* Out of its list and gone; nothing of it may be in the store. */
 void draft_free(struct draft *draft);
 /* An OPEN one of the session; NULL and NOT_FOUND or CONFLICT. */

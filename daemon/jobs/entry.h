@@ -65,8 +65,8 @@ struct job_entry {
 };
 
 /* A new entry outside the table, for the caller to entry_unref; NULL without memory. */
-struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
-    __attribute__((warn_unused_result));
+struct job_entry *entry_new(struct jobs *jobs, struct evd_str name,
+                            struct dataset *dataset) MUST_CHECK;
 /* The only way to change its status. */
 void entry_enter(struct job_entry *entry, enum job_status status);
 void entry_ref(struct job_entry *entry);
@@ -76,10 +76,10 @@ void entry_unref(struct job_entry *entry);
 struct plan_base entry_plan_base(const struct job_entry *entry);
 struct position_owner entry_position_owner(const struct job_entry *entry);
 /* Notes how many ranks there are now, if that is not noted; false without memory. */
-bool entry_note_world(struct job_entry *entry) __attribute__((warn_unused_result));
+bool entry_note_world(struct job_entry *entry) MUST_CHECK;
 /* EVD_E_STRATEGY if the plan cannot answer these columns. */
 int entry_check_columns(const struct job_entry *entry, uint32_t columns, const struct plan *plan,
-                        struct evd_error *err) __attribute__((warn_unused_result));
+                        struct evd_error *err) MUST_CHECK;
 /* Those that its workers read. */
 uint32_t entry_columns_read(const struct job_entry *entry);
 uint64_t entry_memory(const struct job_entry *entry); /* bytes of the plans it holds */

@@ -15,8 +15,7 @@
 #include "jobs/state.h"
 
 /* NULL without memory. */
-struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
-    __attribute__((warn_unused_result));
+struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops) MUST_CHECK;
 /* No session and no stream is left. */
 void jobs_free(struct jobs *jobs);
 /* What is due; returns when something will be. */
@@ -26,14 +25,14 @@ void jobs_drain(struct jobs *jobs);
 /* Stores all progress. */
 void jobs_flush(struct jobs *jobs);
 /* Working memory for draws of this plan; false without memory. */
-bool jobs_prepare(struct jobs *jobs, const struct plan *plan) __attribute__((warn_unused_result));
+bool jobs_prepare(struct jobs *jobs, const struct plan *plan) MUST_CHECK;
 
 struct job_entry *jobs_find(struct jobs *jobs, struct evd_str name); /* NULL: none */
 /* A job that serves: NULL and NOT_FOUND, CONFLICT or why it failed. */
 struct job_entry *jobs_find_live(struct jobs *jobs, struct evd_str name, struct evd_error *err);
 /* A new entry in the table, its name reserved; NULL without memory. */
-struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
-    __attribute__((warn_unused_result));
+struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name,
+                              struct dataset *dataset) MUST_CHECK;
 /* Out of the table; freed when nobody holds it. */
 void jobs_remove(struct job_entry *entry);
 

@@ -7,6 +7,6 @@
 #include "jobs/state.h"
 
 /* Reads all back from the store. */
-int jobs_load(struct jobs *jobs, struct evd_error *err) __attribute__((warn_unused_result));
+int jobs_load(struct jobs *jobs, struct evd_error *err) MUST_CHECK;
 
 #endif

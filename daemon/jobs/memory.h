@@ -10,7 +10,7 @@ uint64_t memory_used(const struct jobs *jobs); /* bytes */
 /* Lets plans take what datasets, drafts and reports leave, as it is now. */
 void memory_update(struct jobs *jobs);
 /* EVD_E_LIMIT if so many bytes more do not fit. */
-int memory_room(struct jobs *jobs, uint64_t more, const char *what, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int memory_room(struct jobs *jobs, uint64_t more, const char *what,
+                struct evd_error *err) MUST_CHECK;
 
 #endif

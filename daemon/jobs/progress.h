@@ -8,7 +8,7 @@
 
 /* Sends the progress, as it is now, to the store, in a task whose step `stored` follows. Returns
  * why it could not even be queued. */
-int progress_send(struct job_entry *entry, task_step *stored) __attribute__((warn_unused_result));
+int progress_send(struct job_entry *entry, task_step *stored) MUST_CHECK;
 /* In that step: notes what is in the store now. */
 void progress_ended(struct task *task);
 

@@ -37,9 +37,8 @@ struct seek {
 /* To a position in a generation's history; `follow`: by the newest strategy from there on. NULL and
  * call->err. */
 struct seek *seek_new(struct call *call, struct job_entry *entry, const struct position *to,
-                      bool follow, bool force, task_step *ended)
-    __attribute__((warn_unused_result));
+                      bool follow, bool force, task_step *ended) MUST_CHECK;
 /* A handler's last act, as task_begin; the job must be neither updated nor moved. */
-int seek_start(struct seek *seek, struct call *call) __attribute__((warn_unused_result));
+int seek_start(struct seek *seek, struct call *call) MUST_CHECK;
 
 #endif

@@ -36,9 +36,9 @@ struct update {
  * call->err. */
 void *update_new(struct call *call, size_t size, struct job_entry *entry,
                  const msgpack_object *strategy, struct moment moment, const char *author,
-                 task_step *ended, void (*fini)(struct task *)) __attribute__((warn_unused_result));
+                 task_step *ended, void (*fini)(struct task *)) MUST_CHECK;
 void update_fini(struct task *task);
 /* A handler's last act, as task_begin; the job must be neither updated nor moved. */
-int update_start(struct update *update, struct call *call) __attribute__((warn_unused_result));
+int update_start(struct update *update, struct call *call) MUST_CHECK;
 
 #endif

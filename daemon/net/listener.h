@@ -27,7 +27,7 @@ struct net_listener {
 
 /* Listens at the address (all addresses of a host name), which `text` shows in errors. */
 int listener_open(struct net *net, const struct address *address, const char *text,
-                  struct evd_error *err) __attribute__((warn_unused_result));
+                  struct evd_error *err) MUST_CHECK;
 /* Takes the waiting connection, as a session while there are slots, else to refuse it; where even
  * that is too much it goes on waiting, and the loop does not look for others meanwhile. */
 void listener_accept(struct net_listener *listener);

@@ -95,14 +95,12 @@ struct net_config {
  * returns how many connections fit (0: not even one). */
 uint32_t net_descriptors(uint32_t connections);
 
-int net_new(struct net **out, const struct net_config *config, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int net_new(struct net **out, const struct net_config *config, struct evd_error *err) MUST_CHECK;
 
 /* Listens at an address as in proto/address.h; "tcp:host:0" takes a free port. A socket file that
  * nobody listens on any more is replaced; one that is in use, is not ours or is no socket is
  * refused. Unix sockets have mode 0660. Errors say what to do. */
-int net_listen(struct net *net, const char *address, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int net_listen(struct net *net, const char *address, struct evd_error *err) MUST_CHECK;
 /* The i-th address really listened at (a host name can have several), or NULL. */
 const char *net_address(const struct net *net, size_t i);
 

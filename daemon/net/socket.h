@@ -21,14 +21,12 @@ union net_socket {
 };
 
 /* 0 or libuv's error. */
-int socket_init(union net_socket *socket, uv_loop_t *loop, enum address_kind kind)
-    __attribute__((warn_unused_result));
+int socket_init(union net_socket *socket, uv_loop_t *loop, enum address_kind kind) MUST_CHECK;
 
 /* Sockets that are bound and not yet listening. */
-int socket_bind_unix(const struct address *address, int *fd, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int socket_bind_unix(const struct address *address, int *fd, struct evd_error *err) MUST_CHECK;
 int socket_bind_tcp(const struct addrinfo *info, const char *address, int *fd,
-                    struct evd_error *err) __attribute__((warn_unused_result));
+                    struct evd_error *err) MUST_CHECK;
 /* "tcp:127.0.0.1:4710" of a TCP socket's own end. */
 void socket_name(int fd, char *text, size_t size);
 /* The other end's, for people: the same, or "unix, process 77". */

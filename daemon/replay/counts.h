@@ -47,9 +47,9 @@ struct count {
 /* Takes of the job, as it is now, what the count needs; *count is zero but for cache, has_epoch and
  * epoch. Loop thread. EVD_E_NO_MEMORY; the count is to be finished in any case. */
 int count_take(struct count *count, const struct plan_base *base, const struct records *records,
-               const struct job *job, struct evd_error *err) __attribute__((warn_unused_result));
+               const struct job *job, struct evd_error *err) MUST_CHECK;
 /* Counts. On an error the cache has been emptied. Any thread. */
-int count_run(struct count *count, struct evd_error *err) __attribute__((warn_unused_result));
+int count_run(struct count *count, struct evd_error *err) MUST_CHECK;
 void count_fini(struct count *count);
 
 #endif

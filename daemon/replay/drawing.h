@@ -15,12 +15,10 @@ struct drawing {
 };
 
 /* `columns`: a bit for each column wanted. False without memory; to be finished in any case. */
-bool drawing_init(struct drawing *drawing, uint32_t columns, uint32_t batch_size)
-    __attribute__((warn_unused_result));
+bool drawing_init(struct drawing *drawing, uint32_t columns, uint32_t batch_size) MUST_CHECK;
 void drawing_fini(struct drawing *drawing); /* all zero is fine */
 /* Draws a slice of a step; *n is its number of samples. EVD_OK or EVD_E_NO_MEMORY. */
 int drawing_step(struct drawing *drawing, const struct replay_step *step, uint32_t slice,
-                 uint32_t slices, uint32_t *n, struct evd_error *err)
-    __attribute__((warn_unused_result));
+                 uint32_t slices, uint32_t *n, struct evd_error *err) MUST_CHECK;
 
 #endif

@@ -29,7 +29,7 @@ struct line {
  * EVD_E_NO_MEMORY leaves nothing. */
 int line_take(struct line *line, const struct plan_base *base, const struct records *records,
               const struct job *job, uint32_t generation, struct job_position from,
-              struct evd_error *err) __attribute__((warn_unused_result));
+              struct evd_error *err) MUST_CHECK;
 void line_fini(struct line *line); /* all zero is fine */
 
 /* The rest on any thread. */

@@ -24,10 +24,10 @@ struct position {
 };
 
 /* Writes TOKEN_SIZE bytes; false without memory. */
-bool position_write(const struct position_owner *owner, const struct position *position, char *text)
-    __attribute__((warn_unused_result));
+bool position_write(const struct position_owner *owner, const struct position *position,
+                    char *text) MUST_CHECK;
 /* BAD_VALUE if the text is no token; CONFLICT if it belongs to another job, dataset or history. */
 int position_read(const struct position_owner *owner, struct evd_str text, struct position *out,
-                  struct evd_error *err) __attribute__((warn_unused_result));
+                  struct evd_error *err) MUST_CHECK;
 
 #endif

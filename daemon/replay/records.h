@@ -71,7 +71,7 @@ const struct revision **records_line(const struct records *records, uint32_t gen
 const struct revision *records_in_force(const struct records *records, uint32_t number);
 
 /* Room for one more revision and one more seek; false without memory. */
-bool records_reserve(struct records *records) __attribute__((warn_unused_result));
+bool records_reserve(struct records *records) MUST_CHECK;
 /* Records a revision (its author and strategy pass over), reserved before; those of the line that
  * are later than `keep` go. */
 void records_add(struct records *records, const struct revision *revision, uint32_t keep);
@@ -85,12 +85,11 @@ void records_loaded(struct records *records);
 uint32_t records_world(const struct records *records, uint32_t generation, struct job_position at);
 /* Notes how many there are now, if that is not noted; false without memory. */
 bool records_note_world(struct records *records, const struct job *job, const char *author,
-                        uint64_t created) __attribute__((warn_unused_result));
+                        uint64_t created) MUST_CHECK;
 /* The last one, if the store does not have it; NULL. */
 const struct world_record *records_unstored_world(const struct records *records);
 /* That one is in the store now. */
 void records_world_stored(struct records *records, const struct world_record *world);
-bool records_add_world(struct records *records, const struct world_record *world)
-    __attribute__((warn_unused_result));
+bool records_add_world(struct records *records, const struct world_record *world) MUST_CHECK;
 
 #endif

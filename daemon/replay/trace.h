@@ -38,14 +38,13 @@ struct trace {
 
 /* `sample` and `first` are set, the rest is zero. EVD_E_NO_MEMORY; to be finished in any case. */
 int trace_init(struct trace *trace, const struct records *records, const struct job *job,
-               struct evd_error *err) __attribute__((warn_unused_result));
+               struct evd_error *err) MUST_CHECK;
 void trace_fini(struct trace *trace);
 /* Takes what is needed of the next generation in which anything was handed out. *any is false if
  * there is none, or no room for more findings. */
 int trace_take(struct trace *trace, const struct plan_base *base, const struct records *records,
-               const struct job *job, bool *any, struct evd_error *err)
-    __attribute__((warn_unused_result));
+               const struct job *job, bool *any, struct evd_error *err) MUST_CHECK;
 /* Searches it. Any thread. */
-int trace_run(struct trace *trace, struct evd_error *err) __attribute__((warn_unused_result));
+int trace_run(struct trace *trace, struct evd_error *err) MUST_CHECK;
 
 #endif

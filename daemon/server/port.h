@@ -32,16 +32,14 @@ struct server_ops;
 /* `store` is open and not yet started; it stays the host's. `ops`: what the methods do
  * (calls/calls.h). NULL and *err without memory. */
 int server_new(struct server **out, const struct server_host *host, struct store *store,
-               const struct server_ops *ops, struct evd_error *err)
-    __attribute__((warn_unused_result));
+               const struct server_ops *ops, struct evd_error *err) MUST_CHECK;
 /* Reads back what is stored: datasets, and jobs with their plans. Blocking; before store_start. A
  * job that cannot be restored is kept, refuses service and says why (job.info). */
-int server_load(struct server *server, struct evd_error *err) __attribute__((warn_unused_result));
+int server_load(struct server *server, struct evd_error *err) MUST_CHECK;
 void server_free(struct server *server);
 
 /* NULL without memory. */
-struct session_port *session_open(struct server *server, void *conn)
-    __attribute__((warn_unused_result));
+struct session_port *session_open(struct server *server, void *conn) MUST_CHECK;
 /* The connection is gone: its unacknowledged steps go to others, its drafts die, and heavy work for
  * it ends early. The session must not be used afterwards. */
 void session_close(struct session_port *port);

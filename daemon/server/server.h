@@ -87,8 +87,7 @@ uint64_t server_wall(const struct server *server); /* seconds since 1970 */
 /* Has server_tick called at that time, or before. */
 void server_wake_at(struct server *server, uint64_t when);
 /* store_submit, while there is a store. */
-int server_submit(struct server *server, struct store_op *op, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int server_submit(struct server *server, struct store_op *op, struct evd_error *err) MUST_CHECK;
 /* A line for whoever runs the daemon: always, or if it is verbose. */
 void server_warn(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

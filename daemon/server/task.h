@@ -55,29 +55,27 @@ struct task {
 /* `size` zeroed bytes that begin with a struct task, which holds the call's session and `entry`
  * (NULL: none). NULL without memory, told in call->err. `fini` (NULL: nothing) is called once, at
  * the end, however that comes about. */
-void *task_new(struct call *call, size_t size, struct job_entry *entry, void (*fini)(struct task *))
-    __attribute__((warn_unused_result));
+void *task_new(struct call *call, size_t size, struct job_entry *entry,
+               void (*fini)(struct task *)) MUST_CHECK;
 /* The same for what nobody asked for. */
 void *task_new_unasked(struct server *server, size_t size, struct job_entry *entry,
-                       void (*fini)(struct task *)) __attribute__((warn_unused_result));
+                       void (*fini)(struct task *)) MUST_CHECK;
 
 /* A handler's last act. `code`: what its first step returned. If that is an error the task is gone,
  * and the error is in call->err, for the handler to return. */
-int task_begin(struct task *task, int code, struct call *call) __attribute__((warn_unused_result));
+int task_begin(struct task *task, int code, struct call *call) MUST_CHECK;
 /* Takes a step; if that fails, answers the error and ends the task. */
 void task_go(struct task *task, task_step *step);
 
 /* BUSY if the connection has as much under way as it may have, SHUTTING_DOWN, or what the host
  * says.
  */
-int task_work(struct task *task, task_run *run, task_step *next)
-    __attribute__((warn_unused_result));
+int task_work(struct task *task, task_run *run, task_step *next) MUST_CHECK;
 /* The operation, but for `done` and `owner`, is filled in; it is part of the struct around the
  * task. Errors of store_submit. */
-int task_store(struct task *task, struct store_op *op, task_step *next)
-    __attribute__((warn_unused_result));
+int task_store(struct task *task, struct store_op *op, task_step *next) MUST_CHECK;
 /* Waits in the list for a turn to work. Errors of task_work. */
-int task_queue(struct task *task, struct task_list *list) __attribute__((warn_unused_result));
+int task_queue(struct task *task, struct task_list *list) MUST_CHECK;
 /* Waits in the list, on nobody's account, for task_resume; then the step `next`. */
 void task_park(struct task *task, struct task_list *list, task_step *next);
 /* Out of the list in which it is queued or parked. */

@@ -36,21 +36,19 @@ struct store_engine;
  * it. Blocking: called before the loop runs. Errors say what to do: unknown kind of database,
  * foreign file, newer schema, corrupt, read-only, locked by another daemon. */
 int store_open(struct store **out, const char *address, void (*wake)(void *), void *wake_arg,
-               struct evd_error *err) __attribute__((warn_unused_result));
+               struct evd_error *err) MUST_CHECK;
 /* The same by a given engine; `place` is an address without the scheme. */
 int store_open_by(struct store **out, const struct store_engine *engine, const char *place,
-                  void (*wake)(void *), void *wake_arg, struct evd_error *err)
-    __attribute__((warn_unused_result));
+                  void (*wake)(void *), void *wake_arg, struct evd_error *err) MUST_CHECK;
 /* Tells the reader of everything stored. Once, after opening and before store_start; ids for new
  * datasets and jobs begin at *next_id. */
 int store_load(struct store *store, const struct store_reader *reader, uint64_t *next_id,
-               struct evd_error *err) __attribute__((warn_unused_result));
+               struct evd_error *err) MUST_CHECK;
 
 /* Starts the writer thread. */
-int store_start(struct store *store, struct evd_error *err) __attribute__((warn_unused_result));
+int store_start(struct store *store, struct evd_error *err) MUST_CHECK;
 /* Queues an operation; EVD_E_BUSY above the queue's bound (nothing queued then). Loop thread. */
-int store_submit(struct store *store, struct store_op *op, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int store_submit(struct store *store, struct store_op *op, struct evd_error *err) MUST_CHECK;
 /* Runs `done` of everything finished. Loop thread. Returns how many. */
 size_t store_poll(struct store *store);
 /* Writes what is queued, stops the thread, runs the remaining callbacks, closes. */

@@ -8,7 +8,7 @@
 
 /* `vfs`: the SQLite VFS to go through (tests give one that injects faults), NULL: the system's. It
  * must outlive the database. */
-int sqlite_open(struct store_db **out, const char *path, const char *vfs, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int sqlite_open(struct store_db **out, const char *path, const char *vfs,
+                struct evd_error *err) MUST_CHECK;
 
 #endif

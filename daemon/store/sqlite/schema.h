@@ -15,15 +15,13 @@
 struct sqlite;
 
 /* Ours, of a version we know, or empty? Looks only, so that a foreign file stays as it is. */
-int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err) MUST_CHECK;
 /* Reads all of the file, for damage. */
-int schema_check(struct sqlite *sqlite, struct evd_error *err) __attribute__((warn_unused_result));
+int schema_check(struct sqlite *sqlite, struct evd_error *err) MUST_CHECK;
 /* From the version that schema_identify found to ours. */
-int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err)
-    __attribute__((warn_unused_result));
+int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err) MUST_CHECK;
 /* Writes the file's identity and version, in transactions of their own unless there is one: what
  * a migration ends with, and the smallest write there is. An SQLite result code. */
-int schema_stamp(struct sqlite *sqlite) __attribute__((warn_unused_result));
+int schema_stamp(struct sqlite *sqlite) MUST_CHECK;
 
 #endif

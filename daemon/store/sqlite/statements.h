@@ -81,7 +81,7 @@ enum sql_statement {
 };
 
 /* Prepares all of them; an SQLite result code. */
-int sqlite_prepare(struct sqlite *sqlite) __attribute__((warn_unused_result));
+int sqlite_prepare(struct sqlite *sqlite) MUST_CHECK;
 /* Runs a statement to its end with parameters ?1, ?2, ... by `types`: u (uint64_t), n (uint32_t), s
  * (const char *), b (const void *, size_t). SQLITE_DONE, or SQLITE_ROW if there was a row, or an
  * error; *value, if asked for, is the first column of the first row. */
@@ -89,6 +89,6 @@ int sqlite_run(struct sqlite *sqlite, enum sql_statement statement, uint64_t *va
                const char *types, ...);
 /* The same where only failure matters. */
 int sqlite_do(struct sqlite *sqlite, struct evd_error *err, enum sql_statement statement,
-              const char *types, ...) __attribute__((warn_unused_result));
+              const char *types, ...) MUST_CHECK;
 
 #endif
