@@ -1,6 +1,6 @@
 /*
- * MUST_CHECK, behind the declaration of a function that can fail: the compiler warns whoever does not
- * look. Part of every header that has such functions.
+ * MUST_CHECK, behind the declaration of a function that can fail: the compiler warns whoever does
+ * not look. Part of every header that has such functions.
  */
 #ifndef PROTO_CHECK_H
 #define PROTO_CHECK_H
