@@ -50,12 +50,20 @@ static struct draft_write *write_new(struct call *call, struct draft *draft, enu
 }
 
 /* A draft of which something could not be stored is no more. */
+static void write_lost(struct draft_write *write)
+{
+    if (write->op.kind == STORE_DRAFT_COMMIT)
+        draft_not_stored(write->draft);
+    else
+        draft_doom(write->draft);
+}
+
 static int write_send(struct draft_write *write, task_step *stored)
 {
     int code = task_store(&write->task, &write->op, stored);
 
     if (code)
-        draft_doom(write->draft);
+        write_lost(write);
     return code;
 }
 
@@ -70,7 +78,7 @@ static int write_result(struct draft_write *write)
     if (first->code == EVD_OK)
         *first = write->task.err;
     write->task.err = *first;
-    draft_doom(write->draft);
+    write_lost(write);
     return first->code;
 }
 
@@ -305,6 +313,9 @@ static int committed(struct task *task)
     struct draft_write *write = (struct draft_write *)task;
     struct dataset *dataset = write->dataset;
 
+    if (task->err.code == EVD_OK)
+        task->err =
+            write->draft->error; /* an earlier piece, whose answer came after all was built */
     if (task->err.code == EVD_OK && !datasets_insert(task->server->jobs, dataset))
         error_no_memory(&task->err);
     if (write_result(write) != EVD_OK)

@@ -56,7 +56,7 @@ static void dropped(struct store_op *op)
 {
     struct draft *draft = op->owner;
 
-    if (op->error.code == EVD_OK) {
+    if (op->error.code == EVD_OK || op->error.code == EVD_E_NOT_FOUND) { /* it never got there */
         draft_free(draft);
         return;
     }
@@ -101,8 +101,15 @@ void draft_doom(struct draft *draft)
     orphan(draft);
     if (draft->state == DRAFT_BUILDING)
         enter(draft, DRAFT_ABANDONED);
-    else if (draft->state == DRAFT_OPEN || draft->state == DRAFT_STORING)
+    else if (draft->state == DRAFT_OPEN)
         doom(draft);
+}
+
+void draft_not_stored(struct draft *draft)
+{
+    assert(draft->state == DRAFT_STORING);
+    orphan(draft);
+    doom(draft);
 }
 
 void draft_building(struct draft *draft)
@@ -124,12 +131,8 @@ void drafts_orphan(struct session *session)
 {
     struct draft *draft;
 
-    while ((draft = TAILQ_FIRST(&session->drafts))) {
-        if (draft->state == DRAFT_STORING)
-            orphan(draft);
-        else
-            draft_doom(draft);
-    }
+    while ((draft = TAILQ_FIRST(&session->drafts)))
+        draft_doom(draft);
 }
 
 void drafts_tick(struct jobs *jobs)

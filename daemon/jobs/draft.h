@@ -72,7 +72,10 @@ uint64_t drafts_memory(const struct jobs *jobs); /* bytes */
 void draft_building(struct draft *draft);
 /* The pool thread is done with its builder; false if nobody wants it any more. */
 bool draft_built(struct draft *draft);
-/* It failed: it is no more, and the store forgets it as soon as that can be. */
+/* A piece of it failed, or its session is gone: it is no more, and the store forgets it as soon as
+ * that can be. While it is STORING the answer to the commit decides. */
 void draft_doom(struct draft *draft);
+/* It was STORING, and nothing came of it. */
+void draft_not_stored(struct draft *draft);
 
 #endif

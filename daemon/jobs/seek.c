@@ -195,7 +195,7 @@ static int seek_store(struct change *change, const struct job_effect *effect)
         seek->op.revision = store_revision_of(entry, &seek->follow, 0);
     fill_world(seek, state.config.world_size);
     if (!fill_rows(seek))
-        return EVD_E_NO_MEMORY;
+        return error_no_memory(&seek->task.err);
     return task_store(&seek->task, &seek->op, seek_stored);
 }
 
@@ -203,6 +203,7 @@ static void seek_ended(struct change *change, const struct job_effect *effect)
 {
     struct seek *seek = seek_of(change);
     struct task *task = &seek->task;
+    struct evd_error why = task->err;
 
     task->entry->change = NULL;
     seek->generation = effect->sought.generation;
@@ -210,8 +211,8 @@ static void seek_ended(struct change *change, const struct job_effect *effect)
     task->err.code = EVD_OK;
     if (effect->sought.code != EVD_OK)
         error_set(&task->err, effect->sought.code, task->entry->name,
-                  "the seek of job \"%s\" could not be stored%s%s: it stays where it is",
-                  task->entry->name, seek->op.error.message[0] ? ": " : "", seek->op.error.message);
+                  "the seek of job \"%s\" could not be stored: %s; it stays where it is",
+                  task->entry->name, why.message);
     task_go(task, seek->ended);
 }
 

@@ -106,6 +106,7 @@ static void update_ended(struct change *change, const struct job_effect *effect)
 {
     struct update *update = update_of(change);
     struct task *task = &update->build.task;
+    struct evd_error why = task->err;
 
     task->entry->change = NULL;
     update->revision = effect->updated.revision;
@@ -113,9 +114,8 @@ static void update_ended(struct change *change, const struct job_effect *effect)
     task->err.code = EVD_OK;
     if (effect->updated.code != EVD_OK)
         error_set(&task->err, effect->updated.code, task->entry->name,
-                  "the change of job \"%s\" could not be stored%s%s: its old strategy goes on",
-                  task->entry->name, update->op.error.message[0] ? ": " : "",
-                  update->op.error.message);
+                  "the change of job \"%s\" could not be stored: %s; its old strategy goes on",
+                  task->entry->name, why.message);
     task_go(task, update->ended);
 }
 

@@ -174,16 +174,18 @@ static int count_all(struct count *count, struct evd_error *err)
     return count->slice_count > 0 ? count_ahead(count, err) : EVD_OK;
 }
 
-int count_run(struct count *count, struct evd_error *err)
+static void cache_clear(struct counts_cache *cache)
 {
-    struct counts_cache *cache = count->cache;
-
-    if (count_all(count, err) == EVD_OK)
-        return EVD_OK;
-    /* It may have counted half a range: the next count begins anew. */
     cache->upto = (struct job_position){0, 0};
     cache->epoch_count = 0;
     class_counts_clear(&cache->counts);
+}
+
+int count_run(struct count *count, struct evd_error *err)
+{
+    if (count_all(count, err) == EVD_OK)
+        return EVD_OK;
+    cache_clear(count->cache); /* it may have counted half a range: the next count begins anew */
     return err->code;
 }
 
@@ -237,7 +239,8 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
                const struct job *job, struct evd_error *err)
 {
     uint32_t classes = base->dataset->index.classes;
-    struct job_position from = count->cache->upto, epoch = {count->epoch, 0};
+    struct job_position from, epoch = {count->epoch, 0};
+    struct counts_cache *cache = count->cache;
     struct job_state state;
 
     job_state(job, &state);
@@ -246,8 +249,11 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
         return error_no_memory(err);
     if (find_positions(count, job, &state, err) != EVD_OK)
         return err->code;
-    if (count->has_epoch && position_before(epoch, from))
-        from = epoch;
+    /* A seek, or another number of ranks, may have put the job back to before what was counted. */
+    if (cache->generation != state.generation || position_before(count->to, cache->upto))
+        cache_clear(cache);
+    cache->generation = state.generation;
+    from = count->has_epoch && position_before(epoch, cache->upto) ? epoch : cache->upto;
     return line_take(&count->line, base, records, job, state.generation, from, err);
 }
 

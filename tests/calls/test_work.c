@@ -377,6 +377,41 @@ static void an_epoch_is_counted_again(void **state)
     json_decref(result);
 }
 
+static int64_t steps_counted(struct peer *peer)
+{
+    json_t *result = peer_call(peer, "job.stats", "[{'job': 'j'}]");
+    int64_t steps = integer(result, "steps");
+
+    json_decref(result);
+    return steps;
+}
+
+/* What is counted does not depend on whether it was counted before the job was moved. */
+static void a_job_that_went_back_is_counted_afresh(void **state)
+{
+    int64_t steps[2];
+
+    load(peer_new(*state));
+    for (int asked = 0; asked < 2; asked++) {
+        struct peer *peer = peer_new(*state);
+
+        peer_do(peer, "job.create", JOB("j"));
+        peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+        peer_do(peer, "job.update",
+                "[{'job': 'j', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]");
+        peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 2}]");
+        if (asked)
+            assert_int_equal(steps_counted(peer), 2);
+        peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 1}]");
+        peer_do(peer, "job.seek",
+                "[{'job': 'j', 'epoch': 0, 'step': 0, 'mode': 'replay', 'force': true}]");
+        steps[asked] = steps_counted(peer);
+        peer_do(peer, "job.drop", "[{'job': 'j', 'force': true}]");
+    }
+    assert_int_equal(steps[0], 1);
+    assert_int_equal(steps[1], 1);
+}
+
 /* Ranks that share a slice get it one after the other; it was served once. */
 static void replicas_are_counted_once(void **state)
 {
@@ -415,6 +450,7 @@ int main(void)
         TEST(asked_goes_by_the_revision_that_drew),
         TEST(an_epoch_is_counted_again),
         TEST(replicas_are_counted_once),
+        TEST(a_job_that_went_back_is_counted_afresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
