@@ -16,7 +16,7 @@ enum store_kind {
     STORE_DRAFT_APPEND, /* class names, labels, weights at its end */
     STORE_DRAFT_COMMIT, /* becomes visible, with version, totals and checksum */
     STORE_DATASET_DROP, /* a draft or a committed version, with all its chunks */
-    STORE_JOB_CREATE,   /* a job and its revision 0 */
+    STORE_JOB_CREATE,   /* a job and its revision 0, perhaps in place of another job */
     /* and removes the revisions of its generation numbered above `keep_revision`, to which it also
      * lowers the one of the generation's store_seek, if there is one and it is higher */
     STORE_REVISION_ADD,
@@ -34,6 +34,7 @@ struct store_dataset {
     uint64_t samples, labelled;
     uint32_t classes;
     uint64_t checksum;
+    bool owned; /* goes with the last job that uses it; written by DRAFT_COMMIT */
 };
 
 struct store_chunk {
@@ -62,6 +63,9 @@ struct store_job {
     /* Nothing at or after it has been handed out; written by JOB_CREATE, PROGRESS_PUT, SEEK_ADD. */
     uint64_t mark_epoch, mark_step;
     bool attended; /* workers may hold batches; written with the mark */
+    /* It goes when nobody has used it for so many ms; 0: it stays. */
+    uint32_t ephemeral;
+    uint64_t replaces; /* JOB_CREATE: the id of a job that goes in the same transaction; 0: none */
 };
 
 struct store_revision {

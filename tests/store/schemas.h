@@ -97,4 +97,43 @@
     "INSERT INTO progress VALUES(7, 1, 0, 2, 41, x'0580');"                                        \
     "INSERT INTO progress VALUES(8, 0, 0, 1, 3, x'01');"
 
+/* What the second has beside the first: leases, generations, elastic world sizes. */
+#define SCHEMA_2                                                                                   \
+    "ALTER TABLE job ADD COLUMN guarantee TEXT NOT NULL DEFAULT 'at-least-once';"                  \
+    "ALTER TABLE job ADD COLUMN time_to_run INTEGER NOT NULL DEFAULT 600000;"                      \
+    "ALTER TABLE job ADD COLUMN grace INTEGER NOT NULL DEFAULT 2000;"                              \
+    "ALTER TABLE job ADD COLUMN replicas INTEGER NOT NULL DEFAULT 1;"                              \
+    "ALTER TABLE job ADD COLUMN mark_epoch INTEGER NOT NULL DEFAULT 0;"                            \
+    "ALTER TABLE job ADD COLUMN mark_step INTEGER NOT NULL DEFAULT 0;"                             \
+    "ALTER TABLE job ADD COLUMN attended INTEGER NOT NULL DEFAULT 1;"                              \
+    "CREATE TABLE seek("                                                                           \
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"                                     \
+    "  generation INTEGER NOT NULL,"                                                               \
+    "  parent INTEGER NOT NULL,"                                                                   \
+    "  keep_revision INTEGER NOT NULL,"                                                            \
+    "  epoch INTEGER NOT NULL,"                                                                    \
+    "  step INTEGER NOT NULL,"                                                                     \
+    "  left_epoch INTEGER NOT NULL,"                                                               \
+    "  left_step INTEGER NOT NULL,"                                                                \
+    "  mode TEXT NOT NULL,"                                                                        \
+    "  created INTEGER NOT NULL,"                                                                  \
+    "  author TEXT NOT NULL,"                                                                      \
+    "  PRIMARY KEY(job, generation)) STRICT, WITHOUT ROWID;"                                       \
+    "CREATE TABLE world("                                                                          \
+    "  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,"                                     \
+    "  generation INTEGER NOT NULL,"                                                               \
+    "  epoch INTEGER NOT NULL,"                                                                    \
+    "  step INTEGER NOT NULL,"                                                                     \
+    "  world_size INTEGER NOT NULL,"                                                               \
+    "  created INTEGER NOT NULL,"                                                                  \
+    "  author TEXT NOT NULL,"                                                                      \
+    "  PRIMARY KEY(job, generation, epoch, step)) STRICT, WITHOUT ROWID;"                          \
+    "PRAGMA user_version = 2;"
+
+/* Job 7 of the first was moved once, and has another number of ranks since. */
+#define SCHEMA_2_ROWS                                                                              \
+    "INSERT INTO seek VALUES(7, 1, 0, 1, 1, 10, 2, 41, 'replay', 6001, 'tests');"                  \
+    "INSERT INTO world VALUES(7, 1, 1, 12, 4, 5004, 'tests');"                                     \
+    "UPDATE job SET mark_epoch = 2, mark_step = 48, attended = 0 WHERE id = 7;"
+
 #endif

@@ -76,6 +76,8 @@ static int paint_dataset(void *arg, const struct store_dataset *d, struct evd_er
     (void)err;
     paint(arg, "dataset %" PRIu64 " %s v%u at %" PRIu64 ": %" PRIu64 "/%" PRIu64 " in %u, %" PRIx64,
           d->id, d->name, d->version, d->created, d->labelled, d->samples, d->classes, d->checksum);
+    if (d->owned)
+        paint(arg, " owned");
     return EVD_OK;
 }
 
@@ -114,8 +116,11 @@ static int paint_job(void *arg, const struct store_job *j, struct evd_error *err
     paint(arg, "job %" PRIu64 " %s of %" PRIu64 ": %u/%u %s %s seed %" PRIx64 " at %" PRIu64 ",",
           j->id, j->name, j->dataset, j->batch_size, j->world_size, j->mode, j->last_batch, j->seed,
           j->created);
-    paint(arg, " %s %u+%u ms x%u to %" PRIu64 "/%" PRIu64 "%s\n", j->guarantee, j->time_to_run,
+    paint(arg, " %s %u+%u ms x%u to %" PRIu64 "/%" PRIu64 "%s", j->guarantee, j->time_to_run,
           j->grace, j->replicas, j->mark_epoch, j->mark_step, j->attended ? " attended" : "");
+    if (j->ephemeral)
+        paint(arg, " ephemeral %u ms", j->ephemeral);
+    paint(arg, "\n");
     return EVD_OK;
 }
 

@@ -119,6 +119,38 @@ static void seeks_and_world_sizes(void **state)
     assert_string_equal(picture, DATASET_1);
 }
 
+/* What goes with its last job, what goes with its last user, and one job in place of another. */
+static void owned_ephemeral_and_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_op commit = op_commit(1, 1, 6, 3), job = op_job(7, "train", 1);
+    char picture[4096];
+
+    fixture_open(f, NULL, 0);
+    make_dataset(f, 2, "pets", 2);
+    assert_int_equal(run(f, op_draft(1, "mine")), EVD_OK);
+    assert_int_equal(run(f, op_classes(1, 0, "a\0b\0c", 6)), EVD_OK);
+    assert_int_equal(run(f, op_labels(1, 0, (const uint32_t[6]){0, 1, 2, 0, 1, 2}, 6)), EVD_OK);
+    commit.op.dataset.owned = true;
+    assert_int_equal(run(f, commit), EVD_OK);
+    job.op.job.ephemeral = 60000;
+    assert_int_equal(run(f, job), EVD_OK);
+    fixture_reopen(f, picture, sizeof(picture));
+    assert_non_null(strstr(picture, "dataset 1 mine v1 at 2001: 5/6 in 3, fffffffffffffffe owned"));
+    assert_non_null(strstr(picture, "ephemeral 60000 ms"));
+    /* Under the same name; and where that fails the old one is still there. */
+    job = op_job(8, "train", 99);
+    job.op.job.replaces = 7;
+    assert_int_equal(run(f, job), EVD_E_NOT_FOUND);
+    job = op_job(9, "train", 2);
+    assert_int_equal(run(f, job), EVD_E_EXISTS);
+    job.op.job.replaces = 7;
+    assert_int_equal(run(f, job), EVD_OK);
+    fixture_reopen(f, picture, sizeof(picture));
+    assert_null(strstr(picture, "job 7"));
+    assert_non_null(strstr(picture, "job 9 train of 2"));
+}
+
 static void drafts_vanish(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +424,7 @@ int main(void)
         TEST(everything_survives_a_restart),
         TEST(replacing_and_dropping),
         TEST(seeks_and_world_sizes),
+        TEST(owned_ephemeral_and_replaced),
         TEST(drafts_vanish),
         TEST(labels_keep_their_value_in_every_width),
         TEST(weight_columns_survive),

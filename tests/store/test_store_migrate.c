@@ -32,20 +32,25 @@ static const char migrated[] =
     " revision 0.0 from 0/0 of 9 (1) uniform fffffffffffffffe by tests\n"
     " progress 8 rank 0: 0.1/3 +1 01\n";
 
-static void make_version_1(const char *path, const char *vfs)
+/* A file of an earlier version, by what makes it. */
+static void make_file(const char *path, const char *vfs, const char *sql)
 {
     char *message = NULL;
     sqlite3 *db;
 
     assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs),
                      SQLITE_OK);
-    sqlite3_exec(db,
-                 "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-                 "BEGIN;" SCHEMA_1 SCHEMA_1_ROWS "COMMIT",
-                 NULL, NULL, &message);
+    sqlite3_exec(db, sql, NULL, NULL, &message);
     if (message)
         fail_msg("%s", message);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+#define BEGIN_FILE "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN;"
+
+static void make_version_1(const char *path, const char *vfs)
+{
+    make_file(path, vfs, BEGIN_FILE SCHEMA_1 SCHEMA_1_ROWS "COMMIT");
 }
 
 static void everything_is_there(void **state)
@@ -69,6 +74,25 @@ static void everything_is_there(void **state)
     assert_int_equal(run(f, op_job_drop(7)), EVD_OK);
     fixture_close(f);
     assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+static void everything_of_version_2_is_there(void **state)
+{
+    static const char job[] = "job 7 train of 1: 64/2 ranked drop seed 7fffffffffffffff at 4000,"
+                              " at-least-once 600000+2000 ms x1 to 2/48\n"
+                              " seek 7 1<0.1 from 2/41 to 1/10 replay at 6001 by tests\n";
+    struct fixture *f = *state;
+    char picture[4096];
+
+    make_file(f->path, NULL,
+              BEGIN_FILE SCHEMA_1 SCHEMA_1_ROWS SCHEMA_2 SCHEMA_2_ROWS "COMMIT");
+    fixture_open(f, picture, sizeof(picture));
+    assert_non_null(strstr(picture, job));
+    assert_non_null(strstr(picture, " world 7 1 1/12 4 at 5004 by tests\n"));
+    assert_null(strstr(picture, "owned"));
+    assert_null(strstr(picture, "ephemeral"));
+    fixture_close(f);
+    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 3);
 }
 
 /* A migrated file has the tables and columns of a new one. */
@@ -114,7 +138,7 @@ static void fail_each(struct fixture *f, unsigned calls, int code)
             assert_int_equal(opened, EVD_E_STORE);
         version = sqlite_query(f->path, "PRAGMA user_version");
         if (opened == EVD_OK)
-            assert_int_equal(version, 2);
+            assert_int_equal(version, 3);
         else if (calls == FAULT_WRITE)
             assert_int_equal(version, 1);
         if (version == 1) {
@@ -211,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(everything_is_there),
+        TEST(everything_of_version_2_is_there),
         TEST(the_schema_is_that_of_a_new_file),
         TEST(a_failed_migration_leaves_the_old_file),
         TEST(cut_anywhere),

@@ -194,7 +194,8 @@ static int read_dataset(struct loading *load, sqlite3_stmt *row)
                                            .samples = u64(row, 4),
                                            .labelled = u64(row, 5),
                                            .classes = u32(row, 6),
-                                           .checksum = u64(row, 7)};
+                                           .checksum = u64(row, 7),
+                                           .owned = u32(row, 8) != 0};
     if (out_of_memory(load))
         return no_memory(load);
     code = reader->dataset_begin(reader->arg, dataset, load->err);
@@ -311,7 +312,8 @@ static int read_job(struct loading *load, sqlite3_stmt *row)
                             .replicas = u32(row, 12),
                             .mark_epoch = u64(row, 13),
                             .mark_step = u64(row, 14),
-                            .attended = u32(row, 15)};
+                            .attended = u32(row, 15),
+                            .ephemeral = u32(row, 16)};
     int code;
 
     if (out_of_memory(load))
@@ -354,8 +356,8 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
     struct sqlite *sqlite = sqlite_of(db);
     struct loading load = {.sqlite = sqlite, .reader = reader, .err = err};
     int code = each_row(&load,
-                        "SELECT id, name, version, created, samples, labelled, classes, checksum"
-                        " FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
+                        "SELECT id, name, version, created, samples, labelled, classes, checksum,"
+                        " owned FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
                         0, read_dataset);
 
     free(load.buffer);
@@ -363,7 +365,7 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
         code = each_row(&load,
                         "SELECT id, name, dataset, batch_size, world_size, seed, created, mode,"
                         " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch,"
-                        " mark_step, attended FROM job ORDER BY id",
+                        " mark_step, attended, ephemeral FROM job ORDER BY id",
                         0, read_job);
     if (code == EVD_OK)
         code = each_row(&load,

@@ -34,7 +34,7 @@ struct sqlite;
                         " HAVING sum(n) <> ?2")                                                    \
     SQL(DRAFT_COMMIT,                                                                              \
         "UPDATE dataset SET state = " DATASET_COMMITTED ", version = ?2,"                          \
-        " created = ?3, labelled = ?4, checksum = ?5"                                              \
+        " created = ?3, labelled = ?4, checksum = ?5, owned = ?8"                                  \
         " WHERE id = ?1 AND state = " DATASET_DRAFT " AND samples = ?6 AND classes = ?7")          \
     SQL(DATASET_DROP, "UPDATE dataset SET state = " DATASET_DROPPED                                \
                       " WHERE id = ?1 AND state <> " DATASET_DROPPED                               \
@@ -42,9 +42,9 @@ struct sqlite;
     SQL(DATASET_USED, "SELECT 1 FROM job WHERE dataset = ?1 LIMIT 1")                              \
     SQL(JOB_CREATE,                                                                                \
         "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created, mode,"          \
-        " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch, mark_step, attended)"   \
-        " SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, 'at-least-once'), ?11, ?12,"    \
-        " ?13, ?14, ?15, ?16 FROM dataset WHERE id = ?3 AND state = " DATASET_COMMITTED)           \
+        " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch, mark_step, attended,"   \
+        " ephemeral) SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, 'at-least-once'),"   \
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17 FROM dataset WHERE id = ?3 AND state = " DATASET_COMMITTED)           \
     SQL(JOB_DROP, "DELETE FROM job WHERE id = ?1")                                                 \
     SQL(JOB_MOVE, "UPDATE job SET world_size = ?2, mark_epoch = ?3, mark_step = ?4, attended = ?5" \
                   " WHERE id = ?1")                                                                \

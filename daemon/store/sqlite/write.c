@@ -142,9 +142,9 @@ static int draft_commit(struct sqlite *sqlite, const struct store_dataset *datas
     int rc = sqlite_run(sqlite, SQL_WEIGHTS_UNEVEN, NULL, "uu", dataset->id, dataset->samples);
 
     if (rc == SQLITE_DONE)
-        rc = sqlite_run(sqlite, SQL_DRAFT_COMMIT, NULL, "unuuuun", dataset->id, dataset->version,
+        rc = sqlite_run(sqlite, SQL_DRAFT_COMMIT, NULL, "unuuuunn", dataset->id, dataset->version,
                         dataset->created, dataset->labelled, dataset->checksum, dataset->samples,
-                        dataset->classes);
+                        dataset->classes, (uint32_t)dataset->owned);
     if (rc == SQLITE_ROW || (rc == SQLITE_DONE && sqlite3_changes(sqlite->db) == 0))
         return error_set(err, EVD_E_CONFLICT, "store",
                          "the draft is gone or not all of it was stored: load the dataset again");
@@ -179,13 +179,18 @@ static int add_revision(struct sqlite *sqlite, const struct store_revision *revi
 static int job_create(struct sqlite *sqlite, const struct store_job *job,
                       const struct store_revision *revision, struct evd_error *err)
 {
-    int rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usunnuusssnnnuun", job->id, job->name,
+    int rc = SQLITE_DONE, code;
+
+    if (job->replaces)
+        rc = sqlite_run(sqlite, SQL_JOB_DROP, NULL, "u", job->replaces);
+    if (rc == SQLITE_DONE)
+        rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usunnuusssnnnuunn", job->id, job->name,
                         job->dataset, job->batch_size, job->world_size, job->seed, job->created,
                         job->mode, job->last_batch, job->guarantee, job->time_to_run, job->grace,
-                        job->replicas, job->mark_epoch, job->mark_step, job->attended);
-    int code = changed(sqlite, rc, EVD_E_NOT_FOUND,
+                        job->replicas, job->mark_epoch, job->mark_step, job->attended,
+                        job->ephemeral);
+    code = changed(sqlite, rc, EVD_E_NOT_FOUND,
                        "the job's dataset is not in the database (any more)", err);
-
     return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
 }
 
