@@ -43,7 +43,7 @@
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)
 #define EVD_PART_dataset(K)                                                                        \
     K(str, dataset) K(u32, version) K(u64, samples) K(u64, labelled) K(u32, classes)               \
-    K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(array, columns)
+    K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(boolean, owned) K(array, columns)
 #define EVD_PART_extreme(K) K(str, class) K(u64, count)
 #define EVD_PART_position(K) K(u64, epoch) K(u64, step)
 #define EVD_PART_revision(K)                                                                       \
@@ -52,7 +52,7 @@
 #define EVD_PART_job_row(K)                                                                        \
     K(str, job) K(str, dataset) K(u32, version) K(nullable(str), kind) K(str, mode)                \
     K(u32, batch_size) K(u32, world_size) K(u64, epoch) K(u64, step) K(u64, steps)                 \
-    K(u32, streams) K(boolean, failed)
+    K(u32, streams) K(u32, ephemeral) K(boolean, failed)
 #define EVD_PART_epoch(K) K(u64, epoch) K(u64, steps) K(u64, samples)
 #define EVD_PART_reported(K) K(u32, generation) K(u64, epoch) K(u64, reports) K(u64, samples)
 #define EVD_PART_scores(K) K(f64, precision) K(f64, recall) K(f64, f1)
@@ -110,10 +110,11 @@
 #define EVD_ANSWER_job_info(K)                                                                     \
     K(str, job) K(str, dataset) K(u32, version) K(u32, batch_size) K(str, mode)                    \
     K(u32, world_size) K(u32, replicas) K(str, last_batch) K(str, guarantee) K(u32, time_to_run)   \
-    K(u32, grace) K(u64, seed) K(u64, created) K(u32, generation) K(u32, revision)                 \
+    K(u32, grace) K(u32, ephemeral) K(u64, seed) K(u64, created) K(u32, generation) K(u32, revision)                 \
     K(nullable(dict), strategy) K(u64, epoch) K(u64, step) K(u64, steps) K(map(position), acked)   \
     K(u32, streams) K(u32, outstanding) K(u64, redelivered) K(u64, expired) K(boolean, updating)   \
-    K(boolean, failing) K(u64, memory) K(maps(revision), revisions) K(maybe(str), failure)
+    K(boolean, failing) K(u64, memory) K(maps(revision), revisions) K(maybe(str), failure)        \
+    K(maybe(boolean), joined)
 #define EVD_ANSWER_job_stats(K)                                                                    \
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \
     K(maybe(u64), epoch) K(u64, steps) K(u64, samples) K(array, class) K(array, asked)             \

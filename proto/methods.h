@@ -81,7 +81,8 @@ enum method_trait {
 
 /* `classes`: array of names; `labels`: bin of little-endian u32, or array of integers and nil;
  * `weights`, of the samples, under the name `column`: bin of little-endian f64, or array. */
-#define EVD_FIELDS_dataset_create(F, m) F(m, str, name, REQUIRED) F(m, obj, classes, OPTIONAL)
+#define EVD_FIELDS_dataset_create(F, m)                                                            \
+    F(m, str, name, REQUIRED) F(m, obj, classes, OPTIONAL) F(m, boolean, owned, OPTIONAL)
 #define EVD_FIELDS_dataset_append(F, m)                                                            \
     F(m, u32, draft, REQUIRED) F(m, obj, labels, OPTIONAL) F(m, obj, classes, OPTIONAL)            \
     F(m, str, column, OPTIONAL) F(m, obj, weights, OPTIONAL)
@@ -97,13 +98,15 @@ enum method_trait {
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
  * `last_batch`: "short", "drop", "pad" or "exact"; `guarantee`: "at-least-once" or "at-most-once";
- * `time_to_run` and `grace` in milliseconds. */
+ * `time_to_run`, `grace` and `ephemeral` in milliseconds; `if_exists`: "refuse", "same", "attach" or
+ * "restart". */
 #define EVD_FIELDS_job_create(F, m)                                                                \
     F(m, str, name, REQUIRED) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)            \
     F(m, obj, strategy, OPTIONAL) F(m, u32, batch_size, REQUIRED) F(m, u64, seed, OPTIONAL)        \
     F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, u32, replicas, OPTIONAL)        \
     F(m, str, last_batch, OPTIONAL) F(m, str, guarantee, OPTIONAL)                                 \
-    F(m, u32, time_to_run, OPTIONAL) F(m, u32, grace, OPTIONAL)
+    F(m, u32, time_to_run, OPTIONAL) F(m, u32, grace, OPTIONAL) F(m, u32, ephemeral, OPTIONAL)     \
+    F(m, str, if_exists, OPTIONAL)
 /* `when`: "now", "epoch" (the next one), or "at" with `epoch` and `step`. */
 #define EVD_FIELDS_job_update(F, m)                                                                \
     F(m, str, job, REQUIRED) F(m, obj, strategy, REQUIRED) F(m, str, when, OPTIONAL)               \
@@ -153,7 +156,7 @@ enum method_trait {
     F(m, str, job, REQUIRED) F(m, u32, rank, OPTIONAL) F(m, u32, world_size, OPTIONAL)             \
     F(m, u32, window, OPTIONAL) F(m, str, encoding, OPTIONAL) F(m, obj, columns, OPTIONAL)         \
     F(m, u32, resume, OPTIONAL) F(m, obj, holding, OPTIONAL) F(m, u32, generation, OPTIONAL)       \
-    F(m, u64, epoch, OPTIONAL)
+    F(m, u64, epoch, OPTIONAL) F(m, boolean, exclusive, OPTIONAL)
 #define EVD_FIELDS_stream_credit(F, m) F(m, u32, stream, REQUIRED) F(m, u32, window, REQUIRED)
 /* `through`: also every step that this stream was given before it, in the order of delivery. */
 #define EVD_FIELDS_stream_ack(F, m)                                                                \

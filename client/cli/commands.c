@@ -75,6 +75,13 @@ static const struct cli_option create_options[] = {
     {"grace", 0, "TIME",
      "A worker whose connection is lost may come back in this time: 500ms, 2s (default)",
      option_duration, .param = "grace"},
+    {"if-exists", 0, "WHAT",
+     "If there is a job of that name: refuse (default), same (join it if it draws just this), "
+     "attach "
+     "(to it as it is) or restart (end it and begin anew)",
+     option_text, .param = "if_exists", .words = "refuse same attach restart"},
+    {"ephemeral", 0, "TIME", "Drop the job when nobody has used it for so long: 5m, 2h",
+     option_duration, .param = "ephemeral"},
     {"guarantee", 0, "GUARANTEE", "at-least-once (default) or at-most-once", option_text,
      .param = "guarantee", .words = "at-least-once at-most-once"},
     {0},

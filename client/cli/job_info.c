@@ -36,7 +36,7 @@ static void print_revisions(const json_t *revisions)
 static void print_settings(const json_t *job)
 {
     uint64_t world = field_u64(job, "world_size"), replicas = field_u64(job, "replicas");
-    uint64_t time_to_run = field_u64(job, "time_to_run");
+    uint64_t time_to_run = field_u64(job, "time_to_run"), ephemeral = field_u64(job, "ephemeral");
 
     printf("job %s on %s\n", field_text(job, "job"), field_dataset(job));
     printf("  %s, batches of %s, last batch %s, seed %" PRIu64, field_text(job, "mode"),
@@ -47,6 +47,8 @@ static void print_settings(const json_t *job)
         printf(", %s of each slice", text_items(replicas, "replica"));
     printf("\n  %s, time to run %s, grace %s\n", field_text(job, "guarantee"),
            time_to_run ? text_ms(time_to_run) : "without limit", text_ms(field_u64(job, "grace")));
+    if (ephemeral > 0)
+        printf("  ephemeral: goes when nobody has used it for %s\n", text_ms(ephemeral));
 }
 
 static void print_progress(const json_t *job)

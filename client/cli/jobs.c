@@ -36,8 +36,9 @@ void print_jobs(const json_t *answer, const struct cli *cli)
 void print_created_job(const json_t *job, const struct cli *cli)
 {
     (void)cli;
-    printf("job %s on %s: %s of %s an epoch\n", field_text(job, "job"), field_dataset(job),
-           field_items(job, "steps", "step"), field_items(job, "batch_size", "sample"));
+    printf("job %s on %s: %s of %s an epoch%s\n", field_text(job, "job"), field_dataset(job),
+           field_items(job, "steps", "step"), field_items(job, "batch_size", "sample"),
+           json_is_true(json_object_get(job, "joined")) ? "; it was there already" : "");
 }
 
 void print_revision(const json_t *answer, const struct cli *cli)

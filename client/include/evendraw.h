@@ -209,6 +209,15 @@ EVD_API void evd_free(char *text);
 EVD_API EVD_MUST_CHECK int evd_dataset_begin(evd_client *client, const char *name,
                                              const char *const *classes, size_t class_count,
                                              evd_upload **upload);
+/*
+ * The same for a version that is made for a job: it belongs to the jobs that draw from it, and goes
+ * with the last of them. Until then it is kept while this client is connected. Where the daemon has
+ * the same classes, labels and weights already, evd_dataset_commit answers with that version, under
+ * its own name, and nothing is stored twice.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_begin_owned(evd_client *client, const char *name,
+                                                   const char *const *classes, size_t class_count,
+                                                   evd_upload **upload);
 /* Adds classes, numbered on from those there are. */
 EVD_API EVD_MUST_CHECK int evd_dataset_classes(evd_upload *upload, const char *const *classes,
                                                size_t class_count);
@@ -252,6 +261,9 @@ EVD_API void evd_dataset_abort(evd_upload *upload);
  * that are drained in turn by one reader, who would otherwise wait for the wrong one. The next
  * epoch still begins only when all is acknowledged. */
 #define EVD_STREAM_EARLY_END 2u
+/* Shared jobs: nobody else may be attached while this stream is; a second one is refused, whichever
+ * of them asks for it (EVD_E_CONFLICT). A rank of a ranked job has one worker in any case. */
+#define EVD_STREAM_EXCLUSIVE 4u
 
 typedef struct evd_stream_options {
     const char *job;

@@ -48,6 +48,8 @@ static void pack_options(msgpack_packer *pk, const evd_stream_options *options)
         pack_key_u64(pk, "rank", (uint64_t)options->rank);
     if (options->world_size > 0)
         pack_key_u64(pk, "world_size", options->world_size);
+    if (options->flags & EVD_STREAM_EXCLUSIVE)
+        pack_key_bool(pk, "exclusive", true);
     pack_key_cstr(pk, "encoding", "packed");
     pack_key_array(pk, "columns", columns);
     for (int c = 1; c < COLUMN_COUNT; c++) {

@@ -161,7 +161,7 @@ static int read_draft(void *arg, const msgpack_object *result, struct evd_error 
     return EVD_OK;
 }
 
-static int create(struct evd_upload *upload, const char *name)
+static int create(struct evd_upload *upload, const char *name, bool owned)
 {
     struct evd_client *client = upload->client;
     struct pending pending = {.read = read_draft, .arg = upload};
@@ -172,11 +172,13 @@ static int create(struct evd_upload *upload, const char *name)
     upload->connection = client->reconnects;
     request_begin(client, &pk, &pending, "dataset.create");
     pack_key_cstr(&pk, "name", name);
+    if (owned)
+        pack_key_bool(&pk, "owned", true);
     return request_await(client, &pk, &pending, client_deadline(client));
 }
 
-int evd_dataset_begin(evd_client *client, const char *name, const char *const *classes,
-                      size_t class_count, evd_upload **out)
+static int begin(evd_client *client, const char *name, const char *const *classes,
+                 size_t class_count, bool owned, evd_upload **out)
 {
     struct evd_upload *upload;
 
@@ -194,13 +196,25 @@ int evd_dataset_begin(evd_client *client, const char *name, const char *const *c
     upload->labels = malloc(CHUNK_LABELS * sizeof(*upload->labels));
     if (!upload->labels)
         error_set(&client->error, EVD_E_NO_MEMORY, "", "no memory for a dataset");
-    if (!upload->labels || create(upload, name) != EVD_OK ||
+    if (!upload->labels || create(upload, name, owned) != EVD_OK ||
         evd_dataset_classes(upload, classes, class_count) != EVD_OK) {
         upload_free(upload);
         return client->error.code;
     }
     *out = upload;
     return EVD_OK;
+}
+
+int evd_dataset_begin(evd_client *client, const char *name, const char *const *classes,
+                      size_t class_count, evd_upload **out)
+{
+    return begin(client, name, classes, class_count, false, out);
+}
+
+int evd_dataset_begin_owned(evd_client *client, const char *name, const char *const *classes,
+                            size_t class_count, evd_upload **out)
+{
+    return begin(client, name, classes, class_count, true, out);
 }
 
 int evd_dataset_classes(evd_upload *upload, const char *const *classes, size_t class_count)

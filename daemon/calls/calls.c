@@ -8,9 +8,11 @@
 #include "calls/stream_send.h"
 #include "jobs/draft.h"
 #include "jobs/entry.h"
+#include "jobs/expiry.h"
 #include "jobs/jobs.h"
 #include "jobs/load.h"
 #include "jobs/memory.h"
+#include "jobs/uses.h"
 #include "server/counters.h"
 
 static int call(struct call *call, enum method method, const union params *params)
@@ -48,6 +50,13 @@ static void end(struct jobs *jobs)
     jobs_free(jobs);
 }
 
+static uint64_t tick(struct jobs *jobs, uint64_t now)
+{
+    uint64_t due = jobs_tick(jobs, now), expires = expiry_tick(jobs, now);
+
+    return due < expires ? due : expires;
+}
+
 static void stop(struct jobs *jobs)
 {
     streams_say(jobs->server, EVD_E_SHUTTING_DOWN,
@@ -59,6 +68,7 @@ static void session_gone(struct session *session, bool resumable)
 {
     streams_lose(session, resumable);
     drafts_orphan(session);
+    uses_end(session);
 }
 
 static void count(const struct jobs *jobs, struct counters *counters)
@@ -79,7 +89,7 @@ const struct server_ops calls_ops = {
     .load = jobs_load,
     .free = end,
     .call = call,
-    .tick = jobs_tick,
+    .tick = tick,
     .drain = jobs_drain,
     .outstanding = streams_outstanding,
     .stop = stop,

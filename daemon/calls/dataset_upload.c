@@ -10,6 +10,7 @@
 #include "jobs/datasets.h"
 #include "jobs/draft.h"
 #include "jobs/memory.h"
+#include "jobs/uses.h"
 #include "server/task.h"
 
 /* ---- one write to the store on behalf of a draft ---- */
@@ -18,8 +19,9 @@ struct draft_write {
     struct task task; /* first */
     struct store_op op;
     struct draft *draft;     /* outlives it: the store answers in order */
-    struct dataset *dataset; /* commit: owned until it is in the table */
-    uint64_t samples;        /* append: in all, with this chunk */
+    struct dataset *dataset; /* commit: the task's until it is in the table */
+    struct dataset *twin; /* commit: perhaps the same, loaded earlier; the task is a user of it */
+    uint64_t samples;     /* append: in all, with this chunk */
     uint32_t classes;
     struct chunk chunk; /* append */
     char names[];       /* of new classes */
@@ -31,6 +33,8 @@ static void write_fini(struct task *task)
 
     chunk_fini(&write->chunk);
     dataset_free(write->dataset);
+    if (write->twin)
+        dataset_release(task->server->jobs, write->twin);
 }
 
 /* `names`: class names that the draft has got, or NULL. */
@@ -186,6 +190,7 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
     draft = draft_new(call->session, p->name);
     if (!draft)
         return error_no_memory(&call->err);
+    draft->owned = p->owned;
     if (add_classes(draft, p->classes, &call->err) != EVD_OK) {
         draft_free(draft);
         return call->err.code;
@@ -308,6 +313,21 @@ int do_dataset_append(struct call *call, const struct params_dataset_append *p)
 
 /* ---- dataset.commit ---- */
 
+/* An owned dataset is its connection's until a job has it; and what nobody waits for any more is
+ * looked through at once. */
+static int hold(struct task *task, struct dataset *dataset)
+{
+    struct session *session = task->ticket.session;
+
+    if (!dataset->owned)
+        return EVD_OK;
+    if (session_connected(session))
+        return use_dataset(session, dataset, &task->err);
+    dataset->users++;
+    dataset_release(task->server->jobs, dataset);
+    return EVD_OK;
+}
+
 static int committed(struct task *task)
 {
     struct draft_write *write = (struct draft_write *)task;
@@ -322,8 +342,68 @@ static int committed(struct task *task)
         return task->err.code;
     write->dataset = NULL; /* the table's now */
     draft_free(write->draft);
+    if (hold(task, dataset) != EVD_OK)
+        return task->err.code;
     reply_dataset(task_answer(task), dataset);
     return task_done(task);
+}
+
+static int commit_store(struct draft_write *write)
+{
+    const struct dataset *dataset = write->dataset;
+
+    write->op.dataset = (struct store_dataset){
+        .id = dataset->id,
+        .name = dataset->name,
+        .version = dataset->version,
+        .created = dataset->created,
+        .samples = dataset->index.samples,
+        .labelled = dataset->index.labelled,
+        .classes = dataset->index.classes,
+        .checksum = dataset->checksum,
+        .owned = dataset->owned,
+    };
+    return write_send(write, committed);
+}
+
+/* ---- an owned dataset that is there already is not kept a second time ---- */
+
+static void compare_run(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+
+    if (!dataset_equal(write->dataset, write->twin, &task->work.cancelled))
+        error_set(&task->err, EVD_E_NOT_FOUND, "", "another dataset of the same checksum");
+}
+
+static int compared(struct task *task)
+{
+    struct draft_write *write = (struct draft_write *)task;
+
+    if (task->err.code != EVD_OK)
+        return commit_store(write);
+    task->err = write->draft->error; /* an earlier piece: its answer said that the draft is gone */
+    draft_not_stored(write->draft);
+    if (task->err.code != EVD_OK || hold(task, write->twin) != EVD_OK)
+        return task->err.code;
+    reply_dataset(task_answer(task), write->twin);
+    return task_done(task);
+}
+
+/* Where there may be such a one, a pool thread looks; if that cannot be, it is kept. */
+static int commit_or_compare(struct draft_write *write)
+{
+    struct task *task = &write->task;
+    struct dataset *twin =
+        write->dataset->owned ? datasets_twin(task->server->jobs, write->dataset) : NULL;
+
+    if (!twin)
+        return commit_store(write);
+    write->twin = twin;
+    twin->users++;
+    if (task_work(task, compare_run, compared) == EVD_OK)
+        return EVD_OK;
+    return commit_store(write);
 }
 
 static void commit_run(struct task *task)
@@ -356,17 +436,8 @@ static int commit_built(struct task *task)
     memcpy(dataset->name, draft->name, sizeof(dataset->name));
     dataset->version = draft->version;
     dataset->created = draft->created;
-    write->op.dataset = (struct store_dataset){
-        .id = dataset->id,
-        .name = dataset->name,
-        .version = dataset->version,
-        .created = dataset->created,
-        .samples = dataset->index.samples,
-        .labelled = dataset->index.labelled,
-        .classes = dataset->index.classes,
-        .checksum = dataset->checksum,
-    };
-    return write_send(write, committed);
+    dataset->owned = draft->owned;
+    return commit_or_compare(write);
 }
 
 static int commit_start(struct draft_write *write)

@@ -1,24 +1,36 @@
 /* job.create and job.update: a strategy is built, recorded, and drawn by. */
 #include <string.h>
 #include "calls/handlers.h"
+#include "calls/job_drop.h"
+#include "calls/job_join.h"
 #include "calls/replies.h"
 #include "codec/terms.h"
 #include "jobs/datasets.h"
 #include "jobs/jobs.h"
 #include "jobs/update.h"
+#include "jobs/uses.h"
 
 /* ---- job.create ---- */
 
 struct creation {
     struct build build; /* first */
     struct store_op op;
+    struct job_entry *old; /* the job in whose place this one comes, held; NULL: none */
+    enum job_status old_status;
 };
 
-/* The name is free again if it came to nothing. */
+/* The name is free again, or the old job's, if it came to nothing. */
 static void creation_fini(struct task *task)
 {
+    struct creation *creation = (struct creation *)task;
+    struct job_entry *old = creation->old;
+
     if (task->entry->status == JOB_STATUS_CREATING)
         jobs_remove(task->entry);
+    if (old && old->status == JOB_STATUS_DROPPING)
+        entry_enter(old, creation->old_status);
+    if (old)
+        entry_unref(old);
     build_fini(task);
 }
 
@@ -31,8 +43,11 @@ static int create_stored(struct task *task)
         return task->err.code;
     records_add(&entry->records, &creation->build.record, 0);
     creation->build.record = (struct revision){0};
+    if (creation->old)
+        job_discard(creation->old);
     entry_enter(entry, JOB_STATUS_LIVE);
-    reply_job(task_answer(task), entry);
+    use_dataset_end(task->ticket.session, entry->dataset);
+    reply_joined(task_answer(task), entry, false);
     return task_done(task);
 }
 
@@ -60,6 +75,8 @@ static int create_store(struct creation *creation)
         .mark_epoch = mark.epoch,
         .mark_step = mark.step,
         .attended = job_attended(entry->job),
+        .ephemeral = entry->ephemeral,
+        .replaces = creation->old ? creation->old->id : 0,
     };
     creation->op.revision = store_revision_of(entry, &creation->build.record, 0);
     return task_store(task, &creation->op, create_stored);
@@ -82,68 +99,77 @@ static int create_built(struct task *task)
     return create_store(creation);
 }
 
-/* For an entry whose name is reserved. */
-static int create_start(struct call *call, struct job_entry *entry,
+/* For an entry whose name is reserved; in place of `old`, if there is one. */
+static int create_start(struct call *call, struct job_entry *entry, struct job_entry *old,
                         const struct params_job_create *p)
 {
-    const struct job_terms terms = {
-        .mode = p->mode,
-        .last_batch = p->last_batch,
-        .guarantee = p->guarantee,
-        .batch_size = p->batch_size,
-        .world_size = p->world_size,
-        .replicas = p->replicas,
-        .has_time_to_run = p->has_time_to_run,
-        .time_to_run = p->time_to_run,
-        .has_grace = p->has_grace,
-        .grace = p->grace,
-        .seed = p->seed,
-    };
+    struct job_terms terms = terms_given(p);
     struct creation *creation;
     struct task *task;
 
     entry->created = server_wall(call->server);
     entry->id = call->server->jobs->next_id++;
     entry->seed = p->seed;
-    if (terms_decode(&terms, &entry->config, &entry->last_batch, &call->err) != EVD_OK)
+    entry->ephemeral = p->ephemeral;
+    if (terms_decode(&terms, &entry->config, &entry->last_batch, &call->err) != EVD_OK ||
+        use_job(call->session, entry, &call->err) != EVD_OK)
         return call->err.code;
     creation = build_new(call, sizeof(*creation), entry, p->strategy, 0, call->session->client,
                          creation_fini);
     if (!creation)
         return call->err.code;
+    if (old) {
+        creation->old = old;
+        creation->old_status = old->status;
+        entry_ref(old);
+        entry_enter(old, JOB_STATUS_DROPPING);
+    }
     task = &creation->build.task;
     return task_begin(task, task_work(task, build_run, create_built), call);
+}
+
+static int create(struct call *call, struct dataset *dataset, struct job_entry *old,
+                  const struct params_job_create *p)
+{
+    struct job_entry *entry = jobs_insert(call->server->jobs, p->name, dataset);
+    int code;
+
+    if (!entry)
+        return error_no_memory(&call->err);
+    entry_ref(entry);
+    code = create_start(call, entry, old, p);
+    if (code && entry->status == JOB_STATUS_CREATING)
+        jobs_remove(entry);
+    entry_unref(entry);
+    return code;
 }
 
 int do_job_create(struct call *call, const struct params_job_create *p)
 {
     struct jobs *jobs = call->server->jobs;
+    enum if_exists if_exists;
     struct dataset *dataset;
     struct job_entry *entry;
-    int code;
 
-    if (name_check(p->name, "name", &call->err) != EVD_OK)
+    if (name_check(p->name, "name", &call->err) != EVD_OK ||
+        if_exists_decode(p, &if_exists, &call->err) != EVD_OK)
         return call->err.code;
     entry = jobs_find(jobs, p->name);
-    if (entry)
-        return error_set(&call->err, EVD_E_EXISTS, entry->name,
-                         "there is a job \"%s\" already: take another name, or drop it first",
-                         entry->name);
-    if (jobs->job_count >= EVD_MAX_JOBS)
+    if (!entry && jobs->job_count >= EVD_MAX_JOBS)
         return error_set(&call->err, EVD_E_LIMIT, "jobs",
                          "there are %u jobs, and more are not allowed: drop some", EVD_MAX_JOBS);
+    if (entry && job_joinable(entry, if_exists, &call->err) != EVD_OK)
+        return call->err.code;
+    if (entry && if_exists == IF_EXISTS_ATTACH)
+        return job_join(call, entry);
     dataset = datasets_find(jobs, p->dataset, p->version, &call->err);
     if (!dataset)
         return call->err.code;
-    entry = jobs_insert(jobs, p->name, dataset);
-    if (!entry)
-        return error_no_memory(&call->err);
-    entry_ref(entry);
-    code = create_start(call, entry, p);
-    if (code && entry->status == JOB_STATUS_CREATING)
-        jobs_remove(entry);
-    entry_unref(entry);
-    return code;
+    if (!entry || if_exists == IF_EXISTS_RESTART)
+        return create(call, dataset, entry, p);
+    if (job_compare(entry, dataset, p, &call->err) != EVD_OK)
+        return call->err.code;
+    return job_join(call, entry);
 }
 
 /* ---- job.update ---- */

@@ -49,6 +49,7 @@ void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
     pack_key_u64(pk, "created", dataset->created);
     pack_key_u64(pk, "memory", dataset_memory(dataset));
     pack_key_u64(pk, "jobs", dataset->users);
+    pack_key_bool(pk, "owned", dataset->owned);
     pack_key_array(pk, "columns", dataset->column_count);
     for (uint32_t i = 0; i < dataset->column_count; i++)
         pack_cstr(pk, dataset->columns[i].name);
@@ -119,6 +120,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_cstr(pk, "guarantee", guarantee_word(entry->config.guarantee));
     pack_key_u64(pk, "time_to_run", entry->config.time_to_run);
     pack_key_u64(pk, "grace", entry->config.grace);
+    pack_key_u64(pk, "ephemeral", entry->ephemeral);
     pack_key_u64(pk, "seed", entry->seed);
     pack_key_u64(pk, "created", entry->created);
     pack_key_u64(pk, "generation", state.generation);
@@ -168,6 +170,7 @@ void reply_job_row(msgpack_packer *pk, const struct job_entry *entry)
     pack_position(pk, state.next);
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_u64(pk, "streams", state.streams);
+    pack_key_u64(pk, "ephemeral", entry->ephemeral);
     pack_key_bool(pk, "failed", entry->status == JOB_STATUS_FAILED);
     pack_map_end(pk);
 }

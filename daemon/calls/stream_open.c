@@ -8,6 +8,7 @@
 #include "calls/stream_send.h"
 #include "jobs/drive.h"
 #include "jobs/jobs.h"
+#include "jobs/uses.h"
 
 /* Every plan that may yet draw for a new stream must know its columns. */
 static int columns_check(const struct job_entry *entry, const struct batch_format *format,
@@ -194,6 +195,7 @@ static struct stream *open_afresh(struct call *call, const struct params_stream_
                               .open = {.owner = stream,
                                        .rank = p->rank,
                                        .world = p->world_size,
+                                       .exclusive = p->exclusive,
                                        .holding = holding,
                                        .held = *held}};
     struct job_update update;
@@ -265,6 +267,8 @@ int do_stream_open(struct call *call, const struct params_stream_open *p)
                          "stream.open: this connection has %u streams, and more are not allowed: "
                          "close one or open another connection",
                          (unsigned)limits->streams);
+    if (use_job(call->session, entry, err) != EVD_OK)
+        return err->code;
     stream = open_stream(call, p, entry, &held);
     if (!stream)
         return err->code;

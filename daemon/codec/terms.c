@@ -13,6 +13,7 @@ static const char *const guarantee_words[] = {
 #define DEFAULT_TIME_TO_RUN 600000u
 #define DEFAULT_GRACE       2000u
 #define MAX_GRACE           3600000u
+#define MAX_EPHEMERAL       604800000u /* a week */
 
 const char *mode_word(enum job_mode mode)
 {
@@ -69,6 +70,11 @@ static int sizes_check(const struct job_terms *terms, const struct job_config *c
     if (terms->grace > MAX_GRACE)
         return error_set(err, EVD_E_LIMIT, "grace", "\"grace\" is at most %u milliseconds",
                          MAX_GRACE);
+    if (terms->ephemeral > MAX_EPHEMERAL)
+        return error_set(err, EVD_E_LIMIT, "ephemeral",
+                         "\"ephemeral\" is at most %u milliseconds, a week: a job that is to stay "
+                         "longer is not ephemeral",
+                         MAX_EPHEMERAL);
     return job_config_check(config, err);
 }
 

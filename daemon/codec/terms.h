@@ -14,11 +14,12 @@ struct job_terms {
     struct evd_str mode, last_batch, guarantee;
     uint32_t batch_size, world_size, replicas;
     bool has_time_to_run, has_grace;
-    uint32_t time_to_run, grace; /* ms */
+    uint32_t time_to_run, grace, ephemeral; /* ms */
     uint64_t seed;
 };
 
-/* Checks them and adds defaults: config (all but `reach`) and last_batch. BAD_VALUE or LIMIT. */
+/* Checks them and adds defaults: config (all but `reach`) and last_batch. BAD_VALUE or LIMIT.
+ * (`ephemeral` is only checked: it is nothing to the job core.) */
 int terms_decode(const struct job_terms *terms, struct job_config *config, enum last_batch *last,
                  struct evd_error *err) MUST_CHECK;
 

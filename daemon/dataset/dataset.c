@@ -287,3 +287,35 @@ size_t dataset_memory(const struct dataset *dataset)
         bytes += dataset->columns[i].cap * sizeof(*dataset->columns[i].values);
     return bytes;
 }
+
+static bool labels_equal(const struct dataset *a, const struct dataset *b,
+                         const atomic_bool *cancel)
+{
+    uint64_t samples = a->index.samples;
+
+    for (uint64_t i = 0; i < samples; i = slice_end(i, samples)) {
+        if (given_up(cancel))
+            return false;
+        for (uint64_t j = i; j < slice_end(i, samples); j++) {
+            if (dataset_label(a, j) != dataset_label(b, j))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool dataset_equal(const struct dataset *a, const struct dataset *b, const atomic_bool *cancel)
+{
+    if (a->index.samples != b->index.samples || a->column_count != b->column_count ||
+        a->class_names.text_len != b->class_names.text_len ||
+        memcmp(a->class_names.text, b->class_names.text, a->class_names.text_len) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->column_count; i++) {
+        const struct weight_column *x = &a->columns[i], *y = &b->columns[i];
+
+        if (strcmp(x->name, y->name) != 0 ||
+            memcmp(x->values, y->values, x->n * sizeof(*x->values)) != 0)
+            return false;
+    }
+    return labels_equal(a, b, cancel);
+}

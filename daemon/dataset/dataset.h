@@ -54,7 +54,9 @@ struct dataset {
     uint64_t checksum; /* XXH3-64 over class names, labels and columns; exactly: dataset.c */
     struct class_index index;
     struct dataset_summary summary;
-    uint32_t users; /* jobs on it: not dropped while > 0; loop thread only */
+    bool owned;     /* it goes with its last user; set once, by whoever gives it a name */
+    uint32_t users; /* jobs on it, and connections that will make one: not dropped while > 0; loop
+                       thread only */
     /* private */
     void *labels;        /* samples values of label_width bytes; all ones: unlabelled */
     uint8_t label_width; /* 1, 2 or 4 */
@@ -110,5 +112,8 @@ uint32_t dataset_label(const struct dataset *dataset, uint64_t sample); /* or EV
 /* One value per sample, or NULL: no such column. */
 const double *dataset_weights(const struct dataset *dataset, struct evd_str column);
 size_t dataset_memory(const struct dataset *dataset); /* bytes */
+/* The same classes, labels and columns, whatever their names and versions: O(samples), for a worker
+ * thread; says no soon after *cancel is set. */
+bool dataset_equal(const struct dataset *a, const struct dataset *b, const atomic_bool *cancel);
 
 #endif

@@ -160,6 +160,7 @@ struct job_event {
             void *owner;          /* comes back in every effect for this stream */
             uint32_t rank, world; /* ranked; world 0: not said. Shared: 0 */
             uint32_t window;
+            bool exclusive; /* shared: nobody else may be attached (a rank has one worker anyway) */
             /* Steps the worker still has from before it or the daemon was restarted. Those that can
              * be its own are leased to it. */
             const struct job_position *holding;

@@ -63,6 +63,24 @@ static int check_rank(const struct job *job, const struct job_event *event, uint
     return world_check(&job->config, world, err);
 }
 
+/* A worker that wants a shared job for itself, and one that would join it. */
+static int check_alone(const struct job *job, bool exclusive, struct evd_error *err)
+{
+    const struct job_stream *stream;
+
+    if (!job->cursors)
+        return EVD_OK;
+    TAILQ_FOREACH(stream, &job->cursors[0].streams, in_streams) {
+        if (!stream->lost && (exclusive || stream->exclusive))
+            return error_set(err, EVD_E_CONFLICT, "exclusive",
+                             "%s: close the other one first, or give each a job of its own",
+                             stream->exclusive ? "somebody reads this job alone"
+                                               : "this worker wants to read the job alone, and "
+                                                 "somebody is attached to it");
+    }
+    return EVD_OK;
+}
+
 static int check_open(const struct job *job, const struct job_event *event, uint32_t world,
                       struct evd_error *err)
 {
@@ -79,7 +97,7 @@ static int check_open(const struct job *job, const struct job_event *event, uint
         return error_set(err, EVD_E_BAD_VALUE, event->open.world ? "world_size" : "rank",
                          "this is a shared job, whose workers have no ranks: leave rank and "
                          "world_size out, or make a ranked job");
-    return EVD_OK;
+    return check_alone(job, event->open.exclusive, err);
 }
 
 /* Leases what the worker still has and may keep; returns how many steps that are. */
@@ -100,13 +118,15 @@ static void attach(struct job *job, struct job_stream *stream, const struct job_
     struct cursor *cursor = &job->cursors[event->open.rank];
 
     assert(event->open.rank < job->cursor_count);
-    /* Whoever takes a rank takes it from the one whose connection was lost. */
-    if (job->config.mode == JOB_RANKED && !TAILQ_EMPTY(&cursor->streams))
+    /* Whoever takes a rank, or all of a job, takes it from those whose connections were lost. */
+    while ((job->config.mode == JOB_RANKED || event->open.exclusive) &&
+           !TAILQ_EMPTY(&cursor->streams))
         stream_gone(job, TAILQ_FIRST(&cursor->streams));
     assert(job->config.mode == JOB_SHARED || TAILQ_EMPTY(&cursor->streams));
     stream->cursor = cursor;
     stream->owner = event->open.owner;
     stream->window = event->open.window;
+    stream->exclusive = event->open.exclusive;
     TAILQ_INSERT_TAIL(&cursor->streams, stream, in_streams);
     job->streams++;
     if (claim(job, stream, event->open.holding, event->open.held) > 0 && !job_attended(job))

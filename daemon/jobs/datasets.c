@@ -1,6 +1,7 @@
 /* The table of datasets, sorted by name, then version. Called by calls/ and load.c. */
 #include "jobs/datasets.h"
 
+#include <assert.h>
 #include "jobs/names.h"
 
 struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
@@ -65,6 +66,26 @@ bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
     grown[at] = (struct dataset_entry){.dataset = dataset};
     jobs->dataset_count++;
     return true;
+}
+
+void dataset_release(struct jobs *jobs, struct dataset *dataset)
+{
+    assert(dataset->users > 0);
+    if (--dataset->users > 0)
+        return;
+    jobs->unused_at = server_now(jobs->server);
+    server_wake_at(jobs->server, jobs->unused_at);
+}
+
+struct dataset *datasets_twin(const struct jobs *jobs, const struct dataset *dataset)
+{
+    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
+        struct dataset *other = jobs->datasets[i].dataset;
+
+        if (other->checksum == dataset->checksum && !jobs->datasets[i].dropping)
+            return other;
+    }
+    return NULL;
 }
 
 struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset)

@@ -18,6 +18,10 @@ struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t v
 uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
 /* Takes the dataset over; false without memory. */
 bool datasets_insert(struct jobs *jobs, struct dataset *dataset) MUST_CHECK;
+/* One user less of a dataset, and perhaps none any more (expiry.h). */
+void dataset_release(struct jobs *jobs, struct dataset *dataset);
+/* One whose checksum says that it holds the same; NULL: none. */
+struct dataset *datasets_twin(const struct jobs *jobs, const struct dataset *dataset);
 struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset);
 void datasets_remove(struct jobs *jobs, struct dataset_entry *entry);
 

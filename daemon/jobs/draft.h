@@ -45,6 +45,7 @@ struct draft {
     struct dataset_builder *builder; /* until built, or dropped */
     uint64_t memory;                 /* bytes it takes, and will take while it is committed */
     bool named;                      /* class names were given; else the classes are numbers */
+    bool owned;                      /* the dataset is to go with its last job */
     struct store_op drop;            /* DROPPING */
     struct evd_error error;          /* why its first write failed: all later answers say it */
     TAILQ_ENTRY(draft) in_list;      /* the session's, or jobs->orphans */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "jobs/datasets.h"
 
 struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
 {
@@ -15,7 +16,9 @@ struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct datas
     entry->jobs = jobs;
     entry->refs = 1;
     entry->flush_at = UINT64_MAX;
+    entry->expires_at = UINT64_MAX;
     TAILQ_INIT(&entry->acks);
+    TAILQ_INIT(&entry->uses);
     TAILQ_INIT(&entry->streams);
     str_copy(entry->name, name);
     entry->name_len = name.len;
@@ -42,6 +45,14 @@ void entry_enter(struct job_entry *entry, enum job_status to)
     entry->status = to;
 }
 
+void entry_expire_in(struct job_entry *entry, uint64_t ms)
+{
+    struct server *server = entry->jobs->server;
+
+    entry->expires_at = server_now(server) + ms;
+    server_wake_at(server, entry->expires_at);
+}
+
 void entry_ref(struct job_entry *entry)
 {
     entry->refs++;
@@ -53,10 +64,11 @@ void entry_unref(struct job_entry *entry)
     if (--entry->refs > 0)
         return;
     assert(TAILQ_EMPTY(&entry->streams) && TAILQ_EMPTY(&entry->acks));
+    assert(TAILQ_EMPTY(&entry->uses));
     entry->jobs->ops->entry_free(entry);
     records_fini(&entry->records);
     if (entry->dataset)
-        entry->dataset->users--;
+        dataset_release(entry->jobs, entry->dataset);
     free(entry);
 }
 

@@ -56,6 +56,9 @@ struct job_entry {
     uint64_t flush_at;                   /* when JOB_FLUSH is due; UINT64_MAX: not */
     struct job_position loaded_mark;     /* as it was in the store, until the job is restored */
     bool loaded_attended;
+    uint32_t ephemeral;   /* ms that it outlives its last user; 0: it stays */
+    struct use_list uses; /* connections that use it, if it is ephemeral */
+    uint64_t expires_at;  /* when it goes unless somebody uses it; UINT64_MAX: it does not */
     /* Of calls/: */
     struct stream_list streams;     /* its workers */
     uint32_t readers[COLUMN_COUNT]; /* how many of them read each column */
@@ -69,6 +72,8 @@ struct job_entry *entry_new(struct jobs *jobs, struct evd_str name,
                             struct dataset *dataset) MUST_CHECK;
 /* The only way to change its status. */
 void entry_enter(struct job_entry *entry, enum job_status status);
+/* An ephemeral one goes after that time, unless somebody uses it before. */
+void entry_expire_in(struct job_entry *entry, uint64_t ms);
 void entry_ref(struct job_entry *entry);
 void entry_unref(struct job_entry *entry);
 

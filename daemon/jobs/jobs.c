@@ -7,6 +7,7 @@
 #include "jobs/draft.h"
 #include "jobs/drive.h"
 #include "jobs/names.h"
+#include "jobs/uses.h"
 
 static const size_t column_width[COLUMN_COUNT] = {
 #define COLUMN_WIDTH(id, name, type) [COLUMN_##id] = sizeof(type),
@@ -23,6 +24,7 @@ struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
     jobs->server = server;
     jobs->ops = ops;
     jobs->next_id = 1;
+    jobs->unused_at = UINT64_MAX;
     TAILQ_INIT(&jobs->orphans);
     atomic_init(&jobs->budget.used, 0);
     atomic_init(&jobs->budget.limit, UINT64_MAX); /* what is stored is loaded whatever it takes */
@@ -168,6 +170,7 @@ void jobs_remove(struct job_entry *entry)
             (jobs->job_count - at - 1) * sizeof(struct job_entry *));
     jobs->job_count--;
     entry_enter(entry, JOB_STATUS_DROPPED);
+    uses_end_of_job(entry);
     job_free(entry->job);
     entry->job = NULL;
     entry_unref(entry);

@@ -9,6 +9,7 @@
 #include "jobs/datasets.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
+#include "jobs/uses.h"
 
 /* Progress is told after the job it belongs to, and needed when that is restored. */
 struct loaded_progress {
@@ -73,6 +74,7 @@ static int load_dataset_end(void *arg, struct evd_error *err)
     dataset->id = load->dataset.id;
     dataset->version = load->dataset.version;
     dataset->created = load->dataset.created;
+    dataset->owned = load->dataset.owned;
     if (dataset->checksum != load->dataset.checksum) {
         dataset_free(dataset);
         return error_set(err, EVD_E_STORE, load->name,
@@ -127,6 +129,7 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     entry->loaded_mark = (struct job_position){job->mark_epoch, job->mark_step};
     entry->loaded_attended = job->attended;
     entry->records.world_stored = true;
+    entry->ephemeral = job->ephemeral;
     /* Words of another version: a matter of this job only. */
     terms_parse_words(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee),
                       &entry->config, &entry->last_batch, &entry->failure);
@@ -314,6 +317,16 @@ static void restore_jobs(struct load *load)
     }
 }
 
+/* Whoever used ephemeral jobs comes back, or does not; datasets that were sent for jobs that never
+ * came to be go. */
+static void await_users(struct jobs *jobs)
+{
+    for (uint32_t i = 0; i < jobs->job_count; i++)
+        uses_await(jobs->jobs[i]);
+    jobs->unused_at = server_now(jobs->server);
+    server_wake_at(jobs->server, jobs->unused_at);
+}
+
 int jobs_load(struct jobs *jobs, struct evd_error *err)
 {
     struct load load = {.jobs = jobs, .last = &load.first};
@@ -332,6 +345,7 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
 
     if (code == EVD_OK)
         restore_jobs(&load);
+    await_users(jobs);
     if (code == EVD_OK)
         server_tell(jobs->server, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
                     jobs->dataset_count, jobs->job_count);

@@ -31,6 +31,7 @@ struct jobs {
     uint32_t dataset_count, dataset_cap;
     struct job_entry **jobs; /* by name */
     uint32_t job_count, job_cap;
+    uint64_t unused_at; /* when owned datasets are looked through for unused ones; UINT64_MAX */
     struct draft_list orphans; /* drafts of sessions that are gone, and those that failed */
     uint32_t stream_count;
     struct plan_budget budget;

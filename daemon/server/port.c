@@ -67,6 +67,7 @@ struct session_port *session_open(struct server *server, void *conn)
         return NULL;
     buf_init(&session->port.out, SERVER_SEND_LIMIT);
     TAILQ_INIT(&session->drafts);
+    TAILQ_INIT(&session->uses);
     session->port.conn = conn;
     session->server = server;
     session->id = ++server->last_session;

@@ -29,7 +29,9 @@ enum session_state {
 
 struct draft;
 struct stream;
+struct use;
 TAILQ_HEAD(draft_list, draft);
+TAILQ_HEAD(use_list, use);
 
 struct session {
     struct session_port port; /* first: the host's view of it */
@@ -48,6 +50,7 @@ struct session {
     struct stream *streams[EVD_MAX_STREAMS];
     uint32_t stream_count, last_stream;
     struct draft_list drafts;
+    struct use_list uses; /* what it uses of jobs and datasets */
     uint32_t draft_count, last_draft;
     TAILQ_ENTRY(session) in_list;   /* server->sessions or ->lost */
     TAILQ_ENTRY(session) in_output; /* server->output */

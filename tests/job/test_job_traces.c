@@ -55,7 +55,7 @@ int main(int argc, char **argv)
         TRACE("update-ranked"), TRACE("update-fails"), TRACE("back-pressure"),
         TRACE("restore"),       TRACE("leases"),       TRACE("resume"),
         TRACE("holding"),       TRACE("at-most-once"), TRACE("seek"),
-        TRACE("worlds"),        TRACE("failing"),
+        TRACE("worlds"),        TRACE("failing"),      TRACE("exclusive"),
     };
 
     for (int i = 1; i < argc; i++) {

@@ -297,6 +297,7 @@ static void fill_worker(const struct command *command, struct worker *worker,
         event->open.rank = (uint32_t)number(command, "rank", 0);
         event->open.world = (uint32_t)number(command, "world", 0);
         event->open.window = window;
+        event->open.exclusive = has(command, "exclusive");
         if (option(command, "holding"))
             fill_holding(option(command, "holding"), event);
         break;

@@ -1,0 +1,220 @@
+/* job.create by a name that is taken (job_join.h). Called by job.c. */
+#include "calls/job_join.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "calls/job_drop.h"
+#include "calls/replies.h"
+#include "codec/strategy.h"
+#include "jobs/uses.h"
+
+int if_exists_decode(const struct params_job_create *p, enum if_exists *if_exists,
+                     struct evd_error *err)
+{
+    static const char *const words[] = {[IF_EXISTS_REFUSE] = "refuse",
+                                        [IF_EXISTS_SAME] = "same",
+                                        [IF_EXISTS_ATTACH] = "attach",
+                                        [IF_EXISTS_RESTART] = "restart"};
+
+    *if_exists = IF_EXISTS_REFUSE;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!p->has_if_exists || str_is(p->if_exists, words[i])) {
+            *if_exists = (enum if_exists)i;
+            return EVD_OK;
+        }
+    }
+    return error_set(err, EVD_E_BAD_VALUE, "if_exists",
+                     "job.create: \"if_exists\" must be \"refuse\", \"same\", \"attach\" or "
+                     "\"restart\"");
+}
+
+int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct evd_error *err)
+{
+    if (if_exists == IF_EXISTS_REFUSE)
+        return error_set(err, EVD_E_EXISTS, entry->name,
+                         "there is a job \"%s\" already: take another name, drop it first, or say "
+                         "with \"if_exists\" what is to be done with it (same, attach, restart)",
+                         entry->name);
+    if (entry->status == JOB_STATUS_CREATING || entry->status == JOB_STATUS_DROPPING)
+        return error_set(err, EVD_E_BUSY, entry->name, "job \"%s\" is being %s: ask again",
+                         entry->name, entry->status == JOB_STATUS_CREATING ? "created" : "dropped");
+    if (if_exists == IF_EXISTS_RESTART)
+        return job_droppable(entry, err);
+    if (entry->status == JOB_STATUS_FAILED)
+        return error_set(err, entry->failure.code, entry->name, "job \"%s\" is out of service: %s",
+                         entry->name, entry->failure.message);
+    return EVD_OK;
+}
+
+/* ---- is it the same? ---- */
+
+/* Fits a message with a sentence around it. */
+struct differences {
+    char text[200];
+    const char *first; /* the field that was met first; NULL: there is none */
+};
+
+static void __attribute__((format(printf, 3, 4)))
+differ(struct differences *found, const char *field, const char *format, ...)
+{
+    size_t len = strlen(found->text);
+    va_list ap;
+
+    if (!found->first)
+        found->first = field;
+    else if (len + 2 < sizeof(found->text))
+        len += (size_t)snprintf(found->text + len, sizeof(found->text) - len, ", ");
+    va_start(ap, format);
+    if (len < sizeof(found->text))
+        vsnprintf(found->text + len, sizeof(found->text) - len, format, ap);
+    va_end(ap);
+}
+
+static void compare_number(struct differences *found, const char *field, uint64_t there,
+                           uint64_t asked)
+{
+    if (there != asked)
+        differ(found, field, "%s is %" PRIu64 " and not %" PRIu64, field, there, asked);
+}
+
+static void compare_word(struct differences *found, const char *field, const char *there,
+                         const char *asked)
+{
+    if (strcmp(there, asked) != 0)
+        differ(found, field, "%s is %s and not %s", field, there, asked);
+}
+
+static void compare_dataset(struct differences *found, const struct dataset *there,
+                            const struct dataset *asked)
+{
+    if (there == asked || there->checksum == asked->checksum)
+        return;
+    if (there->index.samples != asked->index.samples)
+        differ(found, "dataset", "its dataset has %" PRIu64 " samples and not %" PRIu64,
+               there->index.samples, asked->index.samples);
+    else if (there->index.labelled != asked->index.labelled)
+        differ(found, "dataset",
+               "its dataset has %" PRIu64 " samples with a label and not %" PRIu64,
+               there->index.labelled, asked->index.labelled);
+    else
+        differ(found, "dataset", "its dataset has other labels, class names or weights");
+}
+
+/* A job whose strategy was changed since is still the one that began with it. */
+static bool had_strategy(const struct job_entry *entry, const struct evd_buf *asked)
+{
+    for (uint32_t i = 0; i < entry->records.revision_count; i++) {
+        const struct revision *revision = &entry->records.revisions[i];
+
+        if (revision->strategy_bytes == asked->len &&
+            memcmp(revision->strategy, asked->data, asked->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int compare_strategy(struct differences *found, const struct job_entry *entry,
+                            const struct dataset *dataset, const msgpack_object *asked,
+                            struct evd_error *err)
+{
+    struct strategy strategy;
+    struct evd_buf encoded;
+    int code = strategy_decode(asked, dataset, &strategy, err);
+
+    if (code != EVD_OK)
+        return code;
+    buf_init(&encoded, EVD_MAX_REPLY_FRAME);
+    strategy_encode(&strategy, dataset, &encoded);
+    if (encoded.failed)
+        code = error_no_memory(err);
+    else if (!had_strategy(entry, &encoded))
+        differ(found, "strategy", "it has never drawn by that strategy");
+    strategy_fini(&strategy);
+    buf_fini(&encoded);
+    return code;
+}
+
+struct job_terms terms_given(const struct params_job_create *p)
+{
+    return (struct job_terms){
+        .mode = p->mode,
+        .last_batch = p->last_batch,
+        .guarantee = p->guarantee,
+        .batch_size = p->batch_size,
+        .world_size = p->world_size,
+        .replicas = p->replicas,
+        .has_time_to_run = p->has_time_to_run,
+        .time_to_run = p->time_to_run,
+        .has_grace = p->has_grace,
+        .grace = p->grace,
+        .ephemeral = p->ephemeral,
+        .seed = p->seed,
+    };
+}
+
+/* What was given, but for the number of ranks, which may change. */
+static int compare_terms(struct differences *found, const struct job_entry *entry,
+                         const struct params_job_create *p, struct evd_error *err)
+{
+    struct job_terms terms = terms_given(p);
+    struct job_config asked = {0};
+    enum last_batch last;
+    const struct job_config *there = &entry->config;
+
+    if (terms_decode(&terms, &asked, &last, err) != EVD_OK)
+        return err->code;
+    compare_number(found, "batch_size", there->batch_size, asked.batch_size);
+    if (p->has_seed)
+        compare_number(found, "seed", entry->seed, p->seed);
+    if (p->has_mode)
+        compare_word(found, "mode", mode_word(there->mode), mode_word(asked.mode));
+    if (p->has_last_batch)
+        compare_word(found, "last_batch", last_batch_word(entry->last_batch),
+                     last_batch_word(last));
+    if (p->has_guarantee)
+        compare_word(found, "guarantee", guarantee_word(there->guarantee),
+                     guarantee_word(asked.guarantee));
+    if (p->has_replicas)
+        compare_number(found, "replicas", there->replicas, asked.replicas);
+    if (p->has_time_to_run)
+        compare_number(found, "time_to_run", there->time_to_run, asked.time_to_run);
+    if (p->has_grace)
+        compare_number(found, "grace", there->grace, asked.grace);
+    return EVD_OK;
+}
+
+int job_compare(const struct job_entry *entry, const struct dataset *dataset,
+                const struct params_job_create *p, struct evd_error *err)
+{
+    struct differences found = {"", NULL};
+
+    compare_dataset(&found, entry->dataset, dataset);
+    if (compare_terms(&found, entry, p, err) != EVD_OK ||
+        (p->has_strategy && compare_strategy(&found, entry, dataset, p->strategy, err) != EVD_OK))
+        return err->code;
+    if (!found.first)
+        return EVD_OK;
+    return error_set(err, EVD_E_EXISTS, found.first,
+                     "there is another job \"%s\" already: %s. Take another name, or say with "
+                     "\"if_exists\" to attach to that one or to restart",
+                     entry->name, found.text);
+}
+
+/* ---- joining ---- */
+
+void reply_joined(msgpack_packer *pk, const struct job_entry *entry, bool joined)
+{
+    reply_job(pk, entry);
+    pack_key_bool(pk, "joined", joined);
+}
+
+int job_join(struct call *call, struct job_entry *entry)
+{
+    if (use_job(call->session, entry, &call->err) != EVD_OK)
+        return call->err.code;
+    use_dataset_end(call->session, entry->dataset);
+    reply_joined(answer_begin(&call->ticket), entry, true);
+    return answer_end(&call->ticket);
+}

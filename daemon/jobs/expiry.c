@@ -1,0 +1,155 @@
+/* Drops ephemeral jobs and owned datasets that nobody uses (expiry.h). */
+#include "jobs/expiry.h"
+
+#include "jobs/datasets.h"
+#include "jobs/entry.h"
+#include "jobs/jobs.h"
+
+/* How long until what could not be dropped is tried again. */
+#define RETRY_MS 100u
+
+/* ---- jobs ---- */
+
+struct expiry {
+    struct task task; /* first; of the job's entry */
+    struct store_op op;
+    enum job_status before;
+};
+
+static void expiry_fini(struct task *task)
+{
+    struct expiry *expiry = (struct expiry *)task;
+
+    if (task->entry->status != JOB_STATUS_DROPPING)
+        return;
+    entry_enter(task->entry, expiry->before);
+    entry_expire_in(task->entry, RETRY_MS);
+}
+
+static int expired(struct task *task)
+{
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    server_tell(task->server, "job \"%s\": nobody uses it any more, so it is dropped",
+                task->entry->name);
+    jobs_remove(task->entry);
+    task_free(task);
+    return EVD_OK;
+}
+
+static int expiry_store(struct task *task)
+{
+    struct expiry *expiry = (struct expiry *)task;
+
+    expiry->before = task->entry->status;
+    entry_enter(task->entry, JOB_STATUS_DROPPING);
+    expiry->op.kind = STORE_JOB_DROP;
+    expiry->op.job.id = task->entry->id;
+    return task_store(task, &expiry->op, expired);
+}
+
+/* A lost worker may come back while its grace period lasts, and a change is to end first. */
+static bool idle(const struct job_entry *entry)
+{
+    return (entry->status == JOB_STATUS_LIVE || entry->status == JOB_STATUS_FAILED) &&
+           !entry->change && TAILQ_EMPTY(&entry->streams) && TAILQ_EMPTY(&entry->acks);
+}
+
+static void expire(struct job_entry *entry)
+{
+    struct expiry *expiry = NULL;
+
+    if (idle(entry))
+        expiry = task_new_unasked(entry->jobs->server, sizeof(*expiry), entry, expiry_fini);
+    if (!expiry) {
+        entry_expire_in(entry, RETRY_MS);
+        return;
+    }
+    entry->expires_at = UINT64_MAX;
+    task_go(&expiry->task, expiry_store);
+}
+
+/* ---- datasets ---- */
+
+struct removal {
+    struct task task; /* first */
+    struct store_op op;
+    struct dataset *dataset; /* NULL once it is gone */
+};
+
+static void retry_unused(struct jobs *jobs)
+{
+    jobs->unused_at = server_now(jobs->server) + RETRY_MS;
+    server_wake_at(jobs->server, jobs->unused_at);
+}
+
+static void removal_fini(struct task *task)
+{
+    struct removal *removal = (struct removal *)task;
+    struct jobs *jobs = task->server->jobs;
+
+    if (!removal->dataset)
+        return;
+    datasets_entry(jobs, removal->dataset)->dropping = false;
+    retry_unused(jobs);
+}
+
+static int removed(struct task *task)
+{
+    struct removal *removal = (struct removal *)task;
+    struct jobs *jobs = task->server->jobs;
+
+    if (task->err.code != EVD_OK)
+        return task->err.code;
+    datasets_remove(jobs, datasets_entry(jobs, removal->dataset));
+    removal->dataset = NULL;
+    task_free(task);
+    return EVD_OK;
+}
+
+static int removal_store(struct task *task)
+{
+    struct removal *removal = (struct removal *)task;
+
+    removal->op.kind = STORE_DATASET_DROP;
+    removal->op.dataset.id = removal->dataset->id;
+    return task_store(task, &removal->op, removed);
+}
+
+static void drop_unused(struct jobs *jobs)
+{
+    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
+        struct dataset_entry *entry = &jobs->datasets[i];
+        struct removal *removal;
+
+        if (!entry->dataset->owned || entry->dataset->users > 0 || entry->dropping)
+            continue;
+        removal = task_new_unasked(jobs->server, sizeof(*removal), NULL, removal_fini);
+        if (!removal) {
+            retry_unused(jobs);
+            return;
+        }
+        removal->dataset = entry->dataset;
+        entry->dropping = true;
+        task_go(&removal->task, removal_store);
+    }
+}
+
+/* ---- time ---- */
+
+uint64_t expiry_tick(struct jobs *jobs, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        if (jobs->jobs[i]->expires_at <= now)
+            expire(jobs->jobs[i]);
+        if (jobs->jobs[i]->expires_at < next)
+            next = jobs->jobs[i]->expires_at;
+    }
+    if (jobs->unused_at <= now) {
+        jobs->unused_at = UINT64_MAX;
+        drop_unused(jobs);
+    }
+    return next < jobs->unused_at ? next : jobs->unused_at;
+}

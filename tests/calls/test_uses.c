@@ -1,0 +1,358 @@
+/* What was made for a run goes with it, and a name that is used twice: ephemeral jobs, owned
+ * datasets, `if_exists`. */
+#include "harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct harness h;
+
+static int setup(void **state)
+{
+    (void)state;
+    harness_start(&h);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    harness_stop(&h);
+    return 0;
+}
+
+/* Twelve samples of two classes, as `more` says; the answer of dataset.commit. */
+static json_t *send(struct peer *peer, const char *name, const char *labels, const char *more)
+{
+    json_t *draft = peer_call(peer, "dataset.create", "[{'name': '%s'%s}]", name, more);
+    int number = (int)integer(draft, "draft");
+
+    json_decref(draft);
+    peer_do(peer, "dataset.append", "[{'draft': %d, 'labels': %s}]", number, labels);
+    return peer_call(peer, "dataset.commit", "[{'draft': %d}]", number);
+}
+
+#define LABELS "[0,1,0,0,1,0,0,0,0,1,0,0]"
+#define OTHERS "[0,1,0,0,1,0,0,0,0,1,0,1]"
+#define FEWER  "[0,1,0,0,1,0,0,0,0,1,0]"
+#define OWNED  ", 'owned': true"
+
+static void send_owned(struct peer *peer, const char *name)
+{
+    json_decref(send(peer, name, LABELS, OWNED));
+}
+
+static int64_t count(struct peer *peer, const char *what)
+{
+    json_t *info = peer_call(peer, "server.info", "[]");
+    int64_t n = integer(info, what);
+
+    json_decref(info);
+    return n;
+}
+
+/* Until what is due has been done and stored: jobs, then their datasets. */
+static void settle_down(uint64_t ms)
+{
+    harness_pass(&h, ms);
+    harness_quiet(&h);
+    harness_pass(&h, 0);
+    harness_quiet(&h);
+}
+
+/* ---- ephemeral jobs ---- */
+
+static void test_job_goes_with_its_last_user(void **state)
+{
+    struct peer *watch = peer_new(&h), *maker = peer_new(&h), *worker;
+    json_t *info;
+
+    (void)state;
+    send_owned(maker, "run");
+    info = peer_call(maker, "job.create",
+                     "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 5000}]");
+    assert_int_equal(integer(info, "ephemeral"), 5000);
+    assert_true(json_is_false(json_object_get(info, "joined")));
+    json_decref(info);
+    settle_down(60000);
+    assert_int_equal(count(watch, "jobs"), 1); /* its maker is there */
+    worker = peer_new(&h);
+    peer_do(worker, "stream.open", "[{'job': 'run', 'window': 1}]");
+    peer_close(maker);
+    settle_down(60000);
+    assert_int_equal(count(watch, "jobs"), 1); /* a worker is */
+    peer_close(worker);
+    settle_down(4000);
+    assert_int_equal(count(watch, "jobs"), 1);
+    worker = peer_new(&h); /* comes back in time */
+    peer_do(worker, "stream.open", "[{'job': 'run', 'window': 1}]");
+    settle_down(60000);
+    assert_int_equal(count(watch, "jobs"), 1);
+    peer_close(worker);
+    settle_down(4900);
+    assert_int_equal(count(watch, "jobs"), 1);
+    settle_down(200);
+    assert_int_equal(count(watch, "jobs"), 0);
+    assert_int_equal(count(watch, "datasets"), 0); /* it was made for the job */
+    harness_restart(&h);
+    watch = peer_new(&h);
+    assert_int_equal(count(watch, "jobs"), 0);
+    assert_int_equal(count(watch, "datasets"), 0);
+}
+
+static void test_a_restart_gives_time(void **state)
+{
+    struct peer *peer = peer_new(&h);
+
+    (void)state;
+    send_owned(peer, "run");
+    peer_do(peer, "job.create",
+            "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]");
+    harness_restart(&h);
+    peer = peer_new(&h);
+    settle_down(3599000);
+    assert_int_equal(count(peer, "jobs"), 1);
+    peer_do(peer, "stream.open", "[{'job': 'run', 'window': 1}]");
+    settle_down(2000);
+    assert_int_equal(count(peer, "jobs"), 1);
+    harness_restart(&h);
+    peer = peer_new(&h);
+    settle_down(3601000);
+    assert_int_equal(count(peer, "jobs"), 0);
+    assert_int_equal(count(peer, "datasets"), 0);
+}
+
+/* Many runs, one after the other, leave nothing. */
+static void test_nothing_piles_up(void **state)
+{
+    struct peer *watch = peer_new(&h);
+    int64_t before = count(watch, "memory");
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct peer *peer = peer_new(&h);
+
+        send_owned(peer, "run");
+        peer_do(peer, "job.create",
+                "[{'name': 'run-%d', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]", i);
+        peer_close(peer);
+    }
+    settle_down(10);
+    settle_down(200);
+    assert_int_equal(count(watch, "jobs"), 0);
+    assert_int_equal(count(watch, "datasets"), 0);
+    assert_int_equal(count(watch, "memory"), before);
+}
+
+/* ---- owned datasets ---- */
+
+static void test_dataset_without_a_job(void **state)
+{
+    struct peer *watch = peer_new(&h), *peer = peer_new(&h);
+
+    (void)state;
+    send_owned(peer, "run");
+    settle_down(60000);
+    assert_int_equal(count(watch, "datasets"), 1);
+    peer_refused(peer, EVD_E_CONFLICT, "dataset.drop", "[{'dataset': 'run'}]");
+    peer_refused(peer, EVD_E_STRATEGY, "job.create",
+                 "[{'name': 'j', 'dataset': 'run', 'batch_size': 2, 'strategy': {'kind': 'x'}}]");
+    assert_int_equal(count(watch, "datasets"), 1); /* for the next try */
+    peer_close(peer);
+    settle_down(1);
+    assert_int_equal(count(watch, "datasets"), 0);
+    peer = peer_new(&h); /* one that was loaded by itself stays */
+    json_decref(send(peer, "mine", LABELS, ""));
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'mine', 'batch_size': 2}]");
+    peer_do(peer, "job.drop", "[{'job': 'j'}]");
+    peer_close(peer);
+    settle_down(60000);
+    assert_int_equal(count(watch, "datasets"), 1);
+}
+
+static void test_the_same_is_stored_once(void **state)
+{
+    struct peer *one = peer_new(&h), *two = peer_new(&h);
+    json_t *info;
+
+    (void)state;
+    send_owned(one, "first");
+    peer_do(one, "job.create", "[{'name': 'a', 'dataset': 'first', 'batch_size': 2}]");
+    info = send(two, "second", LABELS, OWNED);
+    assert_string_equal(text(info, "dataset"), "first");
+    assert_int_equal(integer(info, "version"), 1);
+    assert_true(json_is_true(json_object_get(info, "owned")));
+    json_decref(info);
+    peer_do(one, "job.drop", "[{'job': 'a'}]"); /* the second still wants it */
+    settle_down(1000);
+    peer_do(two, "job.create", "[{'name': 'b', 'dataset': 'first', 'batch_size': 2}]");
+    info = send(two, "third", OTHERS, OWNED);
+    assert_string_equal(text(info, "dataset"), "third");
+    json_decref(info);
+    info = send(two, "first", LABELS, ""); /* by itself: a version of its own */
+    assert_int_equal(integer(info, "version"), 2);
+    assert_true(json_is_false(json_object_get(info, "owned")));
+    json_decref(info);
+    assert_int_equal(count(two, "datasets"), 3);
+    peer_do(two, "job.drop", "[{'job': 'b'}]");
+    peer_close(two);
+    settle_down(1000);
+    assert_int_equal(count(one, "datasets"), 1);
+}
+
+/* ---- a name that is used twice ---- */
+
+#define JOB "'name': 'j', 'dataset': 'd', 'batch_size': 4, 'seed': 7, 'mode': 'ranked'"
+
+static void expect_difference(struct peer *peer, const char *terms, const char *difference)
+{
+    const char *message =
+        peer_refused(peer, EVD_E_EXISTS, "job.create", "[{%s, 'if_exists': 'same'}]", terms);
+
+    if (!strstr(message, difference))
+        fail_msg("\"%s\" does not say \"%s\"", message, difference);
+}
+
+static void test_same(void **state)
+{
+    struct peer *peer = peer_new(&h);
+    json_t *info;
+
+    (void)state;
+    json_decref(send(peer, "d", LABELS, ""));
+    peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+    peer_refused(peer, EVD_E_EXISTS, "job.create", "[{%s}]", JOB);
+    peer_refused(peer, EVD_E_EXISTS, "job.create", "[{%s, 'if_exists': 'refuse'}]", JOB);
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.create", "[{%s, 'if_exists': 'Same'}]", JOB);
+    info = peer_call(peer, "job.create", "[{%s, 'if_exists': 'same', 'world_size': 2}]", JOB);
+    assert_true(json_is_true(json_object_get(info, "joined")));
+    json_decref(info);
+    peer_do(peer, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 4, 'if_exists': 'same'}]");
+    expect_difference(peer, "'name': 'j', 'dataset': 'd', 'batch_size': 2, 'seed': 0",
+                      "batch_size is 4 and not 2, seed is 7 and not 0");
+    expect_difference(peer, "'name': 'j', 'dataset': 'd', 'batch_size': 4, 'mode': 'shared'",
+                      "mode is ranked and not shared");
+    expect_difference(peer, JOB ", 'replicas': 2", "replicas is 1 and not 2");
+    expect_difference(peer, JOB ", 'last_batch': 'pad'", "last_batch is drop and not pad");
+    expect_difference(peer, JOB ", 'guarantee': 'at-most-once'",
+                      "guarantee is at-least-once and not at-most-once");
+    expect_difference(peer, JOB ", 'grace': 1", "grace is 2000 and not 1");
+    expect_difference(peer, JOB ", 'strategy': {'kind': 'stratified'}",
+                      "it has never drawn by that strategy");
+    json_decref(send(peer, "d", LABELS, ""));
+    peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB); /* another version, the same */
+    json_decref(send(peer, "d", OTHERS, ""));
+    expect_difference(peer, JOB, "its dataset has other labels");
+    json_decref(send(peer, "d", FEWER, ""));
+    expect_difference(peer, JOB, "its dataset has 12 samples and not 11");
+}
+
+/* A strategy that was changed live is no difference. */
+static void test_same_after_a_change(void **state)
+{
+    struct peer *peer = peer_new(&h);
+
+    (void)state;
+    json_decref(send(peer, "d", LABELS, ""));
+    peer_do(peer, "job.create", "[{%s}]", JOB);
+    peer_do(peer, "job.update", "[{'job': 'j', 'strategy': {'kind': 'weighted'}}]");
+    peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+    peer_do(peer, "job.create", "[{%s, 'if_exists': 'same', 'strategy': {'kind': 'weighted'}}]",
+            JOB);
+    harness_restart(&h);
+    peer = peer_new(&h);
+    peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+}
+
+static void test_attach_and_restart(void **state)
+{
+    struct peer *peer = peer_new(&h), *worker = peer_new(&h);
+    json_t *info;
+
+    (void)state;
+    json_decref(send(peer, "d", LABELS, ""));
+    peer_do(peer, "job.create", "[{%s}]", JOB);
+    info =
+        peer_call(peer, "job.create",
+                  "[{'name': 'j', 'dataset': 'nothing', 'batch_size': 9, 'if_exists': 'attach'}]");
+    assert_int_equal(integer(info, "batch_size"), 4);
+    json_decref(info);
+    peer_do(worker, "stream.open", "[{'job': 'j', 'rank': 0, 'world_size': 1, 'window': 1}]");
+    peer_refused(peer, EVD_E_CONFLICT, "job.create", "[{%s, 'if_exists': 'restart'}]", JOB);
+    peer_do(worker, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    peer_close(worker); /* lost, which is no hindrance */
+    peer_refused(peer, EVD_E_STRATEGY, "job.create",
+                 "[{%s, 'if_exists': 'restart', 'strategy': {'kind': 'x'}}]", JOB);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]"); /* as it was */
+    assert_int_equal(integer(json_object_get(info, "acked"), "step"), 1);
+    json_decref(info);
+    info = peer_call(peer, "job.create",
+                     "[{'name': 'j', 'dataset': 'd', 'batch_size': 2, 'if_exists': 'restart'}]");
+    assert_int_equal(integer(info, "batch_size"), 2);
+    assert_int_equal(integer(json_object_get(info, "acked"), "step"), 0);
+    assert_true(json_is_false(json_object_get(info, "joined")));
+    json_decref(info);
+    assert_int_equal(count(peer, "jobs"), 1);
+    harness_restart(&h);
+    peer = peer_new(&h);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_int_equal(integer(info, "batch_size"), 2);
+    json_decref(info);
+}
+
+/* Two that create one job at the same moment: one does, the other is told to ask again. */
+static void test_at_the_same_moment(void **state)
+{
+    struct peer *one = peer_new(&h), *two = peer_new(&h);
+    uint32_t first;
+
+    (void)state;
+    json_decref(send(one, "d", LABELS, ""));
+    h.hold_work = true;
+    first = peer_send(one, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+    harness_pump(&h);
+    peer_refused(two, EVD_E_BUSY, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+    peer_refused(two, EVD_E_BUSY, "job.create", "[{%s, 'if_exists': 'attach'}]", JOB);
+    peer_refused(two, EVD_E_BUSY, "job.create", "[{%s, 'if_exists': 'restart'}]", JOB);
+    peer_refused(two, EVD_E_EXISTS, "job.create", "[{%s}]", JOB);
+    h.hold_work = false;
+    work_run(&h);
+    json_decref(peer_result(one, first));
+    peer_do(two, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+}
+
+/* A shared job that one worker reads alone. */
+static void test_exclusive(void **state)
+{
+    struct peer *one = peer_new(&h), *two = peer_new(&h);
+
+    (void)state;
+    json_decref(send(one, "d", LABELS, ""));
+    peer_do(one, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 4}]");
+    peer_do(one, "stream.open", "[{'job': 'j', 'window': 1, 'exclusive': true}]");
+    peer_refused(two, EVD_E_CONFLICT, "stream.open", "[{'job': 'j', 'window': 1}]");
+    peer_refused(two, EVD_E_CONFLICT, "stream.open",
+                 "[{'job': 'j', 'window': 1, 'exclusive': true}]");
+    peer_close(one);
+    peer_do(two, "stream.open", "[{'job': 'j', 'window': 1, 'exclusive': true}]");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_job_goes_with_its_last_user),
+        TEST(test_a_restart_gives_time),
+        TEST(test_nothing_piles_up),
+        TEST(test_dataset_without_a_job),
+        TEST(test_the_same_is_stored_once),
+        TEST(test_same),
+        TEST(test_same_after_a_change),
+        TEST(test_attach_and_restart),
+        TEST(test_at_the_same_moment),
+        TEST(test_exclusive),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
