@@ -34,8 +34,8 @@ int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct
 {
     if (if_exists == IF_EXISTS_REFUSE)
         return error_set(err, EVD_E_EXISTS, entry->name,
-                         "there is a job \"%s\" already: take another name, drop it first, or say "
-                         "with \"if_exists\" what is to be done with it (same, attach, restart)",
+                         "there is a job \"%s\" already: take another name, or ask to attach to it as "
+                         "it is, or to restart it",
                          entry->name);
     if (entry->status == JOB_STATUS_CREATING || entry->status == JOB_STATUS_DROPPING)
         return error_set(err, EVD_E_BUSY, entry->name, "job \"%s\" is being %s: ask again",
@@ -197,8 +197,8 @@ int job_compare(const struct job_entry *entry, const struct dataset *dataset,
     if (!found.first)
         return EVD_OK;
     return error_set(err, EVD_E_EXISTS, found.first,
-                     "there is another job \"%s\" already: %s. Take another name, or say with "
-                     "\"if_exists\" to attach to that one or to restart",
+                     "there is another job \"%s\" already: %s. Take another name, or ask to attach to "
+                     "it as it is, or to restart it",
                      entry->name, found.text);
 }
 

@@ -25,7 +25,7 @@ def test_state_is_local_and_plain(daemon, client):
     assert sampler.state_dict() == {
         "job": "train", "dataset": "train", "version": 1, "generation": 0, "epoch": 0, "step": 0,
         "checksum": client.dataset("train")["checksum"], "revision": 0,
-        "digest": client.job("train")["revisions"][0]["digest"],
+        "digest": client.job("train")["revisions"][0]["digest"], "batch_size": 8, "seed": 0,
     }  # fmt: skip
     iterator = iter(sampler)
     for step in range(1, 4):
@@ -144,26 +144,19 @@ def test_set_epoch(daemon):
         assert seen + list(iterator) == epochs[epoch]
 
 
-def test_another_jobs_state(daemon, client):
-    state = sampler_of(Dataset()).state_dict()
-    other = evendraw.torch.BatchSampler("other", 8, dataset=Dataset())
-    with pytest.raises(ValueError, match="of job 'train'.*is 'other'.*checkpoint that belongs"):
-        other.load_state_dict(state)
-    with pytest.raises(ValueError, match="of version 7.*is 1"):
-        other.load_state_dict({**other.state_dict(), "version": 7})
-
-
 @pytest.mark.parametrize(
     "labels, more, refused",
     [
         (Dataset().targets, {}, None),
-        ([0] * N, {}, "of checksum"),
-        (Dataset().targets, {"seed": 1}, "another strategy, batch size or seed.*created anew"),
-        (Dataset().targets, {"strategy": "stratified"}, "another strategy, batch size or seed"),
+        ([0] * N, {}, "of job 'train'.*other labels"),
+        (Dataset().targets, {"seed": 1}, "with seed of 0, and job.*has 1"),
+        (Dataset().targets, {"batch_size": 4}, "with a global batch of 8, and job.*has 4.*set_epoch"),
+        (Dataset().targets, {"strategy": "stratified"}, "drew by another strategy"),
     ],
 )
-def test_a_job_created_anew(daemon, client, labels, more, refused):
-    """Of the same name, with the same dataset name and version: only the same draws will do."""
+@pytest.mark.parametrize("name", ["train", "other", None])
+def test_state_of_another_job(daemon, client, name, labels, more, refused):
+    """Whatever its name: only one that draws the same will do."""
     sampler = sampler_of(None, labels=Dataset().targets)
     first = list(sampler)
     sampler.set_epoch(0)
@@ -171,8 +164,7 @@ def test_a_job_created_anew(daemon, client, labels, more, refused):
     state = sampler.state_dict()
     sampler.close()
     client.drop_job("train")
-    client.drop_dataset("train")
-    again = sampler_of(None, labels=labels, **more)
+    again = evendraw.torch.BatchSampler(name, **{"batch_size": 8, "labels": labels} | more)
     if refused:
         with pytest.raises(evendraw.BadValue, match=refused):
             again.load_state_dict(state)
@@ -196,7 +188,7 @@ def test_revisions_in_states(daemon, client):
     assert (old["revision"], new["revision"]) == (0, 1) and old["digest"] != new["digest"]
     again = sampler_of(Dataset())
     again.load_state_dict(old)
-    with pytest.raises(evendraw.BadValue, match="created anew"):
+    with pytest.raises(evendraw.BadValue, match="another strategy"):
         again.load_state_dict({**old, "digest": new["digest"]})
 
 

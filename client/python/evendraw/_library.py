@@ -15,6 +15,7 @@ NO_TIME_LIMIT = -1
 NO_RECONNECT = -2
 MANUAL_ACK = 1
 EARLY_END = 2
+EXCLUSIVE = 4
 ACK_THROUGH = 1
 ACK_CONFIRM = 2
 NO_LABEL = 0xFFFFFFFF
@@ -96,6 +97,10 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_call": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
     "evd_free": (None, [c_void_p]),
     "evd_dataset_begin": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(c_char_p), c_size_t, POINTER(c_void_p)],
+    ),
+    "evd_dataset_begin_owned": (
         c_int,
         [c_void_p, c_char_p, POINTER(c_char_p), c_size_t, POINTER(c_void_p)],
     ),

@@ -64,6 +64,7 @@ class Client(Connection):
         classes: Sequence[Hashable] | None = None,
         *,
         weights: Mapping[str, Any] | None = None,
+        owned: bool = False,
     ) -> Result:
         """Sends labels as a new dataset, or as the next version of one that exists.
 
@@ -74,6 +75,9 @@ class Client(Connection):
             classes: their order, where not sorted; names where labels are numbers.
             weights: by column name, arrays of shape (n,) with one finite number >= 0 for each
                 sample, to which a weighted strategy can refer.
+            owned: it is made for a job, and goes with the last job that draws from it; until there
+                is one it is kept while this client is connected. Where the daemon has the same
+                labels already the answer names that dataset and version, and nothing is stored twice.
 
         Returns:
             dataset, version, samples, labelled, classes (how many), checksum, ...
@@ -86,9 +90,10 @@ class Client(Connection):
         texts = (ctypes.c_char_p * len(names))(*(n.encode() for n in names))
         codes = np.ascontiguousarray(codes, dtype="<u4")
         result = ctypes.c_void_p()
+        begin = lib.evd_dataset_begin_owned if owned else lib.evd_dataset_begin
         with self._use():
             self._check(
-                lib.evd_dataset_begin(
+                begin(
                     self._handle, name.encode(), texts, len(names), ctypes.byref(upload)
                 )
             )
@@ -178,39 +183,53 @@ class Client(Connection):
         name: str,
         dataset: str,
         batch_size: int,
-        strategy: Strategy = "uniform",
+        strategy: Strategy | None = None,
         *,
         version: int | None = None,
-        seed: int = 0,
-        mode: Literal["shared", "ranked"] = "shared",
+        seed: int | None = None,
+        mode: Literal["shared", "ranked"] | None = None,
         world_size: int | None = None,
         last_batch: Literal["short", "drop", "pad", "exact"] | None = None,
+        if_exists: Literal["refuse", "same", "attach", "restart"] | None = None,
+        ephemeral: float | None = None,
         **more: Any,
     ) -> Result:
         """Creates a job: what is drawn, from which version, how.
 
         Args:
             batch_size: global, of all ranks together.
-            mode: "shared": each step goes to one worker; "ranked": every rank gets its slice of
+            strategy: None: "uniform".
+            seed: None: 0.
+            mode: None or "shared": each step goes to one worker; "ranked": every rank gets its slice of
                 every step.
             world_size: ranked: how many ranks; None: the first to attach says it.
             last_batch: when the epoch does not divide into batches.
+            if_exists: what happens if there is a job of that name: "refuse" (the default), "same"
+                (it is joined if it is just this one, else Exists says what differs), "attach" (it
+                is joined as it is) or "restart" (it ends, and the new one takes its place).
+            ephemeral: seconds; the job is dropped when nobody has used it for so long.
             more: other fields of job.create.
 
+        Returns:
+            As `job`, and joined (bool): it was there before.
+
         Raises:
-            Exists, NotFound (dataset), StrategyError.
+            Exists, NotFound (dataset), StrategyError; Busy (it is being created or dropped at this
+            moment: ask again); Conflict ("restart" while workers are attached).
         """
         return self.call(
             "job.create",
             name=name,
             dataset=dataset,
             version=version,
-            strategy=as_strategy(strategy),
+            strategy=None if strategy is None else as_strategy(strategy),
             batch_size=batch_size,
             seed=seed,
             mode=mode,
             world_size=world_size,
             last_batch=last_batch,
+            if_exists=if_exists,
+            ephemeral=None if ephemeral is None else round(ephemeral * 1000),
             **more,
         )
 
@@ -361,6 +380,7 @@ class Client(Connection):
         columns: Sequence[str] = (),
         manual_ack: bool = False,
         early_end: bool = False,
+        exclusive: bool = False,
     ) -> Stream:
         """Attaches to a job as a worker.
 
@@ -371,9 +391,10 @@ class Client(Connection):
             manual_ack: `Stream.next` acknowledges nothing by itself.
             early_end: an epoch ends when nothing of it is left to hand out, though other workers
                 have not yet acknowledged theirs.
+            exclusive: of a shared job: nobody else may be attached meanwhile.
 
         Raises:
-            NotFound, BadValue (rank), Conflict (the rank is taken, another world size),
+            NotFound, BadValue (rank), Conflict (the rank is taken, another world size, exclusive),
             StrategyError (a column the strategy cannot answer).
         """
         bits = 0
@@ -389,7 +410,9 @@ class Client(Connection):
             world_size or 0,
             window,
             bits,
-            _library.MANUAL_ACK * manual_ack + _library.EARLY_END * early_end,
+            _library.MANUAL_ACK * manual_ack
+            + _library.EARLY_END * early_end
+            + _library.EXCLUSIVE * exclusive,
         )
         handle = ctypes.c_void_p()
         with self._use():

@@ -2,55 +2,59 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import secrets
+import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-import torch.distributed
+import torch.utils.data
 
 from .. import labels as _labels
-from .._values import Result, Strategy, as_strategy, jsonable
+from .._values import Result, Strategy
 from ..client import Client, connect
-from ..errors import BadValue, Conflict, Exists, NotFound
+from ..errors import BadValue, Busy, Conflict, Exists, NotFound, UsageError
 from ..stream import Stream
+from ._ranks import on_rank_0, together
+
+IfExists = Literal["same", "attach", "restart", "refuse"]
+
+EPHEMERAL = 300.0
+"""Seconds that a job without a name outlives the last process that used it."""
+
+LOST_WORKERS = 4.0
+"""Seconds after which the daemon has given up the workers of a run that was killed: a job's `grace`
+is 2."""
 
 
-def rank_and_world(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    """As given, or else torch.distributed's, or else rank 0 of 1."""
-    running = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if world_size is None:
-        world_size = torch.distributed.get_world_size() if running else 1
-    if rank is None:
-        rank = torch.distributed.get_rank() if running else 0
-    if not 0 <= rank < world_size:
-        raise BadValue(
-            f"rank {rank} of world size {world_size} does not exist: ranks count from 0", "rank"
-        )
-    return rank, world_size
+class _DatasetGone(NotFound):
+    """The connection was lost between the dataset and its job."""
 
 
 @dataclass
 class Attachment:
-    """A job by name, and all that is needed to create it. Can be pickled; connects when first used
-    in a process, so that it works after fork and spawn."""
+    """A job, and all that is needed to create it. Can be pickled; connects when first used in a
+    process, so that it works after fork and spawn."""
 
-    job: str
+    job: str  # "": a run of its own, until it has a name
     address: str | None
     dataset: Any  # of which the length must agree; not pickled
     labels: Any
     callback: Callable[[Any], Any] | None
     strategy: Strategy | None
     batch_size: int | None  # global
-    seed: int
+    seed: int | None
     mode: str
     last_batch: str | None
     rank: int | None  # None: shared
     world_size: int
     time_limit: float
+    exists: IfExists = "same"
     weights: Any = None  # of the samples, as column "weight"
+    exclusive: bool = False
 
     _client: Client | None = None
 
@@ -75,50 +79,136 @@ class Attachment:
     # ---- the job ----
 
     def ensure(self) -> Result:
-        """The job's info map: as it is, or created. Checks that it fits what the caller has."""
+        """The job's info map: as it is, or created. Nothing is created unless all that can be
+        checked here is right, and what was begun is taken back."""
+        if self.exists not in ("same", "attach", "restart", "refuse"):
+            raise BadValue(
+                f'exists is "same", "attach", "restart" or "refuse", not {self.exists!r}', "exists"
+            )
         try:
-            info = self.client().job(self.job)
-        except NotFound as error:
-            info = self._create(error)
-        self._check(info)
-        self._warn(info)
+            info = self._ensure()
+            self.job = info["job"]
+            self._check(info)
+        except BaseException:
+            self.close()  # and with it goes what the job would have been made of
+            raise
         return info
 
-    def _create(self, error: NotFound) -> Result:
-        if self.dataset is None and self.labels is None:
+    def _ensure(self) -> Result:
+        if together(self.world_size):
+            return on_rank_0(self._find_or_create)
+        if self.world_size > 1 and not self.job:
+            raise UsageError(
+                f"{self.world_size} ranks that are not in one torch.distributed group cannot know of "
+                'one another\'s job: give it a name (job="..."), or call init_process_group() first',
+                "job",
+            )
+        if self.rank and self._can_create():
+            return self._wait_for_rank_0()
+        return self._find_or_create()
+
+    def _can_create(self) -> bool:
+        return self.dataset is not None or self.labels is not None
+
+    def _find_or_create(self) -> Result:
+        if not self._can_create():
+            return self._find()
+        labels, classes = self._labels()
+        if self.exists == "attach" or (self.batch_size is None and self.job):
+            try:
+                info = self.client().job(self.job)
+            except NotFound:
+                pass
+            else:
+                if self.exists == "attach":
+                    return info
+                self.batch_size = info["batch_size"]
+        if self.batch_size is None:
+            raise BadValue(
+                "batch_size is needed to create a job" + (f" {self.job!r}" if self.job else ""),
+                "batch_size",
+            )
+        return self._create(labels, classes)
+
+    def _find(self) -> Result:
+        if not self.job:
+            raise UsageError(
+                "there is nothing to draw from: pass dataset= or labels=, or the name of a job that "
+                'the daemon has (job="...")',
+                "dataset",
+            )
+        try:
+            return self.client().job(self.job)
+        except NotFound as error:
             raise NotFound(
                 f"{error}; or let this sampler create it: pass dataset= (or labels=) and batch_size=",
                 self.job,
             ) from None
-        if self.rank:
-            return self._wait_for_rank_0()
-        if self.batch_size is None:
-            raise BadValue(f"batch_size is needed to create job {self.job!r}", "batch_size")
-        labels, classes = self._labels()
+
+    def _create(self, labels: Any, classes: Sequence[Any] | None) -> Result:
+        """Or joins. Somebody may be creating or dropping the job at this moment, and a connection
+        that is lost takes a dataset with it of which there is no job yet."""
+        deadline = time.monotonic() + self.time_limit
+        while True:
+            try:
+                return self._create_once(labels, classes)
+            except Busy:
+                if time.monotonic() > deadline:
+                    raise
+            except _DatasetGone as error:
+                if time.monotonic() > deadline:
+                    raise NotFound(str(error), error.detail) from None
+            except Exists as error:
+                raise Exists(f"{error}: {_EXISTS_ADVICE}", error.detail) from None
+            time.sleep(0.05)
+
+    def _create_once(self, labels: Any, classes: Sequence[Any] | None) -> Result:
         client = self.client()
+        name = self.job or _new_name()
         weights = None if self.weights is None else {"weight": self.weights}
-        version = client.create_dataset(self.job, labels, classes, weights=weights)["version"]
+        data = client.create_dataset(name, labels, classes, weights=weights, owned=True)
+        assert self.batch_size is not None
         try:
             return client.create_job(
-                self.job,
-                self.job,
+                name,
+                data["dataset"],
                 self.batch_size,
-                self.strategy or "uniform",
-                version=version,
+                self.strategy,
+                version=data["version"],
                 seed=self.seed,
                 mode="shared" if self.rank is None else "ranked",
                 world_size=None if self.rank is None else self.world_size,
                 last_batch=self.last_batch,  # type: ignore[arg-type]
+                if_exists=self.exists if self.job else None,
+                ephemeral=None if self.job else EPHEMERAL,
             )
-        except Exists:  # somebody was faster
-            return client.job(self.job)
+        except NotFound as error:
+            if error.detail == data["dataset"]:
+                raise _DatasetGone(str(error), error.detail) from None
+            raise
 
     def _labels(self) -> tuple[Any, Sequence[Any] | None]:
-        if self.labels is not None:
-            return self.labels, getattr(self.dataset, "classes", None)
-        return _labels.labels_of(self.dataset, self.callback)
+        if self.labels is None:
+            found, classes = _labels.labels_of(self.dataset, self.callback)
+        else:
+            found, classes = self.labels, getattr(self.dataset, "classes", None)
+        if not hasattr(found, "__len__"):
+            found = list(found)
+        if self.dataset is not None and len(self.dataset) != len(found):
+            raise BadValue(
+                f"there are {len(found)} labels for a dataset of {len(self.dataset)} samples: one "
+                "label a sample is needed, in the dataset's order",
+                "labels",
+            )
+        return found, classes
 
     def _wait_for_rank_0(self) -> Result:
+        if self.exists == "restart":
+            raise UsageError(
+                "exists='restart' needs ranks that agree who begins: call init_process_group() first, "
+                "or remove the job once (`evendraw job rm`) before the ranks are started",
+                "exists",
+            )
         deadline = time.monotonic() + self.time_limit
         while True:
             try:
@@ -133,15 +223,14 @@ class Attachment:
             time.sleep(0.1)
 
     def _check(self, info: Result) -> None:
-        if self.dataset is not None or self.labels is not None:
+        if self._can_create():
             here = len(self.dataset if self.dataset is not None else self.labels)
             there = self.client().dataset(info["dataset"], info["version"])["samples"]
             if here != there:
                 raise BadValue(
                     f"your dataset has {here} samples, but job {self.job!r} draws from "
                     f"{info['dataset']!r} version {info['version']} with {there}: its indices would "
-                    "not fit. Pass the dataset that was loaded there, or create another job (a new "
-                    "name, or drop this one first)",
+                    f"not fit. Pass the dataset that it was made for, or begin anew: {_EXISTS_ADVICE}",
                     "dataset",
                 )
         if info["mode"] != self.mode:
@@ -159,7 +248,8 @@ class Attachment:
             raise BadValue(
                 f"job {self.job!r} has a global batch of {total}, and you asked for "
                 f"{self.batch_size // self.world_size} on each of {self.world_size} ranks: "
-                f"leave batch_size out (then it is {total // self.world_size}), or create another job",
+                f"leave batch_size out (then it is {total // self.world_size}), or begin anew: "
+                f"{_EXISTS_ADVICE}",
                 "batch_size",
             )
         if info["batch_size"] % self.world_size:
@@ -169,22 +259,9 @@ class Attachment:
                 "world_size",
             )
 
-    def _warn(self, info: Result) -> None:
-        """Of what was given in vain, since the job exists already."""
-        if self.strategy is None:
-            return
-        given = json.loads(json.dumps(as_strategy(self.strategy), default=jsonable))
-        if given not in [revision["strategy"] for revision in info["revisions"]]:
-            warnings.warn(
-                f"job {self.job!r} exists already and is left as it is: it draws by "
-                f"{info['strategy']}, not by {given}. Change it by client.update_job (or `evendraw "
-                "job set`), or begin another job (a new name, or drop this one first)",
-                stacklevel=5,
-            )
-
     def open(self, *, window: int, columns: Sequence[str], manual_ack: bool) -> Stream:
         """Attaches this process."""
-        deadline = time.monotonic() + _LOST_WORKERS
+        deadline = time.monotonic() + LOST_WORKERS
         while True:
             try:
                 return self._open(window, columns, manual_ack)
@@ -203,58 +280,45 @@ class Attachment:
             columns=columns,
             manual_ack=manual_ack,
             early_end=True,
+            exclusive=self.exclusive,
         )
 
+
+_EXISTS_ADVICE = (
+    'exists="attach" or exists="restart"; without a name a sampler has a job of its own'
+)
 
 _ADVICE = {
     "rank": "Does another sampler of this job live in this process, or an earlier run still? "
     "Validation needs a job of its own; every process its own rank",
+    "exclusive": "Does another sampler of this job live, here or in another process? Leave the name "
+    "out, and each has a job of its own",
     "world_size": "The number of ranks can change while none is attached: end the others first",
 }
 
 
-def seek(attachment: Attachment, target: dict[str, Any]) -> bool:
-    """Moves the job to a position, for all ranks: each calls this before its next batch. Returns
-    whether that was the end of its epoch, so that the job stands at the beginning of the next.
-
-    Under torch.distributed rank 0 does it and the others wait for it. Without, whoever comes first
-    does; those who come when it is attached again find the job moved.
-    """
-    running = torch.distributed.is_available() and torch.distributed.is_initialized()
-    together = running and attachment.world_size == torch.distributed.get_world_size() > 1
-    if not together:
-        return _seek(attachment, target)
-    outcome: list[Any] = [None]
-    if torch.distributed.get_rank() == 0:
-        try:
-            outcome[0] = _seek(attachment, target)
-        except Exception as error:  # the others must not wait for ever
-            outcome[0] = error
-    torch.distributed.broadcast_object_list(outcome, src=0)
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return bool(outcome[0])
+def _new_name() -> str:
+    """Of a job without one: the script's, so that `evendraw job ls` says whose it is."""
+    script = os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0]
+    stem = re.sub(r"[^A-Za-z0-9_]+", "-", script).strip("-")[:40] or "run"
+    return f"{stem}-{secrets.token_hex(4)}"
 
 
-def _seek(attachment: Attachment, target: dict[str, Any]) -> bool:
-    client = attachment.client()
-    deadline = time.monotonic() + _LOST_WORKERS
-    while True:
-        info = client.job(attachment.job)
-        position = {"epoch": target["epoch"], "step": target["step"]}
-        if info["acked"] == position == {"epoch": info["epoch"], "step": info["step"]}:
-            return False
-        try:
-            answer = client.call("job.seek", job=attachment.job, mode="replay", **position)
-            return answer["epoch"] > target["epoch"]  # type: ignore[no-any-return]
-        except Conflict:  # workers hold batches: of an earlier run that was killed a moment ago?
-            if time.monotonic() > deadline:
-                if info["generation"] != target["generation"]:
-                    # Another rank has moved the job and is at work.
-                    return info["acked"]["epoch"] > target["epoch"]  # type: ignore[no-any-return]
-                raise
-        time.sleep(0.1)
-
-
-# Seconds after which the daemon gives up the workers of a run that was killed: a job's `grace` is 2.
-_LOST_WORKERS = 4.0
+def job_and_dataset(job: Any, dataset: Any) -> tuple[str, Any]:
+    """The first argument is the name of a job, or, as everywhere in PyTorch, the dataset."""
+    if job is None or isinstance(job, str):
+        return job or "", dataset
+    if isinstance(job, torch.utils.data.Sampler):
+        raise UsageError(
+            f"a {type(job).__name__} was passed: this decides itself what is drawn, and takes the "
+            "dataset or labels= in its place. (Lightning passes one where it divides samplers among "
+            "processes: Trainer(use_distributed_sampler=False))",
+            "job",
+        )
+    if isinstance(job, (int, float)) or dataset is not None:
+        raise UsageError(
+            f"the first argument is the name of a job (text) or the dataset, not {job!r}: pass what "
+            "it is by its name (batch_size=, dataset=, labels=)",
+            "job",
+        )
+    return "", job

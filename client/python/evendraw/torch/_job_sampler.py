@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import warnings
+from typing import Any, Literal, NamedTuple
 
 import torch.utils.data
 
 from .._values import Result
-from ..errors import BadValue
+from ..errors import BadValue, UsageError
 from ..stream import Batch, Stream
-from ._attach import Attachment, seek
+from ._attach import Attachment
+from ._moves import go_to, siblings
+from ._ranks import together
 
 State = dict[str, Any]
-"""A position: job, dataset, version, generation, epoch, step; and what tells it from one of another
-job of that name: checksum (of the dataset), revision, digest (of the strategy that drew the last batch
-before it, with seed and counts). Plain values, for a checkpoint."""
+"""A position: job, dataset, version, generation, epoch, step; and what tells it from one that would
+draw something else: checksum (of the dataset), revision, digest (of the strategy that drew the last
+batch before it, with seed and counts), batch_size (global) and seed. Plain values, for a checkpoint."""
+
+Resume = Literal["position", "epoch"]
 
 
 class Position(NamedTuple):
@@ -29,30 +34,56 @@ class Position(NamedTuple):
 class JobSampler(torch.utils.data.Sampler):
     """The common part of `BatchSampler` and `Sampler`."""
 
-    def __init__(self, attachment: Attachment, columns: tuple[str, ...], window: int) -> None:
+    def __init__(
+        self,
+        attachment: Attachment,
+        columns: tuple[str, ...],
+        window: int,
+        resume: Resume | None,
+    ) -> None:
+        if resume not in (None, "position", "epoch"):
+            raise BadValue(f'resume is "position" or "epoch", not {resume!r}', "resume")
         self._attachment = attachment
-        self.job = attachment.job
         self.columns = columns
         self._window = window
         self._manual_ack = False
         self._stream: Stream | None = None
         self._iterations = 0  # begun; only the newest goes on
         info = attachment.ensure()
+        self.job: str = info["job"]
+        self._last_batch: str = info["last_batch"]
+        whole = info["ephemeral"] > 0 or self._last_batch == "exact"
+        self._resume: Resume = resume or ("epoch" if whole else "position")
         self._drawn_from = {key: info[key] for key in ("job", "dataset", "version")}
         stored = attachment.client().dataset(info["dataset"], info["version"])
         self._drawn_from["checksum"] = stored["checksum"]
+        self._drawn_from |= {key: info[key] for key in ("batch_size", "seed")}
         self._digests = _digests_of(info)
         self._position = _acknowledged(info)  # after the last batch returned
-        self._target: State | None = None  # where to go before the next batch
+        self._target: State | None = None  # where the next iteration begins, if that was said
+        # Is the position within an epoch, of which something is gone? None: not known yet.
+        self._within: bool | None = None
+        if together(attachment.world_size):  # then all ranks come to the same answer
+            self._within = info["step"] > 0 or info["acked"]["step"] > 0
+        self._restarts = 0  # of this epoch
         self.batch_size: int = info["batch_size"] // attachment.world_size
+        siblings.add(self)
+
+    # ---- epochs ----
 
     def set_epoch(self, epoch: int) -> None:
-        """As of DistributedSampler. Epochs advance by themselves; this moves the job if it is in
-        another epoch than that one, and does nothing in the middle of that one."""
-        state = self.state_dict()
-        if state["epoch"] != epoch:
-            state.pop("taken", None)
-            self.load_state_dict({**state, "epoch": epoch, "step": 0})
+        """As of DistributedSampler: the next iteration is that epoch, from its beginning; except
+        that right after `load_state_dict` of a position within that epoch it goes on from there.
+        Epochs also advance by themselves. An iteration that is under way is left alone."""
+        if epoch < 0:
+            raise BadValue(f"there is no epoch {epoch}: epochs count from 0", "epoch")
+        if self._target is None or self._target["epoch"] != epoch:
+            self._target = self._beginning_of(epoch)
+
+    def rewind(self) -> None:
+        """The next iteration is the present epoch from its beginning: the one that the last
+        iteration broke off, or else the one that would come next."""
+        self._target = self._beginning_of(self._position.epoch)
 
     # ---- checkpoints ----
 
@@ -61,30 +92,45 @@ class JobSampler(torch.utils.data.Sampler):
         return dict(self._target) if self._target else self._state(self._position)
 
     def load_state_dict(self, state: State) -> None:
-        """Goes to a position that `state_dict` returned, with the next batch.
+        """The next iteration begins at a position that `state_dict` returned: of this job, or of
+        another one that draws the same.
 
         Raises:
-            BadValue: of another job, dataset version, dataset or history of strategies.
+            BadValue: of other labels, another batch size, seed or strategy.
         """
-        for key, here in self._drawn_from.items():
-            if state.get(key) != here:
+        if state.get("checksum") != self._drawn_from["checksum"]:
+            raise BadValue(
+                f"this state is of {_name_of(state)}, which draws from other labels, classes or "
+                "weights: load the checkpoint that belongs to this dataset",
+                "checksum",
+            )
+        self._check_draws(state)
+        self._target = {**state, **self._drawn_from}
+
+    def _check_draws(self, state: State) -> None:
+        digest = state.get("digest")
+        if digest not in self._digests.values():
+            history = self._attachment.client().call("job.history", job=self.job)
+            self._digests |= _digests_of(history)
+        here = self._digests
+        revision = state.get("revision", -1)
+        mine = state.get("job") == self.job
+        if here.get(revision) == digest if mine and revision in here else digest in here.values():
+            return
+        for key, what in (("batch_size", "a global batch"), ("seed", "seed")):
+            if state.get(key, self._drawn_from[key]) != self._drawn_from[key]:
                 raise BadValue(
-                    f"this state is of {key} {state.get(key)!r}, and the sampler's is {here!r}: "
-                    "load the checkpoint that belongs to this job",
+                    f"this state is of {_name_of(state)}, with {what} of {state[key]}, and job "
+                    f"{self.job!r} has {self._drawn_from[key]}: its steps are others. Make the sampler "
+                    f"as it was, or begin an epoch anew: set_epoch({state.get('epoch')})",
                     key,
                 )
-        revision, digest = state.get("revision", -1), state.get("digest")
-        if self._digests.get(revision) != digest:
-            history = self._attachment.client().call("job.history", job=self.job)
-            self._digests = _digests_of(history)
-            if self._digests.get(revision) != digest:
-                raise BadValue(
-                    f"this state is of another job {self.job!r}, which drew by another strategy, "
-                    "batch size or seed: it has been created anew since. Load a checkpoint of this "
-                    "one, or create the job as it was",
-                    "digest",
-                )
-        self._target = dict(state)
+        raise BadValue(
+            f"this state is of {_name_of(state)}, which drew by another strategy, batch size or seed "
+            f"than job {self.job!r} has had: load a checkpoint of this one, create the job as it was, or "
+            f"begin an epoch anew: set_epoch({state.get('epoch')})",
+            "digest",
+        )
 
     def close(self) -> None:
         """Detaches from the job."""
@@ -106,6 +152,13 @@ class JobSampler(torch.utils.data.Sampler):
             "digest": self._digests.get(at.revision),
         }
 
+    def _beginning_of(self, epoch: int) -> State:
+        return {**self._state(self._position), "epoch": epoch, "step": 0}
+
+    def _steps(self) -> int:
+        """Of the epoch in which the position is."""
+        return self._attachment.client().job(self.job)["steps"]  # type: ignore[no-any-return]
+
     def _attached(self) -> Stream:
         stream = self._stream
         if stream is None or not stream.usable:
@@ -126,28 +179,110 @@ class JobSampler(torch.utils.data.Sampler):
         if stream is not None:
             stream.close()
 
+    def _begin(self) -> bool:
+        """Goes where an iteration is to begin; False if that is the end of an epoch, of which there
+        is nothing left."""
+        target, self._target = self._target, None
+        if target is None and self._resume == "epoch" and self._broken_off():
+            target = self._beginning_of(self._position.epoch)
+            self._restarted(target["epoch"])
+        if target is None or self._stands_at(target):
+            return True
+        self._detach()
+        at_end = go_to(self._attachment, target, self._position.generation)
+        self._within = False
+        if at_end:
+            self._look()
+        return not at_end
+
+    def _stands_at(self, target: State) -> bool:
+        """Is this rank at the beginning of the epoch that is the target?"""
+        if target["step"] > 0 or target.get("taken"):
+            return False
+        return not self._begun() and self._position.epoch == target["epoch"]
+
+    def _broken_off(self) -> bool:
+        """Is something of the present epoch gone already, and something left?"""
+        return self._begun() and self._position.step < self._steps()
+
+    def _begun(self) -> bool:
+        if self._within is None:
+            info = self._attached().info  # where this rank goes on, whatever the others do
+            self._within = info.step > 0
+            self._position = self._position._replace(epoch=info.epoch, step=info.step)
+        return self._within
+
+    def _restarted(self, epoch: int) -> None:
+        self._restarts += 1
+        if self._restarts == 2:
+            warnings.warn(
+                f"job {self.job!r}: epoch {epoch} was broken off twice, and begins again with the same "
+                "batches. If a loop never sees the end of an epoch, call set_epoch(n) before it, or "
+                'make the sampler with resume="position", which goes on where the loop was left',
+                stacklevel=6,
+            )
+
     def _next(self) -> Batch | None:
         """The next batch, None at the end of the epoch."""
-        if self._target is not None:
-            self._detach()
-            at_end = seek(self._attachment, self._target)
-            self._target = None
-            if at_end:
-                self._look()
-                return None
         batch = self._attached().next()
         if batch is None:
             self._position = self._position._replace(epoch=self._position.epoch + 1, step=0)
+            self._within = False
+            self._restarts = 0
             return None
         if batch.revision not in self._digests:
             self._digests |= _digests_of(self._attachment.client().job(self.job))
         self._position = after(batch)
+        self._within = True
         return batch
+
+
+class Iteration:
+    """One loop over a sampler: the batches of an epoch, or of what is left of it."""
+
+    def __init__(self, sampler: JobSampler) -> None:
+        sampler._iterations += 1
+        self._number = sampler._iterations
+        self._sampler = sampler
+        self._fresh = True
+        self._done = False
+
+    def next(self) -> Batch | None:
+        """None at the end, and from then on."""
+        if self._done:
+            return None
+        self.check()
+        sampler = self._sampler
+        batch = None
+        if not self._fresh:
+            batch = sampler._next()
+        else:
+            self._fresh = False
+            said = sampler._target is not None
+            if sampler._begin():
+                batch = sampler._next()
+                if batch is None and not said:
+                    # An iteration that was left at the end of an epoch leaves nothing of it.
+                    batch = sampler._next()
+        self._done = batch is None
+        return batch
+
+    def check(self) -> None:
+        """UsageError if another iteration has begun since."""
+        if self._sampler._iterations != self._number:
+            raise UsageError(
+                f"job {self._sampler.job!r}: a newer iteration over this sampler has begun, which took "
+                "this one's place. Two DataLoaders need two samplers, on different jobs"
+            )
 
 
 def after(batch: Batch) -> Position:
     """Right behind a batch."""
     return Position(batch.generation, batch.epoch, batch.step + 1, batch.revision)
+
+
+def _name_of(state: State) -> str:
+    return f"job {state.get('job')!r}"
 
 
 def _acknowledged(info: Result) -> Position:

@@ -6,46 +6,57 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
+import torch.utils.data
+
 from .._values import Strategy
-from ..errors import BadValue, UsageError
+from ..errors import BadValue
 from ..stream import Batch
-from ._attach import Attachment, rank_and_world
-from ._job_sampler import JobSampler, State
+from ._attach import Attachment, IfExists, job_and_dataset
+from ._job_sampler import Iteration, JobSampler, Position, Resume, State
+from ._ranks import check_undivided, rank_and_world
 
 DEFAULT_WINDOW = 8
 MAX_WINDOW = 256
 
 
-class BatchSampler(JobSampler):
-    """Batches of a ranked job, for one rank::
+class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
+    """Batches for one rank::
 
-        sampler = evendraw.torch.BatchSampler("train", 32, dataset=dataset, strategy="weighted")
+        sampler = evendraw.torch.BatchSampler(dataset, 32, strategy="weighted")
         loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, num_workers=4)
         for epoch in range(10):
             for x, y in loader:
                 ...
 
-    Attaches to the job of that name; if there is none, creates it (and a dataset of the same name)
-    from the arguments. Each iteration is the rest of the job's epoch; the next begins the next one.
+    Without a name it has a job of its own, which is gone a few minutes after the last process that
+    uses it (all ranks of a torch.distributed group use the same). A job with a name,
+    ``BatchSampler("train", 32, dataset=dataset)``, stays: it can be resumed, and steered by
+    `evendraw job set`. If it is there already it must be the one that the arguments describe.
 
     In a plain ``torch.utils.data.DataLoader`` a batch counts as used when the loader, which reads
     ahead, asks for the one after it. In `evendraw.torch.DataLoader` it counts as used when the
     training loop does: use that one if a run may be interrupted.
 
     Args:
-        job: its name.
+        job: its name, or None: a run of its own. A dataset in this place is taken as `dataset`.
         batch_size: of this rank, as everywhere in PyTorch (the job's own is batch_size times
             world_size). May be left out when the job exists.
-        dataset: what the DataLoader reads: its labels are found as `evendraw.labels_of` says, and
-            its length is compared with the daemon's.
+        drop_last: as torch's: True is last_batch="drop", False "pad".
+        dataset: what the DataLoader reads: its labels are found as `evendraw.labels_of` says.
         labels: shape (n,), instead of looking for them.
         callback_get_label: called with the dataset, returns its labels.
-        strategy: "uniform" if not given; of an existing job it is left as it is (with a warning if it
-            never had the one given).
-        seed: of the job, if it is created.
+        strategy: None: "uniform", or whatever the job has.
+        seed: None: 0, or whatever the job has.
         last_batch: "drop", "pad" or "exact" (for evaluation: every sample once; a rank that has no
-            part in the last step has one batch fewer than `len` says); of the job, if it is created.
+            part in the last step has one batch fewer than `len` says). None: "drop", or whatever the
+            job has.
         rank, world_size: None: from torch.distributed if initialised, or else 0 of 1.
+        exists: if there is a job of that name: "same": it is joined if it is just this one, or else
+            Exists says what differs; "attach": it is joined as it is; "restart": it is dropped, and
+            begun anew; "refuse": Exists.
+        resume: what an iteration begins with: "epoch": a whole one, the same again if the last
+            iteration broke it off (the default without a name, and with "exact"); "position": the
+            rest of the job's epoch (the default of a job with a name).
         columns: for the `Batch`es: any of label, probability, repeat, augment_seed.
         pass_columns: the dataset gets (index, column, ...) tuples in place of indices.
         indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64.
@@ -54,23 +65,26 @@ class BatchSampler(JobSampler):
         time_limit: seconds, for the daemon and (on other ranks) for rank 0 to create the job.
 
     Raises:
-        ConnectError, NotFound, BadValue (length, batch size, rank), StrategyError; when iterated:
-        Conflict (another sampler on this rank, another world size).
+        ConnectError, NotFound, Exists, BadValue (length, batch size, rank), StrategyError; when
+        iterated: Conflict (another sampler on this rank, another world size).
     """
 
     def __init__(
         self,
-        job: str,
+        job: Any = None,
         batch_size: int | None = None,
+        drop_last: bool | None = None,
         *,
         dataset: Any = None,
         labels: Any = None,
         callback_get_label: Callable[[Any], Any] | None = None,
         strategy: Strategy | None = None,
-        seed: int = 0,
-        last_batch: Literal["drop", "pad", "exact"] = "drop",
+        seed: int | None = None,
+        last_batch: Literal["drop", "pad", "exact"] | None = None,
         rank: int | None = None,
         world_size: int | None = None,
+        exists: IfExists = "same",
+        resume: Resume | None = None,
         columns: Sequence[str] = (),
         pass_columns: bool = False,
         indices: Literal["list", "numpy", "torch"] = "list",
@@ -80,9 +94,14 @@ class BatchSampler(JobSampler):
     ) -> None:
         if indices not in ("list", "numpy", "torch"):
             raise BadValue(f'indices is "list", "numpy" or "torch", not {indices!r}', "indices")
+        if drop_last is not None and last_batch is not None:
+            raise BadValue("drop_last and last_batch say the same thing: give one", "drop_last")
+        if drop_last is not None:
+            last_batch = "drop" if drop_last else "pad"
+        name, dataset = job_and_dataset(job, dataset)
         rank, world_size = rank_and_world(rank, world_size)
         attachment = Attachment(
-            job=job,
+            job=name,
             address=address,
             dataset=dataset,
             labels=labels,
@@ -95,27 +114,38 @@ class BatchSampler(JobSampler):
             rank=rank,
             world_size=world_size,
             time_limit=time_limit,
+            exists=exists,
         )
-        super().__init__(attachment, tuple(columns), window or 0)
+        super().__init__(attachment, tuple(columns), window or 0, resume)
+        # As torch's BatchSampler has them.
+        self.sampler: Any = _Indices(self)
+        self.drop_last: bool = self._last_batch == "drop"
         self._pass_columns = pass_columns
         self._indices = indices
-        self._steps: tuple[int, int] | None = None  # of an epoch
+        self._length: tuple[int, int] | None = None  # of an epoch
         self._ahead: deque[Batch] | None = None  # returned to a counting DataLoader, not yielded
 
     def __len__(self) -> int:
         """Batches in the present epoch (all of it, also when it is resumed in the middle)."""
         epoch = self.state_dict()["epoch"]
-        if self._steps is None or self._steps[0] != epoch:
-            self._steps = (epoch, self._attachment.client().job(self.job)["steps"])
-        return self._steps[1]
+        if self._length is None or self._length[0] != epoch:
+            self._length = (epoch, self._steps())
+        return self._length[1]
 
     def __iter__(self) -> Iterator[Any]:
+        if self._attachment.world_size > 1:
+            check_undivided(self.job)
         return _Iterator(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_ahead": None}
 
     # ---- for evendraw.torch.DataLoader ----
+
+    def _left_at(self, position: Position) -> None:
+        """The loop was broken off there, however far the DataLoader had read ahead."""
+        self._position = position
+        self._within = True
 
     def _count(self, read_ahead: int) -> deque[Batch]:
         """From now on batches are acknowledged by `_used` only. Whatever was read ahead and not
@@ -157,38 +187,36 @@ class BatchSampler(JobSampler):
         return batch.index if self._indices == "numpy" else batch.tensor()
 
 
+class _Indices(torch.utils.data.Sampler):
+    """The indices of a BatchSampler, one at a time: what others look for in its `sampler`."""
+
+    def __init__(self, batches: BatchSampler) -> None:
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches) * self._batches.batch_size
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self._batches:
+            yield from batch
+
+
 class _Iterator:
     """One epoch's batches. Its state is that of the sampler, as torchdata's StatefulDataLoader
     takes it for every batch."""
 
     def __init__(self, sampler: BatchSampler) -> None:
-        sampler._iterations += 1
         self._sampler = sampler
-        self._number = sampler._iterations
-        self._done = False
-        self._fresh = True
+        self._iteration = Iteration(sampler)
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        sampler = self._sampler
-        if self._done:
-            raise StopIteration
-        if sampler._iterations != self._number:
-            raise UsageError(
-                f"job {sampler.job!r}: a newer iteration over this sampler has begun, which took this "
-                "one's place. Two DataLoaders need two samplers, on different jobs"
-            )
-        resumed = sampler._target is not None
-        batch = sampler._next()
-        if batch is None and self._fresh and not resumed:
-            batch = sampler._next()  # an iteration left at the end of an epoch leaves nothing of it
-        self._fresh = False
+        batch = self._iteration.next()
         if batch is None:
-            self._done = True
             raise StopIteration
-        return sampler._yielded(batch)
+        return self._sampler._yielded(batch)
 
     def state_dict(self) -> State:
         return self._sampler.state_dict()

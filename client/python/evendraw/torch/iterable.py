@@ -11,7 +11,8 @@ import torch.utils.data
 from .._values import Strategy
 from ..errors import Timeout
 from ..stream import Batch, Stream
-from ._attach import Attachment
+from ._attach import Attachment, IfExists, job_and_dataset
+from ._ranks import check_undivided
 
 _LOOK_AGAIN = 0.1  # seconds after which a worker that waits looks whether it need not
 
@@ -20,19 +21,22 @@ class IterableDataset(torch.utils.data.IterableDataset):
     """Whole batches of a shared job, each to one worker of all that are attached, on any number of
     machines::
 
-        data = evendraw.torch.IterableDataset("train", dataset, 32, strategy="weighted")
+        data = evendraw.torch.IterableDataset(None, dataset, 32, strategy="weighted")
         loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=4)
 
     Give the DataLoader ``batch_size=None``: an item is a batch already. Each worker connects when it
     is first asked, so fork and spawn will do, and acknowledges a batch when it is asked for the next.
-    A worker's iteration ends when nothing of the epoch is left to hand out.
+    A worker's iteration ends when nothing of the epoch is left to hand out; each iteration is the rest
+    of the job's epoch.
 
     Args:
-        job: its name; created if it does not exist, as `BatchSampler` does.
+        job: its name, or None: a run of its own, of this process (or torch.distributed group) and its
+            workers. As of `BatchSampler`.
         dataset: map-style; read in the worker. None: the items are `evendraw.Batch`.
         batch_size: indices in each batch. May be left out when the job exists.
-        labels, callback_get_label, strategy, seed, columns, address, time_limit: as of BatchSampler.
-        last_batch: "short" or "drop"; of the job, if it is created.
+        labels, callback_get_label, strategy, seed, exists, columns, address, time_limit: as of
+            BatchSampler.
+        last_batch: "short" or "drop"; None: "short", or whatever the job has.
         with_batch: items are (what collate_fn made, `evendraw.Batch`): its position and indices are
             what `evendraw.Client.report` wants.
         collate_fn: makes an item of a list of samples; None: torch's.
@@ -41,15 +45,16 @@ class IterableDataset(torch.utils.data.IterableDataset):
 
     def __init__(
         self,
-        job: str,
+        job: Any = None,
         dataset: Any = None,
         batch_size: int | None = None,
         *,
         labels: Any = None,
         callback_get_label: Callable[[Any], Any] | None = None,
         strategy: Strategy | None = None,
-        seed: int = 0,
-        last_batch: str = "short",
+        seed: int | None = None,
+        last_batch: str | None = None,
+        exists: IfExists = "same",
         columns: Sequence[str] = (),
         with_batch: bool = False,
         collate_fn: Callable[[list[Any]], Any] | None = None,
@@ -57,13 +62,14 @@ class IterableDataset(torch.utils.data.IterableDataset):
         address: str | None = None,
         time_limit: float = 30.0,
     ) -> None:
+        name, dataset = job_and_dataset(job, dataset)
         self._dataset = dataset
         self._collate = collate_fn or torch.utils.data.default_collate
         self._columns = tuple(columns)
         self._with_batch = with_batch
         self._window = window
         self._attachment = Attachment(
-            job=job,
+            job=name,
             address=address,
             dataset=dataset,
             labels=labels,
@@ -76,6 +82,7 @@ class IterableDataset(torch.utils.data.IterableDataset):
             rank=None,
             world_size=1,
             time_limit=time_limit,
+            exists=exists,
         )
         self._stream: Stream | None = None
         self._kept: Batch | None = None  # came too early
@@ -83,8 +90,8 @@ class IterableDataset(torch.utils.data.IterableDataset):
         self._iterations = 0
         # The epoch of an iteration, and which iteration.
         self._noted = torch.full((2,), -1, dtype=torch.int64).share_memory_()
-        self.job = job
         info = self._attachment.ensure()
+        self.job: str = info["job"]
         self.batch_size: int = info["batch_size"]
 
     def __len__(self) -> int:
@@ -92,6 +99,10 @@ class IterableDataset(torch.utils.data.IterableDataset):
         return self._attachment.client().job(self.job)["steps"]  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[Any]:
+        check_undivided(self.job)
+        return self._items()
+
+    def _items(self) -> Iterator[Any]:
         self._iterations += 1
         stream = self._attached()
         while (batch := self._next(stream)) is not None:

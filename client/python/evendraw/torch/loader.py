@@ -43,6 +43,7 @@ class DataLoader(torch.utils.data.DataLoader):
         super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
         self._after: Position | None = None  # the last batch yielded; None: where the sampler is
         self._last: Batch | None = None  # yielded, not yet acknowledged
+        self._looping = False  # a loop is under way, so far as is known
 
     @property
     def current(self) -> Batch | None:
@@ -61,7 +62,10 @@ class DataLoader(torch.utils.data.DataLoader):
 
     def state_dict(self) -> State:
         """The position after the last batch yielded: put it into the model's checkpoint. Local."""
-        return self._ours._state(self._after) if self._after else self._ours.state_dict()
+        said = self._ours._target is not None and not self._looping
+        if self._after is None or said:
+            return self._ours.state_dict()
+        return self._ours._state(self._after)
 
     def load_state_dict(self, state: State) -> None:
         """The next iteration begins at a position that `state_dict` returned."""
@@ -78,14 +82,21 @@ class DataLoader(torch.utils.data.DataLoader):
     def __iter__(self) -> Iterator[Any]:
         sampler = self._ours
         self._acknowledge()
+        if self._after is not None:
+            sampler._left_at(self._after)
+            self._after = None
         ahead = sampler._count(self.num_workers * (self.prefetch_factor or 0))
-        for item in super().__iter__():
-            self._acknowledge()
-            self._last = ahead.popleft()
-            self._after = after(self._last)
-            yield item
-        self._acknowledge(confirm=True)
-        self._after = None
+        self._looping = True
+        try:
+            for item in super().__iter__():
+                self._acknowledge()
+                self._last = ahead.popleft()
+                self._after = after(self._last)
+                yield item
+            self._acknowledge(confirm=True)
+            self._after = None
+        finally:
+            self._looping = False
 
     def _acknowledge(self, *, confirm: bool = False) -> None:
         batch, self._last = self._last, None

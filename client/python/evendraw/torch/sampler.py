@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch.utils.data
 
 from .. import labels as _labels
 from .._values import Strategy, as_strategy
 from ..errors import BadValue, UsageError
 from ..stream import Batch
-from ._attach import Attachment, rank_and_world
-from ._job_sampler import JobSampler
+from ._attach import Attachment, IfExists
+from ._job_sampler import Iteration, JobSampler, Resume
+from ._ranks import check_undivided, rank_and_world
 
 _CHUNK = 256  # indices of one rank that come in one message, at most
 
@@ -21,16 +23,16 @@ _CHUNK = 256  # indices of one rank that come in one message, at most
 class Sampler(JobSampler):
     """Indices of a job, for one rank::
 
-        sampler = evendraw.torch.Sampler(dataset, job="train")
+        sampler = evendraw.torch.Sampler(dataset)
         loader = torch.utils.data.DataLoader(dataset, 32, sampler=sampler)
 
-    Attaches to the job of that name, or creates it as `BatchSampler` does (which is to be preferred:
-    it sees batches, so that strategies that are exact in every batch are). Each iteration is the rest
-    of the job's epoch.
+    Without a name it has a job of its own, as `BatchSampler` (which is to be preferred: it sees
+    batches, so that strategies that are exact in every batch are). Alone it is the only reader of its
+    job: a second sampler of that name is refused.
 
     Args:
         dataset: of which the labels are taken, and whose length must agree.
-        job: its name.
+        job: its name, or None: a run of its own.
         strategy: None: "weighted", all classes alike; with `weights`, by them.
         weights: shape (n,), of each sample, as WeightedRandomSampler's.
         num_samples: draws in an epoch, over all ranks; None: as many as there are labelled samples.
@@ -39,16 +41,15 @@ class Sampler(JobSampler):
         indices: only these samples are drawn, as ImbalancedDatasetSampler's.
         callback_get_label: called with the dataset, returns its labels.
         num_replicas, rank: None: from torch.distributed if initialised, or else rank 0 of 1.
-        seed: of the job, if it is created.
         drop_last: with several ranks: drop what cannot be shared out evenly, or else fill it up.
-        address, time_limit: as of BatchSampler.
+        seed, exists, resume, address, time_limit: as of BatchSampler.
     """
 
     def __init__(
         self,
         dataset: Any = None,
         *,
-        job: str,
+        job: str | None = None,
         strategy: Strategy | None = None,
         weights: Any = None,
         num_samples: int | None = None,
@@ -58,8 +59,10 @@ class Sampler(JobSampler):
         callback_get_label: Callable[[Any], Any] | None = None,
         num_replicas: int | None = None,
         rank: int | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         drop_last: bool = False,
+        exists: IfExists = "same",
+        resume: Resume | None = None,
         address: str | None = None,
         time_limit: float = 30.0,
     ) -> None:
@@ -72,9 +75,10 @@ class Sampler(JobSampler):
         batch_size = None
         if labels is not None:
             total = full.get("num_samples", _labelled(labels))
-            batch_size = _CHUNK if alone else world_size * _chunk(total, world_size, drop_last)
+            whole = not alone or full.get("kind") == "stratified"  # epochs of whole batches only
+            batch_size = world_size * _chunk(total, world_size, drop_last) if whole else _CHUNK
         attachment = Attachment(
-            job=job,
+            job=job or "",
             address=address,
             dataset=dataset,
             labels=labels,
@@ -87,11 +91,16 @@ class Sampler(JobSampler):
             rank=None if alone else rank,
             world_size=world_size,
             time_limit=time_limit,
+            exists=exists,
             weights=weights,
+            exclusive=alone,
         )
-        super().__init__(attachment, (), 0)
+        JobSampler.__init__(self, attachment, (), 0, resume)
         self._length: tuple[int, int] | None = None  # of an epoch
         self._taken = 0  # of the batch returned last
+        self.num_replicas = world_size
+        self.rank = rank
+        self.drop_last = drop_last
 
     def __len__(self) -> int:
         """Indices in the present epoch, of this rank."""
@@ -102,18 +111,24 @@ class Sampler(JobSampler):
             self._length = (epoch, answer["samples"] // self._attachment.world_size)
         return self._length[1]
 
+    @property
+    def num_samples(self) -> int:
+        """Of this rank, as of torch's samplers."""
+        return len(self)
+
     def __iter__(self) -> Iterator[int]:
-        self._iterations += 1
-        mine = self._iterations
+        if self._attachment.world_size > 1:
+            check_undivided(self.job)
         skip = self._target.get("taken", 0) if self._target else 0
-        while self._iterations == mine and (batch := self._next()) is not None:
-            yield from self._one_by_one(batch, skip)
+        iteration = Iteration(self)
+        return self._indices(iteration, skip)
+
+    def _indices(self, iteration: Iteration, skip: int) -> Iterator[int]:
+        while (batch := iteration.next()) is not None:
+            for index in self._one_by_one(batch, skip):
+                yield index
+                iteration.check()
             skip = 0
-        if self._iterations != mine:
-            raise UsageError(
-                f"job {self.job!r}: a newer iteration over this sampler has begun, which took this "
-                "one's place. Two DataLoaders need two samplers, on different jobs"
-            )
 
     def _one_by_one(self, batch: Batch, skip: int) -> Iterator[int]:
         for i, index in enumerate(batch.tolist()):
@@ -132,20 +147,32 @@ class Sampler(JobSampler):
         return state
 
 
-class WeightedRandomSampler(Sampler):
-    """As ``torch.utils.data.WeightedRandomSampler``, beside `job` and what `Sampler` takes."""
+class WeightedRandomSampler(Sampler, torch.utils.data.WeightedRandomSampler):
+    """As ``torch.utils.data.WeightedRandomSampler``, beside what `Sampler` takes."""
 
     def __init__(
-        self, weights: Any, num_samples: int, replacement: bool = True, *, job: str, **more: Any
+        self,
+        weights: Any,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Any = None,
+        **more: Any,
     ) -> None:
-        super().__init__(
-            job=job, weights=weights, num_samples=num_samples, replacement=replacement, **more
+        if generator is not None:
+            raise BadValue(
+                "a job's draws follow from its seed, not from a generator: pass seed=", "generator"
+            )
+        Sampler.__init__(
+            self, weights=weights, num_samples=num_samples, replacement=replacement, **more
         )
+        self.weights = torch.as_tensor(weights, dtype=torch.double).detach()
+        self.replacement = replacement
+        self.generator = None
 
 
-class DistributedSampler(Sampler):
-    """As ``torch.utils.data.distributed.DistributedSampler``, beside `job` and what `Sampler` takes:
-    every sample once in an epoch, over all ranks."""
+class DistributedSampler(Sampler, torch.utils.data.distributed.DistributedSampler):
+    """As ``torch.utils.data.distributed.DistributedSampler``, beside what `Sampler` takes: every
+    sample once in an epoch, over all ranks."""
 
     def __init__(
         self,
@@ -155,8 +182,6 @@ class DistributedSampler(Sampler):
         shuffle: bool = True,
         seed: int = 0,
         drop_last: bool = False,
-        *,
-        job: str,
         **more: Any,
     ) -> None:
         if not shuffle:
@@ -170,9 +195,9 @@ class DistributedSampler(Sampler):
                 more["labels"] = _labels.labels_of(dataset)[0]
             except BadValue:  # uniform draws need none
                 more["labels"] = np.zeros(len(dataset), dtype=np.uint8)
-        super().__init__(
+        Sampler.__init__(
+            self,
             dataset,
-            job=job,
             strategy=more.pop("strategy", "uniform"),
             num_replicas=num_replicas,
             rank=rank,
@@ -180,10 +205,23 @@ class DistributedSampler(Sampler):
             drop_last=drop_last,
             **more,
         )
+        self.dataset = dataset
+        self.shuffle = True
+        self.seed = seed
+
+    @property
+    def epoch(self) -> int:
+        """Of the next index."""
+        return int(self.state_dict()["epoch"])
+
+    @property
+    def total_size(self) -> int:
+        """Of all ranks."""
+        return len(self) * self.num_replicas
 
 
 class ImbalancedDatasetSampler(Sampler):
-    """As torchsampler's, beside `job` and what `Sampler` takes: all classes alike."""
+    """As torchsampler's, beside what `Sampler` takes: all classes alike."""
 
     def __init__(
         self,
@@ -192,13 +230,10 @@ class ImbalancedDatasetSampler(Sampler):
         indices: Sequence[int] | None = None,
         num_samples: int | None = None,
         callback_get_label: Callable[[Any], Any] | None = None,
-        *,
-        job: str,
         **more: Any,
     ) -> None:
         super().__init__(
             dataset,
-            job=job,
             labels=labels,
             indices=indices,
             num_samples=num_samples,

@@ -1,0 +1,458 @@
+"""What users do by habit: a second loop, one that is broken off, the same script again, four at once."""
+
+import json
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data
+
+import evendraw
+import evendraw.torch
+from test_torch import N, Dataset, flat, indices, run_ranks, workers
+
+LOADERS = [torch.utils.data.DataLoader, evendraw.torch.DataLoader]
+
+
+# ---- jobs without a name ----
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d: evendraw.torch.BatchSampler(d, 8),
+        lambda d: evendraw.torch.BatchSampler(batch_size=8, dataset=d),
+        lambda d: evendraw.torch.BatchSampler(batch_size=8, labels=d.targets),
+        lambda d: evendraw.torch.BatchSampler(None, 8, dataset=d),
+    ],
+)
+def test_two_without_a_name(daemon, client, make):
+    """Two samplers have nothing to do with one another, and both are whole."""
+    first, second = make(Dataset()), make(Dataset())
+    assert first.job != second.job
+    next(iter(first))
+    assert len(second) == 12
+    assert sorted(flat(second)) == list(range(N))
+    rows = {row["job"]: row for row in client.jobs()}
+    assert rows[first.job]["ephemeral"] == 300000
+    assert len(client.datasets()) == 1  # of the same labels
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: evendraw.torch.Sampler(Dataset()),
+        lambda: evendraw.torch.DistributedSampler(Dataset(), 1, 0),
+        lambda: evendraw.torch.WeightedRandomSampler([1.0] * N, N),
+        lambda: evendraw.torch.ImbalancedDatasetSampler(Dataset()),
+    ],
+)
+def test_two_drop_ins(daemon, make):
+    first, second = make(), make()
+    next(iter(first))
+    assert len(second) == N == len(list(second))
+
+
+def test_two_drop_ins_of_one_name(daemon, monkeypatch):
+    monkeypatch.setattr(evendraw.torch._attach, "LOST_WORKERS", 0.2)
+    first = evendraw.torch.Sampler(Dataset(), job="train")
+    second = evendraw.torch.Sampler(Dataset(), job="train")
+    next(iter(first))
+    with pytest.raises(evendraw.Conflict, match="reads this job alone.*Leave the name out"):
+        next(iter(second))
+
+
+def test_folds(daemon):
+    """Training and validation parts of each fold, one after the other, as scikit-learn gives them."""
+    dataset, drawn = Dataset(50), []
+    for fold in range(5):
+        part = set(range(fold * 10, fold * 10 + 10))
+        rest = [i for i in range(50) if i not in part]
+        sampler = evendraw.torch.ImbalancedDatasetSampler(dataset, indices=rest)
+        assert not part & set(sampler)
+        drawn += list(evendraw.torch.ImbalancedDatasetSampler(dataset, indices=sorted(part)))
+    assert len(drawn) == 50
+    evendraw.torch.Sampler(dataset, job="fold", indices=range(25))
+    with pytest.raises(evendraw.Exists, match="25 samples with a label and not 10|other labels"):
+        evendraw.torch.Sampler(dataset, job="fold", indices=range(40, 50), num_samples=25)
+
+
+@pytest.mark.parametrize(
+    "more, difference",
+    [
+        ({"seed": 3}, "seed is 0 and not 3"),
+        ({"last_batch": "pad"}, "last_batch is drop and not pad"),
+        ({"labels": [0] * N}, "other labels"),
+        ({"strategy": "stratified"}, "never drawn by that strategy"),
+        ({"batch_size": 32}, "batch_size is 64 and not 32"),
+    ],
+)
+def test_a_name_that_exists(daemon, client, more, difference):
+    """By default it must be the same; or the caller says what is to happen."""
+    arguments = {"batch_size": 64, "dataset": Dataset(), "seed": 0}
+    first = evendraw.torch.BatchSampler("train", **arguments)
+    next(iter(first))
+    first.close()
+    evendraw.torch.BatchSampler("train", **arguments).close()
+    changed = arguments | more
+    with pytest.raises(evendraw.Exists, match=f"(?s){difference}.*attach.*restart"):
+        evendraw.torch.BatchSampler("train", **changed)
+    with pytest.raises(evendraw.Exists):
+        evendraw.torch.BatchSampler("train", **arguments, exists="refuse")
+    if "batch_size" not in more:
+        attached = evendraw.torch.BatchSampler("train", **changed, exists="attach")
+        assert client.job("train")["seed"] == 0
+        attached.close()
+    evendraw.torch.BatchSampler("train", **changed, exists="restart").close()
+    info = client.job("train")
+    assert (info["epoch"], info["step"], info["generation"]) == (0, 0, 0)
+    evendraw.torch.BatchSampler("train", **changed).close()
+    with pytest.raises(ValueError, match="exists is"):
+        evendraw.torch.BatchSampler("train", **arguments, exists="yes")
+
+
+def wait_until(true):
+    """Bounded by the test's time."""
+    while not true():
+        time.sleep(0.02)
+
+
+def run_all(scripts, tmp_path):
+    """Runs scripts at the same time; what each printed."""
+    processes = []
+    for i, script in enumerate(scripts):
+        path = tmp_path / f"script_{i}.py"
+        path.write_text(
+            "import sys, json\n"
+            f"sys.path.insert(0, {sys.path[0]!r})\n"
+            "from test_torch import *\n" + textwrap.dedent(script)
+        )
+        processes.append(
+            subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True)
+        )
+    outputs = [process.communicate(timeout=90)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return [json.loads(output) for output in outputs]
+
+
+def test_four_runs_at_once(daemon, client, tmp_path):
+    """Of one script without a name: each has every epoch whole, and the same batches."""
+    script = """
+        sampler = evendraw.torch.BatchSampler(Dataset(), 8)
+        print(json.dumps([list(sampler) for _ in range(2)]))
+    """
+    runs = run_all([script] * 4, tmp_path)
+    assert all(run == runs[0] for run in runs)
+    assert sorted(flat(runs[0][0])) == list(range(N))
+    assert len({job["job"] for job in client.jobs()}) == 4
+    assert all(job["job"].startswith("script_") for job in client.jobs())
+
+
+def test_one_name_created_at_once(daemon, client, tmp_path):
+    """All find it, whoever was first."""
+    script = """
+        import os, time
+        while not os.path.exists("{go}"):
+            time.sleep(0.001)
+        evendraw.torch.IterableDataset("train", Dataset(), 8).close()
+        print(1)
+    """.format(go=tmp_path / "go")
+    (tmp_path / "go").touch()
+    assert run_all([script] * 4, tmp_path) == [1] * 4
+    assert [job["job"] for job in client.jobs()] == ["train"]
+
+
+def test_gone_after_a_while(daemon, client, monkeypatch):
+    """Job and dataset, when nobody uses them."""
+    monkeypatch.setattr(evendraw.torch._attach, "EPHEMERAL", 0.05)
+    sampler = evendraw.torch.BatchSampler(Dataset(), 8)
+    next(iter(sampler))
+    assert client.job(sampler.job)["streams"] == 1
+    sampler.close()
+    wait_until(lambda: client.jobs() == [] == client.datasets())
+
+
+def test_wrong_labels_leave_nothing(daemon, client):
+    """The corrected script works at once."""
+    for name in (None, "train"):
+        with pytest.raises(ValueError, match="90 labels for a dataset of 96"):
+            evendraw.torch.BatchSampler(name, 8, dataset=Dataset(), labels=[0] * 90)
+        assert client.jobs() == client.datasets() == []
+    with pytest.raises(evendraw.StrategyError):
+        evendraw.torch.BatchSampler("train", 8, dataset=Dataset(), strategy="balanced?")
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=Dataset())
+    assert sorted(flat(sampler)) == list(range(N))
+    sampler.close()
+    client.drop_job("train")
+    wait_until(lambda: client.datasets() == [])
+
+
+def test_before_the_group(daemon, monkeypatch):
+    """One of two processes, and torch.distributed is not initialised yet."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for make in (
+        lambda: evendraw.torch.BatchSampler(Dataset(), 8),
+        lambda: evendraw.torch.Sampler(Dataset()),
+        lambda: evendraw.torch.BatchSampler("train", 8, dataset=Dataset()),
+    ):
+        with pytest.raises(evendraw.UsageError, match="WORLD_SIZE=2.*init_process_group"):
+            make()
+    with pytest.raises(evendraw.UsageError, match="job=.*init_process_group"):
+        evendraw.torch.BatchSampler(Dataset(), 8, rank=1, world_size=2)
+    assert len(evendraw.torch.BatchSampler("t", 8, dataset=Dataset(), rank=0, world_size=2)) == 6
+
+
+def test_ranks_of_one_run(daemon, client, tmp_path):
+    """Have one job, without a name; a loop that is broken off begins again on all of them."""
+    outputs = run_ranks(
+        daemon,
+        2,
+        """
+        dataset = Dataset()
+        sampler = evendraw.torch.BatchSampler(dataset, 4)
+        loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, num_workers=1)
+        sanity = next(iter(loader))[0].tolist()
+        print(json.dumps([sampler.job, sanity] + [indices(loader) for _ in range(2)]))
+        dist.barrier()
+        """,
+        tmp_path,
+    )
+    ranks = [json.loads(output) for output in outputs]
+    assert ranks[0][0] == ranks[1][0]
+    for epoch in (2, 3):
+        assert sorted(flat(ranks[0][epoch] + ranks[1][epoch])) == list(range(N))
+    for rank in ranks:
+        assert rank[1] == rank[2][0]
+
+
+# ---- loops ----
+
+
+@pytest.mark.parametrize("loading", [workers(0), workers(2, "fork")])
+@pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.parametrize("name", [None, "val"])
+def test_sanity_check_then_validation(daemon, kind, loading, name):
+    """Two batches are looked at, and then every sample comes once."""
+    dataset = Dataset(100)
+    sampler = evendraw.torch.BatchSampler(name, 10, dataset=dataset, last_batch="exact")
+    loader = kind(dataset, batch_sampler=sampler, **loading)
+    for i, _ in enumerate(loader):
+        if i == 1:
+            break
+    for _ in range(2):
+        assert sorted(flat(indices(loader))) == list(range(100))
+
+
+@pytest.mark.parametrize("loading", [workers(0), workers(2, "fork")])
+def test_first_batch_again(daemon, loading):
+    dataset = Dataset()
+    loader = evendraw.torch.DataLoader(
+        dataset, batch_sampler=evendraw.torch.BatchSampler(dataset, 8), **loading
+    )
+    first = next(iter(loader))[0].tolist()
+    epochs = [indices(loader) for _ in range(2)]
+    assert epochs[0][0] == first
+    assert all(sorted(flat(epoch)) == list(range(N)) for epoch in epochs)
+
+
+def test_always_broken_off(daemon):
+    """Whoever never sees the end of an epoch is told that the same batches come."""
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler(dataset, 8)
+    for _ in range(2):
+        first = next(iter(sampler))
+    with pytest.warns(UserWarning, match="broken off twice.*set_epoch"):
+        assert next(iter(sampler)) == first
+    seen = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        seen.append(next(iter(sampler)))
+    assert seen[0] == first and seen[1] != first and seen[2] not in seen[:2]
+
+
+def test_at_the_very_end(daemon):
+    """A loop that is left with the last batch has had all of it."""
+    dataset = Dataset()
+    for kind in LOADERS:
+        sampler = evendraw.torch.BatchSampler(dataset, 8)
+        loader = kind(dataset, batch_sampler=sampler)
+        for i, batch in enumerate(loader, 1):
+            if i == len(loader):
+                break
+        if kind is not torch.utils.data.DataLoader:
+            assert loader.state_dict()["step"] == 12
+        assert sorted(flat(indices(loader))) == list(range(N))
+        assert sampler.state_dict()["epoch"] == 2
+
+
+def test_resume_says_what_comes(daemon):
+    dataset = Dataset()
+    rest = evendraw.torch.BatchSampler(dataset, 8, resume="position")
+    first = next(iter(rest))
+    assert sorted(flat([first, *rest])) == list(range(N))
+    whole = evendraw.torch.BatchSampler("train", 8, dataset=dataset, resume="epoch")
+    next(iter(whole))
+    assert sorted(flat(whole)) == list(range(N))
+    next(iter(whole))
+    whole.close()
+    again = evendraw.torch.BatchSampler("train", 8, dataset=dataset, resume="epoch")
+    assert sorted(flat(again)) == list(range(N))
+    with pytest.raises(ValueError, match="resume is"):
+        evendraw.torch.BatchSampler(dataset, 8, resume="never")
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.parametrize("name", [None, "train"])
+@pytest.mark.parametrize("loading", [workers(0), workers(2, "fork")])
+def test_set_epoch_in_the_middle(daemon, kind, name, loading):
+    """It is that epoch, from its beginning, however far workers had read ahead."""
+    dataset = Dataset(80)
+    sampler = evendraw.torch.BatchSampler(name, 8, dataset=dataset)
+    loader = kind(dataset, batch_sampler=sampler, **loading)
+    epochs = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        epochs.append(indices(loader))
+    assert epochs[0] != epochs[1]
+    for epoch in (0, 2, 2, 1):
+        for i, _ in enumerate(loader):
+            if i == 2:
+                break
+        sampler.set_epoch(epoch)
+        assert indices(loader) == epochs[epoch]
+    for _ in loader:
+        sampler.set_epoch(0)  # of the next one: this one goes on
+    assert indices(loader) == epochs[0]
+
+
+def test_rewind(daemon):
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=Dataset())
+    iterator = iter(sampler)
+    first = [next(iterator) for _ in range(4)]
+    sampler.rewind()
+    whole = list(sampler)
+    assert whole[:4] == first and len(whole) == 12
+    sampler.rewind()  # the one that would come next
+    assert sampler.state_dict()["epoch"] == 1
+
+
+def test_resume_as_hugging_face_does(daemon):
+    """set_epoch, then the batches of before are skipped by reading them."""
+    dataset = Dataset(80)
+    sampler = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    epochs = [list(sampler) for _ in range(2)]
+    sampler.set_epoch(1)
+    iterator = iter(sampler)
+    for _ in range(4):
+        next(iterator)
+    sampler.close()
+
+    again = evendraw.torch.BatchSampler("train", 8, dataset=dataset)
+    again.set_epoch(1)
+    seen = [batch for i, batch in enumerate(again) if i >= 4]
+    assert seen == epochs[1][4:]
+
+
+def test_a_loaded_state_and_set_epoch(daemon):
+    """The loop of a resumed run says which epoch it is in, and goes on within it."""
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler(dataset, 8)
+    epochs = [list(sampler) for _ in range(3)]
+    sampler.set_epoch(1)
+    iterator = iter(sampler)
+    for _ in range(5):
+        next(iterator)
+    state = json.loads(json.dumps(sampler.state_dict()))
+    sampler.close()
+    again = evendraw.torch.BatchSampler(dataset, 8)
+    again.load_state_dict(state)
+    seen = []
+    for epoch in range(state["epoch"], 3):
+        again.set_epoch(epoch)
+        seen.append(list(again))
+    assert seen == [epochs[1][5:], epochs[2]]
+
+
+# ---- as torch's own classes ----
+
+
+def test_are_torch_classes(daemon):
+    dataset = Dataset()
+    batches = evendraw.torch.BatchSampler(dataset, 8)
+    assert isinstance(batches, torch.utils.data.BatchSampler)
+    assert batches.batch_size == 8 and batches.drop_last is True
+    assert isinstance(batches.sampler, torch.utils.data.Sampler)
+    exact = evendraw.torch.BatchSampler(dataset, 8, last_batch="exact")
+    assert exact.drop_last is False
+    weights = [1.0, 2.0] * 48
+    weighted = evendraw.torch.WeightedRandomSampler(weights, 50)
+    assert isinstance(weighted, torch.utils.data.WeightedRandomSampler)
+    assert weighted.weights.tolist() == weights and weighted.num_samples == 50 == len(weighted)
+    assert weighted.replacement is True
+    ours = evendraw.torch.DistributedSampler(dataset, 5, 0, job="d", drop_last=True, seed=3)
+    torchs = torch.utils.data.DistributedSampler(dataset, 5, 0, drop_last=True, seed=3)
+    assert isinstance(ours, torch.utils.data.DistributedSampler)
+    for name in ("num_replicas", "rank", "num_samples", "total_size", "drop_last", "seed", "epoch", "shuffle"):
+        assert getattr(ours, name) == getattr(torchs, name), name
+    assert ours.dataset is dataset
+    with pytest.raises(ValueError, match="pass seed="):
+        evendraw.torch.WeightedRandomSampler(weights, 50, generator=torch.Generator())
+
+
+class Shard(torch.utils.data.Sampler):
+    """As Accelerate's BatchSamplerShard, put around a sampler by every process."""
+
+    def __init__(self, inner, num_processes, process_index):
+        self.inner, self.num_processes, self.process_index = inner, num_processes, process_index
+
+    def __iter__(self):
+        for i, batch in enumerate(self.inner):
+            if i % self.num_processes == self.process_index:
+                yield batch
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_divided_a_second_time(daemon, count):
+    """A rank's part is not divided among the ranks again; what is whole may be."""
+    dataset = Dataset()
+    make = evendraw.torch.BatchSampler
+    ranks = make("r", 4, dataset=dataset, rank=0, world_size=2)
+    indices = evendraw.torch.Sampler(dataset, job="s", rank=0, num_replicas=2)
+    shared = evendraw.torch.IterableDataset("i", dataset, 4)
+    for inner in (ranks, indices, shared):
+        outer = Shard(inner, 2, 0)
+        loader = torch.utils.data.DataLoader(dataset, batch_sampler=outer, num_workers=count)
+        with pytest.raises(evendraw.UsageError, match="Shard would give each only one in 2.*Lightning"):
+            next(iter(loader))
+    whole = [make(dataset, 8) for _ in range(2)]
+    seen = [list(Shard(sampler, 2, i)) for i, sampler in enumerate(whole)]
+    assert sorted(flat(seen[0] + seen[1])) == list(range(N))
+    with pytest.raises(evendraw.UsageError, match="DistributedSampler was passed.*use_distributed_sampler"):
+        type(ranks)(torch.utils.data.DistributedSampler(dataset, 2, 0), batch_size=4, drop_last=True)
+
+
+def test_arguments_in_another_order(daemon):
+    with pytest.raises(evendraw.UsageError, match="name of a job .text. or the dataset, not 32"):
+        evendraw.torch.BatchSampler(32, labels=[0, 1])
+    with pytest.raises(evendraw.UsageError, match="a SequentialSampler was passed"):
+        evendraw.torch.BatchSampler(torch.utils.data.SequentialSampler(Dataset()), 8)
+    assert len(evendraw.torch.BatchSampler(Dataset(97), 8, True)) == 12
+    assert len(evendraw.torch.BatchSampler(Dataset(97), 8, drop_last=False)) == 13
+    with pytest.raises(evendraw.BadValue, match="give one"):
+        evendraw.torch.BatchSampler(Dataset(), 8, drop_last=True, last_batch="pad")
+    with pytest.raises(evendraw.UsageError, match="nothing to draw from"):
+        evendraw.torch.BatchSampler(batch_size=8)
+    with pytest.raises(evendraw.UsageError, match="first argument is the name"):
+        evendraw.torch.IterableDataset(Dataset(), Dataset(), 8)
+    whole = evendraw.torch.IterableDataset(None, Dataset(), 8)
+    assert sum(len(batch[0]) for batch in whole) == N
+
+
+def test_stratified_indices(daemon):
+    """Of a sampler that gives one index at a time nobody asked for batches of 256."""
+    sampler = evendraw.torch.Sampler(Dataset(), strategy="stratified")
+    assert np.bincount([i % 4 for i in sampler], minlength=4).tolist() == [24] * 4
