@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -73,7 +74,7 @@ def check_undivided(job: str) -> None:
     wrappers put a sampler or dataset of theirs around ours, which knows how many processes there
     are and which one this is. They have nothing else in common.
     """
-    frame = sys._getframe(2)
+    frame: types.FrameType | None = sys._getframe(2)
     while frame is not None:
         owner = frame.f_locals.get("self")
         if not isinstance(owner, (torch.utils.data.Sampler, torch.utils.data.Dataset)):
