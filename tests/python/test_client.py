@@ -155,6 +155,23 @@ def test_batches(client, job):
         assert stream.next().tolist() == first
 
 
+def test_where_a_stream_begins(client, job):
+    """Batches that come again come before the first that nobody had."""
+    with client.open(job, window=3, manual_ack=True) as stream:
+        assert (stream.info.step, stream.info.first_step) == (0, 0)
+        batches = [stream.next() for _ in range(3)]
+        assert [batch.step for batch in batches] == [0, 1, 2]
+        stream.ack(batches[0], confirm=True)
+        reached = client.job(job)["step"]
+    with client.open(job) as stream:
+        info = stream.info
+        assert (info.epoch, info.step) == (0, reached) and reached >= 3
+        assert (info.first_epoch, info.first_step) == (0, 1)
+        batch = stream.next()
+        assert (batch.epoch, batch.step) == (info.first_epoch, info.first_step)
+        assert batch.redelivered
+
+
 def test_batches_keep_their_memory(client, job):
     with client.open(job) as stream:
         batches = [stream.next() for _ in range(10)]
