@@ -172,6 +172,31 @@ def test_where_a_stream_begins(client, job):
         assert batch.redelivered
 
 
+def test_ranks_of_one_process_make_room_at_once(client):
+    """Who closed its stream, or its connection, keeps nobody from moving the job or from its rank."""
+    client.create_dataset("d", np.arange(40) % 4)
+    client.create_job("r", "d", 4, mode="ranked", world_size=2)
+    for end in ("stream", "connection", "stream"):
+        workers = [evendraw.connect(client.address) for _ in range(2)]
+        streams = [worker.open("r", rank=rank) for rank, worker in enumerate(workers)]
+        assert all(stream.next() is not None for stream in streams)
+        with pytest.raises(evendraw.Conflict) as refused:
+            client.call("job.seek", job="r", epoch=0, step=2)
+        assert refused.value.detail == "workers"
+        for worker, stream in zip(workers, streams, strict=True):
+            (stream if end == "stream" else worker).close()
+            # Two connections have no order among them: what was said on the first has been heard
+            # when it answers, and its end when nobody is attached.
+            if end == "stream":
+                worker.call("server.info")
+        while client.job("r")["streams"] > 0:
+            pass
+        assert client.call("job.seek", job="r", epoch=0, step=2)["step"] == 2
+    for rank in range(2):
+        with client.open("r", rank=rank) as stream:
+            assert stream.next().step == 2
+
+
 def test_batches_keep_their_memory(client, job):
     with client.open(job) as stream:
         batches = [stream.next() for _ in range(10)]
