@@ -149,9 +149,9 @@
 #define EVD_ANSWER_stream_open(K)                                                                  \
     K(u32, stream) K(str, job) K(str, mode) K(str, dataset) K(u32, version) K(u64, samples)        \
     K(u32, classes) K(u32, batch_size) K(u32, world_size) K(u32, rank) K(u32, window)              \
-    K(u32, generation) K(u64, epoch) K(u64, step) K(u64, steps) K(u32, revision)                   \
-    K(str, index_type) K(u64, seed) K(str, encoding) K(boolean, resumed) K(array, held)            \
-    K(array, columns)
+    K(u32, generation) K(u64, epoch) K(u64, step) K(u64, steps) K(map(position), first)            \
+    K(u32, revision) K(str, index_type) K(u64, seed) K(str, encoding) K(boolean, resumed)          \
+    K(array, held) K(array, columns)
 #define EVD_ANSWER_stream_credit(K) K(u32, stream) K(u32, window)
 #define EVD_ANSWER_stream_ack(K) K(u32, stream) K(u64, epoch) K(u64, step)
 #define EVD_ANSWER_stream_touch(K) K(u32, stream) K(u32, held)

@@ -29,18 +29,22 @@ static json_t *ask(struct cli *cli)
 
 static void print_trace(const json_t *answer, const struct cli *cli)
 {
-    static const struct column columns[] = {
-        {"GENERATION", NULL, RIGHT, NULL}, {"EPOCH", NULL, RIGHT, NULL},
-        {"STEP", NULL, RIGHT, NULL},       {"RANK", NULL, RIGHT, NULL},
-        {"REVISION", NULL, RIGHT, NULL},   {0}};
+    static const struct column columns[] = {{"GENERATION", NULL, RIGHT, NULL},
+                                            {"EPOCH", NULL, RIGHT, NULL},
+                                            {"STEP", NULL, RIGHT, NULL},
+                                            {"RANK", NULL, RIGHT, NULL},
+                                            {"REVISION", NULL, RIGHT, NULL},
+                                            {"COUNT", NULL, RIGHT, NULL},
+                                            {0}};
     const json_t *steps = json_object_get(answer, "steps");
     struct table *table = table_new(columns);
-    const json_t *step, *value;
-    size_t i, k;
+    const json_t *step;
+    size_t i;
 
     json_array_foreach(steps, i, step)
     {
-        json_array_foreach(step, k, value) table_add(table, cell_maybe(value));
+        for (size_t k = 0; columns[k].title; k++)
+            table_add(table, cell_maybe(json_array_get(step, k)));
     }
     table_print(table);
     if (json_array_size(steps) == 0)

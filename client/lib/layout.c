@@ -45,6 +45,8 @@ static const struct member places[] = {
     {MEMBER(evd_stream_info, epoch)},
     {MEMBER(evd_stream_info, step)},
     {MEMBER(evd_stream_info, steps)},
+    {MEMBER(evd_stream_info, first_epoch)},
+    {MEMBER(evd_stream_info, first_step)},
     {MEMBER(evd_stream_info, seed)},
     {MEMBER(evd_stream_info, announced_revision)},
     {MEMBER(evd_stream_info, announced_epoch)},

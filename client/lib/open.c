@@ -93,6 +93,7 @@ static int read_answer(struct evd_stream *stream, const msgpack_object *result,
 {
     uint64_t id = map_u64(result, "stream", UINT64_MAX);
     uint64_t batch_size = map_u64(result, "batch_size", 0);
+    const msgpack_object *first = map_get(result, "first");
     char mode[16], index_type[8];
 
     if (id > UINT32_MAX)
@@ -124,6 +125,8 @@ static int read_answer(struct evd_stream *stream, const msgpack_object *result,
         .steps = map_u64(result, "steps", 0),
         .seed = map_u64(result, "seed", 0),
     };
+    info->first_epoch = map_u64(first, "epoch", info->epoch);
+    info->first_step = map_u64(first, "step", info->step);
     return EVD_OK;
 }
 
@@ -259,8 +262,8 @@ void stream_moved(struct evd_stream *stream, uint32_t generation, struct place a
 {
     ack_void(stream);
     stream->info.generation = generation;
-    stream->info.epoch = at.epoch;
-    stream->info.step = at.step;
+    stream->info.epoch = stream->info.first_epoch = at.epoch;
+    stream->info.step = stream->info.first_step = at.step;
     stream->epoch = EPOCH_UNKNOWN;
 }
 

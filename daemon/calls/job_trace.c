@@ -34,7 +34,7 @@ static int trace_answer(struct trace_call *call)
     for (uint32_t i = 0; i < trace->found; i++) {
         const struct finding *finding = &trace->findings[i];
 
-        msgpack_pack_array(pk, 5);
+        msgpack_pack_array(pk, 6);
         msgpack_pack_uint32(pk, finding->generation);
         msgpack_pack_uint64(pk, finding->at.epoch);
         msgpack_pack_uint64(pk, finding->at.step);
@@ -43,6 +43,7 @@ static int trace_answer(struct trace_call *call)
         else
             msgpack_pack_nil(pk);
         msgpack_pack_uint32(pk, finding->revision);
+        msgpack_pack_uint32(pk, finding->count);
     }
     return task_done(&call->task);
 }

@@ -137,6 +137,7 @@ static void pack_stream(msgpack_packer *pk, struct stream *stream, bool resumed,
     pack_key_u64(pk, "generation", state.generation);
     pack_position(pk, at);
     pack_key_u64(pk, "steps", job_shape(entry->job, at.epoch).steps);
+    pack_key_position(pk, "first", job_stream_first(stream->worker));
     pack_key_u64(pk, "revision", state.revision);
     pack_key_cstr(pk, "index_type", stream->format.wide_index ? "u64" : "u32");
     pack_key_u64(pk, "seed", entry->seed);

@@ -158,6 +158,7 @@ static int open_net(struct host *host, uint32_t connections, struct evd_error *e
         .max_connections = connections,
         .high_water = limits->send_buffer,
         .low_water = limits->send_buffer / 4,
+        .most = SERVER_SEND_LIMIT - EVD_MAX_REPLY_FRAME, /* one more answer fits */
         .hello_ms = 1000 * limits->hello_time,
         .frame_ms = 1000 * limits->frame_time,
         .framing = message_framing(&host->frame_limits),

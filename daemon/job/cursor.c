@@ -82,6 +82,13 @@ static uint64_t lowest_returned(const struct cursor *cursor)
     }
 }
 
+struct job_position cursor_first(const struct cursor *cursor)
+{
+    if (cursor->returned_count == 0)
+        return cursor_next(cursor);
+    return (struct job_position){cursor->epoch, lowest_returned(cursor)};
+}
+
 uint32_t cursor_revision(const struct cursor *cursor, const struct history *history, uint64_t step)
 {
     struct job_position at = {cursor->epoch, step};

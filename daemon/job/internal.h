@@ -120,6 +120,8 @@ void cursor_move(struct cursor *cursor, const struct history *history, struct jo
 struct job_position cursor_low(const struct cursor *cursor);
 struct job_position cursor_next(const struct cursor *cursor);
 struct job_position cursor_known(const struct cursor *cursor);
+/* The lowest step that came back; if none did, as cursor_next. */
+struct job_position cursor_first(const struct cursor *cursor);
 /* The revision in force at a step from low on. */
 uint32_t cursor_revision(const struct cursor *cursor, const struct history *history, uint64_t step);
 /* Call it after low moved or a revision was added: finds low_revision again, and releases the plans

@@ -331,6 +331,13 @@ struct job_position job_stream_lease(const struct job_stream *stream, uint32_t i
     return (struct job_position){stream->cursor->epoch, lease_step(stream, i)};
 }
 
+struct job_position job_stream_first(const struct job_stream *stream)
+{
+    if (stream->resend > 0)
+        return job_stream_lease(stream, stream->count - stream->resend);
+    return cursor_first(stream->cursor);
+}
+
 uint32_t job_revisions(const struct job *job)
 {
     return job->history.count;

@@ -419,6 +419,9 @@ struct job_stream_info {
 void job_stream_info(const struct job_stream *stream, struct job_stream_info *out);
 /* The i-th of the steps it has, in the order they were handed out. */
 struct job_position job_stream_lease(const struct job_stream *stream, uint32_t i);
+/* The step that it is given first, unless another worker takes it before: after JOB_RESUME the
+ * first of those that it has, else the lowest that came back, else the first never handed out. */
+struct job_position job_stream_first(const struct job_stream *stream);
 /* How many steps lie between its oldest lease (without one: the next step it may get) and `next`,
  * which is job_state's. */
 uint64_t job_stream_lag(const struct job_stream *stream, struct job_position next);

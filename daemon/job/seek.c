@@ -30,7 +30,7 @@ static int seek_check(const struct job *job, const struct job_event *event, stru
     if (event->seek.at.epoch > JOB_MAX_EPOCH)
         return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
     if (held > 0 && !event->seek.force)
-        return error_set(err, EVD_E_CONFLICT, "job",
+        return error_set(err, EVD_E_CONFLICT, "workers",
                          "workers hold %" PRIu32 " batches of this job: stop them first, or use "
                          "\"force\", which voids their batches",
                          held);

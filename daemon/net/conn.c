@@ -45,9 +45,30 @@ static bool is_full(const struct net_conn *conn)
     return unwritten(conn) > conn->net->config.high_water;
 }
 
-static bool takes_frames(const struct net_conn *conn)
+/* Its output is full: what comes from the peer is still taken, until what that causes is too much
+ * as well. */
+static void note_pressure(struct net_conn *conn)
 {
-    return conn->state <= CONN_SERVING && !is_full(conn);
+    const struct net_config *config = &conn->net->config;
+    size_t n = unwritten(conn);
+
+    if (conn->pressure == PRESSURE_NONE && is_full(conn)) {
+        conn->pressure = PRESSURE_FULL;
+        conn->stop_at =
+            n + config->high_water < config->most ? n + config->high_water : config->most;
+    }
+    if (conn->pressure == PRESSURE_FULL && n > conn->stop_at) {
+        conn->pressure = PRESSURE_STOPPED;
+        uv_read_stop(&conn->socket.stream);
+    }
+}
+
+static bool takes_frames(struct net_conn *conn)
+{
+    if (conn->state > CONN_SERVING)
+        return false;
+    note_pressure(conn);
+    return conn->pressure != PRESSURE_STOPPED;
 }
 
 const char *net_conn_name(const struct net_conn *conn)
@@ -216,10 +237,8 @@ void net_conn_flush(struct net_conn *conn)
         conn->output.buf->len = 0;
         return;
     }
-    if (conn->pressure == PRESSURE_NONE && conn->state != CONN_FINISHING && is_full(conn)) {
-        conn->pressure = PRESSURE_FULL;
-        uv_read_stop(&conn->socket.stream);
-    }
+    if (conn->state != CONN_FINISHING)
+        note_pressure(conn);
     if (!conn->writing && conn->output.buf->len > 0)
         write_output(conn);
     if (conn->state == CONN_CLOSED)
@@ -227,7 +246,8 @@ void net_conn_flush(struct net_conn *conn)
     if (conn->state == CONN_FINISHING) {
         if (!conn->writing)
             shut_down(conn);
-    } else if (conn->pressure == PRESSURE_FULL && unwritten(conn) <= conn->net->config.low_water) {
+    } else if ((conn->pressure == PRESSURE_FULL || conn->pressure == PRESSURE_STOPPED) &&
+               unwritten(conn) <= conn->net->config.low_water) {
         conn->pressure = PRESSURE_DRAINED;
         TAILQ_INSERT_TAIL(&conn->net->resume, conn, resume_link);
     }
@@ -371,10 +391,10 @@ void conn_go_on(struct net_conn *conn)
 {
     int rc;
 
-    if (conn->pressure != PRESSURE_NONE || conn->state >= CONN_FINISHING)
+    if (conn->state >= CONN_FINISHING)
         return;
     hand_up_input(conn);
-    if (conn->later || conn->state >= CONN_FINISHING)
+    if (conn->later || conn->pressure == PRESSURE_STOPPED || conn->state >= CONN_FINISHING)
         return;
     rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
     if (rc < 0 && rc != UV_EALREADY)

@@ -29,10 +29,18 @@ enum net_conn_state {
     CONN_CLOSED,    /* waits for the close callback, which frees it */
 };
 
-/* NONE -> FULL -> DRAINED -> NONE */
+/*
+ *     NONE ---> FULL ---> STOPPED
+ *      ^          |           |
+ *      |          v           |
+ *      +------ DRAINED <------+
+ */
 enum net_pressure {
     PRESSURE_NONE,
-    PRESSURE_FULL,    /* output is over the high-water mark: not read until below the low one */
+    PRESSURE_FULL,    /* output is over the high-water mark: the layer above should send no more,
+                         and frames are taken on */
+    PRESSURE_STOPPED, /* what those caused is over stop_at: not read until below the low-water mark
+                       */
     PRESSURE_DRAINED, /* it is, and in net->resume to be told so */
 };
 
@@ -48,6 +56,7 @@ struct net_conn {
     bool counted;           /* among net->connections, else among net->refused */
     bool writing;           /* `flight` is with the loop */
     bool later;             /* in net->later: not read until it has had its turn */
+    size_t stop_at;         /* FULL: with more unwritten output than that it is not read */
     uint64_t since;         /* when what its time limit measures began; the loop's milliseconds */
     size_t scanned;         /* bytes of the frame that is coming which the scanner has seen */
     struct evd_buf input;   /* read and not handed up: at most one frame and one read */

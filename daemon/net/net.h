@@ -16,9 +16,12 @@
  *     net_finish                   also ends every connection once its output is written
  *     net_close                    ends all at once; net is freed after `gone`
  *
- * Back-pressure: a connection whose unwritten output is over high_water is neither read nor handed
- * frames until it has fallen to low_water. What was read before stays in a buffer of at most one
- * frame and one read. At most one write of a connection is queued in the loop.
+ * Back-pressure: while a connection's unwritten output is over high_water, the layer above sends
+ * only what frames cause. Those are taken on, since a peer may have to get rid of what it writes
+ * before it reads, until the output has grown by another high_water. From then on it is neither
+ * read nor handed frames until it has fallen to low_water, when the layer above hears that it is
+ * writable. What was read before stays in a buffer of at most one frame and one read. At most one
+ * write of a connection is queued in the loop.
  *
  * Turns: of each connection so many frames are handed up, for so long, then others have their turn;
  * it is not read meanwhile. So who sends without end keeps nobody waiting for long.
@@ -86,6 +89,7 @@ struct net_config {
     struct uv_loop_s *loop;
     uint32_t max_connections;
     size_t high_water, low_water; /* bytes of unwritten output of one connection */
+    size_t most;                  /* with more than that it is not read in any case */
     uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS */
     struct net_framing framing;
     struct net_events events;

@@ -63,7 +63,7 @@ static uint32_t world_at(const struct trace *trace, struct job_position at)
 }
 
 /* A finding, unless it is one of those to be passed over. EVD_E_LIMIT: there is no more room. */
-static int note(struct trace *trace, const struct replay_step *step, uint32_t rank)
+static int note(struct trace *trace, const struct replay_step *step, uint32_t rank, uint32_t count)
 {
     if (trace->passed < trace->first) {
         trace->passed++;
@@ -74,21 +74,22 @@ static int note(struct trace *trace, const struct replay_step *step, uint32_t ra
         return EVD_E_LIMIT;
     }
     trace->findings[trace->found++] =
-        (struct finding){trace->generation - 1, rank, step->revision, step->at};
+        (struct finding){trace->generation - 1, rank, step->revision, count, step->at};
     return EVD_OK;
 }
 
+/* *count: how often the slice has it. */
 static int search(struct trace *trace, const struct replay_step *step, uint32_t slice,
-                  uint32_t slices, bool *found, struct evd_error *err)
+                  uint32_t slices, uint32_t *count, struct evd_error *err)
 {
     const uint64_t *index = trace->drawing.columns[COLUMN_index];
     uint32_t n;
 
     if (drawing_step(&trace->drawing, step, slice, slices, &n, err) != EVD_OK)
         return err->code;
-    *found = false;
-    for (uint32_t i = 0; i < n && !*found; i++)
-        *found = index[i] == trace->sample;
+    *count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        *count += index[i] == trace->sample;
     return EVD_OK;
 }
 
@@ -96,17 +97,17 @@ static int visit(void *arg, const struct replay_step *step, struct evd_error *er
 {
     struct trace *trace = arg;
     uint32_t slices = world_at(trace, step->at) / trace->replicas;
-    bool found = false;
-    int code = search(trace, step, 0, 1, &found, err);
+    uint32_t count = 0;
+    int code = search(trace, step, 0, 1, &count, err);
 
-    if (code || !found)
+    if (code || count == 0)
         return code;
     if (!trace->ranked)
-        return note(trace, step, 0);
+        return note(trace, step, 0, count);
     for (uint32_t slice = 0; code == EVD_OK && slice < slices; slice++) {
-        code = search(trace, step, slice, slices, &found, err);
-        if (!code && found)
-            code = note(trace, step, slice * trace->replicas);
+        code = search(trace, step, slice, slices, &count, err);
+        if (!code && count > 0)
+            code = note(trace, step, slice * trace->replicas, count);
     }
     return code;
 }

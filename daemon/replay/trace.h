@@ -14,6 +14,7 @@ struct finding {
     uint32_t generation;
     uint32_t rank; /* ranked jobs: the first that got it */
     uint32_t revision;
+    uint32_t count; /* how often it was drawn there */
     struct job_position at;
 };
 

@@ -18,7 +18,7 @@
     X(frame, EVD_MAX_FRAME, 640u << 10, 16u << 20,                                                 \
       "bytes of a message to the daemon, which its receive buffer has to hold")                    \
     X(send_buffer, 1u << 20, 64u << 10, 8u << 20,                                                  \
-      "unsent bytes of a connection above which nothing more is drawn for it or read from it")     \
+      "unsent bytes of a connection above which nothing more is drawn for it")                     \
     X(hello_time, 10, 1, 3600, "seconds until a connection must have said hello")                  \
     X(frame_time, 30, 1, 3600, "seconds without a byte of a message that has begun")
 

@@ -44,8 +44,7 @@ struct session_port *session_open(struct server *server, void *conn) MUST_CHECK;
  * it ends early. The session must not be used afterwards. */
 void session_close(struct session_port *port);
 
-/* One complete frame that the guard has passed, from `bytes` (not kept). Not while session_full or
- * after host->close. */
+/* One complete frame that the guard has passed, from `bytes` (not kept). Not after host->close. */
 void session_frame(struct session_port *port, const uint8_t *bytes, size_t n);
 /* The guard refused a frame: answers, to request `id` where that could be read, then closes. */
 void session_reject(struct session_port *port, const struct evd_error *err, bool has_id,

@@ -11,8 +11,9 @@
 #include "proto/buf.h"
 #include "server/limits.h"
 
-/* With more unwritten bytes of a session than limits.send_buffer nothing is drawn for it, and the
- * host feeds it no further frame: a slow peer slows only itself. With a quarter of it, it goes on.
+/* With more unwritten bytes of a session than limits.send_buffer nothing is drawn for it: a slow
+ * peer slows only itself. The host still feeds it frames, until what they cause is as much again.
+ * With a quarter of it, it goes on.
  *
  * What a session's output may hold at most (that, and the largest frame on top of it, with room
  * for small notifications). A peer that gets there is disconnected. */

@@ -97,6 +97,8 @@ bool peer_answered(struct peer *peer, uint32_t id);
 bool peer_succeeded(struct peer *peer, uint32_t id);
 /* The next notification of that method, out of turn if need be; NULL if there is none now. */
 json_t *peer_note(struct peer *peer, const char *method);
+/* The next notification as [method, params]; NULL if there is none now. */
+json_t *peer_next(struct peer *peer);
 /* Takes and drops what there is. */
 void peer_forget(struct peer *peer);
 

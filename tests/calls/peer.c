@@ -251,6 +251,18 @@ json_t *peer_note(struct peer *peer, const char *method)
     return NULL;
 }
 
+json_t *peer_next(struct peer *peer)
+{
+    json_t *note;
+
+    harness_quiet(peer->harness);
+    parse(peer);
+    note = json_incref(json_array_get(peer->notes, 0));
+    if (note)
+        json_array_remove(peer->notes, 0);
+    return note;
+}
+
 void peer_forget(struct peer *peer)
 {
     parse(peer);

@@ -48,6 +48,16 @@ static void expect_step(struct peer *peer, int step, bool redelivered)
     json_decref(batch);
 }
 
+/* The answer to stream.open says: so many steps are handed out, and that one comes first. */
+static void expect_begin(const json_t *answer, int step, int first)
+{
+    const json_t *at = json_object_get(answer, "first");
+
+    assert_int_equal(integer(answer, "step"), step);
+    assert_int_equal(integer(at, "epoch"), 0);
+    assert_int_equal(integer(at, "step"), first);
+}
+
 static void expect_none(struct peer *peer)
 {
     assert_null(peer_note(peer, "batch"));
@@ -137,6 +147,7 @@ static void test_resumed(void **state)
     peer_refused(back, EVD_E_NOT_FOUND, "stream.open", "[{'job': 'j', 'resume': 7}]");
     answer = peer_call(back, "stream.open", "[{'job': 'j', 'window': 4, 'resume': 1}]");
     assert_true(json_is_true(json_object_get(answer, "resumed")));
+    expect_begin(answer, 5, 0);
     json_decref(answer);
     expect_step(back, 0, true);
     expect_step(back, 2, true);
@@ -240,6 +251,7 @@ static void test_restart(void **state)
     answer = peer_call(a, "stream.open",
                        "[{'job': 'j', 'window': 2, 'holding': [[0, 0], [0, 1], [0, 4], [0, 99]]}]");
     assert_int_equal(json_array_size(json_object_get(answer, "held")), 2);
+    expect_begin(answer, 5, 2); /* 1 and 4 do not come again */
     json_decref(answer);
     expect_none(a);
     /* What b may still have is not given to a. */

@@ -247,14 +247,67 @@ static void test_trace(void **state)
     free_all(batches, 12);
 }
 
+/* A sample that is in a batch or slice more than once is counted so often. */
+static void trace_counts(struct peer *peer, const char *job, int ranks, int steps)
+{
+    int drawn[4][2][8] = {0}; /* by sample, rank and step */
+
+    for (int i = 0; i < ranks * steps; i++) {
+        json_t *batch = peer_note(peer, "batch"), *value;
+        int rank = ranks > 1 ? (int)integer(batch, "stream") - 1 : 0;
+        size_t k;
+
+        json_array_foreach(json_object_get(batch, "index"), k, value)
+            drawn[json_integer_value(value)][rank][integer(batch, "step")]++;
+        json_decref(batch);
+    }
+    for (int sample = 0; sample < 4; sample++) {
+        json_t *answer = peer_call(peer, "job.trace", "[{'job': '%s', 'sample': %d}]", job, sample);
+        json_t *entry;
+        size_t k;
+
+        json_array_foreach(json_object_get(answer, "steps"), k, entry)
+        {
+            int step = (int)json_integer_value(json_array_get(entry, 2));
+            int rank = (int)json_integer_value(json_array_get(entry, 3)); /* 0 for nil */
+
+            assert_in_range(step, 0, steps - 1);
+            assert_true(drawn[sample][rank][step] > 0);
+            assert_int_equal(json_integer_value(json_array_get(entry, 5)),
+                             drawn[sample][rank][step]);
+            drawn[sample][rank][step] = 0;
+        }
+        for (int i = 0; i < ranks * steps; i++)
+            assert_int_equal(drawn[sample][i / steps][i % steps], 0);
+        json_decref(answer);
+    }
+}
+
+static void test_trace_counts(void **state)
+{
+    struct peer *peer = peer_new(&h);
+
+    (void)state;
+    load_data(peer, "d", 4);
+    peer_do(peer, "job.create",
+            "[{'name': 'r', 'dataset': 'd', 'batch_size': 16, 'mode': 'ranked', 'world_size': 2, "
+            "'strategy': {'kind': 'weighted', 'num_samples': 160}}]");
+    for (int rank = 0; rank < 2; rank++)
+        peer_do(peer, "stream.open", "[{'job': 'r', 'window': 8, 'rank': %d}]", rank);
+    trace_counts(peer, "r", 2, 8);
+    peer_do(peer, "job.create",
+            "[{'name': 's', 'dataset': 'd', 'batch_size': 8, "
+            "'strategy': {'kind': 'weighted', 'num_samples': 80}}]");
+    peer_do(peer, "stream.open", "[{'job': 's', 'window': 5}]");
+    trace_counts(peer, "s", 1, 5);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_replay),
-        TEST(test_follow),
-        TEST(test_tokens),
-        TEST(test_trace),
+        TEST(test_replay), TEST(test_follow),       TEST(test_tokens),
+        TEST(test_trace),  TEST(test_trace_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ static void on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
 
     server->frames++;
     server->frame_bytes += n;
-    assert_true(session->out.len + session->in_flight <= HIGH_WATER);
+    assert_true(session->out.len + session->in_flight <= MOST);
     if ((bytes[0] & 0xe0) == 0xa0) {
         buf_append(&session->out, bytes, n);
     } else if (bytes[0] == 0xce) {
@@ -165,6 +165,7 @@ void server_start_with(struct server *server, const struct net_framing *framing,
         .max_connections = max_connections,
         .high_water = HIGH_WATER,
         .low_water = LOW_WATER,
+        .most = MOST,
         .hello_ms = hello_ms,
         .frame_ms = frame_ms,
         .framing = *framing,

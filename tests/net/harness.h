@@ -23,6 +23,7 @@
 
 #define HIGH_WATER  (1u << 20)
 #define LOW_WATER   (256u << 10)
+#define MOST        (8u << 20)
 #define REFUSED_YOU "\xa4who?"
 #define BROKEN_YOU  "\xa6wrong!"
 

@@ -154,8 +154,9 @@ static void many_connections(void **state)
     server_stop(&server);
 }
 
-/* 4,000 requests for 100,000 bytes each from a peer that reads nothing: at most the high-water mark
- * and one answer are ever held; others are served; once it reads, everything comes. */
+/* 4,000 requests for 100,000 bytes each from a peer that reads nothing: at most the high-water
+ * mark, as much again and an answer over each are ever held; others are served; once it reads,
+ * everything comes. */
 static void peer_that_does_not_read(void **state)
 {
     const size_t requests = 4000, each = 100000;
@@ -182,10 +183,41 @@ static void peer_that_does_not_read(void **state)
         peer_read(&server, fd, got, each);
     assert_int_equal(server.frames, requests + 1);
     assert_true(server.writable > 0);
-    assert_true(server.most_unwritten <= HIGH_WATER + each);
+    assert_true(server.most_unwritten <= 2 * (HIGH_WATER + each));
     peer_echo(&server, fd, "and back");
     close(fd);
     close(other);
+    server_stop(&server);
+}
+
+/* A peer that writes all that it has to say before it reads: while its output is full, what needs
+ * no answer is taken, however much it is. */
+static void peer_that_writes_before_it_reads(void **state)
+{
+    enum { ANSWER = 2 << 20, N = 100000, ROUNDS = 10 };
+    uint8_t *bytes = malloc(ANSWER);
+    struct server server;
+    int fd;
+
+    (void)state;
+    assert_non_null(bytes);
+    start(&server);
+    fd = peer_connect(server.unix_address);
+    peer_send(fd, "\xce\x00\x20\x00\x00", 5);
+    pump_until(&server, &server.frames, 1);
+    memset(bytes, 0xc3, N);
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        peer_send(fd, bytes, N);
+        pump_until(&server, &server.frames, 1 + i * N);
+    }
+    assert_int_equal(server.frames, 1 + ROUNDS * N);
+    assert_int_equal(server.writable, 0); /* it was full all the time */
+    assert_true(server.most_unwritten <= ANSWER);
+    peer_read(&server, fd, bytes, ANSWER);
+    pump_until(&server, &server.writable, 1);
+    peer_echo(&server, fd, "now you");
+    close(fd);
+    free(bytes);
     server_stop(&server);
 }
 
@@ -423,6 +455,7 @@ int main(void)
         cmocka_unit_test(many_connections),
         cmocka_unit_test(a_flood_keeps_nobody_waiting),
         cmocka_unit_test(peer_that_does_not_read),
+        cmocka_unit_test(peer_that_writes_before_it_reads),
         cmocka_unit_test(first_frame_has_a_limit),
         cmocka_unit_test(begun_frame_must_go_on),
         cmocka_unit_test(broken_frames),

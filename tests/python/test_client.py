@@ -155,6 +155,48 @@ def test_batches(client, job):
         assert stream.next().tolist() == first
 
 
+def test_where_a_stream_begins(client, job):
+    """Batches that come again come before the first that nobody had."""
+    with client.open(job, window=3, manual_ack=True) as stream:
+        assert (stream.info.step, stream.info.first_step) == (0, 0)
+        batches = [stream.next() for _ in range(3)]
+        assert [batch.step for batch in batches] == [0, 1, 2]
+        stream.ack(batches[0], confirm=True)
+        reached = client.job(job)["step"]
+    with client.open(job) as stream:
+        info = stream.info
+        assert (info.epoch, info.step) == (0, reached) and reached >= 3
+        assert (info.first_epoch, info.first_step) == (0, 1)
+        batch = stream.next()
+        assert (batch.epoch, batch.step) == (info.first_epoch, info.first_step)
+        assert batch.redelivered
+
+
+def test_ranks_of_one_process_make_room_at_once(client):
+    """Who closed its stream, or its connection, keeps nobody from moving the job or from its rank."""
+    client.create_dataset("d", np.arange(40) % 4)
+    client.create_job("r", "d", 4, mode="ranked", world_size=2)
+    for end in ("stream", "connection", "stream"):
+        workers = [evendraw.connect(client.address) for _ in range(2)]
+        streams = [worker.open("r", rank=rank) for rank, worker in enumerate(workers)]
+        assert all(stream.next() is not None for stream in streams)
+        with pytest.raises(evendraw.Conflict) as refused:
+            client.call("job.seek", job="r", epoch=0, step=2)
+        assert refused.value.detail == "workers"
+        for worker, stream in zip(workers, streams, strict=True):
+            (stream if end == "stream" else worker).close()
+            # Two connections have no order among them: what was said on the first has been heard
+            # when it answers, and its end when nobody is attached.
+            if end == "stream":
+                worker.call("server.info")
+        while client.job("r")["streams"] > 0:
+            pass
+        assert client.call("job.seek", job="r", epoch=0, step=2)["step"] == 2
+    for rank in range(2):
+        with client.open("r", rank=rank) as stream:
+            assert stream.next().step == 2
+
+
 def test_batches_keep_their_memory(client, job):
     with client.open(job) as stream:
         batches = [stream.next() for _ in range(10)]

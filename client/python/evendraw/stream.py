@@ -83,8 +83,11 @@ class StreamInfo:
         rank: None in a shared job.
         world_size: 0 in a shared job.
         window: batches under way at most.
-        generation, epoch, step: where the stream starts.
+        generation: the line of history the stream is on.
+        epoch, step: the first step not handed out by then (in a ranked job: to this rank).
         steps: of that epoch.
+        first_epoch, first_step: of the first batch, unless another worker takes it before. Batches
+            that come again come first, so it may lie before `epoch`, `step`.
         revision: of the strategy, as it was then.
         seed: of the job.
     """
@@ -102,6 +105,8 @@ class StreamInfo:
     epoch: int
     step: int
     steps: int
+    first_epoch: int
+    first_step: int
     revision: int
     seed: int
 
@@ -149,6 +154,8 @@ class Stream:
             epoch=raw.epoch,
             step=raw.step,
             steps=raw.steps,
+            first_epoch=raw.first_epoch,
+            first_step=raw.first_step,
             revision=raw.revision,
             seed=raw.seed,
         )
