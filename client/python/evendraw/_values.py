@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import from_tensor
+from .errors import BadValue
+
 Strategy = str | Mapping[str, Any]
 """A strategy's name ("weighted") or {"kind": "weighted", "weight": "sqrt-inverse"}: see
 `Client.strategies`. Class weights may be NumPy arrays or torch tensors."""
@@ -27,13 +30,18 @@ def as_strategy(strategy: Strategy) -> dict[str, Any]:
     }
 
 
-def numbers(values: Any, kind: str) -> bytes | None:
-    """Numbers of a list, array or tensor, as they travel."""
-    if values is None:
-        return None
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.ascontiguousarray(values, dtype=kind).tobytes()
+def as_text(text: Any, field: str) -> bytes:
+    """A name for C, which takes it to end at its first NUL."""
+    if not isinstance(text, str):
+        raise BadValue(f"{field}: {text!r} is of type {type(text).__name__}, not a text", field)
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        said = f"{field}: {text!r} is no valid text: it has half a surrogate"
+        raise BadValue(said, field) from None
+    if b"\0" in encoded:
+        raise BadValue(f"{field}: {text!r} has a NUL in it: leave it out", field)
+    return encoded
 
 
 def jsonable(value: Any) -> Any:
@@ -41,7 +49,7 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"$hex": value.hex()}
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+        value = from_tensor(value, "a field")
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -8,11 +8,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _library, labels as _labels
+from ._arrays import numbers
 from ._connection import Connection
-from ._values import Result, Strategy, as_strategy, numbers
-from .errors import Error, UsageError
+from ._values import Result, Strategy, as_strategy, as_text
+from .errors import BadValue, Error, UsageError
 from .stream import Batch, Stream
 
 lib = _library.lib
@@ -69,9 +71,9 @@ class Client(Connection):
         """Sends labels as a new dataset, or as the next version of one that exists.
 
         Args:
-            labels: shape (n,): list, NumPy array, torch tensor, pandas Series of anything hashable;
-                or a dataset (`labels.labels_of` says where its labels are looked for). None and NaN:
-                no label, never drawn. Sample i of the dataset is labels[i].
+            labels: shape (n,) or (n, 1): list, NumPy array, torch tensor, pandas Series of anything
+                hashable; or a dataset (`labels.labels_of` says where its labels are looked for).
+                None and NaN: no label, never drawn. Sample i of the dataset is labels[i].
             classes: their order, where not sorted; names where labels are numbers.
             weights: by column name, arrays of shape (n,) with one finite number >= 0 for each
                 sample, to which a weighted strategy can refer.
@@ -81,30 +83,28 @@ class Client(Connection):
 
         Returns:
             dataset, version, samples, labelled, classes (how many), checksum, ...
+
+        Raises:
+            BadValue: of labels, classes or weights, before anything is sent.
         """
-        if hasattr(labels, "__getitem__") and not _is_array_like(labels):
-            labels, found = _labels.labels_of(labels)
-            classes = classes if classes is not None else found
         names, codes = _labels.encode(labels, classes)
-        upload = ctypes.c_void_p()
-        texts = (ctypes.c_char_p * len(names))(*(n.encode() for n in names))
         codes = np.ascontiguousarray(codes, dtype="<u4")
+        columns = _weight_columns(weights, len(codes))
+        upload = ctypes.c_void_p()
+        texts = (ctypes.c_char_p * len(names))(*(as_text(n, "classes") for n in names))
         result = ctypes.c_void_p()
         begin = lib.evd_dataset_begin_owned if owned else lib.evd_dataset_begin
         with self._use():
             self._check(
                 begin(
-                    self._handle, name.encode(), texts, len(names), ctypes.byref(upload)
+                    self._handle, as_text(name, "name"), texts, len(names), ctypes.byref(upload)
                 )
             )
             try:
                 self._check(lib.evd_dataset_append(upload, codes.ctypes.data, len(codes)))
-                for column, values in (weights or {}).items():
-                    array = np.ascontiguousarray(values, dtype="<f8")
+                for column, array in columns:
                     self._check(
-                        lib.evd_dataset_weights(
-                            upload, column.encode(), array.ctypes.data, len(array)
-                        )
+                        lib.evd_dataset_weights(upload, column, array.ctypes.data, len(array))
                     )
             except Error:
                 lib.evd_dataset_abort(upload)
@@ -331,8 +331,15 @@ class Client(Connection):
             job, generation, epoch, step, rank, counted (false: it was known already).
 
         Raises:
-            Conflict: the job was rewound since. BadValue: no such step, or lengths that differ.
+            Conflict: the job was rewound since. BadValue: no such step, or lengths that differ; what
+            is no class number (scores of each class want argmax(1)), no finite loss, no score.
         """
+        n = len(batch)
+        classes = numbers(
+            predicted, "<u4", "predicted", n=n, advice="of scores of each class pass argmax(1)"
+        )
+        losses = None if loss is None else numbers(loss, "<f8", "loss", n=n)
+        second = None if score is None else numbers(score, "<f8", "score", n=n, low=0, high=1)
         return self.call(
             "job.report",
             job=job,
@@ -342,9 +349,9 @@ class Client(Connection):
             rank=rank,
             index=batch.index.astype("<u8").tobytes(),
             index_type="u64",
-            predicted=numbers(predicted, "<u4"),
-            loss=numbers(loss, "<f8"),
-            score=numbers(score, "<f8"),
+            predicted=classes.tobytes(),
+            loss=None if losses is None else losses.tobytes(),
+            score=None if second is None else second.tobytes(),
         )
 
     def confusion(self, job: str, epoch: int | None = None, *, every: bool = False) -> Result:
@@ -405,7 +412,7 @@ class Client(Connection):
                 )
             bits |= _library.COLUMNS[column]
         options = _library.StreamOptions(
-            job.encode(),
+            as_text(job, "job"),
             -1 if rank is None else rank,
             world_size or 0,
             window,
@@ -422,7 +429,16 @@ class Client(Connection):
             return Stream(self, handle)
 
 
-def _is_array_like(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) or any(
-        hasattr(value, name) for name in ("__array__", "to_numpy")
-    )
+def _weight_columns(weights: Any, n: int) -> list[tuple[bytes, NDArray[np.float64]]]:
+    """Columns of weights as they are sent, checked."""
+    if weights is None:
+        return []
+    if not isinstance(weights, Mapping):
+        raise BadValue(
+            f'weights is a {type(weights).__name__}: pass {{"weight": weights}}, by column name',
+            "weights",
+        )
+    return [
+        (as_text(column, "weights"), numbers(values, "<f8", f"weights[{column!r}]", n=n, low=0))
+        for column, values in weights.items()
+    ]

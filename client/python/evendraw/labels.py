@@ -1,23 +1,42 @@
 """Labels of any kind as class names and class numbers.
 
-Everything is recognised by what it can do (duck typing): neither torch nor pandas is imported.
+The rule, which is also that of `evendraw load` (README.md, "Labels", has it in the same words):
+
+Classes are the values that occur. If all of them are whole numbers, in whatever spelling (`+1`,
+`-1`, `1.0`, `10`; as integers, floats or text; booleans are not numbers here but `False`, `True`),
+they are ordered as numbers of any size and named in the shortest form (`1`, `-1`, `10`), so that
+`1`, `1.0` and `+1` are one class. A spelling with leading zeros (`007`) keeps its text as its name
+but is ordered by its number. Otherwise they are ordered as text, by bytes of UTF-8. Missing (None,
+NaN, NaT, pandas.NA) is no label; -1 is a class.
+
+In text a whole number is a sign or none, decimal digits, and perhaps a point with zeros behind it:
+no blanks, no exponent. Of equal numbers (`7`, `007`) the name decides, by bytes. Numbers that are
+not text, and not all whole (0.5, 1.5, 10.0), are ordered as numbers too, here named `0.5`, `1.5`,
+`10`: a fraction by the shortest text that reads back the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _library
+from ._arrays import NUMBER, is_bool, is_missing, mask_of, one_dimensional, to_array
+from ._sources import column_of, is_dataset, labels_of, only
 from .errors import BadValue
+
+__all__ = ["UNLABELLED", "encode", "labels_of", "only"]
 
 UNLABELLED = _library.NO_LABEL
 """The class number of a sample without a label (None or NaN): never drawn."""
 
 _MAX_CLASSES = 1 << 20
+
+_WHOLE = re.compile(r"([+-]?)([0-9]{1,128})(?:\.0{1,128})?")  # a name has at most 128 bytes
 
 
 def encode(
@@ -26,189 +45,262 @@ def encode(
     """Turns labels into what the daemon keeps.
 
     Args:
-        labels: shape (n,): list, NumPy array, torch tensor, pandas Series, or any iterable of
-            hashable values. None and NaN mean "no label": such a sample keeps its index and is
-            never drawn.
-        classes: the classes in the order they are to have. Without it: the values that occur,
-            sorted. With integer labels and text classes, label i means ``classes[i]``, as in
-            torchvision (``dataset.targets`` and ``dataset.classes``).
+        labels: shape (n,) or (n, 1): list, NumPy array, torch tensor, pandas Series, column of a
+            Hugging Face dataset, or any iterable of hashable values; or a dataset, see `labels_of`.
+            None and NaN mean "no label": such a sample keeps its index and is never drawn.
+        classes: the classes in the order they are to have. Without it: the categories of a pandas
+            Categorical or a ClassLabel, with those of which there is no sample; or else the values
+            that occur, ordered and named as the head of this file says. With integer labels and
+            text classes, label i means ``classes[i]``, as in torchvision (``dataset.targets`` and
+            ``dataset.classes``).
 
     Returns:
         The names of the classes, and class numbers of shape (n,), `UNLABELLED` where there is none.
 
     Raises:
-        BadValue: not one-dimensional, no class of that value, or two classes of one name.
+        BadValue: not one value for each sample, no class of that value, or two classes of one name.
     """
-    values = _to_array(labels)
-    if values.dtype.kind in "iub":
-        found, codes = _encode_integers(values)
-    elif values.dtype.kind in "fU":
-        found, codes = _encode_sortable(values)
-    else:
-        found, codes = _encode_objects(values)
+    if is_dataset(labels):
+        labels, found_classes = labels_of(labels)
+        classes = classes if classes is not None else found_classes
+    column = column_of(labels)
+    values, categories = column.values, column.categories
+    if categories is not None:
+        codes = np.where(values < 0, UNLABELLED, values).astype(np.uint32)
+        if classes is None:
+            return _unique(_names(categories), "labels"), codes
+        return _with_classes(categories, codes, classes)
+    found, codes = _numbered_masked(values)
     if classes is not None:
-        return _with_classes(found, codes, list(classes))
-    return _names(found), codes
+        return _with_classes(found, codes, classes)
+    names, place = _ordered(found)
+    return names, _replaced(codes, place)
 
 
-def labels_of(
-    dataset: Any, callback: Callable[[Any], Any] | None = None
-) -> tuple[Any, list[str] | None]:
-    """The labels of a map-style dataset, without loading its samples.
-
-    Looks for ``callback(dataset)``; a Subset's dataset and ``indices``; ``targets``; ``labels``;
-    ``get_labels()``; ``samples`` or ``imgs`` as lists of (path, label); the last of ``tensors``.
-
-    Returns:
-        Labels of shape (len(dataset),), and ``dataset.classes`` if it has them.
-
-    Raises:
-        BadValue: none of these is there.
-    """
-    if callback is not None:
-        return callback(dataset), None
-    if hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
-        labels, classes = labels_of(dataset.dataset)
-        return _to_array(labels)[np.asarray(dataset.indices, dtype=np.int64)], classes
-    classes = getattr(dataset, "classes", None)
-    for name in ("targets", "labels"):
-        if getattr(dataset, name, None) is not None:
-            return getattr(dataset, name), classes
-    if callable(getattr(dataset, "get_labels", None)):
-        return dataset.get_labels(), classes
-    for name in ("samples", "imgs"):
-        pairs = getattr(dataset, name, None)
-        if isinstance(pairs, list) and pairs and isinstance(pairs[0], tuple):
-            return [pair[-1] for pair in pairs], classes
-    if getattr(dataset, "tensors", None):
-        return dataset.tensors[-1], classes
-    raise BadValue(
-        f"cannot find the labels of a {type(dataset).__name__}: it has none of targets, labels, "
-        "get_labels(), samples, imgs, tensors; pass labels=[...] or callback_get_label=function",
-        "labels",
-    )
+# ---- values to numbers ----
 
 
-def _to_array(labels: Any) -> NDArray[Any]:
-    if hasattr(labels, "detach"):  # a torch tensor
-        labels = labels.detach().cpu().numpy()
-    elif hasattr(labels, "to_numpy"):  # a pandas Series or Index
-        labels = labels.to_numpy()
-    if not isinstance(labels, np.ndarray):
-        labels = _from_values(labels if isinstance(labels, list) else list(labels))
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise BadValue(
-            f"labels have shape {labels.shape}, but one label a sample is needed: shape (n,)",
-            "labels",
-        )
-    return np.asarray(labels)
+def _numbered_masked(values: NDArray[Any]) -> tuple[list[Hashable], NDArray[np.uint32]]:
+    mask = mask_of(values)
+    return _numbered(values) if mask is None else _where(~mask, np.asarray(values))
 
 
-def _from_values(values: list[Any]) -> NDArray[Any]:
-    """NumPy would turn [1, "a"] into text, and [1, None] fails: only plain lists are converted."""
-    kinds = {type(value) for value in values}
-    if kinds <= {int} or kinds <= {float} or kinds <= {str}:
-        try:
-            return np.array(values)
-        except OverflowError:
-            pass
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+def _where(present: NDArray[np.bool_], values: NDArray[Any]) -> tuple[list[Any], NDArray[np.uint32]]:
+    """Of those samples only; the others have no label."""
+    if present.all():
+        return _numbered(values)
+    codes = np.full(len(values), UNLABELLED, dtype=np.uint32)
+    found, codes[present] = _numbered(values[present])
+    return found, codes
 
 
-def _encode_integers(values: NDArray[Any]) -> tuple[list[Hashable], NDArray[np.uint32]]:
+def _numbered(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.uint32]]:
+    """The different values, in any order, and for each sample which it is."""
+    kind = values.dtype.kind
+    if kind in "iub":
+        return _numbered_integers(values)
+    if kind == "f" and np.isnan(values).any():
+        return _where(~np.isnan(values), values)
+    if kind == "f":
+        return _numbered_floats(values)
+    if kind in "Mm":  # as text: as Python's values those in nanoseconds would be integers
+        return _where(~np.isnat(values), values.astype(str))
+    return _numbered_objects(values.tolist())
+
+
+def _numbered_integers(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.uint32]]:
     if len(values) == 0:
         return [], np.zeros(0, dtype=np.uint32)
     low, high = int(values.min()), int(values.max())
     if high - low >= 4 * _MAX_CLASSES:
-        return _encode_sortable(values)
+        return _numbered_sorted(values)
     if values.dtype.kind == "u":
         shifted = (values - values.dtype.type(low)).astype(np.int64)
     else:
         shifted = values.astype(np.int64) - low
     present = np.bincount(shifted, minlength=high - low + 1) > 0
     number = np.cumsum(present, dtype=np.uint32) - np.uint32(1)
-    found = (np.flatnonzero(present) + low).tolist()
-    return [bool(v) for v in found] if values.dtype.kind == "b" else found, number[shifted]
+    found = (int(i) + low for i in np.flatnonzero(present))
+    return [bool(v) if values.dtype.kind == "b" else v for v in found], number[shifted]
 
 
-def _encode_sortable(values: NDArray[Any]) -> tuple[list[Hashable], NDArray[np.uint32]]:
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
-    found, codes = np.unique(values[~missing], return_inverse=True)
-    result = np.full(len(values), UNLABELLED, dtype=np.uint32)
-    result[~missing] = codes
-    plain = found.tolist()
-    if values.dtype.kind == "f" and all(v.is_integer() for v in plain):
-        plain = [int(v) for v in plain]  # integers with NaN among them arrive as floats
-    return plain, result
+def _numbered_floats(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.uint32]]:
+    with np.errstate(invalid="ignore"):
+        whole = bool(((values == np.floor(values)) & (np.abs(values) < 2.0**63)).all())
+    return _numbered_integers(values.astype(np.int64)) if whole else _numbered_sorted(values)
 
 
-def _encode_objects(values: NDArray[Any]) -> tuple[list[Hashable], NDArray[np.uint32]]:
-    number: dict[Hashable, int] = {}
-    codes = np.fromiter(
-        (
-            UNLABELLED if _is_missing(v) else number.setdefault(_plain(v), len(number))
-            for v in values
-        ),
-        dtype=np.uint32,
-        count=len(values),
-    )
-    found = sorted(number, key=_order)
-    place = np.empty(len(found) + 1, dtype=np.uint32)
-    place[[number[v] for v in found]] = np.arange(len(found), dtype=np.uint32)
-    place[-1] = UNLABELLED
-    return found, place[np.minimum(codes, np.uint32(len(found)))]
+def _numbered_sorted(values: NDArray[Any]) -> tuple[list[Any], NDArray[np.uint32]]:
+    found, codes = np.unique(values, return_inverse=True)
+    return list(found), codes.astype(np.uint32)
 
 
-def _is_missing(value: Any) -> bool:
-    """None, NaN, NaT and pandas.NA: all but the first differ from themselves or cannot say."""
-    if value is None:
-        return True
+class _Numbers(dict[Hashable, int]):
+    """Numbers values as they are looked up."""
+
+    def __missing__(self, value: Hashable) -> int:
+        number = self[value] = len(self)
+        return number
+
+
+def _numbered_objects(values: list[Any]) -> tuple[list[Any], NDArray[np.uint32]]:
+    kinds = set(map(type, values))
+    if kinds & {bool, np.bool_} and not kinds <= {bool, np.bool_, type(None)}:
+        # True is equal to 1, and another class.
+        values = [str(bool(value)) if is_bool(value) else value for value in values]
+    number = _Numbers()
     try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA has no truth value
-        return True
+        codes = np.fromiter(map(number.__getitem__, values), dtype=np.uint32, count=len(values))
+    except TypeError:
+        i = next(i for i, value in enumerate(values) if not _hashable(value))
+        raise BadValue(
+            f"labels[{i}] is a {type(values[i]).__name__}, but one value for each sample is needed, "
+            "such as a number or a text",
+            "labels",
+        ) from None
+    found = list(number)
+    missing = np.array([is_missing(value) for value in found], dtype=bool)
+    place = np.where(missing, UNLABELLED, np.cumsum(~missing) - 1).astype(np.uint32)
+    return [v for v, gone in zip(found, missing) if not gone], _replaced(codes, place)
 
 
-def _plain(value: Any) -> Hashable:
-    return value.item() if isinstance(value, np.generic) else value  # type: ignore[no-any-return]
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
-def _order(value: Hashable) -> tuple[str, Any]:
-    """Values of one kind in their own order, kinds by name; what has no order by its text."""
-    if isinstance(value, (int, float)):
-        return ("number", value)
-    if isinstance(value, (str, bytes)):
-        return (type(value).__name__, value)
-    return (type(value).__name__, str(value))
+def _replaced(codes: NDArray[np.uint32], place: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """place[code] for each, but `UNLABELLED` stays."""
+    if (place == np.arange(len(place), dtype=np.uint32)).all():
+        return codes
+    table = np.append(place, np.uint32(UNLABELLED))
+    return table[np.minimum(codes, np.uint32(len(place)))]  # type: ignore[no-any-return]
 
 
-def _names(values: Iterable[Hashable]) -> list[str]:
-    names = [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+# ---- the rule ----
+
+
+class _Reading(NamedTuple):
+    """How a value is read."""
+
+    name: str  # unless all are whole
+    whole: int | None  # its number, if it is a whole one
+    short: str  # its name, if all are whole
+    number: Any  # what it is ordered by if it is no text; None: it is no number
+    plain: bool  # a number or text: equal names mean one class
+
+
+def _read(value: Any) -> _Reading:
+    if is_bool(value):
+        return _Reading(str(bool(value)), None, "", None, True)
+    if isinstance(value, NUMBER):
+        return _read_number(value)
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise BadValue(f"the label {value!r} is not UTF-8: decode it first", "labels") from None
+    if not isinstance(value, str):
+        return _Reading(str(value), None, "", None, False)
+    text = str.__str__(value)
+    found = _WHOLE.fullmatch(text)
+    if found is None:
+        return _Reading(text, None, "", None, True)
+    whole = int(found[1] + found[2])
+    leading = len(found[2]) > 1 and found[2][0] == "0"
+    return _Reading(text, whole, text if leading else str(whole), None, True)
+
+
+def _read_number(value: Any) -> _Reading:
+    number = value.item() if isinstance(value, np.generic) else value
+    try:
+        whole = int(number) if number == int(number) else None
+    except OverflowError:  # infinite
+        whole = None
+    if whole is None:  # named in its own precision: a float32's 0.1 is 0.1
+        return _Reading(str(value), None, "", number, True)
+    if abs(whole) >= 10**128:
+        raise BadValue("a label has over 128 digits: that is too long for a class name", "labels")
+    return _Reading(str(whole), whole, str(whole), number, True)
+
+
+def _named(readings: list[_Reading]) -> list[str]:
+    """The names of values that are classes together."""
+    if all(reading.whole is not None for reading in readings):
+        return [reading.short for reading in readings]
+    return [reading.name for reading in readings]
+
+
+def _names(values: Iterable[Any]) -> list[str]:
+    return _named([_read(value) for value in values])
+
+
+def _ordered(found: list[Any]) -> tuple[list[str], NDArray[np.uint32]]:
+    """Classes of these values by name, in order, and for each value which it is."""
+    readings = [_read(value) for value in found]
+    names = _named(readings)
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        same = first.setdefault(name, i)
+        if same != i and not (readings[i].plain and readings[same].plain):
+            raise BadValue(f'two different labels are both called "{name}": rename one', "labels")
+    if all(reading.whole is not None for reading in readings):
+        order = sorted(first, key=lambda name: (readings[first[name]].whole, name))
+    elif all(reading.number is not None for reading in readings):
+        numbers = {name: readings[i].number for name, i in first.items()}
+        order = sorted(first, key=numbers.__getitem__)
+    else:
+        order = sorted(first)  # by code points, which is by bytes of UTF-8
+    number = {name: i for i, name in enumerate(order)}
+    return order, np.array([number[name] for name in names], dtype=np.uint32)
+
+
+# ---- classes that are given ----
+
+
+def _unique(names: list[str], field: str) -> list[str]:
     if len(set(names)) < len(names):
-        twice = next(n for i, n in enumerate(names) if n in names[:i])
-        raise BadValue(f'two different labels are both called "{twice}": rename one', "labels")
+        seen: set[str] = set()
+        twice = next(n for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
+        raise BadValue(f'two classes are both called "{twice}": rename one', field)
     return names
 
 
 def _with_classes(
-    found: list[Hashable], codes: NDArray[np.uint32], classes: list[Hashable]
+    found: list[Any], codes: NDArray[np.uint32], classes: Any
 ) -> tuple[list[str], NDArray[np.uint32]]:
     """Numbers as in `classes`, which may name classes without samples."""
-    by_index = not all(isinstance(c, int) for c in classes)
-    number = {value: i for i, value in enumerate(classes)}
-    place = np.empty(len(found) + 1, dtype=np.uint32)
-    place[-1] = UNLABELLED
+    given = one_dimensional(to_array(classes, "classes"), "classes").tolist()
+    for i, value in enumerate(given):
+        if not _hashable(value) or is_missing(value):
+            raise BadValue(f"classes[{i}] is {value!r}, and cannot be a class", "classes")
+    names = _unique(_names(given), "classes")
+    by_index = not any(isinstance(c, NUMBER) for c in given)
+    number = {(value, is_bool(value)): i for i, value in enumerate(given)}
+    by_name = {name: i for i, name in enumerate(names)}
+    place = np.empty(len(found), dtype=np.uint32)
     for i, value in enumerate(found):
-        if value in number:
-            place[i] = number[value]
-        elif by_index and isinstance(value, int) and 0 <= value < len(classes):
-            place[i] = value
+        whole = int(value) if is_bool(value) else _read(value).whole
+        if by_index and whole is not None and not isinstance(value, (str, bytes)):
+            code = whole if 0 <= whole < len(given) else None
+        elif (value, is_bool(value)) in number:
+            code = number[value, is_bool(value)]
+        elif is_bool(value):
+            code = number.get((whole, False))
         else:
+            code = by_name.get(_names([value])[0])
+        if code is None:
             raise BadValue(
-                f"the label {value!r} is none of the {len(classes)} classes given", "classes"
+                f"the label {_shown(value)} is none of the {len(given)} classes given"
+                + (": where it means that there is no label, pass None" if value == -1 else ""),
+                "classes",
             )
-    return _names(classes), place[np.minimum(codes, np.uint32(len(found)))]
+        place[i] = code
+    return names, _replaced(codes, place)
+
+
+def _shown(value: Any) -> str:
+    return repr(value.item() if isinstance(value, np.generic) else value)

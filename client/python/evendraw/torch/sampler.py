@@ -10,6 +10,7 @@ import numpy as np
 import torch.utils.data
 
 from .. import labels as _labels
+from .._arrays import numbers
 from .._values import Strategy, as_strategy
 from ..errors import BadValue, UsageError
 from ..stream import Batch
@@ -243,23 +244,25 @@ class ImbalancedDatasetSampler(Sampler):
 
 
 def _find_labels(dataset: Any, labels: Any, weights: Any, callback: Any) -> Any:
-    """Labels, or None if the job must be there already."""
-    if labels is not None:
+    """Labels, or None if the job must be there already. With `weights` there are as many."""
+    if labels is None and dataset is not None:
+        labels = _labels.labels_of(dataset, callback)[0]
+    if isinstance(labels, Iterator):
+        labels = list(labels)
+    if weights is None:
         return labels
-    if dataset is not None:
-        return _labels.labels_of(dataset, callback)[0]
-    return None if weights is None else np.zeros(len(weights), dtype=np.uint8)
+    samples = None if labels is None else len(labels)
+    n = len(numbers(weights, "<f8", "weights", n=samples, low=0))
+    if n == 0:
+        raise BadValue("weights is empty: one number >= 0 for each sample is needed", "weights")
+    return np.zeros(n, dtype=np.uint8) if labels is None else labels
 
 
 def _only(labels: Any, indices: Sequence[int]) -> Any:
     """Labels of these samples; all others have none, and are never drawn."""
     if labels is None:
         raise UsageError("indices= needs a dataset or labels=", "indices")
-    names, codes = _labels.encode(labels)
-    kept = np.full(len(codes), None, dtype=object)
-    for i in indices:
-        kept[i] = names[codes[i]] if codes[i] != _labels.UNLABELLED else None
-    return kept
+    return _labels.only(labels, indices)
 
 
 def _labelled(labels: Any) -> int:
