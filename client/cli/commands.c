@@ -145,7 +145,9 @@ static const struct cli_option set_options[] = {
     "The first line of a table is its header, unless --no-header is given. A list of paths and "   \
     "labels (a/1.jpg 0) is read by -d blank --no-header -c -1. The samples of a folder are "       \
     "numbered as torchvision's ImageFolder numbers them, and so are its classes, in byte order. "  \
-    "Those of --one-hot are in the order of their columns.\n\n"                                    \
+    "Those of --one-hot are in the order of their columns. With --json the answer says under "     \
+    "\"source\" what was taken for what: format, header, column (from 1), column_name, array, "    \
+    "warnings.\n\n"                                                                                \
     "--long-tail keeps n_max * RATIO^(-c/(C-1)) samples, rounded but at least one, of the c-th "   \
     "largest of C classes (c = 0, 1, ...; equally large ones in class order), the same ones for "  \
     "the same seed.\n\n"                                                                           \

@@ -153,6 +153,7 @@ static bool pass_value(struct source *source, const struct array_sink *sink,
     uint64_t bits;
     size_t len;
 
+    assert(sink->label || (array->kind != 'U' && array->kind != 'S'));
     if (array->kind == 'U' || array->kind == 'S')
         return pass_text(sink, at, array);
     bits = bits_at(at, array);

@@ -63,8 +63,8 @@ bool guess_text(struct source *source, const char *head)
     }
     if (is_arff(text))
         return source_error(source,
-                            "is ARFF: leave out what stands up to @data, and load the rest as CSV "
-                            "with --no-header and --column -1 (a number from either end)");
+                            "is ARFF: sed '1,/@data/Id' FILE | evendraw load NAME - --format csv "
+                            "--no-header --column -1 loads its last column");
     if (is_json(text))
         return source_error(source, "is a JSON document: JSON is read with one object a line; jq "
                                     "-c '.[]' FILE makes that of an array");
@@ -205,7 +205,7 @@ static bool is_counted(const struct line *lines, size_t count)
 
 bool guess_lines(struct source *source, const char *head, bool cut)
 {
-    struct line lines[LINES_SEEN];
+    struct line lines[LINES_SEEN] = {{0}};
     size_t n = cut_lines(head, cut, lines);
 
     if (n == 0)

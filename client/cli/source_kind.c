@@ -7,7 +7,6 @@
 #include "source.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 #include "source_guess.h"
@@ -95,6 +94,7 @@ static const struct known {
     {MAGIC("\x80\5"), 0, "a pickle: load it in Python and " TO_NUMPY},
     {MAGIC("\x89HDF\r\n\x1a\n"), 0, "an HDF5 file: read it with h5py and " TO_NUMPY},
     {MAGIC("MATLAB 5.0"), 0, "a MATLAB file: read it with scipy.io.loadmat and " TO_NUMPY},
+    {MAGIC("MATLAB 7.3 MAT-file"), 0, "a MATLAB file: read it with h5py and " TO_NUMPY},
     {MAGIC("SQLite format 3"), 0, "an SQLite database: write the column with sqlite3 -csv"},
     {MAGIC("BZh"), 0, "compressed by bzip2: unpack it, or pipe it in with bzcat FILE"},
     {MAGIC("\xfd"

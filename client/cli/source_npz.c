@@ -44,9 +44,11 @@ static bool damaged(struct source *source)
 
 static bool read_at(struct source *source, uint64_t offset, void *bytes, unsigned size)
 {
-    return (gzseek(source->gz, (z_off_t)offset, SEEK_SET) >= 0 &&
-            source_bytes(source, bytes, size) == (int)size) ||
-           damaged(source);
+    if (gzseek(source->gz, (z_off_t)offset, SEEK_SET) >= 0 &&
+        source_bytes(source, bytes, size) == (int)size)
+        return true;
+    damaged(source);
+    return false;
 }
 
 /* ---- the directory ---- */

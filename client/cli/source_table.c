@@ -7,6 +7,7 @@
  */
 #include "source_table.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,14 +71,16 @@ static const char *names_of(const struct table *table, char names[NAMES_SHOWN])
 
     names[0] = '\0';
     for (uint32_t i = 0; i < table->header.count; i++) {
-        size_t n = strlen(table->header.text[i]);
+        const char *name = table->header.text[i];
+        size_t n;
 
+        assert(name);
+        n = strlen(name);
         if (len + n + 8 > NAMES_SHOWN) {
             strcpy(names + len, ", ..." + (len == 0 ? 2 : 0));
             break;
         }
-        len += (size_t)snprintf(names + len, NAMES_SHOWN - len, "%s%s", len > 0 ? ", " : "",
-                                table->header.text[i]);
+        len += (size_t)snprintf(names + len, NAMES_SHOWN - len, "%s%s", len > 0 ? ", " : "", name);
     }
     return names;
 }

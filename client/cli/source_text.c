@@ -12,14 +12,17 @@ int source_text(struct source *source, void *bytes, unsigned size)
 {
     int n = source_bytes(source, bytes, size);
     const char *nul = n > 0 ? memchr(bytes, '\0', (size_t)n) : NULL;
+    long long at;
 
     if (!nul)
         return n;
+    at = gztell(source->gz); /* behind these bytes */
+    at -= n - (nul - (const char *)bytes);
     source->line = 0;
     source_error(source,
                  "holds a NUL byte at offset %lld: it is damaged (a disk may fill so what was not "
                  "written), or no text",
-                 (long long)(gztell(source->gz) - n + (nul - (const char *)bytes)));
+                 at);
     return -1;
 }
 

@@ -288,6 +288,10 @@ static void bad_weights(void **state)
     write_text("t.csv", "id,y,w\n1,a,0.5\n2,b,\n");
     REFUSE("t.csv --column y --weight-column w", "line 3", "missing");
     REFUSE("t.csv --column y --weight-column v", "no column 'v'");
+    NPY("|u1", 3, 1, 2, 3);
+    shell("gzip -c a.npy > w.npy.gz && head -c -3 w.npy.gz > cut.npy.gz");
+    expect("y --weights w=w.npy.gz", "a|b|", LABELS(0, NONE, 1));
+    REFUSE("y --weights w=cut.npy.gz", "cut.npy.gz", "cut off");
     NPY("|S1", 3, '1', '2', '3');
     REFUSE("y --weights w=a.npy", "text", "astype('float64')");
 }
