@@ -132,15 +132,29 @@ static const struct cli_option set_options[] = {
     "for every sample its index as a 64-bit integer and then the columns asked for (label, "       \
     "probability, repeat: 32 bits, augment_seed: 64), all little-endian, in this order."
 
+/* The same rule as in Python; README.md has it too. */
+#define LABELS_DOC                                                                                 \
+    "Classes are the values that occur. If all of them are whole numbers, in whatever spelling "   \
+    "(+1, -1, 1.0, 10), they are ordered as numbers of any size and named in the shortest form "   \
+    "(1, -1, 10), so that 1, 1.0 and +1 are one class. A spelling with leading zeros (007) keeps " \
+    "its text as its name but is ordered by its number. Otherwise, if all are numbers, they are "  \
+    "ordered as numbers; else as text, by bytes of UTF-8. An empty cell or line, NaN, and NA as "  \
+    "pandas has them are no label: such a sample keeps its index and is never drawn. -1 is a "     \
+    "class; --unlabelled=-1 makes it no label."
+
 #define LOAD_DOC                                                                                   \
     "Send the labels of a dataset: sample i is the i-th label of SOURCE. Loading a name again "    \
     "makes its next version.\v"                                                                    \
-    "SOURCE is IDX (the MNIST family), a NumPy array (.npy) of whole numbers, CSV or TSV with a "  \
-    "header line, text with one label a line, or a folder of class folders; - is standard input; " \
-    "gzip is recognised. An empty cell or line, and -1 in a NumPy array, is a sample without a "   \
-    "label: it keeps its index and is never drawn. Labels that are all whole numbers become "      \
-    "classes in numeric order, others in byte order. The samples of a folder are numbered as "     \
-    "torchvision's ImageFolder numbers them, and so are its classes.\n\n"                          \
+    "SOURCE is IDX (the MNIST family), a NumPy array (.npy, or .npz with --column), CSV or TSV, "  \
+    "JSON lines, libsvm, text with one label a line, or a folder of class folders; - is standard " \
+    "input; gzip is recognised. What is recognised as something else is refused, with what to do." \
+    "\n\n" LABELS_DOC "\n\n"                                                                       \
+    "The first line of a table is its header, unless --no-header is given. A list of paths and "   \
+    "labels (a/1.jpg 0) is read by -d blank --no-header -c -1. The samples of a folder are "       \
+    "numbered as torchvision's ImageFolder numbers them, and so are its classes, in byte order. "  \
+    "Those of --one-hot are in the order of their columns. With --json the answer says under "     \
+    "\"source\" what was taken for what: format, header, column (from 1), column_name, array, "    \
+    "warnings.\n\n"                                                                                \
     "--long-tail keeps n_max * RATIO^(-c/(C-1)) samples, rounded but at least one, of the c-th "   \
     "largest of C classes (c = 0, 1, ...; equally large ones in class order), the same ones for "  \
     "the same seed.\n\n"                                                                           \
@@ -154,8 +168,8 @@ static const struct cli_option set_options[] = {
 /* ---- the table ---- */
 
 const struct command commands[] = {
-    {"load", NULL, "send the labels of a dataset (IDX, NPY, CSV, TSV, lines, folders)", LOAD_DOC,
-     .options = {load_options}, .check = check_load,
+    {"load", NULL, "send the labels of a dataset (IDX, NPY, CSV, JSON lines, folders, ...)",
+     LOAD_DOC, .options = {load_options}, .check = check_load,
      .methods = {"dataset.create", "dataset.append", "dataset.commit"}, .run = run_load},
 
     {"datasets", NULL, "list the datasets", "List the datasets: every version the daemon holds.",

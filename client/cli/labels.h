@@ -11,7 +11,8 @@
 #define LABELS_EXCLUDED UINT32_MAX /* instead of a class's number */
 
 struct label {
-    char *name;
+    char *name;      /* as the source spells it */
+    char *shortest;  /* of a number: what its class is called; NULL: `name` */
     uint64_t count;  /* samples met in the first pass */
     uint32_t number; /* of the class, once they are in order */
 };
@@ -33,11 +34,19 @@ struct label *labels_find(struct labels *labels, const char *name, size_t len);
 /* Adds a label that is not there yet; NULL without memory. */
 struct label *labels_add(struct labels *labels, const char *name, size_t len)
     __attribute__((warn_unused_result));
-/* This label is no class: the next two leave it out. */
-void label_exclude(struct label *label);
-/* Numbers the classes: by value if all are whole numbers (*numeric) and `bytes` is not set, else in
- * byte order. False without memory. */
+/* Every spelling of this label is no class: what numbers the classes leaves it out. How many
+ * samples have it. */
+uint64_t labels_exclude(struct labels *labels, const char *name);
+/*
+ * Numbers the classes. If all are numbers, and `bytes` is not set: by value (*numeric); those of
+ * one value are one class, named in the shortest form (+1 and 1.0: 1), except that a spelling with
+ * zeros in front (007) is a class of its own. Otherwise every text is a class, in byte order. False
+ * without memory.
+ */
 bool labels_order(struct labels *labels, bool bytes, bool *numeric)
+    __attribute__((warn_unused_result));
+/* Numbers the classes by `names`, which hold every label. False without memory. */
+bool labels_number(struct labels *labels, char *const *names, uint32_t count)
     __attribute__((warn_unused_result));
 /* Numbers the classes by `names`: label c is called names[c]. The label that is no number below
  * `count`, or NULL; *ok is false without memory. `names` must outlive the labels. */

@@ -36,10 +36,24 @@ static void parse_delimiter(const struct given *given)
 
     if (strcmp(text, "\\t") == 0 || strcmp(text, "tab") == 0)
         *delimiter = '\t';
+    else if (strcmp(text, "blank") == 0)
+        *delimiter = DELIMITER_BLANK;
     else if (strlen(text) == 1 && text[0] != '"' && text[0] != '\n')
         *delimiter = text[0];
     else
-        argp_error(given->state, "--delimiter: give one character, or tab");
+        argp_error(given->state, "--delimiter: give one character, tab or blank");
+}
+
+static void parse_quote(const struct given *given)
+{
+    enum source_quote *quote = given_field(given);
+
+    if (strcmp(given->text, "none") == 0)
+        *quote = QUOTE_NONE;
+    else if (strcmp(given->text, "double") == 0)
+        *quote = QUOTE_DOUBLE;
+    else
+        argp_error(given->state, "--quote: '%s' is neither double nor none", given->text);
 }
 
 static void parse_ratio(const struct given *given)
@@ -110,11 +124,25 @@ const struct cli_option load_options[] = {
      .missing = SOURCE_IS_MISSING, .words = "@files"},
     {"format", 'f', "FORMAT", SOURCE_FORMAT_NAMES " (default: by content)", parse_format,
      FIELD(struct load_args, source), .words = &SOURCE_FORMATS(FORMAT_WORD)[1]},
-    {"column", 'c', "NAME",
-     "CSV and TSV: the column with the labels (blanks around a cell are dropped)", option_text,
-     FIELD(struct load_args, source.column)},
-    {"delimiter", 'd', "CHARACTER", "CSV: between the cells (default: by suffix)", parse_delimiter,
-     FIELD(struct load_args, source.delimiter)},
+    {"column", 'c', "NAME|N",
+     "Tables: the column with the labels, by its name or its number: 1 is the first, -1 the last; "
+     "JSON lines: the field; NPZ: the array (by its name)",
+     option_text, FIELD(struct load_args, source.column)},
+    {"delimiter", 'd', "CHARACTER",
+     "Tables: between the cells, one character, tab, or blank for runs of blanks and tabs "
+     "(default: "
+     "by suffix)",
+     parse_delimiter, FIELD(struct load_args, source.delimiter)},
+    {"no-header", 0, NULL, "Tables: the first line is a sample", option_flag,
+     FIELD(struct load_args, source.no_header)},
+    {"quote", 'q', "double|none",
+     "Tables: whether \"quoted\" cells may hold delimiters, quotes and line ends (default: double, "
+     "as RFC 4180 has it), or a quote is a character like others",
+     parse_quote, FIELD(struct load_args, source.quote), .words = "double none"},
+    {"one-hot", 0, "A,B,C|all",
+     "Tables: the class of a row is the one of these columns that holds 1, the others hold 0; all: "
+     "of the columns after the first, those with 0 or 1 in the first row",
+     option_text, FIELD(struct load_args, source.one_hot)},
     {"extensions", 'x', "LIST",
      "Folders: endings of the files that are samples (default: those of torchvision's ImageFolder)",
      option_text, FIELD(struct load_args, source.extensions)},
@@ -122,8 +150,8 @@ const struct cli_option load_options[] = {
      "Names for labels that are numbers from 0 on: a list, or a file with one name a line",
      option_text, FIELD(struct load_args, class_names), .words = "@files"},
     {"unlabelled", 'u', "LABEL",
-     "The label of samples that have none (default: -1 in NPY, otherwise no label)", option_text,
-     FIELD(struct load_args, unlabelled)},
+     "A label that means that a sample has none; an empty one: texts such as NA are classes",
+     option_text, FIELD(struct load_args, unlabelled)},
     {"long-tail", 't', "RATIO",
      "Keep a long-tailed part: the largest class as it is, the smallest RATIO times fewer; the "
      "other samples lose their label",
@@ -151,23 +179,42 @@ void check_load(struct argp_state *state, struct cli *cli, const void *fields)
     (void)cli;
     if (args->stratify && args->split.count == 0)
         argp_error(state, "--stratify is for --split: say which parts");
+    if (args->source.one_hot && args->source.column)
+        argp_error(state, "--one-hot and --column exclude each other");
+    if (args->source.one_hot && args->class_names)
+        argp_error(state,
+                   "--one-hot and --class-names exclude each other: a class is called as its "
+                   "column");
+    if (args->source.delimiter == DELIMITER_BLANK && args->source.quote == QUOTE_DOUBLE)
+        argp_error(state, "--quote=double is for cells between characters, not between blanks");
 }
 
 /* ---- the report ---- */
 
 static const char *order_of(const struct load *load)
 {
+    if (load->source->classes)
+        return "in the order of their columns";
     return load->names ? "as named" : load->numeric ? "in numeric order" : "in byte order";
+}
+
+/* May -1 mean that a sample has no label? It is the only number below 0, beside several classes. */
+static bool has_minus_one(const struct load *load)
+{
+    const struct labels *labels = &load->labels;
+
+    return load->numeric && labels->class_count > 2 && strcmp(labels->classes[0], "-1") == 0;
 }
 
 static void report_unlabelled(const struct load *load)
 {
-    const char *label = load->args->unlabelled ? load->args->unlabelled : "-1";
-
     if (load->marked > 0)
-        printf("  %s labelled '%s', taken as without a label%s\n",
-               text_items(load->marked, "sample"), label,
+        printf("  %s labelled '%s'%s, taken as without a label%s\n",
+               text_items(load->marked, "sample"), load->marked_as,
+               load->args->unlabelled ? "" : " or the like",
                load->args->unlabelled ? "" : " (--unlabelled= makes it a class)");
+    if (has_minus_one(load))
+        printf("  -1 is a class (--unlabelled=-1 if it means that a sample has no label)\n");
     if (load->empty > 0)
         printf("  %s without a label: never drawn, but counted in the indices\n",
                text_items(load->empty, "sample"));
@@ -211,14 +258,16 @@ static void report(const struct load *load)
 
 static int print_answer(struct cli *cli, struct load *load)
 {
-    json_t *list;
+    json_t *list, *about = load->source->about;
 
-    if (!load->groups)
+    if (!load->groups) {
+        json_object_set(load->parts[0].info, "source", about);
         return cli_print_json(cli, json_incref(load->parts[0].info));
+    }
     list = json_array();
     for (uint32_t p = 0; p < load->part_count; p++)
         json_array_append(list, load->parts[p].info);
-    return cli_print_json(cli, json_pack("{s:o}", "datasets", list));
+    return cli_print_json(cli, json_pack("{s:o, s:O}", "datasets", list, "source", about));
 }
 
 /* ---- the command ---- */

@@ -55,7 +55,8 @@ struct load {
     uint32_t name_count;
     bool numeric;                    /* the classes' order */
     uint64_t samples;                /* in the source */
-    uint64_t empty, marked;          /* without a label: nothing there; the label for "none" */
+    uint64_t empty, marked;          /* without a label: nothing there; a label for "none" */
+    const char *marked_as;           /* the first such label that was met; NULL: none */
     struct longtail_class *longtail; /* by class; NULL: keep everything */
     struct split_group *groups;      /* by class, or one; NULL: no split */
     struct load_part parts[SPLIT_PARTS];

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "load.h"
+#include "number.h"
 
 #define MAX_CLASSES (1u << 20) /* the daemon's limit, told before everything was read */
+#define FEW_SAMPLES 20u        /* as many may well be of a class each */
 
 /* ---- reading ---- */
 
@@ -117,40 +119,64 @@ static bool read_names(struct load *load)
 
 static void mark_unlabelled(struct load *load, const char *text)
 {
-    struct label *label = labels_find(&load->labels, text, strlen(text));
+    uint64_t samples = labels_exclude(&load->labels, text);
 
-    if (label) {
-        label_exclude(label);
-        load->marked = label->count;
+    load->marked += samples;
+    if (samples > 0 && !load->marked_as)
+        load->marked_as = text;
+}
+
+/* What --unlabelled says, and what pandas reads as missing. */
+static void choose_unlabelled(struct load *load)
+{
+    static const char *const missing[] = {
+        "NA",   "NaN",  "nan", "-NaN", "-nan",     "N/A",    "n/a",     "NULL",    "null",
+        "None", "<NA>", "#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
+    };
+    const char *given = load->args->unlabelled;
+
+    if (given && *given == '\0')
+        return;
+    if (given)
+        mark_unlabelled(load, given);
+    for (size_t i = 0; load->source->format->missing && !load->source->classes &&
+                       i < sizeof(missing) / sizeof(missing[0]);
+         i++) {
+        if (!given || strcmp(given, missing[i]) != 0)
+            mark_unlabelled(load, missing[i]);
     }
 }
 
-/*
- * By convention -1 in a NumPy array is a sample without a label (scikit-learn). Where it may as
- * well be a class, because there are other negative ones or it would leave fewer than two, we ask.
- */
-static bool choose_unlabelled(struct load *load)
+/* More labels that occur once than others: a column of names or numbers of the samples. */
+static void warn_of_singles(struct load *load)
 {
-    const char *given = load->args->unlabelled;
-    const struct label *minus = labels_find(&load->labels, "-1", 2);
-    uint32_t negative = 0;
+    uint64_t labelled = load->samples - load->empty - load->marked;
+    uint32_t single = 0;
 
-    if (given && *given != '\0')
-        mark_unlabelled(load, given);
-    if (given || !minus || !load->source->format->minus_one_none)
-        return true;
     for (uint32_t i = 0; i < load->labels.count; i++)
-        negative += load->labels.items[i].name[0] == '-';
-    if (negative == 1 && load->labels.count > 2) {
-        mark_unlabelled(load, "-1");
-        return true;
-    }
-    return source_error(load->source,
-                        "is -1 a class, or does it mean that a sample has no label? Say "
-                        "--unlabelled= for a class, --unlabelled=-1 for no label");
+        single +=
+            load->labels.items[i].number != LABELS_EXCLUDED && load->labels.items[i].count == 1;
+    if (labelled > FEW_SAMPLES && single > labelled / 2)
+        source_warn(load->source,
+                    "%u of the %llu samples with a label are the only ones of their class: is this "
+                    "the column (or file) with the labels?",
+                    (unsigned)single, (unsigned long long)labelled);
 }
 
 /* ---- order, long tail, split ---- */
+
+/* A header whose cell is a label too, or a number, is rather a sample. */
+static void warn_of_header(struct load *load)
+{
+    const char *name = json_string_value(json_object_get(load->source->about, "column_name"));
+    struct number number;
+
+    if (name && (labels_find(&load->labels, name, strlen(name)) || number_parse(name, &number)))
+        source_warn(load->source,
+                    "the name of its column, '%s', looks like a label: if the file has no header, "
+                    "load it again with --no-header, and give the column by its number",
+                    name);
+}
 
 static bool number_classes(struct load *load)
 {
@@ -158,12 +184,15 @@ static bool number_classes(struct load *load)
     bool ok;
 
     load->source->line = 0;
-    if (!choose_unlabelled(load))
-        return false;
+    choose_unlabelled(load);
     if (load->samples == load->empty + load->marked)
         return source_error(load->source, "holds no label at all (%llu samples)",
                             (unsigned long long)load->samples);
-    if (load->names)
+    warn_of_singles(load);
+    warn_of_header(load);
+    if (load->source->classes)
+        ok = labels_number(&load->labels, load->source->classes, load->source->class_count);
+    else if (load->names)
         odd = labels_rename(&load->labels, load->names, load->name_count, &ok);
     else
         ok = labels_order(&load->labels, load->source->format->byte_order, &load->numeric);

@@ -178,7 +178,7 @@ static bool send_weights(struct load *load, const struct load_weights *column)
         .cli = load->args->cli, .path = column->path, .column = column->column, .doing = "sending"};
     struct source *source = column->path ? &own : load->source;
     struct weights weights = {.load = load, .source = source, .name = column->name};
-    const char *labels_column = source->column;
+    const char *labels_column = source->column, *one_hot = source->one_hot;
     bool ok;
 
     if (!column->path && !source->format->columns)
@@ -187,8 +187,10 @@ static bool send_weights(struct load *load, const struct load_weights *column)
     if (column->path && !source_open(source))
         return false;
     source->column = column->column;
+    source->one_hot = NULL;
     ok = read_weights(&weights);
     source->column = labels_column;
+    source->one_hot = one_hot;
     free(weights.buffer);
     if (column->path)
         source_close(source);

@@ -1,43 +1,95 @@
 /*
- * What all formats share: opening a file, telling its format, reading its bytes, progress,
- * messages. Called by load_classes.c and load_send.c, and from below by the formats, source_NAME.c.
+ * What all formats share: opening a file, reading its bytes, passes, progress, messages. Called by
+ * load.c, load_classes.c and load_send.c, and from below by the formats, source_NAME.c. Which
+ * format a file has is source_kind.c's.
  */
 #include "source.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "print.h"
 
-bool source_error(struct source *source, const char *format, ...)
+static void print_place(const struct source *source, const char *kind)
 {
-    char *text = NULL;
-    va_list ap;
-
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr); /* over the progress */
-    fprintf(stderr, "evendraw: %s",
+    fprintf(stderr, "evendraw: %s%s", kind,
             strcmp(source->path, "-") == 0 ? "standard input" : source->path);
     if (source->line > 0)
         fprintf(stderr, ", line %llu", (unsigned long long)source->line);
     fputs(": ", stderr);
+}
+
+static char *format_text(const char *format, va_list ap)
+{
+    char *text = NULL;
+
+    if (vasprintf(&text, format, ap) < 0)
+        return NULL;
+    text_clean(text);
+    return text;
+}
+
+bool source_error(struct source *source, const char *format, ...)
+{
+    va_list ap;
+    char *text;
+
     va_start(ap, format);
-    if (vasprintf(&text, format, ap) >= 0) {
-        text_clean(text);
-        fputs(text, stderr);
-        free(text);
-    }
+    text = format_text(format, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    print_place(source, "");
+    fprintf(stderr, "%s\n", text ? text : "no memory");
+    free(text);
     source->cli->status = EXIT_INPUT;
     return false;
+}
+
+void source_note(struct source *source, const char *format, ...)
+{
+    va_list ap;
+    char *text;
+
+    if (source->noted)
+        return;
+    va_start(ap, format);
+    text = format_text(format, ap);
+    va_end(ap);
+    print_place(source, "");
+    fprintf(stderr, "%s\n", text ? text : "no memory");
+    free(text);
+}
+
+void source_warn(struct source *source, const char *format, ...)
+{
+    json_t *warnings = json_object_get(source->about, "warnings");
+    va_list ap;
+    char *text;
+
+    va_start(ap, format);
+    text = format_text(format, ap);
+    va_end(ap);
+    print_place(source, "warning: ");
+    fprintf(stderr, "%s\n", text ? text : "no memory");
+    if (text && !warnings) {
+        warnings = json_array();
+        source_tell(source, "warnings", warnings);
+    }
+    if (text)
+        json_array_append_new(warnings, json_string(text));
+    free(text);
+}
+
+void source_tell(struct source *source, const char *key, json_t *value)
+{
+    if (value)
+        json_object_set_new(source->about, key, value);
 }
 
 /* ---- progress ---- */
@@ -84,7 +136,8 @@ int source_bytes(struct source *source, void *bytes, unsigned size)
 
     if (n <= 0) {
         const char *why = gzerror(source->gz, &error);
-        source->line = 0;
+        if (n < 0 || error != Z_OK)
+            source->line = 0;
         if (error == Z_BUF_ERROR) {
             source_error(source, "its compressed data ends too early: the file is cut off");
             return -1;
@@ -110,26 +163,38 @@ bool source_header(struct source *source, void *bytes, unsigned size)
 
 /* ---- opening ---- */
 
+bool source_write(struct source *source, int fd, const void *bytes, size_t size)
+{
+    const char *at = bytes;
+
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, at + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return source_error(source,
+                                "cannot copy it to a temporary file: %s (TMPDIR says where)",
+                                strerror(errno));
+        done += (size_t)n;
+    }
+    return true;
+}
+
 static bool copy_all(struct source *source, int from, int to)
 {
     char block[65536];
     ssize_t n;
 
     while ((n = read(from, block, sizeof(block))) > 0) {
-        for (ssize_t done = 0, w; done < n; done += w) {
-            w = write(to, block + done, (size_t)(n - done));
-            if (w < 0)
-                return source_error(source,
-                                    "cannot copy it to a temporary file: %s (TMPDIR says where)",
-                                    strerror(errno));
-        }
+        if (!source_write(source, to, block, (size_t)n))
+            return false;
         source->file_bytes += (uint64_t)n;
     }
     return n == 0 || source_error(source, "cannot read it: %s", strerror(errno));
 }
 
-/* What can be read only once, as a temporary file; takes over fd. */
-static int spool(struct source *source, int fd)
+int source_temporary(struct source *source)
 {
     const char *folder = getenv("TMPDIR");
     char path[4096];
@@ -137,14 +202,21 @@ static int spool(struct source *source, int fd)
 
     snprintf(path, sizeof(path), "%s/evendraw-XXXXXX", folder && *folder ? folder : "/tmp");
     temp = mkostemp(path, O_CLOEXEC);
-    if (temp < 0) {
+    if (temp < 0)
         source_error(source, "cannot make a temporary file in %s: %s", path, strerror(errno));
-    } else {
+    else
         unlink(path);
-        if (!copy_all(source, fd, temp) || lseek(temp, 0, SEEK_SET) < 0) {
-            close(temp);
-            temp = -1;
-        }
+    return temp;
+}
+
+/* What can be read only once, as a temporary file; takes over fd. */
+static int spool(struct source *source, int fd)
+{
+    int temp = source_temporary(source);
+
+    if (temp >= 0 && (!copy_all(source, fd, temp) || lseek(temp, 0, SEEK_SET) < 0)) {
+        close(temp);
+        temp = -1;
     }
     close(fd);
     return temp;
@@ -171,124 +243,6 @@ static int open_file(struct source *source)
     return -1;
 }
 
-/* ---- which format ---- */
-
-#define SOURCE_ADDRESS(name) &source_##name,
-static const struct source_format *const formats[] = {SOURCE_FORMATS(SOURCE_ADDRESS) NULL};
-#undef SOURCE_ADDRESS
-
-const struct source_format *source_format_named(const char *name)
-{
-    for (const struct source_format *const *at = formats; *at; at++) {
-        const char *alias = (*at)->alias;
-
-        if (strcmp((*at)->name, name) == 0 || (alias && strcmp(alias, name) == 0))
-            return *at;
-    }
-    return NULL;
-}
-
-static bool has_suffix(const char *text, size_t len, const char *suffix)
-{
-    size_t n = strlen(suffix);
-
-    return len >= n && strncasecmp(text + len - n, suffix, n) == 0;
-}
-
-static bool is_compressed(const struct source *source)
-{
-    return has_suffix(source->path, strlen(source->path), ".gz");
-}
-
-bool source_has_suffix(const struct source *source, const char *suffix)
-{
-    return has_suffix(source->path, strlen(source->path) - (is_compressed(source) ? 3 : 0), suffix);
-}
-
-static bool has_suffix_of(const struct source *source, const struct source_format *format)
-{
-    for (size_t i = 0; format->suffixes[i]; i++) {
-        if (source_has_suffix(source, format->suffixes[i]))
-            return true;
-    }
-    return false;
-}
-
-/* What the first bytes say; NULL: text. */
-static const struct source_format *by_content(const unsigned char *head)
-{
-    for (const struct source_format *const *at = formats; *at; at++) {
-        if ((*at)->sniff && (*at)->sniff(head))
-            return *at;
-    }
-    return NULL;
-}
-
-/* What the column or the name says of a file. */
-static const struct source_format *by_name(const struct source *source)
-{
-    const struct source_format *const *at = formats;
-
-    while (*at && (source->column ? !(*at)->columns : !has_suffix_of(source, *at)))
-        at++;
-    assert(*at); /* one has columns, and one fits every name */
-    return *at;
-}
-
-static const struct source_format *of_folders(void)
-{
-    const struct source_format *const *at = formats;
-
-    while (*at && !(*at)->folder)
-        at++;
-    assert(*at);
-    return *at;
-}
-
-/* Do the format and the file's content agree? */
-static bool check_format(struct source *source, const unsigned char *head,
-                         const struct source_format *content)
-{
-    const struct source_format *format = source->format;
-
-    if (format == content || (!format->sniff && !content))
-        return true;
-    if (format->sniff)
-        return source_error(source,
-                            "should be %s, but begins with %02x %02x %02x %02x: is it another "
-                            "kind of file (--format)?",
-                            format->title, head[0], head[1], head[2], head[3]);
-    return source_error(source, "is an %s file, not text: leave --format and --column out",
-                        content->title);
-}
-
-/* The format, by the first bytes and the name; and that both agree. */
-static bool detect(struct source *source)
-{
-    unsigned char head[4] = {0};
-    int n = source_bytes(source, head, sizeof(head));
-    const struct source_format *content = by_content(head);
-
-    if (n < 0)
-        return false;
-    if (n == 0)
-        return source_error(source, "is empty");
-    if (is_compressed(source) && gzdirect(source->gz))
-        return source_error(source, "its name says gzip, but it is not compressed: rename it, or "
-                                    "get it again");
-    if (n == 4 && memcmp(head, "PK\3\4", 4) == 0)
-        return source_error(source, "is a zip archive (.npz?): store one array with numpy.save, "
-                                    "or unpack the file with the labels");
-    if (n >= 2 && (memcmp(head, "\xff\xfe", 2) == 0 || memcmp(head, "\xfe\xff", 2) == 0))
-        return source_error(source, "is text in UTF-16: make it UTF-8, with iconv -f UTF-16 -t "
-                                    "UTF-8 FILE");
-    if (!source->format)
-        source->format = content && !source->column ? content : by_name(source);
-    if (source->format->folder)
-        return source_error(source, "is a file, but --format says %s", source->format->name);
-    return check_format(source, head, content);
-}
-
 static bool is_folder(const char *path)
 {
     struct stat info;
@@ -301,21 +255,23 @@ bool source_open(struct source *source)
     int fd;
 
     source->started = source->shown = now();
+    source->about = json_object();
     if (!source->format && !source->column && is_folder(source->path))
-        source->format = of_folders();
+        source->format = source_of_folders();
     if (source->format && source->format->folder && is_folder(source->path))
         return true;
     fd = open_file(source);
-    if (fd < 0)
-        return false;
-    source->gz = gzdopen(fd, "rb");
-    if (!source->gz) {
+    if (fd >= 0)
+        source->gz = gzdopen(fd, "rb");
+    if (fd >= 0 && !source->gz) {
         close(fd);
-        return source_error(source, "no memory to read it");
+        source_error(source, "no memory to read it");
     }
-    gzbuffer(source->gz, 256 * 1024);
-    if (detect(source))
-        return true;
+    if (source->gz) {
+        gzbuffer(source->gz, 256 * 1024);
+        if (source_detect(source) && (!source->format->open || source->format->open(source)))
+            return true;
+    }
     source_close(source);
     return false;
 }
@@ -325,6 +281,12 @@ void source_close(struct source *source)
     if (source->gz)
         gzclose(source->gz);
     source->gz = NULL;
+    json_decref(source->about);
+    source->about = NULL;
+    for (uint32_t c = 0; source->classes && c < source->class_count; c++)
+        free(source->classes[c]);
+    free(source->classes);
+    source->classes = NULL;
 }
 
 static bool rewind_all(struct source *source)
@@ -337,11 +299,21 @@ static bool rewind_all(struct source *source)
     return true;
 }
 
+/* A compressed file whose last bytes are missing has given all its labels by then. */
+static bool at_end(struct source *source)
+{
+    char more;
+    int n = source->gz ? source_bytes(source, &more, 1) : 0;
+
+    return n == 0 || (n > 0 && source_error(source, "was not read to its end"));
+}
+
 bool source_read(struct source *source, label_sink *sink, void *arg)
 {
-    bool ok = rewind_all(source) && source->format->read(source, sink, arg);
+    bool ok = rewind_all(source) && source->format->read(source, sink, arg) && at_end(source);
 
     show_progress(source, true);
+    source->noted = source->noted || ok;
     return ok;
 }
 
@@ -376,7 +348,7 @@ bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
 
     if (!source->format->read_numbers)
         return source_read(source, pass_number, &numbers);
-    ok = rewind_all(source) && source->format->read_numbers(source, sink, arg);
+    ok = rewind_all(source) && source->format->read_numbers(source, sink, arg) && at_end(source);
     show_progress(source, true);
     return ok;
 }

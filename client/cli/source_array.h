@@ -5,10 +5,12 @@
 #include "source.h"
 
 struct source_array {
-    char kind;         /* 'i', 'u', 'b' or 'f', as NumPy calls them */
-    unsigned size;     /* bytes of a value: 1, 2, 4 or 8 */
+    char kind;         /* 'i', 'u', 'b', 'f', and of texts 'U' or 'S', as NumPy calls them */
+    unsigned size;     /* bytes of a value: 1, 2, 4 or 8; of texts any number */
     bool big;          /* big-endian */
-    uint64_t count;    /* as the header promises */
+    uint64_t count;    /* samples, as the header promises */
+    uint64_t row;      /* values a sample has; 0: one */
+    uint32_t column;   /* which of them is read */
     const char *holds; /* what messages call the values */
 };
 
@@ -17,5 +19,10 @@ bool source_array_labels(struct source *source, const struct source_array *array
                          void *arg) __attribute__((warn_unused_result));
 bool source_array_numbers(struct source *source, const struct source_array *array,
                           number_sink *sink, void *arg) __attribute__((warn_unused_result));
+
+/* Which of the values a sample has is the label: the only one, or --column's. `many` says what to
+ * do without it. False after a message. */
+bool source_array_column(struct source *source, struct source_array *array, const char *many)
+    __attribute__((warn_unused_result));
 
 #endif

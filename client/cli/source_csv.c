@@ -1,153 +1,92 @@
-/* CSV and TSV with a header line; the label's column is chosen by name. Parsed by libcsv. */
-#include "source.h"
+/*
+ * CSV and TSV, as RFC 4180 has them, except that blanks around a cell are dropped. Parsed by
+ * libcsv; tables without quotes, or with blanks between the cells, by source_plain.c.
+ */
+#include "source_table.h"
 
 #include <csv.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define CELL_LIMIT (16u << 20) /* bytes: beyond it a quote was surely never closed */
-#define NO_COLUMN  UINT32_MAX
+
+#define NO_QUOTES "--quote none reads quotes as characters like others"
 
 struct csv_reader {
     struct source *source;
-    label_sink *sink;
-    void *arg;
+    struct table table;
     bool ok;
-    bool has_header;
-    uint32_t columns;      /* of the header */
-    uint32_t label_column; /* or NO_COLUMN until it was met */
-    uint32_t cell;         /* in this row, from 0 */
-    uint64_t newlines;     /* within quotes in this row */
-    int row_end;           /* the character that ended the row before */
-    char names[1024];      /* the header's columns: "a, b, c" */
-    size_t names_len;
-    bool names_cut; /* there are more */
-    char *label;    /* this row's */
-    size_t label_len, label_cap;
+    char delimiter;
+    uint64_t newlines; /* within quotes in this row */
+    uint32_t places;   /* delimiters since the last of them, quoted or not */
+    uint32_t wanted;   /* of them in a row; plain: as many were in each line of this one */
+    bool plain;
+    int row_end; /* the character that ended the row before */
 };
 
-static bool fail_memory(struct csv_reader *reader)
+/* Where a quoted cell holds line ends and delimiters: would each line be a row by itself? */
+static void count_places(struct csv_reader *reader, const char *text, size_t len)
 {
-    return source_error(reader->source, "no memory for the line");
-}
-
-/* For messages: as many of the header's names as fit. */
-static void list_name(struct csv_reader *reader, const char *text, size_t len)
-{
-    size_t room = sizeof(reader->names) - reader->names_len;
-
-    reader->names_cut = reader->names_cut || len + 3 > room;
-    if (!reader->names_cut)
-        reader->names_len += (size_t)snprintf(reader->names + reader->names_len, room, "%s%.*s",
-                                              reader->names_len ? ", " : "", (int)len, text);
-}
-
-static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
-{
-    const char *wanted = reader->source->column;
-
-    list_name(reader, text, len);
-    reader->columns++;
-    if (!wanted || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
-        return true;
-    if (reader->label_column != NO_COLUMN)
-        return source_error(reader->source, "has two columns called '%s'", wanted);
-    reader->label_column = reader->columns - 1;
-    return true;
-}
-
-static bool header_row(struct csv_reader *reader)
-{
-    const char *more = reader->names_cut ? ", ..." : "";
-
-    reader->has_header = true;
-    if (reader->label_column != NO_COLUMN)
-        return true;
-    if (!reader->source->column && reader->columns == 1) {
-        reader->label_column = 0;
-        return true;
+    for (size_t i = 0; i < len; i++) {
+        reader->places += text[i] == reader->delimiter;
+        if (text[i] != '\n')
+            continue;
+        reader->plain = reader->plain && reader->places == reader->wanted;
+        reader->places = 0;
+        reader->newlines++;
     }
-    if (!reader->source->column)
-        return source_error(reader->source,
-                            "say with --column which column holds the labels; it has: %s%s",
-                            reader->names, more);
-    return source_error(reader->source,
-                        "has no column '%s'; it has: %s%s (another delimiter? see --delimiter)",
-                        reader->source->column, reader->names, more);
-}
-
-static bool keep_label(struct csv_reader *reader, const char *text, size_t len)
-{
-    if (len > reader->label_cap) {
-        char *label = realloc(reader->label, len);
-        if (!label)
-            return fail_memory(reader);
-        reader->label = label;
-        reader->label_cap = len;
-    }
-    if (len > 0)
-        memcpy(reader->label, text, len);
-    reader->label_len = len;
-    return true;
-}
-
-static bool data_row(struct csv_reader *reader)
-{
-    if (reader->cell != reader->columns)
-        return source_error(
-            reader->source,
-            "has another number of cells (%u) than the header (%u): quote those that hold the "
-            "delimiter, or see --delimiter",
-            reader->cell, reader->columns);
-    if (!reader->sink(reader->arg, reader->label, reader->label_len))
-        return false;
-    reader->source->samples++;
-    return true;
 }
 
 static void on_cell(void *bytes, size_t len, void *arg)
 {
     struct csv_reader *reader = arg;
-    const char *text = bytes ? bytes : "", *at = text, *end = text + len;
+    const char *text = bytes ? bytes : "";
 
     if (!reader->ok)
         return;
-    for (; (at = memchr(at, '\n', (size_t)(end - at))); at++)
-        reader->newlines++;
-    if (!reader->has_header)
-        reader->ok = header_cell(reader, text, len);
-    else if (reader->cell == reader->label_column)
-        reader->ok = keep_label(reader, text, len);
-    reader->cell++;
+    reader->places += reader->table.cell > 0;
+    if (memchr(text, '\n', len) || memchr(text, reader->delimiter, len))
+        count_places(reader, text, len);
+    reader->ok = table_cell(&reader->table, text, len);
 }
 
-/* An empty line. In a file of one column that is an empty cell, elsewhere no row at all. */
-static bool empty_row(struct csv_reader *reader)
+/* Quotes that stand alone in their cells may swallow whole rows between them. */
+static bool check_quotes(struct csv_reader *reader)
 {
-    if (!reader->has_header || reader->columns > 1)
+    if (reader->newlines == 0 || !reader->plain || reader->places != reader->wanted ||
+        reader->wanted == 0 || reader->source->quote == QUOTE_DOUBLE)
         return true;
-    reader->label_len = 0;
-    reader->cell = 1;
-    return data_row(reader);
+    return source_error(
+        reader->source,
+        "a quoted cell holds line ends, and yet each of the lines has as many cells "
+        "as a row: " NO_QUOTES ", --quote double takes it as one cell");
+}
+
+static bool end_row(struct csv_reader *reader)
+{
+    struct table *table = &reader->table;
+
+    if (table->cell == 0)
+        return table_empty_row(table);
+    if (!check_quotes(reader) || !table_row(table))
+        return false;
+    reader->wanted = (table->settled ? table->columns : table->header.count) - 1;
+    return true;
 }
 
 /* The end of a row, by `end`; -1: the end of the file. Both characters of CR LF come here. */
 static void on_row(int end, void *arg)
 {
     struct csv_reader *reader = arg;
-    bool second = reader->cell == 0 && end == '\n' && reader->row_end == '\r';
+    bool second = reader->table.cell == 0 && end == '\n' && reader->row_end == '\r';
 
     reader->row_end = end;
     if (!reader->ok || second)
         return;
-    if (reader->cell == 0)
-        reader->ok = empty_row(reader);
-    else
-        reader->ok = reader->has_header ? data_row(reader) : header_row(reader);
-    reader->cell = 0;
+    reader->ok = end_row(reader);
     if (reader->ok)
         reader->source->line += 1 + reader->newlines;
-    reader->newlines = 0;
+    reader->newlines = reader->places = 0;
+    reader->plain = true;
 }
 
 static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
@@ -157,7 +96,7 @@ static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
     char block[65536];
     int n;
 
-    while ((n = source_bytes(source, block, sizeof(block))) > 0) {
+    while ((n = source_text(source, block, sizeof(block))) > 0) {
         /* Some editors put a byte order mark at a file's beginning. */
         size_t mark = first && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
         size_t size = (size_t)n - mark;
@@ -167,18 +106,18 @@ static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
         if (!reader->ok)
             return false;
         if (used < size)
-            return source_error(source, "a quote stands where none may be: %s",
+            return source_error(source, "a quote stands where none may be (%s): " NO_QUOTES,
                                 csv_strerror(csv_error(parser)));
         if (csv_get_buffer_size(parser) > CELL_LIMIT)
-            return source_error(source, "a cell of over 16 MiB: a quote is not closed");
+            return source_error(source,
+                                "a cell of over 16 MiB: a quote is not closed (" NO_QUOTES ")");
     }
     if (n < 0)
         return false;
     if (csv_fini(parser, on_cell, on_row, reader) != 0)
-        return source_error(source, "the file ends within quotes: a quote is not closed");
-    if (reader->ok && !reader->has_header)
-        return source_error(source, "has no header line");
-    return reader->ok;
+        return source_error(source,
+                            "the file ends within quotes: a quote is not closed (" NO_QUOTES ")");
+    return reader->ok && table_end(&reader->table);
 }
 
 /* --delimiter, or the format's; where neither says it, the name. */
@@ -196,17 +135,20 @@ static char delimiter_of(const struct source *source)
 static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     struct csv_reader reader = {
-        .source = source, .sink = sink, .arg = arg, .ok = true, .label_column = NO_COLUMN};
+        .source = source, .ok = true, .delimiter = delimiter_of(source), .plain = true};
     struct csv_parser parser;
     bool ok;
 
+    if (source->quote == QUOTE_NONE || reader.delimiter == DELIMITER_BLANK)
+        return source_plain_read(source, reader.delimiter, sink, arg);
     source->line = 1;
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL) != 0)
         return source_error(source, "no memory to read it");
-    csv_set_delim(&parser, (unsigned char)delimiter_of(source));
+    csv_set_delim(&parser, (unsigned char)reader.delimiter);
+    table_init(&reader.table, source, sink, arg);
     ok = parse_all(&reader, &parser);
+    table_fini(&reader.table);
     csv_free(&parser);
-    free(reader.label);
     return ok;
 }
 
@@ -215,6 +157,8 @@ const struct source_format source_csv = {
     .suffixes = {".csv"},
     .read = read_labels,
     .columns = true,
+    .table = true,
+    .missing = true,
 };
 
 const struct source_format source_tsv = {
@@ -223,4 +167,6 @@ const struct source_format source_tsv = {
     .read = read_labels,
     .delimiter = '\t',
     .columns = true,
+    .table = true,
+    .missing = true,
 };

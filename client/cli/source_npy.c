@@ -1,20 +1,23 @@
 /*
  * NumPy's .npy: a magic string, two bytes of version, the length of the header (16 bits in version
  * 1, 32 in 2 and 3; little-endian), the header as a Python dictionary, then the values. Labels are
- * one-dimensional arrays of whole numbers or bool, weights may be floating point too.
+ * one-dimensional arrays of whole numbers, bool or text, or --column of two-dimensional ones;
+ * floats have to be whole, or NaN, which is no label. Weights are numbers.
  */
 #include "source_array.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEADER_LIMIT 65536u
+#define ITEM_LIMIT   16384u /* characters of a text */
 
 /* ---- the header ---- */
 
-static bool sniff(const unsigned char *head)
+static bool sniff(const unsigned char *head, size_t len)
 {
-    return memcmp(head, "\x93NUM", 4) == 0;
+    return len >= 4 && memcmp(head, "\x93NUM", 4) == 0;
 }
 
 /* What follows 'key': in the dictionary, or NULL. */
@@ -50,34 +53,62 @@ static bool read_type(struct source *source, const char *descr, struct source_ar
     npy->big = descr[1] == '>';
     npy->kind = descr[2];
     npy->size = (unsigned)strtoul(descr + 3, &end, 10);
-    if (strchr("iubf", npy->kind) && *end == *descr &&
+    if (strchr("iub", npy->kind) && *end == *descr &&
         (npy->size == 1 || npy->size == 2 || npy->size == 4 || npy->size == 8))
         return true;
-    if (npy->kind == 'U' || npy->kind == 'S' || npy->kind == 'O')
-        return source_error(source, "holds text or Python objects: store numbers, as "
-                                    "numpy.unique(array, return_inverse=True) gives them, or write "
-                                    "one label a line");
-    return source_error(source,
-                        "holds values of type %.*s: only whole numbers and bool can be labels: "
-                        "store array.astype('int64')",
+    if (npy->kind == 'f' && *end == *descr && (npy->size == 2 || npy->size == 4 || npy->size == 8))
+        return true;
+    if ((npy->kind == 'U' || npy->kind == 'S') && *end == *descr && npy->size < ITEM_LIMIT) {
+        npy->size *= npy->kind == 'U' ? 4 : 1;
+        return true;
+    }
+    if (npy->kind == 'O')
+        return source_error(source, "holds Python objects: store texts with array.astype('str'), "
+                                    "numbers with array.astype('int64')");
+    return source_error(source, "holds values of type %.*s: labels are whole numbers, bool or text",
                         (int)strcspn(descr + 1, "'\""), descr + 1);
 }
 
-/* "(5,)" */
-static bool read_shape(struct source *source, const char *shape, struct source_array *npy)
+/* A number of a shape, and what stands behind it; false: there is none. */
+static bool read_extent(const char **at, uint64_t *extent)
+{
+    char *end;
+
+    *at += strspn(*at, " ");
+    if (**at < '0' || **at > '9')
+        return false;
+    errno = 0;
+    *extent = strtoull(*at, &end, 10);
+    *at = end + strspn(end, " ");
+    return errno == 0 && *extent <= INT64_MAX;
+}
+
+/* "(5,)" or "(5, 3)": false if it is another shape. */
+static bool read_extents(const char *shape, const char *close, struct source_array *npy)
+{
+    const char *at = shape + 1;
+
+    if (!read_extent(&at, &npy->count) || *at++ != ',')
+        return false;
+    at += strspn(at, " ");
+    return at == close || (read_extent(&at, &npy->row) && npy->row > 0 && at == close);
+}
+
+static bool read_shape(struct source *source, const char *shape, const char *order,
+                       struct source_array *npy)
 {
     const char *close = shape ? strchr(shape, ')') : NULL;
-    char *end;
 
     if (!close || *shape != '(')
         return bad_header(source);
-    npy->count = strtoull(shape + 1, &end, 10);
-    if (end > shape + 1 && *end == ',' && end + 1 + strspn(end + 1, " ") == close)
-        return true;
-    return source_error(source,
-                        "has the shape %.*s, but one value a sample is needed: store "
-                        "array.ravel(), or choose a column",
-                        (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
+    if (!read_extents(shape, close, npy))
+        return source_error(source,
+                            "has the shape %.*s, but one value a sample is needed: shape (n,)",
+                            (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
+    if (npy->row > 1 && (!order || strncmp(order, "False", 5) != 0))
+        return source_error(source, "is stored by columns: store array.argmax(axis=1) if it is "
+                                    "one-hot, or array[:, 0], the column with the labels");
+    return true;
 }
 
 static bool read_header(struct source *source, struct source_array *npy)
@@ -104,7 +135,7 @@ static bool read_header(struct source *source, struct source_array *npy)
         return source_error(source, "no memory for its header");
     ok = len > 0 && source_header(source, header, len) &&
          read_type(source, value_of(header, "descr"), npy) &&
-         read_shape(source, value_of(header, "shape"), npy);
+         read_shape(source, value_of(header, "shape"), value_of(header, "fortran_order"), npy);
     free(header);
     return ok;
 }
@@ -115,22 +146,22 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
     struct source_array npy = {.holds = "values"};
 
-    if (!read_header(source, &npy))
-        return false;
-    if (npy.kind == 'f')
-        return source_error(source, "holds floating point numbers, which cannot be labels: store "
-                                    "array.astype('int64')");
-    return source_array_labels(source, &npy, sink, arg);
+    return read_header(source, &npy) &&
+           source_array_column(source, &npy,
+                               "store array.argmax(axis=1) if it is one-hot, or holds a number for "
+                               "each class; --column chooses a column (1: the first)") &&
+           source_array_labels(source, &npy, sink, arg);
 }
 
 static bool read_numbers(struct source *source, number_sink *sink, void *arg)
 {
     struct source_array npy = {.holds = "values"};
 
-    if (!read_header(source, &npy))
+    if (!read_header(source, &npy) ||
+        !source_array_column(source, &npy, "store the column with the numbers, array[:, 0]"))
         return false;
-    if (npy.kind == 'f' && npy.size < 4)
-        return source_error(source, "holds float16: store array.astype('float64')");
+    if (npy.kind == 'U' || npy.kind == 'S')
+        return source_error(source, "holds text: store array.astype('float64')");
     return source_array_numbers(source, &npy, sink, arg);
 }
 
@@ -141,5 +172,5 @@ const struct source_format source_npy = {
     .sniff = sniff,
     .read = read_labels,
     .read_numbers = read_numbers,
-    .minus_one_none = true, /* as scikit-learn has it */
+    .columns = true,
 };

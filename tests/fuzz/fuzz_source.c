@@ -1,9 +1,10 @@
 /*
- * Files that `evendraw load` reads: IDX, NPY, CSV and lines, as labels and as numbers. The first
- * byte of an input says how the file is read, the rest is the file.
+ * Files that `evendraw load` reads, in every format that is a file, as labels and as numbers. The
+ * first byte of an input says which format is asked for and which column, the second the options of
+ * tables, the rest is the file.
  *
- * Properties: a second pass over the same file meets the same labels, and a file is never read
- * beyond its end.
+ * Properties: a second pass over the same file meets the same labels, a class has a name, and
+ * a file is never read beyond its end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,33 +56,49 @@ static void read_twice(struct source *source)
         CHECK(source->samples == count);
         CHECK(source_read(source, take_label, &pass));
         CHECK(pass.count == 2 * count && pass.labels.count == classes);
-        CHECK(labels_order(&pass.labels, false, &numeric) && pass.labels.class_count == classes);
+        CHECK(labels_order(&pass.labels, false, &numeric) && pass.labels.class_count <= classes);
+        for (uint32_t c = 0; c < pass.labels.class_count; c++)
+            CHECK(pass.labels.classes[c][0] != '\0');
     }
     if (source_read_numbers(source, take_number, &numbers))
         CHECK(source->samples == numbers);
     labels_fini(&pass.labels);
 }
 
+static void take_options(struct source *source, uint8_t first, uint8_t second)
+{
+    static const struct source_format *const formats[] = {
+        NULL,        &source_idx, &source_npy,   &source_csv,
+        &source_tsv, &source_npz, &source_jsonl, &source_libsvm,
+    };
+    static const char *const columns[] = {NULL, "y", "1", "-1"};
+    static const char delimiters[] = {'\0', ';', DELIMITER_BLANK, '\t'};
+    static const char *const one_hot[] = {NULL, "all", "a,b", "2,-1"};
+
+    source->format = first & 0x20 ? &source_lines : formats[first % 8];
+    source->column = columns[first >> 6];
+    source->delimiter = delimiters[second & 3];
+    source->quote = (enum source_quote)((second >> 2 & 3) % 3);
+    source->no_header = second >> 4 & 1;
+    source->one_hot = source->column ? NULL : one_hot[second >> 6];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const struct source_format *const formats[] = {NULL, &source_idx, &source_npy,
-                                                          &source_csv, &source_lines};
     struct cli cli = {.json = false};
     struct source source = {.cli = &cli, .doing = "reading"};
     FILE *loud = stderr, *quiet;
     char path[32];
     int fd;
 
-    if (n == 0)
+    if (n < 2)
         return 0;
     fd = memfd_create("file", MFD_CLOEXEC);
     quiet = fopen("/dev/null", "w"); /* most inputs are refused with a message */
-    CHECK(fd >= 0 && quiet != NULL && write(fd, data + 1, n - 1) == (ssize_t)n - 1);
+    CHECK(fd >= 0 && quiet != NULL && write(fd, data + 2, n - 2) == (ssize_t)n - 2);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     source.path = path;
-    source.format = formats[data[0] % 5];
-    source.column = data[0] & 0x80 ? "y" : NULL;
-    source.delimiter = data[0] & 0x40 ? ';' : '\0';
+    take_options(&source, data[0], data[1]);
     stderr = quiet;
     if (source_open(&source)) {
         read_twice(&source);
