@@ -156,7 +156,6 @@ def main():
                     arguments.report,
                 )
                 client.drop_job(job)
-                client.drop_dataset(job)
                 matrix = confusion(model, test)
                 run = {"scores": scores(matrix), "drawn": drawn.tolist(), "matrix": matrix.tolist()}
                 results[name].append(run)

@@ -117,13 +117,16 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
             exists=exists,
         )
         super().__init__(attachment, tuple(columns), window or 0, resume)
-        # As torch's BatchSampler has them.
-        self.sampler: Any = _Indices(self)
-        self.drop_last: bool = self._last_batch == "drop"
+        self.drop_last: bool = self._last_batch == "drop"  # as torch's BatchSampler has it
         self._pass_columns = pass_columns
         self._indices = indices
         self._length: tuple[int, int] | None = None  # of an epoch
         self._ahead: deque[Batch] | None = None  # returned to a counting DataLoader, not yielded
+
+    @property
+    def sampler(self) -> Any:
+        """Of single indices, as torch's BatchSampler has one."""
+        return _Indices(self)  # made anew, so that what is not used any more is freed at once
 
     def __len__(self) -> int:
         """Batches in the present epoch (all of it, also when it is resumed in the middle)."""
