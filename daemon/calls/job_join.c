@@ -33,10 +33,11 @@ int if_exists_decode(const struct params_job_create *p, enum if_exists *if_exist
 int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct evd_error *err)
 {
     if (if_exists == IF_EXISTS_REFUSE)
-        return error_set(err, EVD_E_EXISTS, entry->name,
-                         "there is a job \"%s\" already: take another name, or ask to attach to it as "
-                         "it is, or to restart it",
-                         entry->name);
+        return error_set(
+            err, EVD_E_EXISTS, entry->name,
+            "there is a job \"%s\" already: take another name, or ask to attach to it as "
+            "it is, or to restart it",
+            entry->name);
     if (entry->status == JOB_STATUS_CREATING || entry->status == JOB_STATUS_DROPPING)
         return error_set(err, EVD_E_BUSY, entry->name, "job \"%s\" is being %s: ask again",
                          entry->name, entry->status == JOB_STATUS_CREATING ? "created" : "dropped");
@@ -196,10 +197,11 @@ int job_compare(const struct job_entry *entry, const struct dataset *dataset,
         return err->code;
     if (!found.first)
         return EVD_OK;
-    return error_set(err, EVD_E_EXISTS, found.first,
-                     "there is another job \"%s\" already: %s. Take another name, or ask to attach to "
-                     "it as it is, or to restart it",
-                     entry->name, found.text);
+    return error_set(
+        err, EVD_E_EXISTS, found.first,
+        "there is another job \"%s\" already: %s. Take another name, or ask to attach to "
+        "it as it is, or to restart it",
+        entry->name, found.text);
 }
 
 /* ---- joining ---- */
