@@ -353,8 +353,22 @@ class Ordered(Plan):
 # ---- Strategies ----
 
 
+def whole(x):
+    nearest = round(x)
+    near = (x, math.nextafter(x, math.inf), math.nextafter(x, -math.inf))
+    return nearest if nearest in near else math.floor(x)
+
+
 def sizes(plan, sampling_strategy, kind):
     """What imbalanced-learn's samplers keep or add, by class."""
+    if isinstance(sampling_strategy, float):
+        q, most, least = sampling_strategy, max(plan.n), min(n for n in plan.n if n)
+        under = kind == "under-sampling"
+        c = plan.n.index(most if under else least)
+        if most == least:
+            c = max(c for c, n in enumerate(plan.n) if n)
+        new = whole(least / q) if under else whole(most * q) - least
+        return [new if i == c else None for i in range(plan.C)]
     y = [c for c, n in enumerate(plan.n) for _ in range(n)]
     named = check_sampling_strategy(sampling_strategy, y, kind)
     return [int(named[c]) if c in named else None for c in range(plan.C)]

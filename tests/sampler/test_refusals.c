@@ -154,6 +154,37 @@ static void undersampled_parameters_are_checked(void **state)
     refused(&s, 8, "subset", "fresh, fixed");
 }
 
+/* The words that are offered are those that are taken. */
+static void offered_words_are_taken(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_say(&s, "sampling_strategy", "fewest");
+    refused(&s, 8, "sampling_strategy",
+            "give one of auto, majority, not minority, not majority, all");
+    strategy_say(&s, "sampling_strategy", "minority");
+    refused(&s, 8, "sampling_strategy", "means nothing when classes are made smaller");
+    strategy_make(&s, "oversampled", CASE_CLASSES);
+    strategy_say(&s, "sampling_strategy", "fewest");
+    refused(&s, 8, "sampling_strategy",
+            "give one of auto, minority, not minority, not majority, all");
+    strategy_say(&s, "sampling_strategy", "majority");
+    refused(&s, 8, "sampling_strategy", "means nothing when classes are made larger");
+}
+
+/* An explicit share of 0 leaves a class out, a minimum of it in every batch does not. */
+static void a_minimum_of_a_class_left_out(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "stratified", CASE_CLASSES);
+    strategy_say(&s, "proportions", "explicit");
+    strategy_map(&s, "weights", (const double[]){5, 0, NAN, 2, 1, 1});
+    strategy_set(&s, "min_per_class", 1);
+    refused(&s, 8, "min_per_class", "class number 1, of which weights wants none");
+}
+
 static void other_parameters_are_checked(void **state)
 {
     (void)state;
@@ -332,6 +363,8 @@ int main(void)
         cmocka_unit_test(adaptive_parameters_are_checked),
         cmocka_unit_test(stratified_parameters_are_checked),
         cmocka_unit_test(undersampled_parameters_are_checked),
+        cmocka_unit_test(offered_words_are_taken),
+        cmocka_unit_test(a_minimum_of_a_class_left_out),
         cmocka_unit_test(other_parameters_are_checked),
         cmocka_unit_test(parameters_without_effect_are_refused),
         cmocka_unit_test(class_weights_without_effect_are_refused),
