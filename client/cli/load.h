@@ -8,6 +8,7 @@
 #ifndef CLI_LOAD_H
 #define CLI_LOAD_H
 
+#include "groups.h"
 #include "labels.h"
 #include "longtail.h"
 #include "source.h"
@@ -36,7 +37,7 @@ struct load_args {
     uint32_t weights_count;
 };
 
-/* A dataset being made: without --split there is one, called as the user said. */
+/* A dataset being made: without --split or --folds there is one, called as the user said. */
 struct load_part {
     char *name;
     evd_upload *upload; /* NULL before and after */
@@ -57,12 +58,20 @@ struct load {
     uint64_t samples;                /* in the source */
     uint64_t empty, marked;          /* without a label: nothing there; the label for "none" */
     struct longtail_class *longtail; /* by class; NULL: keep everything */
-    struct split_group *groups;      /* by class, or one; NULL: no split */
-    struct load_part parts[SPLIT_PARTS];
+    uint64_t *need;       /* of split_counts, by class or once; NULL: no split, or groups */
+    struct groups groups; /* of --group */
+    uint64_t kept;        /* samples with a label in a dataset */
+    struct load_part parts[SPLIT_DATASETS];
     uint32_t part_count;
     uint32_t buffered; /* in each part's buffer */
-    uint8_t *met;      /* by class: bit p is set once part p has a sample of it */
+    uint64_t *met;     /* by class: bit d is set once dataset d has a sample of it */
 };
+
+/* Are its classes divided each by itself? */
+static inline bool split_by_class(const struct load_args *args)
+{
+    return args->stratify || args->split.folds;
+}
 
 /* Reads the source once: numbers its classes, plans long tail and split. False after a message. */
 bool load_classes(struct load *load) __attribute__((warn_unused_result));

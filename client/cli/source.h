@@ -16,14 +16,17 @@ struct source {
     const char *path;                   /* "-": standard input */
     const struct source_format *format; /* NULL: found out by source_open */
     const char *column;                 /* CSV: the column to read; NULL: the only one */
+    const char *group_column;           /* CSV: a second one that is read with it; NULL: none */
     char delimiter;                     /* CSV; '\0': by format and suffix */
     const char *extensions;             /* folders: "wav,flac"; NULL: those of images */
     const char *doing;                  /* shown with the progress: "reading", "sending" */
     /* set by source_open and source_read */
     gzFile gz; /* NULL: a folder */
     uint64_t file_bytes;
-    uint64_t line;         /* now being read, from 1; 0: the format has no lines */
-    uint64_t samples;      /* so far */
+    uint64_t line;     /* now being read, from 1; 0: the format has no lines */
+    uint64_t samples;  /* so far */
+    const char *group; /* during label_sink: the text under group_column, not terminated */
+    size_t group_len;
     double started, shown; /* for the progress */
 };
 

@@ -8,6 +8,12 @@
 #define CELL_LIMIT (16u << 20) /* bytes: beyond it a quote was surely never closed */
 #define NO_COLUMN  UINT32_MAX
 
+/* A cell of this row that is wanted. */
+struct cell {
+    char *text;
+    size_t len, cap;
+};
+
 struct csv_reader {
     struct source *source;
     label_sink *sink;
@@ -16,14 +22,14 @@ struct csv_reader {
     bool has_header;
     uint32_t columns;      /* of the header */
     uint32_t label_column; /* or NO_COLUMN until it was met */
+    uint32_t group_column; /* likewise; NO_COLUMN if none is wanted */
     uint32_t cell;         /* in this row, from 0 */
     uint64_t newlines;     /* within quotes in this row */
     int row_end;           /* the character that ended the row before */
     char names[1024];      /* the header's columns: "a, b, c" */
     size_t names_len;
     bool names_cut; /* there are more */
-    char *label;    /* this row's */
-    size_t label_len, label_cap;
+    struct cell label, group;
 };
 
 static bool fail_memory(struct csv_reader *reader)
@@ -42,18 +48,26 @@ static void list_name(struct csv_reader *reader, const char *text, size_t len)
                                               reader->names_len ? ", " : "", (int)len, text);
 }
 
+/* Notes the column, if it is the wanted one. */
+static bool find_column(struct csv_reader *reader, const char *wanted, const char *text, size_t len,
+                        uint32_t *column)
+{
+    if (!wanted || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
+        return true;
+    if (*column != NO_COLUMN)
+        return source_error(reader->source, "has two columns called '%s'", wanted);
+    *column = reader->columns - 1;
+    return true;
+}
+
 static bool header_cell(struct csv_reader *reader, const char *text, size_t len)
 {
-    const char *wanted = reader->source->column;
+    const struct source *source = reader->source;
 
     list_name(reader, text, len);
     reader->columns++;
-    if (!wanted || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
-        return true;
-    if (reader->label_column != NO_COLUMN)
-        return source_error(reader->source, "has two columns called '%s'", wanted);
-    reader->label_column = reader->columns - 1;
-    return true;
+    return find_column(reader, source->column, text, len, &reader->label_column) &&
+           find_column(reader, source->group_column, text, len, &reader->group_column);
 }
 
 static bool header_row(struct csv_reader *reader)
@@ -61,6 +75,9 @@ static bool header_row(struct csv_reader *reader)
     const char *more = reader->names_cut ? ", ..." : "";
 
     reader->has_header = true;
+    if (reader->source->group_column && reader->group_column == NO_COLUMN)
+        return source_error(reader->source, "has no column '%s' for --group; it has: %s%s",
+                            reader->source->group_column, reader->names, more);
     if (reader->label_column != NO_COLUMN)
         return true;
     if (!reader->source->column && reader->columns == 1) {
@@ -76,18 +93,18 @@ static bool header_row(struct csv_reader *reader)
                         reader->source->column, reader->names, more);
 }
 
-static bool keep_label(struct csv_reader *reader, const char *text, size_t len)
+static bool keep_cell(struct csv_reader *reader, struct cell *cell, const char *text, size_t len)
 {
-    if (len > reader->label_cap) {
-        char *label = realloc(reader->label, len);
-        if (!label)
+    if (len > cell->cap) {
+        char *larger = realloc(cell->text, len);
+        if (!larger)
             return fail_memory(reader);
-        reader->label = label;
-        reader->label_cap = len;
+        cell->text = larger;
+        cell->cap = len;
     }
     if (len > 0)
-        memcpy(reader->label, text, len);
-    reader->label_len = len;
+        memcpy(cell->text, text, len);
+    cell->len = len;
     return true;
 }
 
@@ -99,7 +116,9 @@ static bool data_row(struct csv_reader *reader)
             "has another number of cells (%u) than the header (%u): quote those that hold the "
             "delimiter, or see --delimiter",
             reader->cell, reader->columns);
-    if (!reader->sink(reader->arg, reader->label, reader->label_len))
+    reader->source->group = reader->group.text;
+    reader->source->group_len = reader->group.len;
+    if (!reader->sink(reader->arg, reader->label.text, reader->label.len))
         return false;
     reader->source->samples++;
     return true;
@@ -117,7 +136,9 @@ static void on_cell(void *bytes, size_t len, void *arg)
     if (!reader->has_header)
         reader->ok = header_cell(reader, text, len);
     else if (reader->cell == reader->label_column)
-        reader->ok = keep_label(reader, text, len);
+        reader->ok = keep_cell(reader, &reader->label, text, len);
+    if (reader->has_header && reader->ok && reader->cell == reader->group_column)
+        reader->ok = keep_cell(reader, &reader->group, text, len);
     reader->cell++;
 }
 
@@ -126,7 +147,7 @@ static bool empty_row(struct csv_reader *reader)
 {
     if (!reader->has_header || reader->columns > 1)
         return true;
-    reader->label_len = 0;
+    reader->label.len = reader->group.len = 0;
     reader->cell = 1;
     return data_row(reader);
 }
@@ -195,8 +216,12 @@ static char delimiter_of(const struct source *source)
 
 static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
-    struct csv_reader reader = {
-        .source = source, .sink = sink, .arg = arg, .ok = true, .label_column = NO_COLUMN};
+    struct csv_reader reader = {.source = source,
+                                .sink = sink,
+                                .arg = arg,
+                                .ok = true,
+                                .label_column = NO_COLUMN,
+                                .group_column = NO_COLUMN};
     struct csv_parser parser;
     bool ok;
 
@@ -206,7 +231,8 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
     csv_set_delim(&parser, (unsigned char)delimiter_of(source));
     ok = parse_all(&reader, &parser);
     csv_free(&parser);
-    free(reader.label);
+    free(reader.label.text);
+    free(reader.group.text);
     return ok;
 }
 
