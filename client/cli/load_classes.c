@@ -53,7 +53,8 @@ static bool collect(void *arg, const char *text, size_t len)
         if (load->labels.count == MAX_CLASSES)
             return source_error(load->source,
                                 "more than %u different labels: is this the column (or file) with "
-                                "the labels?",
+                                "the labels? (Where each sample would be a class of its own, give "
+                                "all one label and draw by uniform with repeats.)",
                                 MAX_CLASSES);
         label = labels_add(&load->labels, text, len);
     }

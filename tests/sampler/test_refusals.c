@@ -131,6 +131,9 @@ static void stratified_parameters_are_checked(void **state)
     refused(&s, 8, "weights", "is missing");
     strategy_make(&s, "uniform", CASE_CLASSES);
     refused(&s, 0, "batch_size", "at least one");
+    strategy_make(&s, "uniform", CASE_CLASSES);
+    strategy_set(&s, "repeats", 0);
+    refused(&s, 8, "repeats", "whole number from 1 to 65536");
 }
 
 static void undersampled_parameters_are_checked(void **state)

@@ -16,6 +16,9 @@ import sampling as s  # noqa: E402
 
 CASES = [  # kind, parameters as the daemon takes them, engine, strategy
     ("uniform", {}, s.Epoch, s.uniform),
+    ("uniform", {"repeats": 3}, s.Epoch, s.uniform),
+    ("uniform", {"repeats": 5, "num_samples": 1400}, s.Epoch, s.uniform),
+    ("uniform", {"num_samples": 70}, s.Epoch, s.uniform),
     ("undersampled", {}, s.Epoch, s.undersampled),
     ("undersampled", {"sampling_strategy": "majority", "replacement": True}, s.Epoch, s.undersampled),
     ("undersampled", {"subset": "fixed"}, s.Epoch, s.undersampled),
