@@ -1,4 +1,6 @@
-/* CSV and TSV with a header line; the label's column is chosen by name. Parsed by libcsv. */
+/* CSV and TSV with a header line; the label's column is chosen by name. Rows that are plain are cut
+ * up where they stand (csv_row.h), the others are parsed by libcsv. */
+#include "csv_row.h"
 #include "source.h"
 
 #include <csv.h>
@@ -6,7 +8,6 @@
 #include <string.h>
 
 #define CELL_LIMIT (16u << 20) /* bytes: beyond it a quote was surely never closed */
-#define NO_COLUMN  UINT32_MAX
 
 /* A cell of this row that is wanted. */
 struct cell {
@@ -21,12 +22,14 @@ struct csv_reader {
     bool ok;
     bool has_header;
     uint32_t columns;      /* of the header */
-    uint32_t label_column; /* or NO_COLUMN until it was met */
-    uint32_t group_column; /* likewise; NO_COLUMN if none is wanted */
+    uint32_t label_column; /* or CSV_NO_COLUMN until it was met */
+    uint32_t group_column; /* likewise; CSV_NO_COLUMN if none is wanted */
     uint32_t cell;         /* in this row, from 0 */
     uint64_t newlines;     /* within quotes in this row */
     int row_end;           /* the character that ended the row before */
-    char names[1024];      /* the header's columns: "a, b, c" */
+    char delimiter;
+    bool between; /* the parser has not begun a row, so that plain ones need not go through it */
+    char names[1024]; /* the header's columns: "a, b, c" */
     size_t names_len;
     bool names_cut; /* there are more */
     struct cell label, group;
@@ -54,7 +57,7 @@ static bool find_column(struct csv_reader *reader, const char *wanted, const cha
 {
     if (!wanted || strlen(wanted) != len || memcmp(wanted, text, len) != 0)
         return true;
-    if (*column != NO_COLUMN)
+    if (*column != CSV_NO_COLUMN)
         return source_error(reader->source, "has two columns called '%s'", wanted);
     *column = reader->columns - 1;
     return true;
@@ -75,10 +78,10 @@ static bool header_row(struct csv_reader *reader)
     const char *more = reader->names_cut ? ", ..." : "";
 
     reader->has_header = true;
-    if (reader->source->group_column && reader->group_column == NO_COLUMN)
+    if (reader->source->group_column && reader->group_column == CSV_NO_COLUMN)
         return source_error(reader->source, "has no column '%s' for --group; it has: %s%s",
                             reader->source->group_column, reader->names, more);
-    if (reader->label_column != NO_COLUMN)
+    if (reader->label_column != CSV_NO_COLUMN)
         return true;
     if (!reader->source->column && reader->columns == 1) {
         reader->label_column = 0;
@@ -108,7 +111,7 @@ static bool keep_cell(struct csv_reader *reader, struct cell *cell, const char *
     return true;
 }
 
-static bool data_row(struct csv_reader *reader)
+static bool data_row(struct csv_reader *reader, struct csv_text label, struct csv_text group)
 {
     if (reader->cell != reader->columns)
         return source_error(
@@ -116,9 +119,9 @@ static bool data_row(struct csv_reader *reader)
             "has another number of cells (%u) than the header (%u): quote those that hold the "
             "delimiter, or see --delimiter",
             reader->cell, reader->columns);
-    reader->source->group = reader->group.text;
-    reader->source->group_len = reader->group.len;
-    if (!reader->sink(reader->arg, reader->label.text, reader->label.len))
+    reader->source->group = group.text;
+    reader->source->group_len = group.len;
+    if (!reader->sink(reader->arg, label.text, label.len))
         return false;
     reader->source->samples++;
     return true;
@@ -147,9 +150,18 @@ static bool empty_row(struct csv_reader *reader)
 {
     if (!reader->has_header || reader->columns > 1)
         return true;
-    reader->label.len = reader->group.len = 0;
     reader->cell = 1;
-    return data_row(reader);
+    return data_row(reader, (struct csv_text){"", 0}, (struct csv_text){"", 0});
+}
+
+static bool parsed_row(struct csv_reader *reader)
+{
+    const struct cell *label = &reader->label, *group = &reader->group;
+
+    if (!reader->has_header)
+        return header_row(reader);
+    return data_row(reader, (struct csv_text){label->text, label->len},
+                    (struct csv_text){group->text, group->len});
 }
 
 /* The end of a row, by `end`; -1: the end of the file. Both characters of CR LF come here. */
@@ -164,11 +176,81 @@ static void on_row(int end, void *arg)
     if (reader->cell == 0)
         reader->ok = empty_row(reader);
     else
-        reader->ok = reader->has_header ? data_row(reader) : header_row(reader);
+        reader->ok = parsed_row(reader);
     reader->cell = 0;
     if (reader->ok)
         reader->source->line += 1 + reader->newlines;
     reader->newlines = 0;
+    reader->between = end == '\n' && reader->has_header && reader->delimiter != '\r';
+}
+
+/* The first `c` from `at` on, if the one before stands in front of it. */
+static const char *next_of(char c, const char *before, const char *at, const char *end)
+{
+    const char *next = before < at ? memchr(at, c, (size_t)(end - at)) : before;
+
+    return next ? next : end;
+}
+
+/* What is left of a block, and where in it these come next. */
+struct block {
+    const char *at, *end;
+    const char *cr, *quote;
+};
+
+/* Takes rows until one needs the parser, or is not whole. */
+static void plain_rows(struct csv_reader *reader, struct block *block)
+{
+    const uint32_t wanted[CSV_WANTED] = {reader->label_column, reader->group_column};
+    const char *end = block->end, *newline;
+    struct csv_row row = {.cells = 0};
+
+    while (reader->ok && (newline = memchr(block->at, '\n', (size_t)(end - block->at)))) {
+        const char *cr = block->cr = next_of('\r', block->cr, block->at, end);
+        block->quote = next_of('"', block->quote, block->at, end);
+        if (cr < newline - 1 || !csv_row_plain(&row, block->at, cr < newline ? cr : newline,
+                                               reader->delimiter, block->quote < newline, wanted))
+            break;
+        reader->cell = row.cells;
+        reader->ok = data_row(reader, row.wanted[0], row.wanted[1]);
+        reader->cell = 0;
+        reader->source->line += reader->ok;
+        block->at = newline + 1;
+    }
+}
+
+/* A line at a time, as far as it goes, for after each it may go on without the parser. */
+static bool parse_line(struct csv_reader *reader, struct csv_parser *parser, const char *bytes,
+                       size_t n)
+{
+    reader->between = false;
+    if (csv_parse(parser, bytes, n, on_cell, on_row, reader) < n && reader->ok)
+        return source_error(reader->source, "a quote stands where none may be: %s",
+                            csv_strerror(csv_error(parser)));
+    if (reader->ok && csv_get_buffer_size(parser) > CELL_LIMIT)
+        return source_error(reader->source, "a cell of over 16 MiB: a quote is not closed");
+    return reader->ok;
+}
+
+static bool parse_block(struct csv_reader *reader, struct csv_parser *parser, const char *bytes,
+                        size_t n)
+{
+    struct block block = {.at = bytes, .end = bytes + n};
+
+    while (block.at < block.end) {
+        const char *newline, *next;
+
+        if (reader->between)
+            plain_rows(reader, &block);
+        if (!reader->ok)
+            return false;
+        newline = memchr(block.at, '\n', (size_t)(block.end - block.at));
+        next = newline ? newline + 1 : block.end;
+        if (block.at < next && !parse_line(reader, parser, block.at, (size_t)(next - block.at)))
+            return false;
+        block.at = next;
+    }
+    return true;
 }
 
 static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
@@ -181,17 +263,10 @@ static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
     while ((n = source_bytes(source, block, sizeof(block))) > 0) {
         /* Some editors put a byte order mark at a file's beginning. */
         size_t mark = first && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-        size_t size = (size_t)n - mark;
-        size_t used = csv_parse(parser, block + mark, size, on_cell, on_row, reader);
 
         first = false;
-        if (!reader->ok)
+        if (!parse_block(reader, parser, block + mark, (size_t)n - mark))
             return false;
-        if (used < size)
-            return source_error(source, "a quote stands where none may be: %s",
-                                csv_strerror(csv_error(parser)));
-        if (csv_get_buffer_size(parser) > CELL_LIMIT)
-            return source_error(source, "a cell of over 16 MiB: a quote is not closed");
     }
     if (n < 0)
         return false;
@@ -220,15 +295,16 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
                                 .sink = sink,
                                 .arg = arg,
                                 .ok = true,
-                                .label_column = NO_COLUMN,
-                                .group_column = NO_COLUMN};
+                                .label_column = CSV_NO_COLUMN,
+                                .group_column = CSV_NO_COLUMN};
     struct csv_parser parser;
     bool ok;
 
     source->line = 1;
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL) != 0)
         return source_error(source, "no memory to read it");
-    csv_set_delim(&parser, (unsigned char)delimiter_of(source));
+    reader.delimiter = delimiter_of(source);
+    csv_set_delim(&parser, (unsigned char)reader.delimiter);
     ok = parse_all(&reader, &parser);
     csv_free(&parser);
     free(reader.label.text);
