@@ -277,6 +277,7 @@ static void load_fini(struct load *load)
     free(load->longtail);
     groups_fini(&load->groups);
     free(load->need);
+    free(load->met_labels);
     free(load->met);
     free(load->names);
     free(load->names_text);

@@ -2,8 +2,10 @@
  * What the files of `evendraw load` share:
  *
  *   load.c          arguments, order of events, what is reported
- *   load_classes.c  the first pass: which classes are there, which samples are kept and where
- *   load_send.c     the second pass, to one dataset or to several parts; weights; the commit
+ *   load_classes.c  the pass over the source: which classes are there, which samples are kept and
+ *                   where
+ *   load_send.c     the labels, or a second pass over the source, to one dataset or to several
+ *                   parts; weights; the commit
  */
 #ifndef CLI_LOAD_H
 #define CLI_LOAD_H
@@ -15,6 +17,10 @@
 #include "split.h"
 
 #define LOAD_COLUMNS 4u /* weight columns: the daemon's limit */
+/* Samples whose labels are kept, 128 MiB: of more, and where they have groups, the source is read a
+ * second time. */
+#define LOAD_KEPT    (1u << 25)
+#define LOAD_NOTHING UINT32_MAX /* a sample without a label */
 
 /* A weight column: numbers of a file of its own, or of a column of the labels' CSV. */
 struct load_weights {
@@ -54,8 +60,11 @@ struct load {
     char *names_text;   /* what names[] points into */
     const char **names; /* --class-names; NULL: none */
     uint32_t name_count;
-    bool numeric;                    /* the classes' order */
-    uint64_t samples;                /* in the source */
+    bool numeric;         /* the classes' order */
+    uint64_t samples;     /* in the source */
+    uint32_t *met_labels; /* of each sample, by place in labels; NULL: not kept */
+    uint64_t met_capacity;
+    bool met_given_up;               /* they are too many, or are not needed */
     uint64_t empty, marked;          /* without a label: nothing there; the label for "none" */
     struct longtail_class *longtail; /* by class; NULL: keep everything */
     uint64_t *need;       /* of split_counts, by class or once; NULL: no split, or groups */

@@ -1,4 +1,5 @@
-/* `evendraw load`, first pass: which classes are there, and what becomes of their samples. */
+/* `evendraw load`, first pass: which classes are there, and what becomes of their samples. Called
+ * by load.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,35 @@ static bool collect_group(struct load *load, const struct label *label)
     return !wrong || source_error(load->source, "%s", wrong);
 }
 
+static bool grow_met(struct load *load)
+{
+    uint64_t capacity = load->met_capacity ? load->met_capacity * 2 : 4096;
+    uint32_t *larger = NULL;
+
+    if (capacity <= LOAD_KEPT && !load->source->group_column)
+        larger = realloc(load->met_labels, capacity * sizeof(*larger));
+    if (!larger)
+        return false;
+    load->met_labels = larger;
+    load->met_capacity = capacity;
+    return true;
+}
+
+/* Keeps the label of the newest sample, so that it need not be read again: of all samples, or of
+ * none. */
+static void keep_met(struct load *load, uint32_t label)
+{
+    if (load->met_given_up)
+        return;
+    if (load->samples > load->met_capacity && !grow_met(load)) {
+        free(load->met_labels);
+        load->met_labels = NULL;
+        load->met_given_up = true;
+        return;
+    }
+    load->met_labels[load->samples - 1] = label;
+}
+
 static bool collect(void *arg, const char *text, size_t len)
 {
     struct load *load = arg;
@@ -44,6 +74,7 @@ static bool collect(void *arg, const char *text, size_t len)
     load->samples++;
     if (len == 0) {
         load->empty++;
+        keep_met(load, LOAD_NOTHING);
         return true;
     }
     label = labels_find(&load->labels, text, len);
@@ -61,6 +92,7 @@ static bool collect(void *arg, const char *text, size_t len)
     if (!label)
         return source_error(load->source, "no memory for its labels");
     label->count++;
+    keep_met(load, (uint32_t)(label - load->labels.items));
     return !load->source->group_column || collect_group(load, label);
 }
 

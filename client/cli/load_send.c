@@ -1,4 +1,4 @@
-/* `evendraw load`, second pass: labels and weights go to the daemon. */
+/* `evendraw load`, after the first pass: labels and weights go to the daemon. Called by load.c. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -96,18 +96,13 @@ static void count(struct load *load, uint32_t d, uint32_t number)
     load->met[number] |= UINT64_C(1) << d;
 }
 
-static bool send_label(void *arg, const char *text, size_t len)
+/* label: NULL if the sample has none. False if it is not what the first pass met. */
+static bool send_sample(struct load *load, const struct label *label)
 {
-    struct load *load = arg;
-    struct label *label = len > 0 ? labels_find(&load->labels, text, len) : NULL;
-    bool known = true;
     int mine = -1;
 
-    if (len > 0 && (!label || label->count-- == 0))
-        return changed(load->source);
-    if (label && label->number != LABELS_EXCLUDED)
-        known = part_of(load, label->number, load->samples, &mine);
-    if (!known)
+    if (label && label->number != LABELS_EXCLUDED &&
+        !part_of(load, label->number, load->samples, &mine))
         return changed(load->source);
     assert(load->buffered < BUFFER_LABELS);
     for (uint32_t d = 0; d < load->part_count; d++) {
@@ -122,15 +117,35 @@ static bool send_label(void *arg, const char *text, size_t len)
     return load->buffered < BUFFER_LABELS || send_buffers(load);
 }
 
+static bool send_read(void *arg, const char *text, size_t len)
+{
+    struct load *load = arg;
+    struct label *label = len > 0 ? labels_find(&load->labels, text, len) : NULL;
+
+    if (len > 0 && (!label || label->count-- == 0))
+        return changed(load->source);
+    return send_sample(load, label);
+}
+
+static bool send_kept(struct load *load, uint64_t samples)
+{
+    for (uint64_t i = 0; i < samples; i++) {
+        uint32_t met = load->met_labels[i];
+        if (!send_sample(load, met == LOAD_NOTHING ? NULL : &load->labels.items[met]))
+            return false;
+    }
+    return true;
+}
+
 static bool send_labels(struct load *load)
 {
     uint64_t expected = load->samples;
 
     load->samples = 0;
     load->source->doing = "sending";
-    if (!source_read(load->source, send_label, load) || !send_buffers(load))
+    if (load->met_labels ? !send_kept(load, expected) : !source_read(load->source, send_read, load))
         return false;
-    return load->samples == expected || changed(load->source);
+    return send_buffers(load) && (load->samples == expected || changed(load->source));
 }
 
 /* ---- weights ---- */
