@@ -96,20 +96,19 @@ static void count(struct load *load, uint32_t d, uint32_t number)
     load->met[number] |= UINT64_C(1) << d;
 }
 
-/* label: NULL if the sample has none. False if it is not what the first pass met. */
-static bool send_sample(struct load *load, const struct label *label)
+/* number: of the class; LABELS_EXCLUDED if the sample has none. */
+static bool send_sample(struct load *load, uint32_t number)
 {
     int mine = -1;
 
-    if (label && label->number != LABELS_EXCLUDED &&
-        !part_of(load, label->number, load->samples, &mine))
+    if (number != LABELS_EXCLUDED && !part_of(load, number, load->samples, &mine))
         return changed(load->source);
     assert(load->buffered < BUFFER_LABELS);
     for (uint32_t d = 0; d < load->part_count; d++) {
         bool has = split_has(&load->args->split, d, mine);
-        load->parts[d].buffer[load->buffered] = has ? label->number : EVD_NO_LABEL;
+        load->parts[d].buffer[load->buffered] = has ? number : EVD_NO_LABEL;
         if (has)
-            count(load, d, label->number);
+            count(load, d, number);
     }
     load->kept += mine >= 0;
     load->samples++;
@@ -124,14 +123,15 @@ static bool send_read(void *arg, const char *text, size_t len)
 
     if (len > 0 && (!label || label->count-- == 0))
         return changed(load->source);
-    return send_sample(load, label);
+    return send_sample(load, label ? label->number : LABELS_EXCLUDED);
 }
 
 static bool send_kept(struct load *load, uint64_t samples)
 {
     for (uint64_t i = 0; i < samples; i++) {
         uint32_t met = load->met_labels[i];
-        if (!send_sample(load, met == LOAD_NOTHING ? NULL : &load->labels.items[met]))
+        if (!send_sample(load,
+                         met == LOAD_NOTHING ? LABELS_EXCLUDED : load->labels.items[met].number))
             return false;
     }
     return true;
