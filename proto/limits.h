@@ -35,7 +35,7 @@
 #define EVD_MAX_STREAMS    64u   /* open streams of one connection */
 #define EVD_MAX_JOBS       4096u
 #define EVD_MAX_DATASETS   4096u             /* committed versions */
-#define EVD_MAX_DRAFTS     4u                /* of one connection */
+#define EVD_MAX_DRAFTS     64u               /* of one connection */
 #define EVD_MAX_WORKS      2u                /* heavy requests of one connection under way */
 #define EVD_MAX_REVISIONS  65536u            /* of one job */
 #define EVD_MAX_SEEKS      65536u            /* of one job */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "print.h"
 #include "words.h"
+#include "proto/decimal.h"
 
 /* ---- errors ---- */
 
@@ -168,9 +169,18 @@ json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
 
 /* ---- showing an answer ---- */
 
+char *cli_json(const json_t *value, size_t flags)
+{
+    char *text = json_dumps(value, flags);
+
+    if (text)
+        decimal_shorten(text);
+    return text;
+}
+
 int cli_print_json(struct cli *cli, json_t *answer)
 {
-    char *text = json_dumps(answer, JSON_INDENT(2));
+    char *text = cli_json(answer, JSON_INDENT(2));
     int status = EXIT_OK;
 
     json_decref(answer);

@@ -56,6 +56,8 @@ typedef void answer_print(const json_t *answer, const struct cli *cli);
 int cli_show(struct cli *cli, json_t *answer, answer_print *print);
 /* Prints the daemon's answer as it is and releases it. */
 int cli_print_json(struct cli *cli, json_t *answer);
+/* As JSON text, numbers in as few digits as are exact; free() it. NULL without memory. */
+char *cli_json(const json_t *value, size_t flags);
 
 /* Prints the library's last error and returns the exit code for it, which is also cli->status. */
 int cli_failed(struct cli *cli, int code);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "commands.h"
+#include "proto/answers.h"
 
 struct args {
     const char *csv, *svg; /* files to write; NULL: none */
@@ -58,21 +59,20 @@ static void print_average(const json_t *answer, const char *key)
            field_f64(scores, "recall"), field_f64(scores, "f1"));
 }
 
+#define METRIC_KEY(type, key) #key,
+
 /* Whatever is one number for all classes: "  accuracy 0.9500, balanced accuracy 0.9000". */
 static void print_metrics(const json_t *answer)
 {
-    const char *between = "  ", *key;
-    json_t *value;
+    static const char *const metrics[] = {EVD_METRICS(METRIC_KEY) "mean_loss", NULL};
 
-    json_object_foreach((json_t *)answer, key, value)
-    {
-        if (!json_is_real(value))
+    for (size_t i = 0; metrics[i]; i++) {
+        if (!json_is_number(json_object_get(answer, metrics[i]))) /* no loss was reported */
             continue;
-        fputs(between, stdout);
-        for (const char *c = key; *c; c++)
+        fputs(i ? ", " : "  ", stdout);
+        for (const char *c = metrics[i]; *c; c++)
             putchar(*c == '_' ? ' ' : *c);
-        printf(" %.4f", json_real_value(value));
-        between = ", ";
+        printf(" %.4f", field_f64(answer, metrics[i]));
     }
     putchar('\n');
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include "proto/decimal.h"
 
 /* ---- CSV, as RFC 4180 quotes it ---- */
 
@@ -42,6 +43,8 @@ static void csv_classes(FILE *out, const json_t *answer, size_t classes)
     static const char *const counts[] = {"support", "predicted"};
     static const char *const scores[] = {"precision", "recall", "f1"};
 
+    char number[DECIMAL_TEXT];
+
     fputs("class,support,predicted,precision,recall,f1\n", out);
     for (size_t c = 0; c < classes; c++) {
         csv_text(out, class_name(answer, c));
@@ -49,7 +52,8 @@ static void csv_classes(FILE *out, const json_t *answer, size_t classes)
             fprintf(out, ",%" JSON_INTEGER_FORMAT,
                     json_integer_value(class_item(answer, counts[i], c)));
         for (size_t i = 0; i < 3; i++)
-            fprintf(out, ",%.17g", json_number_value(class_item(answer, scores[i], c)));
+            fprintf(out, ",%s",
+                    decimal_text(json_number_value(class_item(answer, scores[i], c)), number));
         fputc('\n', out);
     }
 }

@@ -8,7 +8,7 @@
 /* In one line: explicit weights of many classes are cut. */
 static void print_strategy(const json_t *strategy)
 {
-    char *text = json_dumps(strategy, JSON_COMPACT);
+    char *text = cli_json(strategy, JSON_COMPACT);
 
     if (text && text_width(text) > 200)
         print_padded(stdout, text, 200);

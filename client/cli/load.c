@@ -67,12 +67,25 @@ static void parse_ratio(const struct given *given)
     *(double *)given_field(given) = ratio;
 }
 
+#define ONE_DIVISION "give --split or --folds, and each once"
+
 static void parse_split(const struct given *given)
 {
-    const char *wrong = split_parse(given_field(given), given->text);
+    struct split *split = given_field(given);
+    const char *wrong = split->count > 0 ? ONE_DIVISION : split_parse(split, given->text);
 
     if (wrong)
         argp_error(given->state, "--split: %s", wrong);
+}
+
+static void parse_folds(const struct given *given)
+{
+    struct split *split = given_field(given);
+
+    if (split->count > 0)
+        argp_error(given->state, "--folds: " ONE_DIVISION);
+    else
+        split_folds(split, (uint32_t)given_number(given, given->text, 2, SPLIT_PARTS));
 }
 
 /* Adds a weight column; what it reads from is the caller's to say. */
@@ -162,7 +175,16 @@ const struct cli_option load_options[] = {
      parse_split, FIELD(struct load_args, split)},
     {"stratify", 0, NULL, "Split every class in these shares", option_flag,
      FIELD(struct load_args, stratify)},
-    {"seed", 'r', "N", "Chooses the samples of --long-tail and --split (default: 0)",
+    {"folds", 0, "K",
+     "Make datasets for cross-validation, of each class as even as can be: K times NAME-foldI with "
+     "a K-th of the samples and NAME-restI with all the others, I from 0 on",
+     parse_folds, FIELD(struct load_args, split)},
+    {"group", 0, "COLUMN",
+     "CSV and TSV, with --split or --folds: samples with the same cell there (of one patient, of "
+     "one scene) are in one part only; classes are as even in the parts as groups allow, and "
+     "--seed has no part in it",
+     option_text, FIELD(struct load_args, source.group_column)},
+    {"seed", 'r', "N", "Chooses the samples of --long-tail, --split and --folds (default: 0)",
      NUMBER(0, UINT64_MAX), FIELD(struct load_args, seed)},
     {"weights", 0, "COLUMN=FILE", "A weight for each sample: NPY, or one number a line",
      parse_weights, .words = "@files"},
@@ -187,6 +209,11 @@ void check_load(struct argp_state *state, struct cli *cli, const void *fields)
                    "column");
     if (args->source.delimiter == DELIMITER_BLANK && args->source.quote == QUOTE_DOUBLE)
         argp_error(state, "--quote=double is for cells between characters, not between blanks");
+    if (args->source.group_column && args->split.count == 0)
+        argp_error(state, "--group is for --split and --folds: say which parts");
+    if (args->source.group_column && args->long_tail > 0)
+        argp_error(state, "--group and --long-tail do not go together: the long tail would leave "
+                          "parts of groups");
 }
 
 /* ---- the report ---- */
@@ -237,17 +264,18 @@ static void report_parts(const struct load *load, uint64_t lost)
 
 static void report(const struct load *load)
 {
-    uint64_t kept = 0, labelled = load->samples - load->empty - load->marked;
+    uint64_t kept = load->kept, labelled = load->samples - load->empty - load->marked;
+    bool divided = load->args->split.count > 0;
 
-    for (uint32_t p = 0; p < load->part_count; p++)
-        kept += load->parts[p].labelled;
     fputs(load->args->name, stdout);
-    if (!load->groups)
+    if (!divided)
         printf(", version %u", (unsigned)field_u64(load->parts[0].info, "version"));
     printf(": %s, %s (%s)\n", text_items(load->samples, "sample"),
            text_items(load->labels.class_count, "class"), order_of(load));
     report_unlabelled(load);
-    if (load->groups)
+    if (load->source->group_column)
+        printf("  %s, each in one part\n", text_items(load->groups.names.count, "group"));
+    if (divided)
         report_parts(load, labelled - kept);
     else if (load->longtail)
         printf("  long tail: %s with a label are left, %s lost it\n", text_items(kept, "sample"),
@@ -260,7 +288,7 @@ static int print_answer(struct cli *cli, struct load *load)
 {
     json_t *list, *about = load->source->about;
 
-    if (!load->groups) {
+    if (load->args->split.count == 0) {
         json_object_set(load->parts[0].info, "source", about);
         return cli_print_json(cli, json_incref(load->parts[0].info));
     }
@@ -274,6 +302,10 @@ static int print_answer(struct cli *cli, struct load *load)
 
 static int run(struct cli *cli, struct load *load)
 {
+    if (load->source->group_column && !load->source->format->table) {
+        source_error(load->source, "has no columns for --group: that is for tables, CSV and TSV");
+        return cli->status;
+    }
     if (!cli_connect(cli) || !load_classes(load) || !load_send(load))
         return cli->status;
     if (cli->json)
@@ -285,14 +317,16 @@ static int run(struct cli *cli, struct load *load)
 static void load_fini(struct load *load)
 {
     load_abort(load);
-    for (uint32_t p = 0; p < SPLIT_PARTS; p++) {
+    for (uint32_t p = 0; p < SPLIT_DATASETS; p++) {
         free(load->parts[p].name);
         free(load->parts[p].buffer);
         json_decref(load->parts[p].info);
     }
     labels_fini(&load->labels);
     free(load->longtail);
-    free(load->groups);
+    groups_fini(&load->groups);
+    free(load->need);
+    free(load->met_labels);
     free(load->met);
     free(load->names);
     free(load->names_text);
@@ -309,6 +343,7 @@ int run_load(struct cli *cli, int argc, char **argv)
     if (!source_open(&args.source))
         return cli->status;
     labels_init(&load.labels);
+    groups_init(&load.groups);
     status = run(cli, &load);
     load_fini(&load);
     source_close(&args.source);

@@ -1,4 +1,5 @@
-/* `evendraw load`, first pass: which classes are there, and what becomes of their samples. */
+/* `evendraw load`, first pass: which classes are there, and what becomes of their samples. Called
+ * by load.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,44 @@ static bool check_label(struct source *source, const char *label, size_t len)
     return text || source_error(source, "a label that is not UTF-8: convert it with iconv");
 }
 
+static bool collect_group(struct load *load, const struct label *label)
+{
+    const struct source *source = load->source;
+    const char *wrong = groups_add(&load->groups, source->group, source->group_len,
+                                   (uint32_t)(label - load->labels.items));
+
+    return !wrong || source_error(load->source, "%s", wrong);
+}
+
+static bool grow_met(struct load *load)
+{
+    uint64_t capacity = load->met_capacity ? load->met_capacity * 2 : 4096;
+    uint32_t *larger = NULL;
+
+    if (capacity <= LOAD_KEPT && !load->source->group_column)
+        larger = realloc(load->met_labels, capacity * sizeof(*larger));
+    if (!larger)
+        return false;
+    load->met_labels = larger;
+    load->met_capacity = capacity;
+    return true;
+}
+
+/* Keeps the label of the newest sample, so that it need not be read again: of all samples, or of
+ * none. */
+static void keep_met(struct load *load, uint32_t label)
+{
+    if (load->met_given_up)
+        return;
+    if (load->samples > load->met_capacity && !grow_met(load)) {
+        free(load->met_labels);
+        load->met_labels = NULL;
+        load->met_given_up = true;
+        return;
+    }
+    load->met_labels[load->samples - 1] = label;
+}
+
 static bool collect(void *arg, const char *text, size_t len)
 {
     struct load *load = arg;
@@ -37,6 +76,7 @@ static bool collect(void *arg, const char *text, size_t len)
     load->samples++;
     if (len == 0) {
         load->empty++;
+        keep_met(load, LOAD_NOTHING);
         return true;
     }
     label = labels_find(&load->labels, text, len);
@@ -46,14 +86,16 @@ static bool collect(void *arg, const char *text, size_t len)
         if (load->labels.count == MAX_CLASSES)
             return source_error(load->source,
                                 "more than %u different labels: is this the column (or file) with "
-                                "the labels?",
+                                "the labels? (Where each sample would be a class of its own, give "
+                                "all one label and draw by uniform with repeats.)",
                                 MAX_CLASSES);
         label = labels_add(&load->labels, text, len);
     }
     if (!label)
         return source_error(load->source, "no memory for its labels");
     label->count++;
-    return true;
+    keep_met(load, (uint32_t)(label - load->labels.items));
+    return !load->source->group_column || collect_group(load, label);
 }
 
 /* ---- names for the classes ---- */
@@ -217,43 +259,55 @@ static bool plan_longtail(struct load *load, uint64_t *counts)
     return load->longtail;
 }
 
-static bool plan_split(struct load *load, const uint64_t *counts)
+/* sums[p]: the samples that each part will have. */
+static bool plan_split(struct load *load, const uint64_t *counts, uint64_t *sums)
 {
     const struct split *split = &load->args->split;
-    uint32_t groups = load->args->stratify ? load->labels.class_count : 1;
+    bool by_class = split_by_class(load->args);
+    uint32_t lots = by_class ? load->labels.class_count : 1, numbers = split->count + 1;
     uint64_t all = 0;
 
     if (split->count == 0)
         return true;
-    load->groups = calloc(groups + 1u, sizeof(*load->groups));
-    if (!load->groups)
+    if (load->source->group_column)
+        return groups_plan(&load->groups, &load->labels, split, sums);
+    load->need = calloc(((size_t)lots + 1) * numbers, sizeof(*load->need));
+    if (!load->need)
         return false;
     for (uint32_t c = 0; c < load->labels.class_count; c++) {
+        if (by_class)
+            split_counts(split, all, counts[c], &load->need[(size_t)c * numbers]);
         all += counts[c];
-        if (load->args->stratify)
-            split_counts(split, counts[c], &load->groups[c]);
     }
-    if (!load->args->stratify)
-        split_counts(split, all, load->groups);
+    if (!by_class)
+        split_counts(split, 0, all, load->need);
+    for (size_t i = 0; i < (size_t)lots * numbers; i++) {
+        if (i % numbers > 0)
+            sums[i % numbers - 1] += load->need[i];
+    }
     return true;
 }
 
 /* A dataset without any label would be refused at the very end. */
-static bool check_split(struct load *load)
+static bool check_split(struct load *load, const uint64_t *sums)
 {
-    const struct split *split = &load->args->split;
-    uint32_t groups = load->args->stratify ? load->labels.class_count : 1;
+    const struct load_args *args = load->args;
 
-    for (uint32_t p = 0; p < split->count; p++) {
-        uint64_t sum = 0;
-        for (uint32_t g = 0; g < groups; g++)
-            sum += load->groups[g].need[p];
-        if (sum == 0)
-            return source_error(load->source,
-                                "is too small for this split: the part '%s' would be empty (give "
-                                "it a larger share%s)",
-                                split->parts[p].name,
-                                load->args->stratify ? ", or leave --stratify out" : "");
+    for (uint32_t p = 0; p < args->split.count; p++) {
+        const char *advice = "give it a larger share";
+
+        if (sums[p] > 0)
+            continue;
+        if (args->split.folds)
+            advice = "take fewer folds";
+        else if (args->stratify && !args->source.group_column)
+            advice = "give it a larger share, or leave --stratify out";
+        return source_error(load->source,
+                            "is too small for this split: the part '%s' would be "
+                            "empty (%s%s)",
+                            args->split.parts[p].name,
+                            args->source.group_column ? "a group is in one part only: " : "",
+                            advice);
     }
     return true;
 }
@@ -262,17 +316,18 @@ static bool plan(struct load *load)
 {
     struct labels *labels = &load->labels;
     uint64_t *counts = calloc(labels->class_count + 1u, sizeof(*counts));
+    uint64_t sums[SPLIT_PARTS + 1] = {0};
     bool ok = counts;
 
     for (uint32_t i = 0; ok && i < labels->count; i++) {
         if (labels->items[i].number != LABELS_EXCLUDED)
             counts[labels->items[i].number] += labels->items[i].count;
     }
-    ok = ok && plan_longtail(load, counts) && plan_split(load, counts);
+    ok = ok && plan_longtail(load, counts) && plan_split(load, counts, sums);
     free(counts);
     if (!ok)
         cli_error(load->args->cli, EXIT_INPUT, "no memory for %u classes", labels->class_count);
-    return ok && check_split(load);
+    return ok && check_split(load, sums);
 }
 
 bool load_classes(struct load *load)

@@ -1,4 +1,4 @@
-/* `evendraw load`, second pass: labels and weights go to the daemon. */
+/* `evendraw load`, after the first pass: labels and weights go to the daemon. Called by load.c. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -27,12 +27,12 @@ static bool changed(struct source *source)
 
 /* ---- parts ---- */
 
-static bool begin_part(struct load *load, struct load_part *part, const char *suffix)
+static bool begin_part(struct load *load, uint32_t d)
 {
     const struct load_args *args = load->args;
+    struct load_part *part = &load->parts[d];
 
-    if (asprintf(&part->name, "%s%s%s", args->name, suffix ? "-" : "", suffix ? suffix : "") < 0)
-        part->name = NULL;
+    part->name = split_name(&args->split, args->name, d);
     part->buffer = malloc(BUFFER_LABELS * sizeof(*part->buffer));
     if (!part->name || !part->buffer)
         return no_memory(load);
@@ -42,15 +42,13 @@ static bool begin_part(struct load *load, struct load_part *part, const char *su
 
 static bool begin_parts(struct load *load)
 {
-    const struct split *split = &load->args->split;
-
-    assert(split->count <= SPLIT_PARTS);
-    load->part_count = split->count ? split->count : 1;
+    load->part_count = split_datasets(&load->args->split);
+    assert(load->part_count <= SPLIT_DATASETS);
     load->met = calloc(load->labels.class_count + 1u, sizeof(*load->met));
     if (!load->met)
         return no_memory(load);
     for (uint32_t p = 0; p < load->part_count; p++) {
-        if (!begin_part(load, &load->parts[p], split->count ? split->parts[p].name : NULL))
+        if (!begin_part(load, p))
             return false;
     }
     return true;
@@ -69,45 +67,74 @@ static bool send_buffers(struct load *load)
     return true;
 }
 
-/* The part that sample i, of class `number`, belongs to; -1: it loses its label. */
-static int part_of(struct load *load, uint32_t number, uint64_t i)
+/* The part that sample i, of class `number`, belongs to; -1: it loses its label. False if its group
+ * is new. */
+static bool part_of(struct load *load, uint32_t number, uint64_t i, int *part)
 {
     const struct load_args *args = load->args;
+    const struct source *source = load->source;
+    size_t lot = split_by_class(args) ? number : 0;
 
+    if (source->group_column)
+        return groups_part(&load->groups, source->group, source->group_len, part);
+    *part = 0;
     if (load->longtail && !longtail_keep(&load->longtail[number], args->seed, i))
-        return -1;
-    if (!load->groups)
-        return 0;
-    return split_pick(&load->groups[args->stratify ? number : 0], args->split.count, args->seed, i);
+        *part = -1;
+    else if (load->need)
+        *part = split_pick(&load->need[lot * (args->split.count + 1)], args->split.count,
+                           args->seed, i);
+    return true;
 }
 
-static void count(struct load *load, int p, uint32_t number)
+static void count(struct load *load, uint32_t d, uint32_t number)
 {
-    assert(p >= 0 && (uint32_t)p < load->part_count && number < load->labels.class_count);
-    load->parts[p].labelled++;
-    if (!(load->met[number] >> p & 1))
-        load->parts[p].classes++;
-    load->met[number] |= (uint8_t)(1u << p);
+    struct load_part *part = &load->parts[d];
+
+    assert(number < load->labels.class_count);
+    part->labelled++;
+    part->classes += !(load->met[number] >> d & 1);
+    load->met[number] |= UINT64_C(1) << d;
 }
 
-static bool send_label(void *arg, const char *text, size_t len)
+/* number: of the class; LABELS_EXCLUDED if the sample has none. */
+static bool send_sample(struct load *load, uint32_t number)
 {
-    struct load *load = arg;
-    struct label *label = len > 0 ? labels_find(&load->labels, text, len) : NULL;
     int mine = -1;
 
-    if (len > 0 && (!label || label->count-- == 0))
+    if (number != LABELS_EXCLUDED && !part_of(load, number, load->samples, &mine))
         return changed(load->source);
-    if (label && label->number != LABELS_EXCLUDED)
-        mine = part_of(load, label->number, load->samples);
     assert(load->buffered < BUFFER_LABELS);
-    for (uint32_t p = 0; p < load->part_count; p++)
-        load->parts[p].buffer[load->buffered] = (int)p == mine ? label->number : EVD_NO_LABEL;
-    if (mine >= 0)
-        count(load, mine, label->number);
+    for (uint32_t d = 0; d < load->part_count; d++) {
+        bool has = split_has(&load->args->split, d, mine);
+        load->parts[d].buffer[load->buffered] = has ? number : EVD_NO_LABEL;
+        if (has)
+            count(load, d, number);
+    }
+    load->kept += mine >= 0;
     load->samples++;
     load->buffered++;
     return load->buffered < BUFFER_LABELS || send_buffers(load);
+}
+
+static bool send_read(void *arg, const char *text, size_t len)
+{
+    struct load *load = arg;
+    struct label *label = len > 0 ? labels_find(&load->labels, text, len) : NULL;
+
+    if (len > 0 && (!label || label->count-- == 0))
+        return changed(load->source);
+    return send_sample(load, label ? label->number : LABELS_EXCLUDED);
+}
+
+static bool send_kept(struct load *load, uint64_t samples)
+{
+    for (uint64_t i = 0; i < samples; i++) {
+        uint32_t met = load->met_labels[i];
+        if (!send_sample(load,
+                         met == LOAD_NOTHING ? LABELS_EXCLUDED : load->labels.items[met].number))
+            return false;
+    }
+    return true;
 }
 
 static bool send_labels(struct load *load)
@@ -116,9 +143,9 @@ static bool send_labels(struct load *load)
 
     load->samples = 0;
     load->source->doing = "sending";
-    if (!source_read(load->source, send_label, load) || !send_buffers(load))
+    if (load->met_labels ? !send_kept(load, expected) : !source_read(load->source, send_read, load))
         return false;
-    return load->samples == expected || changed(load->source);
+    return send_buffers(load) && (load->samples == expected || changed(load->source));
 }
 
 /* ---- weights ---- */

@@ -6,7 +6,7 @@
 
 static void print_summary(const json_t *answer)
 {
-    char *strategy = json_dumps(json_object_get(answer, "strategy"), JSON_COMPACT);
+    char *strategy = cli_json(json_object_get(answer, "strategy"), JSON_COMPACT);
     const json_t *column;
     size_t i;
 

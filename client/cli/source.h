@@ -26,8 +26,9 @@ struct source {
     const struct source_format *format; /* NULL: found out by source_open */
     const char *column; /* of a table: its name, or its number from 1, or from -1 at the end; of
                          * an archive: the array; of JSON lines: the field; NULL: the only one */
-    char delimiter;     /* of a table; '\0': by format and suffix */
-    bool no_header;     /* of a table: its first line is a sample */
+    const char *group_column; /* of a table: a second one that is read with it; NULL: none */
+    char delimiter;           /* of a table; '\0': by format and suffix */
+    bool no_header;           /* of a table: its first line is a sample */
     enum source_quote quote;
     const char *one_hot;    /* a table's columns that are classes: "A,B,C", or "all"; NULL: none */
     const char *extensions; /* folders: "wav,flac"; NULL: those of images */
@@ -35,8 +36,10 @@ struct source {
     /* set by source_open and source_read */
     gzFile gz; /* NULL: a folder */
     uint64_t file_bytes;
-    uint64_t line;         /* now being read, from 1; 0: the format has no lines */
-    uint64_t samples;      /* so far */
+    uint64_t line;     /* now being read, from 1; 0: the format has no lines */
+    uint64_t samples;  /* so far */
+    const char *group; /* during label_sink: the text under group_column, not terminated */
+    size_t group_len;
     double started, shown; /* for the progress */
     json_t *about;         /* for --json: what was taken for what; NULL without memory */
     bool noted;            /* the notes were printed, in the first pass */

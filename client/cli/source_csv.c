@@ -1,6 +1,7 @@
 /*
- * CSV and TSV, as RFC 4180 has them, except that blanks around a cell are dropped. Parsed by
- * libcsv; tables without quotes, or with blanks between the cells, by source_plain.c.
+ * CSV and TSV, as RFC 4180 has them, except that blanks around a cell are dropped. Rows that are
+ * plain are cut up where they stand (csv_row.h), the others are parsed by libcsv; tables without
+ * quotes, or with blanks between the cells, by source_plain.c.
  */
 #include "source_table.h"
 
@@ -20,7 +21,8 @@ struct csv_reader {
     uint32_t places;   /* delimiters since the last of them, quoted or not */
     uint32_t wanted;   /* of them in a row; plain: as many were in each line of this one */
     bool plain;
-    int row_end; /* the character that ended the row before */
+    int row_end;  /* the character that ended the row before */
+    bool between; /* the parser has not begun a row, so that plain ones need not go through it */
 };
 
 /* Where a quoted cell holds line ends and delimiters: would each line be a row by itself? */
@@ -87,6 +89,76 @@ static void on_row(int end, void *arg)
         reader->source->line += 1 + reader->newlines;
     reader->newlines = reader->places = 0;
     reader->plain = true;
+    reader->between = end == '\n' && table_takes_plain(&reader->table) && reader->delimiter != '\r';
+}
+
+/* The first `c` from `at` on, if the one before stands in front of it. */
+static const char *next_of(char c, const char *before, const char *at, const char *end)
+{
+    const char *next = before < at ? memchr(at, c, (size_t)(end - at)) : before;
+
+    return next ? next : end;
+}
+
+/* What is left of a block, and where in it these come next. */
+struct block {
+    const char *at, *end;
+    const char *cr, *quote;
+};
+
+/* Takes rows until one needs the parser, or is not whole. */
+static void plain_rows(struct csv_reader *reader, struct block *block)
+{
+    const struct table *table = &reader->table;
+    const uint32_t wanted[CSV_WANTED] = {table->label_column, table->group_column};
+    const char *end = block->end, *newline;
+    struct csv_row row = {.cells = 0};
+
+    while (reader->ok && (newline = memchr(block->at, '\n', (size_t)(end - block->at)))) {
+        const char *cr = block->cr = next_of('\r', block->cr, block->at, end);
+        block->quote = next_of('"', block->quote, block->at, end);
+        if (cr < newline - 1 || !csv_row_plain(&row, block->at, cr < newline ? cr : newline,
+                                               reader->delimiter, block->quote < newline, wanted))
+            break;
+        reader->ok = table_plain_row(&reader->table, &row);
+        reader->source->line += reader->ok;
+        block->at = newline + 1;
+    }
+}
+
+/* A line at a time, as far as it goes, for after each it may go on without the parser. */
+static bool parse_line(struct csv_reader *reader, struct csv_parser *parser, const char *bytes,
+                       size_t n)
+{
+    reader->between = false;
+    if (csv_parse(parser, bytes, n, on_cell, on_row, reader) < n && reader->ok)
+        return source_error(reader->source, "a quote stands where none may be (%s): " NO_QUOTES,
+                            csv_strerror(csv_error(parser)));
+    if (reader->ok && csv_get_buffer_size(parser) > CELL_LIMIT)
+        return source_error(reader->source,
+                            "a cell of over 16 MiB: a quote is not closed (" NO_QUOTES ")");
+    return reader->ok;
+}
+
+static bool parse_block(struct csv_reader *reader, struct csv_parser *parser, const char *bytes,
+                        size_t n)
+{
+    struct block block = {.at = bytes, .end = bytes + n};
+
+    while (block.at < block.end) {
+        const char *newline, *next;
+
+        if (reader->between)
+            plain_rows(reader, &block);
+        if (!reader->ok)
+            return false;
+        newline = memchr(block.at, '\n', (size_t)(block.end - block.at));
+        next = newline ? newline + 1 : block.end;
+        if (block.at < next && !parse_line(reader, parser, block.at, (size_t)(next - block.at)))
+            return false;
+        block.at = next;
+    }
+    return true;
 }
 
 static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
@@ -99,18 +171,10 @@ static bool parse_all(struct csv_reader *reader, struct csv_parser *parser)
     while ((n = source_text(source, block, sizeof(block))) > 0) {
         /* Some editors put a byte order mark at a file's beginning. */
         size_t mark = first && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-        size_t size = (size_t)n - mark;
-        size_t used = csv_parse(parser, block + mark, size, on_cell, on_row, reader);
 
         first = false;
-        if (!reader->ok)
+        if (!parse_block(reader, parser, block + mark, (size_t)n - mark))
             return false;
-        if (used < size)
-            return source_error(source, "a quote stands where none may be (%s): " NO_QUOTES,
-                                csv_strerror(csv_error(parser)));
-        if (csv_get_buffer_size(parser) > CELL_LIMIT)
-            return source_error(source,
-                                "a cell of over 16 MiB: a quote is not closed (" NO_QUOTES ")");
     }
     if (n < 0)
         return false;

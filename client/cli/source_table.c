@@ -25,6 +25,7 @@ void table_init(struct table *table, struct source *source, label_sink *sink, vo
                             .sink = sink,
                             .arg = arg,
                             .label_column = NO_COLUMN,
+                            .group_column = NO_COLUMN,
                             .hot = NO_COLUMN,
                             .has_header = source->no_header};
 }
@@ -41,7 +42,8 @@ void table_fini(struct table *table)
     cells_fini(&table->header);
     cells_fini(&table->first);
     free(table->class_of);
-    free(table->label);
+    free(table->label.text);
+    free(table->group.text);
 }
 
 static bool keep_cell(struct table *table, struct table_cells *cells, const char *text, size_t len)
@@ -330,24 +332,29 @@ static bool settle(struct table *table)
         return false;
     if (table->source->one_hot ? !find_classes(table) : !find_label(table))
         return false;
+    if (table->source->group_column) {
+        table->group_column = find_column(table, table->source->group_column);
+        if (table->group_column == NO_COLUMN)
+            return false;
+    }
     if (!table->source->noted)
         tell(table);
     return true;
 }
 
-static bool keep_label(struct table *table, const char *text, size_t len)
+static bool keep_text(struct table *table, struct table_text *kept, const char *text, size_t len)
 {
-    if (len > table->label_cap) {
-        char *label = realloc(table->label, len);
+    if (len > kept->cap) {
+        char *larger = realloc(kept->text, len);
 
-        if (!label)
+        if (!larger)
             return no_memory(table);
-        table->label = label;
-        table->label_cap = len;
+        kept->text = larger;
+        kept->cap = len;
     }
     if (len > 0)
-        memcpy(table->label, text, len);
-    table->label_len = len;
+        memcpy(kept->text, text, len);
+    kept->len = len;
     return true;
 }
 
@@ -375,8 +382,10 @@ static bool keep_hot(struct table *table, uint32_t class, const char *text, size
 /* A cell of a row, once the columns are settled. */
 static bool take_cell(struct table *table, uint32_t cell, const char *text, size_t len)
 {
+    if (cell == table->group_column && !keep_text(table, &table->group, text, len))
+        return false;
     if (cell == table->label_column)
-        return keep_label(table, text, len);
+        return keep_text(table, &table->label, text, len);
     if (table->class_of && cell < table->columns && table->class_of[cell] != NO_COLUMN)
         return keep_hot(table, table->class_of[cell], text, len);
     return true;
@@ -391,22 +400,39 @@ bool table_cell(struct table *table, const char *text, size_t len)
     return keep_cell(table, table->has_header ? &table->first : &table->header, text, len);
 }
 
+static bool pass(struct table *table, struct csv_text label, struct csv_text group)
+{
+    table->source->group = group.text;
+    table->source->group_len = group.len;
+    if (!table->sink(table->arg, label.text, label.len))
+        return false;
+    table->source->samples++;
+    return true;
+}
+
 static bool pass_row(struct table *table)
 {
-    const char *text = table->label;
-    size_t len = table->label_len;
+    struct csv_text label = {table->label.text, table->label.len};
 
     if (table->class_of) {
         if (table->hot == NO_COLUMN)
             return source_error(table->source, "is of no class: none of the columns holds 1");
-        text = table->source->classes[table->hot];
-        len = strlen(text);
+        label.text = table->source->classes[table->hot];
+        label.len = strlen(label.text);
         table->hot = NO_COLUMN;
     }
-    if (!table->sink(table->arg, text, len))
-        return false;
-    table->source->samples++;
-    return true;
+    return pass(table, label, (struct csv_text){table->group.text, table->group.len});
+}
+
+bool table_takes_plain(const struct table *table)
+{
+    return table->settled && !table->class_of;
+}
+
+bool table_plain_row(struct table *table, const struct csv_row *row)
+{
+    assert(table_takes_plain(table));
+    return count_cells(table, row->cells) && pass(table, row->wanted[0], row->wanted[1]);
 }
 
 bool table_row(struct table *table)

@@ -1,11 +1,12 @@
 /*
- * --split: its parts, and the part of each sample. Called by load.c to parse, by load_classes.c to
- * plan, by load_send.c for each sample.
+ * --split and --folds: the parts, and the part of each sample (split.h). Called by load.c to parse,
+ * by load_classes.c to plan, by load_send.c for each sample.
  */
 #include "split.h"
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <Random123/philox.h>
@@ -26,7 +27,7 @@ static const char *parse_part(struct split *split, char *text)
             return "two parts have the same name";
     }
     if (split->count == SPLIT_PARTS)
-        return "at most 4 parts are possible";
+        return "at most 32 parts are possible";
     split->parts[split->count++] =
         (struct split_part){text, (uint64_t)llround(share * (double)SPLIT_WHOLE)};
     return NULL;
@@ -48,7 +49,34 @@ const char *split_parse(struct split *split, char *text)
     return sum > SPLIT_WHOLE ? "the shares sum to more than 1" : NULL;
 }
 
-void split_counts(const struct split *split, uint64_t n, struct split_group *group)
+void split_folds(struct split *split, uint32_t folds)
+{
+    static char names[SPLIT_PARTS][8];
+
+    assert(folds >= 2 && folds <= SPLIT_PARTS);
+    split->count = folds;
+    split->folds = true;
+    for (uint32_t p = 0; p < folds; p++) {
+        snprintf(names[p], sizeof(names[p]), "fold%u", p);
+        split->parts[p] = (struct split_part){names[p], 1};
+    }
+}
+
+uint64_t split_whole(const struct split *split)
+{
+    return split->folds ? split->count : SPLIT_WHOLE;
+}
+
+/* Of the places before .. before + n - 1, those of each fold, taking turns. */
+static void fold_counts(uint32_t folds, uint64_t before, uint64_t n, uint64_t *need)
+{
+    for (uint32_t p = 0; p < folds; p++) {
+        uint64_t first = (p + folds - before % folds) % folds;
+        need[p] = n > first ? (n - first - 1) / folds + 1 : 0;
+    }
+}
+
+static void share_counts(const struct split *split, uint64_t n, uint64_t *need)
 {
     uint64_t share[SPLIT_PARTS + 1] = {0}, count[SPLIT_PARTS + 1], remainder[SPLIT_PARTS + 1];
     uint64_t rest = SPLIT_WHOLE, left = n;
@@ -72,26 +100,64 @@ void split_counts(const struct split *split, uint64_t n, struct split_group *gro
         count[most]++;
         remainder[most] = 0;
     }
-    *group = (struct split_group){.left = n};
-    memcpy(group->need, count, parts * sizeof(count[0]));
+    memcpy(need, count, parts * sizeof(count[0]));
 }
 
-int split_pick(struct split_group *group, uint32_t parts, uint64_t seed, uint64_t sample)
+void split_counts(const struct split *split, uint64_t before, uint64_t n, uint64_t *need)
+{
+    need[0] = n;
+    if (split->folds)
+        fold_counts(split->count, before, n, need + 1);
+    else
+        share_counts(split, n, need + 1);
+}
+
+int split_pick(uint64_t *need, uint32_t parts, uint64_t seed, uint64_t sample)
 {
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
     philox4x32_ctr_t counter = {{(uint32_t)sample, (uint32_t)(sample >> 32), 1, 0}};
     philox4x32_ctr_t random = philox4x32(counter, key);
     uint64_t u = (uint64_t)random.v[1] << 32 | random.v[0];
-    uint64_t place = (uint64_t)((unsigned __int128)u * group->left >> 64);
+    uint64_t place = (uint64_t)((unsigned __int128)u * need[0] >> 64);
 
-    assert(group->left > 0);
-    group->left--;
+    assert(need[0] > 0);
+    need[0]--;
     for (uint32_t p = 0; p < parts; p++) {
-        if (place < group->need[p]) {
-            group->need[p]--;
+        if (place < need[1 + p]) {
+            need[1 + p]--;
             return (int)p;
         }
-        place -= group->need[p];
+        place -= need[1 + p];
     }
     return -1;
+}
+
+/* ---- datasets ---- */
+
+uint32_t split_datasets(const struct split *split)
+{
+    if (split->count == 0)
+        return 1;
+    return split->folds ? 2 * split->count : split->count;
+}
+
+char *split_name(const struct split *split, const char *name, uint32_t d)
+{
+    char *text;
+    int len;
+
+    if (split->count == 0)
+        return strdup(name);
+    if (split->folds)
+        len = asprintf(&text, "%s-%s%u", name, d % 2 ? "rest" : "fold", d / 2);
+    else
+        len = asprintf(&text, "%s-%s", name, split->parts[d].name);
+    return len < 0 ? NULL : text;
+}
+
+bool split_has(const struct split *split, uint32_t d, int part)
+{
+    if (!split->folds)
+        return (int)d == part;
+    return part >= 0 && ((int)(d / 2) == part) == (d % 2 == 0);
 }

@@ -51,7 +51,7 @@ static void print_example(const char *example)
     json_object_foreach(strategy, key, value)
     {
         const char *text = json_string_value(value);
-        char *json = text ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        char *json = text ? NULL : cli_json(value, JSON_COMPACT | JSON_ENCODE_ANY);
         const char *shown = text ? text : json ? json : "";
         const char *quote = strpbrk(shown, " {}[]\"*?$") ? "'" : "";
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "client/lib/client.h"
+#include "proto/decimal.h"
 
 #define HEX_KEY "$hex"
 
@@ -224,5 +225,6 @@ int msgpack_to_json(const msgpack_object *object, char **text, struct evd_error 
     if (!*text)
         return error_set(err, EVD_E_PROTOCOL, "",
                          "the answer cannot be said in JSON, or there is no memory for it");
+    decimal_shorten(*text);
     return EVD_OK;
 }

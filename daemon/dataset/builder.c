@@ -40,8 +40,11 @@ int dataset_builder_class(struct dataset_builder *builder, struct evd_str name,
     if (code != EVD_OK)
         return code;
     if (builder->classes.count == EVD_MAX_CLASSES)
-        return error_set(err, EVD_E_LIMIT, "classes", "a dataset has at most %u classes",
-                         EVD_MAX_CLASSES);
+        return error_set(
+            err, EVD_E_LIMIT, "classes",
+            "a dataset has at most %u classes: where each sample would be a class of its own, "
+            "give all one label and draw by \"uniform\" with \"repeats\"",
+            EVD_MAX_CLASSES);
     code = names_add(&builder->classes, name);
     if (code == EVD_E_EXISTS)
         return error_set(err, EVD_E_EXISTS, "classes",

@@ -35,16 +35,27 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
     return EVD_OK;
 }
 
+/* Does the strategy give every sample once in each epoch? */
+static bool gives_each_once(const struct strategy *strategy)
+{
+    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++) {
+        if (strategy->values[i].tag != VALUE_UNSET)
+            return false;
+    }
+    return strcmp(strategy->kind->name, "uniform") == 0;
+}
+
 /* Every sample once in each epoch: only one strategy does that, and only from its beginning. */
 static int exact_check(const struct job_entry *entry, const struct strategy *strategy,
                        uint32_t revision, struct evd_error *err)
 {
     if (entry->last_batch != LAST_EXACT)
         return EVD_OK;
-    if (strcmp(strategy->kind->name, "uniform") != 0)
-        return error_set(err, EVD_E_STRATEGY, "last_batch",
-                         "\"last_batch\": \"exact\" goes only with the strategy \"uniform\", which "
-                         "gives every sample once");
+    if (!gives_each_once(strategy))
+        return error_set(
+            err, EVD_E_STRATEGY, "last_batch",
+            "\"last_batch\": \"exact\" goes only with the strategy \"uniform\" without "
+            "parameters, which gives every sample once");
     if (revision > 0)
         return error_set(err, EVD_E_STRATEGY, "last_batch",
                          "an exact job gives every sample once in each epoch: its strategy cannot "

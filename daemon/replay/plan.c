@@ -13,8 +13,8 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
                      refused->message);
 }
 
-int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
-                   uint32_t number, struct plan **out, struct evd_error *err)
+static int build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
+                 uint32_t number, bool older_rules, struct plan **out, struct evd_error *err)
 {
     struct sampler_error refused;
     struct strategy decoded;
@@ -25,6 +25,7 @@ int revision_build(const struct plan_base *base, const void *strategy, size_t st
         .revision = number,
         .batch_size = base->batch_size,
         .last_batch = base->last_batch,
+        .older_rules = older_rules,
         .budget = base->budget,
         .cancel = base->cancel,
     };
@@ -38,15 +39,36 @@ int revision_build(const struct plan_base *base, const void *strategy, size_t st
     return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, err);
 }
 
+int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
+                   uint32_t number, struct plan **out, struct evd_error *err)
+{
+    return build(base, strategy, strategy_bytes, number, false, out, err);
+}
+
+/* A plan that is recorded is drawn as it was recorded. Which rules it was made by is told by its
+ * digest alone, so the older ones are tried where today's do not lead to it. */
 int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
                   uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err)
 {
-    if (revision_build(base, strategy, strategy_bytes, number, out, err) != EVD_OK)
-        return err->code;
-    if (plan_digest(*out) == digest)
-        return EVD_OK;
-    plan_unref(*out);
-    *out = NULL;
+    struct evd_error why = {0};
+    bool built = false;
+
+    for (int older = 0; older < 2; older++) {
+        int code = build(base, strategy, strategy_bytes, number, older, out, &why);
+
+        if (code == EVD_OK && plan_digest(*out) == digest)
+            return EVD_OK;
+        if (code == EVD_OK)
+            plan_unref(*out);
+        *out = NULL;
+        built |= code == EVD_OK;
+        if (code != EVD_OK && code != EVD_E_STRATEGY)
+            break;
+    }
+    if (!built || (why.code != EVD_OK && why.code != EVD_E_STRATEGY)) {
+        *err = why;
+        return why.code;
+    }
     return error_set(err, EVD_E_STORE, "digest",
                      "revision %u would not draw what it drew before (the digest of its plan is "
                      "another, perhaps after a change of version): drop the job and create it anew",

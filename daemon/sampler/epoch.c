@@ -1,8 +1,9 @@
 /*
  * The epoch engine: a multiset of slots in random order. Class c has slots[c] slots of a pass; a
  * permutation of all slots, one for each pass, gives their order; the ordinal of a slot in its
- * class becomes a member.
+ * class becomes a member. A slot may take several draws in a row.
  */
+#include <assert.h>
 #include "sampler/coverage.h"
 #include "sampler/internal.h"
 #include "sampler/members.h"
@@ -12,25 +13,33 @@ struct epoch_tables {
     const uint64_t *kept;   /* ordinals below it are members in permuted order, others uniform */
     const uint64_t *offset; /* where in the fixed order a class' ordinals begin */
     const double *shares;
-    bool plain;    /* every class gives each member once: the order of slots is random enough */
-    bool permuted; /* some ordinals are below kept */
-    bool uniform;  /* some are not */
-    bool fixed;    /* the same members in every pass, epoch and revision */
+    uint64_t slots;   /* of a pass */
+    uint64_t repeats; /* draws of a slot, one behind the other */
+    bool plain;       /* every class gives each member once: the order of slots is random enough */
+    bool permuted;    /* some ordinals are below kept */
+    bool uniform;     /* some are not */
+    bool fixed;       /* the same members in every pass, epoch and revision */
 };
 
-/* Draw numbers become slots in the order of their pass; second[] keeps the pass. */
-static void order_slots(const struct plan *plan, const struct draw_step *at,
+/* Draw numbers become slots in the order of their pass; second[] keeps the pass, repeat[] which of
+ * its slot's draws it is. */
+static void order_slots(const struct epoch_tables *tables, const struct draw_step *at,
                         struct draw_block *block)
 {
+    for (uint32_t k = 0; tables->repeats > 1 && k < block->n; k++) {
+        uint64_t rest;
+        block->draw[k] = divide(block->draw[k], tables->repeats, &rest);
+        block->repeat[k] = (uint32_t)rest;
+    }
     for (uint32_t k = 0; k < block->n; k++)
-        block->second[k] = divide(block->draw[k], plan->draws, &block->draw[k]);
+        block->second[k] = divide(block->draw[k], tables->slots, &block->draw[k]);
     /* All of one pass, as good as always: it is longer than a block, but for very small datasets.
      */
     for (uint32_t from = 0, to; from < block->n; from = to) {
         uint64_t pass = block->second[from];
         for (to = from + 1; to < block->n && block->second[to] == pass;)
             to++;
-        lanes_permute_one(block->draw + from, plan->draws,
+        lanes_permute_one(block->draw + from, tables->slots,
                           key_derive(at->epoch_key, KEY_ORDER, pass, 0), to - from, &block->walk);
     }
 }
@@ -71,7 +80,10 @@ static void resolve_plain(const struct plan *plan, const struct epoch_tables *ta
         block->member[k] = block->draw[k];
         member_prefetch(plan, block->member[k]);
         block->class[k] = cuts_find(&tables->cuts, block->draw[k]);
-        block->repeat[k] = (uint32_t)block->second[k];
+        if (tables->repeats > 1)
+            block->repeat[k] += (uint32_t)(block->second[k] * tables->repeats);
+        else
+            block->repeat[k] = (uint32_t)block->second[k];
     }
 }
 
@@ -82,7 +94,7 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
     const uint64_t *cut = tables->cuts.cut;
     uint64_t ordinal[LANES];
     uint8_t free_draw[LANES];
-    order_slots(plan, at, block);
+    order_slots(tables, at, block);
     if (tables->plain) {
         resolve_plain(plan, tables, block);
         return;
@@ -115,7 +127,8 @@ static void epoch_coverage(const struct plan *plan, uint64_t epoch, uint64_t dra
 {
     const struct epoch_tables *tables = plan->tables;
     const uint64_t *cut = tables->cuts.cut;
-    double chance = (double)draws / (double)plan->draws;
+    uint64_t reached = (draws + tables->repeats - 1) / tables->repeats;
+    double chance = reached < tables->slots ? (double)reached / (double)tables->slots : 1;
     (void)epoch;
     for (uint32_t c = 0; c < plan->index->classes; c++) {
         uint64_t slots = cut[c + 1] - cut[c];
@@ -167,14 +180,19 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
     tables->kept = kept;
     tables->offset = offset;
     tables->shares = shares;
+    tables->slots = cut[classes];
+    tables->repeats = spec->repeats ? spec->repeats : 1;
+    assert(tables->plain || (tables->repeats == 1 && spec->draws == 0));
     plan->engine = &engine;
     plan->tables = tables;
-    plan->draws = cut[classes];
+    plan->draws = spec->draws ? spec->draws : tables->slots;
     if (!tables->uniform)
         plan->columns |= 1u << PLAN_REPEAT;
     plan_hash(plan, cut, (classes + 1ull) * sizeof(*cut));
     plan_hash(plan, kept, classes * sizeof(*kept));
     plan_hash(plan, offset, classes * sizeof(*offset));
     plan_hash(plan, &spec->fixed, sizeof(spec->fixed));
+    if (tables->repeats > 1)
+        plan_hash(plan, &tables->repeats, sizeof(tables->repeats));
     return PLAN_OK;
 }

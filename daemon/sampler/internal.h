@@ -154,6 +154,9 @@ struct epoch_spec {
                              * are drawn uniformly; NULL: all permuted */
     const uint64_t *offset; /* C: where in the fixed order a class' ordinals begin; NULL: at 0 */
     bool fixed;             /* the same members in every epoch and revision */
+    uint64_t draws;         /* of an epoch; 0: one for each slot */
+    uint32_t repeats; /* draws in a row that are one slot's; 0 and 1: one. More only where every
+                       * slot is a member of its own (as for uniform) */
 };
 int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sampler_error *err);
 

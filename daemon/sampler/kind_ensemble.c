@@ -23,7 +23,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     uint64_t *kept = calloc(classes, sizeof(*kept));
     int rc = PLAN_NO_MEMORY;
     if (keep && offset && kept)
-        rc = sampling_strategy_under(s, SAMPLING_STRATEGY, in->index, keep, err);
+        rc = sampling_strategy_under(in, SAMPLING_STRATEGY, keep, err);
     if (rc == PLAN_OK) {
         /* Where all parts together are more than the class, they begin again at its start. */
         for (uint32_t c = 0; c < classes; c++) {

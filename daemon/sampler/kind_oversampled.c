@@ -14,7 +14,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     uint64_t *slots = calloc(classes, sizeof(*slots));
     if (!slots)
         return PLAN_NO_MEMORY;
-    int rc = sampling_strategy_over(in->strategy, SAMPLING_STRATEGY, in->index, slots, err);
+    int rc = sampling_strategy_over(in, SAMPLING_STRATEGY, slots, err);
     for (uint32_t c = 0; c < classes; c++)
         slots[c] += class_size(in->index, c);
     if (rc == PLAN_OK)

@@ -25,6 +25,22 @@ static int class_weights(const struct plan_input *in, double *out, struct sample
     return PLAN_OK;
 }
 
+/* Every class with samples is to be in every batch: one whose share is 0 contradicts that. */
+static int check_minimum(const struct plan_input *in, const double *weights, uint64_t least,
+                         struct sampler_error *err)
+{
+    char called[CLASS_WORDS];
+    for (uint32_t c = 0; least > 0 && !in->older_rules && c < in->index->classes; c++) {
+        if (class_size(in->index, c) && weights[c] == 0)
+            return plan_refuse(err, "min_per_class",
+                               "min_per_class is for every class in every batch, also for %s, of "
+                               "which weights wants none: give it a share above 0, or leave "
+                               "min_per_class out",
+                               class_words(in->index, c, called));
+    }
+    return PLAN_OK;
+}
+
 static int compile(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
 {
     const struct strategy *s = in->strategy;
@@ -37,6 +53,8 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     if (!weights)
         return PLAN_NO_MEMORY;
     int rc = class_weights(in, weights, err);
+    if (rc == PLAN_OK)
+        rc = check_minimum(in, weights, min_per_class, err);
     if (rc == PLAN_OK) {
         const struct quota_spec spec = {
             .weights = weights, .draws = draws, .min_per_class = (uint32_t)min_per_class};

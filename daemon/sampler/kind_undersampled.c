@@ -18,7 +18,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     uint64_t *permuted = calloc(classes, sizeof(*permuted));
     int rc = PLAN_NO_MEMORY;
     if (keep && permuted) {
-        rc = sampling_strategy_under(s, SAMPLING_STRATEGY, in->index, keep, err);
+        rc = sampling_strategy_under(in, SAMPLING_STRATEGY, keep, err);
         /* With replacement only the classes that are cut down are drawn that way. */
         for (uint32_t c = 0; c < classes; c++) {
             bool drawn = strategy_flag(s, REPLACEMENT) && keep[c] < class_size(in->index, c);

@@ -57,6 +57,8 @@ struct plan_input {
     uint32_t batch_size; /* G: of the global batch */
     enum last_batch last_batch;
     const double *weights; /* S per-sample weights where the strategy names a column, else NULL */
+    bool older_rules;      /* as plans were made that some databases have recorded: SAMPLING.md,
+                            * "Recorded plans" */
     const atomic_bool *cancel;  /* plan_build gives up soon after it becomes true; NULL: never */
     struct plan_budget *budget; /* NULL: no limit */
 };

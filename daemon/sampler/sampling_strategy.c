@@ -54,20 +54,38 @@ static bool word_names(enum word word, uint32_t c, const struct extremes *e)
     }
 }
 
+/* Which word the text is. The one that means nothing in this direction is neither taken nor
+ * offered. */
+static int find_word(const struct strategy *s, int param, enum direction direction, int *out,
+                     struct sampler_error *err)
+{
+    int void_word = direction == UNDER ? MINORITY : MAJORITY, chosen;
+    const char *offered[ALL + 1], *name = s->kind->params[param].name;
+    uint32_t n = 0;
+    if (strcmp(strategy_text(s, param), words[void_word]) == 0)
+        return plan_refuse(err, name, "%s \"%s\" means nothing when classes are made %s", name,
+                           words[void_word], direction == UNDER ? "smaller" : "larger");
+    for (int w = 0; words[w]; w++) {
+        if (w != void_word)
+            offered[n++] = words[w];
+    }
+    offered[n] = NULL;
+    if (strategy_word(s, param, offered, &chosen, err) != PLAN_OK)
+        return PLAN_REFUSED;
+    *out = chosen < void_word ? chosen : chosen + 1;
+    return PLAN_OK;
+}
+
 /* target[c]: the count that the class shall have afterwards. */
 static int from_word(const struct strategy *s, int param, enum direction direction,
                      const struct class_index *index, const struct extremes *e, uint64_t *target,
                      struct sampler_error *err)
 {
-    const char *name = s->kind->params[param].name;
-    int word;
-    if (strategy_word(s, param, words, &word, err) != PLAN_OK)
+    int word = AUTO;
+    if (find_word(s, param, direction, &word, err) != PLAN_OK)
         return PLAN_REFUSED;
     if (word == AUTO)
         word = direction == UNDER ? NOT_MINORITY : NOT_MAJORITY;
-    if (word == (direction == UNDER ? MINORITY : MAJORITY))
-        return plan_refuse(err, name, "%s \"%s\" means nothing when classes are made %s", name,
-                           words[word], direction == UNDER ? "smaller" : "larger");
     for (uint32_t c = 0; c < index->classes; c++) {
         if (class_size(index, c) && word_names((enum word)word, c, e))
             target[c] = direction == UNDER ? e->fewest : e->most;
@@ -75,12 +93,23 @@ static int from_word(const struct strategy *s, int param, enum direction directi
     return PLAN_OK;
 }
 
-static int from_ratio(const struct strategy *s, int param, enum direction direction,
-                      const struct class_index *index, const struct extremes *e, uint64_t *target,
-                      struct sampler_error *err)
+/* The whole number that a product or quotient of a count with a ratio comes to. A ratio such as
+ * 0.29 is not exact in binary, and 0.29 of 100 comes out just below 29: a neighbour of a whole
+ * number among the doubles is that number, and of others the fraction is cut off. */
+static double whole_of(double number, bool binary)
 {
-    const char *name = s->kind->params[param].name;
-    double ratio = s->values[param].number;
+    double nearest = round(number);
+    if (!binary && nextafter(number, nearest) == nearest)
+        return nearest;
+    return trunc(number);
+}
+
+/* What the ratio makes of class c, or refuses. */
+static int from_ratio(const struct plan_input *in, int param, enum direction direction,
+                      const struct extremes *e, uint64_t *target, struct sampler_error *err)
+{
+    const char *name = in->strategy->kind->params[param].name;
+    double ratio = in->strategy->values[param].number, wanted;
     char called[CLASS_WORDS], given[NUMBER_WORDS];
     if (!(ratio > 0 && ratio <= 1))
         return plan_refuse(err, name,
@@ -94,20 +123,22 @@ static int from_ratio(const struct strategy *s, int param, enum direction direct
                            name, e->present);
     uint32_t c = direction == UNDER ? e->majority : e->minority;
     if (e->majority == e->minority) /* of two equals: the one that is not the first */
-        for (c = e->majority + 1; class_size(index, c) == 0;)
+        for (c = e->majority + 1; class_size(in->index, c) == 0;)
             c++;
-    uint64_t n = class_size(index, c);
-    double wanted =
-        direction == UNDER ? (double)e->fewest / ratio : trunc((double)e->most * ratio - (double)n);
-    if (direction == UNDER ? trunc(wanted) > (double)n : wanted <= 0)
+    uint64_t n = class_size(in->index, c);
+    if (direction == UNDER)
+        wanted = whole_of((double)e->fewest / ratio, in->older_rules);
+    else
+        wanted = whole_of((double)e->most * ratio, in->older_rules);
+    if (direction == UNDER ? wanted > (double)n : wanted <= (double)n)
         return plan_refuse(err, name,
                            "%s %s asks for %s samples of %s than its %llu: "
                            "the classes are %s balanced than that already",
                            name, number_words(ratio, given),
-                           direction == UNDER ? "more" : "no more", class_words(index, c, called),
-                           (unsigned long long)n,
+                           direction == UNDER ? "more" : "no more",
+                           class_words(in->index, c, called), (unsigned long long)n,
                            direction == UNDER ? "better" : "as well or better");
-    target[c] = direction == UNDER ? (uint64_t)wanted : n + (uint64_t)wanted;
+    target[c] = (uint64_t)wanted;
     return PLAN_OK;
 }
 
@@ -139,9 +170,11 @@ static int from_map(const struct strategy *s, int param, enum direction directio
     return PLAN_OK;
 }
 
-static int resolve(const struct strategy *s, int param, enum direction direction,
-                   const struct class_index *index, uint64_t *target, struct sampler_error *err)
+static int resolve(const struct plan_input *in, int param, enum direction direction,
+                   uint64_t *target, struct sampler_error *err)
 {
+    const struct strategy *s = in->strategy;
+    const struct class_index *index = in->index;
     const char *name = s->kind->params[param].name;
     struct extremes e = find_extremes(index);
     if (e.present < 2)
@@ -153,7 +186,7 @@ static int resolve(const struct strategy *s, int param, enum direction direction
         target[c] = class_size(index, c);
     switch (s->values[param].tag) {
     case VALUE_NUMBER:
-        return from_ratio(s, param, direction, index, &e, target, err);
+        return from_ratio(in, param, direction, &e, target, err);
     case VALUE_CLASS_MAP:
         return from_map(s, param, direction, index, target, err);
     default:
@@ -161,18 +194,18 @@ static int resolve(const struct strategy *s, int param, enum direction direction
     }
 }
 
-int sampling_strategy_under(const struct strategy *s, int param, const struct class_index *index,
-                            uint64_t *keep, struct sampler_error *err)
+int sampling_strategy_under(const struct plan_input *in, int param, uint64_t *keep,
+                            struct sampler_error *err)
 {
-    return resolve(s, param, UNDER, index, keep, err);
+    return resolve(in, param, UNDER, keep, err);
 }
 
-int sampling_strategy_over(const struct strategy *s, int param, const struct class_index *index,
-                           uint64_t *add, struct sampler_error *err)
+int sampling_strategy_over(const struct plan_input *in, int param, uint64_t *add,
+                           struct sampler_error *err)
 {
-    int rc = resolve(s, param, OVER, index, add, err);
-    for (uint32_t c = 0; rc == PLAN_OK && c < index->classes; c++)
-        add[c] -= class_size(index, c);
+    int rc = resolve(in, param, OVER, add, err);
+    for (uint32_t c = 0; rc == PLAN_OK && c < in->index->classes; c++)
+        add[c] -= class_size(in->index, c);
     return rc;
 }
 

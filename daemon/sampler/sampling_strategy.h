@@ -1,6 +1,7 @@
 /*
  * The parameter `sampling_strategy` of imbalanced-learn: a word, a ratio or a map of class to
- * count, resolved to counts exactly as version 0.10 does, errors included.
+ * count, resolved to counts as version 0.10 does, errors included. The one difference: a ratio is
+ * taken as the decimal number that was written (SAMPLING.md, "Ratios").
  */
 #ifndef SAMPLER_SAMPLING_STRATEGY_H
 #define SAMPLER_SAMPLING_STRATEGY_H
@@ -8,11 +9,11 @@
 #include "sampler/internal.h"
 
 /* keep[c]: how many of each class an under-sampler keeps; untouched classes whole. C values. */
-int sampling_strategy_under(const struct strategy *s, int param, const struct class_index *index,
-                            uint64_t *keep, struct sampler_error *err);
+int sampling_strategy_under(const struct plan_input *in, int param, uint64_t *keep,
+                            struct sampler_error *err);
 /* add[c]: how many an over-sampler adds to each class. */
-int sampling_strategy_over(const struct strategy *s, int param, const struct class_index *index,
-                           uint64_t *add, struct sampler_error *err);
+int sampling_strategy_over(const struct plan_input *in, int param, uint64_t *add,
+                           struct sampler_error *err);
 
 /* How classes are filled up beyond their size: what the parameter `members` says. */
 extern const char *const member_rules[];

@@ -325,6 +325,9 @@ static void test_exact(void **state)
     peer_refused(peer, EVD_E_STRATEGY, "job.create",
                  "[{'name': 'j', 'dataset': 'd', 'batch_size': 12, 'mode': 'ranked', "
                  "'last_batch': 'exact', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]");
+    peer_refused(peer, EVD_E_STRATEGY, "job.create",
+                 "[{'name': 'j', 'dataset': 'd', 'batch_size': 12, 'mode': 'ranked', "
+                 "'last_batch': 'exact', 'strategy': {'kind': 'uniform', 'repeats': 2}}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "job.create",
                  "[{'name': 'j', 'dataset': 'd', 'batch_size': 12, 'last_batch': 'exact'}]");
     peer_do(peer, "job.create",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/batch.h"
+#include "sampler/plan.h"
 #include "sqlite_fault.h"
 
 static bool busy;               /* the store takes nothing */
@@ -211,6 +212,66 @@ static void test_other_digest(void **state)
     peer_do(peer, "dataset.drop", "[{'dataset': 'd'}]");
 }
 
+/* By the older rules 0.28 of 28 and 100 samples keeps 99 of the 100: in binary 28 / 0.28 is just
+ * below. */
+static uint64_t binary_digest(void)
+{
+    const uint64_t start[] = {0, 100, 128};
+    const struct class_index index = {
+        .samples = 128, .labelled = 128, .classes = 2, .start = start, .first = start};
+    struct strategy strategy;
+    struct plan_input in = {.index = &index, .strategy = &strategy, .seed = 7, .batch_size = 1};
+    struct sampler_error err;
+    struct plan *plan;
+    uint64_t digest;
+
+    strategy_init(&strategy, strategy_find("undersampled", 12), 2);
+    strategy.values[0].tag = VALUE_NUMBER;
+    strategy.values[0].number = 0.28;
+    in.older_rules = true;
+    assert_int_equal(plan_build(&plan, &in, &err), PLAN_OK);
+    digest = plan_digest(plan);
+    plan_unref(plan);
+    strategy_fini(&strategy);
+    return digest;
+}
+
+static void job_has(struct peer *peer, const char *job, int steps)
+{
+    json_t *info = peer_call(peer, "job.info", "[{'job': '%s'}]", job);
+
+    assert_null(json_object_get(info, "failure"));
+    assert_int_equal(json_integer_value(json_object_get(info, "steps")), steps);
+    json_decref(info);
+}
+
+/* Draws what it drew, and a new revision is by the ratio as it is written. */
+static void test_recorded_ratio(void **state)
+{
+    static const char create[] = "[{'name': '%s', 'dataset': 'e', 'batch_size': 1, 'seed': 7, "
+                                 "'last_batch': 'short', 'strategy': "
+                                 "{'kind': 'undersampled', 'sampling_strategy': 0.28}}]";
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    char sql[128];
+
+    peer_do(peer, "dataset.create", "[{'name': 'e', 'classes': ['a', 'b']}]");
+    for (int i = 0; i < 64; i++)
+        peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, %d]}]", i < 28);
+    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+    peer_do(peer, "job.create", create, "old");
+    peer_do(peer, "job.create", create, "new");
+    job_has(peer, "old", 128);
+    snprintf(
+        sql, sizeof(sql),
+        "UPDATE revision SET digest = %lld WHERE job = (SELECT id FROM job WHERE name = 'old')",
+        (long long)binary_digest());
+    query(h, sql);
+    peer = peer_new(h);
+    job_has(peer, "old", 127);
+    job_has(peer, "new", 128);
+}
+
 /* What this version refuses takes one job out of service, and nothing else. */
 static void test_refused_now(void **state)
 {
@@ -349,6 +410,7 @@ int main(void)
         TEST(test_busy_commit),
         TEST(test_commit_behind_a_failure),
         TEST(test_other_digest),
+        TEST(test_recorded_ratio),
         TEST(test_refused_now),
         TEST(test_at),
         TEST(test_drop_during_update),

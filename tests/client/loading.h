@@ -10,7 +10,7 @@
 #include "fake.h"
 
 #define NONE  UINT32_MAX
-#define PARTS 4
+#define PARTS 64
 
 /* A dataset as it arrived. */
 struct kept_part {

@@ -94,7 +94,8 @@ static void answer_values(struct fake *fake)
     fake_result(fake);
     pack_key_u64(&fake->pk, "big", UINT64_MAX);
     pack_key_f64(&fake->pk, "nan", 0.0 / 0.0);
-    pack_key_f64(&fake->pk, "real", 1.5);
+    pack_key_f64(&fake->pk, "real", 0.28);
+    pack_key_f64(&fake->pk, "whole", 1);
     pack_key_bin(&fake->pk, "bytes", "\x00\xff", 2);
     pack_key_bool(&fake->pk, "yes", true);
     pack_key(&fake->pk, "low");
@@ -127,9 +128,10 @@ static void call_and_json(void **state)
                               "{\"i\": 7, \"b\": {\"$hex\": \"00fF\"}, \"a\": [1.0, null, \"x\"]}",
                               &text),
                      EVD_OK);
-    assert_string_equal(text, "{\"big\":\"18446744073709551615\",\"nan\":null,\"real\":1.5,"
-                              "\"bytes\":{\"$hex\":\"00ff\"},\"yes\":true,"
-                              "\"low\":-9223372036854775808}");
+    assert_string_equal(text,
+                        "{\"big\":\"18446744073709551615\",\"nan\":null,\"real\":0.28,\"whole\":1,"
+                        "\"bytes\":{\"$hex\":\"00ff\"},\"yes\":true,"
+                        "\"low\":-9223372036854775808}");
     evd_free(text);
     assert_int_equal(evd_call(client, "job.drop", "{\"job\": \"x\"}", &text), EVD_E_NOT_FOUND);
     assert_null(text);

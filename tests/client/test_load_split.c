@@ -141,6 +141,173 @@ static void with_weights(void **state)
     loaded_free(&loaded);
 }
 
+/* ---- folds ---- */
+
+/* Samples of class c in a dataset. */
+static uint32_t count_of(const struct kept_part *part, uint32_t c)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < part->count; i++)
+        n += part->labels[i] == c;
+    return n;
+}
+
+/* A fold and its rest: each sample with a label is in one of them. */
+static void complement(const struct kept_part *fold, const struct kept_part *rest,
+                       const struct kept_part *other)
+{
+    assert_int_equal(fold->count, rest->count);
+    for (size_t i = 0; i < fold->count; i++) {
+        assert_true(fold->labels[i] == NONE || rest->labels[i] == NONE);
+        if (other->labels[i] != NONE)
+            assert_int_equal(rest->labels[i], other->labels[i]);
+    }
+}
+
+static void folds(void **state)
+{
+    static const uint32_t counts[4] = {1000, 100, 12, 2};
+    struct loaded loaded = {0};
+    const struct kept_part *part = loaded.kept.part;
+
+    (void)state;
+    write_classes("y", counts);
+    load(&loaded, "y --folds 5");
+    assert_int_equal(loaded.status, 0);
+    assert_int_equal(loaded.kept.drafts, 10);
+    assert_string_equal(part[0].name, "d-fold0");
+    assert_string_equal(part[1].name, "d-rest0");
+    assert_string_equal(part[9].name, "d-rest4");
+    for (uint32_t f = 0; f < 5; f++) {
+        uint32_t all = 0;
+        complement(&part[2 * f], &part[2 * f + 1], &part[(2 * f + 2) % 10]);
+        for (uint32_t c = 0; c < 4; c++) {
+            uint32_t n = count_of(&part[2 * f], c);
+            assert_in_range(n, counts[c] / 5, (counts[c] + 4) / 5);
+            assert_int_equal(n + count_of(&part[2 * f + 1], c), counts[c]);
+            all += n;
+        }
+        assert_in_range(all, 1114 / 5, 1114 / 5 + 1);
+    }
+    assert_non_null(strstr(loaded.out, "d-rest4, version 7: 892 samples with a label"));
+    loaded_free(&loaded);
+    write_text("few", "a\na\nb\n");
+    REFUSE("few --folds 4", "part 'fold3' would be empty", "take fewer folds");
+}
+
+/* The shares of 32 parts, and no sample twice. */
+static void many_parts(void **state)
+{
+    static const uint32_t counts[4] = {640, 64, 32, 32};
+    struct loaded loaded = {0};
+    char arguments[512] = "y --stratify --split ";
+
+    (void)state;
+    write_classes("y", counts);
+    for (int p = 0; p < 32; p++)
+        snprintf(arguments + strlen(arguments), 16, "%sp%d=0.03125", p ? "," : "", p);
+    load(&loaded, arguments);
+    assert_int_equal(loaded.status, 0);
+    assert_int_equal(loaded.kept.drafts, 32);
+    for (int p = 0; p < 32; p++) {
+        assert_int_equal(count_of(&loaded.kept.part[p], 0), 20);
+        assert_int_equal(count_of(&loaded.kept.part[p], 1), 2);
+        assert_int_equal(count_of(&loaded.kept.part[p], 2), 1);
+    }
+    loaded_free(&loaded);
+}
+
+/* ---- groups ---- */
+
+/* 40 patients of 1 to 7 scans; the last ten rows have no label, and no patient either. */
+static void write_patients(void)
+{
+    shell("for p in $(seq 40); do for s in $(seq $((p %% 7 + 1))); do "
+          "echo $p,$(( (p + s * p) %% 3 )),x; done; done > rows; "
+          "{ echo patient,y,rest; cat rows; for i in $(seq 10); do echo ,,x; done; } > t.csv");
+}
+
+/* The patients of row i. */
+static void read_patients(uint32_t *patient, size_t count)
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/rows", folder);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(fscanf(file, "%u,%*[^\n]", &patient[i]), 1);
+    fclose(file);
+}
+
+static void groups_in_one_part(const char *arguments, uint32_t datasets, uint32_t step)
+{
+    struct loaded loaded = {0};
+    uint32_t patient[300], part_of[41];
+    size_t rows;
+
+    load(&loaded, arguments);
+    if (loaded.status != 0)
+        fprintf(stderr, "%s\n", loaded.err);
+    assert_int_equal(loaded.status, 0);
+    assert_int_equal(loaded.kept.drafts, datasets);
+    assert_non_null(strstr(loaded.out, "40 groups, each in one part"));
+    rows = loaded.kept.part[0].count - 10;
+    read_patients(patient, rows);
+    memset(part_of, 0xff, sizeof(part_of));
+    for (size_t i = 0; i < rows; i++) {
+        uint32_t found = NONE;
+        for (uint32_t d = 0; d < datasets; d += step) {
+            if (loaded.kept.part[d].labels[i] == NONE)
+                continue;
+            assert_int_equal(found, NONE);
+            found = d;
+        }
+        assert_true(part_of[patient[i]] == NONE || part_of[patient[i]] == found);
+        part_of[patient[i]] = found;
+    }
+    loaded_free(&loaded);
+}
+
+/* Each group of two rows is a fold's part by itself. */
+static void groups_of(const char *line, uint32_t folds)
+{
+    struct loaded loaded = {0};
+
+    load(&loaded, line);
+    assert_int_equal(loaded.status, 0);
+    for (uint32_t d = 0; d < 2 * folds; d += 2) {
+        uint32_t rows = 0;
+
+        for (uint32_t i = 0; i < 2 * folds; i++)
+            rows += loaded.kept.part[d].labels[i] != NONE;
+        assert_int_equal(rows, 2);
+    }
+    loaded_free(&loaded);
+}
+
+static void groups(void **state)
+{
+    (void)state;
+    write_patients();
+    groups_in_one_part("t.csv -c y --folds 4 --group patient", 8, 2);
+    groups_in_one_part("t.csv -c y --split train=0.7,val=0.3 --group patient", 2, 1);
+    REFUSE("t.csv -c y --folds 4 --group scan", "has no column 'scan'", "patient, y, rest");
+    REFUSE("rows -f lines --folds 4 --group patient", "has no columns");
+    write_text("u.jsonl", "{\"y\": \"a\", \"g\": 1}\n{\"y\": \"b\", \"g\": 2}\n");
+    REFUSE("u.jsonl -c y --folds 2 --group g", "has no columns for --group");
+    /* Whatever is between the cells, and by number. */
+    write_text("u.txt", "1 a\n1 b\n2 a\n2 b\n3 a\n3 b\n");
+    groups_of("u.txt --no-header -d blank -c 2 --folds 3 --group 1", 3);
+    write_text("u.csv", "patient,y\n1,a\n,b\n");
+    REFUSE("u.csv -c y --folds 2 --group patient", "line 3", "a label and no group");
+    write_text("u.csv", "patient,y\n1,a\n1,b\n");
+    REFUSE("u.csv -c y --folds 2 --group patient", "a group is in one part only",
+           "take fewer folds");
+}
+
 /* ---- refusals ---- */
 
 static void all_or_none(void **state)
@@ -185,8 +352,14 @@ static void bad_splits(void **state)
     usage("y --split train", "NAME=SHARE");
     usage("y --split =0.5", "NAME=SHARE");
     usage("y --split ''", "name the parts");
-    usage("y --split a=.1,b=.1,c=.1,d=.1,e=.1", "at most 4");
+    usage("y --split $(seq -f p%g=0.01 -s , 33)", "at most 32");
     usage("y --stratify", "--stratify is for --split");
+    usage("y --folds 1", "--folds");
+    usage("y --folds 33", "--folds");
+    usage("y --folds 2 --split a=0.5", "--split or --folds");
+    usage("y --split a=0.5 --folds 2", "--split or --folds");
+    usage("y --group g", "--group is for --split and --folds");
+    usage("y --folds 2 --group g --long-tail 10", "do not go together");
 }
 
 /* ---- chance ---- */
@@ -201,19 +374,19 @@ static void even(void **state)
 
     (void)state;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        struct split_group group;
+        uint64_t need[3];
         bool first[N] = {false};
 
-        split_counts(&shares, N, &group);
+        split_counts(&shares, 0, N, need);
         for (uint64_t i = 0; i < N; i++) {
-            int p = split_pick(&group, 2, seed, i);
+            int p = split_pick(need, 2, seed, i);
             if (p >= 0)
                 met[p][i]++;
             first[i] = p == 0;
             for (uint64_t j = 0; j < i; j++)
                 pairs[i][j] += first[i] && first[j];
         }
-        lone += group.need[0] + group.need[1] > 0;
+        lone += need[1] + need[2] > 0;
     }
     assert_int_equal(lone, 0);
     for (int i = 0; i < N; i++) { /* 5 standard deviations */
@@ -229,8 +402,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stratified),     cmocka_unit_test(plain),
         cmocka_unit_test(with_long_tail), cmocka_unit_test(with_weights),
-        cmocka_unit_test(all_or_none),    cmocka_unit_test(bad_splits),
-        cmocka_unit_test(even),
+        cmocka_unit_test(folds),          cmocka_unit_test(many_parts),
+        cmocka_unit_test(groups),         cmocka_unit_test(all_or_none),
+        cmocka_unit_test(bad_splits),     cmocka_unit_test(even),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

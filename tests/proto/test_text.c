@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "proto/address.h"
+#include "proto/decimal.h"
 #include "proto/pack.h"
 #include "proto/error.h"
 #include "proto/limits.h"
@@ -287,6 +289,66 @@ static void test_default_address(void **state)
     assert_int_equal(address_parse(text, &address, &err), EVD_OK);
 }
 
+/* Shortest, and the same number again. */
+static void test_decimals(void **state)
+{
+    static const struct {
+        double number;
+        const char *text;
+    } rows[] = {
+        {0.28, "0.28"},
+        {1, "1"},
+        {0, "0"},
+        {-0.0, "-0.0"},
+        {-2.5, "-2.5"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1.0 / 3, "0.3333333333333333"},
+        {100000, "100000"},
+        {1e22, "1e22"},
+        {1e-7, "1e-7"},
+        {5e-324, "5e-324"},
+        {1.7976931348623157e308, "1.7976931348623157e308"},
+        {9007199254740992, "9007199254740992"},
+        {12345678901234568, "12345678901234568"},
+    };
+    char text[DECIMAL_TEXT];
+    uint64_t bits = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(decimal_text(rows[i].number, text), rows[i].text);
+    for (int i = 0; i < 20000; i++) {
+        double number;
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        memcpy(&number, &bits, sizeof(number));
+        if (isfinite(number))
+            assert_true(strtod(decimal_text(number, text), NULL) == number);
+    }
+}
+
+static void test_shorter_json(void **state)
+{
+    static const char *const rows[][2] = {
+        {"{\"a\":0.28000000000000003,\"b\":[1.0,-2.50,17,true,false,null]}",
+         "{\"a\":0.28,\"b\":[1,-2.5,17,true,false,null]}"},
+        {"\"1.0 \\\" 0.28000000000000003\"", "\"1.0 \\\" 0.28000000000000003\""},
+        {"{\"1.0\": 1e22, \"\\\\\": 1.0}", "{\"1.0\": 1e22, \"\\\\\": 1}"},
+        {"18446744073709551615", "18446744073709551615"},
+        {"10000000000000000.0", "1e16"},
+        {"[]", "[]"},
+        {"", ""},
+        {"\"open 1.0", "\"open 1.0"},
+    };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        strcpy(text, rows[i][0]);
+        decimal_shorten(text);
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +361,8 @@ int main(void)
         cmocka_unit_test(test_maps),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_default_address),
+        cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_shorter_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -430,6 +430,21 @@ def test_distributed_sampler(daemon, n, world, drop_last):
         evendraw.torch.DistributedSampler(dataset, world, 0, shuffle=False, job="train")
 
 
+def test_repeated_augmentation(daemon):
+    """As timm's RepeatAugSampler: of three draws of a sample each of three ranks has one, at one place
+    of its order or at the next."""
+    ranks = [
+        evendraw.torch.DistributedSampler(Dataset(900), 3, rank, job="train",
+                                          strategy={"kind": "uniform", "repeats": 3})
+        for rank in range(3)
+    ]
+    drawn = [list(sampler) for sampler in ranks]
+    assert [len(set(mine)) for mine in drawn] == [len(mine) for mine in drawn] == [300] * 3
+    assert set(drawn[0]) == set(drawn[1]) == set(drawn[2])
+    apart = [abs(drawn[0].index(i) - drawn[2].index(i)) for i in drawn[0]]
+    assert sum(places <= 1 for places in apart) >= 298  # a batch's last is its first's neighbour
+
+
 def test_sampler_of_a_dataset_without_labels(daemon):
     sampler = evendraw.torch.DistributedSampler(range(50), 1, 0, job="train")
     assert sorted(check_length(sampler, 50)) == list(range(50))

@@ -10,6 +10,19 @@ static void uniform(struct strategy *s, uint32_t classes)
     strategy_make(s, "uniform", classes);
 }
 
+static void uniform_repeated(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "uniform", classes);
+    strategy_set(s, "repeats", 2);
+}
+
+static void uniform_repeated_all(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "uniform", classes);
+    strategy_set(s, "repeats", 3);
+    strategy_set(s, "num_samples", 3 * 652);
+}
+
 static void weighted(struct strategy *s, uint32_t classes)
 {
     strategy_make(s, "weighted", classes);
@@ -173,6 +186,8 @@ static void adaptive_moved(struct strategy *s, uint32_t classes)
 
 const struct strategy_case strategy_cases[] = {
     {"uniform", DISTINCT | EXACT, uniform},
+    {"uniform, repeated", 0, uniform_repeated},
+    {"uniform, all repeated", EXACT, uniform_repeated_all},
     {"weighted", 0, weighted},
     {"weighted, power", 0, weighted_power},
     {"weighted, explicit", 0, weighted_explicit},

@@ -2,9 +2,10 @@
  * For the oracle test: prints what a strategy makes of class sizes.
  *
  *     sampler_counts KIND SIZES [PARAM=VALUE ...]
+ *     sampler_counts                               the same, a line of standard input each
  *
  * Sizes and maps are written as 10,20,5; "-" in a map: not named. Prints the draws of each class in
- * an epoch, or "refused: ..." with exit code 1.
+ * an epoch, or "refused: ..." with exit code 1 (of lines: 0 all the same).
  */
 #include <math.h>
 #include <stdio.h>
@@ -44,7 +45,8 @@ static int set(struct strategy *s, char *text)
     return 0;
 }
 
-int main(int argc, char **argv)
+/* argv[1]: the kind, and so on. 0, or 1 for a refusal; 2: it is called wrongly. */
+static int print_counts(int argc, char **argv)
 {
     double sizes[MOST], share[MOST];
     uint64_t start[MOST + 1] = {0};
@@ -80,4 +82,20 @@ int main(int argc, char **argv)
     }
     strategy_fini(&s);
     return rc == PLAN_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    char line[256], *words[8] = {argv[0]};
+    if (argc > 1)
+        return print_counts(argc, argv);
+    while (fgets(line, sizeof(line), stdin)) {
+        int n = 1;
+        for (char *rest, *w = strtok_r(line, " \n", &rest); w && n < 8;
+             w = strtok_r(NULL, " \n", &rest))
+            words[n++] = w;
+        if (print_counts(n, words) == 2)
+            return 2;
+    }
+    return 0;
 }

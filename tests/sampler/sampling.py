@@ -140,17 +140,19 @@ class Plan:
 class Epoch(Plan):
     fixed, offset = False, 0
 
-    def slots(self, s, kept):
+    def slots(self, s, kept, D=None, k=1):
         self.s, self.kept, self.first = s, kept, [0, *accumulate(s)]
-        self.D = sum(s)
+        self.L, self.k = sum(s), k
+        self.D = D or self.L
 
     def share(self, epoch):
-        return [s / self.D for s in self.s]
+        return [s / self.L for s in self.s]
 
     def draw(self, epoch, step, i):
         E = self.E(epoch)
-        p, place = divmod(self.t(epoch, step, i), self.D)
-        x = permute(place, self.D, derive(E, ORDER, p))
+        v, again = divmod(self.t(epoch, step, i), self.k)
+        p, place = divmod(v, self.L)
+        x = permute(place, self.L, derive(E, ORDER, p))
         c = bisect_right(self.first, x) - 1
         j, n, s, kept = x - self.first[c], self.n[c], self.s[c], self.kept[c]
         if self.fixed:
@@ -159,7 +161,7 @@ class Epoch(Plan):
                 return c, permute(j % n, n, derive(self.F, MEMBER, 0, c)), p
             return c, below(derive(self.F, BOOTSTRAP, j, c), n), None
         if self.s == self.kept == self.n:
-            return c, j, p
+            return c, j, p * self.k + again
         if j < kept:
             return c, *self.permuted(p * kept + j, E, c)
         return c, below(derive(E, BOOTSTRAP, p * s + j, c), n), None
@@ -353,8 +355,22 @@ class Ordered(Plan):
 # ---- Strategies ----
 
 
+def whole(x):
+    nearest = round(x)
+    near = (x, math.nextafter(x, math.inf), math.nextafter(x, -math.inf))
+    return nearest if nearest in near else math.floor(x)
+
+
 def sizes(plan, sampling_strategy, kind):
     """What imbalanced-learn's samplers keep or add, by class."""
+    if isinstance(sampling_strategy, float):
+        q, most, least = sampling_strategy, max(plan.n), min(n for n in plan.n if n)
+        under = kind == "under-sampling"
+        c = plan.n.index(most if under else least)
+        if most == least:
+            c = max(c for c, n in enumerate(plan.n) if n)
+        new = whole(least / q) if under else whole(most * q) - least
+        return [new if i == c else None for i in range(plan.C)]
     y = [c for c, n in enumerate(plan.n) for _ in range(n)]
     named = check_sampling_strategy(sampling_strategy, y, kind)
     return [int(named[c]) if c in named else None for c in range(plan.C)]
@@ -365,8 +381,8 @@ def kept(plan, sampling_strategy):
     return [n if k is None else k for k, n in zip(keep, plan.n)]
 
 
-def uniform(plan):
-    plan.slots(plan.n, plan.n)
+def uniform(plan, repeats=1, num_samples=None):
+    plan.slots(plan.n, plan.n, num_samples or plan.N, repeats)
 
 
 def undersampled(plan, sampling_strategy="auto", subset="fresh", replacement=False):

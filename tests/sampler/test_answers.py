@@ -71,6 +71,9 @@ def check_counts(preview, batches):
     if kind in ("weighted", "progressive", "adaptive"):
         if preview["strategy"].get("replacement", True):
             slack = 5 * np.sqrt(said * (1 - said / preview["samples"]))
+    elif kind == "uniform" and len(preview["strategy"]) > 1:
+        # without replacement, but repeats at once
+        slack = 5 * np.sqrt(preview["strategy"].get("repeats", 1) * said) + 1e-6
     elif kind in ("p-by-k", "class-aware"):
         slack = 1 if kind == "class-aware" else G  # a turn more or less; groups may go without a class
     assert (np.abs(drawn - said) <= slack).all()
@@ -125,7 +128,7 @@ def test_previews_and_weights_of_what_is_served(client, number):
     check_counts(preview, batches)
     if kind != "p-by-k" and given != {"column": "w"}:  # what they leave out is not left to chance
         check_coverage(preview, batches, n)
-    if kind in ("uniform", "undersampled", "oversampled", "stratified"):
+    if strategy == {"kind": "uniform"} or kind in ("undersampled", "oversampled", "stratified"):
         served = np.concatenate([batch.label for batch in batches])
         want = compute_class_weight("balanced", classes=np.unique(served), y=served)
         close(client.class_weights(job="j")[np.unique(served)], want)

@@ -6,6 +6,82 @@
 
 static const uint64_t tail_counts[10] = {300, 150, 90, 60, 41, 22, 9, 5, 2, 1};
 
+/* The slots of a step, from the slices of its ranks. */
+static void draw_slots(const struct plan *plan, uint64_t step, uint32_t world, struct drawn *one,
+                       uint64_t *slots)
+{
+    struct epoch_shape shape = plan_epoch(plan, 2);
+    for (uint32_t rank = 0; rank < world; rank++) {
+        draw_slice(plan, 2, step, shape, rank, world, one);
+        for (uint32_t k = 0; k < one->n; k++)
+            slots[k * world + rank] = one->index[k];
+    }
+}
+
+/* In slots, which go to the ranks in turn, a sample's draws stand one behind the other (the last
+ * one's successor is the first): as many consecutive ranks get it. A third of the samples come,
+ * each three times. */
+static void repeats_go_to_consecutive_ranks(void **state)
+{
+    (void)state;
+    enum { G = 24, K = 3 };
+    struct data data;
+    struct strategy s;
+    struct drawn one;
+    data_init(&data, case_counts, CASE_CLASSES);
+    uint32_t *times = calloc(data.index.samples, sizeof(*times)), met = 0;
+    drawn_init(&one, G);
+    strategy_make(&s, "uniform", CASE_CLASSES);
+    strategy_set(&s, "repeats", K);
+    struct plan *plan = plan_make(&data, &s, G, LAST_DROP, 3, NULL);
+    struct epoch_shape shape = plan_epoch(plan, 2);
+    assert_int_equal(shape.steps, data.index.labelled / G);
+    for (uint64_t step = 0; step < shape.steps; step++) {
+        for (uint32_t world = 3; world <= 12; world *= 2) {
+            uint64_t slots[G];
+            uint32_t changes = 0;
+            draw_slots(plan, step, world, &one, slots);
+            for (uint32_t i = 0; i < G; i++) {
+                changes += slots[i] != slots[(i + 1) % G];
+                times[slots[i]] += world == 3;
+            }
+            assert_int_equal(changes, G / K);
+        }
+    }
+    for (uint64_t i = 0; i < data.index.samples; i++) {
+        assert_true(times[i] == 0 || times[i] == K);
+        met += times[i] > 0;
+    }
+    assert_int_equal(met, shape.steps * G / K);
+    plan_unref(plan);
+    strategy_fini(&s);
+    drawn_fini(&one);
+    data_fini(&data);
+    free(times);
+}
+
+/* Said or not, one draw of each sample is the same plan. */
+static void one_repeat_is_none(void **state)
+{
+    (void)state;
+    struct data data;
+    struct strategy plain, said;
+    data_init(&data, case_counts, CASE_CLASSES);
+    strategy_make(&plain, "uniform", CASE_CLASSES);
+    strategy_make(&said, "uniform", CASE_CLASSES);
+    strategy_set(&said, "repeats", 1);
+    strategy_set(&said, "num_samples", (double)data.index.labelled);
+    struct plan *one = plan_make(&data, &plain, 8, LAST_DROP, 42, NULL);
+    struct plan *two = plan_make(&data, &said, 8, LAST_DROP, 42, NULL);
+    assert_true(plan_digest(one) == plan_digest(two));
+    assert_true(plan_digest(one) == UINT64_C(0x618869e4cd15ccf9)); /* as databases have it */
+    plan_unref(one);
+    plan_unref(two);
+    strategy_fini(&plain);
+    strategy_fini(&said);
+    data_fini(&data);
+}
+
 /* p-by-k: exactly P classes and K samples of each, no sample twice where the class has K; all of a
  * class on one rank where the ranks divide P. */
 static void check_p_by_k(const struct data *data, uint32_t p, uint32_t k)
@@ -337,6 +413,8 @@ static void shares_move(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repeats_go_to_consecutive_ranks),
+        cmocka_unit_test(one_repeat_is_none),
         cmocka_unit_test(batches_are_p_by_k),
         cmocka_unit_test(classes_take_turns),
         cmocka_unit_test(parts_are_disjoint),

@@ -1,9 +1,12 @@
 """Counts against imbalanced-learn, for every form of sampling_strategy, errors included."""
 
+import itertools
+import math
 import os
 import random
 import subprocess
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -98,6 +101,44 @@ def test_over(sizes):
             want = [n + added.get(c, 0) for c, n in enumerate(sizes)]
         for members in ("keep-then-bootstrap", "balanced-repeat"):
             assert ours("oversampled", sizes, strategy, "members=" + members) == want, strategy
+
+
+def test_ratios_are_decimal():
+    """Every ratio 0.01 .. 1.00 of every count 1 .. 1000: as many as the decimal number says. Where that
+    is a whole number, imbalanced-learn sometimes has one less, since it cuts off a product in binary;
+    everywhere else both agree."""
+    cases = []
+    for hundredths, n in itertools.product(range(1, 101), range(1, 1001)):
+        many = math.ceil(100 * n / hundredths) + 1
+        cases += [("oversampled", [n, 1], 1, hundredths, Fraction(n * hundredths, 100))]
+        cases += [("undersampled", [many, n], 0, hundredths, Fraction(n * 100, hundredths))]
+    lines = "".join(f"{kind} {sizes[0]},{sizes[1]} sampling_strategy={hundredths / 100!r}\n"
+                    for kind, sizes, _, hundredths, _ in cases)
+    run = subprocess.run([TOOL], input=lines, capture_output=True, text=True, check=True)
+    differ = {"oversampled": 0, "undersampled": 0}
+    for case, line in zip(cases, run.stdout.splitlines(), strict=True):
+        kind, sizes, changed, hundredths, exact = case
+        over, ratio, want = kind == "oversampled", hundredths / 100, math.floor(exact)
+        got = None if line.startswith("refused") else int(line.split(",")[changed])
+        assert got == (None if over and want <= 1 else want), case
+        binary = math.floor(sizes[0] * ratio if over else sizes[1] / ratio)
+        if binary != want:
+            assert exact == want == binary + 1, case
+            differ[kind] += 1
+        # imbalanced-learn itself wherever it differs, and at every 97th of the others
+        if binary != want or (hundredths * 1000 + sizes[1 - changed]) % 97 == 0:
+            assert imblearn_count(sizes, ratio, over) == (None if over and binary <= 1 else binary)
+    assert differ == {"oversampled": 49, "undersampled": 548}, "SAMPLING.md says how many"
+
+
+def imblearn_count(sizes, ratio, over):
+    """What it makes of the class that is filled up or cut; None: refused."""
+    y = np.repeat([0, 1], sizes)
+    try:
+        said = check_sampling_strategy(ratio, y, "over-sampling" if over else "under-sampling")
+    except ValueError:
+        return None
+    return int(said[1] + sizes[1] if over else said[0])
 
 
 def random_forms(rng, sizes):

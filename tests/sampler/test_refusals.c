@@ -131,6 +131,9 @@ static void stratified_parameters_are_checked(void **state)
     refused(&s, 8, "weights", "is missing");
     strategy_make(&s, "uniform", CASE_CLASSES);
     refused(&s, 0, "batch_size", "at least one");
+    strategy_make(&s, "uniform", CASE_CLASSES);
+    strategy_set(&s, "repeats", 0);
+    refused(&s, 8, "repeats", "whole number from 1 to 65536");
 }
 
 static void undersampled_parameters_are_checked(void **state)
@@ -152,6 +155,37 @@ static void undersampled_parameters_are_checked(void **state)
     strategy_make(&s, "undersampled", CASE_CLASSES);
     strategy_say(&s, "subset", "new");
     refused(&s, 8, "subset", "fresh, fixed");
+}
+
+/* The words that are offered are those that are taken. */
+static void offered_words_are_taken(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "undersampled", CASE_CLASSES);
+    strategy_say(&s, "sampling_strategy", "fewest");
+    refused(&s, 8, "sampling_strategy",
+            "give one of auto, majority, not minority, not majority, all");
+    strategy_say(&s, "sampling_strategy", "minority");
+    refused(&s, 8, "sampling_strategy", "means nothing when classes are made smaller");
+    strategy_make(&s, "oversampled", CASE_CLASSES);
+    strategy_say(&s, "sampling_strategy", "fewest");
+    refused(&s, 8, "sampling_strategy",
+            "give one of auto, minority, not minority, not majority, all");
+    strategy_say(&s, "sampling_strategy", "majority");
+    refused(&s, 8, "sampling_strategy", "means nothing when classes are made larger");
+}
+
+/* An explicit share of 0 leaves a class out, a minimum of it in every batch does not. */
+static void a_minimum_of_a_class_left_out(void **state)
+{
+    (void)state;
+    struct strategy s;
+    strategy_make(&s, "stratified", CASE_CLASSES);
+    strategy_say(&s, "proportions", "explicit");
+    strategy_map(&s, "weights", (const double[]){5, 0, NAN, 2, 1, 1});
+    strategy_set(&s, "min_per_class", 1);
+    refused(&s, 8, "min_per_class", "class number 1, of which weights wants none");
 }
 
 static void other_parameters_are_checked(void **state)
@@ -332,6 +366,8 @@ int main(void)
         cmocka_unit_test(adaptive_parameters_are_checked),
         cmocka_unit_test(stratified_parameters_are_checked),
         cmocka_unit_test(undersampled_parameters_are_checked),
+        cmocka_unit_test(offered_words_are_taken),
+        cmocka_unit_test(a_minimum_of_a_class_left_out),
         cmocka_unit_test(other_parameters_are_checked),
         cmocka_unit_test(parameters_without_effect_are_refused),
         cmocka_unit_test(class_weights_without_effect_are_refused),

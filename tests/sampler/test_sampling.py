@@ -11,10 +11,14 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "python"))
 from conftest import client, daemon  # noqa: E402, F401
 
+import evendraw  # noqa: E402
 import sampling as s  # noqa: E402
 
 CASES = [  # kind, parameters as the daemon takes them, engine, strategy
     ("uniform", {}, s.Epoch, s.uniform),
+    ("uniform", {"repeats": 3}, s.Epoch, s.uniform),
+    ("uniform", {"repeats": 5, "num_samples": 1400}, s.Epoch, s.uniform),
+    ("uniform", {"num_samples": 70}, s.Epoch, s.uniform),
     ("undersampled", {}, s.Epoch, s.undersampled),
     ("undersampled", {"sampling_strategy": "majority", "replacement": True}, s.Epoch, s.undersampled),
     ("undersampled", {"subset": "fixed"}, s.Epoch, s.undersampled),
@@ -135,6 +139,23 @@ def test_every_sample_once_on_ranks_of_any_number(client):
         client.create_job(f"j{W}", "d", G, seed=7, last_batch="exact", mode="ranked")
         for rank in range(W):
             compare(client, f"j{W}", [plan], plan.steps() + 1, rank, W)
+
+
+def test_ratios(client):
+    """In binary 28 / 0.28 is just below 100, and 100 * 0.29 just below 29."""
+    cases = [("undersampled", 0.28, 28), ("undersampled", 0.3, 28), ("ensemble", 0.28, 28),
+             ("oversampled", 0.29, 28), ("oversampled", 0.999, 100)]
+    for number, (kind, ratio, least) in enumerate(cases):
+        labels = [0] * 100 + [2] * least
+        client.create_dataset(f"d{number}", labels, classes=list(range(C)))
+        case = (kind, {"sampling_strategy": ratio}, s.Epoch, getattr(s, kind))
+        if kind == "oversampled" and ratio == 0.999:
+            with pytest.raises(evendraw.Error, match="as well or better"):
+                client.create_job("no", f"d{number}", G, {"kind": kind, **case[1]})
+            continue
+        client.create_job(f"j{number}", f"d{number}", G, {"kind": kind, **case[1]}, seed=number,
+                          last_batch="short")
+        compare(client, f"j{number}", [make_plan(case, None, labels, "short", number)], 5, None, None)
 
 
 def test_replicas(client):
