@@ -211,11 +211,10 @@ def test_ranks_are_not_divided_again(daemon, workers):
     batches = BatchSamplerShard(batch_sampler("batches", rank=0, world_size=2), 2, 0)
     sampler = evendraw.torch.Sampler(DATASET, job="indices", rank=0, num_replicas=2)
     indices = DistributedSamplerWrapper(sampler, 2, 0)
-    for loader, outer in (
-        (torch.utils.data.DataLoader(DATASET, batch_sampler=batches, num_workers=workers), "BatchSamplerShard"),
-        (torch.utils.data.DataLoader(DATASET, 4, sampler=indices, num_workers=workers), "DistributedSamplerWrapper"),
-    ):
-        with pytest.raises(evendraw.UsageError, match=f"{outer} would give each.*Lightning.*Accelerate"):
+    for outer, arguments in (batches, {"batch_sampler": batches}), (indices, {"sampler": indices}):
+        loader = torch.utils.data.DataLoader(DATASET, num_workers=workers, **arguments)
+        wanted = f"{type(outer).__name__} would give each.*Lightning.*Accelerate"
+        with pytest.raises(evendraw.UsageError, match=wanted):
             next(iter(loader))
 
 

@@ -248,10 +248,12 @@ def test_five_minutes(shell):
             for command, output in shown(code) if language == "console" else ():
                 printed[command] = shell.type(command.replace(FASHION, "../labels.gz"))
                 assert not output or is_as_shown(printed[command], output), printed[command]
+                if command == "python3 named.py > steps &":
+                    shell.type("kill -STOP $!")  # within its epoch, however slow what follows is
     assert names == ["Five minutes", "Three lines", "A name, to steer and to resume", "Without Python"]
     before = steps_of((shell.folder() / "steps").read_text())
     after = steps_of(printed["python3 named.py"])
-    assert before[0] == (0, 0) and after == [(after[0][0], step) for step in range(after[0][1], 31)]
-    assert after[0] <= (before[-1][0], before[-1][1] + 1) or before[-1] == (0, 30)
+    assert before[0] == (0, 0) and after == [(0, step) for step in range(after[0][1], 31)]
+    assert (0, 0) <= after[0] <= (0, before[-1][1] + 1)
     batches = [json.loads(line) for line in open(shell.folder() / "batches.jsonl")]
     assert batches[0]["epoch"] == 0 and len(batches[0]["label"]) == 256
