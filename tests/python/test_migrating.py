@@ -1,17 +1,27 @@
 """MIGRATING.md: the lines of every change run, before and after it."""
 
-import pathlib
-import re
-
 import pytest
 import torch
 import torch.utils.data
 
 import evendraw.torch
+from pages import PYTHON, sections, torchrun
 
-PAGE = pathlib.Path(__file__).parents[2] / "client" / "python" / "MIGRATING.md"
-CHANGES = re.findall(r"```diff\n(.*?)```", PAGE.read_text(), re.DOTALL)
+CHANGES = [
+    code for _, blocks in sections(PYTHON / "MIGRATING.md") for language, code in blocks if language == "diff"
+]
 LABELS = [0] * 80 + [1] * 15 + [2] * 5
+# Around the lines for several ranks.
+RANK = """
+import torch
+import evendraw.torch
+from torch.utils.data import DataLoader
+torch.distributed.init_process_group("gloo")
+dataset = torch.utils.data.TensorDataset(torch.arange(100), torch.arange(100) % 3)
+trained = []
+def train(x, y):
+    trained.append(x)
+"""
 
 
 def side(change, sign):
@@ -20,19 +30,16 @@ def side(change, sign):
 
 
 def run(code):
-    """What is there before the lines, and after them; torchsampler is not in Debian."""
-    trained = []
+    """What is there after the lines; torchsampler is not in Debian."""
     scope = {
         "evendraw": evendraw,
         "DataLoader": torch.utils.data.DataLoader,
         "dataset": torch.utils.data.TensorDataset(torch.arange(100), torch.tensor(LABELS)),
         "labels": LABELS,
         "count": {label: LABELS.count(label) for label in LABELS},
-        "rank": 0,
-        "train": lambda x, y: trained.append(y),
     }
     exec(code, scope)
-    return scope, trained
+    return scope
 
 
 def test_all_are_here():
@@ -40,31 +47,41 @@ def test_all_are_here():
 
 
 def test_weighted_random_sampler(daemon):
-    lengths = [len(run(side(CHANGES[0], sign))[0]["loader"]) for sign in "-+"]
+    lengths = [len(run(side(CHANGES[0], sign))["loader"]) for sign in "-+"]
     assert lengths == [4, 4]
-    loader = run(side(CHANGES[0], "+"))[0]["loader"]
+    loader = run(side(CHANGES[0], "+"))["loader"]
     drawn = torch.cat([y for _, y in loader]).bincount(minlength=3)
     assert drawn.sum() == 100 and drawn.min() > 15
 
 
 def test_weights_of_classes(daemon):
-    sampler = run(side(CHANGES[1], "+"))[0]["sampler"]
+    sampler = run(side(CHANGES[1], "+"))["sampler"]
     assert len(list(sampler)) == 100
 
 
-def test_distributed_sampler(daemon):
-    before, after = (run(side(CHANGES[2], sign))[1] for sign in "-+")
-    assert [len(y) for y in before] == [len(y) for y in after] == [25] * 10
+def test_distributed_sampler(daemon, tmp_path):
+    """On two ranks, each of which has half of every epoch."""
+    after = """
+lengths = [len(x) for x in trained]
+epochs = [sorted(torch.cat(trained[i : i + 2]).tolist()) for i in range(0, 20, 2)]
+parts = [None] * 2
+torch.distributed.all_gather_object(parts, epochs)
+whole = all(sorted(a + b) == list(range(100)) for a, b in zip(*parts))
+print(f"{type(sampler).__module__.split('.')[0]} {lengths} {whole} {len(set(map(str, epochs)))}\\n", end="")
+"""
+    for sign, module in ("-", "torch"), ("+", "evendraw"):
+        printed = torchrun(RANK + side(CHANGES[2], sign) + after, tmp_path)
+        assert printed == [f"{module} {[32, 18] * 10} True 10"] * 2
 
 
 def test_imbalanced_dataset_sampler(daemon):
-    loader = run(side(CHANGES[3], "+"))[0]["loader"]
+    loader = run(side(CHANGES[3], "+"))["loader"]
     drawn = torch.cat([y for _, y in loader]).bincount(minlength=3)
     assert drawn.sum() == 100 and drawn.min() > 15
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_batch_sampler(daemon):
-    scope = run(side(CHANGES[4], "+"))[0]
+    scope = run(side(CHANGES[4], "+"))
     batches = [y.bincount(minlength=3).tolist() for _, y in scope["loader"]]
     assert batches and all(max(b) - min(b) <= 1 for b in batches) and len(scope["loader"]) == len(batches)

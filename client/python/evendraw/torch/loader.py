@@ -73,6 +73,10 @@ class DataLoader(torch.utils.data.DataLoader):
         self._after = None
         self._last = None
 
+    def set_epoch(self, epoch: int) -> None:
+        """As of the sampler. Frameworks look for it here (Hugging Face's Trainer, before each epoch)."""
+        self._ours.set_epoch(epoch)
+
     @property
     def _ours(self) -> BatchSampler:
         sampler = self.batch_sampler
