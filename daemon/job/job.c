@@ -167,7 +167,6 @@ void job_doubt_to(struct job *job, enum job_doubt doubt)
 {
     static const enum job_doubt before[] = {[DOUBT_WAITS] = DOUBT_NONE, [DOUBT_RUNS] = DOUBT_WAITS};
 
-    (void)before; /* without assertions */
     assert(doubt == DOUBT_NONE || job->doubt == before[doubt]);
     assert(doubt == DOUBT_NONE || job_may_doubt(job));
     job->doubt = doubt;
