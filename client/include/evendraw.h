@@ -296,15 +296,15 @@ typedef struct evd_stream_info {
     uint32_t revision;    /* of the strategy, as it was then */
     uint64_t epoch, step; /* the first step not handed out by then (to this rank) */
     uint64_t steps;       /* of that epoch */
-    /* The step of the first batch, unless another worker takes it before: batches that come again
-     * come first, so it may be lower than `step`. After a seek, where that went. */
-    uint64_t first_epoch, first_step;
     uint64_t seed;
     /* The change of strategy that was announced since, if any (0: none): the same place for every
      * worker, whichever of them gets the first batch of that revision. */
     uint32_t announced_revision;
     uint64_t announced_epoch, announced_step;
     uint64_t ended; /* 1 + the epoch whose end evd_next told last; 0: none yet */
+    /* The step of the first batch, unless another worker takes it before: batches that come again
+     * come first, so it may be lower than `step`. After a seek, where that went. */
+    uint64_t first_epoch, first_step;
 } evd_stream_info;
 
 /* One batch, or one rank's slice of it. Columns that were not asked for are NULL. */

@@ -62,13 +62,13 @@ class StreamInfo(Structure):
         ("epoch", c_uint64),
         ("step", c_uint64),
         ("steps", c_uint64),
-        ("first_epoch", c_uint64),
-        ("first_step", c_uint64),
         ("seed", c_uint64),
         ("announced_revision", c_uint32),
         ("announced_epoch", c_uint64),
         ("announced_step", c_uint64),
         ("ended", c_uint64),
+        ("first_epoch", c_uint64),
+        ("first_step", c_uint64),
     ]
 
 
