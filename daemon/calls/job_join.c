@@ -34,8 +34,8 @@ int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct
 {
     if (if_exists == IF_EXISTS_REFUSE)
         return error_set(err, EVD_E_EXISTS, entry->name,
-                         "there is a job \"%s\" already: take another name, or ask to attach to it as "
-                         "it is, or to restart it",
+                         "there is a job \"%s\" already: take another name, or ask to attach to "
+                         "it as it is, or to restart it",
                          entry->name);
     if (entry->status == JOB_STATUS_CREATING || entry->status == JOB_STATUS_DROPPING)
         return error_set(err, EVD_E_BUSY, entry->name, "job \"%s\" is being %s: ask again",
@@ -102,17 +102,24 @@ static void compare_dataset(struct differences *found, const struct dataset *the
         differ(found, "dataset", "its dataset has other labels, class names or weights");
 }
 
-/* A job whose strategy was changed since is still the one that began with it. */
-static bool had_strategy(const struct job_entry *entry, const struct evd_buf *asked)
+static bool is_among(const struct evd_buf *asked, const struct revision *revisions, uint32_t n)
 {
-    for (uint32_t i = 0; i < entry->records.revision_count; i++) {
-        const struct revision *revision = &entry->records.revisions[i];
-
-        if (revision->strategy_bytes == asked->len &&
-            memcmp(revision->strategy, asked->data, asked->len) == 0)
+    for (uint32_t i = 0; i < n; i++) {
+        if (revisions[i].strategy_bytes == asked->len &&
+            memcmp(revisions[i].strategy, asked->data, asked->len) == 0)
             return true;
     }
     return false;
+}
+
+/* A job whose strategy was changed since, or that was moved, is still the one that began with it.
+ */
+static bool had_strategy(const struct job_entry *entry, const struct evd_buf *asked)
+{
+    const struct records *records = &entry->records;
+
+    return is_among(asked, records->revisions, records->revision_count) ||
+           is_among(asked, records->past, records->past_count);
 }
 
 static int compare_strategy(struct differences *found, const struct job_entry *entry,
@@ -182,6 +189,8 @@ static int compare_terms(struct differences *found, const struct job_entry *entr
         compare_number(found, "time_to_run", there->time_to_run, asked.time_to_run);
     if (p->has_grace)
         compare_number(found, "grace", there->grace, asked.grace);
+    if (p->has_ephemeral)
+        compare_number(found, "ephemeral", entry->ephemeral, p->ephemeral);
     return EVD_OK;
 }
 
@@ -197,8 +206,8 @@ int job_compare(const struct job_entry *entry, const struct dataset *dataset,
     if (!found.first)
         return EVD_OK;
     return error_set(err, EVD_E_EXISTS, found.first,
-                     "there is another job \"%s\" already: %s. Take another name, or ask to attach to "
-                     "it as it is, or to restart it",
+                     "there is another job \"%s\" already: %s. Take another name, or ask to attach "
+                     "to it as it is, or to restart it",
                      entry->name, found.text);
 }
 

@@ -71,7 +71,7 @@ bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
 void dataset_release(struct jobs *jobs, struct dataset *dataset)
 {
     assert(dataset->users > 0);
-    if (--dataset->users > 0)
+    if (--dataset->users > 0 || !dataset->owned)
         return;
     jobs->unused_at = server_now(jobs->server);
     server_wake_at(jobs->server, jobs->unused_at);

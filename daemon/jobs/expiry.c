@@ -141,6 +141,9 @@ uint64_t expiry_tick(struct jobs *jobs, uint64_t now)
 {
     uint64_t next = UINT64_MAX;
 
+    /* Who has to leave since the daemon stops comes back when it does. */
+    if (jobs->server->phase != SERVER_SERVING)
+        return UINT64_MAX;
     for (uint32_t i = 0; i < jobs->job_count; i++) {
         if (jobs->jobs[i]->expires_at <= now)
             expire(jobs->jobs[i]);

@@ -345,10 +345,11 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
 
     if (code == EVD_OK)
         restore_jobs(&load);
-    await_users(jobs);
-    if (code == EVD_OK)
+    if (code == EVD_OK) {
+        await_users(jobs);
         server_tell(jobs->server, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
                     jobs->dataset_count, jobs->job_count);
+    }
     dataset_builder_free(load.builder);
     while (load.first) {
         struct loaded_progress *next = load.first->next;

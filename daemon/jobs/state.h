@@ -36,6 +36,7 @@ struct jobs {
     uint32_t stream_count;
     struct plan_budget budget;
     uint64_t reported; /* bytes of what was reported of all jobs */
+    uint64_t used;     /* bytes of who uses what (uses.h) */
     /* Drawing: working memory and columns, enough for every plan and batch. */
     void *scratch;
     size_t scratch_size;

@@ -266,8 +266,7 @@ static void test_storm(void **state)
     (void)state;
     /* An epoch of many more steps than the guests may hold: of a short one those who ask first take
      * all, and those whom this thread comes to last might get nothing for a hundred epochs. */
-    tell(client, "job.create",
-         "{\"name\": \"storm\", \"dataset\": \"d\", \"batch_size\": 1}");
+    tell(client, "job.create", "{\"name\": \"storm\", \"dataset\": \"d\", \"batch_size\": 1}");
     evd_close(client);
     how.job = "storm";
     how.window = 2;

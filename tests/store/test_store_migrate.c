@@ -84,8 +84,7 @@ static void everything_of_version_2_is_there(void **state)
     struct fixture *f = *state;
     char picture[4096];
 
-    make_file(f->path, NULL,
-              BEGIN_FILE SCHEMA_1 SCHEMA_1_ROWS SCHEMA_2 SCHEMA_2_ROWS "COMMIT");
+    make_file(f->path, NULL, BEGIN_FILE SCHEMA_1 SCHEMA_1_ROWS SCHEMA_2 SCHEMA_2_ROWS "COMMIT");
     fixture_open(f, picture, sizeof(picture));
     assert_non_null(strstr(picture, job));
     assert_non_null(strstr(picture, " world 7 1 1/12 4 at 5004 by tests\n"));

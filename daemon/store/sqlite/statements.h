@@ -44,7 +44,8 @@ struct sqlite;
         "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created, mode,"          \
         " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch, mark_step, attended,"   \
         " ephemeral) SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, 'at-least-once'),"   \
-        " ?11, ?12, ?13, ?14, ?15, ?16, ?17 FROM dataset WHERE id = ?3 AND state = " DATASET_COMMITTED)           \
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17 FROM dataset WHERE id = ?3 AND state "                 \
+        "= " DATASET_COMMITTED)                                                                    \
     SQL(JOB_DROP, "DELETE FROM job WHERE id = ?1")                                                 \
     SQL(JOB_MOVE, "UPDATE job SET world_size = ?2, mark_epoch = ?3, mark_step = ?4, attended = ?5" \
                   " WHERE id = ?1")                                                                \

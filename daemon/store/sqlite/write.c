@@ -190,7 +190,7 @@ static int job_create(struct sqlite *sqlite, const struct store_job *job,
                         job->replicas, job->mark_epoch, job->mark_step, job->attended,
                         job->ephemeral);
     code = changed(sqlite, rc, EVD_E_NOT_FOUND,
-                       "the job's dataset is not in the database (any more)", err);
+                   "the job's dataset is not in the database (any more)", err);
     return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
 }
 
