@@ -144,31 +144,6 @@ static void test_nothing_piles_up(void **state)
     assert_int_equal(count(watch, "memory"), before);
 }
 
-/* More runs than there may be jobs and datasets, one after the other, and the last is as good as
- * the first. Each is made anew by a connection of its own. */
-static void test_more_runs_than_there_may_be(void **state)
-{
-    struct peer *watch = peer_new(&h);
-    int runs = (EVD_MAX_JOBS > EVD_MAX_DATASETS ? EVD_MAX_JOBS : EVD_MAX_DATASETS) + 2;
-
-    (void)state;
-    for (int i = 0; i < runs; i++) {
-        struct peer *peer = peer_new(&h);
-
-        send_owned(peer, "run");
-        peer_do(peer, "job.create",
-                "[{'name': 'run-%d', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]", i);
-        peer_do(peer, "stream.open", "[{'job': 'run-%d', 'window': 1, 'exclusive': true}]", i);
-        peer_do(peer, "stream.close", "[{'stream': 1}]");
-        peer_close(peer);
-        harness_pass(&h, 1);
-    }
-    settle_down(10);
-    settle_down(200);
-    assert_int_equal(count(watch, "jobs"), 0);
-    assert_int_equal(count(watch, "datasets"), 0);
-}
-
 /* Who has to go since the daemon stops has not left: the job is there when it is back. */
 static void test_a_stop_is_no_end(void **state)
 {
@@ -500,7 +475,6 @@ int main(void)
         TEST(test_job_goes_with_its_last_user),
         TEST(test_a_restart_gives_time),
         TEST(test_nothing_piles_up),
-        TEST(test_more_runs_than_there_may_be),
         TEST(test_a_stop_is_no_end),
         TEST(test_a_lost_worker_keeps_it),
         TEST(test_its_maker_does_not_wait),
