@@ -77,12 +77,6 @@ struct removal {
     struct dataset *dataset; /* NULL once it is gone */
 };
 
-static void retry_unused(struct jobs *jobs)
-{
-    jobs->unused_at = server_now(jobs->server) + RETRY_MS;
-    server_wake_at(jobs->server, jobs->unused_at);
-}
-
 static void removal_fini(struct task *task)
 {
     struct removal *removal = (struct removal *)task;
@@ -91,7 +85,7 @@ static void removal_fini(struct task *task)
     if (!removal->dataset)
         return;
     datasets_entry(jobs, removal->dataset)->dropping = false;
-    retry_unused(jobs);
+    datasets_sweep_in(jobs, RETRY_MS);
 }
 
 static int removed(struct task *task)
@@ -126,7 +120,7 @@ static void drop_unused(struct jobs *jobs)
             continue;
         removal = task_new_unasked(jobs->server, sizeof(*removal), NULL, removal_fini);
         if (!removal) {
-            retry_unused(jobs);
+            datasets_sweep_in(jobs, RETRY_MS);
             return;
         }
         removal->dataset = entry->dataset;

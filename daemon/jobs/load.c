@@ -323,8 +323,7 @@ static void await_users(struct jobs *jobs)
 {
     for (uint32_t i = 0; i < jobs->job_count; i++)
         uses_await(jobs->jobs[i]);
-    jobs->unused_at = server_now(jobs->server);
-    server_wake_at(jobs->server, jobs->unused_at);
+    datasets_sweep_in(jobs, 0);
 }
 
 int jobs_load(struct jobs *jobs, struct evd_error *err)

@@ -190,6 +190,16 @@ static void test_refused_now(void **state)
     info = peer_note(peer, "batch");
     assert_int_equal(integer(info, "step"), 0);
     json_decref(info);
+    /* Nobody joins it, and another may take its place. */
+#define AGAIN(what) "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'if_exists': '" what "'}]"
+    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("same"));
+    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("attach"));
+    fault_set(FAULT_WRITE, 1, fault_full, true);
+    peer_refused(peer, EVD_E_STORE, "job.create", AGAIN("restart"));
+    fault_clear();
+    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("attach"));
+    peer_do(peer, "job.create", AGAIN("restart"));
+    peer_do(peer, "job.create", AGAIN("same"));
     peer_do(peer, "job.drop", "[{'job': 'j'}]");
     peer_do(peer, "job.drop", "[{'job': 'k'}]");
     assert_int_equal(trouble_count(peer, "job.list", "jobs"), 1);

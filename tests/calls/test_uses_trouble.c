@@ -208,6 +208,49 @@ static void test_owned_commit_fails(void **state)
     expect_left(peer, 0, 0);
 }
 
+/* The session is resumed on another connection while a commit of it is on its way to the disk, and
+ * its old connection is there still. */
+static void test_resumed_while_committing(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_connect(h), *other = peer_connect(h);
+    json_t *hello = peer_call(peer, "hello", "[{'protocol': 1, 'client': 'test'}]");
+    int draft = draft_owned(peer, "run");
+
+    slow = true;
+    peer_send(peer, "dataset.commit", "[{'draft': %d}]", draft);
+    harness_pump(h);
+    slow = false;
+    peer_do(other, "hello", "[{'protocol': 1, 'client': 'test', 'resume': %d, 'resume_key': %lld}]",
+            (int)integer(hello, "session"), (long long)integer(hello, "resume_key"));
+    json_decref(hello);
+    trouble_pass_on(h);
+    pass(h, 1000);
+    peer_close(peer);
+    pass(h, 1000);
+    expect_left(other, 0, 0);
+}
+
+/* The daemon ends while the ends of a job and of a dataset are on their way. */
+static void test_stop_while_expiring(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+
+    for (int with_job = 0; with_job < 2; with_job++) {
+        if (with_job)
+            make_run(peer);
+        else
+            peer_do(peer, "dataset.commit", "[{'draft': %d}]", draft_owned(peer, "run"));
+        peer_close(peer);
+        harness_pass(h, 1);
+        harness_restart(h);
+        peer = peer_new(h);
+        pass(h, 1000);
+        expect_left(peer, 0, 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -216,6 +259,8 @@ int main(void)
         TEST(test_joining_what_is_going),
         TEST(test_restart_fails),
         TEST(test_owned_commit_fails),
+        TEST(test_resumed_while_committing),
+        TEST(test_stop_while_expiring),
     };
 
     trouble_setup();
