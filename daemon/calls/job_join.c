@@ -50,26 +50,33 @@ int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct
 
 /* ---- is it the same? ---- */
 
-/* Fits a message with a sentence around it. */
+/* Fits a message with the longest name and a sentence around it. */
 struct differences {
-    char text[200];
+    char text[150];
     const char *first; /* the field that was met first; NULL: there is none */
+    bool more;         /* than the text has room for, which says so */
 };
 
 static void __attribute__((format(printf, 3, 4)))
 differ(struct differences *found, const char *field, const char *format, ...)
 {
-    size_t len = strlen(found->text);
+    static const char more[] = ", ...";
+    size_t len = strlen(found->text), room = sizeof(found->text) - sizeof(more) - len;
+    char item[128];
     va_list ap;
 
+    if (found->more)
+        return;
+    va_start(ap, format);
+    vsnprintf(item, sizeof(item), format, ap);
+    va_end(ap);
+    found->more = strlen(item) + 2 > room;
+    if (found->more)
+        snprintf(found->text + len, sizeof(found->text) - len, "%s", more);
+    else
+        snprintf(found->text + len, room, "%s%s", found->first ? ", " : "", item);
     if (!found->first)
         found->first = field;
-    else if (len + 2 < sizeof(found->text))
-        len += (size_t)snprintf(found->text + len, sizeof(found->text) - len, ", ");
-    va_start(ap, format);
-    if (len < sizeof(found->text))
-        vsnprintf(found->text + len, sizeof(found->text) - len, format, ap);
-    va_end(ap);
 }
 
 static void compare_number(struct differences *found, const char *field, uint64_t there,
@@ -197,7 +204,7 @@ static int compare_terms(struct differences *found, const struct job_entry *entr
 int job_compare(const struct job_entry *entry, const struct dataset *dataset,
                 const struct params_job_create *p, struct evd_error *err)
 {
-    struct differences found = {"", NULL};
+    struct differences found = {"", NULL, false};
 
     compare_dataset(&found, entry->dataset, dataset);
     if (compare_terms(&found, entry, p, err) != EVD_OK ||

@@ -322,6 +322,12 @@ static void test_same(void **state)
     expect_difference(peer, JOB ", 'ephemeral': 9", "ephemeral is 0 and not 9");
     expect_difference(peer, JOB ", 'strategy': {'kind': 'stratified'}",
                       "it has never drawn by that strategy");
+    /* All of it, as far as a message has room, and never without the advice. */
+    expect_difference(peer,
+                      "'name': 'j', 'dataset': 'd', 'batch_size': 2, 'seed': 9223372036854775807, "
+                      "'mode': 'shared', 'time_to_run': 1, 'grace': 1, 'ephemeral': 1",
+                      "mode is ranked and not shared, time_to_run is 600000 and not 1, ...");
+    expect_difference(peer, JOB ", 'grace': 1", "or to restart it");
     json_decref(send(peer, "d", LABELS, ""));
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB); /* another version, the same */
     json_decref(send(peer, "d", OTHERS, ""));
