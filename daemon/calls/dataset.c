@@ -129,7 +129,7 @@ static void drop_fini(struct task *task)
     struct dataset_drop *drop = (struct dataset_drop *)task;
 
     if (drop->dataset)
-        datasets_entry(task->server->jobs, drop->dataset)->dropping = false;
+        datasets_not_dropped(task->server->jobs, drop->dataset);
 }
 
 static int dropped(struct task *task)

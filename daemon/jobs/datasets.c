@@ -81,6 +81,13 @@ void datasets_sweep_in(struct jobs *jobs, uint64_t ms)
     server_wake_at(jobs->server, jobs->unused_at);
 }
 
+void datasets_not_dropped(struct jobs *jobs, struct dataset *dataset)
+{
+    datasets_entry(jobs, dataset)->dropping = false;
+    if (dataset->owned)
+        datasets_sweep_in(jobs, RETRY_MS);
+}
+
 struct dataset *datasets_twin(const struct jobs *jobs, const struct dataset *dataset)
 {
     for (uint32_t i = 0; i < jobs->dataset_count; i++) {

@@ -5,9 +5,6 @@
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
 
-/* How long until what could not be dropped is tried again. */
-#define RETRY_MS 100u
-
 /* ---- jobs ---- */
 
 struct expiry {
@@ -80,12 +77,9 @@ struct removal {
 static void removal_fini(struct task *task)
 {
     struct removal *removal = (struct removal *)task;
-    struct jobs *jobs = task->server->jobs;
 
-    if (!removal->dataset)
-        return;
-    datasets_entry(jobs, removal->dataset)->dropping = false;
-    datasets_sweep_in(jobs, RETRY_MS);
+    if (removal->dataset)
+        datasets_not_dropped(task->server->jobs, removal->dataset);
 }
 
 static int removed(struct task *task)

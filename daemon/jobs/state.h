@@ -23,6 +23,9 @@ struct jobs_ops {
 
 struct dataset_entry;
 
+/* In how many ms what the store did not take or write is tried again. */
+#define RETRY_MS 100u
+
 struct jobs {
     struct server *server;
     const struct jobs_ops *ops;

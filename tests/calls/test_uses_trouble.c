@@ -74,6 +74,28 @@ static void test_expiry_is_tried_again(void **state)
     }
 }
 
+/* Somebody drops what goes by itself, and the store fails: it still goes by itself. */
+static void test_a_drop_comes_between(void **state)
+{
+    struct harness *h = *state;
+    struct peer *watch = peer_new(h), *peer = peer_new(h);
+
+    peer_do(peer, "dataset.commit", "[{'draft': %d}]", draft_owned(peer, "run"));
+    busy = true;
+    peer_close(peer);
+    pass(h, 0);
+    busy = false;
+    slow = true;
+    peer_send(watch, "dataset.drop", "[{'dataset': 'run'}]");
+    harness_pump(h);
+    harness_pass(h, 1000);
+    slow = false;
+    trouble_refuse(h);
+    peer_forget(watch);
+    pass(h, 1000);
+    expect_left(watch, 0, 0);
+}
+
 /* Whoever comes while the end of what it wants is on its way to the disk asks again, whether that
  * comes about or not. */
 static void test_joining_what_is_going(void **state)
@@ -255,11 +277,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_expiry_is_tried_again),
-        TEST(test_joining_what_is_going),
-        TEST(test_restart_fails),
-        TEST(test_owned_commit_fails),
-        TEST(test_resumed_while_committing),
+        TEST(test_expiry_is_tried_again), TEST(test_a_drop_comes_between),
+        TEST(test_joining_what_is_going), TEST(test_restart_fails),
+        TEST(test_owned_commit_fails),    TEST(test_resumed_while_committing),
         TEST(test_stop_while_expiring),
     };
 
