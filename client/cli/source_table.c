@@ -77,7 +77,7 @@ static const char *names_of(const struct table *table, char names[NAMES_SHOWN])
         assert(name);
         n = strlen(name);
         if (len + n + 8 > NAMES_SHOWN) {
-            strcpy(names + len, ", ..." + (len == 0 ? 2 : 0));
+            strcpy(names + len, &", ..."[len == 0 ? 2 : 0]);
             break;
         }
         len += (size_t)snprintf(names + len, NAMES_SHOWN - len, "%s%s", len > 0 ? ", " : "", name);

@@ -127,8 +127,8 @@ static const char *const migrations[] = {
     "  author TEXT NOT NULL,"
     "  PRIMARY KEY(job, generation, epoch, step)) STRICT, WITHOUT ROWID;",
     /* 2 -> 3: datasets that go with their jobs, jobs that go with their users */
-    "ALTER TABLE dataset ADD COLUMN owned INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE job ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;",
+    ("ALTER TABLE dataset ADD COLUMN owned INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE job ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;"),
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
