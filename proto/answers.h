@@ -110,11 +110,11 @@
 #define EVD_ANSWER_job_info(K)                                                                     \
     K(str, job) K(str, dataset) K(u32, version) K(u32, batch_size) K(str, mode)                    \
     K(u32, world_size) K(u32, replicas) K(str, last_batch) K(str, guarantee) K(u32, time_to_run)   \
-    K(u32, grace) K(u32, ephemeral) K(u64, seed) K(u64, created) K(u32, generation) K(u32, revision)                 \
-    K(nullable(dict), strategy) K(u64, epoch) K(u64, step) K(u64, steps) K(map(position), acked)   \
-    K(u32, streams) K(u32, outstanding) K(u64, redelivered) K(u64, expired) K(boolean, updating)   \
-    K(boolean, failing) K(u64, memory) K(maps(revision), revisions) K(maybe(str), failure)        \
-    K(maybe(boolean), joined)
+    K(u32, grace) K(u32, ephemeral) K(u64, seed) K(u64, created) K(u32, generation)                \
+    K(u32, revision) K(nullable(dict), strategy) K(u64, epoch) K(u64, step) K(u64, steps)          \
+    K(map(position), acked) K(u32, streams) K(u32, outstanding) K(u64, redelivered)                \
+    K(u64, expired) K(boolean, updating) K(boolean, failing) K(u64, memory)                        \
+    K(maps(revision), revisions) K(maybe(str), failure) K(maybe(boolean), joined)
 #define EVD_ANSWER_job_stats(K)                                                                    \
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \
     K(maybe(u64), epoch) K(u64, steps) K(u64, samples) K(array, class) K(array, asked)             \

@@ -324,7 +324,8 @@ typedef struct evd_batch {
 /*
  * Attaches to a job; the first batches are under way when this returns. *stream belongs to the
  * client; a client may have several. Errors: EVD_E_NOT_FOUND, EVD_E_BAD_VALUE (rank, world size),
- * EVD_E_CONFLICT (the rank is taken), EVD_E_LIMIT, EVD_E_STRATEGY (a column it cannot answer).
+ * EVD_E_CONFLICT (the rank is taken, or one of two has to be alone), EVD_E_LIMIT, EVD_E_STRATEGY
+ * (a column it cannot answer).
  */
 EVD_API EVD_MUST_CHECK int evd_stream_open(evd_client *client, const evd_stream_options *options,
                                            evd_stream **stream);

@@ -129,7 +129,7 @@ static void drop_fini(struct task *task)
     struct dataset_drop *drop = (struct dataset_drop *)task;
 
     if (drop->dataset)
-        datasets_entry(task->server->jobs, drop->dataset)->dropping = false;
+        datasets_not_dropped(task->server->jobs, drop->dataset);
 }
 
 static int dropped(struct task *task)
@@ -157,8 +157,9 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
         return call->err.code;
     if (dataset->users > 0)
         return error_set(&call->err, EVD_E_CONFLICT, dataset->name,
-                         "dataset \"%s\" version %u is in use (jobs, and previews under way: %u): "
-                         "drop those jobs first",
+                         "dataset \"%s\" version %u is in use (jobs, previews under way, and "
+                         "connections that will make a job of it: %u): drop those jobs and close "
+                         "those connections first",
                          dataset->name, dataset->version, dataset->users);
     drop = task_new(call, sizeof(*drop), NULL, drop_fini);
     if (!drop)

@@ -318,14 +318,15 @@ int do_dataset_append(struct call *call, const struct params_dataset_append *p)
 static int hold(struct task *task, struct dataset *dataset)
 {
     struct session *session = task->ticket.session;
+    int code = EVD_OK;
 
     if (!dataset->owned)
         return EVD_OK;
-    if (session_connected(session))
-        return use_dataset(session, dataset, &task->err);
     dataset->users++;
+    if (session_connected(session))
+        code = use_dataset(session, dataset, &task->err);
     dataset_release(task->server->jobs, dataset);
-    return EVD_OK;
+    return code;
 }
 
 static int committed(struct task *task)

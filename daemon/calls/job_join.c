@@ -33,11 +33,10 @@ int if_exists_decode(const struct params_job_create *p, enum if_exists *if_exist
 int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct evd_error *err)
 {
     if (if_exists == IF_EXISTS_REFUSE)
-        return error_set(
-            err, EVD_E_EXISTS, entry->name,
-            "there is a job \"%s\" already: take another name, or ask to attach to it as "
-            "it is, or to restart it",
-            entry->name);
+        return error_set(err, EVD_E_EXISTS, entry->name,
+                         "there is a job \"%s\" already: take another name, or ask to attach to "
+                         "it as it is, or to restart it",
+                         entry->name);
     if (entry->status == JOB_STATUS_CREATING || entry->status == JOB_STATUS_DROPPING)
         return error_set(err, EVD_E_BUSY, entry->name, "job \"%s\" is being %s: ask again",
                          entry->name, entry->status == JOB_STATUS_CREATING ? "created" : "dropped");
@@ -51,26 +50,33 @@ int job_joinable(const struct job_entry *entry, enum if_exists if_exists, struct
 
 /* ---- is it the same? ---- */
 
-/* Fits a message with a sentence around it. */
+/* Fits a message with the longest name and a sentence around it. */
 struct differences {
-    char text[200];
+    char text[150];
     const char *first; /* the field that was met first; NULL: there is none */
+    bool more;         /* than the text has room for, which says so */
 };
 
 static void __attribute__((format(printf, 3, 4)))
 differ(struct differences *found, const char *field, const char *format, ...)
 {
-    size_t len = strlen(found->text);
+    static const char more[] = ", ...";
+    size_t len = strlen(found->text), room = sizeof(found->text) - sizeof(more) - len;
+    char item[128];
     va_list ap;
 
+    if (found->more)
+        return;
+    va_start(ap, format);
+    vsnprintf(item, sizeof(item), format, ap);
+    va_end(ap);
+    found->more = strlen(item) + 2 > room;
+    if (found->more)
+        snprintf(found->text + len, sizeof(found->text) - len, "%s", more);
+    else
+        snprintf(found->text + len, room, "%s%s", found->first ? ", " : "", item);
     if (!found->first)
         found->first = field;
-    else if (len + 2 < sizeof(found->text))
-        len += (size_t)snprintf(found->text + len, sizeof(found->text) - len, ", ");
-    va_start(ap, format);
-    if (len < sizeof(found->text))
-        vsnprintf(found->text + len, sizeof(found->text) - len, format, ap);
-    va_end(ap);
 }
 
 static void compare_number(struct differences *found, const char *field, uint64_t there,
@@ -103,17 +109,24 @@ static void compare_dataset(struct differences *found, const struct dataset *the
         differ(found, "dataset", "its dataset has other labels, class names or weights");
 }
 
-/* A job whose strategy was changed since is still the one that began with it. */
-static bool had_strategy(const struct job_entry *entry, const struct evd_buf *asked)
+static bool is_among(const struct evd_buf *asked, const struct revision *revisions, uint32_t n)
 {
-    for (uint32_t i = 0; i < entry->records.revision_count; i++) {
-        const struct revision *revision = &entry->records.revisions[i];
-
-        if (revision->strategy_bytes == asked->len &&
-            memcmp(revision->strategy, asked->data, asked->len) == 0)
+    for (uint32_t i = 0; i < n; i++) {
+        if (revisions[i].strategy_bytes == asked->len &&
+            memcmp(revisions[i].strategy, asked->data, asked->len) == 0)
             return true;
     }
     return false;
+}
+
+/* A job whose strategy was changed since, or that was moved, is still the one that began with it.
+ */
+static bool had_strategy(const struct job_entry *entry, const struct evd_buf *asked)
+{
+    const struct records *records = &entry->records;
+
+    return is_among(asked, records->revisions, records->revision_count) ||
+           is_among(asked, records->past, records->past_count);
 }
 
 static int compare_strategy(struct differences *found, const struct job_entry *entry,
@@ -183,13 +196,15 @@ static int compare_terms(struct differences *found, const struct job_entry *entr
         compare_number(found, "time_to_run", there->time_to_run, asked.time_to_run);
     if (p->has_grace)
         compare_number(found, "grace", there->grace, asked.grace);
+    if (p->has_ephemeral)
+        compare_number(found, "ephemeral", entry->ephemeral, p->ephemeral);
     return EVD_OK;
 }
 
 int job_compare(const struct job_entry *entry, const struct dataset *dataset,
                 const struct params_job_create *p, struct evd_error *err)
 {
-    struct differences found = {"", NULL};
+    struct differences found = {"", NULL, false};
 
     compare_dataset(&found, entry->dataset, dataset);
     if (compare_terms(&found, entry, p, err) != EVD_OK ||
@@ -197,11 +212,10 @@ int job_compare(const struct job_entry *entry, const struct dataset *dataset,
         return err->code;
     if (!found.first)
         return EVD_OK;
-    return error_set(
-        err, EVD_E_EXISTS, found.first,
-        "there is another job \"%s\" already: %s. Take another name, or ask to attach to "
-        "it as it is, or to restart it",
-        entry->name, found.text);
+    return error_set(err, EVD_E_EXISTS, found.first,
+                     "there is another job \"%s\" already: %s. Take another name, or ask to attach "
+                     "to it as it is, or to restart it",
+                     entry->name, found.text);
 }
 
 /* ---- joining ---- */

@@ -91,6 +91,8 @@ static void check_stream(const struct job *job, const struct job_stream *stream)
     CHECK(stream->turn == stream_turn(job, stream) && stream->turn != TURN_RESEND);
     CHECK(job->deadline <= lease_deadline(job, stream));
     CHECK(!stream->lost || job->deadline <= stream->lost_until);
+    CHECK(!stream->exclusive ||
+          (TAILQ_FIRST(&stream->cursor->streams) == stream && !TAILQ_NEXT(stream, in_streams)));
 }
 
 static void check_cursor(const struct job *job, const struct cursor *cursor)

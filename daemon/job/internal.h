@@ -158,7 +158,7 @@ struct job_stream {
     bool full;        /* its send buffer; until JOB_READY */
     bool stalled;     /* a lease ran out, and no sign of life since */
     bool lost;        /* its connection is gone; the stream ends at lost_until */
-    bool exclusive;   /* nobody else may be attached */
+    bool exclusive;   /* it is alone in its cursor: asked for, or a rank's */
     uint32_t drained; /* the cursor's supply when the worker heard that nothing is left */
     uint64_t lost_until;
     uint64_t touched; /* the time to run of older leases counts from here */

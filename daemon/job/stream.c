@@ -116,17 +116,18 @@ static uint32_t claim(struct job *job, struct job_stream *stream,
 static void attach(struct job *job, struct job_stream *stream, const struct job_event *event)
 {
     struct cursor *cursor = &job->cursors[event->open.rank];
+    bool alone = job->config.mode == JOB_RANKED || event->open.exclusive;
+    struct job_stream *other;
 
     assert(event->open.rank < job->cursor_count);
-    /* Whoever takes a rank, or all of a job, takes it from those whose connections were lost. */
-    while ((job->config.mode == JOB_RANKED || event->open.exclusive) &&
-           !TAILQ_EMPTY(&cursor->streams))
-        stream_gone(job, TAILQ_FIRST(&cursor->streams));
-    assert(job->config.mode == JOB_SHARED || TAILQ_EMPTY(&cursor->streams));
+    /* Those whose connections were lost make place for one that has to be alone, as does a lost one
+     * that had to be. */
+    while ((other = TAILQ_FIRST(&cursor->streams)) && (alone || other->exclusive))
+        stream_gone(job, other);
     stream->cursor = cursor;
     stream->owner = event->open.owner;
     stream->window = event->open.window;
-    stream->exclusive = event->open.exclusive;
+    stream->exclusive = alone;
     TAILQ_INSERT_TAIL(&cursor->streams, stream, in_streams);
     job->streams++;
     if (claim(job, stream, event->open.holding, event->open.held) > 0 && !job_attended(job))

@@ -71,10 +71,21 @@ bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
 void dataset_release(struct jobs *jobs, struct dataset *dataset)
 {
     assert(dataset->users > 0);
-    if (--dataset->users > 0)
-        return;
-    jobs->unused_at = server_now(jobs->server);
+    if (--dataset->users == 0 && dataset->owned)
+        datasets_sweep_in(jobs, 0);
+}
+
+void datasets_sweep_in(struct jobs *jobs, uint64_t ms)
+{
+    jobs->unused_at = server_now(jobs->server) + ms;
     server_wake_at(jobs->server, jobs->unused_at);
+}
+
+void datasets_not_dropped(struct jobs *jobs, struct dataset *dataset)
+{
+    datasets_entry(jobs, dataset)->dropping = false;
+    if (dataset->owned)
+        datasets_sweep_in(jobs, RETRY_MS);
 }
 
 struct dataset *datasets_twin(const struct jobs *jobs, const struct dataset *dataset)

@@ -18,8 +18,12 @@ struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t v
 uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
 /* Takes the dataset over; false without memory. */
 bool datasets_insert(struct jobs *jobs, struct dataset *dataset) MUST_CHECK;
-/* One user less of a dataset, and perhaps none any more (expiry.h). */
+/* One user less of a dataset, and perhaps none any more. */
 void dataset_release(struct jobs *jobs, struct dataset *dataset);
+/* The store could not drop it: it is as it was, and tried again if it was to go by itself. */
+void datasets_not_dropped(struct jobs *jobs, struct dataset *dataset);
+/* In so many ms, owned ones without a user are looked for (expiry.h). */
+void datasets_sweep_in(struct jobs *jobs, uint64_t ms);
 /* One whose checksum says that it holds the same; NULL: none. */
 struct dataset *datasets_twin(const struct jobs *jobs, const struct dataset *dataset);
 struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *dataset);

@@ -42,9 +42,6 @@ void draft_free(struct draft *draft)
 
 /* ---- the end of those that come to nothing ---- */
 
-/* When the next tick asks the store again. */
-#define RETRY_MS 100u
-
 static void try_later(const struct draft *draft)
 {
     struct server *server = draft->jobs->server;

@@ -5,9 +5,6 @@
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
 
-/* How long until what could not be dropped is tried again. */
-#define RETRY_MS 100u
-
 /* ---- jobs ---- */
 
 struct expiry {
@@ -77,21 +74,12 @@ struct removal {
     struct dataset *dataset; /* NULL once it is gone */
 };
 
-static void retry_unused(struct jobs *jobs)
-{
-    jobs->unused_at = server_now(jobs->server) + RETRY_MS;
-    server_wake_at(jobs->server, jobs->unused_at);
-}
-
 static void removal_fini(struct task *task)
 {
     struct removal *removal = (struct removal *)task;
-    struct jobs *jobs = task->server->jobs;
 
-    if (!removal->dataset)
-        return;
-    datasets_entry(jobs, removal->dataset)->dropping = false;
-    retry_unused(jobs);
+    if (removal->dataset)
+        datasets_not_dropped(task->server->jobs, removal->dataset);
 }
 
 static int removed(struct task *task)
@@ -126,7 +114,7 @@ static void drop_unused(struct jobs *jobs)
             continue;
         removal = task_new_unasked(jobs->server, sizeof(*removal), NULL, removal_fini);
         if (!removal) {
-            retry_unused(jobs);
+            datasets_sweep_in(jobs, RETRY_MS);
             return;
         }
         removal->dataset = entry->dataset;
@@ -141,6 +129,9 @@ uint64_t expiry_tick(struct jobs *jobs, uint64_t now)
 {
     uint64_t next = UINT64_MAX;
 
+    /* Who has to leave since the daemon stops comes back when it does. */
+    if (jobs->server->phase != SERVER_SERVING)
+        return UINT64_MAX;
     for (uint32_t i = 0; i < jobs->job_count; i++) {
         if (jobs->jobs[i]->expires_at <= now)
             expire(jobs->jobs[i]);

@@ -323,8 +323,7 @@ static void await_users(struct jobs *jobs)
 {
     for (uint32_t i = 0; i < jobs->job_count; i++)
         uses_await(jobs->jobs[i]);
-    jobs->unused_at = server_now(jobs->server);
-    server_wake_at(jobs->server, jobs->unused_at);
+    datasets_sweep_in(jobs, 0);
 }
 
 int jobs_load(struct jobs *jobs, struct evd_error *err)
@@ -345,10 +344,11 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
 
     if (code == EVD_OK)
         restore_jobs(&load);
-    await_users(jobs);
-    if (code == EVD_OK)
+    if (code == EVD_OK) {
+        await_users(jobs);
         server_tell(jobs->server, "loaded %" PRIu32 " datasets and %" PRIu32 " jobs",
                     jobs->dataset_count, jobs->job_count);
+    }
     dataset_builder_free(load.builder);
     while (load.first) {
         struct loaded_progress *next = load.first->next;

@@ -1,4 +1,4 @@
-/* What datasets, drafts, plans and reports take together, and the limit there may be. */
+/* What datasets, drafts, plans, reports and uses take together, and the limit there may be. */
 #include "jobs/memory.h"
 
 #include "jobs/datasets.h"
@@ -6,7 +6,7 @@
 
 static uint64_t data_memory(const struct jobs *jobs)
 {
-    uint64_t bytes = drafts_memory(jobs) + jobs->reported;
+    uint64_t bytes = drafts_memory(jobs) + jobs->reported + jobs->used;
 
     for (uint32_t i = 0; i < jobs->dataset_count; i++)
         bytes += dataset_memory(jobs->datasets[i].dataset);

@@ -23,6 +23,9 @@ struct jobs_ops {
 
 struct dataset_entry;
 
+/* In how many ms what the store did not take or write is tried again. */
+#define RETRY_MS 100u
+
 struct jobs {
     struct server *server;
     const struct jobs_ops *ops;
@@ -36,6 +39,7 @@ struct jobs {
     uint32_t stream_count;
     struct plan_budget budget;
     uint64_t reported; /* bytes of what was reported of all jobs */
+    uint64_t used;     /* bytes of who uses what (uses.h) */
     /* Drawing: working memory and columns, enough for every plan and batch. */
     void *scratch;
     size_t scratch_size;

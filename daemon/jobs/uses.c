@@ -30,6 +30,7 @@ static struct use *use_new(struct session *session, struct job_entry *entry,
         error_no_memory(err);
         return NULL;
     }
+    session->server->jobs->used += sizeof(*use);
     *use = (struct use){.session = session, .entry = entry, .dataset = dataset};
     TAILQ_INSERT_HEAD(&session->uses, use, in_session);
     return use;
@@ -72,6 +73,7 @@ static void use_end(struct use *use)
     } else {
         dataset_release(jobs, use->dataset);
     }
+    jobs->used -= sizeof(*use);
     free(use);
 }
 

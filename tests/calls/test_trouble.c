@@ -1,58 +1,10 @@
 /* What can go wrong behind the protocol server: the store is full or busy, what it holds is another
  * plan's, and changes meet one another. */
-#include "harness.h"
-
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/batch.h"
 #include "sampler/plan.h"
-#include "sqlite_fault.h"
-
-static bool busy;               /* the store takes nothing */
-static bool slow;               /* it sits on what comes, which is */
-static struct store_op *caught; /* this */
-
-int __real_store_submit(struct store *store, struct store_op *op, struct evd_error *err);
-int __wrap_store_submit(struct store *store, struct store_op *op, struct evd_error *err);
-
-int __wrap_store_submit(struct store *store, struct store_op *op, struct evd_error *err)
-{
-    if (busy)
-        return error_set(err, EVD_E_BUSY, "store", "too much is queued: try again later");
-    if (slow) {
-        assert_null(caught);
-        caught = op;
-        return EVD_OK;
-    }
-    return __real_store_submit(store, op, err);
-}
-
-/* A hundred samples of two classes, and a job with ten steps. */
-static void load(struct peer *peer)
-{
-    json_t *labels = json_array();
-    char *chunk;
-
-    for (int i = 0; i < 100; i++)
-        json_array_append_new(labels, json_integer(i % 5 == 0));
-    chunk = json_dumps(labels, 0);
-    peer_do(peer, "dataset.create", "[{'name': 'd', 'classes': ['a', 'b']}]");
-    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': %s}]", chunk);
-    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
-    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
-    free(chunk);
-    json_decref(labels);
-}
-
-static size_t count(struct peer *peer, const char *method, const char *key)
-{
-    json_t *list = peer_call(peer, method, "[]");
-    size_t n = json_array_size(json_object_get(list, key));
-
-    json_decref(list);
-    return n;
-}
+#include "trouble.h"
 
 #define UNIFORM "'strategy': {'kind': 'uniform'}"
 
@@ -65,8 +17,8 @@ static void refused_writes(struct peer *peer, int code)
     peer_refused(peer, code, "job.drop", "[{'job': 'j', 'force': true}]");
     peer_refused(peer, code, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
     peer_refused(peer, code, "dataset.create", "[{'name': 'e'}]");
-    assert_int_equal(count(peer, "job.list", "jobs"), 1);
-    assert_int_equal(count(peer, "dataset.list", "datasets"), 1);
+    assert_int_equal(trouble_count(peer, "job.list", "jobs"), 1);
+    assert_int_equal(trouble_count(peer, "dataset.list", "datasets"), 1);
 }
 
 static void check_after(struct harness *h, struct peer *peer)
@@ -81,8 +33,8 @@ static void check_after(struct harness *h, struct peer *peer)
     peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 10}]");
     harness_restart(h);
     peer = peer_new(h);
-    assert_int_equal(count(peer, "job.list", "jobs"), 2);
-    assert_int_equal(count(peer, "dataset.list", "datasets"), 1);
+    assert_int_equal(trouble_count(peer, "job.list", "jobs"), 2);
+    assert_int_equal(trouble_count(peer, "dataset.list", "datasets"), 1);
     info = peer_call(peer, "job.info", "[{'job': 'j'}]");
     assert_int_equal(json_array_size(json_object_get(info, "revisions")), 2);
     assert_int_equal(integer(json_object_get(info, "acked"), "step"), 2);
@@ -94,7 +46,7 @@ static void test_full_disk(void **state)
     struct peer *peer = peer_new(*state);
     json_t *draft, *info;
 
-    load(peer);
+    trouble_load(peer);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
     draft = peer_call(peer, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
     fault_set(FAULT_WRITE, 1, fault_full, true);
@@ -120,7 +72,7 @@ static void test_busy(void **state)
     struct peer *peer = peer_new(*state);
     json_t *draft;
 
-    load(peer);
+    trouble_load(peer);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
     draft = peer_call(peer, "dataset.create", "[{'name': 'e', 'classes': ['a']}]");
     busy = true;
@@ -144,7 +96,7 @@ static void test_busy_commit(void **state)
     peer_refused(peer, EVD_E_BUSY, "dataset.commit", "[{'draft': 1}]");
     busy = false;
     harness_tick(*state);
-    assert_int_equal(count(peer, "dataset.list", "datasets"), 0);
+    assert_int_equal(trouble_count(peer, "dataset.list", "datasets"), 0);
 }
 
 /* A piece fails after the commit behind it was taken: both are answered. */
@@ -159,10 +111,7 @@ static void test_commit_behind_a_failure(void **state)
     append = peer_send(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 0]}]");
     commit = peer_send(peer, "dataset.commit", "[{'draft': 1}]");
     slow = false;
-    error_set(&caught->error, EVD_E_STORE, "store", "there is no room");
-    caught->done(caught);
-    caught = NULL;
-    harness_pump(h);
+    trouble_refuse(h);
     peer_error(peer, append, EVD_E_STORE);
     assert_false(peer_answered(peer, commit)); /* its class index is being built */
     h->hold_work = false;
@@ -170,12 +119,7 @@ static void test_commit_behind_a_failure(void **state)
     assert_true(peer_answered(peer, commit));
     assert_non_null(strstr(peer_error(peer, commit, EVD_E_STORE), "no room"));
     harness_tick(h);
-    assert_int_equal(count(peer, "dataset.list", "datasets"), 0);
-}
-
-static void use_vfs(const char *name)
-{
-    sqlite3_vfs_register(sqlite3_vfs_find(name), 1);
+    assert_int_equal(trouble_count(peer, "dataset.list", "datasets"), 0);
 }
 
 /* With the server down, and the system's own VFS: the other one has no shared memory. */
@@ -195,7 +139,7 @@ static void test_other_digest(void **state)
     struct peer *peer = peer_new(h);
     json_t *info;
 
-    load(peer);
+    trouble_load(peer);
     query(h, "UPDATE revision SET digest = 4711 WHERE revision = 0");
     assert_non_null(strstr(h->warning, "job \"j\" is out of service"));
     peer = peer_new(h);
@@ -279,7 +223,7 @@ static void test_refused_now(void **state)
     struct peer *peer = peer_new(h);
     json_t *info;
 
-    load(peer);
+    trouble_load(peer);
     peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 10}]");
     peer_do(peer, "job.create", "[{'name': 'l', 'dataset': 'd', 'batch_size': 10}]");
     query(h, "UPDATE revision SET strategy = CAST(replace(CAST(strategy AS TEXT), 'uniform', "
@@ -292,7 +236,7 @@ static void test_refused_now(void **state)
     info = peer_call(peer, "job.info", "[{'job': 'k'}]");
     assert_non_null(strstr(text(info, "failure"), "guarantee"));
     json_decref(info);
-    assert_int_equal(count(peer, "job.list", "jobs"), 3);
+    assert_int_equal(trouble_count(peer, "job.list", "jobs"), 3);
     info = peer_call(peer, "job.list", "[]");
     for (size_t i = 0; i < 3; i++) {
         const json_t *row = json_array_get(json_object_get(info, "jobs"), i);
@@ -307,9 +251,19 @@ static void test_refused_now(void **state)
     info = peer_note(peer, "batch");
     assert_int_equal(integer(info, "step"), 0);
     json_decref(info);
+    /* Nobody joins it, and another may take its place. */
+#define AGAIN(what) "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'if_exists': '" what "'}]"
+    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("same"));
+    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("attach"));
+    fault_set(FAULT_WRITE, 1, fault_full, true);
+    peer_refused(peer, EVD_E_STORE, "job.create", AGAIN("restart"));
+    fault_clear();
+    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("attach"));
+    peer_do(peer, "job.create", AGAIN("restart"));
+    peer_do(peer, "job.create", AGAIN("same"));
     peer_do(peer, "job.drop", "[{'job': 'j'}]");
     peer_do(peer, "job.drop", "[{'job': 'k'}]");
-    assert_int_equal(count(peer, "job.list", "jobs"), 1);
+    assert_int_equal(trouble_count(peer, "job.list", "jobs"), 1);
 }
 
 static void test_at(void **state)
@@ -318,7 +272,7 @@ static void test_at(void **state)
     struct peer *peer = peer_new(h);
     json_t *answer;
 
-    load(peer);
+    trouble_load(peer);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 4}]");
 #define AT(epoch, step)                                                                            \
     "[{'job': 'j', 'strategy': {'kind': 'weighted'}, 'when': 'at', 'epoch': " epoch                \
@@ -355,7 +309,7 @@ static void test_drop_during_update(void **state)
     struct peer *peer = peer_new(h);
     uint32_t update;
 
-    load(peer);
+    trouble_load(peer);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
     h->hold_work = true;
     update = peer_send(peer, "job.update", "[{'job': 'j', " UNIFORM "}]");
@@ -377,7 +331,7 @@ static void test_drop_hands_nothing_over(void **state)
     struct peer *peer = peer_new(h), *other = peer_new(h);
     json_t *batch;
 
-    load(peer);
+    trouble_load(peer);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 4}]");
     peer_do(other, "stream.open", "[{'job': 'j', 'window': 4}]");
     peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 8}]"); /* all are out, two are free */
@@ -418,7 +372,6 @@ int main(void)
         cmocka_unit_test(test_largest_batch),
     };
 
-    fault_register();
-    use_vfs(FAULT_VFS);
+    trouble_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

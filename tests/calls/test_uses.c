@@ -144,6 +144,87 @@ static void test_nothing_piles_up(void **state)
     assert_int_equal(count(watch, "memory"), before);
 }
 
+/* Who has to go since the daemon stops has not left: the job is there when it is back. */
+static void test_a_stop_is_no_end(void **state)
+{
+    struct peer *peer = peer_new(&h);
+
+    (void)state;
+    send_owned(peer, "run");
+    peer_do(peer, "job.create",
+            "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]");
+    server_drain(h.server);
+    peer_close(peer);
+    settle_down(1000);
+    server_stop(h.server);
+    settle_down(1000);
+    harness_restart(&h);
+    peer = peer_new(&h);
+    assert_int_equal(count(peer, "jobs"), 1);
+    peer_do(peer, "stream.open", "[{'job': 'run', 'window': 1}]");
+}
+
+/* A worker that is lost keeps the job while it may come back, however short its time is. */
+static void test_a_lost_worker_keeps_it(void **state)
+{
+    struct peer *watch = peer_new(&h), *peer = peer_new(&h);
+
+    (void)state;
+    send_owned(peer, "run");
+    peer_do(peer, "job.create",
+            "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1, 'grace': 5000}]");
+    peer_do(peer, "stream.open", "[{'job': 'run', 'window': 1}]");
+    peer_close(peer);
+    settle_down(4900);
+    assert_int_equal(count(watch, "jobs"), 1);
+    settle_down(200);
+    settle_down(200);
+    assert_int_equal(count(watch, "jobs"), 0);
+    assert_int_equal(count(watch, "datasets"), 0);
+}
+
+/* Whoever created a job is gone before it is there. */
+static void test_its_maker_does_not_wait(void **state)
+{
+    struct peer *watch = peer_new(&h), *peer = peer_new(&h);
+
+    (void)state;
+    send_owned(peer, "run");
+    h.hold_work = true;
+    peer_send(peer, "job.create",
+              "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]");
+    harness_pump(&h);
+    peer_close(peer);
+    h.hold_work = false;
+    work_run(&h);
+    settle_down(200);
+    assert_int_equal(count(watch, "jobs"), 0);
+    assert_int_equal(count(watch, "datasets"), 0);
+    peer = peer_new(&h); /* the same of a dataset that is being built, and one being compared */
+    for (int twin = 0; twin < 2; twin++) {
+        struct peer *other = peer_new(&h);
+
+        if (twin)
+            send_owned(other, "first");
+        peer_do(peer, "dataset.create", "[{'name': 'run', 'owned': true}]");
+        peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': %s}]", LABELS);
+        h.hold_work = true;
+        peer_send(peer, "dataset.commit", "[{'draft': 1}]");
+        harness_pump(&h);
+        if (twin) { /* it is built, and the comparison waits */
+            work_run(&h);
+            harness_pump(&h);
+        }
+        peer_close(peer);
+        h.hold_work = false;
+        work_run(&h);
+        peer_close(other);
+        settle_down(200);
+        assert_int_equal(count(watch, "datasets"), 0);
+        peer = peer_new(&h);
+    }
+}
+
 /* ---- owned datasets ---- */
 
 static void test_dataset_without_a_job(void **state)
@@ -238,8 +319,15 @@ static void test_same(void **state)
     expect_difference(peer, JOB ", 'guarantee': 'at-most-once'",
                       "guarantee is at-least-once and not at-most-once");
     expect_difference(peer, JOB ", 'grace': 1", "grace is 2000 and not 1");
+    expect_difference(peer, JOB ", 'ephemeral': 9", "ephemeral is 0 and not 9");
     expect_difference(peer, JOB ", 'strategy': {'kind': 'stratified'}",
                       "it has never drawn by that strategy");
+    /* All of it, as far as a message has room, and never without the advice. */
+    expect_difference(peer,
+                      "'name': 'j', 'dataset': 'd', 'batch_size': 2, 'seed': 9223372036854775807, "
+                      "'mode': 'shared', 'time_to_run': 1, 'grace': 1, 'ephemeral': 1",
+                      "mode is ranked and not shared, time_to_run is 600000 and not 1, ...");
+    expect_difference(peer, JOB ", 'grace': 1", "or to restart it");
     json_decref(send(peer, "d", LABELS, ""));
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB); /* another version, the same */
     json_decref(send(peer, "d", OTHERS, ""));
@@ -263,6 +351,15 @@ static void test_same_after_a_change(void **state)
     harness_restart(&h);
     peer = peer_new(&h);
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
+    /* Nor is one that it has left behind by a seek. */
+    peer_do(peer, "stream.open", "[{'job': 'j', 'rank': 0, 'world_size': 1, 'window': 1}]");
+    peer_do(peer, "job.update", "[{'job': 'j', 'strategy': {'kind': 'stratified'}}]");
+    peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    peer_do(peer, "job.update", "[{'job': 'j', 'strategy': {'kind': 'uniform'}}]");
+    peer_do(peer, "stream.close", "[{'stream': 1}]");
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 0, 'mode': 'follow'}]");
+    peer_do(peer, "job.create", "[{%s, 'if_exists': 'same', 'strategy': {'kind': 'stratified'}}]",
+            JOB);
 }
 
 static void test_attach_and_restart(void **state)
@@ -338,6 +435,45 @@ static void test_exclusive(void **state)
     peer_do(two, "stream.open", "[{'job': 'j', 'window': 1, 'exclusive': true}]");
 }
 
+/* Its connection is lost: it has the job alone again, unless somebody came meanwhile. */
+static void test_exclusive_and_lost(void **state)
+{
+    struct peer *one = peer_new(&h), *two = peer_new(&h);
+
+    (void)state;
+    json_decref(send(one, "d", LABELS, ""));
+    peer_do(one, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 4}]");
+    for (int meanwhile = 0; meanwhile < 2; meanwhile++) {
+        json_t *hello;
+        int64_t session, key;
+
+        one = peer_connect(&h);
+        hello = peer_call(one, "hello", "[{'protocol': 1, 'client': 'test'}]");
+        session = integer(hello, "session");
+        key = integer(hello, "resume_key");
+        json_decref(hello);
+        peer_do(one, "stream.open", "[{'job': 'j', 'window': 1, 'exclusive': true}]");
+        if (meanwhile)
+            peer_close(one);
+        if (meanwhile)
+            peer_do(two, "stream.open", "[{'job': 'j', 'window': 1}]");
+        one = peer_connect(&h); /* the old connection may be there still */
+        peer_do(one, "hello",
+                "[{'protocol': 1, 'client': 'test', 'resume': %d, 'resume_key': %lld}]",
+                (int)session, (long long)key);
+        if (meanwhile) {
+            peer_refused(one, EVD_E_NOT_FOUND, "stream.open",
+                         "[{'job': 'j', 'window': 1, 'resume': 1, 'exclusive': true}]");
+            peer_refused(one, EVD_E_CONFLICT, "stream.open",
+                         "[{'job': 'j', 'window': 1, 'exclusive': true}]");
+            continue;
+        }
+        peer_do(one, "stream.open", "[{'job': 'j', 'window': 1, 'resume': 1, 'exclusive': true}]");
+        peer_refused(two, EVD_E_CONFLICT, "stream.open", "[{'job': 'j', 'window': 1}]");
+        peer_do(one, "stream.close", "[{'stream': 1}]");
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -345,6 +481,9 @@ int main(void)
         TEST(test_job_goes_with_its_last_user),
         TEST(test_a_restart_gives_time),
         TEST(test_nothing_piles_up),
+        TEST(test_a_stop_is_no_end),
+        TEST(test_a_lost_worker_keeps_it),
+        TEST(test_its_maker_does_not_wait),
         TEST(test_dataset_without_a_job),
         TEST(test_the_same_is_stored_once),
         TEST(test_same),
@@ -352,6 +491,7 @@ int main(void)
         TEST(test_attach_and_restart),
         TEST(test_at_the_same_moment),
         TEST(test_exclusive),
+        TEST(test_exclusive_and_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

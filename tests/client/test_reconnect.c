@@ -40,6 +40,12 @@ static const msgpack_object *value_of(const msgpack_object *map, const char *key
     abort();
 }
 
+/* It is said anew whenever the stream is opened again. */
+static void require_exclusive(const msgpack_object *open)
+{
+    require(value_of(open, "exclusive")->via.boolean);
+}
+
 static void expect_step(struct fake *fake, const char *method, uint64_t step)
 {
     const msgpack_object *map = fake_expect(fake, method);
@@ -66,6 +72,7 @@ static void restarted(struct fake *fake)
     require(fake_u64(map, "resume") == 5 && fake_u64(map, "resume_key") == 77);
     map = fake_expect(fake, "stream.open");
     require(fake_u64(map, "window") == 0 && fake_u64(map, "generation") == 3);
+    require_exclusive(map);
     holding = value_of(map, "holding");
     require(holding->via.array.size == 6);
     pack_key_array(fake_open(fake, 9, "shared", 0), "held", 4);
@@ -104,7 +111,7 @@ static void daemon_restarted(void **state)
     (void)state;
     fake_start(&fake, restarted, NULL);
     client = connected(&fake, 5000, 0);
-    stream = opened(client, EVD_STREAM_MANUAL_ACK);
+    stream = opened(client, EVD_STREAM_MANUAL_ACK | EVD_STREAM_EXCLUSIVE);
     for (uint64_t step = 0; step < 4; step++)
         take(stream, 0, step);
     assert_int_equal(evd_ack(stream, 0, 1, EVD_ACK_THROUGH), EVD_OK);
@@ -138,6 +145,7 @@ static void resumed(struct fake *fake)
     fake_hello_session(fake, true);
     map = fake_expect(fake, "stream.open");
     require(fake_u64(map, "resume") == 1);
+    require_exclusive(map);
     fake_open(fake, 2, "ranked", 0);
     for (uint64_t step = 0; step < 4; step++)
         fake_batch(fake, 0, step, 4, false);
@@ -161,7 +169,7 @@ static void session_resumed(void **state)
     (void)state;
     fake_start(&fake, resumed, NULL);
     client = connected(&fake, 5000, EVD_NO_TIME_LIMIT);
-    stream = opened(client, 0);
+    stream = opened(client, EVD_STREAM_EXCLUSIVE);
     for (uint64_t step = 0; step < 4; step++)
         take(stream, 0, step);
     assert_int_equal(evd_next(stream, 5000, &batch), EVD_E_NOT_FOUND);

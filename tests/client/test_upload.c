@@ -19,6 +19,7 @@ struct kept {
     uint32_t messages;
     size_t longest;
     int refuse; /* a code with which weights are refused, or 0 */
+    bool owned; /* as dataset.create said */
 };
 
 static const msgpack_object *find(const msgpack_object *map, const char *key)
@@ -59,6 +60,8 @@ static void keep(struct fake *fake)
         }
         if (bin != NULL)
             keep_weights(kept, map, bin);
+        if (str_is(fake->msg.method, "dataset.create"))
+            kept->owned = find(map, "owned") && find(map, "owned")->via.boolean;
         if (str_is(fake->msg.method, "dataset.commit"))
             kept->samples = fake_u64(map, "samples");
         fake_result(fake);
@@ -157,12 +160,40 @@ static void bad_names(void **state)
     fake_stop(&fake);
 }
 
+/* A version that is made for a job says so, and is sent like any other. */
+static void owned(void **state)
+{
+    static const uint32_t labels[] = {0, 1, 0};
+    static const char *const classes[] = {"a", "b"};
+    struct kept kept = {0};
+    struct fake fake;
+    evd_client *client;
+    evd_upload *upload;
+
+    (void)state;
+    fake_start(&fake, keep, &kept);
+    assert_int_equal(evd_connect(fake.address, NULL, &client), EVD_OK);
+    for (int own = 1; own >= 0; own--) {
+        int code = own ? evd_dataset_begin_owned(client, "d", classes, 2, &upload)
+                       : evd_dataset_begin(client, "d", classes, 2, &upload);
+
+        assert_int_equal(code, EVD_OK);
+        assert_int_equal(evd_dataset_append(upload, labels, 3), EVD_OK);
+        assert_int_equal(evd_dataset_commit(upload, NULL), EVD_OK);
+        assert_int_equal(kept.owned, own); /* the answer came after it was noted */
+        assert_int_equal(kept.samples, 3);
+    }
+    evd_close(client);
+    fake_stop(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns),
         cmocka_unit_test(refused),
         cmocka_unit_test(bad_names),
+        cmocka_unit_test(owned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

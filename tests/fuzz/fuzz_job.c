@@ -3,8 +3,8 @@
  * held or never existed, a store that fails, time that runs.
  *
  * Properties: the job's own invariants (job_check) after every event; what is refused says why;
- * nothing is delivered to a stream that is lost or has no room; a store effect is not sent twice;
- * no plan is left behind.
+ * nothing is delivered to a stream that is lost or has no room; who wants a shared job alone has it
+ * alone; a store effect is not sent twice; no plan is left behind.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 
 struct slot {
     struct job_stream *stream; /* NULL: free */
-    bool lost, full;
+    bool lost, full, exclusive;
     struct job_position recent[RECENT]; /* handed out to it, the newest at given - 1 */
     uint32_t given;
 };
@@ -29,6 +29,7 @@ struct run {
     struct job *job;
     uint64_t now;
     struct slot slots[STREAMS];
+    bool ranked;
     bool writing, storing, seeking; /* an answer of the store is due */
 };
 
@@ -121,6 +122,18 @@ static struct job_position some_step(struct run *run, const struct slot *slot)
     return (struct job_position){byte(run) % 4, byte(run)};
 }
 
+/* Whoever wanted to be alone in a shared job is. */
+static void check_alone(const struct run *run)
+{
+    uint32_t streams = 0, exclusive = 0;
+
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        streams += run->slots[i].stream != NULL;
+        exclusive += run->slots[i].stream && run->slots[i].exclusive;
+    }
+    CHECK(run->ranked || exclusive == 0 || streams == 1);
+}
+
 static void open_stream(struct run *run, struct slot *slot)
 {
     struct job_position holding[4];
@@ -129,11 +142,15 @@ static void open_stream(struct run *run, struct slot *slot)
     event.open.rank = byte(run) % 5;
     event.open.world = byte(run) % 9;
     event.open.window = byte(run) % 6;
-    event.open.held = byte(run) % 5;
+    event.open.held = byte(run);
+    event.open.exclusive = event.open.held >= 192;
+    event.open.held %= 5;
     for (uint32_t i = 0; i < event.open.held; i++)
         holding[i] = some_step(run, slot);
     slot->lost = slot->full = false;
+    slot->exclusive = event.open.exclusive;
     step(run, &event, slot);
+    check_alone(run);
 }
 
 /* What every event of a stream could need is read for all of them, so that the bytes of the corpus
@@ -295,6 +312,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct plan *plan = new_plan(0);
 
     config.mode = byte(&run) % 2 ? JOB_RANKED : JOB_SHARED;
+    run.ranked = config.mode == JOB_RANKED;
     config.guarantee = byte(&run) % 4 == 3 ? JOB_AT_MOST_ONCE : JOB_AT_LEAST_ONCE;
     config.world_size = config.mode == JOB_RANKED ? byte(&run) % 3 * 2 : 0;
     config.replicas = config.mode == JOB_RANKED ? 1 + byte(&run) % 2 : 1;

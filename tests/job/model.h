@@ -23,7 +23,7 @@ struct worker {
     uint32_t count;
     uint32_t resend; /* the last of them are to come again */
     uint64_t touched, lost_until;
-    bool full, lost, stalled;
+    bool full, lost, stalled, exclusive;
     bool claimed; /* some of its leases, when it was opened */
     /* What it had when the daemon was restarted. */
     struct job_position had[EVD_MAX_WINDOW * 2];
@@ -77,7 +77,7 @@ struct model {
     struct job_position change_mark;
     bool change_attended;
     /* What happened at all. */
-    uint64_t epochs, granted, resent, expired, gone, sought, worlds, repeated;
+    uint64_t epochs, granted, resent, expired, gone, sought, worlds, repeated, alone, excluded;
 };
 
 #define EXPECT(condition)                                                                          \

@@ -27,6 +27,32 @@ static bool anybody_attached(const struct model *m)
     return false;
 }
 
+/* Whether nobody can join a shared job but one who would find nobody. */
+static bool reads_alone(const struct model *m)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        if (m->workers[i].stream && !m->workers[i].lost && m->workers[i].exclusive)
+            return true;
+    }
+    return false;
+}
+
+static void expect_alone(struct model *m, const struct worker *me)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        const struct worker *worker = &m->workers[i];
+
+        EXPECT(worker == me || !worker->stream || !(me->exclusive || worker->exclusive));
+    }
+}
+
+/* A shared job, and one of the two wants to be alone: nothing changes. */
+static void do_excluded(struct model *m, struct job_event *event)
+{
+    EXPECT(model_step(m, event) == EVD_E_CONFLICT);
+    m->excluded++;
+}
+
 /* 0 for a shared job; another number than now only while nobody is attached. */
 static uint32_t choose_world(struct model *m)
 {
@@ -105,6 +131,11 @@ static void do_open(struct model *m, struct worker *worker)
 
     if (rank_is_taken(m, rank) && model_ranked(m))
         return;
+    event.open.exclusive = !model_ranked(m) && random_below(m, 8) == 0;
+    if (reads_alone(m) || (event.open.exclusive && anybody_attached(m))) {
+        do_excluded(m, &event);
+        return;
+    }
     if (had > 0 && model_ranked(m) && (worker->rank != rank || world != m->world))
         had = 0;
     memmove(holding, worker->had, had * sizeof(holding[0]));
@@ -116,11 +147,14 @@ static void do_open(struct model *m, struct worker *worker)
     worker->rank = rank;
     worker->window = worker->count = worker->resend = 0;
     worker->full = worker->lost = worker->stalled = false;
+    worker->exclusive = event.open.exclusive;
     worker->touched = 0;
     worker->claimed = false;
     worker->had_count = had;
     EXPECT(model_step(m, &event) == EVD_OK);
     worker->stream = m->update.stream;
+    m->alone += worker->exclusive;
+    expect_alone(m, worker);
     check_granted(m, worker);
     worker->had_count = 0;
     credit(m, worker, (uint32_t)random_below(m, 6));
@@ -159,6 +193,7 @@ static void do_resume(struct model *m, struct worker *worker)
     worker->touched = m->now;
     worker->resend = worker->count;
     EXPECT(model_step(m, &event) == EVD_OK);
+    expect_alone(m, worker);
 }
 
 static void do_ready(struct model *m, struct worker *worker)

@@ -245,6 +245,8 @@ static void run(uint64_t seed, enum job_mode mode, enum job_guarantee guarantee)
     total.sought += m->sought;
     total.worlds += m->worlds;
     total.repeated += m->repeated;
+    total.alone += m->alone;
+    total.excluded += m->excluded;
     job_free(m->job);
     EXPECT(fake_plans() == 0);
     test_free(m);
@@ -259,13 +261,14 @@ static void run_all(enum job_mode mode, enum job_guarantee guarantee)
         run(seed, mode, guarantee);
     print_message("%" PRIu64 " epochs, %" PRIu64 " steps kept over a restart, %" PRIu64
                   " sent again, %" PRIu64 " expired, %" PRIu64 " workers gone, %" PRIu64
-                  " seeks, %" PRIu64 " changes of world, %" PRIu64 " acknowledged twice\n",
+                  " seeks, %" PRIu64 " changes of world, %" PRIu64 " acknowledged twice, %" PRIu64
+                  " alone, %" PRIu64 " excluded\n",
                   total.epochs, total.granted, total.resent, total.expired, total.gone,
-                  total.sought, total.worlds, total.repeated);
+                  total.sought, total.worlds, total.repeated, total.alone, total.excluded);
     assert_true(total.epochs > 200 && total.expired > 50 && total.sought > 50);
     assert_true(total.repeated > 50);
     assert_true(once || (total.granted > 10 && total.resent > 50 && total.gone > 20));
-    assert_true(mode == JOB_SHARED || total.worlds > 20);
+    assert_true(mode == JOB_SHARED ? total.alone > 50 && total.excluded > 50 : total.worlds > 20);
 }
 
 static void test_shared(void **state)
