@@ -9,6 +9,7 @@
 #include "codec/chunk.h"
 #include "jobs/datasets.h"
 #include "jobs/draft.h"
+#include "jobs/expiry.h"
 #include "jobs/memory.h"
 #include "jobs/uses.h"
 #include "server/task.h"
@@ -172,6 +173,20 @@ static int create_store(struct call *call, struct draft *draft)
     return call->err.code;
 }
 
+static int check_room(struct jobs *jobs, struct evd_error *err)
+{
+    if (jobs->dataset_count + drafts_count(jobs) < EVD_MAX_DATASETS)
+        return EVD_OK;
+    if (expiry_make_room(jobs))
+        return error_set(err, EVD_E_BUSY, "datasets",
+                         "there are %u dataset versions, and one that nobody uses makes room: ask "
+                         "again",
+                         EVD_MAX_DATASETS);
+    return error_set(err, EVD_E_LIMIT, "datasets",
+                     "there are %u dataset versions, and more are not allowed: drop some",
+                     EVD_MAX_DATASETS);
+}
+
 int do_dataset_create(struct call *call, const struct params_dataset_create *p)
 {
     struct jobs *jobs = call->server->jobs;
@@ -183,10 +198,8 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
         return error_set(&call->err, EVD_E_LIMIT, "drafts",
                          "this connection is sending %u datasets already: commit one first",
                          EVD_MAX_DRAFTS);
-    if (jobs->dataset_count + drafts_count(jobs) >= EVD_MAX_DATASETS)
-        return error_set(&call->err, EVD_E_LIMIT, "datasets",
-                         "there are %u dataset versions, and more are not allowed: drop some",
-                         EVD_MAX_DATASETS);
+    if (check_room(jobs, &call->err) != EVD_OK)
+        return call->err.code;
     draft = draft_new(call->session, p->name);
     if (!draft)
         return error_no_memory(&call->err);

@@ -6,6 +6,7 @@
 #include "calls/replies.h"
 #include "codec/terms.h"
 #include "jobs/datasets.h"
+#include "jobs/expiry.h"
 #include "jobs/jobs.h"
 #include "jobs/update.h"
 #include "jobs/uses.h"
@@ -155,6 +156,10 @@ int do_job_create(struct call *call, const struct params_job_create *p)
         if_exists_decode(p, &if_exists, &call->err) != EVD_OK)
         return call->err.code;
     entry = jobs_find(jobs, p->name);
+    if (!entry && jobs->job_count >= EVD_MAX_JOBS && expiry_make_room(jobs))
+        return error_set(&call->err, EVD_E_BUSY, "jobs",
+                         "there are %u jobs, and one that nobody uses makes room: ask again",
+                         EVD_MAX_JOBS);
     if (!entry && jobs->job_count >= EVD_MAX_JOBS)
         return error_set(&call->err, EVD_E_LIMIT, "jobs",
                          "there are %u jobs, and more are not allowed: drop some", EVD_MAX_JOBS);

@@ -66,6 +66,47 @@ static void expire(struct job_entry *entry)
     task_go(&expiry->task, expiry_store);
 }
 
+/* Nobody has used it since its last user left; after a restart it is not known whether they have.
+ */
+static bool left_alone(const struct job_entry *entry, uint64_t now)
+{
+    return entry->expires_at <= now + entry->ephemeral && idle(entry);
+}
+
+/* Is something going already? */
+static bool going(const struct jobs *jobs)
+{
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        if (jobs->jobs[i]->ephemeral > 0 && jobs->jobs[i]->status == JOB_STATUS_DROPPING)
+            return true;
+    }
+    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
+        const struct dataset_entry *entry = &jobs->datasets[i];
+
+        if (entry->dropping || (entry->dataset->owned && entry->dataset->users == 0))
+            return true;
+    }
+    return false;
+}
+
+bool expiry_make_room(struct jobs *jobs)
+{
+    uint64_t now = server_now(jobs->server);
+    struct job_entry *next = NULL;
+
+    if (going(jobs))
+        return true;
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        struct job_entry *entry = jobs->jobs[i];
+
+        if (left_alone(entry, now) && (!next || entry->expires_at < next->expires_at))
+            next = entry;
+    }
+    if (next)
+        expire(next);
+    return next != NULL;
+}
+
 /* ---- datasets ---- */
 
 struct removal {
