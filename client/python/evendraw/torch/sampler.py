@@ -68,7 +68,7 @@ class Sampler(JobSampler):
         time_limit: float = 30.0,
     ) -> None:
         rank, world_size = rank_and_world(rank, num_replicas)
-        labels = _find_labels(dataset, labels, weights, callback_get_label)
+        labels, classes = _find_labels(dataset, labels, weights, callback_get_label)
         if indices is not None:
             labels = _only(labels, indices)
         full = _strategy(strategy, weights, num_samples, replacement)
@@ -83,6 +83,7 @@ class Sampler(JobSampler):
             address=address,
             dataset=dataset,
             labels=labels,
+            classes=classes,
             callback=None,
             strategy=full,
             batch_size=batch_size,
@@ -191,15 +192,17 @@ class DistributedSampler(Sampler, torch.utils.data.distributed.DistributedSample
                 "torch.utils.data.distributed.DistributedSampler",
                 "shuffle",
             )
-        if more.get("labels") is None and more.get("callback_get_label") is None:
+        strategy = as_strategy(more.pop("strategy", None) or "uniform")
+        needs_none = strategy.get("kind") == "uniform" and hasattr(dataset, "__len__")
+        if needs_none and more.get("labels") is None and more.get("callback_get_label") is None:
             try:
-                more["labels"] = _labels.labels_of(dataset)[0]
-            except BadValue:  # uniform draws need none
+                _labels.encode(*_labels.labels_of(dataset))
+            except BadValue:
                 more["labels"] = np.zeros(len(dataset), dtype=np.uint8)
         Sampler.__init__(
             self,
             dataset,
-            strategy=more.pop("strategy", "uniform"),
+            strategy=strategy,
             num_replicas=num_replicas,
             rank=rank,
             seed=seed,
@@ -243,19 +246,25 @@ class ImbalancedDatasetSampler(Sampler):
         )
 
 
-def _find_labels(dataset: Any, labels: Any, weights: Any, callback: Any) -> Any:
-    """Labels, or None if the job must be there already. With `weights` there are as many."""
-    if labels is None and dataset is not None:
-        labels = _labels.labels_of(dataset, callback)[0]
+def _find_labels(
+    dataset: Any, labels: Any, weights: Any, callback: Any
+) -> tuple[Any, Sequence[Any] | None]:
+    """Labels and their classes if these are known, or None if the job must be there already. With
+    `weights` there are as many."""
+    classes = None
+    if dataset is not None and (labels is None or callback is not None):
+        labels, classes = _labels.labels_of(dataset, callback)
+    elif labels is not None:
+        classes = _labels.classes_of(dataset)
     if isinstance(labels, Iterator):
         labels = list(labels)
     if weights is None:
-        return labels
+        return labels, classes
     samples = None if labels is None else len(labels)
     n = len(numbers(weights, "<f8", "weights", n=samples, low=0))
     if n == 0:
         raise BadValue("weights is empty: one number >= 0 for each sample is needed", "weights")
-    return np.zeros(n, dtype=np.uint8) if labels is None else labels
+    return (np.zeros(n, dtype=np.uint8) if labels is None else labels), classes
 
 
 def _only(labels: Any, indices: Sequence[int]) -> Any:
