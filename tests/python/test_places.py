@@ -5,10 +5,7 @@ import copy
 import json
 import multiprocessing
 import pickle
-import subprocess
-import sys
 import threading
-import time
 
 import pytest
 import torch
@@ -228,6 +225,24 @@ def test_resume_with_more_ranks(daemon, tmp_path):
         state = ranks[0][1]
         assert state["step"] == len(seen)
     assert sorted(flat(seen)) == list(range(N))
+
+
+def test_a_second_group(daemon, tmp_path):
+    """As a script or a framework makes one when it has destroyed the first."""
+    body = """
+        seen = [list(evendraw.torch.BatchSampler(Dataset(), 4))]
+        dist.barrier()
+        dist.destroy_process_group()
+        dist.init_process_group(
+            "gloo", init_method=f"file://{tmp_path}/again", rank=rank, world_size=world)
+        seen.append(list(evendraw.torch.BatchSampler(Dataset(), 4)))
+        print(json.dumps(seen))
+        dist.barrier()
+    """
+    outputs = run_ranks(daemon, 2, body.replace("{tmp_path}", str(tmp_path)), tmp_path)
+    ranks = [json.loads(output) for output in outputs]
+    for again in (0, 1):
+        assert sorted(flat(ranks[0][again] + ranks[1][again])) == list(range(N))
 
 
 def test_a_rank_that_breaks_off_alone(daemon, tmp_path):

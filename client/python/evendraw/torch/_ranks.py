@@ -85,7 +85,7 @@ def _group() -> Any:
     gloo."""
     global _ours
     try:
-        if _ours is not None and torch.distributed.get_world_size(_ours) > 0:
+        if _ours is not None and torch.distributed.get_group_rank(_ours, 0) == 0:
             return _ours
     except (RuntimeError, ValueError):  # it went with the torch.distributed that it was made in
         pass

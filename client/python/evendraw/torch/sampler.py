@@ -28,8 +28,9 @@ class Sampler(JobSampler):
         loader = torch.utils.data.DataLoader(dataset, 32, sampler=sampler)
 
     Without a name it has a job of its own, as `BatchSampler` (which is to be preferred: it sees
-    batches, so that strategies that are exact in every batch are). Alone it is the only reader of its
-    job: a second sampler of that name is refused.
+    batches, so that strategies that are exact in every batch are). With one rank it is the only reader
+    of its job: another process or thread that wants to read it gets Conflict. In one thread the sampler
+    iterated last reads, and an older loop that goes on gets UsageError.
 
     Args:
         dataset: of which the labels are taken, and whose length must agree.
@@ -44,6 +45,10 @@ class Sampler(JobSampler):
         num_replicas, rank: None: from torch.distributed if initialised, or else rank 0 of 1.
         drop_last: with several ranks: drop what cannot be shared out evenly, or else fill it up.
         seed, exists, resume, address, time_limit: as of BatchSampler.
+
+    Raises:
+        As BatchSampler. BadValue also: labels cannot be found, `weights` or `indices` are not what they
+        are to be, nothing is left to be drawn.
     """
 
     def __init__(
@@ -174,7 +179,8 @@ class WeightedRandomSampler(Sampler, torch.utils.data.WeightedRandomSampler):
 
 class DistributedSampler(Sampler, torch.utils.data.distributed.DistributedSampler):
     """As ``torch.utils.data.distributed.DistributedSampler``, beside what `Sampler` takes: every
-    sample once in an epoch, over all ranks."""
+    sample once in an epoch, over all ranks. Labels are looked for, so that the strategy can be changed
+    later; where the dataset has none, or targets that are no labels, all samples are of one class."""
 
     def __init__(
         self,
