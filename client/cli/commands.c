@@ -134,13 +134,13 @@ static const struct cli_option set_options[] = {
 
 /* The same rule as in Python; README.md has it too. */
 #define LABELS_DOC                                                                                 \
-    "Classes are the values that occur. If all of them are whole numbers, in whatever spelling "   \
-    "(+1, -1, 1.0, 10), they are ordered as numbers of any size and named in the shortest form "   \
-    "(1, -1, 10), so that 1, 1.0 and +1 are one class. A spelling with leading zeros (007) keeps " \
-    "its text as its name but is ordered by its number. Otherwise, if all are numbers, they are "  \
-    "ordered as numbers; else as text, by bytes of UTF-8. An empty cell or line, NaN, and NA as "  \
-    "pandas has them are no label: such a sample keeps its index and is never drawn. -1 is a "     \
-    "class; --unlabelled=-1 makes it no label."
+    "Classes are the values that occur. If all of them are numbers, in whatever spelling (+1, "    \
+    "-1, 1.0, .5, 1e3), they are ordered as numbers of any size and named in the shortest "        \
+    "form (1, -1, 0.5, 1000), so that 1, 1.0 and +1 are one class. A spelling with leading "       \
+    "zeros (007) keeps its text as its name but is ordered by its number. Otherwise they are "     \
+    "ordered as text, by bytes of UTF-8. An empty cell or line, NaN, and NA as pandas has "        \
+    "them are no label: such a sample keeps its index and is never drawn. -1 is a class; "         \
+    "--unlabelled=-1 makes it no label."
 
 #define LOAD_DOC                                                                                   \
     "Send the labels of a dataset: sample i is the i-th label of SOURCE. Loading a name again "    \

@@ -263,3 +263,14 @@ def test_stateful_data_loader(daemon, ahead, at):
     again.load_state_dict(state)
     assert seen + list(again) == whole
     assert len(list(again)) == STEPS
+
+
+def test_without_the_counting_loader(daemon):
+    """A sampler that such a loader has had is read directly: then asking acknowledges again."""
+    dataset = Dataset()
+    sampler = evendraw.torch.BatchSampler(dataset, 4)
+    loader = evendraw.torch.DataLoader(dataset, batch_sampler=sampler, **workers(2, "fork"))
+    first = next(iter(loader))[0].tolist()
+    assert sorted(flat(sampler)) == list(range(N))  # more than a window
+    assert first not in indices(loader)
+    assert sorted(flat(sampler)) == list(range(N))

@@ -1,10 +1,12 @@
 """What users do by habit: a second loop, one that is broken off, the same script again, four at once."""
 
 import json
+import socket
 import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import evendraw
 import evendraw.torch
 from test_torch import N, Dataset, flat, indices, run_ranks, workers
 
+LOADING = [workers(0), workers(2, "fork"), workers(2, "fork", persistent_workers=True)]
 LOADERS = [torch.utils.data.DataLoader, evendraw.torch.DataLoader]
 
 
@@ -58,12 +61,20 @@ def test_two_drop_ins(daemon, make):
 
 
 def test_two_drop_ins_of_one_name(daemon, monkeypatch):
+    """The newer one reads, whole; the older one says so if it goes on, and so does another thread."""
     monkeypatch.setattr(evendraw.torch._attach, "LOST_WORKERS", 0.2)
-    first = evendraw.torch.Sampler(Dataset(), job="train")
-    second = evendraw.torch.Sampler(Dataset(), job="train")
-    next(iter(first))
-    with pytest.raises(evendraw.Conflict, match="reads this job alone.*Leave the name out"):
-        next(iter(second))
+    first, second = (evendraw.torch.Sampler(Dataset(), job="train") for _ in range(2))
+    old = iter(first)
+    next(old)
+    new = iter(second)
+    seen = [next(new) for _ in range(len(second) - 1)]
+    with pytest.raises(evendraw.UsageError, match="newer iteration.*leave the name out"):
+        next(old)
+    with ThreadPoolExecutor(1) as other:
+        with pytest.raises(evendraw.Conflict, match="reads this job alone.*Leave the name out"):
+            other.submit(next, iter(first)).result()
+    assert len(set([*seen, *new])) > 30  # drawn with repeats; none of it went elsewhere
+    assert len(list(second)) == N
 
 
 def test_folds(daemon):
@@ -152,18 +163,37 @@ def test_four_runs_at_once(daemon, client, tmp_path):
     assert all(job["job"].startswith("script_") for job in client.jobs())
 
 
+def _gate(path, processes, rounds):
+    """Lets all processes that connect go on together, so many times."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        gates = [listener.accept()[0] for _ in range(processes)]
+        for _ in range(rounds):
+            assert [gate.recv(1) for gate in gates] == [b"r"] * processes
+            for gate in gates:
+                gate.sendall(b"g")
+        for gate in gates:
+            gate.close()
+
+
 def test_one_name_created_at_once(daemon, client, tmp_path):
-    """All find it, whoever was first."""
-    script = """
-        import os, time
-        while not os.path.exists("{go}"):
-            time.sleep(0.001)
-        evendraw.torch.IterableDataset("train", Dataset(), 8).close()
+    """All find it, whoever was first, however often. They are let go at one moment."""
+    script = f"""
+        import socket
+        with socket.socket(socket.AF_UNIX) as gate:
+            gate.connect("{tmp_path}/gate")
+            for number in range(10):
+                gate.sendall(b"r")
+                assert gate.recv(1) == b"g"
+                evendraw.torch.IterableDataset(f"train-{{number}}", Dataset(), 8).close()
         print(1)
-    """.format(go=tmp_path / "go")
-    (tmp_path / "go").touch()
-    assert run_all([script] * 4, tmp_path) == [1] * 4
-    assert [job["job"] for job in client.jobs()] == ["train"]
+    """
+    with ThreadPoolExecutor(1) as other:
+        opened = other.submit(_gate, f"{tmp_path}/gate", 4, 10)
+        assert run_all([script] * 4, tmp_path) == [1] * 4
+        opened.result()
+    assert sorted(job["job"] for job in client.jobs()) == [f"train-{i}" for i in range(10)]
 
 
 def test_gone_after_a_while(daemon, client, monkeypatch):
@@ -232,7 +262,7 @@ def test_ranks_of_one_run(daemon, client, tmp_path):
 # ---- loops ----
 
 
-@pytest.mark.parametrize("loading", [workers(0), workers(2, "fork")])
+@pytest.mark.parametrize("loading", LOADING)
 @pytest.mark.parametrize("kind", LOADERS)
 @pytest.mark.parametrize("name", [None, "val"])
 def test_sanity_check_then_validation(daemon, kind, loading, name):
@@ -247,7 +277,7 @@ def test_sanity_check_then_validation(daemon, kind, loading, name):
         assert sorted(flat(indices(loader))) == list(range(100))
 
 
-@pytest.mark.parametrize("loading", [workers(0), workers(2, "fork")])
+@pytest.mark.parametrize("loading", LOADING)
 def test_first_batch_again(daemon, loading):
     dataset = Dataset()
     loader = evendraw.torch.DataLoader(
@@ -307,7 +337,7 @@ def test_resume_says_what_comes(daemon):
 
 @pytest.mark.parametrize("kind", LOADERS)
 @pytest.mark.parametrize("name", [None, "train"])
-@pytest.mark.parametrize("loading", [workers(0), workers(2, "fork")])
+@pytest.mark.parametrize("loading", LOADING)
 def test_set_epoch_in_the_middle(daemon, kind, name, loading):
     """It is that epoch, from its beginning, however far workers had read ahead."""
     dataset = Dataset(80)

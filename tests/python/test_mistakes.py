@@ -1,5 +1,7 @@
 """What is done wrong with the classes of evendraw.torch, and what they say."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -56,11 +58,15 @@ def test_wrong_rank_or_world(daemon, impatient):
 
 
 def test_two_samplers_on_one_rank(daemon, impatient):
+    """In two threads, both at work. (In one, the newer takes the place: test_places.py.)"""
     first = evendraw.torch.BatchSampler("train", 8, dataset=Dataset())
     second = evendraw.torch.BatchSampler("train")
     next(iter(first))
-    with pytest.raises(evendraw.Conflict, match="attached already.*Validation needs a job of its own"):
-        next(iter(second))
+    with ThreadPoolExecutor(1) as other:
+        with pytest.raises(
+            evendraw.Conflict, match="attached already.*Validation needs a job of its own"
+        ):
+            other.submit(next, iter(second)).result()
     first.close()
     assert next(iter(second))
 

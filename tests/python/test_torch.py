@@ -450,3 +450,44 @@ def test_sampler_of_a_dataset_without_labels(daemon):
     assert sorted(check_length(sampler, 50)) == list(range(50))
     with pytest.raises(ValueError, match="callback_get_label"):
         evendraw.torch.ImbalancedDatasetSampler(range(50), job="other")
+
+
+class Named(Dataset):
+    """As ImageFolder: of one of its classes there is no sample."""
+
+    classes = ["cat", "dog", "eel", "fox", "gnu"]
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        torch.utils.data.Subset(Named(), range(50)),
+        torch.utils.data.ConcatDataset([Named(20), torch.utils.data.Subset(Named(), range(30))]),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        evendraw.torch.Sampler,
+        evendraw.torch.ImbalancedDatasetSampler,
+        lambda data: evendraw.torch.ImbalancedDatasetSampler(data, indices=range(40)),
+        lambda data: evendraw.torch.WeightedRandomSampler([1.0] * 50, 50, dataset=data),
+        lambda data: evendraw.torch.DistributedSampler(data, 1, 0),
+        lambda data: evendraw.torch.BatchSampler(data, 5),
+        lambda data: evendraw.torch.BatchSampler(data, 5, labels=[2] * 50),
+    ],
+)
+def test_classes_of_what_a_dataset_is_made_of(daemon, client, dataset, make):
+    sampler = make(dataset)
+    info = client.job(sampler.job)
+    assert client.dataset_stats(info["dataset"])["class"] == Named.classes
+
+
+def test_uniform_needs_no_labels(daemon):
+    """Targets of regression, or of several columns, are no labels; other strategies say so."""
+    data = torch.utils.data.TensorDataset(torch.zeros(40, 3), torch.zeros(40, 5))
+    for more in ({}, {"strategy": {"kind": "uniform"}}):
+        sampler = evendraw.torch.DistributedSampler(data, 1, 0, **more)
+        assert sorted(check_length(sampler, 40)) == list(range(40))
+    with pytest.raises(ValueError, match=r"labels has shape \(40, 5\)"):
+        evendraw.torch.DistributedSampler(data, 1, 0, strategy="weighted")

@@ -126,7 +126,7 @@ def labels_of(
         return _of_parts(dataset)
     if hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
         return _of_subset(dataset)
-    classes = _classes_of(dataset)
+    classes = classes_of(dataset)
     for name in ("targets", "labels"):
         if getattr(dataset, name, None) is not None:
             return getattr(dataset, name), classes
@@ -190,9 +190,17 @@ def _is_iterable_dataset(value: Any) -> bool:
     return any(kind.__name__ == "IterableDataset" for kind in type(value).__mro__)
 
 
-def _classes_of(dataset: Any) -> list[Any] | None:
+def classes_of(dataset: Any) -> list[Any] | None:
+    """What a dataset says itself that its classes are, or those that it is made of."""
     classes = getattr(dataset, "classes", None)
-    return list(classes) or None if isinstance(classes, (list, tuple, np.ndarray)) else None
+    if isinstance(classes, (list, tuple, np.ndarray)):
+        return list(classes) or None
+    if hasattr(dataset, "datasets") and hasattr(dataset, "cumulative_sizes"):
+        first, *others = [classes_of(part) for part in dataset.datasets]
+        return first if all(other == first for other in others) else None
+    if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
+        return classes_of(dataset.dataset)
+    return None
 
 
 def _of_subset(dataset: Any) -> tuple[Any, list[Any] | None]:

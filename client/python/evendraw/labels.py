@@ -2,41 +2,39 @@
 
 The rule, which is also that of `evendraw load` (README.md, "Labels", has it in the same words):
 
-Classes are the values that occur. If all of them are whole numbers, in whatever spelling (`+1`,
-`-1`, `1.0`, `10`; as integers, floats or text; booleans are not numbers here but `False`, `True`),
-they are ordered as numbers of any size and named in the shortest form (`1`, `-1`, `10`), so that
-`1`, `1.0` and `+1` are one class. A spelling with leading zeros (`007`) keeps its text as its name
-but is ordered by its number. Otherwise they are ordered as text, by bytes of UTF-8. Missing (None,
-NaN, NaT, pandas.NA) is no label; -1 is a class.
+Classes are the values that occur. If all of them are numbers, in whatever spelling (`+1`, `-1`,
+`1.0`, `.5`, `1e3`; as integers, floats or text; booleans are not numbers here but `False`,
+`True`), they are ordered as numbers of any size and named in the shortest form (`1`, `-1`, `0.5`,
+`1000`), so that `1`, `1.0` and `+1` are one class. A spelling with leading zeros (`007`) keeps
+its text as its name but is ordered by its number. Otherwise they are ordered as text, by bytes of
+UTF-8. Missing (None, NaN, NaT, pandas.NA) is no label; -1 is a class.
 
-In text a whole number is a sign or none, decimal digits, and perhaps a point with zeros behind it:
-no blanks, no exponent. Of equal numbers (`7`, `007`) the name decides, by bytes. Numbers that are
-not text, and not all whole (0.5, 1.5, 10.0), are ordered as numbers too, here named `0.5`, `1.5`,
-`10`: a fraction by the shortest text that reads back the same.
+In text a number is a sign or none, decimal digits, perhaps a point among them, and perhaps an
+exponent of at most nine digits: no blanks, and no `inf`. What is smaller than 0.0001, or would
+take over 125 digits, is named by its shortest spelling (`1e-05`). Of equal numbers `007` stands
+before `7`, but `0` before `00`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _library
 from ._arrays import NUMBER, is_bool, is_missing, mask_of, one_dimensional, to_array
-from ._sources import column_of, is_dataset, labels_of, only
+from ._reading import Reading, Value, read
+from ._sources import classes_of, column_of, is_dataset, labels_of, only
 from .errors import BadValue
 
-__all__ = ["UNLABELLED", "encode", "labels_of", "only"]
+__all__ = ["UNLABELLED", "classes_of", "encode", "labels_of", "only"]
 
 UNLABELLED = _library.NO_LABEL
 """The class number of a sample without a label (None or NaN): never drawn."""
 
 _MAX_CLASSES = 1 << 20
-
-_WHOLE = re.compile(r"([+-]?)([0-9]{1,128})(?:\.0{1,128})?")  # a name has at most 128 bytes
 
 
 def encode(
@@ -183,75 +181,36 @@ def _replaced(codes: NDArray[np.uint32], place: NDArray[np.uint32]) -> NDArray[n
 # ---- the rule ----
 
 
-class _Reading(NamedTuple):
-    """How a value is read."""
-
-    name: str  # unless all are whole
-    whole: int | None  # its number, if it is a whole one
-    short: str  # its name, if all are whole
-    number: Any  # what it is ordered by if it is no text; None: it is no number
-    plain: bool  # a number or text: equal names mean one class
-
-
-def _read(value: Any) -> _Reading:
-    if is_bool(value):
-        return _Reading(str(bool(value)), None, "", None, True)
-    if isinstance(value, NUMBER):
-        return _read_number(value)
-    if isinstance(value, bytes):
-        try:
-            value = value.decode()
-        except UnicodeDecodeError:
-            raise BadValue(f"the label {value!r} is not UTF-8: decode it first", "labels") from None
-    if not isinstance(value, str):
-        return _Reading(str(value), None, "", None, False)
-    text = str.__str__(value)
-    found = _WHOLE.fullmatch(text)
-    if found is None:
-        return _Reading(text, None, "", None, True)
-    whole = int(found[1] + found[2])
-    leading = len(found[2]) > 1 and found[2][0] == "0"
-    return _Reading(text, whole, text if leading else str(whole), None, True)
-
-
-def _read_number(value: Any) -> _Reading:
-    number = value.item() if isinstance(value, np.generic) else value
-    try:
-        whole = int(number) if number == int(number) else None
-    except OverflowError:  # infinite
-        whole = None
-    if whole is None:  # named in its own precision: a float32's 0.1 is 0.1
-        return _Reading(str(value), None, "", number, True)
-    if abs(whole) >= 10**128:
-        raise BadValue("a label has over 128 digits: that is too long for a class name", "labels")
-    return _Reading(str(whole), whole, str(whole), number, True)
-
-
-def _named(readings: list[_Reading]) -> list[str]:
+def _named(readings: list[Reading]) -> list[str]:
     """The names of values that are classes together."""
-    if all(reading.whole is not None for reading in readings):
-        return [reading.short for reading in readings]
-    return [reading.name for reading in readings]
+    if any(reading.value is None for reading in readings):
+        return [reading.name for reading in readings]
+    shortest: dict[Value | None, str] = {}  # spelling of numbers that have no short name
+    for reading in readings:
+        if reading.short is None and not reading.padded:
+            name = shortest.setdefault(reading.value, reading.name)
+            shortest[reading.value] = min(name, reading.name, key=lambda text: (len(text), text))
+    return [
+        reading.name if reading.padded else reading.short or shortest[reading.value]
+        for reading in readings
+    ]
 
 
 def _names(values: Iterable[Any]) -> list[str]:
-    return _named([_read(value) for value in values])
+    return _named([read(value) for value in values])
 
 
 def _ordered(found: list[Any]) -> tuple[list[str], NDArray[np.uint32]]:
     """Classes of these values by name, in order, and for each value which it is."""
-    readings = [_read(value) for value in found]
+    readings = [read(value) for value in found]
     names = _named(readings)
     first: dict[str, int] = {}
     for i, name in enumerate(names):
         same = first.setdefault(name, i)
         if same != i and not (readings[i].plain and readings[same].plain):
             raise BadValue(f'two different labels are both called "{name}": rename one', "labels")
-    if all(reading.whole is not None for reading in readings):
-        order = sorted(first, key=lambda name: (readings[first[name]].whole, name))
-    elif all(reading.number is not None for reading in readings):
-        numbers = {name: readings[i].number for name, i in first.items()}
-        order = sorted(first, key=numbers.__getitem__)
+    if all(reading.value is not None for reading in readings):
+        order = sorted(first, key=lambda name: (readings[first[name]].order, name))
     else:
         order = sorted(first)  # by code points, which is by bytes of UTF-8
     number = {name: i for i, name in enumerate(order)}
@@ -283,7 +242,7 @@ def _with_classes(
     by_name = {name: i for i, name in enumerate(names)}
     place = np.empty(len(found), dtype=np.uint32)
     for i, value in enumerate(found):
-        whole = int(value) if is_bool(value) else _read(value).whole
+        whole = int(value) if is_bool(value) else read(value).whole
         if by_index and whole is not None and not isinstance(value, (str, bytes)):
             code = whole if 0 <= whole < len(given) else None
         elif (value, is_bool(value)) in number:

@@ -53,6 +53,8 @@ class Attachment:
     world_size: int
     time_limit: float
     exists: IfExists = "same"
+    processes: int = 0  # that share the job, of a torch.distributed group; 0: world_size
+    classes: Sequence[Any] | None = None  # of `labels`; None: the dataset's, if it has them
     weights: Any = None  # of the samples, as column "weight"
     exclusive: bool = False
 
@@ -73,8 +75,8 @@ class Attachment:
             client.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {**self.__dict__, "_client": None}
-        return {**kept, "dataset": None, "labels": None, "callback": None, "weights": None}
+        creating = ("dataset", "labels", "classes", "callback", "weights")
+        return {**self.__dict__, "_client": None, **dict.fromkeys(creating)}
 
     # ---- the job ----
 
@@ -95,7 +97,7 @@ class Attachment:
         return info
 
     def _ensure(self) -> Result:
-        if together(self.world_size):
+        if together(self.processes or self.world_size):
             return on_rank_0(self._find_or_create)
         if self.world_size > 1 and not self.job:
             raise UsageError(
@@ -188,10 +190,11 @@ class Attachment:
             raise
 
     def _labels(self) -> tuple[Any, Sequence[Any] | None]:
-        if self.labels is None:
+        found, classes = self.labels, self.classes
+        if found is None:
             found, classes = _labels.labels_of(self.dataset, self.callback)
-        else:
-            found, classes = self.labels, getattr(self.dataset, "classes", None)
+        elif classes is None:
+            classes = _labels.classes_of(self.dataset)
         if not hasattr(found, "__len__"):
             found = list(found)
         if self.dataset is not None and len(self.dataset) != len(found):
@@ -259,17 +262,28 @@ class Attachment:
                 "world_size",
             )
 
-    def open(self, *, window: int, columns: Sequence[str], manual_ack: bool) -> Stream:
-        """Attaches this process."""
+    def open(
+        self,
+        *,
+        window: int,
+        columns: Sequence[str],
+        manual_ack: bool,
+        make_way: Callable[[], bool | None] = lambda: None,
+    ) -> Stream:
+        """Attaches this process. If its place is taken, `make_way` says whether that was ended (True),
+        or is not to be (False); None: it is not known here who has it."""
         deadline = time.monotonic() + LOST_WORKERS
         while True:
             try:
                 return self._open(window, columns, manual_ack)
             except Conflict as error:  # an earlier run that was killed a moment ago?
-                if time.monotonic() > deadline:
+                way = make_way() if error.detail in ("rank", "exclusive") else None
+                if way is False or time.monotonic() > deadline:
                     advice = _ADVICE.get(error.detail, "")
                     raise Conflict(f"{error}. {advice}".strip(), error.detail) from None
-            time.sleep(0.1)
+            if way:
+                deadline = time.monotonic() + LOST_WORKERS
+            time.sleep(0.02 if way else 0.1)
 
     def _open(self, window: int, columns: Sequence[str], manual_ack: bool) -> Stream:
         return self.client().open(

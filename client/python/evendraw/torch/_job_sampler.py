@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any, Literal, NamedTuple
 
 import torch.utils.data
 
 from .._values import Result
-from ..errors import BadValue, UsageError
+from ..errors import BadValue, Conflict, UsageError
 from ..stream import Batch, Stream
 from ._attach import Attachment
 from ._moves import go_to, siblings
@@ -48,7 +49,10 @@ class JobSampler(torch.utils.data.Sampler):
         self._window = window
         self._manual_ack = False
         self._stream: Stream | None = None
+        self._thread = 0  # that attached it
         self._iterations = 0  # begun; only the newest goes on
+        # Before this (epoch, step) all that was read here is acknowledged, since the job was moved.
+        self._behind = (0, 0)
         info = attachment.ensure()
         self.job: str = info["job"]
         self._last_batch: str = info["last_batch"]
@@ -64,7 +68,7 @@ class JobSampler(torch.utils.data.Sampler):
         # Is the position within an epoch, of which something is gone? None: not known yet.
         self._within: bool | None = None
         if together(attachment.world_size):  # then all ranks come to the same answer
-            self._within = info["step"] > 0 or info["acked"]["step"] > 0
+            self._within = (info["epoch"], info["step"]) > (self._position.epoch, 0)
         self._restarts = 0  # of this epoch
         self.batch_size: int = info["batch_size"] // attachment.world_size
         siblings.add(self)
@@ -140,6 +144,10 @@ class JobSampler(torch.utils.data.Sampler):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stream": None}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        siblings.add(self)
+
     # ---- inside ----
 
     def _state(self, at: Position) -> State:
@@ -162,9 +170,14 @@ class JobSampler(torch.utils.data.Sampler):
     def _attached(self) -> Stream:
         stream = self._stream
         if stream is None or not stream.usable:
-            stream = self._stream = self._attachment.open(
-                window=self._window, columns=self.columns, manual_ack=self._manual_ack
+            self._stream = None
+            stream = self._attachment.open(
+                window=self._window,
+                columns=self.columns,
+                manual_ack=self._manual_ack,
+                make_way=lambda: siblings.make_way(self),
             )
+            self._stream, self._thread = stream, threading.get_ident()
             self._look()
         return stream
 
@@ -179,6 +192,12 @@ class JobSampler(torch.utils.data.Sampler):
         if stream is not None:
             stream.close()
 
+    def _let_go(self) -> None:
+        """Another sampler takes this one's place, and may go anywhere."""
+        self._detach()
+        self._within = True if together(self._attachment.world_size) else None
+        self._iterations += 1
+
     def _begin(self) -> bool:
         """Goes where an iteration is to begin; False if that is the end of an epoch, of which there
         is nothing left."""
@@ -189,8 +208,9 @@ class JobSampler(torch.utils.data.Sampler):
         if target is None or self._stands_at(target):
             return True
         self._detach()
-        at_end = go_to(self._attachment, target, self._position.generation)
+        at_end = go_to(self._attachment, target, self._position.generation, self._behind)
         self._within = False
+        self._behind = (0, 0)
         if at_end:
             self._look()
         return not at_end
@@ -207,9 +227,9 @@ class JobSampler(torch.utils.data.Sampler):
 
     def _begun(self) -> bool:
         if self._within is None:
-            info = self._attached().info  # where this rank goes on, whatever the others do
-            self._within = info.step > 0
-            self._position = self._position._replace(epoch=info.epoch, step=info.step)
+            info = self._attached().info  # what this rank gets first, whatever the others do
+            self._within = info.first_step > 0
+            self._position = self._position._replace(epoch=info.first_epoch, step=info.first_step)
         return self._within
 
     def _restarted(self, epoch: int) -> None:
@@ -222,6 +242,15 @@ class JobSampler(torch.utils.data.Sampler):
                 stacklevel=6,
             )
 
+    def _taken_elsewhere(self, target: State, batch: Batch) -> Conflict:
+        self._let_go()
+        return Conflict(
+            f"job {self.job!r} was moved to epoch {batch.epoch}, step {batch.step}, where this loop was "
+            f"to begin with epoch {target['epoch']}: by another sampler of it, or `evendraw job seek`. "
+            "Call set_epoch() again, or leave the name out: then the job is this sampler's alone",
+            "epoch",
+        )
+
     def _next(self) -> Batch | None:
         """The next batch, None at the end of the epoch."""
         batch = self._attached().next()
@@ -229,11 +258,15 @@ class JobSampler(torch.utils.data.Sampler):
             self._position = self._position._replace(epoch=self._position.epoch + 1, step=0)
             self._within = False
             self._restarts = 0
+            if not self._manual_ack:
+                self._behind = (self._position.epoch, 0)
             return None
         if batch.revision not in self._digests:
             self._digests |= _digests_of(self._attachment.client().job(self.job))
         self._position = after(batch)
         self._within = True
+        if not self._manual_ack:
+            self._behind = (batch.epoch, batch.step)
         return batch
 
 
@@ -258,10 +291,12 @@ class Iteration:
             batch = sampler._next()
         else:
             self._fresh = False
-            said = sampler._target is not None
+            said = sampler._target
             if sampler._begin():
                 batch = sampler._next()
-                if batch is None and not said:
+                if said is not None and batch is not None and batch.epoch != said["epoch"]:
+                    raise sampler._taken_elsewhere(said, batch)
+                if batch is None and said is None:
                     # An iteration that was left at the end of an epoch leaves nothing of it.
                     batch = sampler._next()
         self._done = batch is None
@@ -271,8 +306,9 @@ class Iteration:
         """UsageError if another iteration has begun since."""
         if self._sampler._iterations != self._number:
             raise UsageError(
-                f"job {self._sampler.job!r}: a newer iteration over this sampler has begun, which took "
-                "this one's place. Two DataLoaders need two samplers, on different jobs"
+                f"job {self._sampler.job!r}: a newer iteration has begun, over this sampler or another "
+                "one of that name, and took this one's place. Two loops at a time need two samplers, "
+                "on different jobs: leave the name out, and each has one of its own"
             )
 
 

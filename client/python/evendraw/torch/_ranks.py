@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
 import types
@@ -13,6 +14,11 @@ import torch.distributed
 from ..errors import BadValue, UsageError
 
 _T = TypeVar("_T")
+
+PATIENCE = 1800.0
+"""Seconds that ranks wait for one another, which is also torch's: one may be validating alone."""
+
+_ours: Any = None  # the group made last
 
 
 def rank_and_world(rank: int | None, world_size: int | None) -> tuple[int, int]:
@@ -43,12 +49,16 @@ def together(world_size: int) -> bool:
 def on_rank_0(function: Callable[[], _T]) -> _T:
     """What rank 0's call returned or raised, on all ranks of the group: each of them calls this."""
     outcome: list[Any] = [None, None]
+    group = _group()
     if torch.distributed.get_rank() == 0:
         try:
             outcome[0] = function()
         except Exception as error:  # the others must not wait for ever
             outcome[1] = error
-    torch.distributed.broadcast_object_list(outcome, src=0)
+    try:
+        torch.distributed.broadcast_object_list(outcome, src=0, group=group)
+    except RuntimeError as error:
+        raise _alone(error) from error
     if outcome[1] is not None:
         raise outcome[1]
     return outcome[0]  # type: ignore[no-any-return]
@@ -57,13 +67,42 @@ def on_rank_0(function: Callable[[], _T]) -> _T:
 def agree(value: Any, what: str) -> None:
     """Waits until all ranks of the group are here, and UsageError if they do not want the same."""
     values = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
+    try:
+        torch.distributed.all_gather_object(values, value, group=_group())
+    except RuntimeError as error:
+        raise _alone(error) from error
     for rank, other in enumerate(values):
         if other != values[0]:
             raise UsageError(
                 f"all ranks move to one place, but rank 0 asks for {what} {values[0]} and rank "
                 f"{rank} for {other}: break off loops, load states and set epochs on all of them alike"
             )
+
+
+def _group() -> Any:
+    """All ranks, in a group of our own: what is said in it cannot be taken for the model's, needs
+    no GPU, and is not waited for without end. None, which is torch's own one, where there is no
+    gloo."""
+    global _ours
+    try:
+        if _ours is not None and torch.distributed.get_group_rank(_ours, 0) == 0:
+            return _ours
+    except (RuntimeError, ValueError):  # it went with the torch.distributed that it was made in
+        pass
+    _ours = None
+    if torch.distributed.is_gloo_available():
+        _ours = torch.distributed.new_group(
+            backend="gloo", timeout=datetime.timedelta(seconds=PATIENCE)
+        )
+    return _ours
+
+
+def _alone(error: RuntimeError) -> UsageError:
+    return UsageError(
+        f"rank {torch.distributed.get_rank()} waited for the other ranks, and they did not come: "
+        "make samplers, break off loops, load states and set epochs on all of them alike "
+        f"({str(error).splitlines()[0]})"
+    )
 
 
 def check_undivided(job: str) -> None:
@@ -95,6 +134,13 @@ def check_undivided(job: str) -> None:
 _SHARES = (("num_processes", "process_index"), ("num_replicas", "rank"))
 
 
+def processes(job: str) -> int:
+    """How many are in the group that shares a job; they need one to share it without a name."""
+    if not job:
+        _check_environment()
+    return int(torch.distributed.get_world_size()) if running() else 1
+
+
 def _check_environment() -> None:
     """Started as one of several processes that do not know of one another yet, every process would
     be rank 0, and one of them would get everything."""
@@ -103,5 +149,6 @@ def _check_environment() -> None:
         raise UsageError(
             f"this is one of {world} processes (WORLD_SIZE={world}), and torch.distributed is not "
             "initialised: make samplers after init_process_group(), or pass both of a rank and a "
-            "number of ranks (rank=, world_size=; of the drop-in samplers rank=, num_replicas=)"
+            "number of ranks (rank=, world_size=; of the drop-in samplers rank=, num_replicas=; "
+            "an IterableDataset needs a name, job=)"
         )

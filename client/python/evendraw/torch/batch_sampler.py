@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch.utils.data
@@ -35,7 +36,11 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
 
     In a plain ``torch.utils.data.DataLoader`` a batch counts as used when the loader, which reads
     ahead, asks for the one after it. In `evendraw.torch.DataLoader` it counts as used when the
-    training loop does: use that one if a run may be interrupted.
+    training loop does, which is also where a loop that is broken off was left: use that one if a run
+    may be interrupted.
+
+    Of all samplers of one rank that a thread has made, the one that was iterated last has the rank; an
+    older loop that goes on gets UsageError.
 
     Args:
         job: its name, or None: a run of its own. A dataset in this place is taken as `dataset`.
@@ -66,7 +71,8 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
 
     Raises:
         ConnectError, NotFound, Exists, BadValue (length, batch size, rank), StrategyError; when
-        iterated: Conflict (another sampler on this rank, another world size).
+        iterated: Conflict (another process or thread on this rank, another world size, ranks that do not
+        go to the same place), UsageError (a newer iteration; ranks of a group that do not come).
     """
 
     def __init__(
@@ -121,6 +127,7 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
         self._pass_columns = pass_columns
         self._indices = indices
         self._length: tuple[int, int] | None = None  # of an epoch
+        self._counting = False  # is it the counting DataLoader that begins an iteration?
         self._ahead: deque[Batch] | None = None  # returned to a counting DataLoader, not yielded
 
     @property
@@ -138,6 +145,9 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
     def __iter__(self) -> Iterator[Any]:
         if self._attachment.world_size > 1:
             check_undivided(self.job)
+        if self._manual_ack and not self._counting:  # nobody would acknowledge
+            self._detach()
+            self._manual_ack, self._ahead = False, None
         return _Iterator(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -149,10 +159,12 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
         """The loop was broken off there, however far the DataLoader had read ahead."""
         self._position = position
         self._within = True
+        self._behind = (position.epoch, position.step - 1)
 
-    def _count(self, read_ahead: int) -> deque[Batch]:
-        """From now on batches are acknowledged by `_used` only. Whatever was read ahead and not
-        used in an earlier iteration comes again. Returns the queue of batches on their way."""
+    @contextmanager
+    def _counted(self, read_ahead: int) -> Iterator[deque[Batch]]:
+        """In an iteration that begins within this, batches are acknowledged by `_used` only. Whatever
+        was read ahead and not used in an earlier one comes again. The queue of batches on their way."""
         if read_ahead + 2 > MAX_WINDOW:
             raise BadValue(
                 f"the DataLoader reads {read_ahead} batches ahead (num_workers * prefetch_factor), "
@@ -165,11 +177,17 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
         self._window = window
         self._manual_ack = True
         self._ahead = deque()
-        return self._ahead
+        self._counting = True
+        try:
+            yield self._ahead
+        finally:
+            self._counting = False
 
     def _used(self, batch: Batch, *, through: bool = True, confirm: bool = False) -> None:
         if self._stream is not None:
             self._stream.ack(batch, through=through, confirm=confirm)
+        if confirm:  # the last of the epoch
+            self._behind = (batch.epoch + 1, 0)
 
     def _next(self) -> Batch | None:
         batch = super()._next()

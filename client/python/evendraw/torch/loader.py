@@ -21,6 +21,12 @@ class DataLoader(torch.utils.data.DataLoader):
     PyTorch's reads ahead of the training loop and does not say how far. This one counts what it
     yielded: a batch is acknowledged when the loop asks for the one after it, `state_dict` is the
     position after the last batch yielded, and `current` is that batch.
+
+    A loop that is broken off was left, here, after the last batch that it was given: with
+    ``resume="position"`` the next one goes on right behind that, with "epoch" it begins the epoch again
+    unless that batch was the last of it. In PyTorch's it was left where the workers had read to: the
+    batches that they had read ahead (num_workers * prefetch_factor) are lost with "position", and if
+    these reach the end of the epoch, the next loop is the next epoch, also with "epoch".
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class DataLoader(torch.utils.data.DataLoader):
             )
         super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
         self._after: Position | None = None  # the last batch yielded; None: where the sampler is
+        self._iteration = 0  # of the sampler, by the loop begun last
         self._last: Batch | None = None  # yielded, not yet acknowledged
         self._looping = False  # a loop is under way, so far as is known
 
@@ -86,13 +93,15 @@ class DataLoader(torch.utils.data.DataLoader):
     def __iter__(self) -> Iterator[Any]:
         sampler = self._ours
         self._acknowledge()
-        if self._after is not None:
+        if self._after is not None and sampler._iterations == self._iteration:
             sampler._left_at(self._after)
-            self._after = None
-        ahead = sampler._count(self.num_workers * (self.prefetch_factor or 0))
+        self._after = None
         self._looping = True
         try:
-            for item in super().__iter__():
+            with sampler._counted(self.num_workers * (self.prefetch_factor or 0)) as ahead:
+                items = super().__iter__()
+            self._iteration = sampler._iterations
+            for item in items:
                 self._acknowledge()
                 self._last = ahead.popleft()
                 self._after = after(self._last)

@@ -28,8 +28,9 @@ class Sampler(JobSampler):
         loader = torch.utils.data.DataLoader(dataset, 32, sampler=sampler)
 
     Without a name it has a job of its own, as `BatchSampler` (which is to be preferred: it sees
-    batches, so that strategies that are exact in every batch are). Alone it is the only reader of its
-    job: a second sampler of that name is refused.
+    batches, so that strategies that are exact in every batch are). With one rank it is the only reader
+    of its job: another process or thread that wants to read it gets Conflict. In one thread the sampler
+    iterated last reads, and an older loop that goes on gets UsageError.
 
     Args:
         dataset: of which the labels are taken, and whose length must agree.
@@ -44,6 +45,10 @@ class Sampler(JobSampler):
         num_replicas, rank: None: from torch.distributed if initialised, or else rank 0 of 1.
         drop_last: with several ranks: drop what cannot be shared out evenly, or else fill it up.
         seed, exists, resume, address, time_limit: as of BatchSampler.
+
+    Raises:
+        As BatchSampler. BadValue also: labels cannot be found, `weights` or `indices` are not what they
+        are to be, nothing is left to be drawn.
     """
 
     def __init__(
@@ -68,7 +73,7 @@ class Sampler(JobSampler):
         time_limit: float = 30.0,
     ) -> None:
         rank, world_size = rank_and_world(rank, num_replicas)
-        labels = _find_labels(dataset, labels, weights, callback_get_label)
+        labels, classes = _find_labels(dataset, labels, weights, callback_get_label)
         if indices is not None:
             labels = _only(labels, indices)
         full = _strategy(strategy, weights, num_samples, replacement)
@@ -83,6 +88,7 @@ class Sampler(JobSampler):
             address=address,
             dataset=dataset,
             labels=labels,
+            classes=classes,
             callback=None,
             strategy=full,
             batch_size=batch_size,
@@ -173,7 +179,8 @@ class WeightedRandomSampler(Sampler, torch.utils.data.WeightedRandomSampler):
 
 class DistributedSampler(Sampler, torch.utils.data.distributed.DistributedSampler):
     """As ``torch.utils.data.distributed.DistributedSampler``, beside what `Sampler` takes: every
-    sample once in an epoch, over all ranks."""
+    sample once in an epoch, over all ranks. Labels are looked for, so that the strategy can be changed
+    later; where the dataset has none, or targets that are no labels, all samples are of one class."""
 
     def __init__(
         self,
@@ -191,15 +198,17 @@ class DistributedSampler(Sampler, torch.utils.data.distributed.DistributedSample
                 "torch.utils.data.distributed.DistributedSampler",
                 "shuffle",
             )
-        if more.get("labels") is None and more.get("callback_get_label") is None:
+        strategy = as_strategy(more.pop("strategy", None) or "uniform")
+        needs_none = strategy.get("kind") == "uniform" and hasattr(dataset, "__len__")
+        if needs_none and more.get("labels") is None and more.get("callback_get_label") is None:
             try:
-                more["labels"] = _labels.labels_of(dataset)[0]
-            except BadValue:  # uniform draws need none
+                _labels.encode(*_labels.labels_of(dataset))
+            except BadValue:
                 more["labels"] = np.zeros(len(dataset), dtype=np.uint8)
         Sampler.__init__(
             self,
             dataset,
-            strategy=more.pop("strategy", "uniform"),
+            strategy=strategy,
             num_replicas=num_replicas,
             rank=rank,
             seed=seed,
@@ -243,19 +252,25 @@ class ImbalancedDatasetSampler(Sampler):
         )
 
 
-def _find_labels(dataset: Any, labels: Any, weights: Any, callback: Any) -> Any:
-    """Labels, or None if the job must be there already. With `weights` there are as many."""
-    if labels is None and dataset is not None:
-        labels = _labels.labels_of(dataset, callback)[0]
+def _find_labels(
+    dataset: Any, labels: Any, weights: Any, callback: Any
+) -> tuple[Any, Sequence[Any] | None]:
+    """Labels and their classes if these are known, or None if the job must be there already. With
+    `weights` there are as many."""
+    classes = None
+    if dataset is not None and (labels is None or callback is not None):
+        labels, classes = _labels.labels_of(dataset, callback)
+    elif labels is not None:
+        classes = _labels.classes_of(dataset)
     if isinstance(labels, Iterator):
         labels = list(labels)
     if weights is None:
-        return labels
+        return labels, classes
     samples = None if labels is None else len(labels)
     n = len(numbers(weights, "<f8", "weights", n=samples, low=0))
     if n == 0:
         raise BadValue("weights is empty: one number >= 0 for each sample is needed", "weights")
-    return np.zeros(n, dtype=np.uint8) if labels is None else labels
+    return (np.zeros(n, dtype=np.uint8) if labels is None else labels), classes
 
 
 def _only(labels: Any, indices: Sequence[int]) -> Any:
