@@ -319,6 +319,23 @@ def test_at_the_very_end(daemon):
         assert sampler.state_dict()["epoch"] == 2
 
 
+@pytest.mark.parametrize("at", [1, 10, 255, 256, 257, 299, 300])
+def test_indices_left_early(daemon, at):
+    """Within a step, at its end, and at the end of all."""
+    dataset = Dataset(300)
+    rest = evendraw.torch.Sampler(dataset, job="rest", strategy="uniform")
+    iterator = iter(rest)
+    first = [next(iterator) for _ in range(at)]
+    assert sorted(first + (list(rest) if at < 300 else [])) == list(range(300))
+    assert len(list(rest)) == 300
+    whole = evendraw.torch.Sampler(dataset, strategy="uniform")
+    iterator = iter(whole)
+    assert [next(iterator) for _ in range(at)] == first
+    again = list(whole)
+    assert sorted(again) == list(range(300))
+    assert (again[:at] == first) == (at < 300)
+
+
 def test_resume_says_what_comes(daemon):
     dataset = Dataset()
     rest = evendraw.torch.BatchSampler(dataset, 8, resume="position")

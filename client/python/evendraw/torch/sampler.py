@@ -13,7 +13,6 @@ from .. import labels as _labels
 from .._arrays import numbers
 from .._values import Strategy, as_strategy
 from ..errors import BadValue, UsageError
-from ..stream import Batch
 from ._attach import Attachment, IfExists
 from ._job_sampler import Iteration, JobSampler, Resume
 from ._ranks import check_undivided, rank_and_world
@@ -104,7 +103,8 @@ class Sampler(JobSampler):
         )
         JobSampler.__init__(self, attachment, (), 0, resume)
         self._length: tuple[int, int] | None = None  # of an epoch
-        self._taken = 0  # of the batch returned last
+        self._taken = 0  # of the batch returned last; 0: all of it
+        self._skip = 0  # of the next batch
         self.num_replicas = world_size
         self.rank = rank
         self.drop_last = drop_last
@@ -126,23 +126,27 @@ class Sampler(JobSampler):
     def __iter__(self) -> Iterator[int]:
         if self._attachment.world_size > 1:
             check_undivided(self.job)
-        skip = self._target.get("taken", 0) if self._target else 0
-        iteration = Iteration(self)
-        return self._indices(iteration, skip)
+        return self._indices(Iteration(self))
 
-    def _indices(self, iteration: Iteration, skip: int) -> Iterator[int]:
+    def _indices(self, iteration: Iteration) -> Iterator[int]:
         while (batch := iteration.next()) is not None:
-            for index in self._one_by_one(batch, skip):
+            skip, self._skip = self._skip, 0
+            for i, index in enumerate(batch.tolist()[skip:], start=skip + 1):
+                self._taken = i % len(batch)
                 yield index
                 iteration.check()
-            skip = 0
 
-    def _one_by_one(self, batch: Batch, skip: int) -> Iterator[int]:
-        for i, index in enumerate(batch.tolist()):
-            if i >= skip:
-                self._taken = i + 1
-                yield index
+    def _begin(self) -> bool:
+        # Within a step, the rest of which comes first; unless another sampler took this one's place.
+        if self._stream and self._taken and self._resume == "position" and self._target is None:
+            self._target = self.state_dict()
+        self._skip = self._target.get("taken", 0) if self._target else 0
+        something = super()._begin()
         self._taken = 0
+        return something
+
+    def _broken_off(self) -> bool:
+        return self._taken > 0 or super()._broken_off()
 
     def state_dict(self) -> dict[str, Any]:
         """The position after the last index returned: as `BatchSampler`'s, and how many indices of
