@@ -56,9 +56,10 @@ def train(folder, job, rank, world, generation):
         loader.load_state_dict(json.loads(checkpoint.read_text())["data"])
     with open(folder / f"trained-{generation}-{rank}", "a", buffering=1) as trained:
         for indices in loader:
-            step = loader.current.step
-            torch.distributed.barrier()  # as the gradients' all-reduce would
-            print(step, *indices.tolist(), file=trained)
+            print(loader.current.step, *indices.tolist(), file=trained)
+            # As the gradients' all-reduce would: no checkpoint says that a step is done before all
+            # ranks have trained on their part of it.
+            torch.distributed.barrier()
             if rank == 0:
                 new = folder / "checkpoint.new"
                 new.write_text(json.dumps({"data": loader.state_dict()}))
