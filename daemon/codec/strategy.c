@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "proto/guard.h"
 #include "proto/numbers.h"
 #include "proto/pack.h"
 
@@ -348,6 +349,13 @@ int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
     return err->code;
 }
 
+static int damaged(struct evd_error *err)
+{
+    return error_set(err, EVD_E_STORE, "strategy",
+                     "a recorded strategy is damaged in the database: restore it from a backup, or "
+                     "drop the job");
+}
+
 int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dataset,
                           struct strategy *out, struct evd_error *err)
 {
@@ -358,7 +366,7 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
     if (msgpack_unpack_next(&unpacked, bytes, n, NULL) == MSGPACK_UNPACK_SUCCESS)
         code = strategy_decode(&unpacked.data, dataset, out, err);
     else
-        code = error_set(err, EVD_E_STORE, "strategy", "a recorded strategy cannot be read");
+        code = damaged(err);
     msgpack_unpacked_destroy(&unpacked);
     return code;
 }
@@ -445,4 +453,58 @@ struct evd_str strategy_kind_text(const void *bytes, size_t n)
         (at[head] & 0xe0) != 0xa0 || (at[head] & 0x1fu) > n - head - 1)
         return (struct evd_str){"", 0};
     return (struct evd_str){(const char *)at + head + 1, at[head] & 0x1fu};
+}
+
+static bool is_text(const msgpack_object *object)
+{
+    return object->type == MSGPACK_OBJECT_STR && str_utf8(text_of(object));
+}
+
+/* A parameter's value: one of what strategy_encode writes. */
+static bool is_recorded_value(const msgpack_object *value)
+{
+    double number;
+
+    if (value->type == MSGPACK_OBJECT_BOOLEAN || value->type == MSGPACK_OBJECT_BIN)
+        return true;
+    if (value->type != MSGPACK_OBJECT_MAP)
+        return is_text(value) || number_f64(value, &number);
+    for (uint32_t i = 0; i < value->via.map.size; i++) {
+        if (!is_text(&value->via.map.ptr[i].key) ||
+            !number_f64(&value->via.map.ptr[i].val, &number))
+            return false;
+    }
+    return true;
+}
+
+static bool is_recorded(const msgpack_object *object)
+{
+    if (object->type != MSGPACK_OBJECT_MAP)
+        return false;
+    for (uint32_t i = 0; i < object->via.map.size; i++) {
+        const msgpack_object_kv *kv = &object->via.map.ptr[i];
+
+        if (!is_text(&kv->key) || !is_recorded_value(&kv->val))
+            return false;
+    }
+    return true;
+}
+
+int strategy_bytes_check(const void *bytes, size_t n, struct evd_error *err)
+{
+    const struct guard_limits limits = {(uint32_t)n, EVD_MAX_REPLY_NODES};
+    msgpack_unpack_return result = MSGPACK_UNPACK_PARSE_ERROR;
+    msgpack_unpacked unpacked;
+    struct guard guard;
+    bool whole;
+
+    msgpack_unpacked_init(&unpacked);
+    guard_init(&guard, &limits);
+    if (n > 0 && n <= UINT32_MAX && guard_feed(&guard, bytes, n) == n && guard.status == GUARD_DONE)
+        result = msgpack_unpack_next(&unpacked, bytes, n, NULL);
+    whole = result == MSGPACK_UNPACK_SUCCESS && is_recorded(&unpacked.data);
+    msgpack_unpacked_destroy(&unpacked);
+    if (result == MSGPACK_UNPACK_NOMEM_ERROR)
+        return error_set(err, EVD_E_NO_MEMORY, "", "no memory to read a recorded strategy");
+    return whole ? EVD_OK : damaged(err);
 }

@@ -25,6 +25,9 @@ const double *strategy_column(const struct strategy *strategy, const struct data
 /* The canonical form: parameters in the table's order, only those that were given. */
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out);
+/* Do stored bytes have a canonical form, if perhaps of a kind that is not known? Only such may be
+ * sent as they are. EVD_OK, STORE or NO_MEMORY. */
+int strategy_bytes_check(const void *bytes, size_t n, struct evd_error *err) MUST_CHECK;
 /* The kind that a canonical form begins with, within its bytes; empty if it is none. */
 struct evd_str strategy_kind_text(const void *bytes, size_t n);
 
