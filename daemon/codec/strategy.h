@@ -12,7 +12,7 @@
 #include "proto/buf.h"
 #include "sampler/strategy.h"
 
-/* NULL or nil is {kind: "uniform"}. On an error there is nothing to fini. Errors: EVD_E_STRATEGY
+/* NULL is {kind: "uniform"}. On an error there is nothing to fini. Errors: EVD_E_STRATEGY
  * for an unknown kind, UNKNOWN_FIELD, MISSING_FIELD, BAD_TYPE, BAD_VALUE, NOT_FOUND for a class or
  * a column. */
 int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
@@ -25,9 +25,6 @@ const double *strategy_column(const struct strategy *strategy, const struct data
 /* The canonical form: parameters in the table's order, only those that were given. */
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out);
-/* Do stored bytes have a canonical form, if perhaps of a kind that is not known? Only such may be
- * sent as they are. EVD_OK, STORE or NO_MEMORY. */
-int strategy_bytes_check(const void *bytes, size_t n, struct evd_error *err) MUST_CHECK;
 /* The kind that a canonical form begins with, within its bytes; empty if it is none. */
 struct evd_str strategy_kind_text(const void *bytes, size_t n);
 

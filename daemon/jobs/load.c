@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "codec/strategy.h"
+#include "codec/recorded.h"
 #include "codec/terms.h"
 #include "jobs/datasets.h"
 #include "jobs/entry.h"
@@ -196,7 +196,7 @@ static int keep_strategy(const struct load *load, const struct job_entry *entry,
                          const struct store_revision *revision, struct revision *record,
                          struct evd_error *err)
 {
-    int code = strategy_bytes_check(revision->strategy, revision->strategy_bytes, err);
+    int code = recorded_check(revision->strategy, revision->strategy_bytes, err);
 
     if (code != EVD_OK && code != EVD_E_STORE)
         return code;

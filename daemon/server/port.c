@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "proto/numbers.h"
 #include "server/session.h"
 #include "server/task.h"
 #include "server/trace.h"
@@ -168,13 +169,13 @@ static struct evd_str subject(const struct message *msg, unsigned traits)
 
     for (uint32_t i = 0; i < fields; i++) {
         const msgpack_object_kv *field = &params->via.map.ptr[i];
-        struct evd_str key = {field->key.via.str.ptr, field->key.via.str.size};
+        struct evd_str key, value;
 
-        if (field->key.type == MSGPACK_OBJECT_STR && field->val.type == MSGPACK_OBJECT_STR &&
+        if (text_from(&field->key, &key) && text_from(&field->val, &value) &&
             ((traits & METHOD_OF_JOB && str_is(key, "job")) ||
              (traits & METHOD_OF_DATASET && str_is(key, "dataset")) ||
              (traits & METHOD_OF_NAME && str_is(key, "name"))))
-            return (struct evd_str){field->val.via.str.ptr, field->val.via.str.size};
+            return value;
     }
     return (struct evd_str){"", 0};
 }
