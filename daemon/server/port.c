@@ -81,17 +81,34 @@ struct session_port *session_open(struct server *server, void *conn)
     return &session->port;
 }
 
+/* As many sessions as there may be connections are waited for. What one more leaves goes to others
+ * at once, so that coming and going does not fill the memory. */
+static bool resumable(const struct server *server)
+{
+    return server->lost_count < server->host.limits.connections;
+}
+
+void session_silent(struct session_port *port)
+{
+    struct session *session = (struct session *)port;
+    struct server *server = session->server;
+
+    if (session_ending(session))
+        return;
+    session_enter(session, SESSION_SILENT);
+    server->ops->session_silent(session, resumable(server));
+    if (session->owed == 0)
+        session_hang_up(session);
+}
+
 void session_close(struct session_port *port)
 {
     struct session *session = (struct session *)port;
     struct server *server = session->server;
-    /* As many sessions as there may be connections are waited for. What one more leaves goes to
-     * others at once, so that coming and going does not fill the memory. */
-    bool resumable = server->lost_count < server->host.limits.connections;
 
     session_enter(session, SESSION_CLOSED);
     tasks_cancel(server, session);
-    server->ops->session_gone(session, resumable);
+    server->ops->session_gone(session, resumable(server));
     session_written(session);
     TAILQ_REMOVE(&server->sessions, session, in_list);
     server->session_count--;
