@@ -47,8 +47,8 @@
 #define EVD_PART_extreme(K) K(str, class) K(u64, count)
 #define EVD_PART_position(K) K(u64, epoch) K(u64, step)
 #define EVD_PART_revision(K)                                                                       \
-    K(u32, revision) K(u64, epoch) K(u64, step) K(dict, strategy) K(str, author) K(u64, created)   \
-    K(str, digest)
+    K(u32, revision) K(u64, epoch) K(u64, step) K(nullable(dict), strategy) K(str, author)          \
+    K(u64, created) K(str, digest)
 #define EVD_PART_job_row(K)                                                                        \
     K(str, job) K(str, dataset) K(u32, version) K(nullable(str), kind) K(str, mode)                \
     K(u32, batch_size) K(u32, world_size) K(u64, epoch) K(u64, step) K(u64, steps)                 \

@@ -64,13 +64,12 @@ static int bad_shape(struct evd_error *err)
 static int decode_call(struct message *msg, const msgpack_object *method,
                        const msgpack_object *params, struct evd_error *err)
 {
-    if (method->type != MSGPACK_OBJECT_STR)
+    if (!text_from(method, &msg->method))
         return error_set(err, EVD_E_PROTOCOL, "method", "the method's name must be text");
     if (params->type != MSGPACK_OBJECT_ARRAY || params->via.array.size > 1 ||
         (params->via.array.size == 1 && params->via.array.ptr[0].type != MSGPACK_OBJECT_MAP))
         return error_set(err, EVD_E_PROTOCOL, "params",
                          "params must be an array that is empty or holds one map of named fields");
-    msg->method = (struct evd_str){method->via.str.ptr, method->via.str.size};
     msg->params = params;
     return EVD_OK;
 }

@@ -120,14 +120,26 @@ static int bad_type(const struct method_desc *method, const struct field_desc *f
                      field->name, type_names[field->type]);
 }
 
+static bool is_whole(const msgpack_object *value)
+{
+    if (number_is_float(value))
+        return value->via.f64 == floor(value->via.f64); /* not NaN */
+    return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+           value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
+}
+
 static int decode_integer(const struct method_desc *method, const struct field_desc *field,
                           const msgpack_object *value, void *to, struct evd_error *err)
 {
     uint64_t most = field->type == FIELD_u32 ? UINT32_MAX : UINT64_MAX, number;
 
-    if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER &&
-        value->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
+    if (!is_whole(value))
         return bad_type(method, field, err);
+    if (number_is_float(value) && value->via.f64 > NUMBER_FLOAT_MOST)
+        return error_set(err, EVD_E_BAD_VALUE, field->name,
+                         "\"%s\" is a float beyond 2^53, which stands for several integers: write "
+                         "it as an integer",
+                         field->name);
     if (!number_u64(value, most, &number))
         return error_set(err, EVD_E_BAD_VALUE, field->name,
                          "\"%s\" is out of range: it goes from 0 to %" PRIu64, field->name,
@@ -153,9 +165,8 @@ static int decode_number(const struct method_desc *method, const struct field_de
 static int decode_text(const struct method_desc *method, const struct field_desc *field,
                        const msgpack_object *value, struct evd_str *to, struct evd_error *err)
 {
-    if (value->type != MSGPACK_OBJECT_STR)
+    if (!text_from(value, to))
         return bad_type(method, field, err);
-    *to = (struct evd_str){value->via.str.ptr, value->via.str.size};
     if (!str_utf8(*to))
         return error_set(err, EVD_E_BAD_VALUE, field->name, "%s: \"%s\" is not UTF-8", method->name,
                          field->name);
@@ -168,6 +179,8 @@ static int decode_field(const struct method_desc *method, const struct field_des
     void *to = (char *)out + field->offset;
     bool *has = (bool *)((char *)out + field->has_offset);
 
+    if (value->type == MSGPACK_OBJECT_NIL)
+        return EVD_OK; /* as if it was left out */
     if (*has)
         return error_set(err, EVD_E_BAD_VALUE, field->name, "%s: \"%s\" is given twice",
                          method->name, field->name);
@@ -198,9 +211,8 @@ static int decode_entry(const struct method_desc *method, const msgpack_object_k
 {
     struct evd_str key;
 
-    if (entry->key.type != MSGPACK_OBJECT_STR)
+    if (!text_from(&entry->key, &key))
         return error_set(err, EVD_E_BAD_TYPE, "", "%s: names of fields must be text", method->name);
-    key = (struct evd_str){entry->key.via.str.ptr, entry->key.via.str.size};
     for (uint32_t i = 0; i < method->field_count; i++) {
         const struct field_desc *field = &method->fields[i];
 

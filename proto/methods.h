@@ -6,13 +6,13 @@
  * EVD_FIELDS_<id>(F, m): F(m, type, name, need); m is passed on, need is REQUIRED or OPTIONAL, and
  * type is one of
  *
- *     str          UTF-8 text                 struct evd_str, points into the request
- *     u32 u64      unsigned integers          uint32_t, uint64_t
+ *     str          UTF-8 text, str or bin     struct evd_str, points into the request
+ *     u32 u64      integers or whole floats   uint32_t, uint64_t
  *     f64          float or integer           double, finite
  *     boolean                                 bool
- *     obj          anything, decoded later    const msgpack_object *
+ *     obj          anything, decoded later    const msgpack_object *, never nil
  *
- * Each becomes `name` and `has_name` in struct params_<id>.
+ * Each becomes `name` and `has_name` in struct params_<id>. A field that is nil was not given.
  */
 #ifndef PROTO_METHODS_H
 #define PROTO_METHODS_H

@@ -1,17 +1,45 @@
 /*
- * Numbers from MessagePack. Called by whoever decodes fields or keys: the decoder of methods and of
- * batches, those of labels, weights, reports and strategies, and the client.
+ * Numbers and text from MessagePack. Called by whoever decodes fields or keys: the decoder of
+ * methods and of batches, those of labels, weights, reports and strategies, and the client.
  */
 #include "proto/numbers.h"
 
 #include <assert.h>
 #include <string.h>
 
+bool text_from(const msgpack_object *object, struct evd_str *out)
+{
+    if (object->type == MSGPACK_OBJECT_STR)
+        *out = (struct evd_str){object->via.str.ptr, object->via.str.size};
+    else if (object->type == MSGPACK_OBJECT_BIN)
+        *out = (struct evd_str){object->via.bin.ptr, object->via.bin.size};
+    else
+        return false;
+    return true;
+}
+
+bool number_is_float(const msgpack_object *object)
+{
+    return object->type == MSGPACK_OBJECT_FLOAT32 || object->type == MSGPACK_OBJECT_FLOAT64;
+}
+
 bool number_u64(const msgpack_object *object, uint64_t most, uint64_t *out)
 {
-    if (object->type != MSGPACK_OBJECT_POSITIVE_INTEGER || object->via.u64 > most)
+    uint64_t number;
+
+    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        number = object->via.u64;
+    } else if (number_is_float(object) && object->via.f64 >= 0 &&
+               object->via.f64 <= NUMBER_FLOAT_MOST) {
+        number = (uint64_t)object->via.f64;
+        if ((double)number != object->via.f64)
+            return false;
+    } else {
         return false;
-    *out = object->via.u64;
+    }
+    if (number > most)
+        return false;
+    *out = number;
     return true;
 }
 

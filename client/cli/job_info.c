@@ -13,7 +13,7 @@ static void print_strategy(const json_t *strategy)
     if (text && text_width(text) > 200)
         print_padded(stdout, text, 200);
     else
-        fputs(text ? text : "?", stdout);
+        fputs(text ? text : json_is_null(strategy) ? "damaged" : "?", stdout);
     free(text);
 }
 

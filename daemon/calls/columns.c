@@ -1,29 +1,30 @@
 /* Column names from a request (columns.h). Called by stream.open and job.batch. */
 #include "calls/columns.h"
 
+#include "proto/numbers.h"
 #include "proto/pack.h"
 
 int columns_decode(const msgpack_object *object, struct batch_format *format, struct evd_error *err)
 {
-    if (!object || object->type == MSGPACK_OBJECT_NIL)
+    if (!object)
         return EVD_OK;
     if (object->type != MSGPACK_OBJECT_ARRAY)
         return error_set(err, EVD_E_BAD_TYPE, "columns",
                          "stream.open: \"columns\" must be an array of column names");
     for (uint32_t i = 0; i < object->via.array.size; i++) {
         const msgpack_object *name = &object->via.array.ptr[i];
+        struct evd_str text;
         int column;
 
-        if (name->type != MSGPACK_OBJECT_STR)
+        if (!text_from(name, &text))
             return error_set(err, EVD_E_BAD_TYPE, "columns",
                              "stream.open: \"columns\" must be an array of column names");
-        column = column_find(name->via.str.ptr, name->via.str.size);
+        column = column_find(text.data, text.len);
         if (column < 0)
             return error_set(err, EVD_E_NOT_FOUND, "columns",
                              "stream.open: there is no column \"%.*s\": there are index, label, "
                              "probability, repeat and augment_seed",
-                             name->via.str.size < 64 ? (int)name->via.str.size : 64,
-                             name->via.str.ptr);
+                             text.len < 64 ? (int)text.len : 64, text.data);
         format->columns |= 1u << column;
     }
     return EVD_OK;

@@ -12,6 +12,7 @@
 #include "jobs/expiry.h"
 #include "jobs/memory.h"
 #include "jobs/uses.h"
+#include "proto/numbers.h"
 #include "server/task.h"
 
 /* ---- one write to the store on behalf of a draft ---- */
@@ -91,7 +92,7 @@ static int write_result(struct draft_write *write)
 
 static int add_classes(struct draft *draft, const msgpack_object *classes, struct evd_error *err)
 {
-    if (!classes || classes->type == MSGPACK_OBJECT_NIL)
+    if (!classes)
         return EVD_OK;
     if (classes->type != MSGPACK_OBJECT_ARRAY)
         return error_set(err, EVD_E_BAD_TYPE, "classes",
@@ -104,10 +105,9 @@ static int add_classes(struct draft *draft, const msgpack_object *classes, struc
         const msgpack_object *name = &classes->via.array.ptr[i];
         struct evd_str text;
 
-        if (name->type != MSGPACK_OBJECT_STR)
+        if (!text_from(name, &text))
             return error_set(err, EVD_E_BAD_TYPE, "classes",
                              "\"classes\" must be an array of class names");
-        text = (struct evd_str){name->via.str.ptr, name->via.str.size};
         if (dataset_builder_class(draft->builder, text, err) != EVD_OK)
             return err->code;
         draft->named = true;

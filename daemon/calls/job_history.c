@@ -59,7 +59,7 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
         pack_key_u64(pk, "generation", all[i]->generation);
         pack_key_u64(pk, "revision", all[i]->number);
         pack_position(pk, all[i]->at);
-        pack_key_raw(pk, "strategy", all[i]->strategy, all[i]->strategy_bytes);
+        pack_key_recorded(pk, all[i]);
         pack_key_cstr(pk, "author", all[i]->author);
         pack_key_u64(pk, "created", all[i]->created);
         pack_key_hex(pk, "digest", all[i]->digest);

@@ -22,6 +22,11 @@ int do_job_position(struct call *call, const struct params_job_position *p)
     if (!entry)
         return call->err.code;
     job_state(entry->job, &state);
+    if (state.low.epoch > JOB_MAX_EPOCH)
+        return error_set(&call->err, EVD_E_LIMIT, "epoch",
+                         "job \"%s\" is at its end, behind epoch %" PRIu32
+                         ": there is no position to come back to",
+                         entry->name, JOB_MAX_EPOCH);
     owner = entry_position_owner(entry);
     position = (struct position){state.generation, state.low};
     if (!position_write(&owner, &position, text))

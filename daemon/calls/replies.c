@@ -25,6 +25,14 @@ void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t
     pk->callback(pk->data, bytes, n);
 }
 
+void pack_key_recorded(msgpack_packer *pk, const struct revision *revision)
+{
+    if (revision && revision->strategy_bytes > 0)
+        pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+    else
+        pack_key_nil(pk, "strategy");
+}
+
 void pack_position(msgpack_packer *pk, struct job_position at)
 {
     pack_key_u64(pk, "epoch", at.epoch);
@@ -60,7 +68,7 @@ static void pack_revision(msgpack_packer *pk, const struct revision *revision)
     pack_map_begin(pk);
     pack_key_u64(pk, "revision", revision->number);
     pack_position(pk, revision->at);
-    pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+    pack_key_recorded(pk, revision);
     pack_key_cstr(pk, "author", revision->author);
     pack_key_u64(pk, "created", revision->created);
     pack_key_hex(pk, "digest", revision->digest);
@@ -81,16 +89,6 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_array(pk, "revisions", entry->records.revision_count - first);
     for (uint32_t i = first; i < entry->records.revision_count; i++)
         pack_revision(pk, &entry->records.revisions[i]);
-}
-
-static void pack_key_strategy(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
-{
-    const struct revision *revision = records_in_force(&entry->records, number);
-
-    if (revision)
-        pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
-    else
-        pack_key_nil(pk, "strategy");
 }
 
 /* A job that is out of service has only what is recorded of it. */
@@ -125,7 +123,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_u64(pk, "created", entry->created);
     pack_key_u64(pk, "generation", state.generation);
     pack_key_u64(pk, "revision", state.revision);
-    pack_key_strategy(pk, entry, state.revision);
+    pack_key_recorded(pk, records_in_force(&entry->records, state.revision));
     pack_position(pk, state.next);
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_position(pk, "acked", state.low);
@@ -146,7 +144,7 @@ static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uin
     const struct revision *revision = records_in_force(&entry->records, number);
     struct evd_str kind = {"", 0};
 
-    if (revision)
+    if (revision && revision->strategy_bytes > 0)
         kind = strategy_kind_text(revision->strategy, revision->strategy_bytes);
     pack_key(pk, "kind");
     if (kind.len > 0)

@@ -8,6 +8,9 @@
 
 /* A packed value as it is. */
 void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t n);
+/* `strategy`: as it was recorded; nil if it was damaged in the database, or there is none (NULL).
+ */
+void pack_key_recorded(msgpack_packer *pk, const struct revision *revision);
 void pack_key_hex(msgpack_packer *pk, const char *key, uint64_t value);
 /* Two entries, `epoch` and `step`; and a map of them. */
 void pack_position(msgpack_packer *pk, struct job_position at);

@@ -9,6 +9,7 @@
 #include "jobs/drive.h"
 #include "jobs/jobs.h"
 #include "jobs/uses.h"
+#include "proto/numbers.h"
 
 /* Every plan that may yet draw for a new stream must know its columns. */
 static int columns_check(const struct job_entry *entry, const struct batch_format *format,
@@ -89,12 +90,10 @@ static int holding_decode(const struct params_stream_open *p, const struct job_e
         const msgpack_object *pair = &object->via.array.ptr[i];
 
         if (pair->type != MSGPACK_OBJECT_ARRAY || pair->via.array.size != 2 ||
-            pair->via.array.ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER ||
-            pair->via.array.ptr[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+            !number_u64(&pair->via.array.ptr[0], UINT64_MAX, &holding[i].epoch) ||
+            !number_u64(&pair->via.array.ptr[1], UINT64_MAX, &holding[i].step))
             return error_set(err, EVD_E_BAD_TYPE, "holding",
                              "stream.open: \"holding\" must be an array of [epoch, step]");
-        holding[i] =
-            (struct job_position){pair->via.array.ptr[0].via.u64, pair->via.array.ptr[1].via.u64};
     }
     if (!p->has_generation || p->generation == records_generation(&entry->records))
         *count = object->via.array.size;

@@ -8,10 +8,10 @@
 #include "dataset/names.h"
 #include "proto/numbers.h"
 
-/* None if there are none, or nil stands in their place. */
+/* None if there are none. */
 static int open_numbers(struct numbers *numbers, const char *form, struct evd_error *err)
 {
-    if (!numbers->object || numbers->object->type == MSGPACK_OBJECT_NIL)
+    if (!numbers->object)
         return EVD_OK;
     return numbers_open(numbers, form, err);
 }

@@ -111,7 +111,7 @@ static int decode_values(struct numbers *values, size_t n, double **out, struct 
 {
     const msgpack_object *object = values->object;
 
-    if (!object || object->type == MSGPACK_OBJECT_NIL)
+    if (!object)
         return EVD_OK;
     if (object->type == MSGPACK_OBJECT_BIN && object->via.bin.size == n * sizeof(float))
         values->width = sizeof(float);

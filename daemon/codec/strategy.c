@@ -5,16 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "codec/recorded.h"
 #include "proto/numbers.h"
 #include "proto/pack.h"
 
 /* Up to here explicit numbers are recorded by class name, which reads well; beyond, as bin. */
 #define BY_NAME_MOST 1024u
-
-static struct evd_str text_of(const msgpack_object *object)
-{
-    return (struct evd_str){object->via.str.ptr, object->via.str.size};
-}
 
 /* Of a peer's text, as much as a message should repeat. */
 static int shown(struct evd_str text)
@@ -120,16 +116,17 @@ static int decode_by_name(struct strategy *strategy, int at, const msgpack_objec
     for (uint32_t i = 0; i < value->via.map.size; i++) {
         const msgpack_object_kv *kv = &value->via.map.ptr[i];
         char detail[EVD_MAX_NAME + 1];
+        struct evd_str name;
         double number;
         int64_t c;
 
-        if (kv->key.type != MSGPACK_OBJECT_STR)
+        if (!text_from(&kv->key, &name))
             return error_set(err, EVD_E_BAD_TYPE, strategy->kind->params[at].name,
                              "strategy %s: the keys of \"%s\" must be class names",
                              strategy->kind->name, strategy->kind->params[at].name);
-        c = dataset_class_find(dataset, text_of(&kv->key));
+        c = dataset_class_find(dataset, name);
         if (c < 0) {
-            snprintf(detail, sizeof(detail), "%.*s", shown(text_of(&kv->key)), kv->key.via.str.ptr);
+            snprintf(detail, sizeof(detail), "%.*s", shown(name), name.data);
             return error_set(
                 err, EVD_E_NOT_FOUND, detail,
                 "strategy %s: \"%s\" names a class \"%s\" that dataset \"%s\" does not "
@@ -238,13 +235,34 @@ static int decode_column(struct strategy *strategy, int at, struct evd_str text,
     return unknown_column(strategy, at, dataset, err);
 }
 
+static bool is_word(const msgpack_object *bin)
+{
+    for (uint32_t i = 0; i < bin->via.bin.size; i++) {
+        if (bin->via.bin.ptr[i] < ' ' || bin->via.bin.ptr[i] > '~')
+            return false;
+    }
+    return bin->via.bin.size > 0;
+}
+
+/* Bin is numbers by class, or text. Where a parameter takes either, it is text if it is as long as
+ * the numbers are not, and holds nothing but letters and signs. */
+static bool is_numbers(const msgpack_object *object, const struct strategy_param *param,
+                       const struct dataset *dataset)
+{
+    if (object->type != MSGPACK_OBJECT_BIN || !(param->accepts & STRATEGY_CLASS_MAP))
+        return false;
+    return !(param->accepts & STRATEGY_TEXT) || !is_word(object) ||
+           object->via.bin.size == (uint64_t)dataset->index.classes * sizeof(double);
+}
+
 static int decode_value(struct strategy *strategy, int at, const msgpack_object *object,
                         const struct dataset *dataset, struct evd_error *err)
 {
     const struct strategy_param *param = &strategy->kind->params[at];
     struct strategy_value *value = &strategy->values[at];
     bool by_class = object->type == MSGPACK_OBJECT_MAP || object->type == MSGPACK_OBJECT_ARRAY ||
-                    object->type == MSGPACK_OBJECT_BIN;
+                    is_numbers(object, param, dataset);
+    struct evd_str text;
     double number;
 
     if (value->tag != VALUE_UNSET)
@@ -254,10 +272,10 @@ static int decode_value(struct strategy *strategy, int at, const msgpack_object 
         return EVD_OK;
     if (by_class && param->accepts & STRATEGY_CLASS_MAP)
         return decode_class_map(strategy, at, object, dataset, err);
-    if (object->type == MSGPACK_OBJECT_STR && param->accepts & STRATEGY_TEXT)
-        return decode_text(strategy, at, text_of(object), err);
-    if (object->type == MSGPACK_OBJECT_STR && param->accepts & STRATEGY_COLUMN)
-        return decode_column(strategy, at, text_of(object), dataset, err);
+    if (param->accepts & STRATEGY_TEXT && text_from(object, &text))
+        return decode_text(strategy, at, text, err);
+    if (param->accepts & STRATEGY_COLUMN && text_from(object, &text))
+        return decode_column(strategy, at, text, dataset, err);
     if (object->type == MSGPACK_OBJECT_BOOLEAN && param->accepts & STRATEGY_BOOLEAN) {
         value->tag = VALUE_BOOLEAN;
         value->number = object->via.boolean;
@@ -278,14 +296,15 @@ static int find_kind(const msgpack_object *object, const struct strategy_kind **
                      struct evd_error *err)
 {
     const msgpack_object *found = NULL;
+    struct evd_str text;
 
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *kv = &object->via.map.ptr[i];
 
-        if (kv->key.type != MSGPACK_OBJECT_STR)
+        if (!text_from(&kv->key, &text))
             return error_set(err, EVD_E_BAD_TYPE, "strategy",
                              "names of a strategy's parameters must be text");
-        if (!str_is(text_of(&kv->key), "kind"))
+        if (!str_is(text, "kind"))
             continue;
         if (found)
             return error_set(err, EVD_E_BAD_VALUE, "kind", "a strategy's \"kind\" is given twice");
@@ -294,10 +313,10 @@ static int find_kind(const msgpack_object *object, const struct strategy_kind **
     if (!found)
         return error_set(err, EVD_E_MISSING_FIELD, "kind",
                          "a strategy needs its \"kind\", as in {\"kind\": \"weighted\"}");
-    if (found->type != MSGPACK_OBJECT_STR)
+    if (!text_from(found, &text))
         return error_set(err, EVD_E_BAD_TYPE, "kind", "a strategy's \"kind\" must be text");
-    *kind = strategy_find(found->via.str.ptr, found->via.str.size);
-    return *kind ? EVD_OK : unknown_kind(text_of(found), err);
+    *kind = strategy_find(text.data, text.len);
+    return *kind ? EVD_OK : unknown_kind(text, err);
 }
 
 static int decode_params(struct strategy *strategy, const msgpack_object *object,
@@ -307,11 +326,11 @@ static int decode_params(struct strategy *strategy, const msgpack_object *object
 
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *kv = &object->via.map.ptr[i];
-        struct evd_str key = text_of(&kv->key);
+        struct evd_str key;
         int at;
 
-        if (str_is(key, "kind"))
-            continue;
+        if (!text_from(&kv->key, &key) || str_is(key, "kind"))
+            continue; /* find_kind has seen that all are text */
         at = strategy_param_find(kind, key.data, key.len);
         if (at < 0)
             return unknown_param(kind, key, err);
@@ -332,7 +351,7 @@ int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
 {
     const struct strategy_kind *kind = NULL;
 
-    if (!object || object->type == MSGPACK_OBJECT_NIL) {
+    if (!object) {
         strategy_init(out, strategy_find("uniform", strlen("uniform")), dataset->index.classes);
         return EVD_OK;
     }
@@ -358,7 +377,7 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
     if (msgpack_unpack_next(&unpacked, bytes, n, NULL) == MSGPACK_UNPACK_SUCCESS)
         code = strategy_decode(&unpacked.data, dataset, out, err);
     else
-        code = error_set(err, EVD_E_STORE, "strategy", "a recorded strategy cannot be read");
+        code = recorded_damaged(err);
     msgpack_unpacked_destroy(&unpacked);
     return code;
 }

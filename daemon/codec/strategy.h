@@ -12,7 +12,7 @@
 #include "proto/buf.h"
 #include "sampler/strategy.h"
 
-/* NULL or nil is {kind: "uniform"}. On an error there is nothing to fini. Errors: EVD_E_STRATEGY
+/* NULL is {kind: "uniform"}. On an error there is nothing to fini. Errors: EVD_E_STRATEGY
  * for an unknown kind, UNKNOWN_FIELD, MISSING_FIELD, BAD_TYPE, BAD_VALUE, NOT_FOUND for a class or
  * a column. */
 int strategy_decode(const msgpack_object *object, const struct dataset *dataset,

@@ -16,7 +16,7 @@ struct token {
     uint64_t checksum;   /* of the dataset version */
     uint64_t generation; /* of the job */
     uint64_t epoch, step;
-    uint64_t history; /* digest of the job's history up to there */
+    uint64_t history; /* digest of the job's history up to there, and of the numbers above */
 };
 
 /* Writes TOKEN_SIZE bytes. */

@@ -44,6 +44,12 @@ static void on_writable(void *arg, void *session)
     session_ready(session);
 }
 
+static void on_silent(void *arg, void *session)
+{
+    (void)arg;
+    session_silent(session);
+}
+
 static void on_closed(void *arg, void *session)
 {
     session_close(session);
@@ -94,6 +100,7 @@ struct net_events peers_events(struct host *host)
         .frame = on_frame,
         .broken = on_broken,
         .writable = on_writable,
+        .silent = on_silent,
         .closed = on_closed,
         .refuse = on_refuse,
         .flush = on_flush,

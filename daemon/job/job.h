@@ -86,7 +86,7 @@
 #define JOB_SPAN      EVD_OUTSTANDING
 #define JOB_RANK_SPAN 1024u
 
-/* The highest epoch that an update or a seek may name; no job gets there. */
+/* The last epoch. A job that is through with it is at its end: nothing more is handed out. */
 #define JOB_MAX_EPOCH UINT32_MAX
 
 enum job_mode { JOB_SHARED, JOB_RANKED };

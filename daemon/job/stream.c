@@ -199,8 +199,14 @@ static int new_window(struct job_stream *stream, uint32_t window, struct evd_err
 int stream_credit(struct job *job, const struct job_event *event, struct evd_error *err)
 {
     struct job_stream *stream = event->credit.stream;
-    int code = new_window(stream, event->credit.window, err);
+    int code;
 
+    if (event->credit.window > 0 && stream->cursor->epoch > JOB_MAX_EPOCH)
+        return error_set(err, EVD_E_LIMIT, "epoch",
+                         "this job is at its end, behind epoch %" PRIu32
+                         ": seek to an epoch before, or make a new job",
+                         JOB_MAX_EPOCH);
+    code = new_window(stream, event->credit.window, err);
     if (code)
         return code;
     stream_queue(job, stream);

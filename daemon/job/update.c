@@ -15,12 +15,11 @@ static int update_position(const struct job *job, const struct job_event *event,
     *out = first;
     if (event->update.when == JOB_NEXT_EPOCH && first.step > 0)
         *out = (struct job_position){first.epoch + 1, 0};
-    if (event->update.when != JOB_AT)
-        return EVD_OK;
-    *out = event->update.at;
-    if (event->update.at.epoch > JOB_MAX_EPOCH)
+    if (event->update.when == JOB_AT)
+        *out = event->update.at;
+    if (out->epoch > JOB_MAX_EPOCH)
         return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
-    if (position_before(event->update.at, first))
+    if (event->update.when == JOB_AT && position_before(event->update.at, first))
         return error_set(err, EVD_E_BAD_VALUE, "step",
                          "epoch %" PRIu64 " step %" PRIu64 " is handed out already: the first step "
                          "that can still change is epoch %" PRIu64 " step %" PRIu64,
@@ -74,13 +73,17 @@ static int update_check(const struct job *job, const struct job_event *event, st
     return EVD_OK;
 }
 
-/* Nothing beyond the mark. And until it is known whether a revision is durable, nothing that
- * depends on it: no step it would hold for, and none of a revision that it would cancel. */
+/* Nothing beyond the mark, and nothing behind the last epoch. And until it is known whether a
+ * revision is durable, nothing that depends on it: no step it would hold for, and none of a
+ * revision that it would cancel. */
 struct job_position update_limit(const struct job *job)
 {
     const struct history *history = &job->history;
     struct job_position limit = job->progress.mark;
+    struct job_position end = {JOB_MAX_EPOCH + UINT64_C(1), 0};
 
+    if (position_before(end, limit))
+        limit = end;
     if (job->change != CHANGE_UPDATE)
         return limit;
     if (position_before(job->update.revision.at, limit))

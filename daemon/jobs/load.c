@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "codec/recorded.h"
 #include "codec/terms.h"
 #include "jobs/datasets.h"
 #include "jobs/entry.h"
@@ -136,6 +137,17 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     return EVD_OK;
 }
 
+/* Authors go to clients as they are. */
+static const char *readable_author(const struct load *load, const struct job_entry *entry,
+                                   const char *author)
+{
+    if (str_utf8(text_of(author)))
+        return author;
+    server_warn(load->jobs->server, "job \"%s\": an author's name is damaged in the database",
+                entry->name);
+    return "";
+}
+
 static int load_seek(void *arg, const struct store_seek *seek, struct evd_error *err)
 {
     struct load *load = arg;
@@ -152,7 +164,7 @@ static int load_seek(void *arg, const struct store_seek *seek, struct evd_error 
     if (!entry || seek->generation != entry->records.seek_count + 1 ||
         seek->parent >= seek->generation)
         return error_set(err, EVD_E_STORE, "", "the database has a seek that fits no job");
-    record.author = strdup(seek->author);
+    record.author = strdup(readable_author(load, entry, seek->author));
     if (!record.author || !records_reserve(&entry->records)) {
         free(record.author);
         return error_no_memory(err);
@@ -174,8 +186,30 @@ static int load_world(void *arg, const struct store_world *world, struct evd_err
 
     if (!entry)
         return error_set(err, EVD_E_STORE, "", "the database has a world size of no job");
-    snprintf(record.author, sizeof(record.author), "%s", world->author);
+    snprintf(record.author, sizeof(record.author), "%s",
+             readable_author(load, entry, world->author));
     return records_add_world(&entry->records, &record) ? EVD_OK : error_no_memory(err);
+}
+
+/* Of a damaged strategy nothing is kept: what is not there is neither sent nor drawn by. */
+static int keep_strategy(const struct load *load, const struct job_entry *entry,
+                         const struct store_revision *revision, struct revision *record,
+                         struct evd_error *err)
+{
+    int code = recorded_check(revision->strategy, revision->strategy_bytes, err);
+
+    if (code != EVD_OK && code != EVD_E_STORE)
+        return code;
+    record->strategy_bytes = code == EVD_OK ? revision->strategy_bytes : 0;
+    record->strategy = malloc(record->strategy_bytes ? record->strategy_bytes : 1);
+    if (!record->strategy)
+        return error_no_memory(err);
+    if (code == EVD_OK)
+        memcpy(record->strategy, revision->strategy, revision->strategy_bytes);
+    else
+        server_warn(load->jobs->server, "job \"%s\", revision %" PRIu32 ": %s", entry->name,
+                    revision->revision, err->message);
+    return EVD_OK;
 }
 
 static int load_revision(void *arg, const struct store_revision *revision, struct evd_error *err)
@@ -189,18 +223,17 @@ static int load_revision(void *arg, const struct store_revision *revision, struc
         .shape = {revision->shape_steps, revision->shape_last},
         .digest = revision->digest,
         .created = revision->created,
-        .strategy_bytes = revision->strategy_bytes,
     };
 
     if (!entry)
         return error_set(err, EVD_E_STORE, "", "the database has a revision of no job");
-    record.author = strdup(revision->author);
-    record.strategy = malloc(revision->strategy_bytes ? revision->strategy_bytes : 1);
-    if (!record.author || !record.strategy || !records_reserve(&entry->records)) {
+    if (keep_strategy(load, entry, revision, &record, err) != EVD_OK)
+        return err->code;
+    record.author = strdup(readable_author(load, entry, revision->author));
+    if (!record.author || !records_reserve(&entry->records)) {
         revision_fini(&record);
         return error_no_memory(err);
     }
-    memcpy(record.strategy, revision->strategy, revision->strategy_bytes);
     entry->records.revisions[entry->records.revision_count++] = record;
     return EVD_OK;
 }

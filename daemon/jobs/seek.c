@@ -36,6 +36,11 @@ static int find_step(struct seek *seek, struct replay_step *step)
         return EVD_OK;
     if (seek->task.err.code != EVD_E_BAD_VALUE || at->step != step->shape.steps)
         return seek->task.err.code;
+    if (at->epoch >= JOB_MAX_EPOCH)
+        return error_set(&seek->task.err, EVD_E_BAD_VALUE, "step",
+                         "epoch %" PRIu64 " is the last, and has %" PRIu64
+                         " steps: there is nothing behind them",
+                         at->epoch, at->step);
     *at = (struct job_position){at->epoch + 1, 0};
     seek->task.err.code = EVD_OK;
     return line_step(&seek->line, *at, step, &seek->task.err);

@@ -1,6 +1,6 @@
 /*
  * One connection: reads, hands up whole frames, writes, and ends in every way a connection can.
- * The loop calls it, net.c for time limits and turns, and the layer above for its output.
+ * The loop calls it, net.c for turns, and the layer above for its output.
  */
 #include "net/conn.h"
 
@@ -23,7 +23,8 @@
 static const unsigned followers[] = {
     [CONN_REFUSED] = 1u << CONN_FINISHING | 1u << CONN_CLOSED,
     [CONN_NEW] = 1u << CONN_SERVING | 1u << CONN_FINISHING | 1u << CONN_CLOSED,
-    [CONN_SERVING] = 1u << CONN_FINISHING | 1u << CONN_CLOSED,
+    [CONN_SERVING] = 1u << CONN_SILENT | 1u << CONN_FINISHING | 1u << CONN_CLOSED,
+    [CONN_SILENT] = 1u << CONN_FINISHING | 1u << CONN_CLOSED,
     [CONN_FINISHING] = 1u << CONN_SHUT | 1u << CONN_CLOSED,
     [CONN_SHUT] = 1u << CONN_CLOSED,
     [CONN_CLOSED] = 0,
@@ -126,7 +127,7 @@ void net_conn_close(struct net_conn *conn)
     uv_close(&conn->socket.handle, on_closed);
 }
 
-static void close_because(struct net_conn *conn, const char *why)
+void conn_close_because(struct net_conn *conn, const char *why)
 {
     if (conn->state != CONN_CLOSED)
         net_log(conn->net, NET_DEBUG, "%s: closed: %s", net_conn_name(conn), why);
@@ -138,7 +139,7 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     struct net_conn *conn = request->data;
 
     if (status < 0)
-        close_because(conn, uv_strerror(status));
+        conn_close_because(conn, uv_strerror(status));
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -157,7 +158,7 @@ static void shut_down(struct net_conn *conn)
     if (rc == 0)
         rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
     if (rc < 0 && rc != UV_EALREADY)
-        close_because(conn, uv_strerror(rc));
+        conn_close_because(conn, uv_strerror(rc));
 }
 
 void net_conn_finish(struct net_conn *conn)
@@ -180,7 +181,7 @@ static void on_written(uv_write_t *request, int status)
     if (conn->state == CONN_CLOSED)
         return;
     if (status < 0) {
-        close_because(conn, uv_strerror(status));
+        conn_close_because(conn, uv_strerror(status));
         return;
     }
     *conn->output.in_flight = 0;
@@ -210,7 +211,7 @@ static void queue_rest(struct net_conn *conn, size_t written)
     conn->write.data = conn;
     rc = uv_write(&conn->write, &conn->socket.stream, &bytes, 1, on_written);
     if (rc < 0)
-        close_because(conn, uv_strerror(rc));
+        conn_close_because(conn, uv_strerror(rc));
     else
         conn->writing = true;
 }
@@ -224,7 +225,7 @@ static void write_output(struct net_conn *conn)
     if (n == UV_EAGAIN)
         n = 0;
     if (n < 0)
-        close_because(conn, uv_strerror(n));
+        conn_close_because(conn, uv_strerror(n));
     else if ((size_t)n == out->len)
         out->len = 0;
     else
@@ -336,7 +337,7 @@ static void keep(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
     buf_append(&conn->input, bytes, n);
     if (conn->input.failed)
-        close_because(conn, "no memory for its input");
+        conn_close_because(conn, "no memory for its input");
 }
 
 static void hand_up_input(struct net_conn *conn)
@@ -369,14 +370,32 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)conn->net->read_buffer, NET_READ_BYTES);
 }
 
+/* The peer sends no more. All its frames are handed up by now, since who waits for a turn or for
+ * room is not read; if it still reads, what they ask for is answered. */
+static void fall_silent(struct net_conn *conn)
+{
+    if (conn->state != CONN_SERVING || socket_is_dead(&conn->socket.handle)) {
+        conn_close_because(conn, "the peer closed it");
+        return;
+    }
+    enter(conn, CONN_SILENT);
+    conn->since = uv_now(conn->net->config.loop);
+    conn->net->config.events.silent(conn->net->config.events.arg, conn->session);
+    net_flush(conn->net);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_conn *conn = stream->data;
 
     if (n == 0)
         return;
+    if (n == UV_EOF) {
+        fall_silent(conn);
+        return;
+    }
     if (n < 0) {
-        close_because(conn, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n));
+        conn_close_because(conn, uv_strerror((int)n));
         return;
     }
     if (conn->state >= CONN_FINISHING)
@@ -391,14 +410,14 @@ void conn_go_on(struct net_conn *conn)
 {
     int rc;
 
-    if (conn->state >= CONN_FINISHING)
+    if (conn->state > CONN_SERVING)
         return;
     hand_up_input(conn);
-    if (conn->later || conn->pressure == PRESSURE_STOPPED || conn->state >= CONN_FINISHING)
+    if (conn->later || conn->pressure == PRESSURE_STOPPED || conn->state > CONN_SERVING)
         return;
     rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
     if (rc < 0 && rc != UV_EALREADY)
-        close_because(conn, uv_strerror(rc));
+        conn_close_because(conn, uv_strerror(rc));
 }
 
 void conn_resume(struct net_conn *conn)
@@ -406,7 +425,7 @@ void conn_resume(struct net_conn *conn)
     assert(conn->pressure == PRESSURE_DRAINED);
     TAILQ_REMOVE(&conn->net->resume, conn, resume_link);
     conn->pressure = PRESSURE_NONE;
-    if (conn->state >= CONN_FINISHING)
+    if (conn->state > CONN_SERVING)
         return;
     conn->since = uv_now(conn->net->config.loop);
     if (conn->session)
@@ -456,7 +475,7 @@ void conn_start(struct net_conn *conn)
     if (conn->counted) {
         conn->session = net->config.events.open(net->config.events.arg, conn, &conn->output);
         if (!conn->session) {
-            close_because(conn, "no memory for its session");
+            conn_close_because(conn, "no memory for its session");
             return;
         }
     }
@@ -470,30 +489,5 @@ void conn_start(struct net_conn *conn)
     if (rc == 0)
         rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
     if (rc < 0)
-        close_because(conn, uv_strerror(rc));
-}
-
-void conn_check_time(struct net_conn *conn, uint64_t now)
-{
-    const struct net_config *config = &conn->net->config;
-    uint64_t waited = now - conn->since;
-
-    switch (conn->state) {
-    case CONN_REFUSED:
-    case CONN_NEW:
-        if (waited >= config->hello_ms)
-            close_because(conn, "its first request did not come in time");
-        break;
-    case CONN_SERVING:
-        if (conn->input.len > 0 && conn->pressure == PRESSURE_NONE && waited >= config->frame_ms)
-            close_because(conn, "the rest of a request did not come in time");
-        break;
-    case CONN_FINISHING:
-    case CONN_SHUT:
-        if (waited >= NET_FINISH_MS)
-            close_because(conn, "it did not take what was sent in time");
-        break;
-    case CONN_CLOSED:
-        break;
-    }
+        conn_close_because(conn, uv_strerror(rc));
 }

@@ -13,9 +13,11 @@
 #include "net/socket.h"
 
 /*
- *     NEW ------> SERVING
- *      |             |
- *      +--> FINISHING <-- REFUSED         and from each of them to CLOSED
+ *     NEW ------> SERVING ------> SILENT
+ *      |             |              |
+ *      +--> FINISHING <-- REFUSED   |     and from each of them to CLOSED
+ *               ^                   |
+ *               +-------------------+
  *               |
  *               v
  *             SHUT
@@ -24,6 +26,7 @@ enum net_conn_state {
     CONN_REFUSED, /* too many: waits for its first frame, to answer that */
     CONN_NEW,     /* its first frame is to come */
     CONN_SERVING,
+    CONN_SILENT,    /* the peer has shut its side: what it asked for before is answered */
     CONN_FINISHING, /* writes what is left; input is dropped from here on */
     CONN_SHUT,      /* our side is shut down: waits for the peer to close */
     CONN_CLOSED,    /* waits for the close callback, which frees it */
@@ -87,7 +90,7 @@ bool net_conn_is_local(const struct net_conn *conn); /* by a Unix socket */
 /* NULL: no memory. Counted from here on, and ended by net_conn_close only. */
 struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused);
 void conn_start(struct net_conn *conn); /* after uv_accept */
-void conn_check_time(struct net_conn *conn, uint64_t now);
+void conn_close_because(struct net_conn *conn, const char *why);
 /* Its output has drained: takes it off net->resume and goes on. */
 void conn_resume(struct net_conn *conn);
 /* Hands up what is there, then reads on. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include "net/internal.h"
+#include "net/socket.h"
 
 #define TICK_MS 1000u
 
@@ -59,6 +60,37 @@ static bool anything_to_watch(const struct net *net)
     return false;
 }
 
+static void check_time(struct net_conn *conn, uint64_t now)
+{
+    const struct net_config *config = &conn->net->config;
+    uint64_t waited = now - conn->since;
+
+    switch (conn->state) {
+    case CONN_REFUSED:
+    case CONN_NEW:
+        if (waited >= config->hello_ms)
+            conn_close_because(conn, "its first request did not come in time");
+        break;
+    case CONN_SERVING:
+        if (conn->input.len > 0 && conn->pressure == PRESSURE_NONE && waited >= config->frame_ms)
+            conn_close_because(conn, "the rest of a request did not come in time");
+        break;
+    case CONN_SILENT:
+        if (socket_is_dead(&conn->socket.handle))
+            conn_close_because(conn, "the peer closed it");
+        else if (waited >= config->frame_ms)
+            conn_close_because(conn, "what it asked for could not be answered in time");
+        break;
+    case CONN_FINISHING:
+    case CONN_SHUT:
+        if (waited >= NET_FINISH_MS)
+            conn_close_because(conn, "it did not take what was sent in time");
+        break;
+    case CONN_CLOSED:
+        break;
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct net *net = timer->data;
@@ -67,7 +99,7 @@ static void on_tick(uv_timer_t *timer)
     struct net_conn *conn;
 
     TAILQ_FOREACH(conn, &net->conns, link)
-        conn_check_time(conn, now);
+        check_time(conn, now);
     TAILQ_FOREACH(listener, &net->listeners, link)
         listener_accept(listener);
     if (!anything_to_watch(net))

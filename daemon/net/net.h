@@ -11,6 +11,7 @@
  *       frame ... frame, flush    one read; the layer above answers into the session's output and
  *                                  calls net_conn_flush from its flush
  *       writable, flush           the output was over the high-water mark and has drained
+ *       silent, flush             the peer sends no more, and may still read
  *       closed, flush             the peer is gone, or was ended; the last call for a session
  *     net_quiet                    listens no more
  *     net_finish                   also ends every connection once its output is written
@@ -27,8 +28,9 @@
  * it is not read meanwhile. So who sends without end keeps nobody waiting for long.
  *
  * Time limits, kept by one timer for all: a connection's first frame must be complete within
- * NET_HELLO_MS, a frame that has begun must go on every NET_FRAME_MS, and what is to be ended is
- * ended after NET_FINISH_MS at the latest.
+ * NET_HELLO_MS, a frame that has begun must go on every NET_FRAME_MS, which also is how long a peer
+ * that has shut its side has for its answers, and what is to be ended is ended after NET_FINISH_MS
+ * at the latest.
  *
  * Too many connections: the next NET_REFUSED ones are accepted to be told so (`refuse`), the rest
  * wait in the kernel until one of those has gone.
@@ -75,6 +77,9 @@ struct net_events {
     void (*broken)(void *arg, void *session, const uint8_t *bytes, size_t n,
                    const struct evd_error *err);
     void (*writable)(void *arg, void *session);
+    /* The peer has shut its side, after at least one frame; no further one comes. net_conn_finish
+     * when all is answered; what takes longer than frame_ms is not waited for. */
+    void (*silent)(void *arg, void *session);
     void (*closed)(void *arg, void *session);
     /* One connection too many has sent its first frame: append what to tell it. */
     void (*refuse)(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out);

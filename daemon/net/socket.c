@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -182,6 +183,14 @@ void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size)
     } else {
         snprintf(text, size, "unix");
     }
+}
+
+bool socket_is_dead(uv_handle_t *handle)
+{
+    struct pollfd ask = {0};
+
+    return uv_fileno(handle, &ask.fd) < 0 ||
+           (poll(&ask, 1, 0) == 1 && ask.revents & (POLLHUP | POLLERR));
 }
 
 void socket_notice_silence(int fd)

@@ -31,6 +31,9 @@ int socket_bind_tcp(const struct addrinfo *info, const char *address, int *fd,
 void socket_name(int fd, char *text, size_t size);
 /* The other end's, for people: the same, or "unix, process 77". */
 void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size);
+/* Whether a peer that sends no more does not read either: its socket is closed. Of TCP that shows
+ * only when something was sent to it. */
+bool socket_is_dead(uv_handle_t *handle);
 /* Has the kernel notice a TCP peer that is gone without a word. */
 void socket_notice_silence(int fd);
 

@@ -1,6 +1,7 @@
 /* Tokens of positions, made and checked (position.h). Called by job.position and job.seek. */
 #include "replay/position.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <xxhash.h>
 #include "job/position.h"
@@ -26,6 +27,16 @@ static bool history_digest(const struct records *records, const struct position 
     return true;
 }
 
+/* Of everything else in a token, begun with the digest of its history: no number of it can be
+ * another without this being another too. */
+static uint64_t seal(const struct token *token, uint64_t digest)
+{
+    const uint64_t numbers[] = {token->job, token->checksum, token->generation, token->epoch,
+                                token->step};
+
+    return XXH3_64bits_withSeed(numbers, sizeof(numbers), digest);
+}
+
 bool position_write(const struct position_owner *owner, const struct position *position, char *text)
 {
     struct token token = {
@@ -36,8 +47,11 @@ bool position_write(const struct position_owner *owner, const struct position *p
         .step = position->at.step,
     };
 
-    if (!history_digest(owner->records, position, &token.history))
+    uint64_t digest;
+
+    if (!history_digest(owner->records, position, &digest))
         return false;
+    token.history = seal(&token, digest);
     token_write(&token, text);
     return true;
 }
@@ -65,10 +79,16 @@ int position_read(const struct position_owner *owner, struct evd_str text, struc
         return refuse(owner, "it was made with another dataset version", err);
     if (token.generation > records_generation(owner->records))
         return refuse(owner, "it is of a generation that this job never had", err);
+    if (token.epoch > JOB_MAX_EPOCH)
+        return error_set(err, EVD_E_BAD_VALUE, "token",
+                         "this is no token of job.position: it names epoch %" PRIu64
+                         ", and the last is %" PRIu32,
+                         token.epoch, JOB_MAX_EPOCH);
     *out = (struct position){(uint32_t)token.generation, {token.epoch, token.step}};
     if (!history_digest(owner->records, out, &digest))
         return error_no_memory(err);
-    if (token.history != digest)
-        return refuse(owner, "its history is another", err);
+    /* Tokens in checkpoints of 0.1 have the digest itself. */
+    if (token.history != seal(&token, digest) && token.history != digest)
+        return refuse(owner, "its history is another, or a part of it was changed", err);
     return EVD_OK;
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "proto/numbers.h"
 #include "server/session.h"
 #include "server/task.h"
 #include "server/trace.h"
@@ -80,17 +81,34 @@ struct session_port *session_open(struct server *server, void *conn)
     return &session->port;
 }
 
+/* As many sessions as there may be connections are waited for. What one more leaves goes to others
+ * at once, so that coming and going does not fill the memory. */
+static bool resumable(const struct server *server)
+{
+    return server->lost_count < server->host.limits.connections;
+}
+
+void session_silent(struct session_port *port)
+{
+    struct session *session = (struct session *)port;
+    struct server *server = session->server;
+
+    if (session_ending(session))
+        return;
+    session_enter(session, SESSION_SILENT);
+    server->ops->session_silent(session, resumable(server));
+    if (session->owed == 0)
+        session_hang_up(session);
+}
+
 void session_close(struct session_port *port)
 {
     struct session *session = (struct session *)port;
     struct server *server = session->server;
-    /* As many sessions as there may be connections are waited for. What one more leaves goes to
-     * others at once, so that coming and going does not fill the memory. */
-    bool resumable = server->lost_count < server->host.limits.connections;
 
     session_enter(session, SESSION_CLOSED);
     tasks_cancel(server, session);
-    server->ops->session_gone(session, resumable);
+    server->ops->session_gone(session, resumable(server));
     session_written(session);
     TAILQ_REMOVE(&server->sessions, session, in_list);
     server->session_count--;
@@ -168,13 +186,13 @@ static struct evd_str subject(const struct message *msg, unsigned traits)
 
     for (uint32_t i = 0; i < fields; i++) {
         const msgpack_object_kv *field = &params->via.map.ptr[i];
-        struct evd_str key = {field->key.via.str.ptr, field->key.via.str.size};
+        struct evd_str key, value;
 
-        if (field->key.type == MSGPACK_OBJECT_STR && field->val.type == MSGPACK_OBJECT_STR &&
+        if (text_from(&field->key, &key) && text_from(&field->val, &value) &&
             ((traits & METHOD_OF_JOB && str_is(key, "job")) ||
              (traits & METHOD_OF_DATASET && str_is(key, "dataset")) ||
              (traits & METHOD_OF_NAME && str_is(key, "name"))))
-            return (struct evd_str){field->val.via.str.ptr, field->val.via.str.size};
+            return value;
     }
     return (struct evd_str){"", 0};
 }

@@ -10,6 +10,7 @@
  *     session_open                               a connection was accepted
  *       session_frame ... session_frame, server_flush   a read; then one write for all it caused
  *       session_ready, server_flush              its output has drained
+ *       session_silent, server_flush             nothing more comes from it
  *     session_close, server_flush                the connection is gone
  *     store_poll, server_flush                   the store's wake-up
  *     work->done, server_flush                   a piece of work has run
@@ -40,6 +41,9 @@ void server_free(struct server *server);
 
 /* NULL without memory. */
 struct session_port *session_open(struct server *server, void *conn) MUST_CHECK;
+/* The peer sends no more, but may still read: its unacknowledged steps go to others now, as when it
+ * is gone, and the connection is closed when what it asked for is answered. */
+void session_silent(struct session_port *port);
 /* The connection is gone: its unacknowledged steps go to others, its drafts die, and heavy work for
  * it ends early. The session must not be used afterwards. */
 void session_close(struct session_port *port);

@@ -45,6 +45,8 @@ struct server_ops {
     void (*stop)(struct jobs *jobs);
     /* The session has room for output again. */
     void (*session_ready)(struct session *session);
+    /* Nothing more comes from it: its streams are lost, while what it asked for goes on. */
+    void (*session_silent)(struct session *session, bool resumable);
     /* Its connection is gone. What can be resumed (session->stream_count) waits if `resumable`. */
     void (*session_gone)(struct session *session, bool resumable);
     void (*count)(const struct jobs *jobs, struct counters *counters);

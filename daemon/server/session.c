@@ -10,8 +10,10 @@ void session_enter(struct session *session, enum session_state to)
     static const uint8_t from[] = {
         [SESSION_FRESH] = 0,
         [SESSION_GREETED] = 1u << SESSION_FRESH,
-        [SESSION_CLOSING] = 1u << SESSION_FRESH | 1u << SESSION_GREETED,
-        [SESSION_CLOSED] = 1u << SESSION_FRESH | 1u << SESSION_GREETED | 1u << SESSION_CLOSING,
+        [SESSION_SILENT] = 1u << SESSION_FRESH | 1u << SESSION_GREETED,
+        [SESSION_CLOSING] = 1u << SESSION_FRESH | 1u << SESSION_GREETED | 1u << SESSION_SILENT,
+        [SESSION_CLOSED] = 1u << SESSION_FRESH | 1u << SESSION_GREETED | 1u << SESSION_SILENT |
+                           1u << SESSION_CLOSING,
         [SESSION_LOST] = 1u << SESSION_CLOSED,
         [SESSION_GONE] = 1u << SESSION_CLOSED | 1u << SESSION_LOST,
     };
@@ -27,7 +29,7 @@ bool session_connected(const struct session *session)
 
 bool session_ending(const struct session *session)
 {
-    return session->state >= SESSION_CLOSING;
+    return session->state >= SESSION_SILENT;
 }
 
 void session_written(struct session *session)
@@ -85,6 +87,18 @@ void session_unref(struct session *session)
     assert(session->refs > 0);
     if (--session->refs == 0)
         free(session);
+}
+
+void session_owe(struct session *session)
+{
+    session->owed++;
+}
+
+void session_paid(struct session *session)
+{
+    assert(session->owed > 0);
+    if (--session->owed == 0 && session->state == SESSION_SILENT)
+        session_hang_up(session);
 }
 
 /* ---- output ---- */

@@ -3,8 +3,10 @@
  * their messages.
  *
  *     FRESH --hello--> GREETED ----> CLOSING     no more frames; to be closed when its output is
- *       |                 |            |         written
- *       +-----------------+------------+
+ *       |                 |            |  ^      written
+ *       +-----------------+            |  |
+ *       |                 +-------> SILENT       no more frames; CLOSING when all is answered
+ *       +------------------------------+
  *                         v
  *                      CLOSED                    the connection is gone: what it leaves behind is
  *                       |   |                    given up, or waits
@@ -21,6 +23,7 @@
 enum session_state {
     SESSION_FRESH,
     SESSION_GREETED,
+    SESSION_SILENT,
     SESSION_CLOSING,
     SESSION_CLOSED,
     SESSION_LOST,
@@ -45,6 +48,7 @@ struct session {
     char peer[128];                /* who is at the other end, for people */
     uint64_t heard;                /* when its last frame came */
     struct session *previous; /* the one it resumed: its lost streams can be opened again; held */
+    uint32_t owed;            /* tasks that will answer it */
     uint32_t heavy_count;     /* tasks on its account that work or wait for their turn */
     /* Of the rooms above: its streams, its drafts, and the last numbers given out to such. */
     struct stream *streams[EVD_MAX_STREAMS];
@@ -85,6 +89,10 @@ struct session *session_resume(struct server *server, uint64_t id, uint64_t key)
 /* One of its streams is gone; when the last of a lost session is, nobody can resume anything of it.
  */
 void session_stream_gone(struct session *session);
+
+/* A task will answer it; and has, or will not. Who sends no more is hung up after the last. */
+void session_owe(struct session *session);
+void session_paid(struct session *session);
 
 void session_ref(struct session *session);
 void session_unref(struct session *session);

@@ -49,6 +49,7 @@ void *task_new(struct call *call, size_t size, struct job_entry *entry, void (*f
     task->ticket = call->ticket;
     task->payer = call->session;
     session_ref(call->session);
+    session_owe(call->session);
     return task;
 }
 
@@ -57,8 +58,10 @@ void task_free(struct task *task)
     assert(task->state == TASK_READY);
     if (task->fini)
         task->fini(task);
-    if (task->ticket.session)
+    if (task->ticket.session) {
+        session_paid(task->ticket.session);
         session_unref(task->ticket.session);
+    }
     if (task->entry)
         task->server->ops->job_unref(task->entry);
     free(task);

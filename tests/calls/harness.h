@@ -75,6 +75,7 @@ void harness_pass(struct harness *h, uint64_t milliseconds);
 
 struct peer *peer_connect(struct harness *h); /* says nothing yet */
 struct peer *peer_new(struct harness *h);     /* says hello */
+void peer_silent(struct peer *peer);          /* it sends no more, and still reads */
 void peer_close(struct peer *peer);           /* the connection ends */
 uint32_t peer_send(struct peer *peer, const char *method, const char *params, ...)
     __attribute__((format(printf, 3, 4)));

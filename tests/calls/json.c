@@ -114,7 +114,8 @@ json_t *json_from(const msgpack_object *object)
     case MSGPACK_OBJECT_FLOAT64:
         return json_real(object->via.f64);
     case MSGPACK_OBJECT_STR:
-        return json_stringn_nocheck(object->via.str.ptr, object->via.str.size);
+        assert_non_null(value = json_stringn(object->via.str.ptr, object->via.str.size));
+        return value;
     case MSGPACK_OBJECT_ARRAY:
         value = json_array();
         for (uint32_t i = 0; i < object->via.array.size; i++)

@@ -31,6 +31,14 @@ struct peer *peer_new(struct harness *h)
     return peer;
 }
 
+void peer_silent(struct peer *peer)
+{
+    harness_inside(peer->harness, true);
+    session_silent(peer->session);
+    harness_inside(peer->harness, false);
+    harness_pump(peer->harness);
+}
+
 void peer_close(struct peer *peer)
 {
     struct peer **at = &peer->harness->peers;

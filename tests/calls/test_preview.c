@@ -146,7 +146,8 @@ static void test_job(void **state)
     /* Going while it is under way. */
     ((struct harness *)*state)->hold_work = true;
     peer_send(peer, "job.preview", "[{'job': 'j', 'strategy': {'kind': 'uniform'}}]");
-    peer_send(peer, "job.preview", "[{'dataset': 'd', 'batch_size': 4, 'strategy': null}]");
+    peer_send(peer, "job.preview",
+              "[{'dataset': 'd', 'batch_size': 4, 'strategy': {'kind': 'uniform'}}]");
     peer_close(peer);
     peer = peer_new(*state);
     peer_do(peer, "job.drop", "[{'job': 'j'}]");

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
+#include "codec/token.h"
 
 static struct harness h;
 
@@ -194,6 +196,132 @@ static void test_tokens(void **state)
     free(token);
 }
 
+/* Another number in a token, as the i-th of the six; `to` has room for TOKEN_SIZE bytes. */
+static void edited(const char *token, int i, uint64_t number, char *to)
+{
+    struct token parts;
+    uint64_t *numbers[] = {&parts.job,   &parts.checksum, &parts.generation,
+                           &parts.epoch, &parts.step,     &parts.history};
+
+    assert_true(token_read((struct evd_str){token, (uint32_t)strlen(token)}, &parts));
+    *numbers[i] = number;
+    token_write(&parts, to);
+}
+
+static void assert_at(struct peer *peer, int generation, int step)
+{
+    json_t *info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+
+    assert_int_equal(integer(info, "generation"), generation);
+    assert_int_equal(integer(json_object_get(info, "acked"), "epoch"), 0);
+    assert_int_equal(integer(json_object_get(info, "acked"), "step"), step);
+    json_decref(info);
+}
+
+/* Every number of a token is looked at, and none can be changed for another. */
+static void test_edited_tokens(void **state)
+{
+    static const uint64_t numbers[] = {
+        0, 1, 3, 20, 21, 400, UINT32_MAX, UINT32_MAX + UINT64_C(1), UINT64_MAX, INT64_MAX};
+    struct peer *peer = peer_new(&h);
+    char *token, *batches[2], changed[TOKEN_SIZE];
+    json_t *answer;
+
+    (void)state;
+    start(peer);
+    serve(peer, 0, 2, batches);
+    free_all(batches, 2);
+    token = token_now(peer);
+    for (int i = 0; i < 6; i++) {
+        for (size_t n = 0; n < sizeof(numbers) / sizeof(numbers[0]); n++) {
+            edited(token, i, numbers[n], changed);
+            if (strcmp(changed, token) == 0)
+                continue;
+            peer_refused(peer, i == 3 && numbers[n] > UINT32_MAX ? EVD_E_BAD_VALUE : EVD_E_CONFLICT,
+                         "job.seek", "[{'job': 'j', 'token': '%s', 'force': true}]", changed);
+        }
+    }
+    assert_at(peer, 0, 2);
+    answer = peer_call(peer, "job.seek", "[{'job': 'j', 'token': '%s', 'force': true}]", token);
+    assert_int_equal(integer(answer, "step"), 2);
+    json_decref(answer);
+    free(token);
+}
+
+/* What 0.1 wrote into a checkpoint, of a job whose history has one revision. */
+static void test_older_token(void **state)
+{
+    struct peer *peer = peer_new(&h);
+    char *token, *batches[2], older[TOKEN_SIZE];
+    json_t *history, *revision;
+    uint64_t numbers[4] = {0};
+
+    (void)state;
+    start(peer);
+    serve(peer, 0, 2, batches);
+    free_all(batches, 2);
+    token = token_now(peer);
+    history = peer_call(peer, "job.history", "[{'job': 'j'}]");
+    revision = json_array_get(json_object_get(history, "revisions"), 0);
+    numbers[3] = strtoull(text(revision, "digest"), NULL, 16);
+    edited(token, 5, XXH3_64bits_withSeed(numbers, sizeof(numbers), 0), older);
+    json_decref(history);
+    peer_do(peer, "job.seek", "[{'job': 'j', 'token': '%s', 'force': true}]", older);
+    assert_at(peer, 1, 2);
+    edited(older, 3, UINT64_MAX, older);
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.seek", "[{'job': 'j', 'token': '%s', 'force': true}]",
+                 older);
+    edited(older, 3, UINT32_MAX, older);
+    edited(older, 4, 20, older);
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.seek", "[{'job': 'j', 'token': '%s', 'force': true}]",
+                 older);
+    assert_at(peer, 1, 2);
+    free(token);
+}
+
+/* A job that is through with the last epoch says so, to whoever comes. */
+static void test_last_epoch(void **state)
+{
+    struct peer *peer = peer_new(&h);
+    char *batches[1];
+    json_t *note;
+
+    (void)state;
+    start(peer);
+    free(batch_text(peer));
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 4294967295, 'step': 19, 'force': true}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.seek",
+                 "[{'job': 'j', 'epoch': 4294967295, 'step': 20, 'force': true}]");
+    note = peer_note(peer, "batch");
+    assert_int_equal(integer(note, "epoch"), UINT32_MAX);
+    json_decref(note);
+    free(token_now(peer));
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.update",
+                 "[{'job': 'j', 'strategy': {'kind': 'uniform'}, 'when': 'epoch'}]");
+    peer_do(peer, "stream.ack",
+            "[{'stream': 1, 'epoch': 4294967295, 'step': 19, 'generation': 1}]");
+    note = peer_note(peer, "epoch_end");
+    assert_int_equal(integer(note, "epoch"), UINT32_MAX);
+    json_decref(note);
+    peer_refused(peer, EVD_E_LIMIT, "job.position", "[{'job': 'j'}]");
+    peer_refused(peer, EVD_E_LIMIT, "stream.credit", "[{'stream': 1, 'window': 1}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.update",
+                 "[{'job': 'j', 'strategy': {'kind': 'uniform'}}]");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+    note = peer_note(peer, "closed");
+    assert_int_equal(integer(note, "code"), EVD_E_LIMIT);
+    json_decref(note);
+    assert_null(peer_note(peer, "batch"));
+    /* After a restart as before, and there is a way back. */
+    harness_restart(&h);
+    peer = peer_new(&h);
+    peer_refused(peer, EVD_E_LIMIT, "job.position", "[{'job': 'j'}]");
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 0}]");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['label']}]");
+    serve(peer, 2, 1, batches);
+    free_all(batches, 1);
+}
+
 /* Every step that had a sample, and every sample of a step. */
 static void test_trace(void **state)
 {
@@ -306,8 +434,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_replay), TEST(test_follow),       TEST(test_tokens),
-        TEST(test_trace),  TEST(test_trace_counts),
+        TEST(test_replay),      TEST(test_follow),     TEST(test_tokens), TEST(test_edited_tokens),
+        TEST(test_older_token), TEST(test_last_epoch), TEST(test_trace),  TEST(test_trace_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,15 @@ static void on_writable(void *arg, void *opaque)
     server->writable++;
 }
 
+static void on_silent(void *arg, void *opaque)
+{
+    struct session *session = opaque;
+    struct server *server = arg;
+
+    server->silent++;
+    session->ends = !server->owes;
+}
+
 static void on_closed(void *arg, void *opaque)
 {
     struct session *session = opaque;
@@ -169,8 +178,8 @@ void server_start_with(struct server *server, const struct net_framing *framing,
         .hello_ms = hello_ms,
         .frame_ms = frame_ms,
         .framing = *framing,
-        .events = {server, on_open, on_frame, on_broken, on_writable, on_closed, on_refuse,
-                   on_flush, on_gone, on_log},
+        .events = {server, on_open, on_frame, on_broken, on_writable, on_silent, on_closed,
+                   on_refuse, on_flush, on_gone, on_log},
     };
 
     signal(SIGPIPE, SIG_IGN);

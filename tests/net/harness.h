@@ -33,8 +33,9 @@ struct server {
     char folder[64]; /* made for the test, removed with what is in it */
     char unix_path[108];
     char unix_address[128];
-    uint64_t opened, closed, frames, frame_bytes, broken, refused, writable;
+    uint64_t opened, closed, frames, frame_bytes, broken, refused, writable, silent;
     size_t most_unwritten; /* of any session at any time */
+    bool owes;             /* who sends no more still has something to come */
     bool gone;
     struct evd_error err;
 };

@@ -320,12 +320,94 @@ static void test_examples(void **state)
     assert_true(examples >= 14);
 }
 
+/* ---- how many samples a report holds ---- */
+
+/* What the daemon says of a report of n samples: `index` of so many bytes each, `loss` and `score`
+ * likewise; `columns` of the four. */
+static enum guard_status report(uint32_t n, size_t index, size_t values, int columns, bool packed)
+{
+    static const char *const names[] = {"index", "predicted", "loss", "score"};
+    struct evd_buf buf;
+    struct guard guard;
+    msgpack_packer pk;
+
+    buf_init(&buf, 1 << 24);
+    buf_packer(&buf, &pk);
+    message_request(&pk, UINT32_MAX, "job.report");
+    msgpack_pack_map(&pk, 5 + (size_t)columns);
+    for (int i = 0; i < 5; i++) {
+        /* job, generation, epoch, step and rank, of any length. */
+        pack_text(&pk, "generation", 10);
+        pack_text(&pk, (char[128]){0}, i == 0 ? 128 : 8);
+    }
+    for (int i = 0; i < columns; i++) {
+        size_t width = i == 0 ? index : i == 1 ? 4 : values;
+
+        pack_cstr(&pk, names[i]);
+        if (packed) {
+            msgpack_pack_bin(&pk, n * width);
+            for (uint32_t k = 0; k < n; k++)
+                buf_append(&buf, (uint8_t[8]){0}, width);
+            continue;
+        }
+        msgpack_pack_array(&pk, n);
+        for (uint32_t k = 0; k < n; k++)
+            msgpack_pack_uint8(&pk, 1);
+    }
+    assert_false(buf.failed);
+    guard_init(&guard, &guard_request_limits);
+    guard_feed(&guard, buf.data, buf.len);
+    buf_fini(&buf);
+    return guard.status;
+}
+
+/* So many fit, and hundred more do not, unless that is more than any batch has. */
+static void check_report(const char *cell, size_t index, size_t values, int columns, bool packed)
+{
+    uint32_t n = (uint32_t)atoi(cell);
+
+    assert_true(n > 0 && n <= EVD_MAX_BATCH);
+    if (report(n, index, values, columns, packed) != GUARD_DONE)
+        fail_msg("PROTOCOL.md: a report of %u samples with %d columns does not fit", n, columns);
+    if (n < EVD_MAX_BATCH && report(n + 100, index, values, columns, packed) == GUARD_DONE)
+        fail_msg("PROTOCOL.md: more than %u samples fit", n);
+}
+
+static void check_report_row(char cells[DOCUMENT_CELLS][DOCUMENT_CELL], void *arg)
+{
+    int columns = 2 + (*(int *)arg)++;
+
+    check_report(cells[1], 4, 4, columns, false);
+    check_report(cells[2], 4, 4, columns, true);
+    if (columns > 2)
+        check_report(cells[3], 4, 8, columns, true);
+}
+
+static void test_reports(void **state)
+{
+    char *text = document_section("## job.report"), *table = strstr(text, "| fields |");
+    int rows = 0;
+
+    (void)state;
+    assert_non_null(table);
+    assert_int_equal(document_table(table, "fields", check_report_row, &rows), 3);
+    /* And what is said of a wide index. */
+    assert_non_null(strstr(text, "with both 52400 fit (f32) or 37400 (f64)"));
+    check_report("65536", 8, 4, 2, true);
+    check_report("52400", 8, 4, 4, true);
+    check_report("37400", 8, 8, 4, true);
+    check_report("65500", 8, 4, 3, true);
+    check_report("52400", 8, 8, 3, true);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_methods), cmocka_unit_test(test_columns),
         cmocka_unit_test(test_errors),  cmocka_unit_test(test_errors_of_methods),
         cmocka_unit_test(test_limits),  cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_reports),
     };
     return cmocka_run_group_tests(tests, document_read, document_forget);
 }

@@ -150,20 +150,20 @@ static void strategies_are_documented(void **state)
     assert_true(!kind || !kind->params[row].name);
 }
 
-/* Whether plans of the kind's defaults answer a column, and whether STRATEGIES.md says so: the cell
+/* Whether plans of the kind's defaults answer a column, and whether PROTOCOL.md says so: the cell
  * begins with yes or no. */
 static void check_column(const struct plan *plan, enum plan_column column, const char *cell)
 {
     const char *want = plan_columns_known(plan) & 1u << column ? "yes" : "no";
     if (strncmp(cell, want, strlen(want)) != 0)
-        fail_msg("STRATEGIES.md: \"%s\" should be %s", cell, want);
+        fail_msg("PROTOCOL.md: \"%s\" should be %s", cell, want);
 }
 
 /* The table `| kind | probability | repeat |`. */
 static void columns_are_documented(void **state)
 {
     (void)state;
-    FILE *file = fopen(STRATEGIES_MD, "r");
+    FILE *file = fopen(PROTOCOL_MD, "r");
     char line[1024];
     size_t kinds = 0;
     bool inside = false;
