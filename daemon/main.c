@@ -10,13 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 #include "host/host.h"
+#include "host/log.h"
 #include "paths.h"
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE };
 
-#define DEFAULT_MEMORY 75u /* percent of what the machine has */
+#define LOG_END_MS     1000u /* how long its last lines may take */
+#define DEFAULT_MEMORY 75u   /* percent of what the machine has */
 
 static const char doc[] =
     "Serves class-balanced batches of sample indices to data-loader workers."
@@ -33,8 +35,12 @@ static const char doc[] =
     "/var/lib/evendraw/evendraw.db\n"
     "  evendrawd -v --listen tcp:127.0.0.1:4710 --listen unix:/tmp/evd.sock\n"
     "\n"
+    "The log, on standard error, never holds the daemon up: lines that nobody takes are dropped "
+    "and "
+    "counted.\n"
+    "\n"
     "Signals: SIGTERM and SIGINT stop the daemon once everything is stored and sent; a second one "
-    "exits at once. SIGHUP is ignored.\n"
+    "exits at once. SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE are ignored.\n"
     "Exit status: 0 after a signal, 1 if the daemon could not start (or was told twice to stop), "
     "2 if it was called wrongly.";
 
@@ -212,7 +218,7 @@ int main(int argc, char **argv)
     struct host_config config = {.limits = SERVER_LIMITS_NORMAL, .ready_fd = -1};
     char database[4096], address[256];
     struct evd_error err;
-    int rc = EVD_OK;
+    int rc;
 
     open_standard_streams();
     config.limits.memory = memory_share(DEFAULT_MEMORY);
@@ -220,7 +226,8 @@ int main(int argc, char **argv)
     argp_program_version = "evendrawd " EVD_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &config);
-    if (config.address_count == 0) {
+    rc = log_start(&err);
+    if (rc == EVD_OK && config.address_count == 0) {
         rc = paths_address(address, sizeof(address), &err);
         config.addresses[config.address_count++] = address;
     }
@@ -230,9 +237,8 @@ int main(int argc, char **argv)
     }
     if (rc == EVD_OK)
         rc = host_run(&config, &err);
-    if (rc != EVD_OK) {
-        fprintf(stderr, "evendrawd: %s\n", err.message);
-        return EXIT_RUNTIME;
-    }
-    return EXIT_SUCCESS;
+    if (rc != EVD_OK)
+        log_line("evendrawd: %s", err.message);
+    log_end(LOG_END_MS);
+    return rc == EVD_OK ? EXIT_SUCCESS : EXIT_RUNTIME;
 }

@@ -324,8 +324,9 @@ const struct command commands[] = {
 
     {"info", NULL, "show the state of the daemon",
      "Show the state of the daemon: version, uptime, what it holds, its store. --json "
-     "shows its limits too.",
-     .methods = {"server.info"}, .print = print_info},
+     "shows its limits too. The exit status is 1, also with --json, while the daemon cannot write "
+     "its database.",
+     .methods = {"server.info"}, .run = run_info},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

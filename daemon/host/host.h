@@ -7,7 +7,8 @@
  * A run: open the store, read it back, listen, serve until SIGTERM or SIGINT, then stop: no new
  * connections; workers are told; progress is stored and what was asked before is answered; sockets
  * are flushed; the store is closed with everything committed. A second signal exits at once with
- * status 1 (nothing confirmed is lost even then). SIGHUP, SIGPIPE and SIGXFSZ are ignored.
+ * status 1 (nothing confirmed is lost even then). SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE and SIGXFSZ are
+ * ignored. log.h must be started.
  */
 #ifndef HOST_H
 #define HOST_H

@@ -93,7 +93,7 @@ void server_warn(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void server_tell(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The same of any level; control characters in the text are replaced. */
-void server_write_log(struct server *server, enum server_level level, char *text);
+/* The same of any level. */
+void server_write_log(struct server *server, enum server_level level, const char *text);
 
 #endif

@@ -64,7 +64,7 @@ struct server_host {
     /* Close the connection when its output is written. From server_flush only, after flush. The
      * host feeds it no more frames, and calls session_close in the end as always. */
     void (*close)(void *arg, void *conn);
-    /* For whoever runs the daemon. */
+    /* A line for whoever runs the daemon; it may hold a peer's bytes, which the host escapes. */
     void (*log)(void *arg, enum server_level level, const char *text);
     bool verbose;      /* SERVER_DETAIL is wanted */
     const char *trace; /* SERVER_TRACE is wanted of the job of that name, "": of all; NULL: not */
