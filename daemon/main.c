@@ -15,7 +15,7 @@
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE };
+enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE, OPTION_BACKUP_DIR };
 
 #define LOG_END_MS     1000u /* how long its last lines may take */
 #define DEFAULT_MEMORY 75u   /* percent of what the machine has */
@@ -49,6 +49,12 @@ static const struct argp_option options[] = {
     {"database", 'd', "FILE", 0,
      "Keep datasets and jobs in FILE, also written sqlite:FILE (default "
      "$XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db)",
+     0},
+    {"backup-dir", OPTION_BACKUP_DIR, "DIR", 0,
+     "Let everybody who may connect have the database copied to a new file in DIR, an absolute "
+     "path, "
+     "by name (without it only processes of the daemon's own user may ask for backups, by a Unix "
+     "socket, and name any file)",
      0},
     {"limit", OPTION_LIMIT, "NAME=N", 0,
      "Set a limit, as often as wanted; the names are below, server.info reports all", 0},
@@ -162,6 +168,19 @@ static void add_address(struct argp_state *state, struct host_config *config, co
     config->addresses[config->address_count++] = text;
 }
 
+/* As clients spell it: without a slash at its end. */
+static const char *parse_folder(struct argp_state *state, char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 1 && text[len - 1] == '/')
+        text[--len] = '\0';
+    if (len < 2 || text[0] != '/')
+        argp_error(state, "--backup-dir: \"%s\" is not the absolute path of a folder for backups",
+                   text);
+    return text;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct host_config *config = state->input;
@@ -175,6 +194,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'v':
         config->verbose = true;
+        return 0;
+    case OPTION_BACKUP_DIR:
+        config->backup_dir = parse_folder(state, arg);
         return 0;
     case OPTION_TRACE:
         config->trace = arg ? arg : "";

@@ -316,7 +316,8 @@ const struct command commands[] = {
 
     {"backup", NULL, "copy the daemon's database to a file",
      "Have the daemon copy its database to FILE, on its own machine, while it goes on "
-     "serving. Nothing is overwritten, and the daemon must be asked by its Unix socket. "
+     "serving. Nothing is overwritten. FILE may be anywhere for the daemon's own user, who asks by "
+     "its Unix socket; for others it must be in the folder of evendrawd --backup-dir. "
      "To go back to the copy, stop evendrawd and start it on the copy as its database.",
      .options = {OPTIONS({ARGUMENT("FILE"), parse_copy_path, .param = "path",
                           .missing = "name the file to write", .words = "@files"})},

@@ -21,6 +21,7 @@
 #include "host/peers.h"
 #include "host/services.h"
 #include "host/stop.h"
+#include "store/engine.h"
 
 /* How long an exit at once waits for lines that are being written. */
 #define LOG_AT_ONCE_MS 100u
@@ -159,6 +160,36 @@ static void announce(const struct host *host)
     close(host->config->ready_fd);
 }
 
+/* Backups in the folder of the database itself could get names that SQLite takes for parts of it
+ * (evendraw.db-journal). */
+static int check_backup_dir(const struct host_config *config, struct evd_error *err)
+{
+    const char *place, *slash, *dir = config->backup_dir;
+    struct stat backups, database;
+    char *folder;
+    int rc;
+
+    if (!dir)
+        return EVD_OK;
+    if (stat(dir, &backups) < 0 || !S_ISDIR(backups.st_mode) || access(dir, W_OK | X_OK) < 0)
+        return error_set(err, EVD_E_BAD_VALUE, dir,
+                         "--backup-dir: %s is no folder where evendrawd may write: make it, owned "
+                         "by the user that runs evendrawd",
+                         dir);
+    if (!engine_find(config->database, &place, err))
+        return err->code;
+    slash = strrchr(place, '/');
+    folder = slash ? strndup(place, (size_t)(slash - place) + 1) : strdup(".");
+    if (!folder)
+        return error_no_memory(err);
+    rc = stat(folder, &database);
+    free(folder);
+    if (rc == 0 && database.st_dev == backups.st_dev && database.st_ino == backups.st_ino)
+        return error_set(err, EVD_E_BAD_VALUE, dir,
+                         "--backup-dir: the database is in %s: give another folder", dir);
+    return EVD_OK;
+}
+
 static int start(struct host *host, struct evd_error *err)
 {
     uint32_t connections = fit_connections(host, err);
@@ -166,6 +197,9 @@ static int start(struct host *host, struct evd_error *err)
 
     if (connections == 0)
         return err->code;
+    rc = check_backup_dir(host->config, err);
+    if (rc != EVD_OK)
+        return rc;
     rc = init_handles(host);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot set up the event loop: %s",

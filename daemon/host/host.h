@@ -26,6 +26,7 @@ struct host_config {
     size_t address_count;
     const char *database; /* as store_open takes it */
     struct server_limits limits;
+    const char *backup_dir; /* absolute, as in struct server_host */
     bool verbose;
     const char *trace; /* as in struct server_host */
     int ready_fd;      /* gets the line "ready" once the daemon listens, then is closed; -1: none */

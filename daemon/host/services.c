@@ -136,16 +136,18 @@ static const char *peer_name(void *arg, void *conn)
     return net_conn_name(conn);
 }
 
-static bool peer_is_local(void *arg, void *conn)
+static bool peer_is_own(void *arg, void *conn)
 {
     (void)arg;
-    return net_conn_is_local(conn);
+    return net_conn_is_own(conn);
 }
 
 static void log_server(void *arg, enum server_level level, const char *text)
 {
     if (level == SERVER_TRACE)
         log_line("%s", text);
+    else if (level == SERVER_NOTICE)
+        log_line("evendrawd: %s", text);
     else
         host_log(arg, level == SERVER_WARNING ? NET_WARNING : NET_DEBUG, text);
 }
@@ -208,9 +210,10 @@ struct server_host services_for_server(struct host *host, uint32_t connections)
         .arm = arm_tick,
         .random = random_number,
         .peer = peer_name,
-        .local = peer_is_local,
+        .own = peer_is_own,
         .close = finish_conn,
         .log = log_server,
+        .backup_dir = host->config->backup_dir,
         .verbose = host->config->verbose,
         .trace = host->config->trace,
         .limits = host->config->limits,

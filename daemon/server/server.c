@@ -44,6 +44,15 @@ void server_warn(struct server *server, const char *format, ...)
     va_end(ap);
 }
 
+void server_note(struct server *server, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    write_formatted(server, SERVER_NOTICE, format, ap);
+    va_end(ap);
+}
+
 void server_tell(struct server *server, const char *format, ...)
 {
     va_list ap;

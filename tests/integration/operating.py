@@ -2,12 +2,15 @@
 """The daemon as whoever runs it sees it: its log, its exit, signals, limits of the system, and what
 `evendraw info` says of it.  operating.py EVENDRAWD EVENDRAW"""
 import contextlib
+import ctypes
 import json
 import os
 import re
 import resource
 import signal
 import socket
+import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,16 +18,21 @@ import time
 
 import msgpack
 
+xxhash = ctypes.CDLL("libxxhash.so.0")
+xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+xxhash.XXH3_64bits.restype = ctypes.c_int64
+
 PATIENCE = 30  # seconds for what takes milliseconds
 
 
 class Peer:
-    """A connection that speaks MessagePack-RPC; one thing after another."""
+    """A connection, to a path or a port, that speaks MessagePack-RPC; one thing after another."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, place):
+        tcp = isinstance(place, int)
+        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(path)
+        self.socket.connect(("127.0.0.1", place) if tcp else place)
         self.unpacker = msgpack.Unpacker(max_buffer_size=1 << 26)
         self.id = 0
         self.call("hello", protocol=1, client="operating.py")
@@ -106,7 +114,7 @@ def daemon(*options, folder=None, files=None, verbose=True):
             [sys.argv[1], "--listen", f"unix:{folder}/socket", "--database", f"{folder}/db"]
             + ["--ready-fd", str(told), *(["-v"] if verbose else []), *options],
             pass_fds=[told],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=writer,
             preexec_fn=limit,
         )
@@ -114,6 +122,8 @@ def daemon(*options, folder=None, files=None, verbose=True):
         os.close(writer)
         process.ready = os.read(ready, 6) == b"ready\n"
         os.close(ready)
+        # The port of its second address.
+        process.tcp = lambda: int(re.search(rb"tcp:.*:(\d+)", process.stdout.peek())[1])
         process.path = f"{folder}/socket"
         process.folder = folder
         process.log = Log(reader)
@@ -123,6 +133,7 @@ def daemon(*options, folder=None, files=None, verbose=True):
             process.kill()
             process.wait()
             os.close(reader)
+            process.stdout.close()
 
 
 def job(peer, batch_size=10):
@@ -290,6 +301,66 @@ def test_info_while_writes_fail():
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (-1, resource.RLIM_INFINITY))
         process.log.until("can be written again")
         assert info(process.path).returncode == 0
+
+
+def test_backups():
+    """The daemon's own user may name any file, who comes by TCP only one in the folder for it."""
+    with tempfile.TemporaryDirectory() as other:
+        with daemon("--listen", "tcp:127.0.0.1:0") as process:
+            peer, far = Peer(process.path), Peer(process.tcp())
+            assert peer.call("server.backup", path=f"{other}/own.db")["bytes"] > 0
+            process.log.until(f"process {os.getpid()} of user {os.getuid()}.*, operating.py: "
+                              f"backup of [0-9]+ bytes to {other}/own.db")
+            for path in (f"{other}/far.db", "far.db"):
+                error = far.refused("server.backup", path=path)
+                assert error[2] == "denied" and "--backup-dir" in error[1], error
+        with daemon("--listen", "tcp:127.0.0.1:0", "--backup-dir", f"{other}/") as process:
+            far = Peer(process.tcp())
+            assert far.call("server.backup", path="far.db")["path"] == f"{other}/far.db"
+            process.log.until(f"tcp:127.0.0.1:.*, operating.py: backup of .* to {other}/far.db")
+            error = far.refused("server.backup", path=f"{process.folder}/far.db")
+            assert error[2] == "denied" and other in error[1], error
+            peer = Peer(process.path)
+            assert peer.call("server.backup", path=f"{process.folder}/own.db")["bytes"] > 0
+        assert sorted(os.listdir(other)) == ["far.db", "own.db"]
+        with tempfile.TemporaryDirectory() as folder:
+            for wrong in (folder, f"{other}/own.db", "/no/such/folder"):
+                with daemon("--backup-dir", wrong, folder=folder) as process:
+                    assert process.wait(timeout=PATIENCE) == 1 and not process.ready
+                    process.log.until(f"--backup-dir: .*{wrong}")
+        with daemon("--backup-dir", "relative") as process:
+            assert process.wait(timeout=PATIENCE) == 2
+
+
+def test_names_of_before():
+    """A database with names that are refused as new ones is served as it is."""
+    name = "a\u202eb"
+    with tempfile.TemporaryDirectory() as folder:
+        with daemon(folder=folder) as process:
+            peer = Peer(process.path)
+            peer.call("dataset.create", name="d", classes=["X"])
+            peer.call("dataset.append", draft=1, labels=bytes(40), column="w", weights=bytes(80))
+            peer.call("dataset.commit", draft=1)
+            peer.call("job.create", name="j", dataset="d", batch_size=2)
+            peer.socket.close()
+            end(process)
+        with contextlib.closing(sqlite3.connect(f"{folder}/db")) as database:
+            for table in ("dataset", "job", "weight_chunk"):
+                database.execute(f"UPDATE {table} SET name = ?", [name])
+            ended = name.encode() + b"\0"
+            database.execute("UPDATE class_chunk SET names = ?", [ended])
+            # daemon/dataset/dataset.c says of what: classes, samples, names, labels, weights.
+            content = struct.pack("<IQ", 1, 10) + ended + bytes(40) + ended + bytes(80)
+            checksum = xxhash.XXH3_64bits(content, len(content))
+            database.execute("UPDATE dataset SET checksum = ?", [checksum])
+            database.commit()
+        with daemon(folder=folder) as process:
+            assert process.ready, process.log.all()
+            peer = Peer(process.path)
+            assert peer.call("job.info", job=name)["dataset"] == name
+            assert peer.call("dataset.stats", dataset=name)["class"] == [name]
+            peer.call("stream.open", job=name, window=1)
+            process.log.until(r"stream\.open a\\u{202e}b")
 
 
 def main():
