@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import sqlite3
@@ -78,6 +79,7 @@ class Log:
         self.lines = []
 
     def read(self):
+        assert select.select([self.fd], [], [], PATIENCE)[0], f"no more comes: {self.lines[-20:]}"
         received = os.read(self.fd, 65536)
         *lines, self.rest = (self.rest + received).split(b"\n")
         self.lines += [line.decode() for line in lines]
