@@ -10,13 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 #include "host/host.h"
+#include "host/log.h"
 #include "paths.h"
 #include "proto/address.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE };
+enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE, OPTION_BACKUP_DIR };
 
-#define DEFAULT_MEMORY 75u /* percent of what the machine has */
+#define LOG_END_MS     1000u /* how long its last lines may take */
+#define DEFAULT_MEMORY 75u   /* percent of what the machine has */
 
 static const char doc[] =
     "Serves class-balanced batches of sample indices to data-loader workers."
@@ -33,8 +35,12 @@ static const char doc[] =
     "/var/lib/evendraw/evendraw.db\n"
     "  evendrawd -v --listen tcp:127.0.0.1:4710 --listen unix:/tmp/evd.sock\n"
     "\n"
+    "The log, on standard error, never holds the daemon up: lines that nobody takes are dropped "
+    "and "
+    "counted.\n"
+    "\n"
     "Signals: SIGTERM and SIGINT stop the daemon once everything is stored and sent; a second one "
-    "exits at once. SIGHUP is ignored.\n"
+    "exits at once. SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE are ignored.\n"
     "Exit status: 0 after a signal, 1 if the daemon could not start (or was told twice to stop), "
     "2 if it was called wrongly.";
 
@@ -43,6 +49,12 @@ static const struct argp_option options[] = {
     {"database", 'd', "FILE", 0,
      "Keep datasets and jobs in FILE, also written sqlite:FILE (default "
      "$XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db)",
+     0},
+    {"backup-dir", OPTION_BACKUP_DIR, "DIR", 0,
+     "Let everybody who may connect have the database copied to a new file in DIR, an absolute "
+     "path, "
+     "by name (without it only processes of the daemon's own user may ask for backups, by a Unix "
+     "socket, and name any file)",
      0},
     {"limit", OPTION_LIMIT, "NAME=N", 0,
      "Set a limit, as often as wanted; the names are below, server.info reports all", 0},
@@ -156,6 +168,19 @@ static void add_address(struct argp_state *state, struct host_config *config, co
     config->addresses[config->address_count++] = text;
 }
 
+/* As clients spell it: without a slash at its end. */
+static const char *parse_folder(struct argp_state *state, char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 1 && text[len - 1] == '/')
+        text[--len] = '\0';
+    if (len < 2 || text[0] != '/')
+        argp_error(state, "--backup-dir: \"%s\" is not the absolute path of a folder for backups",
+                   text);
+    return text;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct host_config *config = state->input;
@@ -169,6 +194,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'v':
         config->verbose = true;
+        return 0;
+    case OPTION_BACKUP_DIR:
+        config->backup_dir = parse_folder(state, arg);
         return 0;
     case OPTION_TRACE:
         config->trace = arg ? arg : "";
@@ -212,7 +240,7 @@ int main(int argc, char **argv)
     struct host_config config = {.limits = SERVER_LIMITS_NORMAL, .ready_fd = -1};
     char database[4096], address[256];
     struct evd_error err;
-    int rc = EVD_OK;
+    int rc;
 
     open_standard_streams();
     config.limits.memory = memory_share(DEFAULT_MEMORY);
@@ -220,7 +248,8 @@ int main(int argc, char **argv)
     argp_program_version = "evendrawd " EVD_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &config);
-    if (config.address_count == 0) {
+    rc = log_start(&err);
+    if (rc == EVD_OK && config.address_count == 0) {
         rc = paths_address(address, sizeof(address), &err);
         config.addresses[config.address_count++] = address;
     }
@@ -230,9 +259,8 @@ int main(int argc, char **argv)
     }
     if (rc == EVD_OK)
         rc = host_run(&config, &err);
-    if (rc != EVD_OK) {
-        fprintf(stderr, "evendrawd: %s\n", err.message);
-        return EXIT_RUNTIME;
-    }
-    return EXIT_SUCCESS;
+    if (rc != EVD_OK)
+        log_line("evendrawd: %s", err.message);
+    log_end(LOG_END_MS);
+    return rc == EVD_OK ? EXIT_SUCCESS : EXIT_RUNTIME;
 }

@@ -9,7 +9,8 @@
 #include "proto/text.h"
 
 /* Text that may hold a peer's bytes, made fit to print and to send: what is no UTF-8 character, or
- * a control character, becomes '?'. A character cut in half by the end of the field goes. */
+ * a control character or rules the text behind it, becomes '?'. A character cut in half by the end
+ * of the field goes. */
 static void tidy(char *text, size_t size)
 {
     size_t len = strlen(text), i = 0;
@@ -23,7 +24,7 @@ static void tidy(char *text, size_t size)
         }
         if (n == 0)
             n = 1;
-        else if (!utf8_control(text + i)) {
+        else if (!utf8_control(text + i) && !utf8_override(text + i)) {
             i += n;
             continue;
         }

@@ -3,8 +3,30 @@
  */
 #include "proto/text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "proto/limits.h"
+
+struct range {
+    uint32_t first, last;
+};
+
+/* What rules the text behind it. */
+static const struct range overrides[] = {
+    {0x2028, 0x202e}, /* ends of line and paragraph, bidirectional embeddings and overrides */
+    {0x2066, 0x2069}, /* bidirectional isolates */
+};
+
+/* All other characters that show nothing: what Unicode calls format characters (Cf), and tags and
+ * fillers that look like nothing. */
+static const struct range invisible[] = {
+    {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x0600, 0x0605},   {0x061c, 0x061c},
+    {0x06dd, 0x06dd},   {0x070f, 0x070f},   {0x0890, 0x0891},   {0x08e2, 0x08e2},
+    {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},
+    {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f},
+    {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
 
 bool str_is(struct evd_str text, const char *literal)
 {
@@ -47,6 +69,69 @@ bool utf8_control(const char *text)
     const unsigned char *s = (const unsigned char *)text;
 
     return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
+}
+
+static uint32_t code_point(const char *text, size_t n)
+{
+    static const unsigned char lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t point = (unsigned char)text[0] & lead[n];
+
+    for (size_t i = 1; i < n; i++)
+        point = point << 6 | ((unsigned char)text[i] & 0x3f);
+    return point;
+}
+
+static bool in_ranges(const struct range *ranges, size_t count, uint32_t point)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (point >= ranges[i].first && point <= ranges[i].last)
+            return true;
+    }
+    return false;
+}
+#define IN_RANGES(ranges, point) in_ranges(ranges, sizeof(ranges) / sizeof((ranges)[0]), point)
+
+bool utf8_override(const char *text)
+{
+    /* All of them have three bytes, of which this is the first. */
+    return (unsigned char)text[0] == 0xe2 && IN_RANGES(overrides, code_point(text, 3));
+}
+
+/* How the next character of a text, of `n` bytes, is written in a log: bytes of `out`. */
+static size_t escape_one(char out[16], const char *text, size_t n)
+{
+    uint32_t point;
+
+    if (n == 0)
+        return (size_t)snprintf(out, 16, "\\x%02x", (unsigned char)text[0]);
+    point = code_point(text, n);
+    if (utf8_control(text) && point < 0x80)
+        return (size_t)snprintf(out, 16, "\\x%02x", point);
+    if (utf8_control(text) || utf8_override(text) || IN_RANGES(invisible, point))
+        return (size_t)snprintf(out, 16, "\\u{%x}", point);
+    memcpy(out, text, n);
+    if (point == '\\')
+        out[n++] = '\\';
+    return n;
+}
+
+void text_escape(char *to, size_t size, const char *text)
+{
+    size_t left = strlen(text), len = 0;
+    char one[16];
+
+    while (left > 0) {
+        size_t n = utf8_length(text, left), written = escape_one(one, text, n);
+
+        if (len + written >= size)
+            break;
+        memcpy(to + len, one, written);
+        len += written;
+        n = n > 0 ? n : 1;
+        text += n;
+        left -= n;
+    }
+    to[len] = '\0';
 }
 
 void str_copy(char *to, struct evd_str text)
@@ -93,7 +178,7 @@ uint32_t str_distance(struct evd_str text, const char *known)
     return row[len];
 }
 
-int name_check(struct evd_str name, const char *what, struct evd_error *err)
+int name_check_stored(struct evd_str name, const char *what, struct evd_error *err)
 {
     if (name.len == 0)
         return error_set(err, EVD_E_BAD_VALUE, what, "%s: must not be empty", what);
@@ -108,4 +193,21 @@ int name_check(struct evd_str name, const char *what, struct evd_error *err)
                              what, i);
     }
     return EVD_OK;
+}
+
+int name_check(struct evd_str name, const char *what, struct evd_error *err)
+{
+    int code = name_check_stored(name, what, err);
+
+    for (uint32_t i = 0; code == EVD_OK && i < name.len;) {
+        size_t n = utf8_length(name.data + i, name.len - i);
+
+        if (utf8_override(name.data + i))
+            code = error_set(err, EVD_E_BAD_VALUE, what,
+                             "%s: has U+%04X at byte %u, which makes text show otherwise than it "
+                             "is: leave it out",
+                             what, code_point(name.data + i, n), i);
+        i += (uint32_t)n;
+    }
+    return code;
 }

@@ -316,7 +316,8 @@ const struct command commands[] = {
 
     {"backup", NULL, "copy the daemon's database to a file",
      "Have the daemon copy its database to FILE, on its own machine, while it goes on "
-     "serving. Nothing is overwritten, and the daemon must be asked by its Unix socket. "
+     "serving. Nothing is overwritten. FILE may be anywhere for the daemon's own user, who asks by "
+     "its Unix socket; for others it must be in the folder of evendrawd --backup-dir. "
      "To go back to the copy, stop evendrawd and start it on the copy as its database.",
      .options = {OPTIONS({ARGUMENT("FILE"), parse_copy_path, .param = "path",
                           .missing = "name the file to write", .words = "@files"})},
@@ -324,8 +325,9 @@ const struct command commands[] = {
 
     {"info", NULL, "show the state of the daemon",
      "Show the state of the daemon: version, uptime, what it holds, its store. --json "
-     "shows its limits too.",
-     .methods = {"server.info"}, .print = print_info},
+     "shows its limits too. The exit status is 1, also with --json, while the daemon cannot write "
+     "its database.",
+     .methods = {"server.info"}, .run = run_info},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -38,11 +38,12 @@ json_t *command_ask(struct cli *cli) __attribute__((warn_unused_result));
 
 /* What the rows name. Each stands in the file of its noun. */
 answer_print print_copy, print_created_job, print_dataset_stats, print_datasets, print_history,
-    print_info, print_job, print_job_stats, print_jobs, print_moved_job, print_position,
-    print_preview, print_removed_dataset, print_removed_job, print_revision, print_workers;
+    print_job, print_job_stats, print_jobs, print_moved_job, print_position, print_preview,
+    print_removed_dataset, print_removed_job, print_revision, print_workers;
 options_check check_confusion, check_job_create, check_job_seek, check_job_set, check_load,
     check_preview, check_replay, check_weights;
-command_run run_confusion, run_load, run_pull, run_replay, run_strategies, run_trace, run_weights;
+command_run run_confusion, run_info, run_load, run_pull, run_replay, run_strategies, run_trace,
+    run_weights;
 option_parse parse_all_classes, parse_beta, parse_copy_path, parse_strategy,
     parse_strategy_parameter;
 /* What a command that is about a job says without one. */

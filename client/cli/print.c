@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
+#include "proto/text.h"
 
 /* ---- texts ---- */
 
@@ -125,13 +126,16 @@ const char *text_share(double share, int decimals)
 
 void text_clean(char *text)
 {
-    unsigned char *at = (unsigned char *)text;
+    size_t left = strlen(text);
 
-    for (; *at != '\0'; at++) {
-        if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* U+0080..U+009F in UTF-8 */
-            at[0] = at[1] = '?';
-        else if (*at < 0x20 || *at == 0x7f)
-            *at = '?';
+    while (left > 0) {
+        size_t n = utf8_length(text, left);
+
+        if (n == 0 || utf8_control(text) || utf8_override(text))
+            memset(text, '?', n ? n : 1);
+        n = n ? n : 1;
+        text += n;
+        left -= n;
     }
 }
 

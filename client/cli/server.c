@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "print.h"
 
-void print_info(const json_t *info, const struct cli *cli)
+static void print_info(const json_t *info, const struct cli *cli)
 {
     const json_t *store = json_object_get(info, "store");
 
@@ -19,6 +19,24 @@ void print_info(const json_t *info, const struct cli *cli)
            field_items(store, "commits", "commit"),
            json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"
                                                            : "");
+}
+
+/* What watches a daemon looks at the exit status. */
+int run_info(struct cli *cli, int argc, char **argv)
+{
+    json_t *info;
+    bool failing;
+    int status;
+
+    options_parse(cli, argc, argv, NULL);
+    info = command_ask(cli);
+    failing = json_is_true(json_object_get(json_object_get(info, "store"), "failing"));
+    status = cli_show(cli, info, print_info);
+    if (status == EXIT_OK && failing)
+        status = cli_error(cli, EXIT_REFUSED,
+                           "the daemon cannot write its database: what would change it is refused "
+                           "until that works again, and the daemon's log says more");
+    return status;
 }
 
 /* Made absolute, for the daemon lives in another folder. */

@@ -108,7 +108,8 @@ static int add_classes(struct draft *draft, const msgpack_object *classes, struc
         if (!text_from(name, &text))
             return error_set(err, EVD_E_BAD_TYPE, "classes",
                              "\"classes\" must be an array of class names");
-        if (dataset_builder_class(draft->builder, text, err) != EVD_OK)
+        if (name_check(text, "class name", err) != EVD_OK ||
+            dataset_builder_class(draft->builder, text, err) != EVD_OK)
             return err->code;
         draft->named = true;
     }

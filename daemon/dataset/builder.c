@@ -35,7 +35,7 @@ int builder_no_memory(struct evd_error *err)
 int dataset_builder_class(struct dataset_builder *builder, struct evd_str name,
                           struct evd_error *err)
 {
-    int code = name_check(name, "class name", err);
+    int code = name_check_stored(name, "class name", err);
 
     if (code != EVD_OK)
         return code;

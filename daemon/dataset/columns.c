@@ -98,7 +98,7 @@ static void insert(struct dataset_builder *builder, const struct weight_column *
 static int start_column(const struct dataset_builder *builder, struct evd_str name,
                         struct weight_column *column, struct evd_error *err)
 {
-    int code = name_check(name, "column name", err);
+    int code = name_check_stored(name, "column name", err);
 
     if (code != EVD_OK)
         return code;

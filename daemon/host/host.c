@@ -8,21 +8,23 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "host/framing.h"
 #include "host/internal.h"
+#include "host/log.h"
 #include "host/peers.h"
 #include "host/services.h"
+#include "host/stop.h"
+#include "store/engine.h"
 
-/* How long workers may take to finish what they have, and then the store to write. With
- * NET_FINISH_MS for peers that do not close, it ends within 10 s. */
-#define LEASES_MS 3000u
-#define DRAIN_MS  2500u
-#define POLL_MS   20u
+/* How long an exit at once waits for lines that are being written. */
+#define LOG_AT_ONCE_MS 100u
 
 /* Stages that may follow each, as bits. */
 static const unsigned followers[] = {
@@ -34,7 +36,7 @@ static const unsigned followers[] = {
     [HOST_CLOSING] = 0,
 };
 
-static void enter(struct host *host, enum host_stage stage)
+void host_enter(struct host *host, enum host_stage stage)
 {
     assert(followers[host->stage] & 1u << stage);
     host->stage = stage;
@@ -43,82 +45,22 @@ static void enter(struct host *host, enum host_stage stage)
 void host_log(const struct host *host, enum net_level level, const char *text)
 {
     if (level == NET_WARNING)
-        fprintf(stderr, "evendrawd: warning: %s\n", text);
+        log_line("evendrawd: warning: %s", text);
     else if (host->config->verbose)
-        fprintf(stderr, "evendrawd: %s\n", text);
-}
-
-/* Nothing queued, and nothing to be handed back. (What store_poll finds here is flushed by the wake
- * that comes with it.) */
-static bool store_is_quiet(struct host *host)
-{
-    struct store_info info;
-
-    store_info(host->store, &info);
-    return info.queued_bytes == 0 && store_poll(host->store) == 0;
-}
-
-/* ---- the end ---- */
-
-static void finish_connections(struct host *host)
-{
-    enter(host, HOST_FINISHING);
-    net_finish(host->net);
-    host_proceed(host);
-}
-
-void host_proceed(struct host *host)
-{
-    if (host->stage == HOST_DRAINING && host->working == 0 && store_is_quiet(host)) {
-        finish_connections(host);
-    } else if (host->stage == HOST_FINISHING && host->working == 0 &&
-               net_connections(host->net) == 0) {
-        enter(host, HOST_CLOSING);
-        net_close(host->net);
-    }
-}
-
-static void on_patience(uv_timer_t *timer)
-{
-    struct host *host = timer->data;
-
-    if (host->stage == HOST_DRAINING)
-        finish_connections(host);
-}
-
-static void stop(struct host *host)
-{
-    enter(host, HOST_DRAINING);
-    uv_timer_start(&host->patience, on_patience, DRAIN_MS, 0);
-    server_stop(host->server);
-    net_flush(host->net);
-    host_proceed(host);
-}
-
-/* While workers finish: a look every now and then is simple, and soon over. */
-static void on_leases(uv_timer_t *timer)
-{
-    struct host *host = timer->data;
-
-    if (server_outstanding(host->server) > 0 && uv_now(&host->loop) < host->leases_until)
-        return;
-    stop(host);
+        log_line("evendrawd: %s", text);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct host *host = handle->data;
 
-    if (host->stage != HOST_SERVING)
+    if (host->stage != HOST_SERVING) {
+        log_end(LOG_AT_ONCE_MS);
         _exit(EXIT_FAILURE);
-    fprintf(stderr, "evendrawd: %s: stopping (once more to exit at once)\n",
-            number == SIGTERM ? "SIGTERM" : "SIGINT");
-    enter(host, HOST_LEASES);
-    host->leases_until = uv_now(&host->loop) + LEASES_MS;
-    net_quiet(host->net);
-    server_drain(host->server);
-    net_flush(host->net);
-    uv_timer_start(&host->patience, on_leases, 0, POLL_MS);
+    }
+    log_line("evendrawd: %s: stopping (once more to exit at once)",
+             number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop_begin(host);
 }
 
 /* ---- the beginning ---- */
@@ -176,15 +118,24 @@ static uint32_t fit_connections(const struct host *host, struct evd_error *err)
 {
     uint32_t wanted = (uint32_t)host->config->limits.connections;
     uint32_t fit = net_descriptors(wanted);
+    struct rlimit limit = {0};
 
+    if (fit == wanted)
+        return fit;
+    getrlimit(RLIMIT_NOFILE, &limit); /* what net_descriptors could not raise any further */
     if (fit == 0)
-        error_set(err, EVD_E_LIMIT, "descriptors",
-                  "the limit of open files leaves no connection at all; raise it (ulimit -n)");
-    else if (fit < wanted)
-        fprintf(stderr,
-                "evendrawd: warning: the limit of open files allows %" PRIu32
-                " connections, not %" PRIu32 "; raise it (ulimit -n) for more\n",
-                fit, wanted);
+        error_set(
+            err, EVD_E_LIMIT, "descriptors",
+            "at most %" PRIuMAX " files may be open, which leaves no connection at all: %u are "
+            "needed for one, %u for the %u of --limit connections=%u; raise the hard limit "
+            "(ulimit -Hn %u, LimitNOFILE=%u of systemd, --ulimit nofile=%u of docker)",
+            (uintmax_t)limit.rlim_cur, NET_DESCRIPTORS(1u), NET_DESCRIPTORS(wanted), wanted, wanted,
+            NET_DESCRIPTORS(wanted), NET_DESCRIPTORS(wanted), NET_DESCRIPTORS(wanted));
+    else
+        log_line("evendrawd: warning: at most %" PRIuMAX " files may be open, which allows %" PRIu32
+                 " connections, not %" PRIu32 "; for all of them raise the hard limit to %" PRIu32
+                 " (ulimit -Hn, LimitNOFILE= of systemd)",
+                 (uintmax_t)limit.rlim_cur, fit, wanted, NET_DESCRIPTORS(wanted));
     return fit;
 }
 
@@ -197,18 +148,46 @@ static void announce(const struct host *host)
         printf("listening on %s\n", address);
         if (strncmp(address, "tcp:", 4) == 0 && strncmp(address, "tcp:127.", 8) != 0 &&
             strncmp(address, "tcp:[::1]:", 10) != 0)
-            fprintf(stderr,
-                    "evendrawd: warning: whoever can reach %s can use and change everything: "
-                    "there is no authentication\n",
-                    address);
+            log_line("evendrawd: warning: whoever can reach %s can use and change everything: "
+                     "there is no authentication",
+                     address);
     }
     fflush(stdout);
     if (host->config->ready_fd < 0)
         return;
     if (write(host->config->ready_fd, ready, sizeof(ready) - 1) < 0)
-        fprintf(stderr, "evendrawd: warning: --ready-fd %d: %s\n", host->config->ready_fd,
-                strerror(errno));
+        log_line("evendrawd: warning: --ready-fd %d: %s", host->config->ready_fd, strerror(errno));
     close(host->config->ready_fd);
+}
+
+/* Backups in the folder of the database itself could get names that SQLite takes for parts of it
+ * (evendraw.db-journal). */
+static int check_backup_dir(const struct host_config *config, struct evd_error *err)
+{
+    const char *place, *slash, *dir = config->backup_dir;
+    struct stat backups, database;
+    char *folder;
+    int rc;
+
+    if (!dir)
+        return EVD_OK;
+    if (stat(dir, &backups) < 0 || !S_ISDIR(backups.st_mode) || access(dir, W_OK | X_OK) < 0)
+        return error_set(err, EVD_E_BAD_VALUE, dir,
+                         "--backup-dir: %s is no folder where evendrawd may write: make it, owned "
+                         "by the user that runs evendrawd",
+                         dir);
+    if (!engine_find(config->database, &place, err))
+        return err->code;
+    slash = strrchr(place, '/');
+    folder = slash ? strndup(place, (size_t)(slash - place) + 1) : strdup(".");
+    if (!folder)
+        return error_no_memory(err);
+    rc = stat(folder, &database);
+    free(folder);
+    if (rc == 0 && database.st_dev == backups.st_dev && database.st_ino == backups.st_ino)
+        return error_set(err, EVD_E_BAD_VALUE, dir,
+                         "--backup-dir: the database is in %s: give another folder", dir);
+    return EVD_OK;
 }
 
 static int start(struct host *host, struct evd_error *err)
@@ -218,6 +197,9 @@ static int start(struct host *host, struct evd_error *err)
 
     if (connections == 0)
         return err->code;
+    rc = check_backup_dir(host->config, err);
+    if (rc != EVD_OK)
+        return rc;
     rc = init_handles(host);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot set up the event loop: %s",
@@ -247,7 +229,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 static void finish(struct host *host)
 {
     if (host->stage != HOST_CLOSING)
-        enter(host, HOST_CLOSING);
+        host_enter(host, HOST_CLOSING);
     if (host->net) {
         net_close(host->net);
         uv_run(&host->loop, UV_RUN_DEFAULT);
@@ -260,22 +242,30 @@ static void finish(struct host *host)
     uv_loop_close(&host->loop);
 }
 
+/* Signals that by themselves would end the daemon and leave its socket behind. */
+static void ignore_signals(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
+    signal(SIGHUP, SIG_IGN);  /* there is nothing to read again or to open again, */
+    signal(SIGUSR1, SIG_IGN); /* which is what these are sent for */
+    signal(SIGUSR2, SIG_IGN);
+}
+
 int host_run(const struct host_config *config, struct evd_error *err)
 {
     struct host host = {.config = config, .frame_limits = guard_request_limits};
     int rc;
 
     host.frame_limits.frame = (uint32_t)config->limits.frame;
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
-    umask(077);               /* the database is for nobody else; sockets are given their mode */
+    ignore_signals();
+    umask(077); /* the database is for nobody else; sockets are given their mode */
     rc = uv_loop_init(&host.loop);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot make an event loop: %s", uv_strerror(rc));
     rc = start(&host, err);
     if (rc == EVD_OK) {
-        enter(&host, HOST_SERVING);
+        host_enter(&host, HOST_SERVING);
         announce(&host);
         uv_run(&host.loop, UV_RUN_DEFAULT);
     }

@@ -7,7 +7,8 @@
  * A run: open the store, read it back, listen, serve until SIGTERM or SIGINT, then stop: no new
  * connections; workers are told; progress is stored and what was asked before is answered; sockets
  * are flushed; the store is closed with everything committed. A second signal exits at once with
- * status 1 (nothing confirmed is lost even then). SIGHUP, SIGPIPE and SIGXFSZ are ignored.
+ * status 1 (nothing confirmed is lost even then). SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE and SIGXFSZ are
+ * ignored. log.h must be started.
  */
 #ifndef HOST_H
 #define HOST_H
@@ -25,6 +26,7 @@ struct host_config {
     size_t address_count;
     const char *database; /* as store_open takes it */
     struct server_limits limits;
+    const char *backup_dir; /* absolute, as in struct server_host */
     bool verbose;
     const char *trace; /* as in struct server_host */
     int ready_fd;      /* gets the line "ready" once the daemon listens, then is closed; -1: none */

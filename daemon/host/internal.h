@@ -1,5 +1,5 @@
 /*
- * The inside of host.c, for services.c and peers.c beside it.
+ * The inside of host.c, for services.c, peers.c and stop.c beside it.
  */
 #ifndef HOST_INTERNAL_H
 #define HOST_INTERNAL_H
@@ -12,7 +12,7 @@
 #include "store/store.h"
 
 /*
- * Every stage waits for something; host_proceed goes on to the next once it is there.
+ * Every stage waits for something; stop.c goes on to the next once it is there.
  *
  *     STARTING -> SERVING -> LEASES -> DRAINING -> FINISHING -> CLOSING
  *        `---------- where something could not be started ------^
@@ -34,8 +34,11 @@ struct host {
     uv_loop_t loop;
     uv_async_t store_wake;
     uv_timer_t tick;     /* the server's */
-    uv_timer_t patience; /* looks whether HOST_LEASES is over, ends HOST_DRAINING at the latest */
-    uint64_t leases_until;
+    uv_timer_t patience; /* while it stops: looks whether the stage is over */
+    /* Of that stage: when it began, when something of what it waits for ended last, how much there
+     * was then, and whether the log has it. */
+    uint64_t stage_since, stage_moved, stage_left;
+    bool stage_said;
     uv_signal_t sigterm, sigint;
     struct store *store;
     struct server *server;
@@ -45,7 +48,7 @@ struct host {
 };
 
 void host_log(const struct host *host, enum net_level level, const char *text);
-/* Something has ended: is it time for the next stage? */
-void host_proceed(struct host *host);
+/* The only way to change the stage. */
+void host_enter(struct host *host, enum host_stage stage);
 
 #endif

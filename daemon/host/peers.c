@@ -4,6 +4,7 @@
 #include "host/peers.h"
 
 #include "host/internal.h"
+#include "host/stop.h"
 #include "proto/message.h"
 
 /* The id of the request that begins with these bytes, which may be cut short or be broken. */
@@ -53,7 +54,7 @@ static void on_silent(void *arg, void *session)
 static void on_closed(void *arg, void *session)
 {
     session_close(session);
-    host_proceed(arg);
+    stop_proceed(arg);
 }
 
 static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out)

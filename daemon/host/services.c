@@ -6,11 +6,12 @@
 #include "host/services.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 #include "host/internal.h"
+#include "host/log.h"
+#include "host/stop.h"
 #include "net/conn.h"
 #include "net/net.h"
 
@@ -92,7 +93,7 @@ static void on_worked(uv_work_t *request, int status)
     host->working--;
     work->done(work);
     net_flush(host->net);
-    host_proceed(host);
+    stop_proceed(host);
 }
 
 static int queue_work(void *arg, struct server_work *work)
@@ -135,16 +136,18 @@ static const char *peer_name(void *arg, void *conn)
     return net_conn_name(conn);
 }
 
-static bool peer_is_local(void *arg, void *conn)
+static bool peer_is_own(void *arg, void *conn)
 {
     (void)arg;
-    return net_conn_is_local(conn);
+    return net_conn_is_own(conn);
 }
 
 static void log_server(void *arg, enum server_level level, const char *text)
 {
     if (level == SERVER_TRACE)
-        fprintf(stderr, "%s\n", text);
+        log_line("%s", text);
+    else if (level == SERVER_NOTICE)
+        log_line("evendrawd: %s", text);
     else
         host_log(arg, level == SERVER_WARNING ? NET_WARNING : NET_DEBUG, text);
 }
@@ -160,12 +163,11 @@ static void report_store(struct host *host)
         return;
     host->store_failing = info.failing;
     if (info.failing)
-        fprintf(stderr,
-                "evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
-                "the disk has room and works\n",
-                host->config->database);
+        log_line("evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
+                 "the disk has room and works",
+                 host->config->database);
     else
-        fprintf(stderr, "evendrawd: %s can be written again\n", host->config->database);
+        log_line("evendrawd: %s can be written again", host->config->database);
 }
 
 static void on_store_wake(uv_async_t *async)
@@ -175,7 +177,7 @@ static void on_store_wake(uv_async_t *async)
     store_poll(host->store);
     report_store(host);
     net_flush(host->net);
-    host_proceed(host);
+    stop_proceed(host);
 }
 
 void services_wake(void *arg)
@@ -208,9 +210,10 @@ struct server_host services_for_server(struct host *host, uint32_t connections)
         .arm = arm_tick,
         .random = random_number,
         .peer = peer_name,
-        .local = peer_is_local,
+        .own = peer_is_own,
         .close = finish_conn,
         .log = log_server,
+        .backup_dir = host->config->backup_dir,
         .verbose = host->config->verbose,
         .trace = host->config->trace,
         .limits = host->config->limits,

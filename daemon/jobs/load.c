@@ -39,7 +39,7 @@ static int load_dataset_begin(void *arg, const struct store_dataset *dataset, st
 {
     struct load *load = arg;
 
-    if (name_check(text_of(dataset->name), "dataset", err) != EVD_OK)
+    if (name_check_stored(text_of(dataset->name), "dataset", err) != EVD_OK)
         return err->code;
     load->dataset = *dataset;
     str_copy(load->name, text_of(dataset->name));
@@ -114,7 +114,7 @@ static int load_job(void *arg, const struct store_job *job, struct evd_error *er
     struct load *load = arg;
     struct job_entry *entry;
 
-    if (name_check(text_of(job->name), "job", err) != EVD_OK)
+    if (name_check_stored(text_of(job->name), "job", err) != EVD_OK)
         return err->code;
     entry = jobs_insert(load->jobs, text_of(job->name), dataset_by_id(load->jobs, job->dataset));
     if (!entry)

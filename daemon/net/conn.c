@@ -84,11 +84,6 @@ const char *net_conn_name(const struct net_conn *conn)
     return name;
 }
 
-bool net_conn_is_local(const struct net_conn *conn)
-{
-    return conn->kind == ADDRESS_UNIX;
-}
-
 /* ---- the end ---- */
 
 static void on_closed(uv_handle_t *handle)

@@ -54,6 +54,7 @@ struct net_conn {
     TAILQ_ENTRY(net_conn) link, resume_link, later_link;
     union net_socket socket;
     enum address_kind kind;
+    bool own; /* connected by a process of this one's user, by a Unix socket */
     enum net_conn_state state;
     enum net_pressure pressure;
     bool counted;           /* among net->connections, else among net->refused */
@@ -81,9 +82,14 @@ void net_conn_flush(struct net_conn *conn);
 void net_conn_finish(struct net_conn *conn);
 /* Ends it now. */
 void net_conn_close(struct net_conn *conn);
-/* "connection 3 (tcp:127.0.0.1:51234)" or "connection 3 (unix, process 77)", for people. */
+/* "connection 3 (tcp:127.0.0.1:51234)" or "connection 3 (unix, process 77 of user 1000)", for
+ * people. */
 const char *net_conn_name(const struct net_conn *conn);
-bool net_conn_is_local(const struct net_conn *conn); /* by a Unix socket */
+/* By a Unix socket, and the other end is a process of this one's user. */
+static inline bool net_conn_is_own(const struct net_conn *conn)
+{
+    return conn->own;
+}
 
 /* ---- inside of net ---- */
 

@@ -38,6 +38,7 @@ void listener_accept(struct net_listener *listener)
     struct net *net = listener->net;
     bool refused = net->connections >= net->config.max_connections;
     struct net_conn *conn;
+    uv_os_fd_t fd;
     int rc;
 
     if (!listener->pending || net->closing)
@@ -58,6 +59,8 @@ void listener_accept(struct net_listener *listener)
         net_conn_close(conn);
         return;
     }
+    if (uv_fileno(&conn->socket.handle, &fd) == 0)
+        conn->own = socket_peer_is_own(fd, conn->kind);
     conn_start(conn);
 }
 

@@ -27,7 +27,7 @@ void net_log(struct net *net, enum net_level level, const char *format, ...)
 
 uint32_t net_descriptors(uint32_t connections)
 {
-    const rlim_t others = NET_OTHER_DESCRIPTORS + NET_REFUSED;
+    const rlim_t others = NET_DESCRIPTORS(0u);
     rlim_t need = others + connections;
     struct rlimit limit;
 
@@ -243,6 +243,18 @@ void net_flush(struct net *net)
 uint32_t net_connections(const struct net *net)
 {
     return net->connections;
+}
+
+size_t net_unwritten(const struct net *net)
+{
+    const struct net_conn *conn;
+    size_t n = 0;
+
+    TAILQ_FOREACH(conn, &net->conns, link) {
+        if (conn->state < CONN_SHUT)
+            n += conn->output.buf->len + uv_stream_get_write_queue_size(&conn->socket.stream);
+    }
+    return n;
 }
 
 const char *net_address(const struct net *net, size_t i)

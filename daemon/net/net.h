@@ -51,6 +51,8 @@
 #define NET_REFUSED   16u
 /* Descriptors the rest of the process needs: loop, database, standard streams, listeners. */
 #define NET_OTHER_DESCRIPTORS 64u
+/* With so many connections it needs so many descriptors. */
+#define NET_DESCRIPTORS(connections) (NET_OTHER_DESCRIPTORS + NET_REFUSED + (connections))
 
 struct uv_loop_s;
 struct net;
@@ -114,6 +116,8 @@ int net_listen(struct net *net, const char *address, struct evd_error *err) MUST
 const char *net_address(const struct net *net, size_t i);
 
 uint32_t net_connections(const struct net *net);
+/* Bytes of output that no socket has taken yet. */
+size_t net_unwritten(const struct net *net);
 
 /* Calls `flush`, and what follows from it: the entry for everything that did not begin in net. */
 void net_flush(struct net *net);

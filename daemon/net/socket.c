@@ -179,7 +179,8 @@ void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size)
         getpeername(fd, (struct sockaddr *)&address, &length);
         tcp_name(&address, length, text, size);
     } else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_size) == 0) {
-        snprintf(text, size, "unix, process %d", (int)process.pid);
+        snprintf(text, size, "unix, process %d of user %u", (int)process.pid,
+                 (unsigned)process.uid);
     } else {
         snprintf(text, size, "unix");
     }
@@ -191,6 +192,15 @@ bool socket_is_dead(uv_handle_t *handle)
 
     return uv_fileno(handle, &ask.fd) < 0 ||
            (poll(&ask, 1, 0) == 1 && ask.revents & (POLLHUP | POLLERR));
+}
+
+bool socket_peer_is_own(int fd, enum address_kind kind)
+{
+    struct ucred process;
+    socklen_t size = sizeof(process);
+
+    return kind == ADDRESS_UNIX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &size) == 0 &&
+           process.uid == geteuid();
 }
 
 void socket_notice_silence(int fd)

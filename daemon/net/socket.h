@@ -29,11 +29,13 @@ int socket_bind_tcp(const struct addrinfo *info, const char *address, int *fd,
                     struct evd_error *err) MUST_CHECK;
 /* "tcp:127.0.0.1:4710" of a TCP socket's own end. */
 void socket_name(int fd, char *text, size_t size);
-/* The other end's, for people: the same, or "unix, process 77". */
+/* The other end's, for people: the same, or "unix, process 77 of user 1000". */
 void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size);
 /* Whether a peer that sends no more does not read either: its socket is closed. Of TCP that shows
  * only when something was sent to it. */
 bool socket_is_dead(uv_handle_t *handle);
+/* Whether it is a Unix socket, and the other end was connected by a process of this one's user. */
+bool socket_peer_is_own(int fd, enum address_kind kind);
 /* Has the kernel notice a TCP peer that is gone without a word. */
 void socket_notice_silence(int fd);
 

@@ -21,12 +21,8 @@ int server_submit(struct server *server, struct store_op *op, struct evd_error *
     return store_submit(server->store, op, err);
 }
 
-void server_write_log(struct server *server, enum server_level level, char *text)
+void server_write_log(struct server *server, enum server_level level, const char *text)
 {
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?'; /* a peer's name for something writes no lines of its own */
-    }
     server->host.log(server->host.arg, level, text);
 }
 
@@ -45,6 +41,15 @@ void server_warn(struct server *server, const char *format, ...)
 
     va_start(ap, format);
     write_formatted(server, SERVER_WARNING, format, ap);
+    va_end(ap);
+}
+
+void server_note(struct server *server, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    write_formatted(server, SERVER_NOTICE, format, ap);
     va_end(ap);
 }
 

@@ -90,12 +90,15 @@ uint64_t server_wall(const struct server *server); /* seconds since 1970 */
 void server_wake_at(struct server *server, uint64_t when);
 /* store_submit, while there is a store. */
 int server_submit(struct server *server, struct store_op *op, struct evd_error *err) MUST_CHECK;
-/* A line for whoever runs the daemon: always, or if it is verbose. */
+/* A line for whoever runs the daemon: what went wrong, what is worth it in any case, and what is if
+ * the daemon is verbose. */
 void server_warn(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void server_note(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void server_tell(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The same of any level; control characters in the text are replaced. */
-void server_write_log(struct server *server, enum server_level level, char *text);
+/* The same of any level. */
+void server_write_log(struct server *server, enum server_level level, const char *text);
 
 #endif

@@ -39,6 +39,7 @@ struct server_work {
 
 enum server_level {
     SERVER_WARNING, /* what went wrong */
+    SERVER_NOTICE,  /* what is worth a line in any case */
     SERVER_DETAIL,  /* what was asked, and what came of it */
     SERVER_TRACE,   /* every turn that requests and jobs take (trace.h) */
 };
@@ -58,15 +59,16 @@ struct server_host {
     uint64_t (*random)(void *arg); /* that nobody can guess */
     /* Who is at the other end of a connection, for people; valid during session_open. */
     const char *(*peer)(void *arg, void *conn);
-    /* Whether it came by a Unix socket, where the permissions of a file let it in; for a session
-     * that is open. */
-    bool (*local)(void *arg, void *conn);
+    /* Whether the other end came by a Unix socket and is a process of the daemon's own user; for a
+     * session that is open. */
+    bool (*own)(void *arg, void *conn);
     /* Close the connection when its output is written. From server_flush only, after flush. The
      * host feeds it no more frames, and calls session_close in the end as always. */
     void (*close)(void *arg, void *conn);
-    /* For whoever runs the daemon. */
+    /* A line for whoever runs the daemon; it may hold a peer's bytes, which the host escapes. */
     void (*log)(void *arg, enum server_level level, const char *text);
-    bool verbose;      /* SERVER_DETAIL is wanted */
+    const char *backup_dir; /* where everybody may have backups written; NULL: nowhere */
+    bool verbose;           /* SERVER_DETAIL is wanted */
     const char *trace; /* SERVER_TRACE is wanted of the job of that name, "": of all; NULL: not */
     struct server_limits limits; /* connections, frame and times are for the host to keep */
 };

@@ -83,10 +83,10 @@ static const char *host_peer(void *arg, void *conn)
     return "a peer of the tests";
 }
 
-static bool host_local(void *arg, void *conn)
+static bool host_own(void *arg, void *conn)
 {
     (void)arg;
-    return !((struct peer *)conn)->remote;
+    return !((struct peer *)conn)->other;
 }
 
 static void host_log(void *arg, enum server_level level, const char *text)
@@ -95,6 +95,8 @@ static void host_log(void *arg, enum server_level level, const char *text)
 
     if (level == SERVER_WARNING)
         snprintf(h->warning, sizeof(h->warning), "%s", text);
+    if (level == SERVER_NOTICE)
+        snprintf(h->notice, sizeof(h->notice), "%s", text);
     if (level == SERVER_TRACE) {
         size_t len = strlen(h->traced);
 
@@ -199,7 +201,7 @@ void harness_up(struct harness *h)
         .arm = host_arm,
         .random = host_random,
         .peer = host_peer,
-        .local = host_local,
+        .own = host_own,
         .close = host_close,
         .log = host_log,
         .verbose = true,
@@ -208,6 +210,7 @@ void harness_up(struct harness *h)
 
     host.limits = h->limits;
     host.trace = h->trace;
+    host.backup_dir = h->backup_dir;
     h->armed = false;
     if (store_open(&h->store, h->path, wake, h, &err) != EVD_OK ||
         server_new(&h->server, &host, h->store, &calls_ops, &err) != EVD_OK ||

@@ -27,7 +27,7 @@ struct peer {
     json_t *notes;   /* [method, params] not yet taken */
     bool slow;       /* does not read */
     bool hung_up;    /* the server asked to close */
-    bool remote;     /* it came by TCP */
+    bool other;      /* it is not a process of the daemon's own user */
     struct peer *next;
 };
 
@@ -46,10 +46,11 @@ struct harness {
     pthread_mutex_t lock;
     pthread_cond_t woken;
     bool wake;
-    char warning[1024]; /* the last one logged */
-    const char *trace;  /* for the next harness_up: as in struct server_host */
-    char traced[16384]; /* the lines of it, each ended by a newline */
-    bool *inside;       /* where to say that the server's code runs; NULL: nobody asks */
+    char warning[1024], notice[1024]; /* the last ones logged */
+    const char *backup_dir;           /* for the next harness_up: as in struct server_host */
+    const char *trace;                /* for the next harness_up: as in struct server_host */
+    char traced[16384];               /* the lines of it, each ended by a newline */
+    bool *inside; /* where to say that the server's code runs; NULL: nobody asks */
 };
 
 /* For tests that need no more: *state is a harness with a new database. */

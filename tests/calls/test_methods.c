@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "proto/methods.h"
 
@@ -115,8 +116,57 @@ static void test_backup(void **state)
     peer_refused(peer, EVD_E_BAD_VALUE, "server.backup", "[{'path': ''}]");
     peer_refused(peer, EVD_E_LIMIT, "server.backup", "[{'path': '/%05000d'}]", 0);
     peer_refused(peer, EVD_E_STORE, "server.backup", "[{'path': '/no/such/folder/copy.db'}]");
-    peer->remote = true; /* whom no file's permissions let in */
-    peer_refused(peer, EVD_E_DENIED, "server.backup", "[{'path': '/no/such/folder/copy.db'}]");
+    assert_non_null(strstr(h->notice, "a peer of the tests, test: no backup to /no/such/folder/"));
+    peer->other = true;
+    peer_refused(peer, EVD_E_DENIED, "server.backup", "[{'path': '%s'}]", path);
+    assert_non_null(strstr(peer_refused(peer, EVD_E_DENIED, "server.backup", "[{'path': 'copy'}]"),
+                           "--backup-dir"));
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Everybody may name a file in the folder for it, and nothing else. */
+static void test_backup_dir(void **state)
+{
+    static const char *const elsewhere[] = {
+        "/tmp/evd-elsewhere", "../copy",   "a/copy", "..",  ".",  "",
+        "%s/../copy",         "%s/a/copy", "%s/..",  "%s/", "%s", "%sX/copy"};
+    struct harness *h = *state;
+    struct peer *peer;
+    char folder[128], path[192];
+    json_t *result;
+
+    snprintf(folder, sizeof(folder), "%s/backups", h->folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    h->backup_dir = folder;
+    harness_restart(h);
+    peer = peer_new(h);
+    peer->other = true;
+    result = peer_call(peer, "server.backup", "[{'path': 'first.db'}]");
+    snprintf(path, sizeof(path), "%s/first.db", folder);
+    assert_string_equal(text(result, "path"), path);
+    json_decref(result);
+    assert_int_equal(unlink(path), 0);
+    assert_non_null(strstr(h->notice, "a peer of the tests, test: backup of "));
+    assert_non_null(strstr(h->notice, path));
+    peer_do(peer, "server.backup", "[{'path': '%s'}]", path);
+    peer_refused(peer, EVD_E_EXISTS, "server.backup", "[{'path': 'first.db'}]");
+    assert_int_equal(unlink(path), 0);
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+        const char *behind = strstr(elsewhere[i], "%s") ? elsewhere[i] + 2 : NULL;
+
+        snprintf(path, sizeof(path), "%s%s", behind ? folder : "", behind ? behind : elsewhere[i]);
+        assert_non_null(strstr(
+            peer_refused(peer, EVD_E_DENIED, "server.backup", "[{'path': '%s'}]", path), folder));
+    }
+    peer_refused(peer, EVD_E_BAD_VALUE, "server.backup", "[{'path': 'a\\u202eb'}]");
+    peer_refused(peer, EVD_E_LIMIT, "server.backup", "[{'path': '%0200d'}]", 0);
+    peer->other = false;
+    peer_refused(peer, EVD_E_BAD_VALUE, "server.backup", "[{'path': 'a/copy'}]");
+    snprintf(path, sizeof(path), "%s/copy.db", h->folder);
+    peer_do(peer, "server.backup", "[{'path': '%s'}]", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing else is there */
+    h->backup_dir = NULL;
 }
 
 /* A request for every method, without its fields: whatever the answer is, there is one, and it is
@@ -383,6 +433,7 @@ int main(void)
         TEST(test_server),
         TEST(test_moved_limits),
         TEST(test_backup),
+        TEST(test_backup_dir),
         TEST(test_every_method),
         TEST(test_dataset),
         TEST(test_dataset_refusals),

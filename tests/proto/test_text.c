@@ -55,6 +55,61 @@ static void test_names(void **state)
     assert_non_null(strstr(err.message, "byte 1"));
 }
 
+/* What makes a name show otherwise than it is; names that are stored may have it. */
+static void test_overrides(void **state)
+{
+    static const char *const refused[] = {"a\xe2\x80\xa8", "a\xe2\x80\xaa", "a\xe2\x80\xae",
+                                          "a\xe2\x81\xa6", "a\xe2\x81\xa9"};
+    static const char *const taken[] = {"a\xe2\x80\xa7", "a\xe2\x80\xaf", "a\xe2\x81\xa5",
+                                        "\xd7\xa9\xe2\x80\x8f", "\xe2\x82\xac"};
+    struct evd_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        struct evd_str name = {refused[i], (uint32_t)strlen(refused[i])};
+
+        assert_int_equal(name_check(name, "job name", &err), EVD_E_BAD_VALUE);
+        assert_non_null(strstr(err.message, "job name: has U+20"));
+        assert_non_null(strstr(err.message, "at byte 1"));
+        assert_int_equal(name_check_stored(name, "job name", &err), EVD_OK);
+        error_set(&err, EVD_E_EXISTS, refused[i], "%s", refused[i]);
+        assert_string_equal(err.message, "a?\?\?");
+        assert_string_equal(err.detail, "a?\?\?");
+    }
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        assert_int_equal(
+            name_check((struct evd_str){taken[i], (uint32_t)strlen(taken[i])}, "x", &err), EVD_OK);
+    assert_int_equal(name_check_stored(STR("a\x7f"), "x", &err), EVD_E_BAD_VALUE);
+}
+
+static void test_escape(void **state)
+{
+    static const struct {
+        const char *text, *escaped;
+    } cases[] = {
+        {"", ""},
+        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x88 \"1\"", NULL},
+        {"a\nb\x1b[0m\x7f", "a\\x0ab\\x1b[0m\\x7f"},
+        {"\xc2\x9b", "\\u{9b}"},
+        {"\xe2\x80\xae", "\\u{202e}"},
+        {"\xe2\x81\xa6 \xe2\x80\x8b \xef\xbb\xbf", "\\u{2066} \\u{200b} \\u{feff}"},
+        {"\xf3\xa0\x81\x81", "\\u{e0041}"},
+        {"\xff\xc3(\xe2\x82", "\\xff\\xc3(\\xe2\\x82"},
+        {"a\\x9b", "a\\\\x9b"},
+    };
+    char out[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        text_escape(out, sizeof(out), cases[i].text);
+        assert_string_equal(out, cases[i].escaped ? cases[i].escaped : cases[i].text);
+    }
+    text_escape(out, 6, "a\xe2\x80\xae"); /* is cut before what has no room */
+    assert_string_equal(out, "a");
+    text_escape(out, 6, "ab\xe2\x82\xac\xe2\x82\xac");
+    assert_string_equal(out, "ab\xe2\x82\xac");
+}
+
 static void test_distance(void **state)
 {
     (void)state;
@@ -354,6 +409,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_escape),
         cmocka_unit_test(test_distance),
         cmocka_unit_test(test_error_text),
         cmocka_unit_test(test_error_names),

@@ -123,7 +123,7 @@ class InternalError(Error):
 
 
 class Denied(Error, PermissionError):
-    """This client may not do that: server.backup over TCP."""
+    """This client may not do that: server.backup by TCP or as another user than the daemon's, without --backup-dir."""
 
     name = "denied"
 
