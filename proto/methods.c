@@ -5,7 +5,6 @@
 #include "proto/methods.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,8 +121,14 @@ static int bad_type(const struct method_desc *method, const struct field_desc *f
 
 static bool is_whole(const msgpack_object *value)
 {
+    double f = number_is_float(value) ? value->via.f64 : 0;
+
+    if (f != f)
+        return false;
+    if (f <= -NUMBER_FLOAT_MOST || f >= NUMBER_FLOAT_MOST) /* there all are */
+        return true;
     if (number_is_float(value))
-        return value->via.f64 == floor(value->via.f64); /* not NaN */
+        return f == (double)(int64_t)f;
     return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
            value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
 }
