@@ -4,6 +4,7 @@
  */
 #include "proto/methods.h"
 
+#include <math.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
