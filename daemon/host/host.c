@@ -136,9 +136,9 @@ static int init_handles(struct host *host)
     return 0;
 }
 
-static int open_server(struct host *host, uint32_t connections, struct evd_error *err)
+static int open_server(struct host *host, struct evd_error *err)
 {
-    struct server_host services = services_for_server(host, connections);
+    struct server_host services = services_for_server(host);
     int rc = store_open(&host->store, host->config->database, services_wake, host, err);
 
     if (rc == EVD_OK)
@@ -150,12 +150,13 @@ static int open_server(struct host *host, uint32_t connections, struct evd_error
     return rc;
 }
 
-static int open_net(struct host *host, uint32_t connections, struct evd_error *err)
+static int open_net(struct host *host, struct evd_error *err)
 {
-    const struct server_limits *limits = &host->config->limits;
+    const struct server_limits *limits = &host->limits;
     struct net_config config = {
         .loop = &host->loop,
-        .max_connections = connections,
+        .max_connections = (uint32_t)limits->connections,
+        .max_each = (uint32_t)limits->connections_each,
         .high_water = limits->send_buffer,
         .low_water = limits->send_buffer / 4,
         .most = SERVER_SEND_LIMIT - EVD_MAX_REPLY_FRAME, /* one more answer fits */
@@ -171,21 +172,26 @@ static int open_net(struct host *host, uint32_t connections, struct evd_error *e
     return rc;
 }
 
-/* How many connections the limit of descriptors leaves of those wanted; 0 with an error: none. */
-static uint32_t fit_connections(const struct host *host, struct evd_error *err)
+/* How many connections the limit of descriptors leaves of those wanted, and one peer of those. */
+static int fit_connections(struct host *host, struct evd_error *err)
 {
-    uint32_t wanted = (uint32_t)host->config->limits.connections;
+    struct server_limits *limits = &host->limits;
+    uint32_t wanted = (uint32_t)limits->connections;
     uint32_t fit = net_descriptors(wanted);
 
     if (fit == 0)
-        error_set(err, EVD_E_LIMIT, "descriptors",
-                  "the limit of open files leaves no connection at all; raise it (ulimit -n)");
-    else if (fit < wanted)
+        return error_set(err, EVD_E_LIMIT, "descriptors",
+                         "the limit of open files leaves no connection at all; raise it "
+                         "(ulimit -n)");
+    if (fit < wanted)
         fprintf(stderr,
                 "evendrawd: warning: the limit of open files allows %" PRIu32
                 " connections, not %" PRIu32 "; raise it (ulimit -n) for more\n",
                 fit, wanted);
-    return fit;
+    limits->connections = fit;
+    if (limits->connections_each == 0)
+        limits->connections_each = server_limit_each(fit);
+    return EVD_OK;
 }
 
 static void announce(const struct host *host)
@@ -213,18 +219,17 @@ static void announce(const struct host *host)
 
 static int start(struct host *host, struct evd_error *err)
 {
-    uint32_t connections = fit_connections(host, err);
-    int rc;
+    int rc = fit_connections(host, err);
 
-    if (connections == 0)
-        return err->code;
+    if (rc != EVD_OK)
+        return rc;
     rc = init_handles(host);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot set up the event loop: %s",
                          uv_strerror(rc));
-    rc = open_server(host, connections, err);
+    rc = open_server(host, err);
     if (rc == EVD_OK)
-        rc = open_net(host, connections, err);
+        rc = open_net(host, err);
     if (rc != EVD_OK)
         return rc;
     if ((rc = uv_signal_start(&host->sigterm, on_signal, SIGTERM)) < 0 ||
@@ -262,7 +267,8 @@ static void finish(struct host *host)
 
 int host_run(const struct host_config *config, struct evd_error *err)
 {
-    struct host host = {.config = config, .frame_limits = guard_request_limits};
+    struct host host = {
+        .config = config, .limits = config->limits, .frame_limits = guard_request_limits};
     int rc;
 
     host.frame_limits.frame = (uint32_t)config->limits.frame;

@@ -13,6 +13,7 @@
 #include "host/internal.h"
 #include "net/conn.h"
 #include "net/net.h"
+#include "net/peer.h"
 
 /* ---- time and chance ---- */
 
@@ -197,9 +198,9 @@ int services_init(struct host *host)
     return rc;
 }
 
-struct server_host services_for_server(struct host *host, uint32_t connections)
+struct server_host services_for_server(struct host *host)
 {
-    struct server_host services = {
+    return (struct server_host){
         .arg = host,
         .now = now_ms,
         .wall = wall_seconds,
@@ -213,9 +214,6 @@ struct server_host services_for_server(struct host *host, uint32_t connections)
         .log = log_server,
         .verbose = host->config->verbose,
         .trace = host->config->trace,
-        .limits = host->config->limits,
+        .limits = host->limits,
     };
-
-    services.limits.connections = connections;
-    return services;
 }

@@ -5,11 +5,10 @@
 #include "net/conn.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "net/internal.h"
+#include "net/peer.h"
 #include "net/socket.h"
 
 /* An input buffer that has grown beyond this is given back when it is empty. */
@@ -71,23 +70,6 @@ static bool takes_frames(struct net_conn *conn)
     return conn->pressure != PRESSURE_STOPPED;
 }
 
-const char *net_conn_name(const struct net_conn *conn)
-{
-    static char name[NET_TEXT + 32]; /* the loop's thread only */
-    char peer[NET_TEXT] = "closed";
-    uv_os_fd_t fd;
-
-    if (uv_fileno(&conn->socket.handle, &fd) == 0)
-        socket_peer_name(fd, conn->kind, peer, sizeof(peer));
-    snprintf(name, sizeof(name), "connection %" PRIu64 " (%s)", conn->number, peer);
-    return name;
-}
-
-bool net_conn_is_local(const struct net_conn *conn)
-{
-    return conn->kind == ADDRESS_UNIX;
-}
-
 /* ---- the end ---- */
 
 static void on_closed(uv_handle_t *handle)
@@ -100,6 +82,7 @@ static void on_closed(uv_handle_t *handle)
     assert(conn->state == CONN_CLOSED && !conn->later && *count > 0);
     TAILQ_REMOVE(&net->conns, conn, link);
     --*count;
+    peer_leave(conn);
     if (conn->session)
         net->config.events.closed(net->config.events.arg, conn->session);
     buf_fini(&conn->input);
@@ -257,22 +240,25 @@ void net_conn_flush(struct net_conn *conn)
 
 static void refuse(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
-    conn->net->config.events.refuse(conn->net->config.events.arg, bytes, n, &conn->refusal);
+    conn->net->config.events.refuse(conn->net->config.events.arg, conn->refused, bytes, n,
+                                    &conn->refusal);
     net_conn_finish(conn);
 }
 
 static void hand_up_frame(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
+    bool known;
+
     if (conn->state == CONN_REFUSED) {
         refuse(conn, bytes, n);
         return;
     }
     assert(conn->session);
-    if (conn->state == CONN_NEW) {
+    known = conn->net->config.events.frame(conn->net->config.events.arg, conn->session, bytes, n);
+    if (conn->state == CONN_NEW && known) {
         enter(conn, CONN_SERVING);
         conn->since = uv_now(conn->net->config.loop);
     }
-    conn->net->config.events.frame(conn->net->config.events.arg, conn->session, bytes, n);
 }
 
 static void hand_up_broken(struct net_conn *conn, const uint8_t *bytes, size_t n)
@@ -408,7 +394,8 @@ void conn_resume(struct net_conn *conn)
     conn->pressure = PRESSURE_NONE;
     if (conn->state >= CONN_FINISHING)
         return;
-    conn->since = uv_now(conn->net->config.loop);
+    if (conn->state == CONN_SERVING)
+        conn->since = uv_now(conn->net->config.loop);
     if (conn->session)
         conn->net->config.events.writable(conn->net->config.events.arg, conn->session);
     if (!conn->later)
@@ -417,7 +404,7 @@ void conn_resume(struct net_conn *conn)
 
 /* ---- the beginning ---- */
 
-struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
+struct net_conn *conn_new(struct net *net, enum address_kind kind)
 {
     const struct net_framing *framing = &net->config.framing;
     struct net_conn *conn = calloc(1, sizeof(*conn) + framing->scanner_bytes);
@@ -438,12 +425,24 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
     framing->init(framing->arg, conn->scanner);
     buf_init(&conn->input, framing->frame_bytes + NET_READ_BYTES);
     buf_init(&conn->refusal, NET_READ_BYTES);
-    conn->state = refused ? CONN_REFUSED : CONN_NEW;
-    conn->counted = !refused;
-    *(refused ? &net->refused : &net->connections) += 1;
+    conn->state = CONN_NEW;
+    conn->counted = true;
+    net->connections++;
     TAILQ_INSERT_TAIL(&net->conns, conn, link);
     net->handles++;
     return conn;
+}
+
+void conn_refuse(struct net_conn *conn, enum net_refusal why)
+{
+    assert(conn->state == CONN_NEW && conn->counted && !conn->session);
+    conn->state = CONN_REFUSED;
+    conn->refused = why;
+    conn->counted = false;
+    TAILQ_REMOVE(&conn->net->conns, conn, link);
+    TAILQ_INSERT_HEAD(&conn->net->conns, conn, link);
+    conn->net->connections--;
+    conn->net->refused++;
 }
 
 void conn_start(struct net_conn *conn)
@@ -482,7 +481,7 @@ void conn_check_time(struct net_conn *conn, uint64_t now)
     case CONN_REFUSED:
     case CONN_NEW:
         if (waited >= config->hello_ms)
-            close_because(conn, "its first request did not come in time");
+            close_because(conn, "it did not say hello in time");
         break;
     case CONN_SERVING:
         if (conn->input.len > 0 && conn->pressure == PRESSURE_NONE && waited >= config->frame_ms)

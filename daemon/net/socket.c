@@ -184,6 +184,39 @@ void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size)
     }
 }
 
+/* Whoever has one address of an IPv6 network has all 2^64 of it. */
+static uint64_t address_key(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    uint64_t key;
+
+    if (address->ss_family == AF_INET) {
+        uint32_t host = ntohl(v4->sin_addr.s_addr);
+
+        return host >> 24 == IN_LOOPBACKNET ? INADDR_LOOPBACK : host;
+    }
+    if (IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr))
+        return INADDR_LOOPBACK;
+    memcpy(&key, &v6->sin6_addr, sizeof(key));
+    return key;
+}
+
+uint64_t socket_peer_key(int fd, enum address_kind kind)
+{
+    struct sockaddr_storage address = {.ss_family = AF_INET};
+    socklen_t length = sizeof(address);
+    struct ucred process = {.uid = (uid_t)-1};
+    socklen_t process_size = sizeof(process);
+
+    if (kind == ADDRESS_TCP) {
+        getpeername(fd, (struct sockaddr *)&address, &length);
+        return address_key(&address);
+    }
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_size);
+    return process.uid;
+}
+
 void socket_notice_silence(int fd)
 {
     static const struct {

@@ -31,6 +31,9 @@ int socket_bind_tcp(const struct addrinfo *info, const char *address, int *fd,
 void socket_name(int fd, char *text, size_t size);
 /* The other end's, for people: the same, or "unix, process 77". */
 void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size);
+/* Whose end it is, as a number that tells one from another: of a Unix socket by its user, of TCP by
+ * its address, where all of loopback is one, and so are IPv6 addresses with the same first half. */
+uint64_t socket_peer_key(int fd, enum address_kind kind);
 /* Has the kernel notice a TCP peer that is gone without a word. */
 void socket_notice_silence(int fd);
 
