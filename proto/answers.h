@@ -37,7 +37,7 @@
     K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
-    K(boolean, failing)
+    K(boolean, failing) K(nullable(str), failure)
 #define EVD_PART_parameter(K)                                                                      \
     K(str, name) K(array, accepts) K(maybe(str), default) K(boolean, required) K(str, help)
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)

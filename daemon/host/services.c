@@ -161,10 +161,8 @@ static void report_store(struct host *host)
         return;
     host->store_failing = info.failing;
     if (info.failing)
-        fprintf(stderr,
-                "evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
-                "the disk has room and works\n",
-                host->config->database);
+        fprintf(stderr, "evendrawd: error: what is to be stored is refused: %s\n",
+                info.why.message);
     else
         fprintf(stderr, "evendrawd: %s can be written again\n", host->config->database);
 }

@@ -223,9 +223,10 @@ static void a_failed_checkpoint_shows(void **state)
     fault_set(FAULT_WRITE, 1, fault_full, true);
     assert_false(sqlite_engine.tidy(db));
     assert_true(fault_clear() > 0);
-    assert_true(sqlite_engine.failing(db));
+    assert_true(sqlite_engine.failing(db, &err));
+    assert_non_null(strstr(err.message, "free disk space"));
     sqlite_engine.tidy(db);
-    assert_false(sqlite_engine.failing(db));
+    assert_false(sqlite_engine.failing(db, &err));
 
     assert_true(write_at_once(db, &second, 1));
     fault_set(FAULT_SYNC, 1, fault_io_fsync, false);

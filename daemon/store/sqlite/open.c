@@ -13,6 +13,7 @@
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/tidy.h"
 #include "store/sqlite/write.h"
+#include "store/sqlite/watch.h"
 
 /* How long opening waits for the file's lock: the kernel may take a while to end a daemon that was
  * killed, and to give up its lock. */
@@ -86,6 +87,7 @@ static int open_file(struct sqlite *sqlite, struct evd_error *err)
     if (code != EVD_OK)
         return code;
     rc = sqlite_prepare(sqlite);
+    watch_begin(sqlite);
     return rc == SQLITE_OK ? EVD_OK : sqlite_error(sqlite, rc, err);
 }
 
@@ -97,8 +99,10 @@ static void close_db(struct store_db *db)
     backup_abort(db);
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(sqlite->statements[i]);
-    /* The log is the best copy there is then: leave it for the next start. */
-    if (sqlite->broken)
+    /* The log is the best copy there is then: leave it for the next start. And where another file
+     * has taken the database's place, what lies beside that is not ours to remove. */
+    if ((sqlite->broken && sqlite->lost != LOST_LOG) ||
+        (!watch_look(sqlite) && sqlite->lost == LOST_FILE))
         sqlite3_db_config(sqlite->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
     sqlite3_close(sqlite->db);
     free(sqlite->path);
@@ -131,11 +135,19 @@ static int open_path(struct store_db **out, const char *place, struct evd_error 
     return sqlite_open(out, place, NULL, err);
 }
 
-static bool failing(struct store_db *db)
+static bool failing(struct store_db *db, struct evd_error *why)
 {
     const struct sqlite *sqlite = sqlite_of(db);
 
-    return sqlite->write_failed || sqlite->tidy_failed || sqlite->broken;
+    if (sqlite->lost) {
+        sqlite_lost_error(sqlite, why);
+        return true;
+    }
+    if (sqlite->write_failed || sqlite->tidy_failed || sqlite->broken) {
+        *why = sqlite->why;
+        return true;
+    }
+    return false;
 }
 
 /* The database file and its log. */

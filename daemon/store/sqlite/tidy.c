@@ -7,12 +7,13 @@
 #include <sqlite3.h>
 #include "store/sqlite/error.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/watch.h"
 
 #define CHECKPOINT_FRAMES 4096 /* pages in the log, about 16 MiB */
 /* Chunks deleted in one transaction: few enough that an acknowledgement never waits long. */
 #define SWEEP_CHUNKS 16u
 
-static int checkpoint(struct sqlite *sqlite)
+int sqlite_checkpoint(struct sqlite *sqlite)
 {
     /* Whole, since no other connection can read: the next commit starts the log anew. */
     int rc = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -58,18 +59,21 @@ static int sweep(struct sqlite *sqlite)
 bool sqlite_tidy(struct store_db *db)
 {
     struct sqlite *sqlite = sqlite_of(db);
-    struct evd_error ignored; /* shows in `failing`; nobody waits for this work */
     int rc = SQLITE_OK;
 
     if (sqlite->broken)
         return false;
-    if (sqlite->wal_frames >= CHECKPOINT_FRAMES)
-        rc = checkpoint(sqlite);
-    if (rc == SQLITE_OK && sqlite->garbage)
+    watch_look(sqlite);
+    if (sqlite->lost == LOST_FILE)
+        return false;
+    /* Without a name the log is good for one thing: what it holds is confirmed. */
+    if (sqlite->wal_frames >= (sqlite->lost == LOST_LOG ? 1 : CHECKPOINT_FRAMES))
+        rc = sqlite_checkpoint(sqlite);
+    if (rc == SQLITE_OK && sqlite->garbage && sqlite->lost == LOST_NOTHING)
         rc = sweep(sqlite);
     sqlite->tidy_failed = rc != SQLITE_OK && rc != SQLITE_DONE;
     if (sqlite->tidy_failed)
-        sqlite_error(sqlite, rc, &ignored);
+        sqlite_error(sqlite, rc, &sqlite->why); /* nobody waits for this work */
     /* After a failure the next group's end is soon enough to try again. */
-    return sqlite->garbage && !sqlite->tidy_failed;
+    return sqlite->garbage && !sqlite->tidy_failed && sqlite->lost == LOST_NOTHING;
 }
