@@ -346,6 +346,26 @@ static void killed_and_started_again(void **state)
     assert_int_equal(stop(spawn_at(place)), 0);
 }
 
+/* What was stored last lay in the log of a killed daemon: without it, it does not start on less. */
+static void killed_and_robbed(void **state)
+{
+    const struct place *place = *state;
+    pid_t daemon = spawn_at(place);
+    char log[96], aside[96];
+    int fd = dial(place);
+
+    hello_and_info(fd);
+    assert_int_equal(kill(daemon, SIGKILL), 0);
+    assert_int_equal(collect(daemon), 1000 + SIGKILL);
+    close(fd);
+    snprintf(log, sizeof(log), "%s-wal", place->database);
+    snprintf(aside, sizeof(aside), "%s.aside", place->database);
+    assert_int_equal(rename(log, aside), 0);
+    assert_int_equal(collect(spawn_at(place)), 1);
+    assert_int_equal(rename(aside, log), 0);
+    assert_int_equal(stop(spawn_at(place)), 0);
+}
+
 static void one_daemon_for_each(void **state)
 {
     const struct place *place = *state;
@@ -422,8 +442,9 @@ int main(void)
         DAEMON_TEST(serves_and_stops),         DAEMON_TEST(closed_streams_stay_unused),
         DAEMON_TEST(limits_are_moved),         DAEMON_TEST(hello_in_time),
         DAEMON_TEST(stops_in_spite_of_peers),  DAEMON_TEST(second_signal_exits_at_once),
-        DAEMON_TEST(killed_and_started_again), DAEMON_TEST(one_daemon_for_each),
-        DAEMON_TEST(called_wrongly),           DAEMON_TEST(makes_its_own_folders),
+        DAEMON_TEST(killed_and_started_again), DAEMON_TEST(killed_and_robbed),
+        DAEMON_TEST(one_daemon_for_each),      DAEMON_TEST(called_wrongly),
+        DAEMON_TEST(makes_its_own_folders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,7 @@ struct sqlite {
     struct sqlite3_stmt *statements[SQL_COUNT];
     uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
     int wal_frames;       /* in the log, not yet checkpointed */
+    bool sealed;          /* the file says that it is nothing without its log (sqlite_seal) */
     bool garbage;         /* there may be dropped datasets to delete */
     bool write_failed;    /* the last group */
     bool tidy_failed;     /* the last piece of tidying */

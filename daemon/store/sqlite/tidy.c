@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 #include "store/sqlite/error.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/watch.h"
 
@@ -13,7 +14,7 @@
 /* Chunks deleted in one transaction: few enough that an acknowledgement never waits long. */
 #define SWEEP_CHUNKS 16u
 
-int sqlite_checkpoint(struct sqlite *sqlite)
+static int checkpoint(struct sqlite *sqlite)
 {
     /* Whole, since no other connection can read: the next commit starts the log anew. */
     int rc = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -21,6 +22,34 @@ int sqlite_checkpoint(struct sqlite *sqlite)
     if (rc == SQLITE_OK)
         sqlite->wal_frames = 0;
     return rc;
+}
+
+int sqlite_settle(struct sqlite *sqlite)
+{
+    sqlite->sealed = false;
+    return checkpoint(sqlite);
+}
+
+int sqlite_seal(struct sqlite *sqlite)
+{
+    int rc = sqlite_settle(sqlite);
+
+    /* A log that begins with this one, on the disk, hides the mark. */
+    if (rc == SQLITE_OK)
+        rc = schema_stamp(sqlite);
+    if (rc == SQLITE_OK)
+        rc = schema_mark(sqlite);
+    sqlite->sealed = rc == SQLITE_OK;
+    return rc;
+}
+
+static int bring_home(struct sqlite *sqlite)
+{
+    /* Without a name the log is good for one thing: what it holds is confirmed. */
+    if (sqlite->lost == LOST_LOG)
+        return sqlite->wal_frames > 0 ? sqlite_settle(sqlite) : SQLITE_OK;
+    return sqlite->sealed && sqlite->wal_frames < CHECKPOINT_FRAMES ? SQLITE_OK
+                                                                    : sqlite_seal(sqlite);
 }
 
 /* Deletes a slice of one dropped dataset, and its row when nothing else is left of it. */
@@ -59,16 +88,14 @@ static int sweep(struct sqlite *sqlite)
 bool sqlite_tidy(struct store_db *db)
 {
     struct sqlite *sqlite = sqlite_of(db);
-    int rc = SQLITE_OK;
+    int rc;
 
     if (sqlite->broken)
         return false;
     watch_look(sqlite);
     if (sqlite->lost == LOST_FILE)
         return false;
-    /* Without a name the log is good for one thing: what it holds is confirmed. */
-    if (sqlite->wal_frames >= (sqlite->lost == LOST_LOG ? 1 : CHECKPOINT_FRAMES))
-        rc = sqlite_checkpoint(sqlite);
+    rc = bring_home(sqlite);
     if (rc == SQLITE_OK && sqlite->garbage && sqlite->lost == LOST_NOTHING)
         rc = sweep(sqlite);
     sqlite->tidy_failed = rc != SQLITE_OK && rc != SQLITE_DONE;

@@ -324,7 +324,7 @@ static int write_watched(struct sqlite *sqlite, struct store_ops *group)
     rc = write_group(sqlite, group);
     if (rc != SQLITE_DONE || watch_look(sqlite))
         return rc;
-    if (sqlite->lost == LOST_LOG && sqlite_checkpoint(sqlite) == SQLITE_OK)
+    if (sqlite->lost == LOST_LOG && sqlite_settle(sqlite) == SQLITE_OK)
         return rc;
     sqlite->broken = true;
     return SQLITE_READONLY_DBMOVED;
