@@ -43,7 +43,8 @@
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)
 #define EVD_PART_dataset(K)                                                                        \
     K(str, dataset) K(u32, version) K(u64, samples) K(u64, labelled) K(u32, classes)               \
-    K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(boolean, owned) K(array, columns)
+    K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(boolean, owned) K(array, columns)    \
+    K(maybe(str), damage)
 #define EVD_PART_extreme(K) K(str, class) K(u64, count)
 #define EVD_PART_position(K) K(u64, epoch) K(u64, step)
 #define EVD_PART_revision(K)                                                                       \

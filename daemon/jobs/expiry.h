@@ -7,8 +7,8 @@
 
 #include "jobs/state.h"
 
-/* Where there are as many jobs or datasets as there may be: the ephemeral job that would go next goes
- * before its time. True: somebody who asks again soon finds room. */
+/* Where there are as many jobs or datasets as there may be: the ephemeral job that would go next
+ * goes before its time. True: somebody who asks again soon finds room. */
 bool expiry_make_room(struct jobs *jobs) MUST_CHECK;
 /* Drops what is due; returns when something will be. */
 uint64_t expiry_tick(struct jobs *jobs, uint64_t now);

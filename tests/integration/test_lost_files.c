@@ -1,5 +1,5 @@
 /* The files of the database go while the daemon runs: nothing is confirmed that would be gone after
- * a restart, and everybody is told why. */
+ * a restart. Something in them is damaged: all else goes on. And everybody is told why. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,10 +100,88 @@ static void test_moved_and_put_back(void **state)
     evd_close(client);
 }
 
+/* Changes what lies in the file of the stopped daemon. */
+static void corrupt(const char *from, const char *to)
+{
+    static char bytes[8 << 20];
+    FILE *file = fopen(path_of("evendraw.db"), "r+b");
+    size_t n, found = 0;
+
+    assert_non_null(file);
+    n = fread(bytes, 1, sizeof(bytes), file);
+    assert_true(n < sizeof(bytes));
+    for (size_t at = 0; at + strlen(from) <= n; at++) {
+        if (memcmp(bytes + at, from, strlen(from)) != 0)
+            continue;
+        fseek(file, (long)at, SEEK_SET);
+        assert_int_equal(fwrite(to, 1, strlen(to), file), strlen(to));
+        found++;
+    }
+    assert_true(found > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void load_pets(evd_client *client)
+{
+    static const char *const names[] = {"zebra", "yak"};
+    const uint32_t labels[] = {0, 1, 1, 0};
+    evd_upload *upload;
+
+    assert_int_equal(evd_dataset_begin(client, "pets", names, 2, &upload), EVD_OK);
+    assert_int_equal(evd_dataset_append(upload, labels, 4), EVD_OK);
+    assert_int_equal(evd_dataset_commit(upload, NULL), EVD_OK);
+}
+
+static void check_out_of_service(evd_client *client)
+{
+    json_t *info = ask(client, "dataset.info", "{\"dataset\": \"pets\"}");
+
+    assert_non_null(strstr(text(info, "damage"), "\"pets\" version 1 is damaged in the database"));
+    assert_int_equal(number(info, "samples"), 4);
+    json_decref(info);
+    info = ask(client, "dataset.info", "{\"dataset\": \"d\"}");
+    assert_null(json_object_get(info, "damage"));
+    json_decref(info);
+    info = ask(client, "job.info", "{\"job\": \"p\"}");
+    assert_non_null(strstr(text(info, "failure"), "damaged in the database"));
+    json_decref(info);
+    refused(client, "dataset.stats", "{\"dataset\": \"pets\"}", EVD_E_STORE);
+    refused(client, "job.create", "{\"name\": \"q\", \"dataset\": \"pets\", \"batch_size\": 2}",
+            EVD_E_STORE);
+    refused(client, "job.preview",
+            "{\"dataset\": \"pets\", \"batch_size\": 2, \"strategy\": {\"kind\": \"uniform\"}}",
+            EVD_E_STORE);
+    refused(client, "job.stats", "{\"job\": \"p\"}", EVD_E_STORE);
+}
+
+/* One damaged dataset is out of service with its jobs; all else goes on. */
+static void test_damaged_dataset(void **state)
+{
+    evd_client *client = server_dial(&server);
+
+    (void)state;
+    load_pets(client);
+    tell(client, "job.create", "{\"name\": \"p\", \"dataset\": \"pets\", \"batch_size\": 2}");
+    evd_close(client);
+    server_stop(&server);
+    corrupt("zebra", "zebrb");
+    server_start(&server);
+    client = server_dial(&server);
+    check_out_of_service(client);
+    tell(client, "job.stats", "{\"job\": \"j\"}");
+    refused(client, "dataset.drop", "{\"dataset\": \"pets\"}", EVD_E_CONFLICT);
+    tell(client, "job.drop", "{\"job\": \"p\"}");
+    tell(client, "dataset.drop", "{\"dataset\": \"pets\"}");
+    load_pets(client);
+    tell(client, "dataset.stats", "{\"dataset\": \"pets\"}");
+    evd_close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moved_and_put_back),
+        cmocka_unit_test(test_damaged_dataset),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
