@@ -34,16 +34,17 @@
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
     K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer)                 \
-    K(u64, hello_time) K(u64, frame_time) K(u64, memory)
+    K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
-    K(boolean, failing)
+    K(boolean, failing) K(nullable(str), failure)
 #define EVD_PART_parameter(K)                                                                      \
     K(str, name) K(array, accepts) K(maybe(str), default) K(boolean, required) K(str, help)
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)
 #define EVD_PART_dataset(K)                                                                        \
     K(str, dataset) K(u32, version) K(u64, samples) K(u64, labelled) K(u32, classes)               \
-    K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(boolean, owned) K(array, columns)
+    K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(boolean, owned) K(array, columns)    \
+    K(maybe(str), damage)
 #define EVD_PART_extreme(K) K(str, class) K(u64, count)
 #define EVD_PART_position(K) K(u64, epoch) K(u64, step)
 #define EVD_PART_revision(K)                                                                       \

@@ -29,7 +29,8 @@ int do_dataset_list(struct call *call, const struct params_dataset_list *p)
 
 int do_dataset_info(struct call *call, const struct params_dataset_info *p)
 {
-    struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
+    struct dataset *dataset =
+        datasets_find_any(call->server->jobs, p->dataset, p->version, &call->err);
 
     if (!dataset)
         return call->err.code;
@@ -150,7 +151,8 @@ static int dropped(struct task *task)
 
 int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
 {
-    struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
+    struct dataset *dataset =
+        datasets_find_any(call->server->jobs, p->dataset, p->version, &call->err);
     struct dataset_drop *drop;
 
     if (!dataset)

@@ -61,6 +61,8 @@ void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
     pack_key_array(pk, "columns", dataset->column_count);
     for (uint32_t i = 0; i < dataset->column_count; i++)
         pack_cstr(pk, dataset->columns[i].name);
+    if (dataset->damage)
+        pack_key_cstr(pk, "damage", dataset->damage);
 }
 
 static void pack_revision(msgpack_packer *pk, const struct revision *revision)

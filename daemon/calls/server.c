@@ -93,6 +93,10 @@ int do_server_info(struct call *call, const struct params_server_info *p)
     pack_key_u64(pk, "queued_bytes", counters.store.queued_bytes);
     pack_key_u64(pk, "file_bytes", counters.store.file_bytes);
     pack_key_bool(pk, "failing", counters.store.failing);
+    if (counters.store.failing)
+        pack_key_cstr(pk, "failure", counters.store.why.message);
+    else
+        pack_key_nil(pk, "failure");
     pack_map_end(pk);
     pack_key_map(pk, "limits");
     pack_limits(pk, LIMITS_ALL);

@@ -242,6 +242,7 @@ void dataset_free(struct dataset *dataset)
         return;
     names_fini(&dataset->class_names);
     weight_columns_free(dataset->columns, dataset->column_count);
+    free(dataset->damage);
     free(dataset->labels);
     free(dataset->start);
     free(dataset->first);
@@ -275,6 +276,8 @@ size_t dataset_memory(const struct dataset *dataset)
     const struct class_index *index = &dataset->index;
     size_t bytes = sizeof(*dataset) + names_memory(&dataset->class_names);
 
+    if (dataset->damage)
+        return bytes;
     bytes += index->samples * dataset->label_width;
     bytes += ((size_t)index->classes + 1) * sizeof(*dataset->start);
     if (dataset->first)

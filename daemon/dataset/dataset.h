@@ -54,6 +54,9 @@ struct dataset {
     uint64_t checksum; /* XXH3-64 over class names, labels and columns; exactly: dataset.c */
     struct class_index index;
     struct dataset_summary summary;
+    /* Why nothing can be drawn from it: then it has no labels, and of the index numbers only;
+     * owned. NULL: it is sound. */
+    char *damage;
     bool owned;     /* it goes with its last user; set once, by whoever gives it a name */
     uint32_t users; /* jobs on it, and connections that will make one: not dropped while > 0; loop
                        thread only */

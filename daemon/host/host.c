@@ -78,9 +78,9 @@ static int init_handles(struct host *host)
     return 0;
 }
 
-static int open_server(struct host *host, uint32_t connections, struct evd_error *err)
+static int open_server(struct host *host, struct evd_error *err)
 {
-    struct server_host services = services_for_server(host, connections);
+    struct server_host services = services_for_server(host);
     int rc = store_open(&host->store, host->config->database, services_wake, host, err);
 
     if (rc == EVD_OK)
@@ -92,12 +92,13 @@ static int open_server(struct host *host, uint32_t connections, struct evd_error
     return rc;
 }
 
-static int open_net(struct host *host, uint32_t connections, struct evd_error *err)
+static int open_net(struct host *host, struct evd_error *err)
 {
-    const struct server_limits *limits = &host->config->limits;
+    const struct server_limits *limits = &host->limits;
     struct net_config config = {
         .loop = &host->loop,
-        .max_connections = connections,
+        .max_connections = (uint32_t)limits->connections,
+        .max_each = (uint32_t)limits->connections_each,
         .high_water = limits->send_buffer,
         .low_water = limits->send_buffer / 4,
         .most = SERVER_SEND_LIMIT - EVD_MAX_REPLY_FRAME, /* one more answer fits */
@@ -113,30 +114,32 @@ static int open_net(struct host *host, uint32_t connections, struct evd_error *e
     return rc;
 }
 
-/* How many connections the limit of descriptors leaves of those wanted; 0 with an error: none. */
-static uint32_t fit_connections(const struct host *host, struct evd_error *err)
+/* How many connections the limit of descriptors leaves of those wanted, and one peer of those. */
+static int fit_connections(struct host *host, struct evd_error *err)
 {
-    uint32_t wanted = (uint32_t)host->config->limits.connections;
+    struct server_limits *limits = &host->limits;
+    uint32_t wanted = (uint32_t)limits->connections;
     uint32_t fit = net_descriptors(wanted);
     struct rlimit limit = {0};
 
-    if (fit == wanted)
-        return fit;
     getrlimit(RLIMIT_NOFILE, &limit); /* what net_descriptors could not raise any further */
     if (fit == 0)
-        error_set(
+        return error_set(
             err, EVD_E_LIMIT, "descriptors",
             "at most %" PRIuMAX " files may be open, which leaves no connection at all: %u are "
             "needed for one, %u for the %u of --limit connections=%u; raise the hard limit "
             "(ulimit -Hn %u, LimitNOFILE=%u of systemd, --ulimit nofile=%u of docker)",
             (uintmax_t)limit.rlim_cur, NET_DESCRIPTORS(1u), NET_DESCRIPTORS(wanted), wanted, wanted,
             NET_DESCRIPTORS(wanted), NET_DESCRIPTORS(wanted), NET_DESCRIPTORS(wanted));
-    else
+    if (fit < wanted)
         log_line("evendrawd: warning: at most %" PRIuMAX " files may be open, which allows %" PRIu32
                  " connections, not %" PRIu32 "; for all of them raise the hard limit to %" PRIu32
                  " (ulimit -Hn, LimitNOFILE= of systemd)",
                  (uintmax_t)limit.rlim_cur, fit, wanted, NET_DESCRIPTORS(wanted));
-    return fit;
+    limits->connections = fit;
+    if (limits->connections_each == 0)
+        limits->connections_each = server_limit_each(fit);
+    return EVD_OK;
 }
 
 static void announce(const struct host *host)
@@ -192,21 +195,19 @@ static int check_backup_dir(const struct host_config *config, struct evd_error *
 
 static int start(struct host *host, struct evd_error *err)
 {
-    uint32_t connections = fit_connections(host, err);
-    int rc;
+    int rc = fit_connections(host, err);
 
-    if (connections == 0)
-        return err->code;
-    rc = check_backup_dir(host->config, err);
+    if (rc == EVD_OK)
+        rc = check_backup_dir(host->config, err);
     if (rc != EVD_OK)
         return rc;
     rc = init_handles(host);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot set up the event loop: %s",
                          uv_strerror(rc));
-    rc = open_server(host, connections, err);
+    rc = open_server(host, err);
     if (rc == EVD_OK)
-        rc = open_net(host, connections, err);
+        rc = open_net(host, err);
     if (rc != EVD_OK)
         return rc;
     if ((rc = uv_signal_start(&host->sigterm, on_signal, SIGTERM)) < 0 ||
@@ -254,7 +255,8 @@ static void ignore_signals(void)
 
 int host_run(const struct host_config *config, struct evd_error *err)
 {
-    struct host host = {.config = config, .frame_limits = guard_request_limits};
+    struct host host = {
+        .config = config, .limits = config->limits, .frame_limits = guard_request_limits};
     int rc;
 
     host.frame_limits.frame = (uint32_t)config->limits.frame;

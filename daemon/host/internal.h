@@ -29,6 +29,7 @@ enum host_stage {
 
 struct host {
     const struct host_config *config;
+    struct server_limits limits; /* those of config, as far as this machine goes along */
     struct guard_limits frame_limits;
     enum host_stage stage;
     uv_loop_t loop;

@@ -23,10 +23,11 @@ static void *on_open(void *arg, struct net_conn *conn, struct net_output *output
     return session;
 }
 
-static void on_frame(void *arg, void *session, const uint8_t *bytes, size_t n)
+static bool on_frame(void *arg, void *session, const uint8_t *bytes, size_t n)
 {
     (void)arg;
     session_frame(session, bytes, n);
+    return session_greeted(session);
 }
 
 static void on_broken(void *arg, void *session, const uint8_t *bytes, size_t n,
@@ -57,18 +58,25 @@ static void on_closed(void *arg, void *session)
     stop_proceed(arg);
 }
 
-static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out)
+static void on_refuse(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
+                      struct evd_buf *out)
 {
-    struct host *host = arg;
+    const struct server_limits *limits = &((const struct host *)arg)->limits;
     struct evd_error err;
     msgpack_packer packer;
     uint32_t id = 0;
 
     request_id(bytes, n, &id);
-    error_set(&err, EVD_E_BUSY, "connections",
-              "the daemon serves as many connections as it may (%u); try again later, or start it "
-              "with a larger --limit connections=N",
-              (unsigned)host->config->limits.connections);
+    if (why == NET_REFUSED_SHARE)
+        error_set(&err, EVD_E_BUSY, "connections_each",
+                  "your user (or, over TCP, your address) has as many connections as one may (%u); "
+                  "close some, or start the daemon with a larger --limit connections_each=N",
+                  (unsigned)limits->connections_each);
+    else
+        error_set(&err, EVD_E_BUSY, "connections",
+                  "the daemon serves as many connections as it may (%u); try again later, or start "
+                  "it with a larger --limit connections=N",
+                  (unsigned)limits->connections);
     buf_packer(out, &packer);
     message_error(&packer, id, &err);
 }

@@ -14,6 +14,7 @@
 #include "host/stop.h"
 #include "net/conn.h"
 #include "net/net.h"
+#include "net/peer.h"
 
 /* ---- time and chance ---- */
 
@@ -163,9 +164,7 @@ static void report_store(struct host *host)
         return;
     host->store_failing = info.failing;
     if (info.failing)
-        log_line("evendrawd: error: cannot write %s; what cannot be stored is refused: see that "
-                 "the disk has room and works",
-                 host->config->database);
+        log_line("evendrawd: error: what is to be stored is refused: %s", info.why.message);
     else
         log_line("evendrawd: %s can be written again", host->config->database);
 }
@@ -199,9 +198,9 @@ int services_init(struct host *host)
     return rc;
 }
 
-struct server_host services_for_server(struct host *host, uint32_t connections)
+struct server_host services_for_server(struct host *host)
 {
-    struct server_host services = {
+    return (struct server_host){
         .arg = host,
         .now = now_ms,
         .wall = wall_seconds,
@@ -216,9 +215,6 @@ struct server_host services_for_server(struct host *host, uint32_t connections)
         .backup_dir = host->config->backup_dir,
         .verbose = host->config->verbose,
         .trace = host->config->trace,
-        .limits = host->config->limits,
+        .limits = host->limits,
     };
-
-    services.limits.connections = connections;
-    return services;
 }

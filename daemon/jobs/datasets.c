@@ -4,8 +4,8 @@
 #include <assert.h>
 #include "jobs/names.h"
 
-struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
-                              struct evd_error *err)
+struct dataset *datasets_find_any(struct jobs *jobs, struct evd_str name, uint32_t version,
+                                  struct evd_error *err)
 {
     char detail[EVD_MAX_NAME + 1] = "";
     bool other = false;
@@ -28,6 +28,17 @@ struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t v
     else
         error_set(err, EVD_E_NOT_FOUND, detail,
                   "there is no dataset \"%s\": dataset.list shows what there is", detail);
+    return NULL;
+}
+
+struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
+                              struct evd_error *err)
+{
+    struct dataset *dataset = datasets_find_any(jobs, name, version, err);
+
+    if (!dataset || !dataset->damage)
+        return dataset;
+    error_set(err, EVD_E_STORE, dataset->name, "%s", dataset->damage);
     return NULL;
 }
 
@@ -93,7 +104,7 @@ struct dataset *datasets_twin(const struct jobs *jobs, const struct dataset *dat
     for (uint32_t i = 0; i < jobs->dataset_count; i++) {
         struct dataset *other = jobs->datasets[i].dataset;
 
-        if (other->checksum == dataset->checksum && !jobs->datasets[i].dropping)
+        if (other->checksum == dataset->checksum && !jobs->datasets[i].dropping && !other->damage)
             return other;
     }
     return NULL;

@@ -11,9 +11,12 @@ struct dataset_entry {
     bool dropping; /* until the store has answered; nobody finds it */
 };
 
-/* version 0: the newest. NULL and NOT_FOUND. */
+/* version 0: the newest. NULL and NOT_FOUND, or STORE if it is damaged. */
 struct dataset *datasets_find(struct jobs *jobs, struct evd_str name, uint32_t version,
                               struct evd_error *err);
+/* The same, damaged or not: to tell of it, or to drop it. */
+struct dataset *datasets_find_any(struct jobs *jobs, struct evd_str name, uint32_t version,
+                                  struct evd_error *err);
 /* The highest version that there is, 0: none. */
 uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
 /* Takes the dataset over; false without memory. */

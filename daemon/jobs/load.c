@@ -39,17 +39,18 @@ static int load_dataset_begin(void *arg, const struct store_dataset *dataset, st
 {
     struct load *load = arg;
 
-    if (name_check_stored(text_of(dataset->name), "dataset", err) != EVD_OK)
-        return err->code;
     load->dataset = *dataset;
+    if (name_check_stored(text_of(dataset->name), "dataset", err) != EVD_OK) {
+        snprintf(load->name, sizeof(load->name), "damaged-%" PRIu64, dataset->id);
+        return error_set(err, EVD_E_STORE, load->name, "its name is not valid");
+    }
     str_copy(load->name, text_of(dataset->name));
     load->builder = dataset_builder_new();
     return load->builder ? EVD_OK : error_no_memory(err);
 }
 
-static int load_dataset_chunk(void *arg, const struct store_chunk *chunk, struct evd_error *err)
+static int add_chunk(struct load *load, const struct store_chunk *chunk, struct evd_error *err)
 {
-    struct load *load = arg;
     struct evd_str name;
 
     for (size_t at = 0; at < chunk->class_names_bytes; at += name.len + 1) {
@@ -63,25 +64,71 @@ static int load_dataset_chunk(void *arg, const struct store_chunk *chunk, struct
     return dataset_builder_labels(load->builder, chunk->labels, chunk->n, err);
 }
 
+/* What the builder says is meant for who sends a dataset. */
+static int said_as_damage(const struct load *load, int code, struct evd_error *err)
+{
+    if (code == EVD_OK || code == EVD_E_NO_MEMORY)
+        return code;
+    return error_set(err, EVD_E_STORE, load->name,
+                     "class names, labels or weights in it are not valid");
+}
+
+static int load_dataset_chunk(void *arg, const struct store_chunk *chunk, struct evd_error *err)
+{
+    struct load *load = arg;
+
+    return said_as_damage(load, add_chunk(load, chunk, err), err);
+}
+
+static void name_dataset(const struct load *load, struct dataset *dataset)
+{
+    str_copy(dataset->name, text_of(load->name));
+    dataset->id = load->dataset.id;
+    dataset->version = load->dataset.version;
+    dataset->created = load->dataset.created;
+    dataset->owned = load->dataset.owned;
+}
+
+static int load_dataset_damaged(void *arg, const struct evd_error *why, struct evd_error *err)
+{
+    struct load *load = arg;
+    struct dataset *dataset = calloc(1, sizeof(*dataset));
+    char text[sizeof(why->message) + EVD_MAX_NAME + 160];
+
+    dataset_builder_free(load->builder);
+    load->builder = NULL;
+    if (!dataset)
+        return error_no_memory(err);
+    name_dataset(load, dataset);
+    dataset->checksum = load->dataset.checksum;
+    dataset->index.samples = load->dataset.samples;
+    dataset->index.labelled = load->dataset.labelled;
+    dataset->index.classes = load->dataset.classes;
+    snprintf(text, sizeof(text),
+             "dataset \"%s\" version %u is damaged in the database (%s): restore the file from a "
+             "backup, or drop the dataset and its jobs and load it again",
+             load->name, load->dataset.version, why->message);
+    dataset->damage = strdup(text);
+    if (!dataset->damage || !datasets_insert(load->jobs, dataset)) {
+        dataset_free(dataset);
+        return error_no_memory(err);
+    }
+    server_warn(load->jobs->server, "%s", text);
+    return EVD_OK;
+}
+
 static int load_dataset_end(void *arg, struct evd_error *err)
 {
     struct load *load = arg;
     struct dataset *dataset;
 
     if (dataset_build(load->builder, NULL, &dataset, err) != EVD_OK)
-        return err->code;
+        return said_as_damage(load, err->code, err);
     load->builder = NULL;
-    str_copy(dataset->name, text_of(load->name));
-    dataset->id = load->dataset.id;
-    dataset->version = load->dataset.version;
-    dataset->created = load->dataset.created;
-    dataset->owned = load->dataset.owned;
+    name_dataset(load, dataset);
     if (dataset->checksum != load->dataset.checksum) {
         dataset_free(dataset);
-        return error_set(err, EVD_E_STORE, load->name,
-                         "dataset \"%s\" version %u is damaged in the database (its checksum is "
-                         "another): restore the file from a backup",
-                         load->name, load->dataset.version);
+        return error_set(err, EVD_E_STORE, load->name, "its checksum is another");
     }
     if (datasets_insert(load->jobs, dataset))
         return EVD_OK;
@@ -313,6 +360,8 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
         return err->code;
     if (!entry->dataset)
         return error_set(err, EVD_E_STORE, entry->name, "its dataset is not in the database");
+    if (entry->dataset->damage)
+        return error_set(err, EVD_E_STORE, entry->name, "%s", entry->dataset->damage);
     if (entry->records.revision_count == 0)
         return error_set(err, EVD_E_STORE, entry->name, "it has no strategy in the database");
     if (!records_reserve(&entry->records))
@@ -367,6 +416,7 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
         .dataset_begin = load_dataset_begin,
         .dataset_chunk = load_dataset_chunk,
         .dataset_end = load_dataset_end,
+        .dataset_damaged = load_dataset_damaged,
         .job = load_job,
         .seek = load_seek,
         .revision = load_revision,

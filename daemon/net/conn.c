@@ -5,11 +5,10 @@
 #include "net/conn.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "net/internal.h"
+#include "net/peer.h"
 #include "net/socket.h"
 
 /* An input buffer that has grown beyond this is given back when it is empty. */
@@ -72,18 +71,6 @@ static bool takes_frames(struct net_conn *conn)
     return conn->pressure != PRESSURE_STOPPED;
 }
 
-const char *net_conn_name(const struct net_conn *conn)
-{
-    static char name[NET_TEXT + 32]; /* the loop's thread only */
-    char peer[NET_TEXT] = "closed";
-    uv_os_fd_t fd;
-
-    if (uv_fileno(&conn->socket.handle, &fd) == 0)
-        socket_peer_name(fd, conn->kind, peer, sizeof(peer));
-    snprintf(name, sizeof(name), "connection %" PRIu64 " (%s)", conn->number, peer);
-    return name;
-}
-
 /* ---- the end ---- */
 
 static void on_closed(uv_handle_t *handle)
@@ -119,6 +106,7 @@ void net_conn_close(struct net_conn *conn)
         TAILQ_REMOVE(&conn->net->later, conn, later_link);
     conn->pressure = PRESSURE_NONE;
     conn->later = false;
+    peer_leave(conn); /* at once: who has seen the end may connect before on_closed */
     uv_close(&conn->socket.handle, on_closed);
 }
 
@@ -253,22 +241,25 @@ void net_conn_flush(struct net_conn *conn)
 
 static void refuse(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
-    conn->net->config.events.refuse(conn->net->config.events.arg, bytes, n, &conn->refusal);
+    conn->net->config.events.refuse(conn->net->config.events.arg, conn->refused, bytes, n,
+                                    &conn->refusal);
     net_conn_finish(conn);
 }
 
 static void hand_up_frame(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
+    bool known;
+
     if (conn->state == CONN_REFUSED) {
         refuse(conn, bytes, n);
         return;
     }
     assert(conn->session);
-    if (conn->state == CONN_NEW) {
+    known = conn->net->config.events.frame(conn->net->config.events.arg, conn->session, bytes, n);
+    if (conn->state == CONN_NEW && known) {
         enter(conn, CONN_SERVING);
         conn->since = uv_now(conn->net->config.loop);
     }
-    conn->net->config.events.frame(conn->net->config.events.arg, conn->session, bytes, n);
 }
 
 static void hand_up_broken(struct net_conn *conn, const uint8_t *bytes, size_t n)
@@ -422,7 +413,8 @@ void conn_resume(struct net_conn *conn)
     conn->pressure = PRESSURE_NONE;
     if (conn->state > CONN_SERVING)
         return;
-    conn->since = uv_now(conn->net->config.loop);
+    if (conn->state == CONN_SERVING)
+        conn->since = uv_now(conn->net->config.loop);
     if (conn->session)
         conn->net->config.events.writable(conn->net->config.events.arg, conn->session);
     if (!conn->later)
@@ -431,7 +423,7 @@ void conn_resume(struct net_conn *conn)
 
 /* ---- the beginning ---- */
 
-struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
+struct net_conn *conn_new(struct net *net, enum address_kind kind)
 {
     const struct net_framing *framing = &net->config.framing;
     struct net_conn *conn = calloc(1, sizeof(*conn) + framing->scanner_bytes);
@@ -452,12 +444,24 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused)
     framing->init(framing->arg, conn->scanner);
     buf_init(&conn->input, framing->frame_bytes + NET_READ_BYTES);
     buf_init(&conn->refusal, NET_READ_BYTES);
-    conn->state = refused ? CONN_REFUSED : CONN_NEW;
-    conn->counted = !refused;
-    *(refused ? &net->refused : &net->connections) += 1;
+    conn->state = CONN_NEW;
+    conn->counted = true;
+    net->connections++;
     TAILQ_INSERT_TAIL(&net->conns, conn, link);
     net->handles++;
     return conn;
+}
+
+void conn_refuse(struct net_conn *conn, enum net_refusal why)
+{
+    assert(conn->state == CONN_NEW && conn->counted && !conn->session);
+    conn->state = CONN_REFUSED;
+    conn->refused = why;
+    conn->counted = false;
+    TAILQ_REMOVE(&conn->net->conns, conn, link);
+    TAILQ_INSERT_HEAD(&conn->net->conns, conn, link);
+    conn->net->connections--;
+    conn->net->refused++;
 }
 
 void conn_start(struct net_conn *conn)

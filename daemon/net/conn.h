@@ -24,7 +24,7 @@
  */
 enum net_conn_state {
     CONN_REFUSED, /* too many: waits for its first frame, to answer that */
-    CONN_NEW,     /* its first frame is to come */
+    CONN_NEW,     /* the layer above does not know it yet */
     CONN_SERVING,
     CONN_SILENT,    /* the peer has shut its side: what it asked for before is answered */
     CONN_FINISHING, /* writes what is left; input is dropped from here on */
@@ -57,15 +57,17 @@ struct net_conn {
     bool own; /* connected by a process of this one's user, by a Unix socket */
     enum net_conn_state state;
     enum net_pressure pressure;
-    bool counted;           /* among net->connections, else among net->refused */
-    bool writing;           /* `flight` is with the loop */
-    bool later;             /* in net->later: not read until it has had its turn */
-    size_t stop_at;         /* FULL: with more unwritten output than that it is not read */
-    uint64_t since;         /* when what its time limit measures began; the loop's milliseconds */
-    size_t scanned;         /* bytes of the frame that is coming which the scanner has seen */
-    struct evd_buf input;   /* read and not handed up: at most one frame and one read */
-    struct evd_buf flight;  /* output the loop is writing */
-    struct evd_buf refusal; /* output of a connection without a session */
+    bool counted;             /* among net->connections, else among net->refused */
+    enum net_refusal refused; /* CONN_REFUSED: why */
+    struct net_peer *peer;    /* who it counts for; NULL where refused */
+    bool writing;             /* `flight` is with the loop */
+    bool later;               /* in net->later: not read until it has had its turn */
+    size_t stop_at;           /* FULL: with more unwritten output than that it is not read */
+    uint64_t since;           /* when what its time limit measures began; the loop's milliseconds */
+    size_t scanned;           /* bytes of the frame that is coming which the scanner has seen */
+    struct evd_buf input;     /* read and not handed up: at most one frame and one read */
+    struct evd_buf flight;    /* output the loop is writing */
+    struct evd_buf refusal;   /* output of a connection without a session */
     size_t refusal_in_flight;
     struct net_output output;
     uv_write_t write;
@@ -82,9 +84,6 @@ void net_conn_flush(struct net_conn *conn);
 void net_conn_finish(struct net_conn *conn);
 /* Ends it now. */
 void net_conn_close(struct net_conn *conn);
-/* "connection 3 (tcp:127.0.0.1:51234)" or "connection 3 (unix, process 77 of user 1000)", for
- * people. */
-const char *net_conn_name(const struct net_conn *conn);
 /* By a Unix socket, and the other end is a process of this one's user. */
 static inline bool net_conn_is_own(const struct net_conn *conn)
 {
@@ -94,7 +93,9 @@ static inline bool net_conn_is_own(const struct net_conn *conn)
 /* ---- inside of net ---- */
 
 /* NULL: no memory. Counted from here on, and ended by net_conn_close only. */
-struct net_conn *conn_new(struct net *net, enum address_kind kind, bool refused);
+struct net_conn *conn_new(struct net *net, enum address_kind kind);
+/* There is one too many: it will only be told so. Before conn_start. */
+void conn_refuse(struct net_conn *conn, enum net_refusal why);
 void conn_start(struct net_conn *conn); /* after uv_accept */
 void conn_close_because(struct net_conn *conn, const char *why);
 /* Its output has drained: takes it off net->resume and goes on. */

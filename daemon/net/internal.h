@@ -4,24 +4,28 @@
 #ifndef NET_INTERNAL_H
 #define NET_INTERNAL_H
 
+#include <sys/queue.h>
 #include <uv.h>
 #include "net/conn.h"
 #include "net/listener.h"
 #include "net/net.h"
 
 #define NET_READ_BYTES (64u << 10) /* of one read; one buffer for all connections */
+#define NET_PEERS      256u        /* buckets of the table of peers */
 
 TAILQ_HEAD(net_conns, net_conn);
+LIST_HEAD(net_peers, net_peer);
 TAILQ_HEAD(net_listeners, net_listener);
 
 struct net {
     struct net_config config;
     struct net_listeners listeners;
-    struct net_conns conns;
+    struct net_conns conns;  /* first those that are refused, the newest first */
     struct net_conns resume; /* output has drained: to be told so and read on */
     struct net_conns later;  /* they have sent more than one turn of the loop handles */
     uint32_t connections, refused;
     uint64_t accepted;
+    struct net_peers peers[NET_PEERS]; /* whoever has connections, by the hash of who it is */
     bool closing;
     uint32_t handles; /* not yet closed: listeners, connections, timer, idle */
     uv_timer_t timer;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "net/internal.h"
+#include "net/peer.h"
 
 #define BACKLOG 512
 
@@ -33,10 +34,39 @@ void listener_close(struct net_listener *listener)
     uv_close(&listener->socket.handle, on_closed);
 }
 
+/* Of those that are being told, or do not ask, the one that came first makes way. */
+static void end_oldest_refusal(struct net *net)
+{
+    struct net_conn *conn, *oldest = NULL;
+
+    TAILQ_FOREACH(conn, &net->conns, link) {
+        if (conn->counted)
+            break;
+        if (conn->state != CONN_CLOSED)
+            oldest = conn;
+    }
+    if (oldest)
+        net_conn_close(oldest);
+}
+
+/* An accepted connection is served, or told why not. One that is beyond its peer's share cannot
+ * wait until somebody can be told: behind it are others who have a share left. */
+static void admit(struct net_conn *conn, bool full)
+{
+    if (full) {
+        conn_refuse(conn, NET_REFUSED_FULL);
+    } else if (!peer_enter(conn)) {
+        if (conn->net->refused >= NET_REFUSED)
+            end_oldest_refusal(conn->net);
+        conn_refuse(conn, NET_REFUSED_SHARE);
+    }
+    conn_start(conn);
+}
+
 void listener_accept(struct net_listener *listener)
 {
     struct net *net = listener->net;
-    bool refused = net->connections >= net->config.max_connections;
+    bool full = net->connections >= net->config.max_connections;
     struct net_conn *conn;
     uv_os_fd_t fd;
     int rc;
@@ -44,9 +74,9 @@ void listener_accept(struct net_listener *listener)
     if (!listener->pending || net->closing)
         return;
     net_watch(net);
-    if (refused && net->refused >= NET_REFUSED)
+    if (full && net->refused >= NET_REFUSED)
         return;
-    conn = conn_new(net, listener->kind, refused);
+    conn = conn_new(net, listener->kind);
     if (!conn) {
         net_log(net, NET_WARNING, "no memory for a connection; it waits");
         return;
@@ -61,7 +91,7 @@ void listener_accept(struct net_listener *listener)
     }
     if (uv_fileno(&conn->socket.handle, &fd) == 0)
         conn->own = socket_peer_is_own(fd, conn->kind);
-    conn_start(conn);
+    admit(conn, full);
 }
 
 static void on_connection(uv_stream_t *stream, int status)

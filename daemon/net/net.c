@@ -69,7 +69,7 @@ static void check_time(struct net_conn *conn, uint64_t now)
     case CONN_REFUSED:
     case CONN_NEW:
         if (waited >= config->hello_ms)
-            conn_close_because(conn, "its first request did not come in time");
+            conn_close_because(conn, "it did not say hello in time");
         break;
     case CONN_SERVING:
         if (conn->input.len > 0 && conn->pressure == PRESSURE_NONE && waited >= config->frame_ms)

@@ -27,13 +27,14 @@
  * Turns: of each connection so many frames are handed up, for so long, then others have their turn;
  * it is not read meanwhile. So who sends without end keeps nobody waiting for long.
  *
- * Time limits, kept by one timer for all: a connection's first frame must be complete within
- * NET_HELLO_MS, a frame that has begun must go on every NET_FRAME_MS, which also is how long a peer
- * that has shut its side has for its answers, and what is to be ended is ended after NET_FINISH_MS
- * at the latest.
+ * Time limits, kept by one timer for all: the layer above must know a connection within
+ * NET_HELLO_MS of accepting it, whatever arrives meanwhile; a frame that has begun must go on every
+ * NET_FRAME_MS, which also is how long a peer that has shut its side has for its answers, and what
+ * is to be ended is ended after NET_FINISH_MS at the latest.
  *
  * Too many connections: the next NET_REFUSED ones are accepted to be told so (`refuse`), the rest
- * wait in the kernel until one of those has gone.
+ * wait in the kernel until one of those has gone. One peer (peer.h) may have max_each of them; its
+ * further ones are told so too, and the oldest of NET_REFUSED that are being told makes way.
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -67,13 +68,19 @@ struct net_output {
 
 enum net_level { NET_DEBUG, NET_WARNING };
 
+enum net_refusal {
+    NET_REFUSED_FULL,  /* there are max_connections */
+    NET_REFUSED_SHARE, /* its peer has max_each */
+};
+
 /* Apart from log, no callback is made from within a net_* call other than net_flush. */
 struct net_events {
     void *arg;
     /* A new connection: its session (then *output is set), or NULL to close it at once. */
     void *(*open)(void *arg, struct net_conn *conn, struct net_output *output);
-    /* One whole frame, valid during the call. */
-    void (*frame)(void *arg, void *session, const uint8_t *bytes, size_t n);
+    /* One whole frame, valid during the call. Returns whether it is known who the peer is: until
+     * then its time runs. */
+    bool (*frame)(void *arg, void *session, const uint8_t *bytes, size_t n);
     /* What begins with these bytes is no frame. None follows: what is in the output by the end of
      * the call is written, then the connection ends. */
     void (*broken)(void *arg, void *session, const uint8_t *bytes, size_t n,
@@ -84,7 +91,8 @@ struct net_events {
     void (*silent)(void *arg, void *session);
     void (*closed)(void *arg, void *session);
     /* One connection too many has sent its first frame: append what to tell it. */
-    void (*refuse)(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out);
+    void (*refuse)(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
+                   struct evd_buf *out);
     /* After a batch of the calls above: call net_conn_flush for every session with output. */
     void (*flush)(void *arg);
     /* net_close is complete. */
@@ -95,6 +103,7 @@ struct net_events {
 struct net_config {
     struct uv_loop_s *loop;
     uint32_t max_connections;
+    uint32_t max_each;            /* of those, one peer's */
     size_t high_water, low_water; /* bytes of unwritten output of one connection */
     size_t most;                  /* with more than that it is not read in any case */
     uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS */

@@ -5,6 +5,7 @@
 #include "net/socket.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -201,6 +202,42 @@ bool socket_peer_is_own(int fd, enum address_kind kind)
 
     return kind == ADDRESS_UNIX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &size) == 0 &&
            process.uid == geteuid();
+}
+
+/* Whoever has one address of an IPv6 network has all 2^64 of it. Such a number is above those of
+ * IPv4, since its first 32 bits are not zero. */
+static uint64_t address_key(const struct sockaddr_storage *address)
+{
+    struct sockaddr_in6 v6;
+    struct sockaddr_in v4;
+    uint64_t network;
+    uint32_t host;
+
+    if (address->ss_family == AF_INET) {
+        memcpy(&v4, address, sizeof(v4));
+        host = ntohl(v4.sin_addr.s_addr);
+        return host >> 24 == IN_LOOPBACKNET ? INADDR_LOOPBACK : host;
+    }
+    memcpy(&v6, address, sizeof(v6));
+    if (IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr))
+        return INADDR_LOOPBACK;
+    memcpy(&network, &v6.sin6_addr, sizeof(network));
+    return be64toh(network);
+}
+
+uint64_t socket_peer_key(int fd, enum address_kind kind)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof(address);
+    struct ucred process = {.uid = (uid_t)-1};
+    socklen_t process_size = sizeof(process);
+
+    if (kind == ADDRESS_TCP) {
+        getpeername(fd, (struct sockaddr *)&address, &length);
+        return address_key(&address);
+    }
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_size);
+    return process.uid;
 }
 
 void socket_notice_silence(int fd)

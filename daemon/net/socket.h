@@ -36,6 +36,9 @@ void socket_peer_name(int fd, enum address_kind kind, char *text, size_t size);
 bool socket_is_dead(uv_handle_t *handle);
 /* Whether it is a Unix socket, and the other end was connected by a process of this one's user. */
 bool socket_peer_is_own(int fd, enum address_kind kind);
+/* Whose end it is, as a number that tells one from another: of a Unix socket by its user, of TCP by
+ * its address, where all of loopback is one, and so are IPv6 addresses with the same first half. */
+uint64_t socket_peer_key(int fd, enum address_kind kind);
 /* Has the kernel notice a TCP peer that is gone without a word. */
 void socket_notice_silence(int fd);
 

@@ -11,6 +11,9 @@
 /* X(name, default, least, most, meaning) */
 #define SERVER_LIMITS(X)                                                                           \
     X(connections, 1024, 1, 1000000, "connections; further ones are told that it is busy")         \
+    X(connections_each, 0, 0, 1000000,                                                             \
+      "of those, connections of one user (Unix) or address (TCP); 0: all but one in eight, and "   \
+      "but 16 at most")                                                                            \
     X(streams, EVD_MAX_STREAMS, 1, EVD_MAX_STREAMS, "open streams of a connection")                \
     X(window, EVD_MAX_WINDOW, 1, EVD_MAX_WINDOW, "unacknowledged batches of a stream")             \
     X(outstanding, EVD_OUTSTANDING, 1, EVD_OUTSTANDING,                                            \
@@ -29,6 +32,16 @@ struct server_limits {
     SERVER_LIMITS(SERVER_LIMIT_FIELD)
     uint64_t memory; /* bytes, of datasets, drafts, plans and reports together; 0: none */
 };
+
+/* What one peer may have of so many connections unless the operator says: nearly all, since a job
+ * of one user on one machine is the common case, but a few are left for others to see what goes on.
+ */
+static inline uint64_t server_limit_each(uint64_t connections)
+{
+    uint64_t reserve = connections / 8;
+
+    return connections - (reserve < 16 ? reserve : 16);
+}
 
 #define SERVER_LIMITS_NORMAL                                                                       \
     {                                                                                              \

@@ -267,6 +267,11 @@ void session_frame(struct session_port *port, const uint8_t *bytes, size_t n)
         answer_error(&call.ticket, &call.err);
 }
 
+bool session_greeted(const struct session_port *port)
+{
+    return ((const struct session *)port)->state == SESSION_GREETED;
+}
+
 void session_reject(struct session_port *port, const struct evd_error *err, bool has_id,
                     uint32_t id)
 {

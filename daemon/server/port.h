@@ -50,6 +50,8 @@ void session_close(struct session_port *port);
 
 /* One complete frame that the guard has passed, from `bytes` (not kept). Not after host->close. */
 void session_frame(struct session_port *port, const uint8_t *bytes, size_t n);
+/* It has said hello, and was answered. */
+bool session_greeted(const struct session_port *port);
 /* The guard refused a frame: answers, to request `id` where that could be read, then closes. */
 void session_reject(struct session_port *port, const struct evd_error *err, bool has_id,
                     uint32_t id);

@@ -25,12 +25,12 @@ struct store_engine {
     /* Writes the operations in one transaction and sets the error of each. An operation that fails
      * is undone alone; when the transaction fails, all do. Returns whether it was committed. */
     bool (*write)(struct store_db *db, struct store_ops *group);
-    /* One bounded piece of work that may wait: a checkpoint, or a slice of what was dropped.
-     * Returns whether there is more. */
+    /* One bounded piece of work that may wait: a look whether the files are still where they were,
+     * a checkpoint, or a slice of what was dropped. Returns whether there is more. */
     bool (*tidy)(struct store_db *db);
-    /* Whether the last try to write failed; while so, `probe` writes a little to find out if the
-     * cause has ended. */
-    bool (*failing)(struct store_db *db);
+    /* Whether nothing can be stored, by the last try to write or the last look at the files, and
+     * then *why; while so, `probe` writes a little to find out if the cause has ended. */
+    bool (*failing)(struct store_db *db, struct evd_error *why);
     void (*probe)(struct store_db *db);
     uint64_t (*file_bytes)(struct store_db *db);
 

@@ -19,6 +19,8 @@
 #define GROUP_OPS   1024u
 /* While writing fails it is tried so often whether it works again. */
 #define PROBE_SECONDS 1
+/* While there is nothing to do it is looked so often whether the files are still there. */
+#define LOOK_SECONDS 2
 
 /* OPEN -> RUNNING -> STOPPING, or from OPEN to STOPPING where the start of the daemon failed. */
 enum store_stage {
@@ -151,35 +153,34 @@ static void hand_back(struct store *store, struct store_ops *group, bool committ
     store->info.operations += count;
     store->info.commits += committed;
     store->info.file_bytes = file_bytes;
-    store->info.failing = store->engine->failing(store->db);
+    store->info.failing = store->engine->failing(store->db, &store->info.why);
     pthread_mutex_unlock(&store->lock);
     store->wake(store->wake_arg);
 }
 
-/* Writing works again, or tidying does not: the loop is to know. */
+/* Writing works again, or tidying does not, or the files are gone: the loop is to know. */
 static void note_failing(struct store *store)
 {
-    bool changed;
+    bool before, changed;
 
     pthread_mutex_lock(&store->lock);
-    changed = store->info.failing != store->engine->failing(store->db);
-    store->info.failing ^= changed;
+    before = store->info.failing;
+    store->info.failing = store->engine->failing(store->db, &store->info.why);
+    changed = store->info.failing != before;
     pthread_mutex_unlock(&store->lock);
     if (changed)
         store->wake(store->wake_arg);
 }
 
-/* Lock held. While writing fails, only until it is time to try again. */
+/* Lock held. Until it is time to try or to look again. */
 static void wait_for_work(struct store *store)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PROBE_SECONDS;
+    until.tv_sec += store->info.failing ? PROBE_SECONDS : LOOK_SECONDS;
     while (STAILQ_EMPTY(&store->queue) && store->stage == STORE_RUNNING) {
-        if (!store->info.failing)
-            pthread_cond_wait(&store->work, &store->lock);
-        else if (pthread_cond_timedwait(&store->work, &store->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&store->work, &store->lock, &until) == ETIMEDOUT)
             break;
     }
 }
@@ -245,6 +246,7 @@ static void *writer(void *arg)
     struct store *store = arg;
     const struct store_engine *engine = store->engine;
     struct store_ops group;
+    struct evd_error why;
     bool unfinished = true;
 
     while (next_work(store, unfinished, &group)) {
@@ -254,7 +256,7 @@ static void *writer(void *arg)
             backup_begin(store, first);
         else if (first)
             hand_back(store, &group, engine->write(store->db, &group));
-        else if (engine->failing(store->db))
+        else if (engine->failing(store->db, &why))
             engine->probe(store->db);
         unfinished = engine->tidy(store->db);
         note_failing(store);

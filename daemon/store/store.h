@@ -16,6 +16,10 @@
  * try: nobody knows what is on the disk then, and a second fsync can succeed without having written
  * what the first one lost, so every later operation fails until the daemon is restarted.
  *
+ * A group is confirmed only if the database's files are still what is found at their paths: where
+ * they were removed, moved or replaced, everything fails until they are back. A writer thread that
+ * has nothing to do looks every two seconds.
+ *
  * Pieces of a draft must follow one another without a gap, or they are refused (EVD_E_CONFLICT). A
  * dropped dataset is gone at the commit; its chunks are deleted in slices between later groups.
  */
@@ -58,7 +62,9 @@ struct store_info {
     uint64_t commits, operations; /* since start */
     uint64_t queued_bytes;
     uint64_t file_bytes;
-    bool failing; /* the last write failed, or what follows one: nothing can be stored now */
+    bool
+        failing; /* nothing can be stored: a write failed, or what follows one, or files are lost */
+    struct evd_error why; /* while failing */
 };
 void store_info(struct store *store, struct store_info *out);
 

@@ -49,7 +49,8 @@ static void test_server(void **state)
 
     assert_int_equal(integer(result, "connections"), 1);
     assert_int_equal(integer(json_object_get(result, "limits"), "connections"), 1024);
-    assert_int_equal(json_object_size(json_object_get(result, "store")), 5);
+    assert_int_equal(json_object_size(json_object_get(result, "store")), 6);
+    assert_true(json_is_null(json_object_get(json_object_get(result, "store"), "failure")));
     json_decref(result);
     result = peer_call(peer, "strategy.list", "[]");
     list = json_object_get(result, "strategies");

@@ -278,8 +278,8 @@ static void test_bad_values(void **state)
     refused(client, "job.info", "{\"job\": \"x\"}", EVD_E_NOT_FOUND);
 }
 
-/* More connections than the daemon takes: those over the limit are told so, and the place comes
- * back when others go. */
+/* More connections than the daemon takes of one user: those over the limit are told so, and the
+ * place comes back when others go. */
 static void test_connection_flood(void **state)
 {
     int fds[CONNECTIONS + 16], refusals = 0;
@@ -290,9 +290,9 @@ static void test_connection_flood(void **state)
     json_decref(info);
     for (int i = 0; i < CONNECTIONS + 16; i++)
         fds[i] = dial();
-    PUT(fds[CONNECTIONS], HELLO);
-    expect(fds[CONNECTIONS], "busy", true);
-    fds[CONNECTIONS] = dial();
+    PUT(fds[CONNECTIONS + 15], HELLO);
+    expect(fds[CONNECTIONS + 15], "connections_each", true);
+    fds[CONNECTIONS + 15] = dial();
     for (int i = 0; i < CONNECTIONS + 16; i++)
         close(fds[i]);
     for (;;) {

@@ -26,7 +26,7 @@ struct session {
     struct net_conn *conn;
     struct evd_buf out;
     size_t in_flight;
-    bool ends;
+    bool ends, known;
     TAILQ_ENTRY(session) link;
 };
 
@@ -54,7 +54,7 @@ static void note_unwritten(struct session *session)
         session->server->most_unwritten = unwritten;
 }
 
-static void on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
+static bool on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
 {
     struct session *session = opaque;
     struct server *server = arg;
@@ -64,8 +64,10 @@ static void on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
     assert_true(session->out.len + session->in_flight <= MOST);
     if ((bytes[0] & 0xe0) == 0xa0) {
         buf_append(&session->out, bytes, n);
-    } else if (bytes[0] == 0xce) {
-        size_t count = (size_t)bytes[1] << 24 | bytes[2] << 16 | bytes[3] << 8 | bytes[4];
+    } else if (bytes[0] == 0xce || bytes[0] == 0x08) {
+        size_t count = bytes[0] == 0x08
+                           ? 2u << 20
+                           : (size_t)bytes[1] << 24 | bytes[2] << 16 | bytes[3] << 8 | bytes[4];
         uint8_t *to = buf_reserve(&session->out, count);
 
         assert_non_null(to);
@@ -77,6 +79,8 @@ static void on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
         net_conn_close(session->conn);
     }
     note_unwritten(session);
+    session->known |= bytes[0] != 0x07 && bytes[0] != 0x08;
+    return session->known;
 }
 
 static void on_broken(void *arg, void *opaque, const uint8_t *bytes, size_t n,
@@ -120,13 +124,17 @@ static void on_closed(void *arg, void *opaque)
     server->closed++;
 }
 
-static void on_refuse(void *arg, const uint8_t *bytes, size_t n, struct evd_buf *out)
+static void on_refuse(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
+                      struct evd_buf *out)
 {
     struct server *server = arg;
 
     assert_true(n > 0 && bytes);
     server->refused++;
-    buf_append(out, REFUSED_YOU, strlen(REFUSED_YOU));
+    if (why == NET_REFUSED_SHARE)
+        buf_append(out, REFUSED_MORE, strlen(REFUSED_MORE));
+    else
+        buf_append(out, REFUSED_YOU, strlen(REFUSED_YOU));
 }
 
 static void on_flush(void *arg)
@@ -172,16 +180,23 @@ void server_start_with(struct server *server, const struct net_framing *framing,
 {
     struct net_config config = {
         .max_connections = max_connections,
-        .high_water = HIGH_WATER,
-        .low_water = LOW_WATER,
-        .most = MOST,
+        .max_each = max_connections,
         .hello_ms = hello_ms,
         .frame_ms = frame_ms,
         .framing = *framing,
-        .events = {server, on_open, on_frame, on_broken, on_writable, on_silent, on_closed,
-                   on_refuse, on_flush, on_gone, on_log},
     };
 
+    server_start_by(server, config);
+}
+
+void server_start_by(struct server *server, struct net_config config)
+{
+    config.high_water = HIGH_WATER;
+    config.low_water = LOW_WATER;
+    config.most = MOST;
+    config.events =
+        (struct net_events){server,    on_open,   on_frame, on_broken, on_writable, on_silent,
+                            on_closed, on_refuse, on_flush, on_gone,   on_log};
     signal(SIGPIPE, SIG_IGN);
     memset(server, 0, sizeof(*server));
     assert_int_equal(uv_loop_init(&server->loop), 0);

@@ -6,6 +6,7 @@
  *   text          is sent back as it is
  *   uint 32 n     is answered with n bytes of nil
  *   false, nil    ends the connection: after the output; at once
+ *   7, 8          do not say who the peer is, as any other frame does; 8 is answered with 2 MiB
  *   anything else is counted
  */
 #ifndef TESTS_NET_HARNESS_H
@@ -21,11 +22,12 @@
 #include "net/conn.h"
 #include "net/net.h"
 
-#define HIGH_WATER  (1u << 20)
-#define LOW_WATER   (256u << 10)
-#define MOST        (8u << 20)
-#define REFUSED_YOU "\xa4who?"
-#define BROKEN_YOU  "\xa6wrong!"
+#define HIGH_WATER   (1u << 20)
+#define LOW_WATER    (256u << 10)
+#define MOST         (8u << 20)
+#define REFUSED_YOU  "\xa4who?"
+#define REFUSED_MORE "\xa5more?"
+#define BROKEN_YOU   "\xa6wrong!"
 
 struct server {
     uv_loop_t loop;
@@ -45,6 +47,8 @@ void server_start(struct server *server, uint32_t max_connections, uint64_t hell
                   uint64_t frame_ms);
 void server_start_with(struct server *server, const struct net_framing *framing,
                        uint32_t max_connections, uint64_t hello_ms, uint64_t frame_ms);
+/* With the limits and the framing of a configuration; the rest of it is the harness's. */
+void server_start_by(struct server *server, struct net_config config);
 void server_listen(struct server *server, const char *address); /* must succeed */
 /* net_close unless that was done, and everything given back. */
 void server_stop(struct server *server);

@@ -1,5 +1,5 @@
 /* The daemon as a process: starting, answering, being stopped and killed, being called wrongly. */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* pipe2, memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -259,6 +259,48 @@ static void limits_are_moved(void **state)
     assert_int_equal(stop(daemon), 0);
 }
 
+static void send_all(int fd, const void *bytes, size_t n)
+{
+    assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
+}
+
+/* The beginning of a message, or messages that are no hello, do not stop the clock; and one user
+ * leaves places for others. */
+static void hello_in_time(void **state)
+{
+    const struct place *place = *state;
+    const char *const options[] = {"-l",      place->listen,  "-d",      place->database,
+                                   "--limit", "hello_time=1", "--limit", "connections=24",
+                                   NULL};
+    enum { EACH = 21 };
+    static const char early[] = "\x93\x02\xa1x\x90"; /* a whole notification "x" */
+    static const char part[] = "\x94\x00\x01\xa5h";
+    char bytes[512];
+    pid_t daemon = spawn(options);
+    int fds[EACH], late;
+    ssize_t n;
+
+    for (int i = 0; i < EACH; i++) {
+        fds[i] = dial(place);
+        send_all(fds[i], i % 2 ? early : part, 5);
+    }
+    late = dial(place);
+    send_all(late, "\x94\x00\x07\xa5hello\x90", 10);
+    n = recv(late, bytes, sizeof(bytes), 0);
+    assert_true(n > 0);
+    assert_non_null(memmem(bytes, (size_t)n, "connections_each", 16));
+    close(late);
+    for (int i = 0; i < EACH; i++) {
+        while (recv(fds[i], bytes, sizeof(bytes), 0) > 0) {
+        }
+        close(fds[i]);
+    }
+    late = dial(place);
+    hello_and_info(late);
+    close(late);
+    assert_int_equal(stop(daemon), 0);
+}
+
 /* Peers that neither read nor close do not hold it up for long. */
 static void stops_in_spite_of_peers(void **state)
 {
@@ -301,6 +343,26 @@ static void killed_and_started_again(void **state)
         close(fd);
         assert_int_equal(access(place->socket, F_OK), 0);
     }
+    assert_int_equal(stop(spawn_at(place)), 0);
+}
+
+/* What was stored last lay in the log of a killed daemon: without it, it does not start on less. */
+static void killed_and_robbed(void **state)
+{
+    const struct place *place = *state;
+    pid_t daemon = spawn_at(place);
+    char log[96], aside[96];
+    int fd = dial(place);
+
+    hello_and_info(fd);
+    assert_int_equal(kill(daemon, SIGKILL), 0);
+    assert_int_equal(collect(daemon), 1000 + SIGKILL);
+    close(fd);
+    snprintf(log, sizeof(log), "%s-wal", place->database);
+    snprintf(aside, sizeof(aside), "%s.aside", place->database);
+    assert_int_equal(rename(log, aside), 0);
+    assert_int_equal(collect(spawn_at(place)), 1);
+    assert_int_equal(rename(aside, log), 0);
     assert_int_equal(stop(spawn_at(place)), 0);
 }
 
@@ -377,14 +439,11 @@ static void makes_its_own_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DAEMON_TEST(serves_and_stops),
-        DAEMON_TEST(closed_streams_stay_unused),
-        DAEMON_TEST(limits_are_moved),
-        DAEMON_TEST(stops_in_spite_of_peers),
-        DAEMON_TEST(second_signal_exits_at_once),
-        DAEMON_TEST(killed_and_started_again),
-        DAEMON_TEST(one_daemon_for_each),
-        DAEMON_TEST(called_wrongly),
+        DAEMON_TEST(serves_and_stops),         DAEMON_TEST(closed_streams_stay_unused),
+        DAEMON_TEST(limits_are_moved),         DAEMON_TEST(hello_in_time),
+        DAEMON_TEST(stops_in_spite_of_peers),  DAEMON_TEST(second_signal_exits_at_once),
+        DAEMON_TEST(killed_and_started_again), DAEMON_TEST(killed_and_robbed),
+        DAEMON_TEST(one_daemon_for_each),      DAEMON_TEST(called_wrongly),
         DAEMON_TEST(makes_its_own_folders),
     };
 

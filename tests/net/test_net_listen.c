@@ -1,9 +1,12 @@
-/* Listening: every way it can fail, dead and live socket files, too many connections, descriptors.
- */
+/* Listening: every way it can fail, dead and live socket files, too many connections, and those
+ * that do not say who they are, descriptors. */
 #include "harness.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -11,6 +14,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "host/framing.h"
 
 static void refused_with(struct server *server, const char *address, const char *words)
 {
@@ -188,6 +192,90 @@ static void one_too_many_is_told(void **state)
     server_stop(&server);
 }
 
+static void start_shares(struct server *server, uint32_t max, uint32_t each)
+{
+    struct net_config config = {.max_connections = max,
+                                .max_each = each,
+                                .hello_ms = 60000,
+                                .framing = message_framing(&guard_request_limits)};
+
+    server_start_by(server, config);
+    server_listen(server, server->unix_address);
+    server_listen(server, "tcp:127.0.0.1:0");
+}
+
+/* One user of the Unix socket has a share, and one address of TCP another; what is beyond it is
+ * told so, the oldest of those that do not ask makes way, and none stands before those who have a
+ * share.
+ */
+static void one_peer_has_a_share(void **state)
+{
+    enum { EACH = 2, BEYOND = NET_REFUSED + 4 };
+    struct server server;
+    char answer[6], path[160];
+    int mine[EACH], beyond[BEYOND], other;
+
+    (void)state;
+    start_shares(&server, 5, EACH);
+    for (int i = 0; i < EACH; i++) {
+        mine[i] = peer_connect(server.unix_address);
+        peer_echo(&server, mine[i], "mine");
+    }
+    for (int i = 0; i < BEYOND; i++)
+        beyond[i] = peer_connect(server.unix_address);
+    snprintf(path, sizeof(path), "%s", net_address(server.net, 1));
+    other = peer_connect(path);
+    peer_echo(&server, other, "other");
+    for (int i = 0; i < BEYOND - (int)NET_REFUSED; i++)
+        peer_expect_end(&server, beyond[i]);
+    for (int i = BEYOND - (int)NET_REFUSED; i < BEYOND; i++) {
+        peer_send(beyond[i], "\x94\x00\x07\xa1h\x90", 6);
+        peer_read(&server, beyond[i], answer, 6);
+        assert_memory_equal(answer, REFUSED_MORE, 6);
+        peer_expect_end(&server, beyond[i]);
+    }
+    assert_int_equal(net_connections(server.net), EACH + 1);
+    for (int i = 0; i < BEYOND; i++)
+        close(beyond[i]);
+    close(mine[0]);
+    pump_until(&server, &server.closed, 1);
+    mine[0] = peer_connect(server.unix_address);
+    peer_echo(&server, mine[0], "again");
+    for (int i = 0; i < EACH; i++)
+        close(mine[i]);
+    close(other);
+    server_stop(&server);
+}
+
+/* Whoever has loopback has 2^24 addresses of it. */
+static void loopback_is_one_peer(void **state)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    struct timeval limit = {.tv_sec = 5};
+    struct server server;
+    char answer[6];
+    int first, second;
+
+    (void)state;
+    start_shares(&server, 5, 1);
+    first = peer_connect(net_address(server.net, 1));
+    peer_echo(&server, first, "first");
+    second = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(second >= 0);
+    setsockopt(second, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    assert_int_equal(bind(second, (struct sockaddr *)&sin, sizeof(sin)), 0);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sin.sin_port = htons((uint16_t)atoi(strrchr(net_address(server.net, 1), ':') + 1));
+    assert_int_equal(connect(second, (struct sockaddr *)&sin, sizeof(sin)), 0);
+    peer_send(second, "\xc3", 1);
+    peer_read(&server, second, answer, 6);
+    assert_memory_equal(answer, REFUSED_MORE, 6);
+    close(first);
+    close(second);
+    server_stop(&server);
+}
+
 /* More than can even be refused at once: they wait, and are served when others have gone. */
 static void far_too_many_wait(void **state)
 {
@@ -231,6 +319,50 @@ static void refused_do_not_stay(void **state)
     assert_int_equal(server.refused, 0);
     close(first);
     close(silent);
+    server_stop(&server);
+}
+
+/* Sends a frame and takes what there is for a while, until the server has ended it. */
+static void keep_at_it(struct server *server, int fd, const char *frame)
+{
+    static uint8_t got[1 << 16];
+    uint64_t closed = server->closed;
+
+    for (int i = 0; server->closed == closed; i++) {
+        assert_true(i < 200); /* for so long it cannot have been meant to last */
+        if (send(fd, frame, 1, MSG_NOSIGNAL) < 0)
+            break;
+        for (int ms = 0; ms < 20; ms++) {
+            pump_for(server, 1);
+            while (recv(fd, got, sizeof(got), MSG_DONTWAIT) > 0) {
+            }
+        }
+    }
+    pump_until(server, &server->closed, closed + 1);
+}
+
+/* Neither frames that do not say who the peer is, nor output that piles up and drains, buy time. */
+static void until_it_is_known_its_time_runs(void **state)
+{
+    struct server server;
+    int fd, good;
+
+    (void)state;
+    server_start(&server, 10, 600, 0);
+    server_listen(&server, server.unix_address);
+    good = peer_connect(server.unix_address);
+    peer_send(good, "\x07", 1);
+    peer_echo(&server, good, "hello");
+    fd = peer_connect(server.unix_address);
+    keep_at_it(&server, fd, "\x07");
+    close(fd);
+    fd = peer_connect(server.unix_address);
+    keep_at_it(&server, fd, "\x08");
+    assert_true(server.writable > 0);
+    close(fd);
+    peer_echo(&server, good, "no limit for me");
+    assert_int_equal(server.closed, 2);
+    close(good);
     server_stop(&server);
 }
 
@@ -279,10 +411,17 @@ static void limit_of_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(several_addresses),          cmocka_unit_test(names_of_this_machine),
-        cmocka_unit_test(what_cannot_be_listened_at), cmocka_unit_test(folder_without_permission),
-        cmocka_unit_test(dead_and_live_sockets),      cmocka_unit_test(one_too_many_is_told),
-        cmocka_unit_test(far_too_many_wait),          cmocka_unit_test(refused_do_not_stay),
+        cmocka_unit_test(several_addresses),
+        cmocka_unit_test(names_of_this_machine),
+        cmocka_unit_test(what_cannot_be_listened_at),
+        cmocka_unit_test(folder_without_permission),
+        cmocka_unit_test(dead_and_live_sockets),
+        cmocka_unit_test(one_too_many_is_told),
+        cmocka_unit_test(far_too_many_wait),
+        cmocka_unit_test(refused_do_not_stay),
+        cmocka_unit_test(until_it_is_known_its_time_runs),
+        cmocka_unit_test(one_peer_has_a_share),
+        cmocka_unit_test(loopback_is_one_peer),
         cmocka_unit_test(limit_of_descriptors),
     };
 

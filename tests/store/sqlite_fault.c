@@ -13,7 +13,7 @@ const int fault_readonly = SQLITE_READONLY;
 const int fault_corrupt = SQLITE_CORRUPT;
 
 static atomic_uint fault_kinds;
-static atomic_int countdown, fault_code, fired;
+static atomic_int countdown, fault_code, fired, waiting;
 static atomic_bool fault_lasting, stalled, write_protected;
 
 struct fault_file {
@@ -41,6 +41,11 @@ int fault_clear(void)
 void fault_stall(bool stall)
 {
     atomic_store(&stalled, stall);
+}
+
+int fault_stalled(void)
+{
+    return atomic_load(&stalled) ? atomic_load(&waiting) : 0;
 }
 
 void fault_write_protect(bool protect)
@@ -79,8 +84,10 @@ static int file_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
 {
     int rc = check(FAULT_WRITE);
 
+    atomic_fetch_add(&waiting, 1);
     while (atomic_load(&stalled))
         usleep(1000);
+    atomic_fetch_sub(&waiting, 1);
     if (rc != SQLITE_OK)
         n /= 2;
     int real = real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);

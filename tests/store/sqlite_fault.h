@@ -15,6 +15,7 @@ enum fault_calls { FAULT_WRITE = 1, FAULT_SYNC = 2 };
 void fault_register(void);
 /* While set, writes wait, as on a disk that does not answer. */
 void fault_stall(bool stall);
+int fault_stalled(void); /* how many wait */
 /* Whether files open for reading only. */
 void fault_write_protect(bool protect);
 /* The nth call (from 1) of these kinds from now on fails with that code; `lasting`: and all after.

@@ -7,6 +7,20 @@
 #include <sqlite3.h>
 #include "store/sqlite/sqlite.h"
 
+int sqlite_lost_error(const struct sqlite *sqlite, struct evd_error *err)
+{
+    if (sqlite->lost == LOST_LOG)
+        return error_set(err, EVD_E_STORE, "store",
+                         "%s-wal was removed or replaced while it was in use, so nothing more is "
+                         "stored; what was confirmed is in %s: restart evendrawd",
+                         sqlite->path, sqlite->path);
+    return error_set(err, EVD_E_STORE, "store",
+                     "%s was removed, moved or replaced while it was in use, so nothing more is "
+                     "stored: put it back%s; or save what the daemon has with \"evendraw backup "
+                     "FILE\" and start evendrawd on that file",
+                     sqlite->path, sqlite->broken ? " and restart evendrawd" : "");
+}
+
 int sqlite_error(struct sqlite *sqlite, int rc, struct evd_error *err)
 {
     const char *path = sqlite->path;
@@ -39,6 +53,8 @@ int sqlite_error(struct sqlite *sqlite, int rc, struct evd_error *err)
                          "one, or give this one another file",
                          path);
     case SQLITE_READONLY:
+        if (rc == SQLITE_READONLY_DBMOVED)
+            return sqlite_lost_error(sqlite, err);
         return error_set(err, EVD_E_STORE, "store",
                          "%s or its folder cannot be written: give evendrawd write permission",
                          path);

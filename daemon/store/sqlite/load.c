@@ -22,6 +22,7 @@ struct loading {
     uint64_t next;                /* sample or class that the next chunk must begin with */
     void *buffer;                 /* working memory */
     size_t buffer_bytes;
+    bool damaged; /* the dataset is, and not the database */
     uint64_t max_id;
 };
 
@@ -75,10 +76,26 @@ static int no_memory(struct loading *load)
     return sqlite_error(load->sqlite, SQLITE_NOMEM, load->err);
 }
 
+/* The rows are there, and what is in them does not fit. */
 static int damaged(struct loading *load)
 {
-    return out_of_memory(load) ? no_memory(load)
-                               : sqlite_error(load->sqlite, SQLITE_CORRUPT, load->err);
+    if (out_of_memory(load))
+        return no_memory(load);
+    load->damaged = true;
+    return error_set(load->err, EVD_E_STORE, load->dataset.name,
+                     "pieces of it are missing or do not fit together");
+}
+
+/* What the reader says of a piece. */
+static int taken(struct loading *load, int code)
+{
+    load->damaged = code != EVD_OK && code != EVD_E_NO_MEMORY;
+    return code;
+}
+
+static int give_chunk(struct loading *load, const struct store_chunk *chunk)
+{
+    return taken(load, load->reader->dataset_chunk(load->reader->arg, chunk, load->err));
 }
 
 /* ---- datasets ---- */
@@ -96,7 +113,7 @@ static int read_names(struct loading *load, sqlite3_stmt *row)
         return damaged(load);
     for (size_t i = 0; i < bytes; i++)
         load->next += names[i] == '\0';
-    return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
+    return give_chunk(load, &chunk);
 }
 
 static int reserve(struct loading *load, size_t bytes)
@@ -149,7 +166,7 @@ static int read_labels(struct loading *load, sqlite3_stmt *row)
     widen(stored, n, width, load->buffer);
     chunk.labels = load->buffer;
     load->next += n;
-    return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
+    return give_chunk(load, &chunk);
 }
 
 /* Columns one after the other, each from sample 0 to the last. */
@@ -178,33 +195,19 @@ static int read_weights(struct loading *load, sqlite3_stmt *row)
     }
     chunk.weights = load->buffer;
     load->next = chunk.first_weight + chunk.weights_n;
-    return load->reader->dataset_chunk(load->reader->arg, &chunk, load->err);
+    return give_chunk(load, &chunk);
 }
 
-static int read_dataset(struct loading *load, sqlite3_stmt *row)
+static int read_pieces(struct loading *load)
 {
-    const struct store_reader *reader = load->reader;
     const struct store_dataset *dataset = &load->dataset;
     int code;
 
-    load->dataset = (struct store_dataset){.id = u64(row, 0),
-                                           .name = text(row, 1),
-                                           .version = u32(row, 2),
-                                           .created = u64(row, 3),
-                                           .samples = u64(row, 4),
-                                           .labelled = u64(row, 5),
-                                           .classes = u32(row, 6),
-                                           .checksum = u64(row, 7),
-                                           .owned = u32(row, 8) != 0};
-    if (out_of_memory(load))
-        return no_memory(load);
-    code = reader->dataset_begin(reader->arg, dataset, load->err);
     load->next = 0;
-    if (code == EVD_OK)
-        code = each_row(load,
-                        "SELECT first_class, names FROM class_chunk WHERE dataset = ?1"
-                        " ORDER BY first_class",
-                        dataset->id, read_names);
+    code = each_row(load,
+                    "SELECT first_class, names FROM class_chunk WHERE dataset = ?1"
+                    " ORDER BY first_class",
+                    dataset->id, read_names);
     if (code == EVD_OK && load->next != dataset->classes)
         code = damaged(load);
     load->next = 0;
@@ -222,7 +225,36 @@ static int read_dataset(struct loading *load, sqlite3_stmt *row)
                         dataset->id, read_weights);
     if (code == EVD_OK && load->next != dataset->samples)
         code = damaged(load);
-    return code == EVD_OK ? reader->dataset_end(reader->arg, load->err) : code;
+    return code;
+}
+
+static int read_dataset(struct loading *load, sqlite3_stmt *row)
+{
+    const struct store_reader *reader = load->reader;
+    struct evd_error why;
+    int code;
+
+    load->dataset = (struct store_dataset){.id = u64(row, 0),
+                                           .name = text(row, 1),
+                                           .version = u32(row, 2),
+                                           .created = u64(row, 3),
+                                           .samples = u64(row, 4),
+                                           .labelled = u64(row, 5),
+                                           .classes = u32(row, 6),
+                                           .checksum = u64(row, 7),
+                                           .owned = u32(row, 8) != 0};
+    load->damaged = false;
+    if (out_of_memory(load))
+        return no_memory(load);
+    code = taken(load, reader->dataset_begin(reader->arg, &load->dataset, load->err));
+    if (code == EVD_OK)
+        code = read_pieces(load);
+    if (code == EVD_OK)
+        code = taken(load, reader->dataset_end(reader->arg, load->err));
+    if (!load->damaged || !reader->dataset_damaged)
+        return code;
+    why = *load->err;
+    return reader->dataset_damaged(reader->arg, &why, load->err);
 }
 
 /* ---- jobs ---- */

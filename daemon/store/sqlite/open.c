@@ -13,6 +13,7 @@
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/tidy.h"
 #include "store/sqlite/write.h"
+#include "store/sqlite/watch.h"
 
 /* How long opening waits for the file's lock: the kernel may take a while to end a daemon that was
  * killed, and to give up its lock. */
@@ -60,6 +61,19 @@ static int configure(struct sqlite *sqlite, struct evd_error *err)
     return EVD_OK;
 }
 
+/* On a full disk it may start all the same: tidying goes on trying. */
+static int seal(struct sqlite *sqlite, struct evd_error *err)
+{
+    int rc = sqlite_seal(sqlite);
+
+    if (rc == SQLITE_OK)
+        return EVD_OK;
+    sqlite->tidy_failed = true;
+    sqlite_error(sqlite, rc, err);
+    sqlite->why = *err;
+    return rc == SQLITE_FULL ? EVD_OK : err->code;
+}
+
 static int open_file(struct sqlite *sqlite, struct evd_error *err)
 {
     int64_t version = 0;
@@ -83,10 +97,22 @@ static int open_file(struct sqlite *sqlite, struct evd_error *err)
         code = schema_check(sqlite, err);
     if (code == EVD_OK)
         code = schema_migrate(sqlite, version, err);
+    if (code == EVD_OK)
+        code = seal(sqlite, err);
     if (code != EVD_OK)
         return code;
     rc = sqlite_prepare(sqlite);
+    watch_begin(sqlite);
     return rc == SQLITE_OK ? EVD_OK : sqlite_error(sqlite, rc, err);
+}
+
+/* Whether the log stays: it is the best copy there is after a failure. And where another file has
+ * taken the database's place, what lies beside that is not ours to remove. */
+static bool keeps_log(struct sqlite *sqlite)
+{
+    if (sqlite->broken)
+        return sqlite->lost != LOST_LOG;
+    return !watch_look(sqlite) && sqlite->lost == LOST_FILE;
 }
 
 /* Of whatever is there, where opening has failed. */
@@ -97,8 +123,7 @@ static void close_db(struct store_db *db)
     backup_abort(db);
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(sqlite->statements[i]);
-    /* The log is the best copy there is then: leave it for the next start. */
-    if (sqlite->broken)
+    if (keeps_log(sqlite))
         sqlite3_db_config(sqlite->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
     sqlite3_close(sqlite->db);
     free(sqlite->path);
@@ -131,11 +156,19 @@ static int open_path(struct store_db **out, const char *place, struct evd_error 
     return sqlite_open(out, place, NULL, err);
 }
 
-static bool failing(struct store_db *db)
+static bool failing(struct store_db *db, struct evd_error *why)
 {
     const struct sqlite *sqlite = sqlite_of(db);
 
-    return sqlite->write_failed || sqlite->tidy_failed || sqlite->broken;
+    if (sqlite->lost) {
+        sqlite_lost_error(sqlite, why);
+        return true;
+    }
+    if (sqlite->write_failed || sqlite->tidy_failed || sqlite->broken) {
+        *why = sqlite->why;
+        return true;
+    }
+    return false;
 }
 
 /* The database file and its log. */

@@ -5,6 +5,7 @@
 #include "store/sqlite/schema.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -133,6 +134,12 @@ static const char *const migrations[] = {
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
 
+/* Beside the version, in the file but never in what a reader of file and log sees: what was
+ * committed last is in the log. VERSION_AT is where the format of SQLite's files has the version.
+ */
+#define VERSION_AT    60
+#define SCHEMA_BEHIND (INT64_C(1) << 24)
+
 /* The value of a PRAGMA or the like that answers one integer. */
 static int query_int(struct sqlite *sqlite, const char *sql, int64_t *value)
 {
@@ -148,8 +155,20 @@ static int query_int(struct sqlite *sqlite, const char *sql, int64_t *value)
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+/* A file that was marked as behind its log, and is read without it. */
+static int log_missing(const struct sqlite *sqlite, struct evd_error *err)
+{
+    return error_set(err, EVD_E_STORE, "store",
+                     "%s was in use when evendrawd ended, and its log, which has the same name and "
+                     "-wal at the end, is gone or not that one: what was stored last is in there. "
+                     "Put it back, or restore a backup; to go on with the older state that the "
+                     "file has, run: sqlite3 FILE 'PRAGMA user_version = %" PRId64 "'",
+                     sqlite->path, SCHEMA_VERSION);
+}
+
 int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err)
 {
+    bool behind;
     int64_t application = 0, tables = 0;
     int rc = query_int(sqlite, "PRAGMA application_id", &application);
 
@@ -165,13 +184,15 @@ int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *e
         return sqlite_error(sqlite, SQLITE_NOTADB, err);
     if (*version < 0)
         return sqlite_error(sqlite, SQLITE_CORRUPT, err);
+    behind = *version & SCHEMA_BEHIND;
+    *version &= ~SCHEMA_BEHIND;
     if (*version > SCHEMA_VERSION)
         return error_set(err, EVD_E_STORE, "store",
                          "%s was written by a newer evendrawd (schema %" PRId64
                          ", this one knows %" PRId64 "): install that version, or give this one "
                          "another file",
                          sqlite->path, *version, SCHEMA_VERSION);
-    return EVD_OK;
+    return behind ? log_missing(sqlite, err) : EVD_OK;
 }
 
 /* What it says of the file. A page that could not be read at all is reported with the reason. */
@@ -213,6 +234,17 @@ int schema_stamp(struct sqlite *sqlite)
     rc = sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL);
     snprintf(sql, sizeof(sql), "PRAGMA user_version = %" PRId64, SCHEMA_VERSION);
     return rc == SQLITE_OK ? sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL) : rc;
+}
+
+int schema_mark(struct sqlite *sqlite)
+{
+    uint32_t version = htobe32((uint32_t)(SCHEMA_VERSION | SCHEMA_BEHIND));
+    sqlite3_file *file = NULL;
+    int rc = sqlite3_file_control(sqlite->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+    if (rc == SQLITE_OK)
+        rc = file->pMethods->xWrite(file, &version, sizeof(version), VERSION_AT);
+    return rc == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : rc;
 }
 
 int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err)

@@ -14,7 +14,8 @@
 
 struct sqlite;
 
-/* Ours, of a version we know, or empty? Looks only, so that a foreign file stays as it is. */
+/* Ours, of a version we know, or empty, and with its log? Looks only, so that a foreign file stays
+ * as it is. */
 int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err) MUST_CHECK;
 /* Reads all of the file, for damage. */
 int schema_check(struct sqlite *sqlite, struct evd_error *err) MUST_CHECK;
@@ -23,5 +24,8 @@ int schema_migrate(struct sqlite *sqlite, int64_t version, struct evd_error *err
 /* Writes the file's identity and version, in transactions of their own unless there is one: what
  * a migration ends with, and the smallest write there is. An SQLite result code. */
 int schema_stamp(struct sqlite *sqlite) MUST_CHECK;
+/* Notes in the file itself, past the log, that it is nothing without that. After a stamp, which the
+ * log holds then: whoever reads both does not see it. An SQLite result code. */
+int schema_mark(struct sqlite *sqlite) MUST_CHECK;
 
 #endif

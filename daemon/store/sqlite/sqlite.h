@@ -6,6 +6,7 @@
  *   statements.c  what is run more than once
  *   error.c       what SQLite's result codes mean to whoever asked
  *   write.c       one group of operations, one transaction
+ *   watch.c       whether the open files are still where they were
  *   tidy.c        checkpoints, and what dropped datasets leave behind
  *   backup.c      the copy made while everything goes on
  *   load.c        reading everything back
@@ -13,11 +14,24 @@
 #ifndef STORE_SQLITE_SQLITE_H
 #define STORE_SQLITE_SQLITE_H
 
+#include <sys/types.h>
 #include "store/engine.h"
 #include "store/sqlite/statements.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
+
+/* Which file of that path is the open one. */
+struct watched {
+    dev_t dev;
+    ino_t inode;
+};
+
+enum lost {
+    LOST_NOTHING,
+    LOST_FILE, /* what is at the database's path is not what is open */
+    LOST_LOG,  /* the same of its log */
+};
 
 struct sqlite {
     struct sqlite3 *db;
@@ -27,9 +41,14 @@ struct sqlite {
     struct sqlite3_stmt *statements[SQL_COUNT];
     uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
     int wal_frames;       /* in the log, not yet checkpointed */
+    bool sealed;          /* the file says that it is nothing without its log (sqlite_seal) */
     bool garbage;         /* there may be dropped datasets to delete */
     bool write_failed;    /* the last group */
     bool tidy_failed;     /* the last piece of tidying */
+    struct evd_error why; /* what failed last */
+    bool watching;        /* the files are watched */
+    struct watched file, log;
+    enum lost lost; /* by the last look */
     /* After a failed fsync nobody knows what is on the disk, and trying again can seem to succeed;
      * after SQLITE_CORRUPT writing can only make it worse. Nothing is written until a restart. */
     bool broken;

@@ -6,7 +6,9 @@
 
 #include <sqlite3.h>
 #include "store/sqlite/error.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/watch.h"
 
 #define CHECKPOINT_FRAMES 4096 /* pages in the log, about 16 MiB */
 /* Chunks deleted in one transaction: few enough that an acknowledgement never waits long. */
@@ -20,6 +22,34 @@ static int checkpoint(struct sqlite *sqlite)
     if (rc == SQLITE_OK)
         sqlite->wal_frames = 0;
     return rc;
+}
+
+int sqlite_settle(struct sqlite *sqlite)
+{
+    sqlite->sealed = false;
+    return checkpoint(sqlite);
+}
+
+int sqlite_seal(struct sqlite *sqlite)
+{
+    int rc = sqlite_settle(sqlite);
+
+    /* A log that begins with this one, on the disk, hides the mark. */
+    if (rc == SQLITE_OK)
+        rc = schema_stamp(sqlite);
+    if (rc == SQLITE_OK)
+        rc = schema_mark(sqlite);
+    sqlite->sealed = rc == SQLITE_OK;
+    return rc;
+}
+
+static int bring_home(struct sqlite *sqlite)
+{
+    /* Without a name the log is good for one thing: what it holds is confirmed. */
+    if (sqlite->lost == LOST_LOG)
+        return sqlite->wal_frames > 0 ? sqlite_settle(sqlite) : SQLITE_OK;
+    return sqlite->sealed && sqlite->wal_frames < CHECKPOINT_FRAMES ? SQLITE_OK
+                                                                    : sqlite_seal(sqlite);
 }
 
 /* Deletes a slice of one dropped dataset, and its row when nothing else is left of it. */
@@ -58,18 +88,19 @@ static int sweep(struct sqlite *sqlite)
 bool sqlite_tidy(struct store_db *db)
 {
     struct sqlite *sqlite = sqlite_of(db);
-    struct evd_error ignored; /* shows in `failing`; nobody waits for this work */
-    int rc = SQLITE_OK;
+    int rc;
 
     if (sqlite->broken)
         return false;
-    if (sqlite->wal_frames >= CHECKPOINT_FRAMES)
-        rc = checkpoint(sqlite);
-    if (rc == SQLITE_OK && sqlite->garbage)
+    watch_look(sqlite);
+    if (sqlite->lost == LOST_FILE)
+        return false;
+    rc = bring_home(sqlite);
+    if (rc == SQLITE_OK && sqlite->garbage && sqlite->lost == LOST_NOTHING)
         rc = sweep(sqlite);
     sqlite->tidy_failed = rc != SQLITE_OK && rc != SQLITE_DONE;
     if (sqlite->tidy_failed)
-        sqlite_error(sqlite, rc, &ignored);
+        sqlite_error(sqlite, rc, &sqlite->why); /* nobody waits for this work */
     /* After a failure the next group's end is soon enough to try again. */
-    return sqlite->garbage && !sqlite->tidy_failed;
+    return sqlite->garbage && !sqlite->tidy_failed && sqlite->lost == LOST_NOTHING;
 }

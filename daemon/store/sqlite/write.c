@@ -13,6 +13,8 @@
 #include "store/sqlite/error.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/tidy.h"
+#include "store/sqlite/watch.h"
 
 /* EVD_OK for a statement that ran. */
 static int ran(struct sqlite *sqlite, int rc, struct evd_error *err)
@@ -309,10 +311,29 @@ static int write_group(struct sqlite *sqlite, struct store_ops *group)
     return rc == SQLITE_DONE ? sqlite_run(sqlite, SQL_COMMIT, NULL, "") : rc;
 }
 
+/* A group is confirmed where a restart will find it. If the file goes while it is written it may be
+ * there or not, as after a failed fsync; if the log does, the file can have it. */
+static int write_watched(struct sqlite *sqlite, struct store_ops *group)
+{
+    int rc;
+
+    if (sqlite->broken)
+        return sqlite->lost ? SQLITE_READONLY_DBMOVED : SQLITE_IOERR_FSYNC;
+    if (!watch_look(sqlite))
+        return SQLITE_READONLY_DBMOVED;
+    rc = write_group(sqlite, group);
+    if (rc != SQLITE_DONE || watch_look(sqlite))
+        return rc;
+    if (sqlite->lost == LOST_LOG && sqlite_settle(sqlite) == SQLITE_OK)
+        return rc;
+    sqlite->broken = true;
+    return SQLITE_READONLY_DBMOVED;
+}
+
 bool sqlite_write(struct store_db *db, struct store_ops *group)
 {
     struct sqlite *sqlite = sqlite_of(db);
-    int rc = sqlite->broken ? SQLITE_IOERR_FSYNC : write_group(sqlite, group);
+    int rc = write_watched(sqlite, group);
     bool committed = rc == SQLITE_DONE;
     struct store_op *op;
 
@@ -322,8 +343,10 @@ bool sqlite_write(struct store_db *db, struct store_ops *group)
     STAILQ_FOREACH(op, group, link) {
         if (!committed && op->error.code == EVD_OK)
             sqlite_error(sqlite, rc, &op->error);
-        if (op->error.code == EVD_E_STORE)
+        if (op->error.code == EVD_E_STORE) {
             sqlite->write_failed = true;
+            sqlite->why = op->error;
+        }
     }
     assert(sqlite3_get_autocommit(sqlite->db) || !committed);
     return committed;
@@ -332,13 +355,12 @@ bool sqlite_write(struct store_db *db, struct store_ops *group)
 void sqlite_probe(struct store_db *db)
 {
     struct sqlite *sqlite = sqlite_of(db);
-    struct evd_error ignored; /* shows in `failing` */
     int rc;
 
-    if (sqlite->broken)
+    if (sqlite->broken || !watch_look(sqlite))
         return;
     rc = schema_stamp(sqlite);
     if (rc != SQLITE_OK)
-        sqlite_error(sqlite, rc, &ignored);
+        sqlite_error(sqlite, rc, &sqlite->why);
     sqlite->write_failed = rc != SQLITE_OK;
 }
