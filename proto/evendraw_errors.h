@@ -22,8 +22,10 @@
     X(EXISTS, 11, "exists")                                                                        \
     X(CONFLICT, 12, "conflict") /* the state forbids it now: in use, attached, being changed */    \
     X(STRATEGY, 13, "strategy") /* the strategy is refused for this dataset or job */              \
-    X(BUSY, 14, "busy")         /* too many connections or too much queued: try again */           \
-    X(STORE, 15, "store")       /* the database could not write: full disk, I/O error */           \
+    /* At this moment there is no room for it (connections, heavy requests, writes, backups, jobs, \
+     * datasets), or the job it names is being created or dropped: ask again. */                   \
+    X(BUSY, 14, "busy")                                                                            \
+    X(STORE, 15, "store") /* the database could not write: full disk, I/O error */                 \
     X(NO_MEMORY, 16, "no_memory")                                                                  \
     X(SHUTTING_DOWN, 17, "shutting_down")                                                          \
     X(INTERNAL, 18, "internal") /* a defect of evendraw: please report it */                       \

@@ -95,7 +95,8 @@ class StrategyError(Error, ValueError):
 
 
 class Busy(Error):
-    """Too many connections, or too much is queued: try again."""
+    """At this moment there is no room for it (connections, heavy requests, writes, backups, jobs,
+    datasets), or the job it names is being created or dropped: ask again."""
 
     name = "busy"
 
