@@ -26,21 +26,23 @@ struct epoch_tables {
 static void order_slots(const struct epoch_tables *tables, const struct draw_step *at,
                         struct draw_block *block)
 {
+    const uint64_t slots = tables->slots;
+
     for (uint32_t k = 0; tables->repeats > 1 && k < block->n; k++) {
         uint64_t rest;
         block->draw[k] = divide(block->draw[k], tables->repeats, &rest);
         block->repeat[k] = (uint32_t)rest;
     }
     for (uint32_t k = 0; k < block->n; k++)
-        block->second[k] = divide(block->draw[k], tables->slots, &block->draw[k]);
+        block->second[k] = divide(block->draw[k], slots, &block->draw[k]);
     /* All of one pass, as good as always: it is longer than a block, but for very small datasets.
      */
     for (uint32_t from = 0, to; from < block->n; from = to) {
         uint64_t pass = block->second[from];
         for (to = from + 1; to < block->n && block->second[to] == pass;)
             to++;
-        lanes_permute_one(block->draw + from, tables->slots,
-                          key_derive(at->epoch_key, KEY_ORDER, pass, 0), to - from, &block->walk);
+        lanes_permute_one(block->draw + from, slots, key_derive(at->epoch_key, KEY_ORDER, pass, 0),
+                          to - from, &block->walk);
     }
 }
 
@@ -80,11 +82,13 @@ static void resolve_plain(const struct plan *plan, const struct epoch_tables *ta
         block->member[k] = block->draw[k];
         member_prefetch(plan, block->member[k]);
         block->class[k] = cuts_find(&tables->cuts, block->draw[k]);
-        if (tables->repeats > 1)
-            block->repeat[k] += (uint32_t)(block->second[k] * tables->repeats);
-        else
-            block->repeat[k] = (uint32_t)block->second[k];
     }
+    if (tables->repeats == 1)
+        for (uint32_t k = 0; k < block->n; k++)
+            block->repeat[k] = (uint32_t)block->second[k];
+    else
+        for (uint32_t k = 0; k < block->n; k++)
+            block->repeat[k] += (uint32_t)(block->second[k] * tables->repeats);
 }
 
 static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
