@@ -13,7 +13,7 @@ import torch.utils.data
 
 import evendraw
 import evendraw.torch
-from test_everyday import run_all
+from test_names import run_all
 from test_torch import N, Dataset, flat, indices, run_ranks, workers
 
 LOADERS = [torch.utils.data.DataLoader, evendraw.torch.DataLoader]
