@@ -118,6 +118,22 @@ void server_remove(struct server *server)
     server->dir[0] = '\0';
 }
 
+struct server the_daemon;
+
+int daemon_setup(void **state)
+{
+    (void)state;
+    server_start(&the_daemon);
+    return 0;
+}
+
+int daemon_teardown(void **state)
+{
+    (void)state;
+    server_remove(&the_daemon);
+    return 0;
+}
+
 uint64_t server_rss(const struct server *server)
 {
     char path[64], line[256];

@@ -26,6 +26,10 @@ void server_stop(struct server *server);
 void server_kill(struct server *server);
 /* Stops it if it runs, and removes the folder. */
 void server_remove(struct server *server);
+/* For programs whose tests share one daemon without options, as setup and teardown of the group. */
+extern struct server the_daemon;
+int daemon_setup(void **state);
+int daemon_teardown(void **state);
 /* Resident memory in bytes. */
 uint64_t server_rss(const struct server *server);
 

@@ -14,27 +14,11 @@
 
 #include "server.h"
 
-static struct server server;
-
 static void set_room(rlim_t bytes)
 {
     struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
 
-    assert_int_equal(prlimit(server.pid, RLIMIT_FSIZE, &limit, NULL), 0);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_remove(&server);
-    return 0;
+    assert_int_equal(prlimit(the_daemon.pid, RLIMIT_FSIZE, &limit, NULL), 0);
 }
 
 /* Loads 16 million labels that do not compress well; the first error, or EVD_OK. */
@@ -56,7 +40,7 @@ static int load_much(evd_client *client, const char *name)
 static void test_disk_full_while_loading(void **state)
 {
     evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
-    evd_client *client = server_dial(&server), *loader = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon), *loader = server_dial(&the_daemon);
     const evd_batch *batch;
     evd_stream *stream;
     json_t *list;
@@ -77,7 +61,7 @@ static void test_disk_full_while_loading(void **state)
     assert_int_equal(evd_next(stream, 10000, &batch), EVD_OK);
 
     set_room(RLIM_INFINITY);
-    loader = server_dial(&server);
+    loader = server_dial(&the_daemon);
     assert_int_equal(load_much(loader, "much"), EVD_OK);
     evd_close(loader);
     for (int i = 0; i < 50; i++)
@@ -86,9 +70,9 @@ static void test_disk_full_while_loading(void **state)
     evd_close(client);
 
     /* And it is all there after a restart. */
-    server_stop(&server);
-    server_start(&server);
-    client = server_dial(&server);
+    server_stop(&the_daemon);
+    server_start(&the_daemon);
+    client = server_dial(&the_daemon);
     list = ask(client, "dataset.list", NULL);
     assert_int_equal(json_array_size(json_object_get(list, "datasets")), 2);
     json_decref(list);
@@ -99,7 +83,7 @@ static void test_disk_full_while_loading(void **state)
 static void test_disk_full_while_working(void **state)
 {
     evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
-    evd_client *client = server_dial(&server), *other = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon), *other = server_dial(&the_daemon);
     const evd_batch *batch;
     evd_stream *stream;
     uint64_t steps = 0;
@@ -141,5 +125,5 @@ int main(void)
         cmocka_unit_test(test_disk_full_while_working),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_setup, daemon_teardown);
 }

@@ -14,14 +14,12 @@
     "\"weight\": "                                                                                 \
     "\"inverse\", \"replacement\": false, \"orders\": 200}}"
 
-static struct server server;
-
 static evd_client *dial(int time_limit_ms)
 {
     evd_client_options options = {.time_limit_ms = time_limit_ms};
     evd_client *client;
 
-    assert_int_equal(evd_connect(server.address, &options, &client), EVD_OK);
+    assert_int_equal(evd_connect(the_daemon.address, &options, &client), EVD_OK);
     return client;
 }
 
@@ -60,22 +58,8 @@ static void a_stopping_daemon_leaves_it(void **state)
 
     (void)state;
     ask_all(clients);
-    server_stop(&server);
+    server_stop(&the_daemon);
     close_all(clients);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_remove(&server);
-    return 0;
 }
 
 int main(void)
@@ -85,5 +69,5 @@ int main(void)
         cmocka_unit_test(a_stopping_daemon_leaves_it),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_setup, daemon_teardown);
 }

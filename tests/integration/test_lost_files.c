@@ -12,29 +12,13 @@
 
 #include "server.h"
 
-static struct server server;
-
-static int start(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_remove(&server);
-    return 0;
-}
-
 static const char *path_of(const char *name)
 {
     static char path[2][128];
     static int turn;
 
     turn = !turn;
-    snprintf(path[turn], sizeof(path[turn]), "%s/%s", server.dir, name);
+    snprintf(path[turn], sizeof(path[turn]), "%s/%s", the_daemon.dir, name);
     return path[turn];
 }
 
@@ -65,7 +49,7 @@ static void await_store(evd_client *client, const char *failure)
 static void test_moved_and_put_back(void **state)
 {
     evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
-    evd_client *client = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon);
     const evd_batch *batch;
     evd_stream *stream;
     json_t *info;
@@ -90,9 +74,9 @@ static void test_moved_and_put_back(void **state)
     tell(client, "job.update", "{\"job\": \"j\", \"strategy\": {\"kind\": \"stratified\"}}");
     evd_close(client);
 
-    server_kill(&server);
-    server_start(&server);
-    client = server_dial(&server);
+    server_kill(&the_daemon);
+    server_start(&the_daemon);
+    client = server_dial(&the_daemon);
     info = ask(client, "job.info", "{\"job\": \"j\"}");
     assert_int_equal(json_array_size(json_object_get(info, "revisions")), 2);
     json_decref(info);
@@ -157,16 +141,16 @@ static void check_out_of_service(evd_client *client)
 /* One damaged dataset is out of service with its jobs; all else goes on. */
 static void test_damaged_dataset(void **state)
 {
-    evd_client *client = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon);
 
     (void)state;
     load_pets(client);
     tell(client, "job.create", "{\"name\": \"p\", \"dataset\": \"pets\", \"batch_size\": 2}");
     evd_close(client);
-    server_stop(&server);
+    server_stop(&the_daemon);
     corrupt("zebra", "zebrb");
-    server_start(&server);
-    client = server_dial(&server);
+    server_start(&the_daemon);
+    client = server_dial(&the_daemon);
     check_out_of_service(client);
     tell(client, "job.stats", "{\"job\": \"j\"}");
     refused(client, "dataset.drop", "{\"dataset\": \"pets\"}", EVD_E_CONFLICT);
@@ -184,5 +168,5 @@ int main(void)
         cmocka_unit_test(test_damaged_dataset),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_setup, daemon_teardown);
 }

@@ -12,22 +12,6 @@
 
 #define BATCH 50u
 
-static struct server server;
-
-static int start(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_remove(&server);
-    return 0;
-}
-
 static evd_stream *attach(evd_client *client, const char *job, unsigned flags)
 {
     evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
@@ -86,7 +70,7 @@ static void test_restart(void **state)
         "job",        "dataset",  "version", "batch_size", "mode",     "last_batch", "seed",
         "generation", "revision", "epoch",   "step",       "strategy", "revisions",  NULL};
     bool gently = *(bool *)*state;
-    evd_client *client = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon);
     const char *job = gently ? "stopped" : "killed";
     char params[64], update[256];
     evd_stream *stream;
@@ -111,12 +95,12 @@ static void test_restart(void **state)
     evd_close(client);
 
     if (gently)
-        server_stop(&server);
+        server_stop(&the_daemon);
     else
-        server_kill(&server);
-    server_start(&server);
+        server_kill(&the_daemon);
+    server_start(&the_daemon);
 
-    client = server_dial(&server);
+    client = server_dial(&the_daemon);
     assert_same(client, "dataset.info", "{\"dataset\": \"d\"}", dataset_fields, dataset);
     /* Steps that were handed out but not acknowledged are handed out again after a restart. */
     json_object_set_new(info, "step", json_integer(10));
@@ -137,7 +121,7 @@ static void test_restart(void **state)
 static void test_redelivery_is_identical(void **state)
 {
     uint64_t first[5][BATCH];
-    evd_client *client = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon);
     evd_stream *stream;
 
     (void)state;
@@ -152,10 +136,10 @@ static void test_redelivery_is_identical(void **state)
     evd_close(client);
     for (int round = 0; round < 3; round++) {
         if (round == 2) {
-            server_kill(&server);
-            server_start(&server);
+            server_kill(&the_daemon);
+            server_start(&the_daemon);
         }
-        client = server_dial(&server);
+        client = server_dial(&the_daemon);
         stream = attach(client, "again", EVD_STREAM_MANUAL_ACK);
         for (uint32_t step = 0; step < 5; step++) {
             const evd_batch *batch = next(client, stream);
@@ -170,7 +154,7 @@ static void test_redelivery_is_identical(void **state)
 
 static void test_drafts_are_not_kept(void **state)
 {
-    evd_client *client = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon);
     json_t *draft;
     char params[96];
 
@@ -181,10 +165,10 @@ static void test_drafts_are_not_kept(void **state)
     json_decref(draft);
     tell(client, "dataset.append", params);
     refused(client, "dataset.info", "{\"dataset\": \"half\"}", EVD_E_NOT_FOUND);
-    server_kill(&server);
+    server_kill(&the_daemon);
     evd_close(client);
-    server_start(&server);
-    client = server_dial(&server);
+    server_start(&the_daemon);
+    client = server_dial(&the_daemon);
     refused(client, "dataset.info", "{\"dataset\": \"half\"}", EVD_E_NOT_FOUND);
     evd_close(client);
 }
@@ -199,5 +183,5 @@ int main(void)
         cmocka_unit_test(test_drafts_are_not_kept),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_setup, daemon_teardown);
 }

@@ -15,22 +15,6 @@
 
 #include "server.h"
 
-static struct server server;
-
-static int start(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_remove(&server);
-    return 0;
-}
-
 static void nap(long microseconds)
 {
     struct timespec time = {0, microseconds * 1000};
@@ -96,7 +80,7 @@ static pid_t run_elsewhere(uint32_t round, int said)
 
     if (pid != 0)
         return pid;
-    if (evd_connect(server.address, &options, &client) != EVD_OK ||
+    if (evd_connect(the_daemon.address, &options, &client) != EVD_OK ||
         commit_run(client, 10 + round) != EVD_OK || write(said, "", 1) != 1)
         _exit(1);
     if (round > 1)
@@ -110,7 +94,7 @@ static pid_t run_elsewhere(uint32_t round, int said)
 static void test_kill_while_a_run_begins(void **state)
 {
     uint32_t old = 9; /* the batch size of the job that is there */
-    evd_client *client = server_dial(&server);
+    evd_client *client = server_dial(&the_daemon);
 
     (void)state;
     assert_int_equal(commit_run(client, 200), EVD_OK);
@@ -128,12 +112,12 @@ static void test_kill_while_a_run_begins(void **state)
         assert_int_equal(read(said[0], &byte, 1), 1);
         close(said[0]);
         nap(round > 1 ? (round - 2) * 300 : 0);
-        server_kill(&server);
+        server_kill(&the_daemon);
         kill(other, SIGKILL);
         waitpid(other, NULL, 0);
 
-        server_start(&server);
-        client = server_dial(&server);
+        server_start(&the_daemon);
+        client = server_dial(&the_daemon);
         assert_int_equal(count(client, "job.list", "jobs"), 1);
         info = ask(client, "job.info", "{\"job\": \"run\"}");
         if (round < 2 || number(info, "batch_size") != round)
@@ -144,7 +128,7 @@ static void test_kill_while_a_run_begins(void **state)
         assert_int_equal(count(client, "job.list", "jobs"), 1);
         evd_close(client);
     }
-    client = server_dial(&server);
+    client = server_dial(&the_daemon);
     tell(client, "job.drop", "{\"job\": \"run\"}");
     await_datasets(client, 0);
     evd_close(client);
@@ -162,7 +146,7 @@ static int open_alone(evd_client *client, evd_stream **stream)
 /* A worker that has a job alone has it alone again when the daemon is back. */
 static void test_alone_over_a_restart(void **state)
 {
-    evd_client *client = server_dial(&server), *other;
+    evd_client *client = server_dial(&the_daemon), *other;
     evd_stream *stream, *second;
     const evd_batch *batch;
 
@@ -173,13 +157,13 @@ static void test_alone_over_a_restart(void **state)
     assert_int_equal(evd_next(stream, 30000, &batch), EVD_OK);
     for (int gently = 0; gently < 2; gently++) {
         if (gently)
-            server_stop(&server);
+            server_stop(&the_daemon);
         else
-            server_kill(&server);
-        server_start(&server);
+            server_kill(&the_daemon);
+        server_start(&the_daemon);
         assert_int_equal(evd_next(stream, 30000, &batch), EVD_OK);
         assert_int_equal(evd_call(client, "server.info", NULL, NULL), EVD_OK);
-        other = server_dial(&server);
+        other = server_dial(&the_daemon);
         assert_int_equal(open_alone(other, &second), EVD_E_CONFLICT);
         assert_non_null(strstr(evd_error_message(other), "alone"));
         evd_close(other);
@@ -196,5 +180,5 @@ int main(void)
         cmocka_unit_test(test_alone_over_a_restart),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_setup, daemon_teardown);
 }
