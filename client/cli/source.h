@@ -133,6 +133,15 @@ bool source_header(struct source *source, void *bytes, unsigned size)
 typedef bool line_sink(void *arg, char *line, size_t len);
 bool source_lines_each(struct source *source, size_t limit, line_sink *sink, void *arg)
     __attribute__((warn_unused_result));
+/* Where the labels of such a text go. */
+struct source_labels {
+    struct source *source;
+    label_sink *sink;
+    void *arg; /* the sink's */
+};
+/* The next sample has that label. */
+bool source_label(struct source_labels *labels, const char *text, size_t len)
+    __attribute__((warn_unused_result));
 /* A number from 1 on, or from -1 on from the end, as a place of `count` from 0 on; false if it is
  * none of them. */
 bool source_place(const char *text, uint32_t count, uint32_t *place);

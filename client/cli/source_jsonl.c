@@ -26,14 +26,8 @@ static bool sniff(const unsigned char *head, size_t len)
     return *text == '"' || *text == '}';
 }
 
-struct reader {
-    struct source *source;
-    label_sink *sink;
-    void *arg;
-};
-
 /* Without the field, or without --column: which fields there are. */
-static bool no_field(struct reader *reader, const json_t *object)
+static bool no_field(struct source_labels *labels, const json_t *object)
 {
     char names[NAMES_SHOWN] = "";
     size_t len = 0;
@@ -46,16 +40,16 @@ static bool no_field(struct reader *reader, const json_t *object)
             len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len > 0 ? ", " : "",
                                     key);
     }
-    if (!reader->source->column)
-        return source_error(reader->source,
+    if (!labels->source->column)
+        return source_error(labels->source,
                             "say with --column which field holds the labels; it has: %s%s", names,
                             len < sizeof(names) ? "" : "...");
-    return source_error(reader->source, "has no field '%s'; it has: %s%s", reader->source->column,
+    return source_error(labels->source, "has no field '%s'; it has: %s%s", labels->source->column,
                         names, len < sizeof(names) ? "" : "...");
 }
 
 /* The shortest text that reads as the same number. */
-static bool pass_real(struct reader *reader, double value)
+static bool pass_real(struct source_labels *labels, double value)
 {
     char number[32];
     int digits = 15;
@@ -63,37 +57,37 @@ static bool pass_real(struct reader *reader, double value)
     do
         snprintf(number, sizeof(number), "%.*g", digits, value);
     while (digits++ < 17 && strtod(number, NULL) != value);
-    return reader->sink(reader->arg, number, strlen(number));
+    return source_label(labels, number, strlen(number));
 }
 
-static bool pass_value(struct reader *reader, const json_t *value)
+static bool pass_value(struct source_labels *labels, const json_t *value)
 {
     char number[32];
 
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return reader->sink(reader->arg, json_string_value(value), json_string_length(value));
+        return source_label(labels, json_string_value(value), json_string_length(value));
     case JSON_INTEGER:
         snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        return reader->sink(reader->arg, number, strlen(number));
+        return source_label(labels, number, strlen(number));
     case JSON_REAL:
-        return pass_real(reader, json_real_value(value));
+        return pass_real(labels, json_real_value(value));
     case JSON_TRUE:
-        return reader->sink(reader->arg, "true", 4);
+        return source_label(labels, "true", 4);
     case JSON_FALSE:
-        return reader->sink(reader->arg, "false", 5);
+        return source_label(labels, "false", 5);
     case JSON_NULL:
-        return reader->sink(reader->arg, "", 0);
+        return source_label(labels, "", 0);
     default:
-        return source_error(reader->source,
+        return source_error(labels->source,
                             "holds in '%s' a list or an object, where one label is needed",
-                            reader->source->column);
+                            labels->source->column);
     }
 }
 
 static bool take_line(void *arg, char *line, size_t len)
 {
-    struct reader *reader = arg;
+    struct source_labels *labels = arg;
     const json_t *value;
     json_error_t error;
     json_t *object;
@@ -105,23 +99,21 @@ static bool take_line(void *arg, char *line, size_t len)
         return true;
     object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
     if (!object)
-        return source_error(reader->source, "is no JSON object: %s", error.text);
-    value = reader->source->column ? json_object_get(object, reader->source->column) : NULL;
+        return source_error(labels->source, "is no JSON object: %s", error.text);
+    value = labels->source->column ? json_object_get(object, labels->source->column) : NULL;
     if (!json_is_object(object))
-        ok = source_error(reader->source, "is a JSON list, where an object is needed");
+        ok = source_error(labels->source, "is a JSON list, where an object is needed");
     else
-        ok = value ? pass_value(reader, value) : no_field(reader, object);
+        ok = value ? pass_value(labels, value) : no_field(labels, object);
     json_decref(object);
-    if (ok)
-        reader->source->samples++;
     return ok;
 }
 
 static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
-    struct reader reader = {source, sink, arg};
+    struct source_labels labels = {source, sink, arg};
 
-    return source_lines_each(source, LINE_LIMIT, take_line, &reader);
+    return source_lines_each(source, LINE_LIMIT, take_line, &labels);
 }
 
 const struct source_format source_jsonl = {

@@ -72,15 +72,9 @@ static bool sniff(const unsigned char *head, size_t len)
 
 /* ---- reading ---- */
 
-struct reader {
-    struct source *source;
-    label_sink *sink;
-    void *arg;
-};
-
 static bool take_line(void *arg, char *line, size_t len)
 {
-    struct reader *reader = arg;
+    struct source_labels *labels = arg;
     size_t n = 0;
 
     while (len > 0 && isblank((unsigned char)*line)) {
@@ -92,23 +86,20 @@ static bool take_line(void *arg, char *line, size_t len)
     while (n < len && !isblank((unsigned char)line[n]) && line[n] != '#')
         n++;
     if (memchr(line, ',', n))
-        return source_error(reader->source, "has several labels, '%.*s': a sample has one class",
+        return source_error(labels->source, "has several labels, '%.*s': a sample has one class",
                             (int)n, line);
     if (memchr(line, ':', n))
-        return source_error(reader->source,
+        return source_error(labels->source,
                             "begins with a feature, '%.*s', where a label must stand", (int)n,
                             line);
-    if (!reader->sink(reader->arg, line, n))
-        return false;
-    reader->source->samples++;
-    return true;
+    return source_label(labels, line, n);
 }
 
 static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
-    struct reader reader = {source, sink, arg};
+    struct source_labels labels = {source, sink, arg};
 
-    return source_lines_each(source, LINE_LIMIT, take_line, &reader);
+    return source_lines_each(source, LINE_LIMIT, take_line, &labels);
 }
 
 const struct source_format source_libsvm = {

@@ -5,12 +5,6 @@
 
 #define LINE_LIMIT 4096u /* bytes: longer than any label, with blanks around it */
 
-struct reader {
-    struct source *source;
-    label_sink *sink;
-    void *arg;
-};
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -18,25 +12,20 @@ static bool is_blank(char c)
 
 static bool take_line(void *arg, char *line, size_t len)
 {
-    struct reader *reader = arg;
-
     while (len > 0 && is_blank(line[len - 1]))
         len--;
     while (len > 0 && is_blank(*line)) {
         line++;
         len--;
     }
-    if (!reader->sink(reader->arg, line, len))
-        return false;
-    reader->source->samples++;
-    return true;
+    return source_label(arg, line, len);
 }
 
 static bool read_labels(struct source *source, label_sink *sink, void *arg)
 {
-    struct reader reader = {source, sink, arg};
+    struct source_labels labels = {source, sink, arg};
 
-    return source_lines_each(source, LINE_LIMIT, take_line, &reader);
+    return source_lines_each(source, LINE_LIMIT, take_line, &labels);
 }
 
 const struct source_format source_lines = {

@@ -111,6 +111,14 @@ bool source_lines_each(struct source *source, size_t limit, line_sink *sink, voi
     return ok;
 }
 
+bool source_label(struct source_labels *labels, const char *text, size_t len)
+{
+    if (!labels->sink(labels->arg, text, len))
+        return false;
+    labels->source->samples++;
+    return true;
+}
+
 /* ---- columns by number ---- */
 
 bool source_place(const char *text, uint32_t count, uint32_t *place)
