@@ -5,22 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct harness h;
-
-static int setup(void **state)
-{
-    (void)state;
-    harness_start(&h);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    harness_stop(&h);
-    return 0;
-}
-
 /* So many samples of two classes. */
 static void load_data(struct peer *peer, int samples)
 {
@@ -74,29 +58,29 @@ static int64_t worker_field(struct peer *peer, const char *field)
 
 static void test_time_runs_out(void **state)
 {
-    struct peer *slow = peer_new(&h), *quick = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *slow = peer_new(h), *quick = peer_new(h);
     json_t *answer;
 
-    (void)state;
     load_data(slow, 100);
     peer_do(slow, "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'time_to_run': 1000}]");
     peer_do(slow, "stream.open", "[{'job': 'j', 'window': 2}]");
     expect_step(slow, 0, false);
     expect_step(slow, 1, false);
-    harness_pass(&h, 900);
+    harness_pass(h, 900);
     answer = peer_call(slow, "stream.touch", "[{'stream': 1}]");
     assert_int_equal(integer(answer, "held"), 2);
     json_decref(answer);
-    harness_pass(&h, 900);
+    harness_pass(h, 900);
     peer_do(slow, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
     expect_step(slow, 2, false);
     peer_do(quick, "stream.open", "[{'job': 'j', 'window': 1}]");
     expect_step(quick, 3, false);
-    harness_pass(&h, 200);
+    harness_pass(h, 200);
     peer_do(quick, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 3}]");
     expect_step(quick, 1, true);
-    assert_non_null(strstr(h.warning, "job \"j\": 1 batches were not acknowledged"));
+    assert_non_null(strstr(h->warning, "job \"j\": 1 batches were not acknowledged"));
     expect_none(slow); /* until it says something; late as it is, it is too late for that step */
     peer_refused(slow, EVD_E_CONFLICT, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 1}]");
     expect_step(slow, 4, false);
@@ -113,11 +97,11 @@ static void test_time_runs_out(void **state)
 
 static void test_resumed(void **state)
 {
-    struct peer *peer = peer_connect(&h), *other, *back;
+    struct harness *h = *state;
+    struct peer *peer = peer_connect(h), *other, *back;
     json_t *hello = peer_call(peer, "hello", "[{'protocol': 1, 'client': 'a'}]"), *answer;
     int64_t session = integer(hello, "session"), key = integer(hello, "resume_key");
 
-    (void)state;
     assert_false(json_is_true(json_object_get(hello, "resumed")));
     json_decref(hello);
     load_data(peer, 100);
@@ -125,20 +109,20 @@ static void test_resumed(void **state)
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 3}]");
     peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 1}]");
     peer_close(peer);
-    other = peer_new(&h);
+    other = peer_new(h);
     peer_do(other, "stream.open", "[{'job': 'j', 'window': 1}]");
     expect_step(other, 4, false); /* 0, 2 and 3 wait for the lost one */
     assert_int_equal(worker_field(other, "held"), 1);
-    harness_pass(&h, 1900);
+    harness_pass(h, 1900);
     /* Who does not know the key gets nothing. */
-    back = peer_connect(&h);
+    back = peer_connect(h);
     answer =
         peer_call(back, "hello", "[{'protocol': 1, 'client': 'a', 'resume': %d, 'resume_key': 1}]",
                   (int)session);
     assert_false(json_is_true(json_object_get(answer, "resumed")));
     json_decref(answer);
     peer_refused(back, EVD_E_NOT_FOUND, "stream.open", "[{'job': 'j', 'resume': 1}]");
-    back = peer_connect(&h);
+    back = peer_connect(h);
     answer = peer_call(back, "hello",
                        "[{'protocol': 1, 'client': 'a', 'resume': %lld, 'resume_key': %lld}]",
                        (long long)session, (long long)key);
@@ -156,7 +140,7 @@ static void test_resumed(void **state)
     /* Another time it comes too late. */
     session = worker_field(back, "session");
     peer_close(back);
-    harness_pass(&h, 2100);
+    harness_pass(h, 2100);
     peer_do(other, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 4}]");
     expect_step(other, 0, true);
 }
@@ -164,18 +148,18 @@ static void test_resumed(void **state)
 /* As many lost connections as there may be others are waited for; one more is not. */
 static void test_lost_within_bounds(void **state)
 {
+    struct harness *h = *state;
     struct peer *peer, *lost[3];
 
-    (void)state;
-    harness_down(&h);
-    h.limits.connections = 2;
-    harness_up(&h);
-    h.limits.connections = 1024;
-    peer = peer_new(&h);
+    harness_down(h);
+    h->limits.connections = 2;
+    harness_up(h);
+    h->limits.connections = 1024;
+    peer = peer_new(h);
     load_data(peer, 100);
     peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
     for (int i = 0; i < 3; i++) {
-        lost[i] = peer_new(&h);
+        lost[i] = peer_new(h);
         peer_do(lost[i], "stream.open", "[{'job': 'j', 'window': 1}]");
         expect_step(lost[i], (uint64_t)i, false);
     }
@@ -184,7 +168,7 @@ static void test_lost_within_bounds(void **state)
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
     expect_step(peer, 2, true); /* the last one's */
     expect_step(peer, 3, false);
-    harness_pass(&h, 2100); /* the grace of the others is over */
+    harness_pass(h, 2100); /* the grace of the others is over */
     peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 4}]");
     expect_step(peer, 0, true);
     expect_step(peer, 1, true);
@@ -194,15 +178,15 @@ static void test_lost_within_bounds(void **state)
  */
 static void test_confirmed_again(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     uint32_t first, second;
 
-    (void)state;
     load_data(peer, 100);
     peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
     expect_step(peer, 0, false);
-    harness_quiet(&h);
+    harness_quiet(h);
     first = peer_send(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
     second = peer_send(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
     assert_false(peer_answered(peer, second) && !peer_answered(peer, first));
@@ -213,10 +197,10 @@ static void test_confirmed_again(void **state)
 /* A client whose old connection hangs, and nobody has noticed. */
 static void test_half_open(void **state)
 {
-    struct peer *peer = peer_connect(&h), *back = peer_connect(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_connect(h), *back = peer_connect(h);
     json_t *hello = peer_call(peer, "hello", "[{'protocol': 1, 'client': 'a'}]");
 
-    (void)state;
     load_data(peer, 100);
     peer_do(peer, "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'mode': 'ranked'}]");
@@ -225,7 +209,7 @@ static void test_half_open(void **state)
     peer_do(back, "hello", "[{'protocol': 1, 'client': 'a', 'resume': %lld, 'resume_key': %lld}]",
             (long long)integer(hello, "session"), (long long)integer(hello, "resume_key"));
     json_decref(hello);
-    harness_pump(&h);
+    harness_pump(h);
     assert_true(peer->hung_up);
     peer_do(back, "stream.open", "[{'job': 'j', 'window': 1, 'rank': 0, 'resume': 1}]");
     expect_step(back, 0, true);
@@ -237,17 +221,17 @@ static void test_half_open(void **state)
 /* Two workers outlive the daemon: each goes on with what it has, and nothing comes twice. */
 static void test_restart(void **state)
 {
-    struct peer *a = peer_new(&h), *b = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *a = peer_new(h), *b = peer_new(h);
     json_t *answer;
 
-    (void)state;
     load_data(a, 400);
     peer_do(a, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 10}]");
     peer_do(a, "stream.open", "[{'job': 'j', 'window': 2}]");
     peer_do(b, "stream.open", "[{'job': 'j', 'window': 2}]");
     peer_do(a, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
-    harness_restart(&h);
-    a = peer_new(&h);
+    harness_restart(h);
+    a = peer_new(h);
     answer = peer_call(a, "stream.open",
                        "[{'job': 'j', 'window': 2, 'holding': [[0, 0], [0, 1], [0, 4], [0, 99]]}]");
     assert_int_equal(json_array_size(json_object_get(answer, "held")), 2);
@@ -258,12 +242,12 @@ static void test_restart(void **state)
     peer_do(a, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 4, 'through': true}]");
     expect_step(a, 5, false);
     expect_step(a, 6, false);
-    b = peer_new(&h);
+    b = peer_new(h);
     answer = peer_call(b, "stream.open",
                        "[{'job': 'j', 'window': 0, 'generation': 0, 'holding': [[0, 2]]}]");
     assert_int_equal(json_array_size(json_object_get(answer, "held")), 1);
     json_decref(answer);
-    harness_pass(&h, 4100);
+    harness_pass(h, 4100);
     peer_do(a, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 5}]");
     expect_step(a, 3, true); /* nobody has said that it has this one */
     peer_do(b, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 2}]");
@@ -272,12 +256,12 @@ static void test_restart(void **state)
 /* Another number of ranks goes on where all have come to; replicas get the same. */
 static void test_worlds(void **state)
 {
+    struct harness *h = *state;
     struct peer *peer[4];
     json_t *answer;
 
-    (void)state;
     for (int i = 0; i < 4; i++)
-        peer[i] = peer_new(&h);
+        peer[i] = peer_new(h);
     load_data(peer[0], 100);
     peer_do(peer[0], "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 12, 'mode': 'ranked', 'replicas': 2, "
@@ -317,10 +301,10 @@ static void test_worlds(void **state)
 /* Evaluation: every sample once, whatever their number and that of the ranks. */
 static void test_exact(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     int seen[103] = {0};
 
-    (void)state;
     load_data(peer, 103);
     peer_refused(peer, EVD_E_STRATEGY, "job.create",
                  "[{'name': 'j', 'dataset': 'd', 'batch_size': 12, 'mode': 'ranked', "
@@ -356,10 +340,10 @@ static void test_exact(void **state)
 /* Nothing comes twice; what is lost is lost. */
 static void test_at_most_once(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     json_t *answer;
 
-    (void)state;
     load_data(peer, 1000);
     peer_do(peer, "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'guarantee': 'at-most-once'}]");
@@ -367,11 +351,11 @@ static void test_at_most_once(void **state)
     for (int i = 0; i < 3; i++)
         expect_step(peer, i, false);
     peer_close(peer);
-    peer = peer_new(&h);
+    peer = peer_new(h);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
     expect_step(peer, 3, false);
-    harness_restart(&h); /* in order: nothing more is lost */
-    peer = peer_new(&h);
+    harness_restart(h); /* in order: nothing more is lost */
+    peer = peer_new(h);
     answer = peer_call(peer, "stream.open", "[{'job': 'j', 'window': 1, 'holding': [[0, 3]]}]");
     assert_int_equal(json_array_size(json_object_get(answer, "held")), 0);
     json_decref(answer);
@@ -380,7 +364,7 @@ static void test_at_most_once(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_time_runs_out), TEST(test_resumed),      TEST(test_confirmed_again),
         TEST(test_half_open),     TEST(test_restart),      TEST(test_worlds),

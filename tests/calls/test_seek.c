@@ -7,22 +7,6 @@
 #include <xxhash.h>
 #include "codec/token.h"
 
-static struct harness h;
-
-static int setup(void **state)
-{
-    (void)state;
-    harness_start(&h);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    harness_stop(&h);
-    return 0;
-}
-
 static void load_data(struct peer *peer, const char *name, int samples)
 {
     json_t *labels = json_array(),
@@ -95,11 +79,11 @@ static char *token_now(struct peer *peer)
 
 static void test_replay(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     char *first[14], *again[14], *token;
     json_t *note;
 
-    (void)state;
     start(peer);
     serve(peer, 0, 4, first);
     token = token_now(peer);
@@ -117,8 +101,8 @@ static void test_replay(void **state)
                  "[{'stream': 1, 'epoch': 0, 'step': 4, 'generation': 0}]");
     /* The same batches again, through the change of strategy and a restart. */
     serve(peer, 1, 2, again);
-    harness_restart(&h);
-    peer = peer_new(&h);
+    harness_restart(h);
+    peer = peer_new(h);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['label']}]");
     serve(peer, 1, 8, again + 2);
     for (int i = 0; i < 10; i++)
@@ -130,11 +114,11 @@ static void test_replay(void **state)
 
 static void test_follow(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     char *first[8], *again[8];
     json_t *answer;
 
-    (void)state;
     start(peer);
     serve(peer, 0, 4, first);
     peer_do(peer, "job.update", "[{'job': 'j', 'strategy': {'kind': 'uniform'}}]");
@@ -158,8 +142,8 @@ static void test_follow(void **state)
     assert_string_equal(text(json_array_get(json_object_get(answer, "seeks"), 0), "mode"),
                         "follow");
     json_decref(answer);
-    harness_restart(&h);
-    peer = peer_new(&h);
+    harness_restart(h);
+    peer = peer_new(h);
     answer = peer_call(peer, "job.info", "[{'job': 'j'}]");
     assert_int_equal(integer(answer, "generation"), 1);
     assert_int_equal(integer(answer, "revision"), 2);
@@ -171,10 +155,10 @@ static void test_follow(void **state)
 
 static void test_tokens(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     char *token, *batches[2];
 
-    (void)state;
     start(peer);
     serve(peer, 0, 2, batches);
     free_all(batches, 2);
@@ -221,13 +205,13 @@ static void assert_at(struct peer *peer, int generation, int step)
 /* Every number of a token is looked at, and none can be changed for another. */
 static void test_edited_tokens(void **state)
 {
+    struct harness *h = *state;
     static const uint64_t numbers[] = {
         0, 1, 3, 20, 21, 400, UINT32_MAX, UINT32_MAX + UINT64_C(1), UINT64_MAX, INT64_MAX};
-    struct peer *peer = peer_new(&h);
+    struct peer *peer = peer_new(h);
     char *token, *batches[2], changed[TOKEN_SIZE];
     json_t *answer;
 
-    (void)state;
     start(peer);
     serve(peer, 0, 2, batches);
     free_all(batches, 2);
@@ -251,12 +235,12 @@ static void test_edited_tokens(void **state)
 /* What 0.1 wrote into a checkpoint, of a job whose history has one revision. */
 static void test_older_token(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     char *token, *batches[2], older[TOKEN_SIZE];
     json_t *history, *revision;
     uint64_t numbers[4] = {0};
 
-    (void)state;
     start(peer);
     serve(peer, 0, 2, batches);
     free_all(batches, 2);
@@ -282,11 +266,11 @@ static void test_older_token(void **state)
 /* A job that is through with the last epoch says so, to whoever comes. */
 static void test_last_epoch(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     char *batches[1];
     json_t *note;
 
-    (void)state;
     start(peer);
     free(batch_text(peer));
     peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 4294967295, 'step': 19, 'force': true}]");
@@ -313,8 +297,8 @@ static void test_last_epoch(void **state)
     json_decref(note);
     assert_null(peer_note(peer, "batch"));
     /* After a restart as before, and there is a way back. */
-    harness_restart(&h);
-    peer = peer_new(&h);
+    harness_restart(h);
+    peer = peer_new(h);
     peer_refused(peer, EVD_E_LIMIT, "job.position", "[{'job': 'j'}]");
     peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 0}]");
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['label']}]");
@@ -325,14 +309,14 @@ static void test_last_epoch(void **state)
 /* Every step that had a sample, and every sample of a step. */
 static void test_trace(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     char *batches[12];
     int counted = 0;
     json_int_t sample = -1;
     json_t *answer, *steps, *step;
     size_t i;
 
-    (void)state;
     start(peer);
     serve(peer, 0, 6, batches);
     peer_do(peer, "job.update", "[{'job': 'j', 'strategy': {'kind': 'uniform'}}]");
@@ -413,9 +397,9 @@ static void trace_counts(struct peer *peer, const char *job, int ranks, int step
 
 static void test_trace_counts(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
 
-    (void)state;
     load_data(peer, "d", 4);
     peer_do(peer, "job.create",
             "[{'name': 'r', 'dataset': 'd', 'batch_size': 16, 'mode': 'ranked', 'world_size': 2, "
@@ -432,7 +416,7 @@ static void test_trace_counts(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_replay),      TEST(test_follow),     TEST(test_tokens), TEST(test_edited_tokens),
         TEST(test_older_token), TEST(test_last_epoch), TEST(test_trace),  TEST(test_trace_counts),

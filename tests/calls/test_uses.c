@@ -5,22 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct harness h;
-
-static int setup(void **state)
-{
-    (void)state;
-    harness_start(&h);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    harness_stop(&h);
-    return 0;
-}
-
 /* Twelve samples of two classes, as `more` says; the answer of dataset.commit. */
 static json_t *send(struct peer *peer, const char *name, const char *labels, const char *more)
 {
@@ -52,72 +36,72 @@ static int64_t count(struct peer *peer, const char *what)
 }
 
 /* Until what is due has been done and stored: jobs, then their datasets. */
-static void settle_down(uint64_t ms)
+static void settle_down(struct harness *h, uint64_t ms)
 {
-    harness_pass(&h, ms);
-    harness_quiet(&h);
-    harness_pass(&h, 0);
-    harness_quiet(&h);
+    harness_pass(h, ms);
+    harness_quiet(h);
+    harness_pass(h, 0);
+    harness_quiet(h);
 }
 
 /* ---- ephemeral jobs ---- */
 
 static void test_job_goes_with_its_last_user(void **state)
 {
-    struct peer *watch = peer_new(&h), *maker = peer_new(&h), *worker;
+    struct harness *h = *state;
+    struct peer *watch = peer_new(h), *maker = peer_new(h), *worker;
     json_t *info;
 
-    (void)state;
     send_owned(maker, "run");
     info = peer_call(maker, "job.create",
                      "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 5000}]");
     assert_int_equal(integer(info, "ephemeral"), 5000);
     assert_true(json_is_false(json_object_get(info, "joined")));
     json_decref(info);
-    settle_down(60000);
+    settle_down(h, 60000);
     assert_int_equal(count(watch, "jobs"), 1); /* its maker is there */
-    worker = peer_new(&h);
+    worker = peer_new(h);
     peer_do(worker, "stream.open", "[{'job': 'run', 'window': 1}]");
     peer_close(maker);
-    settle_down(60000);
+    settle_down(h, 60000);
     assert_int_equal(count(watch, "jobs"), 1); /* a worker is */
     peer_close(worker);
-    settle_down(4000);
+    settle_down(h, 4000);
     assert_int_equal(count(watch, "jobs"), 1);
-    worker = peer_new(&h); /* comes back in time */
+    worker = peer_new(h); /* comes back in time */
     peer_do(worker, "stream.open", "[{'job': 'run', 'window': 1}]");
-    settle_down(60000);
+    settle_down(h, 60000);
     assert_int_equal(count(watch, "jobs"), 1);
     peer_close(worker);
-    settle_down(4900);
+    settle_down(h, 4900);
     assert_int_equal(count(watch, "jobs"), 1);
-    settle_down(200);
+    settle_down(h, 200);
     assert_int_equal(count(watch, "jobs"), 0);
     assert_int_equal(count(watch, "datasets"), 0); /* it was made for the job */
-    harness_restart(&h);
-    watch = peer_new(&h);
+    harness_restart(h);
+    watch = peer_new(h);
     assert_int_equal(count(watch, "jobs"), 0);
     assert_int_equal(count(watch, "datasets"), 0);
 }
 
 static void test_a_restart_gives_time(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
 
-    (void)state;
     send_owned(peer, "run");
     peer_do(peer, "job.create",
             "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]");
-    harness_restart(&h);
-    peer = peer_new(&h);
-    settle_down(3599000);
+    harness_restart(h);
+    peer = peer_new(h);
+    settle_down(h, 3599000);
     assert_int_equal(count(peer, "jobs"), 1);
     peer_do(peer, "stream.open", "[{'job': 'run', 'window': 1}]");
-    settle_down(2000);
+    settle_down(h, 2000);
     assert_int_equal(count(peer, "jobs"), 1);
-    harness_restart(&h);
-    peer = peer_new(&h);
-    settle_down(3601000);
+    harness_restart(h);
+    peer = peer_new(h);
+    settle_down(h, 3601000);
     assert_int_equal(count(peer, "jobs"), 0);
     assert_int_equal(count(peer, "datasets"), 0);
 }
@@ -125,20 +109,20 @@ static void test_a_restart_gives_time(void **state)
 /* Many runs, one after the other, leave nothing. */
 static void test_nothing_piles_up(void **state)
 {
-    struct peer *watch = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *watch = peer_new(h);
     int64_t before = count(watch, "memory");
 
-    (void)state;
     for (int i = 0; i < 50; i++) {
-        struct peer *peer = peer_new(&h);
+        struct peer *peer = peer_new(h);
 
         send_owned(peer, "run");
         peer_do(peer, "job.create",
                 "[{'name': 'run-%d', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]", i);
         peer_close(peer);
     }
-    settle_down(10);
-    settle_down(200);
+    settle_down(h, 10);
+    settle_down(h, 200);
     assert_int_equal(count(watch, "jobs"), 0);
     assert_int_equal(count(watch, "datasets"), 0);
     assert_int_equal(count(watch, "memory"), before);
@@ -147,19 +131,19 @@ static void test_nothing_piles_up(void **state)
 /* Who has to go since the daemon stops has not left: the job is there when it is back. */
 static void test_a_stop_is_no_end(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
 
-    (void)state;
     send_owned(peer, "run");
     peer_do(peer, "job.create",
             "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]");
-    server_drain(h.server);
+    server_drain(h->server);
     peer_close(peer);
-    settle_down(1000);
-    server_stop(h.server);
-    settle_down(1000);
-    harness_restart(&h);
-    peer = peer_new(&h);
+    settle_down(h, 1000);
+    server_stop(h->server);
+    settle_down(h, 1000);
+    harness_restart(h);
+    peer = peer_new(h);
     assert_int_equal(count(peer, "jobs"), 1);
     peer_do(peer, "stream.open", "[{'job': 'run', 'window': 1}]");
 }
@@ -167,18 +151,18 @@ static void test_a_stop_is_no_end(void **state)
 /* A worker that is lost keeps the job while it may come back, however short its time is. */
 static void test_a_lost_worker_keeps_it(void **state)
 {
-    struct peer *watch = peer_new(&h), *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *watch = peer_new(h), *peer = peer_new(h);
 
-    (void)state;
     send_owned(peer, "run");
     peer_do(peer, "job.create",
             "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1, 'grace': 5000}]");
     peer_do(peer, "stream.open", "[{'job': 'run', 'window': 1}]");
     peer_close(peer);
-    settle_down(4900);
+    settle_down(h, 4900);
     assert_int_equal(count(watch, "jobs"), 1);
-    settle_down(200);
-    settle_down(200);
+    settle_down(h, 200);
+    settle_down(h, 200);
     assert_int_equal(count(watch, "jobs"), 0);
     assert_int_equal(count(watch, "datasets"), 0);
 }
@@ -186,42 +170,42 @@ static void test_a_lost_worker_keeps_it(void **state)
 /* Whoever created a job is gone before it is there. */
 static void test_its_maker_does_not_wait(void **state)
 {
-    struct peer *watch = peer_new(&h), *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *watch = peer_new(h), *peer = peer_new(h);
 
-    (void)state;
     send_owned(peer, "run");
-    h.hold_work = true;
+    h->hold_work = true;
     peer_send(peer, "job.create",
               "[{'name': 'run', 'dataset': 'run', 'batch_size': 2, 'ephemeral': 1}]");
-    harness_pump(&h);
+    harness_pump(h);
     peer_close(peer);
-    h.hold_work = false;
-    work_run(&h);
-    settle_down(200);
+    h->hold_work = false;
+    work_run(h);
+    settle_down(h, 200);
     assert_int_equal(count(watch, "jobs"), 0);
     assert_int_equal(count(watch, "datasets"), 0);
-    peer = peer_new(&h); /* the same of a dataset that is being built, and one being compared */
+    peer = peer_new(h); /* the same of a dataset that is being built, and one being compared */
     for (int twin = 0; twin < 2; twin++) {
-        struct peer *other = peer_new(&h);
+        struct peer *other = peer_new(h);
 
         if (twin)
             send_owned(other, "first");
         peer_do(peer, "dataset.create", "[{'name': 'run', 'owned': true}]");
         peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': %s}]", LABELS);
-        h.hold_work = true;
+        h->hold_work = true;
         peer_send(peer, "dataset.commit", "[{'draft': 1}]");
-        harness_pump(&h);
+        harness_pump(h);
         if (twin) { /* it is built, and the comparison waits */
-            work_run(&h);
-            harness_pump(&h);
+            work_run(h);
+            harness_pump(h);
         }
         peer_close(peer);
-        h.hold_work = false;
-        work_run(&h);
+        h->hold_work = false;
+        work_run(h);
         peer_close(other);
-        settle_down(200);
+        settle_down(h, 200);
         assert_int_equal(count(watch, "datasets"), 0);
-        peer = peer_new(&h);
+        peer = peer_new(h);
     }
 }
 
@@ -229,34 +213,34 @@ static void test_its_maker_does_not_wait(void **state)
 
 static void test_dataset_without_a_job(void **state)
 {
-    struct peer *watch = peer_new(&h), *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *watch = peer_new(h), *peer = peer_new(h);
 
-    (void)state;
     send_owned(peer, "run");
-    settle_down(60000);
+    settle_down(h, 60000);
     assert_int_equal(count(watch, "datasets"), 1);
     peer_refused(peer, EVD_E_CONFLICT, "dataset.drop", "[{'dataset': 'run'}]");
     peer_refused(peer, EVD_E_STRATEGY, "job.create",
                  "[{'name': 'j', 'dataset': 'run', 'batch_size': 2, 'strategy': {'kind': 'x'}}]");
     assert_int_equal(count(watch, "datasets"), 1); /* for the next try */
     peer_close(peer);
-    settle_down(1);
+    settle_down(h, 1);
     assert_int_equal(count(watch, "datasets"), 0);
-    peer = peer_new(&h); /* one that was loaded by itself stays */
+    peer = peer_new(h); /* one that was loaded by itself stays */
     json_decref(send(peer, "mine", LABELS, ""));
     peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'mine', 'batch_size': 2}]");
     peer_do(peer, "job.drop", "[{'job': 'j'}]");
     peer_close(peer);
-    settle_down(60000);
+    settle_down(h, 60000);
     assert_int_equal(count(watch, "datasets"), 1);
 }
 
 static void test_the_same_is_stored_once(void **state)
 {
-    struct peer *one = peer_new(&h), *two = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *one = peer_new(h), *two = peer_new(h);
     json_t *info;
 
-    (void)state;
     send_owned(one, "first");
     peer_do(one, "job.create", "[{'name': 'a', 'dataset': 'first', 'batch_size': 2}]");
     info = send(two, "second", LABELS, OWNED);
@@ -265,7 +249,7 @@ static void test_the_same_is_stored_once(void **state)
     assert_true(json_is_true(json_object_get(info, "owned")));
     json_decref(info);
     peer_do(one, "job.drop", "[{'job': 'a'}]"); /* the second still wants it */
-    settle_down(1000);
+    settle_down(h, 1000);
     peer_do(two, "job.create", "[{'name': 'b', 'dataset': 'first', 'batch_size': 2}]");
     info = send(two, "third", OTHERS, OWNED);
     assert_string_equal(text(info, "dataset"), "third");
@@ -277,7 +261,7 @@ static void test_the_same_is_stored_once(void **state)
     assert_int_equal(count(two, "datasets"), 3);
     peer_do(two, "job.drop", "[{'job': 'b'}]");
     peer_close(two);
-    settle_down(1000);
+    settle_down(h, 1000);
     assert_int_equal(count(one, "datasets"), 1);
 }
 
@@ -296,10 +280,10 @@ static void expect_difference(struct peer *peer, const char *terms, const char *
 
 static void test_same(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
     json_t *info;
 
-    (void)state;
     json_decref(send(peer, "d", LABELS, ""));
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
     peer_refused(peer, EVD_E_EXISTS, "job.create", "[{%s}]", JOB);
@@ -339,17 +323,17 @@ static void test_same(void **state)
 /* A strategy that was changed live is no difference. */
 static void test_same_after_a_change(void **state)
 {
-    struct peer *peer = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
 
-    (void)state;
     json_decref(send(peer, "d", LABELS, ""));
     peer_do(peer, "job.create", "[{%s}]", JOB);
     peer_do(peer, "job.update", "[{'job': 'j', 'strategy': {'kind': 'weighted'}}]");
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same', 'strategy': {'kind': 'weighted'}}]",
             JOB);
-    harness_restart(&h);
-    peer = peer_new(&h);
+    harness_restart(h);
+    peer = peer_new(h);
     peer_do(peer, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
     /* Nor is one that it has left behind by a seek. */
     peer_do(peer, "stream.open", "[{'job': 'j', 'rank': 0, 'world_size': 1, 'window': 1}]");
@@ -364,10 +348,10 @@ static void test_same_after_a_change(void **state)
 
 static void test_attach_and_restart(void **state)
 {
-    struct peer *peer = peer_new(&h), *worker = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *worker = peer_new(h);
     json_t *info;
 
-    (void)state;
     json_decref(send(peer, "d", LABELS, ""));
     peer_do(peer, "job.create", "[{%s}]", JOB);
     info =
@@ -391,8 +375,8 @@ static void test_attach_and_restart(void **state)
     assert_true(json_is_false(json_object_get(info, "joined")));
     json_decref(info);
     assert_int_equal(count(peer, "jobs"), 1);
-    harness_restart(&h);
-    peer = peer_new(&h);
+    harness_restart(h);
+    peer = peer_new(h);
     info = peer_call(peer, "job.info", "[{'job': 'j'}]");
     assert_int_equal(integer(info, "batch_size"), 2);
     json_decref(info);
@@ -401,20 +385,20 @@ static void test_attach_and_restart(void **state)
 /* Two that create one job at the same moment: one does, the other is told to ask again. */
 static void test_at_the_same_moment(void **state)
 {
-    struct peer *one = peer_new(&h), *two = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *one = peer_new(h), *two = peer_new(h);
     uint32_t first;
 
-    (void)state;
     json_decref(send(one, "d", LABELS, ""));
-    h.hold_work = true;
+    h->hold_work = true;
     first = peer_send(one, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
-    harness_pump(&h);
+    harness_pump(h);
     peer_refused(two, EVD_E_BUSY, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
     peer_refused(two, EVD_E_BUSY, "job.create", "[{%s, 'if_exists': 'attach'}]", JOB);
     peer_refused(two, EVD_E_BUSY, "job.create", "[{%s, 'if_exists': 'restart'}]", JOB);
     peer_refused(two, EVD_E_EXISTS, "job.create", "[{%s}]", JOB);
-    h.hold_work = false;
-    work_run(&h);
+    h->hold_work = false;
+    work_run(h);
     json_decref(peer_result(one, first));
     peer_do(two, "job.create", "[{%s, 'if_exists': 'same'}]", JOB);
 }
@@ -422,9 +406,9 @@ static void test_at_the_same_moment(void **state)
 /* A shared job that one worker reads alone. */
 static void test_exclusive(void **state)
 {
-    struct peer *one = peer_new(&h), *two = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *one = peer_new(h), *two = peer_new(h);
 
-    (void)state;
     json_decref(send(one, "d", LABELS, ""));
     peer_do(one, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 4}]");
     peer_do(one, "stream.open", "[{'job': 'j', 'window': 1, 'exclusive': true}]");
@@ -438,16 +422,16 @@ static void test_exclusive(void **state)
 /* Its connection is lost: it has the job alone again, unless somebody came meanwhile. */
 static void test_exclusive_and_lost(void **state)
 {
-    struct peer *one = peer_new(&h), *two = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *one = peer_new(h), *two = peer_new(h);
 
-    (void)state;
     json_decref(send(one, "d", LABELS, ""));
     peer_do(one, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 4}]");
     for (int meanwhile = 0; meanwhile < 2; meanwhile++) {
         json_t *hello;
         int64_t session, key;
 
-        one = peer_connect(&h);
+        one = peer_connect(h);
         hello = peer_call(one, "hello", "[{'protocol': 1, 'client': 'test'}]");
         session = integer(hello, "session");
         key = integer(hello, "resume_key");
@@ -457,7 +441,7 @@ static void test_exclusive_and_lost(void **state)
             peer_close(one);
         if (meanwhile)
             peer_do(two, "stream.open", "[{'job': 'j', 'window': 1}]");
-        one = peer_connect(&h); /* the old connection may be there still */
+        one = peer_connect(h); /* the old connection may be there still */
         peer_do(one, "hello",
                 "[{'protocol': 1, 'client': 'test', 'resume': %d, 'resume_key': %lld}]",
                 (int)session, (long long)key);
@@ -476,7 +460,7 @@ static void test_exclusive_and_lost(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_job_goes_with_its_last_user),
         TEST(test_a_restart_gives_time),

@@ -8,22 +8,6 @@
 #define TIME_TO_RUN 10000
 #define GRACE       3000
 
-static struct harness h;
-
-static int setup(void **state)
-{
-    (void)state;
-    harness_start(&h);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    harness_stop(&h);
-    return 0;
-}
-
 static void load_data(struct peer *peer)
 {
     json_t *draft = peer_call(peer, "dataset.create", "[{'name': 'd'}]");
@@ -35,14 +19,14 @@ static void load_data(struct peer *peer)
     json_decref(draft);
 }
 
-static void jump(void)
+static void jump(struct harness *h)
 {
     static const uint64_t walls[] = {1700003600, 1699996400, 2015360000, 946684800, 0,
                                      UINT32_MAX, INT64_MAX,  1,          1700000000};
 
     for (size_t i = 0; i < sizeof(walls) / sizeof(walls[0]); i++) {
-        h.wall = walls[i];
-        harness_pass(&h, 300);
+        h->wall = walls[i];
+        harness_pass(h, 300);
     }
 }
 
@@ -70,32 +54,32 @@ static int64_t expired(struct peer *peer)
 
 static void test_wall_clock(void **state)
 {
-    struct peer *asked = peer_new(&h), *holder = peer_new(&h), *other = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *asked = peer_new(h), *holder = peer_new(h), *other = peer_new(h);
     int n;
 
-    (void)state;
     load_data(asked);
     peer_do(asked, "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 8, 'time_to_run': %d, 'grace': %d}]",
             TIME_TO_RUN, GRACE);
     peer_do(holder, "stream.open", "[{'job': 'j', 'window': 3}]");
-    harness_pass(&h, 500); /* the mark is stored */
+    harness_pass(h, 500); /* the mark is stored */
     assert_int_equal(take(holder, &n), 0);
     assert_int_equal(n, 3);
     peer_do(other, "stream.open", "[{'job': 'j', 'window': 256}]");
-    harness_pass(&h, 500);
+    harness_pass(h, 500);
     take(other, &n);
     assert_int_equal(n, 7);
 
-    jump();
+    jump(h);
     assert_int_equal(expired(asked), 0);
     assert_int_equal(take(other, &n), 0);
     assert_int_equal(n, 0);
     /* The other worker keeps its leases; the holder's run out when they should. */
     peer_do(other, "stream.touch", "[{'stream': 1}]");
-    harness_pass(&h, TIME_TO_RUN - 1000 - 9 * 300 - 500);
+    harness_pass(h, TIME_TO_RUN - 1000 - 9 * 300 - 500);
     assert_int_equal(expired(asked), 0);
-    harness_pass(&h, 1000);
+    harness_pass(h, 1000);
     assert_int_equal(expired(asked), 3);
     assert_int_equal(take(other, &n), 3);
     assert_int_equal(n, 3);
@@ -103,24 +87,24 @@ static void test_wall_clock(void **state)
 
 static void test_grace(void **state)
 {
-    struct peer *other = peer_new(&h), *lost = peer_new(&h);
+    struct harness *h = *state;
+    struct peer *other = peer_new(h), *lost = peer_new(h);
     int n;
 
-    (void)state;
     peer_do(other, "job.create",
             "[{'name': 'g', 'dataset': 'd', 'batch_size': 8, 'time_to_run': 0, 'grace': %d}]",
             GRACE);
     peer_do(lost, "stream.open", "[{'job': 'g', 'window': 3}]");
-    harness_pass(&h, 500);
+    harness_pass(h, 500);
     peer_do(other, "stream.open", "[{'job': 'g', 'window': 256}]");
-    harness_pass(&h, 500);
+    harness_pass(h, 500);
     take(other, &n);
     assert_int_equal(n, 7);
     peer_close(lost);
-    jump(); /* 2.7 s */
+    jump(h); /* 2.7 s */
     assert_int_equal(take(other, &n), 0);
     assert_int_equal(n, 0);
-    harness_pass(&h, 600);
+    harness_pass(h, 600);
     assert_int_equal(take(other, &n), 3);
 }
 
@@ -131,5 +115,5 @@ int main(void)
         cmocka_unit_test(test_grace),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, harness_setup, harness_teardown);
 }
