@@ -24,7 +24,7 @@
 /* ---- maps within answers; those within others come first ---- */
 
 #define EVD_PARTS(P)                                                                               \
-    P(hello_limits) P(limits) P(store) P(parameter) P(kind) P(dataset) P(extreme) P(position)      \
+    P(hello_limits) P(limits) P(store) P(works) P(parameter) P(kind) P(dataset) P(extreme) P(position)      \
     P(revision) P(job_row) P(epoch) P(reported) P(scores) P(best) P(thresholds) P(worker)          \
     P(past_revision) P(seek) P(world)
 
@@ -38,6 +38,7 @@
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
     K(boolean, failing) K(nullable(str), failure)
+#define EVD_PART_works(K) K(u32, waiting) K(u32, working)
 #define EVD_PART_parameter(K)                                                                      \
     K(str, name) K(array, accepts) K(maybe(str), default) K(boolean, required) K(str, help)
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)
@@ -84,7 +85,8 @@
     K(map(hello_limits), limits)
 #define EVD_ANSWER_server_info(K)                                                                  \
     K(str, server) K(u32, protocol) K(f64, uptime) K(u32, connections) K(u32, streams)             \
-    K(u32, datasets) K(u32, jobs) K(u64, memory) K(map(store), store) K(map(limits), limits)
+    K(u32, datasets) K(u32, jobs) K(u64, memory) K(map(store), store) K(map(works), works)          \
+    K(map(limits), limits)
 #define EVD_ANSWER_server_backup(K) K(str, path) K(u64, bytes)
 #define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies)
 #define EVD_ANSWER_dataset_create(K) K(u32, draft) K(str, name) K(u32, version)

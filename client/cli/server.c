@@ -7,6 +7,7 @@
 static void print_info(const json_t *info, const struct cli *cli)
 {
     const json_t *store = json_object_get(info, "store");
+    const json_t *works = json_object_get(info, "works");
 
     printf("%s at %s, protocol %u, up %s\n", field_text(info, "server"), evd_address(cli->client),
            (unsigned)field_u64(info, "protocol"), text_duration(field_f64(info, "uptime")));
@@ -15,6 +16,9 @@ static void print_info(const json_t *info, const struct cli *cli)
     printf("%s of memory for both\n", text_bytes(field_u64(info, "memory")));
     printf("  %s, %s open\n", field_items(info, "connections", "connection"),
            field_items(info, "streams", "stream"));
+    if (field_u64(works, "working") > 0)
+        printf("  %s under way, %s waiting\n", field_items(works, "working", "heavy request"),
+               text_count(field_u64(works, "waiting")));
     printf("  store: %s, %s%s\n", text_bytes(field_u64(store, "file_bytes")),
            field_items(store, "commits", "commit"),
            json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"

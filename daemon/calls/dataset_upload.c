@@ -416,10 +416,12 @@ static int commit_or_compare(struct draft_write *write)
         return commit_store(write);
     write->twin = twin;
     twin->users++;
-    if (task_work(task, compare_run, compared) == EVD_OK)
+    if (task_work(task, write->dataset->index.samples, compare_run, compared) == EVD_OK)
         return EVD_OK;
     return commit_store(write);
 }
+
+#define COMMIT_COST 4 /* of each sample: counted, put with its class, and summed up */
 
 static void commit_run(struct task *task)
 {
@@ -463,7 +465,8 @@ static int commit_start(struct draft_write *write)
 
     if (memory_room(task->server->jobs, more, "the class index of this dataset", &task->err) !=
             EVD_OK ||
-        task_work(task, commit_run, commit_built) != EVD_OK)
+        task_work(task, COMMIT_COST * dataset_builder_samples(draft->builder), commit_run,
+                  commit_built) != EVD_OK)
         return task->err.code;
     draft_building(draft);
     draft->memory += more;

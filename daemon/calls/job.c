@@ -126,7 +126,8 @@ static int create_start(struct call *call, struct job_entry *entry, struct job_e
         entry_enter(old, JOB_STATUS_DROPPING);
     }
     task = &creation->build.task;
-    return task_begin(task, task_work(task, build_run, create_built), call);
+    return task_begin(task, task_work(task, build_cost(&creation->build), build_run, create_built),
+                      call);
 }
 
 static int create(struct call *call, struct dataset *dataset, struct job_entry *old,

@@ -29,6 +29,13 @@ static void preview_fini(struct task *task)
     build_fini(task);
 }
 
+/* Where a plan has tables of samples, what they are expected to give is read from them once more.
+ */
+static uint64_t preview_cost(const struct preview *preview)
+{
+    return 2 * build_cost(&preview->build);
+}
+
 static void preview_run(struct task *task)
 {
     struct preview *preview = (struct preview *)task;
@@ -188,7 +195,7 @@ static int preview_start(struct task *task)
         job_state(entry->job, &state);
         preview->epoch = state.next.epoch;
     }
-    return task_work(task, preview_run, preview_built);
+    return task_work(task, preview_cost(preview), preview_run, preview_built);
 }
 
 static int preview_of(struct call *call, struct job_entry *entry,

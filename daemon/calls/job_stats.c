@@ -193,7 +193,7 @@ static int stats_send(struct task *task)
     if (!stats->present || !stats->weights)
         return error_no_memory(&task->err);
     if (stats_take(stats, &task->err) != EVD_OK ||
-        task_work(task, stats_run, stats_counted) != EVD_OK)
+        task_work(task, count_cost(&stats->count), stats_run, stats_counted) != EVD_OK)
         return task->err.code;
     entry->stats->busy = true;
     return EVD_OK;

@@ -70,7 +70,8 @@ static int trace_next(struct task *task)
     base.cancel = &task->work.cancelled;
     if (trace_take(&call->trace, &base, &entry->records, entry->job, &any, &task->err) != EVD_OK)
         return task->err.code;
-    return any ? task_work(task, trace_work, trace_next) : trace_answer(call);
+    return any ? task_work(task, trace_cost(&call->trace), trace_work, trace_next)
+               : trace_answer(call);
 }
 
 static int trace_start(struct task *task)
@@ -231,7 +232,7 @@ static int again_start(struct task *task)
     if (line_take(&again->line, &base, &entry->records, entry->job, again->generation, again->at,
                   &task->err) != EVD_OK)
         return task->err.code;
-    return task_work(task, again_run, again_drawn);
+    return task_work(task, line_cost(&again->line, again->at, again->at), again_run, again_drawn);
 }
 
 int do_job_batch(struct call *call, const struct params_job_batch *p)

@@ -98,6 +98,10 @@ int do_server_info(struct call *call, const struct params_server_info *p)
     else
         pack_key_nil(pk, "failure");
     pack_map_end(pk);
+    pack_key_map(pk, "works");
+    pack_key_u64(pk, "waiting", counters.works_waiting);
+    pack_key_u64(pk, "working", counters.works_working);
+    pack_map_end(pk);
     pack_key_map(pk, "limits");
     pack_limits(pk, LIMITS_ALL);
 #define PACK(name, normal, least, most, meaning) pack_key_u64(pk, #name, limits_set->name);

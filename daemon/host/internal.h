@@ -27,6 +27,13 @@ enum host_stage {
     HOST_CLOSING,   /* until net is gone; then all else is freed */
 };
 
+/* Heavy work on its way through the pool. */
+struct host_work {
+    uv_work_t request;
+    struct host *host;
+    struct server_work *work; /* NULL: free */
+};
+
 struct host {
     const struct host_config *config;
     struct server_limits limits; /* those of config, as far as this machine goes along */
@@ -44,6 +51,7 @@ struct host {
     struct store *store;
     struct server *server;
     struct net *net;
+    struct host_work works[WORKS_THREADS];
     uint32_t working;   /* heavy work that is not back */
     bool store_failing; /* and whoever runs the daemon was told so */
 };

@@ -6,8 +6,10 @@
 #include "host/services.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include "host/internal.h"
 #include "host/log.h"
@@ -15,6 +17,8 @@
 #include "net/conn.h"
 #include "net/net.h"
 #include "net/peer.h"
+
+#define POOL_NICE 5 /* of 19 */
 
 /* ---- time and chance ---- */
 
@@ -58,12 +62,6 @@ static uint64_t random_number(void *arg)
 
 /* ---- heavy work ---- */
 
-struct host_work {
-    uv_work_t request;
-    struct host *host;
-    struct server_work *work;
-};
-
 /* Processor time of this thread. */
 static double thread_ms(void)
 {
@@ -73,11 +71,23 @@ static double thread_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+/* Threads of the pool stand back behind the loop's and the writer's: where there are fewer
+ * processors than threads, workers get their batches first. */
+static void stand_back(void)
+{
+    static _Thread_local bool done;
+
+    if (!done)
+        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + POOL_NICE); /* this thread */
+    done = true;
+}
+
 static void on_work(uv_work_t *request)
 {
     struct host_work *item = request->data;
     double started = thread_ms();
 
+    stand_back();
     item->work->run(item->work);
     item->work->milliseconds = thread_ms() - started;
 }
@@ -89,7 +99,7 @@ static void on_worked(uv_work_t *request, int status)
     struct server_work *work = item->work;
 
     (void)status; /* nothing is ever cancelled */
-    free(item);
+    item->work = NULL;
     assert(host->working > 0);
     host->working--;
     work->done(work);
@@ -97,24 +107,19 @@ static void on_worked(uv_work_t *request, int status)
     stop_proceed(host);
 }
 
-static int queue_work(void *arg, struct server_work *work)
+static void queue_work(void *arg, struct server_work *work)
 {
     struct host *host = arg;
-    struct host_work *item;
+    struct host_work *item = host->works;
 
-    if (host->stage == HOST_CLOSING)
-        return EVD_E_SHUTTING_DOWN;
-    item = malloc(sizeof(*item));
-    if (!item)
-        return EVD_E_NO_MEMORY;
-    *item = (struct host_work){.host = host, .work = work};
+    assert(host->stage != HOST_CLOSING && host->working < WORKS_THREADS);
+    while (item->work)
+        item++;
+    item->host = host;
+    item->work = work;
     item->request.data = item;
-    if (uv_queue_work(&host->loop, &item->request, on_work, on_worked) < 0) {
-        free(item);
-        return EVD_E_INTERNAL;
-    }
     host->working++;
-    return EVD_OK;
+    uv_queue_work(&host->loop, &item->request, on_work, on_worked); /* fails for want of on_work */
 }
 
 /* ---- connections ---- */
@@ -190,7 +195,12 @@ void services_wake(void *arg)
 
 int services_init(struct host *host)
 {
+    char threads[8];
     int rc = uv_async_init(&host->loop, &host->store_wake, on_store_wake);
+
+    /* The pool looks there when it is used first. */
+    snprintf(threads, sizeof(threads), "%u", WORKS_THREADS);
+    setenv("UV_THREADPOOL_SIZE", threads, 1);
 
     if (rc == 0)
         rc = uv_timer_init(&host->loop, &host->tick);

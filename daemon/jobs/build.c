@@ -7,6 +7,11 @@
 #include "codec/strategy.h"
 #include "jobs/jobs.h"
 
+uint64_t build_cost(const struct build *build)
+{
+    return plan_cost(&build->input);
+}
+
 void build_run(struct task *task)
 {
     struct build *build = (struct build *)task;

@@ -1,7 +1,7 @@
 /*
  * Builds: a strategy from a request on its way to a plan and into the records of a job.
  *
- *     build_new -> task_work(build_run) -> build_check -> ...
+ *     build_new -> task_work(build_cost, build_run) -> build_check -> ...
  *
  * job.create, job.update and job.preview all go this way, so that they refuse the same things in
  * the same words.
@@ -27,7 +27,8 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
                 void (*fini)(struct task *)) MUST_CHECK;
 /* The end of every such task. */
 void build_fini(struct task *task);
-/* A task_run. */
+/* What it costs, as task_work wants it; and the task_run. */
+uint64_t build_cost(const struct build *build);
 void build_run(struct task *task);
 /* After that: EVD_OK, or why the job cannot go on with this plan, or has none; in task.err, too. */
 int build_check(struct build *build) MUST_CHECK;

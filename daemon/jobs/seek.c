@@ -285,7 +285,8 @@ int seek_start(struct seek *seek, struct call *call)
     assert(!task->entry->change);
     if (code == EVD_OK) {
         task->entry->change = &seek->change;
-        code = task_work(task, seek_run, seek_built);
+        code = task_work(task, line_cost(&seek->line, seek->record.at, seek->record.at), seek_run,
+                         seek_built);
     }
     return task_begin(task, code, call);
 }

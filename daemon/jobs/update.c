@@ -140,5 +140,6 @@ int update_start(struct update *update, struct call *call)
 
     assert(!task->entry->change);
     task->entry->change = &update->change;
-    return task_begin(task, task_work(task, build_run, update_built), call);
+    return task_begin(task, task_work(task, build_cost(&update->build), build_run, update_built),
+                      call);
 }

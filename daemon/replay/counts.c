@@ -257,6 +257,17 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
     return line_take(&count->line, base, records, job, state.generation, from, err);
 }
 
+uint64_t count_cost(const struct count *count)
+{
+    struct job_position begin = {count->epoch, 0};
+    uint64_t cost = line_cost(&count->line, count->cache->upto, count->to);
+
+    /* An epoch that was counted with others is counted again by itself. */
+    if (count->has_epoch && position_before(begin, count->cache->upto))
+        cost += line_cost(&count->line, begin, epoch_end(count->epoch, count->to));
+    return cost;
+}
+
 void count_fini(struct count *count)
 {
     line_fini(&count->line);

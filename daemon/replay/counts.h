@@ -49,6 +49,8 @@ struct count {
  * epoch. Loop thread. EVD_E_NO_MEMORY; the count is to be finished in any case. */
 int count_take(struct count *count, const struct plan_base *base, const struct records *records,
                const struct job *job, struct evd_error *err) MUST_CHECK;
+/* What that costs, as line_cost counts it. */
+uint64_t count_cost(const struct count *count);
 /* Counts. On an error the cache has been emptied. Any thread. */
 int count_run(struct count *count, struct evd_error *err) MUST_CHECK;
 void count_fini(struct count *count);

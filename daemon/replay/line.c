@@ -80,6 +80,41 @@ void line_fini(struct line *line)
     *line = (struct line){0};
 }
 
+/* What a sample costs to draw; and to build a plan from what is recorded, a class and a sample,
+ * which few plans have tables of, but who can tell before it is read? */
+#define COST_OF_DRAW   4
+#define COST_OF_CLASS  16
+#define COST_OF_MEMBER 1
+
+/* Steps from one position to a later one, with epochs of so many. */
+static double steps_between(struct job_position from, struct job_position to, uint64_t steps)
+{
+    if (!position_before(from, to))
+        return 0;
+    return (double)(to.epoch - from.epoch) * (double)steps + (double)to.step - (double)from.step;
+}
+
+uint64_t line_cost(const struct line *line, struct job_position from, struct job_position to)
+{
+    const struct class_index *index = &line->base.dataset->index;
+    double cost = 0;
+
+    for (uint32_t i = 0; i < line->count; i++) {
+        const struct replay_revision *revision = &line->revisions[i];
+        struct job_position begin = position_before(from, revision->at) ? revision->at : from;
+        struct job_position end = to;
+
+        if (i + 1 < line->count && position_before(line->revisions[i + 1].at, to))
+            end = line->revisions[i + 1].at;
+        cost +=
+            steps_between(begin, end, revision->shape.steps) * line->base.batch_size * COST_OF_DRAW;
+        if (line->plans[i].strategy)
+            cost +=
+                (double)index->classes * COST_OF_CLASS + (double)index->labelled * COST_OF_MEMBER;
+    }
+    return cost < 1e18 ? (uint64_t)cost : UINT64_C(1000000000000000000);
+}
+
 uint32_t line_in_force(const struct line *line, struct job_position at)
 {
     uint32_t i = line->count - 1;

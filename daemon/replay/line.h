@@ -32,6 +32,10 @@ int line_take(struct line *line, const struct plan_base *base, const struct reco
               struct evd_error *err) MUST_CHECK;
 void line_fini(struct line *line); /* all zero is fine */
 
+/* About how many numbers there are to look at, some 4 ns each, to draw the steps from..to again,
+ * the plans that are to be built included: for those who give out threads. */
+uint64_t line_cost(const struct line *line, struct job_position from, struct job_position to);
+
 /* The rest on any thread. */
 
 /* The revision in force at a position. */

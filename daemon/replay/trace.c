@@ -50,6 +50,11 @@ int trace_take(struct trace *trace, const struct plan_base *base, const struct r
     return line_take(&trace->line, base, records, job, trace->generation - 1, trace->from, err);
 }
 
+uint64_t trace_cost(const struct trace *trace)
+{
+    return line_cost(&trace->line, trace->from, trace->to);
+}
+
 /* ---- on a pool thread ---- */
 
 static uint32_t world_at(const struct trace *trace, struct job_position at)

@@ -45,6 +45,8 @@ void trace_fini(struct trace *trace);
  * there is none, or no room for more findings. */
 int trace_take(struct trace *trace, const struct plan_base *base, const struct records *records,
                const struct job *job, bool *any, struct evd_error *err) MUST_CHECK;
+/* What searching it costs, as line_cost counts it. */
+uint64_t trace_cost(const struct trace *trace);
 /* Searches it. Any thread. */
 int trace_run(struct trace *trace, struct evd_error *err) MUST_CHECK;
 

@@ -145,6 +145,12 @@ int strategy_word(const struct strategy *s, int param, const char *const *words,
 int strategy_class_numbers(const struct strategy *s, int param, const struct class_index *index,
                            double *out, struct sampler_error *err);
 
+/* How many numbers of 4 ns one class costs in most tables, one sample in tables of samples, and one
+ * in each order that is sorted: see tests/bench/bench_draws. */
+#define COST_OF_CLASS   16u
+#define COST_OF_SAMPLE  16u
+#define COST_OF_SORTING 32u
+
 /* ---- engines ---- */
 
 /* How ordinals of a class become members (SAMPLING.md). */

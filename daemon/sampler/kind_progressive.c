@@ -129,6 +129,17 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     return rc;
 }
 
+static uint64_t cost(const struct plan_input *in)
+{
+    struct course course;
+    struct sampler_error ignored; /* what compile refuses costs little */
+    uint64_t classes = in->index->classes, length = 1;
+
+    if (read_course(in, &course, &ignored) == PLAN_OK)
+        length = course_length(&course);
+    return length * classes <= MAX_TABLE ? length * classes * COST_OF_CLASS : 0;
+}
+
 const struct strategy_kind kind_progressive = {
     .name = "progressive",
     .meaning = "class shares n^alpha, alpha moving from natural to balanced over the epochs",
@@ -151,4 +162,5 @@ const struct strategy_kind kind_progressive = {
             {NULL, 0, NULL, NULL},
         },
     .compile = compile,
+    .cost = cost,
 };

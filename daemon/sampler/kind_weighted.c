@@ -152,6 +152,20 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     return compile_classes(plan, in, (enum rule)rule, draws, (uint32_t)orders, err);
 }
 
+static uint64_t cost(const struct plan_input *in)
+{
+    const struct strategy *s = in->strategy;
+    uint64_t orders = 0;
+    struct sampler_error ignored; /* what compile refuses costs little */
+
+    if (!strategy_flag(s, REPLACEMENT))
+        (void)strategy_whole(s, ORDERS, 1, 1024, 1, &orders, &ignored);
+    else if (!*strategy_text(s, COLUMN))
+        return in->index->classes * COST_OF_CLASS;
+    /* A table of all samples; or orders of them, each sorted byte by byte. */
+    return in->index->labelled * (COST_OF_SAMPLE + orders * COST_OF_SORTING);
+}
+
 const struct strategy_kind kind_weighted = {
     .name = "weighted",
     .meaning = "draws by weight of class or sample, with replacement or without",
@@ -179,4 +193,5 @@ const struct strategy_kind kind_weighted = {
             {NULL, 0, NULL, NULL},
         },
     .compile = compile,
+    .cost = cost,
 };

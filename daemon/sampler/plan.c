@@ -173,6 +173,13 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     return PLAN_OK;
 }
 
+uint64_t plan_cost(const struct plan_input *in)
+{
+    const struct strategy_kind *kind = in->strategy->kind;
+
+    return kind->cost ? kind->cost(in) : in->index->classes * COST_OF_CLASS;
+}
+
 struct plan *plan_ref(struct plan *plan)
 {
     atomic_fetch_add_explicit(&plan->users, 1, memory_order_relaxed);

@@ -57,6 +57,8 @@ struct strategy_kind {
     const char *example; /* JSON, as `evendraw job create --strategy` takes it */
     struct strategy_param params[STRATEGY_MAX_PARAMS]; /* ends with a NULL name */
     int (*compile)(struct plan *plan, const struct plan_input *in, struct sampler_error *err);
+    /* About how many numbers it looks at; NULL: a few for each class. */
+    uint64_t (*cost)(const struct plan_input *in);
 };
 
 /* All kinds, ended by NULL. */

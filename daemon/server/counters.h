@@ -13,7 +13,8 @@ struct counters {
     double uptime; /* seconds */
     uint32_t connections;
     uint32_t streams, datasets, jobs;
-    uint64_t memory; /* bytes of datasets, drafts, plans and reports */
+    uint64_t memory;                       /* bytes of datasets, drafts, plans and reports */
+    uint32_t works_waiting, works_working; /* heavy work: for a thread, and on one */
     struct store_info store;
 };
 

@@ -27,6 +27,7 @@ int server_new(struct server **out, const struct server_host *host, struct store
     TAILQ_INIT(&server->lost);
     TAILQ_INIT(&server->output);
     TAILQ_INIT(&server->heavy);
+    works_init(&server->works);
     message_init(&server->message);
     buf_init(&server->discard, SERVER_SEND_LIMIT);
     server->jobs = ops->start(server);

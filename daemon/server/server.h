@@ -4,7 +4,7 @@
  *
  *     services.h  what the host gives; port.h: what it calls
  *     session.h   connections, and answers to them
- *     task.h      requests that are answered later
+ *     task.h      requests that are answered later; works.h: which of them gets a thread
  *     counters.h  what the server is doing, in numbers
  *
  * Everything belongs to the loop thread.
@@ -16,6 +16,7 @@
 #include "proto/message.h"
 #include "proto/methods.h"
 #include "server/services.h"
+#include "server/works.h"
 #include "store/store.h"
 
 struct call;
@@ -78,10 +79,12 @@ struct server {
     struct session_list lost;     /* without, but with streams that can be resumed */
     struct session_list output;   /* to be flushed */
     uint32_t session_count, lost_count;
-    struct task_list heavy; /* tasks that work or wait for their turn */
-    struct message message; /* the frame at hand, */
-    union params params;    /* and its parameters */
-    struct evd_buf discard; /* where answers go that nobody wants */
+    struct task_list heavy;         /* tasks that work or wait for their turn */
+    struct works works;             /* and the turns of those that are to have a thread */
+    struct works_account own_works; /* those that no session pays for */
+    struct message message;         /* the frame at hand, */
+    union params params;            /* and its parameters */
+    struct evd_buf discard;         /* where answers go that nobody wants */
 };
 
 uint64_t server_now(const struct server *server);  /* monotonic milliseconds */

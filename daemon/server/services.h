@@ -28,6 +28,9 @@ struct session_port {
     void *conn; /* the host's */
 };
 
+/* As many threads the pool has: so many works run at once. */
+#define WORKS_THREADS 4u
+
 /* Heavy work: `run` on a pool thread, then `done` on the loop thread. Both are set by the server.
  */
 struct server_work {
@@ -48,9 +51,9 @@ struct server_host {
     void *arg;
     uint64_t (*now)(void *arg);  /* monotonic milliseconds */
     uint64_t (*wall)(void *arg); /* seconds since 1970 */
-    /* Has the work run, and done later, not from within this call; EVD_OK, or an error code and
-     * then nothing will be called. */
-    int (*work)(void *arg, struct server_work *work);
+    /* Has the work run, and done later, not from within this call. No more than WORKS_THREADS at a
+     * time, so that none waits for another. */
+    void (*work)(void *arg, struct server_work *work);
     /* The session has output: called from server_flush only, once for each. May call session_ready,
      * or close the session. */
     void (*flush)(void *arg, void *conn);

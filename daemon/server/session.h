@@ -50,6 +50,7 @@ struct session {
     struct session *previous; /* the one it resumed: its lost streams can be opened again; held */
     uint32_t owed;            /* tasks that will answer it */
     uint32_t heavy_count;     /* tasks on its account that work or wait for their turn */
+    struct works_account works;
     /* Of the rooms above: its streams, its drafts, and the last numbers given out to such. */
     struct stream *streams[EVD_MAX_STREAMS];
     uint32_t stream_count, last_stream;

@@ -112,7 +112,7 @@ static struct task *task_of(struct server_work *work)
     return (struct task *)((char *)work - offsetof(struct task, work));
 }
 
-/* WORKING and QUEUED tasks are in one list, and on the account of who asked. */
+/* WAITING, WORKING and QUEUED tasks are in one list, and on the account of who asked. */
 static void enter_heavy(struct task *task, enum task_state state)
 {
     assert(task->state == TASK_READY);
@@ -124,7 +124,8 @@ static void enter_heavy(struct task *task, enum task_state state)
 
 static void leave_heavy(struct task *task)
 {
-    assert(task->state == TASK_WORKING || task->state == TASK_QUEUED);
+    assert(task->state == TASK_WAITING || task->state == TASK_WORKING ||
+           task->state == TASK_QUEUED);
     task->state = TASK_READY;
     TAILQ_REMOVE(&task->server->heavy, task, in_heavy);
     if (task->payer)
@@ -138,13 +139,32 @@ static void work_run(struct server_work *work)
     task->run(task);
 }
 
+/* Gives threads to those whose turn it is. */
+static void start_works(struct server *server)
+{
+    struct works_item *item;
+
+    while ((item = works_next(&server->works))) {
+        struct task *task = (struct task *)((char *)item - offsetof(struct task, turn));
+
+        assert(task->state == TASK_WAITING);
+        task->state = TASK_WORKING;
+        server->ops->before_work(server->jobs);
+        trace(task, "works", "");
+        server->host.work(server->host.arg, &task->work);
+    }
+}
+
 static void work_done(struct server_work *work)
 {
     struct task *task = task_of(work);
+    struct server *server = task->server;
 
+    works_done(&server->works, &task->turn, work->milliseconds);
     leave_heavy(task);
     trace(task, "has worked", task->err.code ? task->err.message : "");
     task_go(task, task->next);
+    start_works(server);
 }
 
 /* Whether one more heavy task may be under way. */
@@ -163,43 +183,62 @@ static int check_room(struct task *task)
     return EVD_OK;
 }
 
-int task_work(struct task *task, task_run *run, task_step *next)
+int task_work(struct task *task, uint64_t cost, task_run *run, task_step *next)
 {
     struct server *server = task->server;
     int code = check_room(task);
 
     if (code)
         return code;
-    server->ops->before_work(server->jobs);
     task->err.code = EVD_OK;
+    task->turn.cost = cost;
+    task->turn.account = task->payer ? &task->payer->works : &server->own_works;
     task->run = run;
     task->next = next;
     task->work.run = work_run;
     task->work.done = work_done;
-    code = server->host.work(server->host.arg, &task->work);
-    if (code)
-        return error_set(&task->err, code, "", "no thread could be had for this: try again");
-    enter_heavy(task, TASK_WORKING);
-    trace(task, "works", "");
+    works_add(&server->works, &task->turn);
+    enter_heavy(task, TASK_WAITING);
+    trace(task, "is to work", "");
+    start_works(server);
     return EVD_OK;
+}
+
+/* Takes what waits and nobody wants out of its list: `given_up` gets what has a next step to be
+ * told. */
+static void cancel(struct task *task, bool gone, struct task_list *given_up)
+{
+    atomic_store(&task->work.cancelled, true);
+    if (task->state == TASK_WAITING) {
+        works_remove(&task->server->works, &task->turn);
+        leave_heavy(task);
+        TAILQ_INSERT_TAIL(given_up, task, in_list);
+    } else if (gone && task->state == TASK_QUEUED) {
+        task_unlist(task);
+        task_free(task);
+        return;
+    } else if (task->payer) {
+        task->payer->heavy_count--;
+    }
+    task->payer = NULL;
+    task->turn.account = NULL;
 }
 
 void tasks_cancel(struct server *server, const struct session *session)
 {
+    struct task_list given_up = TAILQ_HEAD_INITIALIZER(given_up);
     struct task *task, *next;
 
     for (task = TAILQ_FIRST(&server->heavy); task; task = next) {
         next = TAILQ_NEXT(task, in_heavy);
-        if (session && task->payer != session)
-            continue;
-        atomic_store(&task->work.cancelled, true);
-        if (task->payer)
-            task->payer->heavy_count--;
-        task->payer = NULL;
-        if (session && task->state == TASK_QUEUED) {
-            task_unlist(task);
-            task_free(task);
-        }
+        if (!session || task->payer == session)
+            cancel(task, session != NULL, &given_up);
+    }
+    /* Only now, since their steps may send others to work. */
+    while ((task = TAILQ_FIRST(&given_up))) {
+        TAILQ_REMOVE(&given_up, task, in_list);
+        error_given_up(&task->err);
+        task_go(task, task->next);
     }
 }
 

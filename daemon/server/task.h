@@ -4,25 +4,28 @@
  *
  *     handler    task_new, then task_begin of what the first step returned
  *     a step     does what it can do now, and returns one of
- *                    task_work(run, next)   heavy work on a pool thread, then the step `next`
+ *                    task_work(cost, run, next)   heavy work on a pool thread, then `next`
  *                    task_store(op, next)   a commit of the store, then the step `next`
  *                    task_queue(list)       whoever has the list goes on with it (task_go)
  *                    task_park(list, next)  likewise (task_resume), then the step `next`
  *                    task_done()            the answer is packed: the task is over
  *                    an error in task->err  it becomes the answer: the task is over
  *
- *                  task_work                      task_store
- *        WORKING <----------- READY (a step runs) ----------> STORING
- *           |                  ^ | ^  |  ^                       |
- *           +------------------+ | |  |  +-----------------------+
- *                     task_queue | |  | task_park
- *                                v |  v
- *         (its turn to work) QUEUED  PARKED (until the job core has answered)
+ *                    task_work                  task_store
+ *        WAITING <-------------- READY (a step runs) ----------> STORING
+ *    (for a thread: works.h)      ^ ^ | ^  |  ^                     |
+ *           |                     | | | |  |  +---------------------+
+ *           +------> WORKING -----+ | | |  |
+ *           +----------(given up)---+ | |  | task_park
+ *                          task_queue | |  |
+ *                                     v |  v
+ *              (its turn to work) QUEUED  PARKED (until the job core has answered)
  *
- * `next` is called whether it went well or not: task->err says how. What works, or waits for its
- * turn to work, counts against EVD_MAX_WORKS of the connection that asked. When that closes, work
- * ends early (`run` looks at task->work.cancelled), a turn is given up, and a commit still happens;
- * answers then go nowhere. Everything belongs to the loop thread, but `run`.
+ * `next` is called whether it went well or not: task->err says how. What works, waits for a thread
+ * or for its turn to work, counts against EVD_MAX_WORKS of the connection that asked. When that
+ * closes, work ends early (`run` looks at task->work.cancelled) or does not begin, a turn is given
+ * up, and a commit still happens; answers then go nowhere. Everything belongs to the loop thread,
+ * but `run`.
  */
 #ifndef SERVER_TASK_H
 #define SERVER_TASK_H
@@ -34,22 +37,30 @@ typedef int task_step(struct task *task);
 /* On a pool thread. Says in task->err how it went; that is EVD_OK before. */
 typedef void task_run(struct task *task);
 
-enum task_state { TASK_READY, TASK_WORKING, TASK_QUEUED, TASK_STORING, TASK_PARKED };
+enum task_state {
+    TASK_READY,
+    TASK_WAITING,
+    TASK_WORKING,
+    TASK_QUEUED,
+    TASK_STORING,
+    TASK_PARKED,
+};
 
 struct task {
     struct server *server;
     struct ticket ticket;    /* holds its session; no session: nobody asked, nothing is answered */
-    struct session *payer;   /* on whose account it works; NULL: nobody's, or it has closed */
+    struct session *payer;   /* on whose account it works; NULL: the daemon's, or it has closed */
     struct job_entry *entry; /* held; NULL: it is about no job */
     enum task_state state;
-    task_run *run;                   /* WORKING */
-    task_step *next;                 /* WORKING, STORING, PARKED */
+    task_run *run;                   /* WAITING, WORKING */
+    task_step *next;                 /* WAITING, WORKING, STORING, PARKED */
     void (*fini)(struct task *task); /* frees what the struct around it has */
     struct server_work work;
+    struct works_item turn;     /* WAITING, WORKING */
     struct evd_error err;       /* how the last thing that was under way went */
     struct task_list *list;     /* QUEUED, PARKED */
     TAILQ_ENTRY(task) in_list;  /* there */
-    TAILQ_ENTRY(task) in_heavy; /* WORKING, QUEUED: in server->heavy */
+    TAILQ_ENTRY(task) in_heavy; /* WAITING, WORKING, QUEUED: in server->heavy */
 };
 
 /* `size` zeroed bytes that begin with a struct task, which holds the call's session and `entry`
@@ -67,10 +78,9 @@ int task_begin(struct task *task, int code, struct call *call) MUST_CHECK;
 /* Takes a step; if that fails, answers the error and ends the task. */
 void task_go(struct task *task, task_step *step);
 
-/* BUSY if the connection has as much under way as it may have, SHUTTING_DOWN, or what the host
- * says.
- */
-int task_work(struct task *task, task_run *run, task_step *next) MUST_CHECK;
+/* BUSY if the connection has as much under way as it may have, or SHUTTING_DOWN. `cost`: how much
+ * there is to look at, so that what is short need not wait for what is long (works.h). */
+int task_work(struct task *task, uint64_t cost, task_run *run, task_step *next) MUST_CHECK;
 /* The operation, but for `done` and `owner`, is filled in; it is part of the struct around the
  * task. Errors of store_submit. */
 int task_store(struct task *task, struct store_op *op, task_step *next) MUST_CHECK;

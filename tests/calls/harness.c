@@ -39,13 +39,12 @@ static uint64_t host_wall(void *arg)
     return ((struct harness *)arg)->wall;
 }
 
-static int host_work(void *arg, struct server_work *work)
+static void host_work(void *arg, struct server_work *work)
 {
     struct harness *h = arg;
 
-    assert_true(h->work_count < 64);
+    assert_true(h->work_count < WORKS_THREADS);
     h->work[h->work_count++] = work;
-    return EVD_OK;
 }
 
 static void host_flush(void *arg, void *conn)

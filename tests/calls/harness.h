@@ -40,7 +40,7 @@ struct harness {
     bool armed;
     struct server_limits limits; /* for the next harness_up */
     bool hold_work;              /* work waits until work_run */
-    struct server_work *work[64];
+    struct server_work *work[WORKS_THREADS];
     uint32_t work_count;
     struct peer *peers;
     pthread_mutex_t lock;

@@ -1,5 +1,5 @@
-/* Heavy work that nobody wants any more: who leaves takes it along, and a daemon that is told to
- * stop does not finish it. */
+/* Heavy work: what is short does not wait for what is long; and what nobody wants any more: who
+ * leaves takes it along, and a daemon that is told to stop does not finish it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include "server.h"
 
-#define CLIENTS 4
+#define CLIENTS    8
+#define WORKS_LONG 2 /* threads that are given to what is long */
+#define EACH       2 /* as many as a connection may have under way */
 /* Some seconds of one processor. */
 #define PREVIEW                                                                                    \
     "{\"dataset\": \"d\", \"batch_size\": 100, \"strategy\": {\"kind\": \"weighted\", "            \
@@ -29,8 +31,9 @@ static void ask_all(evd_client *clients[CLIENTS])
     char *result;
 
     for (int i = 0; i < CLIENTS; i++) {
-        clients[i] = dial(300);
-        assert_int_equal(evd_call(clients[i], "job.preview", PREVIEW, &result), EVD_E_TIMEOUT);
+        clients[i] = dial(20);
+        for (int k = 0; k < EACH; k++)
+            assert_int_equal(evd_call(clients[i], "job.preview", PREVIEW, &result), EVD_E_TIMEOUT);
     }
 }
 
@@ -40,12 +43,38 @@ static void close_all(evd_client *clients[CLIENTS])
         evd_close(clients[i]);
 }
 
+static uint64_t works(evd_client *client, const char *which)
+{
+    json_t *info = ask(client, "server.info", NULL);
+    uint64_t count = number(info, which);
+
+    json_decref(info);
+    return count;
+}
+
+static void what_is_short_does_not_wait(void **state)
+{
+    evd_client *clients[CLIENTS], *client = dial(60000);
+
+    (void)state;
+    load(client, "d", 400000, 2);
+    tell(client, "job.create", "{\"name\": \"k\", \"dataset\": \"d\", \"batch_size\": 10}");
+    ask_all(clients);
+    assert_int_equal(works(client, "works.working"), WORKS_LONG);
+    assert_int_equal(works(client, "works.waiting"), CLIENTS * EACH - WORKS_LONG);
+    for (int i = 0; i < 20; i++)
+        tell(client, "job.update", "{\"job\": \"k\", \"strategy\": {\"kind\": \"uniform\"}}");
+    /* None of them has ended meanwhile. */
+    assert_int_equal(works(client, "works.waiting"), CLIENTS * EACH - WORKS_LONG);
+    close_all(clients);
+    evd_close(client);
+}
+
 static void work_that_is_left_keeps_nobody_waiting(void **state)
 {
     evd_client *clients[CLIENTS], *client = dial(5000);
 
     (void)state;
-    load(client, "d", 400000, 2);
     ask_all(clients);
     close_all(clients);
     tell(client, "job.create", "{\"name\": \"j\", \"dataset\": \"d\", \"batch_size\": 10}");
@@ -65,6 +94,7 @@ static void a_stopping_daemon_leaves_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_short_does_not_wait),
         cmocka_unit_test(work_that_is_left_keeps_nobody_waiting),
         cmocka_unit_test(a_stopping_daemon_leaves_it),
     };
