@@ -33,7 +33,7 @@
     K(u64, world_size) K(u64, page) K(u64, frame) K(u64, window) K(u64, streams)
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
-    K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer)                 \
+    K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
     K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \

@@ -94,6 +94,7 @@ const struct server_ops calls_ops = {
     .outstanding = streams_outstanding,
     .stop = stop,
     .session_ready = streams_ready,
+    .session_working = streams_working,
     .session_silent = streams_lose,
     .session_gone = session_gone,
     .count = count,

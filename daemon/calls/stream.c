@@ -144,6 +144,21 @@ void streams_free(struct server *server)
         stream_shut(TAILQ_FIRST(&server->lost)->streams[0]);
 }
 
+bool streams_working(const struct session *session)
+{
+    bool working = false;
+
+    for (uint32_t i = 0; i < session->stream_count; i++) {
+        struct job_stream_info info;
+
+        job_stream_info(session->streams[i]->worker, &info);
+        if (info.stalled)
+            return false;
+        working = working || info.acked_steps > 0;
+    }
+    return working;
+}
+
 uint32_t streams_outstanding(const struct server *server)
 {
     const struct session *session;

@@ -58,6 +58,8 @@ void stream_discard(struct stream *stream);
 void streams_lose(struct session *session, bool resumable);
 /* Closes those that are lost. */
 void streams_free(struct server *server);
+/* One of them has acknowledged batches, and none is stalled. */
+bool streams_working(const struct session *session);
 /* How many batches the workers with a connection have. */
 uint32_t streams_outstanding(const struct server *server);
 

@@ -100,8 +100,8 @@ static int open_net(struct host *host, struct evd_error *err)
         .max_connections = (uint32_t)limits->connections,
         .max_each = (uint32_t)limits->connections_each,
         .high_water = limits->send_buffer,
-        .low_water = limits->send_buffer / 4,
         .most = SERVER_SEND_LIMIT - EVD_MAX_REPLY_FRAME, /* one more answer fits */
+        .buffers = limits->buffers,
         .hello_ms = 1000 * limits->hello_time,
         .frame_ms = 1000 * limits->frame_time,
         .framing = message_framing(&host->frame_limits),

@@ -25,7 +25,9 @@
 struct session_port {
     struct evd_buf out;
     size_t in_flight;
-    void *conn; /* the host's */
+    size_t full_at; /* with more unwritten bytes nothing is drawn for it; the host may move it where
+                       it is not passed */
+    void *conn;     /* the host's */
 };
 
 /* Heavy work: `run` on a pool thread, then `done` on the loop thread. Both are set by the server.
