@@ -77,6 +77,8 @@ static void count(const struct jobs *jobs, struct counters *counters)
     counters->datasets = jobs->dataset_count;
     counters->jobs = jobs->job_count;
     counters->memory = memory_used(jobs);
+    counters->holds.sessions += jobs->stream_count * (uint64_t)sizeof(struct stream);
+    memory_count(jobs, &counters->holds);
 }
 
 static const char *job_name(const struct job_entry *entry)

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "host/framing.h"
+#include "host/heap.h"
 #include "host/internal.h"
 #include "host/log.h"
 #include "host/peers.h"
@@ -70,7 +71,8 @@ static int init_handles(struct host *host)
     uv_loop_t *loop = &host->loop;
     int rc;
 
-    if ((rc = services_init(host)) < 0 || (rc = uv_timer_init(loop, &host->patience)) < 0 ||
+    if ((rc = services_init(host)) < 0 || (rc = heap_init(host)) < 0 ||
+        (rc = uv_timer_init(loop, &host->patience)) < 0 ||
         (rc = uv_signal_init(loop, &host->sigterm)) < 0 ||
         (rc = uv_signal_init(loop, &host->sigint)) < 0)
         return rc;
@@ -268,6 +270,7 @@ int host_run(const struct host_config *config, struct evd_error *err)
     rc = start(&host, err);
     if (rc == EVD_OK) {
         host_enter(&host, HOST_SERVING);
+        heap_start(&host);
         announce(&host);
         uv_run(&host.loop, UV_RUN_DEFAULT);
     }

@@ -50,11 +50,40 @@ static void test_server(void **state)
     assert_int_equal(integer(result, "connections"), 1);
     assert_int_equal(integer(json_object_get(result, "limits"), "connections"), 1024);
     assert_int_equal(json_object_size(json_object_get(result, "store")), 6);
+    assert_int_equal(integer(result, "resident"), HARNESS_RESIDENT);
+    assert_int_equal(integer(result, "shed"), HARNESS_SHED);
+    list = json_object_get(result, "holds");
+    assert_int_equal(integer(list, "process"), HARNESS_PROCESS);
+    assert_int_equal(integer(list, "buffers"), HARNESS_BUFFERS);
+    assert_true(integer(list, "sessions") > HARNESS_CONNECTIONS);
+    assert_true(integer(list, "database") > 0);
+    assert_int_equal(integer(list, "datasets"), 0);
     assert_true(json_is_null(json_object_get(json_object_get(result, "store"), "failure")));
     json_decref(result);
     result = peer_call(peer, "strategy.list", "[]");
     list = json_object_get(result, "strategies");
     assert_true(json_array_size(list) >= 4);
+    json_decref(result);
+}
+
+/* What `memory` sums up is told by kind. */
+static void test_memory_by_kind(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *result, *holds;
+
+    load_pets(peer);
+    peer_do(peer, "dataset.create", "[{'name': 'next', 'classes': ['a']}]");
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'pets', 'batch_size': 1}]");
+    result = peer_call(peer, "server.info", "[]");
+    holds = json_object_get(result, "holds");
+    assert_true(integer(holds, "datasets") > 16 * 5);
+    assert_true(integer(holds, "drafts") > 0);
+    assert_true(integer(holds, "strategies") > 0);
+    assert_int_equal(integer(result, "memory"),
+                     integer(holds, "datasets") + integer(holds, "drafts") +
+                         integer(holds, "strategies") + integer(holds, "reports") +
+                         integer(holds, "uses"));
     json_decref(result);
 }
 
@@ -432,6 +461,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_hello),
         TEST(test_server),
+        TEST(test_memory_by_kind),
         TEST(test_moved_limits),
         TEST(test_backup),
         TEST(test_backup_dir),
