@@ -232,7 +232,7 @@ void net_close(struct net *net)
     uv_close((uv_handle_t *)&net->idle, on_own_closed);
 }
 
-/* The buffers hold too much: some go. The log has the first of a second. */
+/* The buffers hold too much: some go. The log has one of a second. */
 static void shed(struct net *net)
 {
     uint64_t now = uv_now(net->config.loop);
@@ -242,11 +242,12 @@ static void shed(struct net *net)
         net->shed++;
         if (net->shed == 1 || now - net->shed_said_at >= TICK_MS) {
             net_log(net, NET_WARNING,
-                    "%s: closed, the %" PRIu64 ". one: the buffers of connections hold %.1f MB, "
-                    "more than they may, and those that hold most and are idle go; it held %.1f "
-                    "MB, and moved nothing for %.1f s",
-                    net_conn_name(conn), net->shed, (double)net->held / 1e6,
-                    (double)conn->held.all / 1e6, (double)(now - conn->moved) / 1e3);
+                    "%s: closed (%" PRIu64 " so far), for it held %.1f MB and moved nothing for "
+                    "%.1f s: the buffers of connections hold %.1f MB of %.1f; if that is too "
+                    "little, start evendrawd with a larger --limit buffers=N",
+                    net_conn_name(conn), net->shed, (double)conn->held.all / 1e6,
+                    (double)(now - conn->moved) / 1e3, (double)net->held / 1e6,
+                    (double)net->config.buffers / 1e6);
             net->shed_said_at = now;
         }
         conn_close_because(conn, "the buffers of connections hold too much");
