@@ -77,7 +77,7 @@ static void count(const struct jobs *jobs, struct counters *counters)
     counters->datasets = jobs->dataset_count;
     counters->jobs = jobs->job_count;
     counters->memory = memory_used(jobs);
-    counters->holds.sessions += jobs->stream_count * (uint64_t)sizeof(struct stream);
+    counters->holds.sessions += jobs->streamed;
     memory_count(jobs, &counters->holds);
 }
 

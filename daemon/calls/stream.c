@@ -61,11 +61,23 @@ void stream_set_format(struct stream *stream, const struct batch_format *format)
     stream->format = *format;
 }
 
+void stream_weigh(struct stream *stream)
+{
+    struct jobs *jobs = stream->entry->jobs;
+    struct job_stream_info info;
+
+    job_stream_info(stream->worker, &info);
+    jobs->streamed -= stream->memory;
+    stream->memory = sizeof(*stream) + info.memory;
+    jobs->streamed += stream->memory;
+}
+
 void stream_attach(struct stream *stream, struct session *session)
 {
     join_session(stream, session);
     TAILQ_INSERT_HEAD(&stream->entry->streams, stream, in_entry);
     stream->entry->jobs->stream_count++;
+    stream_weigh(stream);
 }
 
 void stream_move(struct stream *stream, struct session *session)
@@ -82,6 +94,7 @@ static void detach(struct stream *stream)
     leave_session(stream);
     TAILQ_REMOVE(&stream->entry->streams, stream, in_entry);
     stream->entry->jobs->stream_count--;
+    stream->entry->jobs->streamed -= stream->memory;
 }
 
 /* ---- its end ---- */

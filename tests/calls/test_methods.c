@@ -66,27 +66,6 @@ static void test_server(void **state)
     json_decref(result);
 }
 
-/* What `memory` sums up is told by kind. */
-static void test_memory_by_kind(void **state)
-{
-    struct peer *peer = peer_new(*state);
-    json_t *result, *holds;
-
-    load_pets(peer);
-    peer_do(peer, "dataset.create", "[{'name': 'next', 'classes': ['a']}]");
-    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'pets', 'batch_size': 1}]");
-    result = peer_call(peer, "server.info", "[]");
-    holds = json_object_get(result, "holds");
-    assert_true(integer(holds, "datasets") > 16 * 5);
-    assert_true(integer(holds, "drafts") > 0);
-    assert_true(integer(holds, "strategies") > 0);
-    assert_int_equal(integer(result, "memory"),
-                     integer(holds, "datasets") + integer(holds, "drafts") +
-                         integer(holds, "strategies") + integer(holds, "reports") +
-                         integer(holds, "uses"));
-    json_decref(result);
-}
-
 /* Those that an operator moves hold, and are told. */
 static void test_moved_limits(void **state)
 {
@@ -461,7 +440,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_hello),
         TEST(test_server),
-        TEST(test_memory_by_kind),
         TEST(test_moved_limits),
         TEST(test_backup),
         TEST(test_backup_dir),
