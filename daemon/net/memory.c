@@ -73,15 +73,15 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Where memory is tight each may have its share, and a small part of what is left, so that whoever
- * does not read leaves enough for those that do. */
+/* Where memory is tight each may have its share, and a small part of what is left but for an
+ * eighth, so that whoever does not read leaves enough for those that do. */
 static size_t full_at(const struct net *net)
 {
-    size_t limit = net->config.buffers, held = least(net->held, limit), most;
+    size_t limit = net->config.buffers, usable = limit - limit / 8, most;
 
     if (!memory_is_tight(net))
         return net->config.high_water;
-    most = least(limit / 4 / (net->connections + 1u), (limit - held) / 16);
+    most = least(limit / 4 / (net->connections + 1u), (usable - least(net->held, usable)) / 16);
     return least(most > LEAST_OUTPUT ? most : LEAST_OUTPUT, net->config.high_water);
 }
 

@@ -126,7 +126,7 @@ static void guests_are_stopped_first(void **state)
  * Without a common bound they would hold 1.1 MB each. */
 static void many_that_do_not_read(void **state)
 {
-    enum { PEERS = 120, LIMIT = 48u << 20 };
+    enum { PEERS = 100, LIMIT = 48u << 20 };
     static uint8_t got[ANSWER];
     struct server server;
     int fds[PEERS], other;
