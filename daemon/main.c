@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "host/heap.h"
 #include "host/host.h"
 #include "host/log.h"
 #include "paths.h"
@@ -242,6 +243,7 @@ int main(int argc, char **argv)
     struct evd_error err;
     int rc;
 
+    heap_configure();
     open_standard_streams();
     config.limits.memory = memory_share(DEFAULT_MEMORY);
     /* Assigned, not defined: a definition would be hidden from the C library. */

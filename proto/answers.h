@@ -24,7 +24,8 @@
 /* ---- maps within answers; those within others come first ---- */
 
 #define EVD_PARTS(P)                                                                               \
-    P(hello_limits) P(limits) P(store) P(works) P(parameter) P(kind) P(dataset) P(extreme) P(position)      \
+    P(hello_limits) P(limits) P(store) P(holds) P(works) P(parameter) P(kind) P(dataset)           \
+    P(extreme) P(position)                                                                         \
     P(revision) P(job_row) P(epoch) P(reported) P(scores) P(best) P(thresholds) P(worker)          \
     P(past_revision) P(seek) P(world)
 
@@ -33,12 +34,16 @@
     K(u64, world_size) K(u64, page) K(u64, frame) K(u64, window) K(u64, streams)
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
-    K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer)                 \
+    K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
     K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
     K(boolean, failing) K(nullable(str), failure)
 #define EVD_PART_works(K) K(u32, waiting) K(u32, working)
+/* Bytes of the daemon's memory, by what they are for: struct holds has one of each. */
+#define EVD_PART_holds(K)                                                                          \
+    K(u64, process) K(u64, datasets) K(u64, drafts) K(u64, strategies) K(u64, reports)             \
+    K(u64, uses) K(u64, sessions) K(u64, buffers) K(u64, queue) K(u64, database)
 #define EVD_PART_parameter(K)                                                                      \
     K(str, name) K(array, accepts) K(maybe(str), default) K(boolean, required) K(str, help)
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)
@@ -85,8 +90,8 @@
     K(map(hello_limits), limits)
 #define EVD_ANSWER_server_info(K)                                                                  \
     K(str, server) K(u32, protocol) K(f64, uptime) K(u32, connections) K(u32, streams)             \
-    K(u32, datasets) K(u32, jobs) K(u64, memory) K(map(store), store) K(map(works), works)          \
-    K(map(limits), limits)
+    K(u32, datasets) K(u32, jobs) K(u64, memory) K(u64, resident) K(map(holds), holds)             \
+    K(u64, shed) K(map(store), store) K(map(works), works) K(map(limits), limits)
 #define EVD_ANSWER_server_backup(K) K(str, path) K(u64, bytes)
 #define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies)
 #define EVD_ANSWER_dataset_create(K) K(u32, draft) K(str, name) K(u32, version)

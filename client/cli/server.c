@@ -4,6 +4,36 @@
 #include "commands.h"
 #include "print.h"
 
+/* What the memory is for, what there is most of first. */
+static void print_memory(const json_t *info)
+{
+    json_t *holds = json_copy(json_object_get(info, "holds"));
+    const char *between = ": ";
+
+    printf("  %s resident", text_bytes(field_u64(info, "resident")));
+    while (holds && json_object_size(holds) > 0) {
+        const char *key, *most = json_object_iter_key(json_object_iter(holds));
+        json_t *bytes;
+
+        json_object_foreach(holds, key, bytes)
+        {
+            if (json_integer_value(bytes) > json_integer_value(json_object_get(holds, most)))
+                most = key;
+        }
+        if (field_u64(holds, most) < 100000)
+            break;
+        printf("%s%s %s", between, most, text_bytes(field_u64(holds, most)));
+        between = ", ";
+        json_object_del(holds, most);
+    }
+    putchar('\n');
+    json_decref(holds);
+    if (field_u64(info, "shed") > 0)
+        printf(
+            "  %s CLOSED, since the buffers of connections held too much: see the daemon's log\n",
+            field_items(info, "shed", "connection"));
+}
+
 static void print_info(const json_t *info, const struct cli *cli)
 {
     const json_t *store = json_object_get(info, "store");
@@ -14,6 +44,7 @@ static void print_info(const json_t *info, const struct cli *cli)
     printf("  %s, ", field_items(info, "datasets", "dataset"));
     printf("%s, ", field_items(info, "jobs", "job"));
     printf("%s of memory for both\n", text_bytes(field_u64(info, "memory")));
+    print_memory(info);
     printf("  %s, %s open\n", field_items(info, "connections", "connection"),
            field_items(info, "streams", "stream"));
     if (field_u64(works, "working") > 0)

@@ -77,6 +77,8 @@ static void count(const struct jobs *jobs, struct counters *counters)
     counters->datasets = jobs->dataset_count;
     counters->jobs = jobs->job_count;
     counters->memory = memory_used(jobs);
+    counters->holds.sessions += jobs->streamed;
+    memory_count(jobs, &counters->holds);
 }
 
 static const char *job_name(const struct job_entry *entry)
@@ -94,6 +96,7 @@ const struct server_ops calls_ops = {
     .outstanding = streams_outstanding,
     .stop = stop,
     .session_ready = streams_ready,
+    .session_working = streams_working,
     .session_silent = streams_lose,
     .session_gone = session_gone,
     .count = count,

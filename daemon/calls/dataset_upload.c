@@ -1,9 +1,9 @@
 /* dataset.create, dataset.append and dataset.commit: labels arrive in pieces, and become a dataset.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "calls/draft_take.h"
 #include "calls/handlers.h"
 #include "calls/replies.h"
 #include "codec/chunk.h"
@@ -86,34 +86,6 @@ static int write_result(struct draft_write *write)
     write->task.err = *first;
     write_lost(write);
     return first->code;
-}
-
-/* ---- class names from a request ---- */
-
-static int add_classes(struct draft *draft, const msgpack_object *classes, struct evd_error *err)
-{
-    if (!classes)
-        return EVD_OK;
-    if (classes->type != MSGPACK_OBJECT_ARRAY)
-        return error_set(err, EVD_E_BAD_TYPE, "classes",
-                         "\"classes\" must be an array of class names");
-    if (!draft->named && classes->via.array.size > 0 && dataset_builder_classes(draft->builder) > 0)
-        return error_set(err, EVD_E_CONFLICT, "classes",
-                         "labels came before any class name, so the classes are numbers: send the "
-                         "names first, with dataset.create or the first dataset.append");
-    for (uint32_t i = 0; i < classes->via.array.size; i++) {
-        const msgpack_object *name = &classes->via.array.ptr[i];
-        struct evd_str text;
-
-        if (!text_from(name, &text))
-            return error_set(err, EVD_E_BAD_TYPE, "classes",
-                             "\"classes\" must be an array of class names");
-        if (name_check(text, "class name", err) != EVD_OK ||
-            dataset_builder_class(draft->builder, text, err) != EVD_OK)
-            return err->code;
-        draft->named = true;
-    }
-    return EVD_OK;
 }
 
 /* ---- dataset.create ---- */
@@ -205,11 +177,10 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
     if (!draft)
         return error_no_memory(&call->err);
     draft->owned = p->owned;
-    if (add_classes(draft, p->classes, &call->err) != EVD_OK) {
+    if (draft_take(draft, p->classes, NULL, &call->err) != EVD_OK) {
         draft_free(draft);
         return call->err.code;
     }
-    draft->memory = dataset_builder_memory(draft->builder);
     return create_store(call, draft);
 }
 
@@ -226,39 +197,6 @@ static int appended(struct task *task)
     pack_key_u64(pk, "samples", write->samples);
     pack_key_u64(pk, "classes", write->classes);
     return task_done(task);
-}
-
-/* Without names from the peer, the classes are the numbers that occur, and those below them. */
-static int number_classes(struct draft *draft, const uint32_t *labels, size_t n,
-                          struct evd_error *err)
-{
-    uint32_t have = dataset_builder_classes(draft->builder), need = have;
-    char text[16];
-
-    if (draft->named)
-        return EVD_OK;
-    for (size_t i = 0; i < n; i++) {
-        if (labels[i] != EVD_UNLABELLED && labels[i] >= need)
-            need = labels[i] + 1;
-    }
-    if (need > EVD_MAX_CLASSES)
-        return error_set(err, EVD_E_LIMIT, "labels",
-                         "label %u is too large: a dataset has at most %u classes, numbered from 0",
-                         need - 1, EVD_MAX_CLASSES);
-    /* As many as a request can name, so that one label does not make a million. */
-    if (need - have > EVD_MAX_NODES)
-        return error_set(err, EVD_E_LIMIT, "labels",
-                         "label %u would make %u classes at once, and %u may be: send the names of "
-                         "the classes first, or check the labels",
-                         need - 1, need - have, EVD_MAX_NODES);
-    for (; have < need; have++) {
-        int len = snprintf(text, sizeof(text), "%u", have);
-
-        if (dataset_builder_class(draft->builder, (struct evd_str){text, (uint32_t)len}, err) !=
-            EVD_OK)
-            return err->code;
-    }
-    return EVD_OK;
 }
 
 /* Takes the chunk into the builder; what was new goes to the store. */
@@ -281,18 +219,8 @@ static struct draft_write *append_take(struct call *call, struct draft *draft,
     struct draft_write *write;
     const char *names;
 
-    if (memory_room(call->server->jobs,
-                    chunk->label_count * sizeof(uint32_t) + chunk->weight_count * sizeof(double),
-                    "this piece of a dataset", &call->err) != EVD_OK ||
-        add_classes(draft, class_names, &call->err) != EVD_OK ||
-        number_classes(draft, chunk->labels, chunk->label_count, &call->err) != EVD_OK ||
-        dataset_builder_labels(builder, chunk->labels, chunk->label_count, &call->err) != EVD_OK)
+    if (draft_take(draft, class_names, chunk, &call->err) != EVD_OK)
         return NULL;
-    if (column.len > 0 && dataset_builder_weights(builder, column, chunk->weights,
-                                                  chunk->weight_count, &call->err) != EVD_OK)
-        return NULL;
-    draft->memory = dataset_builder_memory(builder);
-    memory_update(call->server->jobs);
     names = dataset_builder_names(builder, store.first_class, &store.class_names_bytes);
     write = write_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
     if (!write)
@@ -448,7 +376,7 @@ static int commit_built(struct task *task)
     }
     if (write_result(write) != EVD_OK)
         return task->err.code;
-    draft->memory = dataset_memory(dataset);
+    draft->memory = sizeof(*draft) + dataset_memory(dataset);
     dataset->id = draft->id;
     memcpy(dataset->name, draft->name, sizeof(dataset->name));
     dataset->version = draft->version;
@@ -461,7 +389,7 @@ static int commit_start(struct draft_write *write)
 {
     struct task *task = &write->task;
     struct draft *draft = write->draft;
-    uint64_t more = dataset_builder_samples(draft->builder) * sizeof(uint32_t); /* member table */
+    uint64_t more = dataset_builder_index(draft->builder);
 
     if (memory_room(task->server->jobs, more, "the class index of this dataset", &task->err) !=
             EVD_OK ||

@@ -87,6 +87,13 @@ int do_server_info(struct call *call, const struct params_server_info *p)
     pack_key_u64(pk, "datasets", counters.datasets);
     pack_key_u64(pk, "jobs", counters.jobs);
     pack_key_u64(pk, "memory", counters.memory);
+    pack_key_u64(pk, "resident", counters.resident);
+    pack_key_map(pk, "holds");
+#define PACK(type, name) pack_key_u64(pk, #name, counters.holds.name);
+    EVD_PART_holds(PACK)
+#undef PACK
+        pack_map_end(pk);
+    pack_key_u64(pk, "shed", counters.shed);
     pack_key_map(pk, "store");
     pack_key_u64(pk, "commits", counters.store.commits);
     pack_key_u64(pk, "operations", counters.store.operations);

@@ -61,11 +61,23 @@ void stream_set_format(struct stream *stream, const struct batch_format *format)
     stream->format = *format;
 }
 
+void stream_weigh(struct stream *stream)
+{
+    struct jobs *jobs = stream->entry->jobs;
+    struct job_stream_info info;
+
+    job_stream_info(stream->worker, &info);
+    jobs->streamed -= stream->memory;
+    stream->memory = sizeof(*stream) + info.memory;
+    jobs->streamed += stream->memory;
+}
+
 void stream_attach(struct stream *stream, struct session *session)
 {
     join_session(stream, session);
     TAILQ_INSERT_HEAD(&stream->entry->streams, stream, in_entry);
     stream->entry->jobs->stream_count++;
+    stream_weigh(stream);
 }
 
 void stream_move(struct stream *stream, struct session *session)
@@ -82,6 +94,7 @@ static void detach(struct stream *stream)
     leave_session(stream);
     TAILQ_REMOVE(&stream->entry->streams, stream, in_entry);
     stream->entry->jobs->stream_count--;
+    stream->entry->jobs->streamed -= stream->memory;
 }
 
 /* ---- its end ---- */
@@ -142,6 +155,21 @@ void streams_free(struct server *server)
 {
     while (!TAILQ_EMPTY(&server->lost))
         stream_shut(TAILQ_FIRST(&server->lost)->streams[0]);
+}
+
+bool streams_working(const struct session *session)
+{
+    bool working = false;
+
+    for (uint32_t i = 0; i < session->stream_count; i++) {
+        struct job_stream_info info;
+
+        job_stream_info(session->streams[i]->worker, &info);
+        if (info.stalled)
+            return false;
+        working = working || info.acked_steps > 0;
+    }
+    return working;
 }
 
 uint32_t streams_outstanding(const struct server *server)

@@ -32,6 +32,7 @@ struct stream {
     uint32_t window;
     uint32_t generation; /* of the last batch */
     uint64_t served_samples;
+    size_t memory; /* as it is part of jobs->streamed */
     struct batch_format format;
     struct job_delivery late; /* OWING: holds a reference to its plan */
     TAILQ_ENTRY(stream) in_entry;
@@ -45,6 +46,8 @@ void stream_enter(struct stream *stream, enum stream_state state);
  * session. */
 void stream_attach(struct stream *stream, struct session *session);
 void stream_move(struct stream *stream, struct session *session);
+/* Notes how much memory it takes, which grows with its window. */
+void stream_weigh(struct stream *stream);
 /* What its batches are like. */
 void stream_set_format(struct stream *stream, const struct batch_format *format);
 /* A batch that was handed out and is not drawn yet is void. */
@@ -58,6 +61,8 @@ void stream_discard(struct stream *stream);
 void streams_lose(struct session *session, bool resumable);
 /* Closes those that are lost. */
 void streams_free(struct server *server);
+/* One of them has acknowledged batches, and none is stalled. */
+bool streams_working(const struct session *session);
 /* How many batches the workers with a connection have. */
 uint32_t streams_outstanding(const struct server *server);
 

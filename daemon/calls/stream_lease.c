@@ -22,6 +22,7 @@ int do_stream_credit(struct call *call, const struct params_stream_credit *p)
     if (entry_drive(stream->entry, &event, &call->err) != EVD_OK)
         return call->err.code;
     stream->window = p->window;
+    stream_weigh(stream);
     pk = answer_begin(&call->ticket);
     pack_key_u64(pk, "stream", p->stream);
     pack_key_u64(pk, "window", p->window);

@@ -285,7 +285,9 @@ int do_stream_open(struct call *call, const struct params_stream_open *p)
     if (entry_drive(entry, &credit, err) != EVD_OK) {
         stream_say_closed(stream, err->code, err->message);
         stream_shut(stream);
+        return EVD_OK;
     }
+    stream_weigh(stream);
     return EVD_OK;
 }
 

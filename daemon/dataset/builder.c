@@ -120,10 +120,29 @@ size_t dataset_builder_memory(const struct dataset_builder *builder)
 {
     size_t bytes = sizeof(*builder) + names_memory(&builder->classes);
 
-    bytes += builder->cap * builder->width;
+    bytes += builder->samples * builder->width;
     for (uint32_t i = 0; i < builder->column_count; i++)
-        bytes += builder->columns[i].cap * sizeof(*builder->columns[i].values);
+        bytes += builder->columns[i].n * sizeof(*builder->columns[i].values);
     return bytes;
+}
+
+uint64_t dataset_builder_more(const struct dataset_builder *builder,
+                              const struct dataset_piece *piece)
+{
+    uint64_t bytes = names_more(&builder->classes, piece->classes, piece->text) +
+                     piece->weights * sizeof(*builder->columns->values);
+    uint8_t width = label_width(builder->classes.count + piece->classes);
+
+    if (piece->labels == 0) /* those that are there are widened when others come */
+        return bytes;
+    return bytes + (builder->samples + piece->labels) * width - builder->samples * builder->width;
+}
+
+/* The member table, and two numbers a class. */
+uint64_t dataset_builder_index(const struct dataset_builder *builder)
+{
+    return sizeof(struct dataset) + builder->samples * sizeof(uint32_t) +
+           builder->classes.count * (uint64_t)(2 * sizeof(uint64_t));
 }
 
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,

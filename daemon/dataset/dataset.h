@@ -94,6 +94,17 @@ uint64_t dataset_builder_column(const struct dataset_builder *builder, struct ev
 uint64_t dataset_builder_samples(const struct dataset_builder *builder);
 uint32_t dataset_builder_classes(const struct dataset_builder *builder);
 size_t dataset_builder_memory(const struct dataset_builder *builder); /* bytes */
+/* What is to be added. */
+struct dataset_piece {
+    uint32_t classes;
+    size_t text; /* bytes of their names, each with its end */
+    uint64_t labels, weights;
+};
+/* How many bytes more it holds with that. */
+uint64_t dataset_builder_more(const struct dataset_builder *builder,
+                              const struct dataset_piece *piece);
+/* And then while it is made a dataset. */
+uint64_t dataset_builder_index(const struct dataset_builder *builder);
 /* Class names from number `first` on, each ended by NUL; *bytes is their total length. For the
  * store. */
 const char *dataset_builder_names(const struct dataset_builder *builder, uint32_t first,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#define FIRST_HASH 64u
+
 /* The slot that holds the name, or the empty one where it belongs. */
 static uint32_t find_slot(const struct names *names, struct evd_str name)
 {
@@ -21,7 +23,7 @@ static int grow_hash(struct names *names)
 {
     uint32_t old_size = names->hash_size;
     uint32_t *old = names->hash;
-    uint32_t size = old_size ? old_size * 2 : 64;
+    uint32_t size = old_size ? old_size * 2 : FIRST_HASH;
     uint32_t *hash = calloc(size, sizeof(*hash));
 
     if (!hash)
@@ -94,8 +96,19 @@ int64_t names_find(const struct names *names, struct evd_str name)
 
 size_t names_memory(const struct names *names)
 {
-    return names->text_cap + names->at_cap * sizeof(*names->at) +
+    return names->text_len + names->count * sizeof(*names->at) +
            names->hash_size * sizeof(*names->hash);
+}
+
+size_t names_more(const struct names *names, uint32_t count, size_t text)
+{
+    uint64_t size = names->hash_size ? names->hash_size : FIRST_HASH;
+
+    while (count > 0 && names->count + count > size / 2)
+        size *= 2;
+    if (count == 0)
+        return 0;
+    return text + count * sizeof(*names->at) + (size - names->hash_size) * sizeof(*names->hash);
 }
 
 void names_fini(struct names *names)

@@ -20,7 +20,9 @@ struct names {
 /* EVD_OK, EVD_E_EXISTS or EVD_E_NO_MEMORY; the list is unchanged unless EVD_OK. */
 int names_add(struct names *names, struct evd_str name);
 int64_t names_find(const struct names *names, struct evd_str name); /* its number, or -1 */
-size_t names_memory(const struct names *names);                     /* bytes */
+size_t names_memory(const struct names *names); /* bytes that are filled, not those reserved */
+/* How many more that will be with `count` further names of `text` bytes, their ends included. */
+size_t names_more(const struct names *names, uint32_t count, size_t text);
 void names_fini(struct names *names);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "host/framing.h"
+#include "host/heap.h"
 #include "host/internal.h"
 #include "host/log.h"
 #include "host/peers.h"
@@ -70,7 +71,8 @@ static int init_handles(struct host *host)
     uv_loop_t *loop = &host->loop;
     int rc;
 
-    if ((rc = services_init(host)) < 0 || (rc = uv_timer_init(loop, &host->patience)) < 0 ||
+    if ((rc = services_init(host)) < 0 || (rc = heap_init(host)) < 0 ||
+        (rc = uv_timer_init(loop, &host->patience)) < 0 ||
         (rc = uv_signal_init(loop, &host->sigterm)) < 0 ||
         (rc = uv_signal_init(loop, &host->sigint)) < 0)
         return rc;
@@ -100,8 +102,8 @@ static int open_net(struct host *host, struct evd_error *err)
         .max_connections = (uint32_t)limits->connections,
         .max_each = (uint32_t)limits->connections_each,
         .high_water = limits->send_buffer,
-        .low_water = limits->send_buffer / 4,
         .most = SERVER_SEND_LIMIT - EVD_MAX_REPLY_FRAME, /* one more answer fits */
+        .buffers = limits->buffers,
         .hello_ms = 1000 * limits->hello_time,
         .frame_ms = 1000 * limits->frame_time,
         .framing = message_framing(&host->frame_limits),
@@ -268,6 +270,7 @@ int host_run(const struct host_config *config, struct evd_error *err)
     rc = start(&host, err);
     if (rc == EVD_OK) {
         host_enter(&host, HOST_SERVING);
+        heap_start(&host);
         announce(&host);
         uv_run(&host.loop, UV_RUN_DEFAULT);
     }

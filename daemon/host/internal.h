@@ -48,6 +48,11 @@ struct host {
     uint64_t stage_since, stage_moved, stage_left;
     bool stage_said;
     uv_signal_t sigterm, sigint;
+    uv_timer_t heap_look;  /* heap.c: looks whether freed memory is to be given back; */
+    uv_work_t heap_trim;   /* that is done by a pool thread, */
+    bool heap_trimming;    /* just now */
+    uint64_t heap_process; /* bytes resident and not counted when it began to serve, */
+    uint64_t heap_slack;   /* and beyond that, the least since it was last given back */
     struct store *store;
     struct server *server;
     struct net *net;

@@ -19,7 +19,7 @@ static void *on_open(void *arg, struct net_conn *conn, struct net_output *output
     struct session_port *session = session_open(host->server, conn);
 
     if (session)
-        *output = (struct net_output){&session->out, &session->in_flight};
+        *output = (struct net_output){&session->out, &session->in_flight, &session->full_at};
     return session;
 }
 
@@ -56,6 +56,14 @@ static void on_closed(void *arg, void *session)
 {
     session_close(session);
     stop_proceed(arg);
+}
+
+static enum net_standing on_standing(void *arg, void *session)
+{
+    (void)arg;
+    if (!session_attached(session))
+        return NET_GUEST;
+    return session_working(session) ? NET_WORKING : NET_ATTACHED;
 }
 
 static void on_refuse(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
@@ -111,6 +119,7 @@ struct net_events peers_events(struct host *host)
         .writable = on_writable,
         .silent = on_silent,
         .closed = on_closed,
+        .standing = on_standing,
         .refuse = on_refuse,
         .flush = on_flush,
         .gone = on_gone,

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
+#include "host/heap.h"
 #include "host/internal.h"
 #include "host/log.h"
 #include "host/stop.h"
@@ -148,6 +149,22 @@ static bool peer_is_own(void *arg, void *conn)
     return net_conn_is_own(conn);
 }
 
+static void count_memory(void *arg, struct host_memory *out)
+{
+    const struct host *host = arg;
+    struct net_info info = {0};
+
+    if (host->net)
+        net_info(host->net, &info);
+    *out = (struct host_memory){
+        .resident = heap_resident(),
+        .process = host->heap_process,
+        .connections = info.fixed,
+        .buffers = info.buffers,
+        .shed = info.shed,
+    };
+}
+
 static void log_server(void *arg, enum server_level level, const char *text)
 {
     if (level == SERVER_TRACE)
@@ -220,6 +237,7 @@ struct server_host services_for_server(struct host *host)
         .random = random_number,
         .peer = peer_name,
         .own = peer_is_own,
+        .memory = count_memory,
         .close = finish_conn,
         .log = log_server,
         .backup_dir = host->config->backup_dir,

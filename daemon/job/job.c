@@ -321,6 +321,7 @@ void job_stream_info(const struct job_stream *stream, struct job_stream_info *ou
         .served_steps = stream->served_steps,
         .acked_steps = stream->acked_steps,
         .acked_samples = stream->acked_samples,
+        .memory = sizeof(*stream) + stream->capacity * sizeof(*stream->leases),
     };
 }
 

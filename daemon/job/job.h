@@ -415,6 +415,7 @@ struct job_stream_info {
     struct job_position low; /* the lowest step of its rank (shared: of the job) not acknowledged */
     uint64_t ended_steps;    /* how many steps the epoch before low's had; 0: not known */
     uint64_t served_steps, acked_steps, acked_samples; /* of this stream, since it was opened */
+    size_t memory; /* bytes that it takes, with room for the steps of its largest window */
 };
 void job_stream_info(const struct job_stream *stream, struct job_stream_info *out);
 /* The i-th of the steps it has, in the order they were handed out. */

@@ -40,6 +40,13 @@ void draft_free(struct draft *draft)
     free(draft);
 }
 
+void draft_count(struct draft *draft)
+{
+    draft->memory = sizeof(*draft);
+    if (draft->builder)
+        draft->memory += dataset_builder_memory(draft->builder);
+}
+
 /* ---- the end of those that come to nothing ---- */
 
 static void try_later(const struct draft *draft)
@@ -89,7 +96,7 @@ static void doom(struct draft *draft)
     enter(draft, DRAFT_DOOMED);
     dataset_builder_free(draft->builder);
     draft->builder = NULL;
-    draft->memory = 0;
+    draft_count(draft);
     try_drop(draft);
 }
 

@@ -53,6 +53,8 @@ struct draft {
 
 /* A new one, in the session's list; NULL without memory. */
 struct draft *draft_new(struct session *session, struct evd_str name) MUST_CHECK;
+/* Its builder has more, or less: notes how much memory it takes. */
+void draft_count(struct draft *draft);
 /* Out of its list and gone; nothing of it may be in the store. */
 void draft_free(struct draft *draft);
 /* An OPEN one of the session; NULL and NOT_FOUND or CONFLICT. */

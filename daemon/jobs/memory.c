@@ -4,18 +4,32 @@
 #include "jobs/datasets.h"
 #include "jobs/draft.h"
 
-static uint64_t data_memory(const struct jobs *jobs)
+static uint64_t datasets_memory(const struct jobs *jobs)
 {
-    uint64_t bytes = drafts_memory(jobs) + jobs->reported + jobs->used;
+    uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < jobs->dataset_count; i++)
         bytes += dataset_memory(jobs->datasets[i].dataset);
     return bytes;
 }
 
+static uint64_t data_memory(const struct jobs *jobs)
+{
+    return datasets_memory(jobs) + drafts_memory(jobs) + jobs->reported + jobs->used;
+}
+
 uint64_t memory_used(const struct jobs *jobs)
 {
     return data_memory(jobs) + atomic_load(&jobs->budget.used);
+}
+
+void memory_count(const struct jobs *jobs, struct holds *out)
+{
+    out->datasets = datasets_memory(jobs);
+    out->drafts = drafts_memory(jobs);
+    out->strategies = atomic_load(&jobs->budget.used);
+    out->reports = jobs->reported;
+    out->uses = jobs->used;
 }
 
 void memory_update(struct jobs *jobs)

@@ -5,8 +5,11 @@
 #define JOBS_MEMORY_H
 
 #include "jobs/state.h"
+#include "server/counters.h"
 
 uint64_t memory_used(const struct jobs *jobs); /* bytes */
+/* The same, by what it is for. */
+void memory_count(const struct jobs *jobs, struct holds *out);
 /* Lets plans take what datasets, drafts and reports leave, as it is now. */
 void memory_update(struct jobs *jobs);
 /* EVD_E_LIMIT if so many bytes more do not fit. */

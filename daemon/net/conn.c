@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "net/internal.h"
+#include "net/memory.h"
 #include "net/peer.h"
 #include "net/socket.h"
 
@@ -35,39 +36,11 @@ static void enter(struct net_conn *conn, enum net_conn_state state)
     conn->state = state;
 }
 
-static size_t unwritten(const struct net_conn *conn)
-{
-    return conn->output.buf->len + *conn->output.in_flight;
-}
-
-static bool is_full(const struct net_conn *conn)
-{
-    return unwritten(conn) > conn->net->config.high_water;
-}
-
-/* Its output is full: what comes from the peer is still taken, until what that causes is too much
- * as well. */
-static void note_pressure(struct net_conn *conn)
-{
-    const struct net_config *config = &conn->net->config;
-    size_t n = unwritten(conn);
-
-    if (conn->pressure == PRESSURE_NONE && is_full(conn)) {
-        conn->pressure = PRESSURE_FULL;
-        conn->stop_at =
-            n + config->high_water < config->most ? n + config->high_water : config->most;
-    }
-    if (conn->pressure == PRESSURE_FULL && n > conn->stop_at) {
-        conn->pressure = PRESSURE_STOPPED;
-        uv_read_stop(&conn->socket.stream);
-    }
-}
-
 static bool takes_frames(struct net_conn *conn)
 {
     if (conn->state > CONN_SERVING)
         return false;
-    note_pressure(conn);
+    memory_pressure(conn);
     return conn->pressure != PRESSURE_STOPPED;
 }
 
@@ -106,6 +79,7 @@ void net_conn_close(struct net_conn *conn)
         TAILQ_REMOVE(&conn->net->later, conn, later_link);
     conn->pressure = PRESSURE_NONE;
     conn->later = false;
+    memory_leave(conn);
     peer_leave(conn); /* at once: who has seen the end may connect before on_closed */
     uv_close(&conn->socket.handle, on_closed);
 }
@@ -167,9 +141,10 @@ static void on_written(uv_write_t *request, int status)
         conn_close_because(conn, uv_strerror(status));
         return;
     }
+    conn->moved = uv_now(conn->net->config.loop);
     *conn->output.in_flight = 0;
     conn->flight.len = 0;
-    if (conn->flight.cap > KEEP_BYTES)
+    if (conn->flight.cap > KEEP_BYTES && memory_is_tight(conn->net))
         buf_fini(&conn->flight);
     net_conn_flush(conn);
     net_flush(conn->net);
@@ -189,6 +164,7 @@ static void queue_rest(struct net_conn *conn, size_t written)
     out->cap = conn->flight.cap;
     out->len = 0;
     conn->flight = rest;
+    memory_swap(conn);
     *conn->output.in_flight = rest.len - written;
     bytes = uv_buf_init((char *)rest.data + written, (unsigned)(rest.len - written));
     conn->write.data = conn;
@@ -207,6 +183,8 @@ static void write_output(struct net_conn *conn)
 
     if (n == UV_EAGAIN)
         n = 0;
+    else
+        conn->moved = uv_now(conn->net->config.loop);
     if (n < 0)
         conn_close_because(conn, uv_strerror(n));
     else if ((size_t)n == out->len)
@@ -221,8 +199,9 @@ void net_conn_flush(struct net_conn *conn)
         conn->output.buf->len = 0;
         return;
     }
+    memory_note(conn);
     if (conn->state != CONN_FINISHING)
-        note_pressure(conn);
+        memory_pressure(conn);
     if (!conn->writing && conn->output.buf->len > 0)
         write_output(conn);
     if (conn->state == CONN_CLOSED)
@@ -231,7 +210,7 @@ void net_conn_flush(struct net_conn *conn)
         if (!conn->writing)
             shut_down(conn);
     } else if ((conn->pressure == PRESSURE_FULL || conn->pressure == PRESSURE_STOPPED) &&
-               unwritten(conn) <= conn->net->config.low_water) {
+               memory_unwritten(conn) <= *conn->output.full_at / 4) {
         conn->pressure = PRESSURE_DRAINED;
         TAILQ_INSERT_TAIL(&conn->net->resume, conn, resume_link);
     }
@@ -322,6 +301,7 @@ static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
 static void keep(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
     buf_append(&conn->input, bytes, n);
+    memory_note(conn);
     if (conn->input.failed)
         conn_close_because(conn, "no memory for its input");
 }
@@ -332,6 +312,7 @@ static void hand_up_input(struct net_conn *conn)
     if (conn->input.len == 0 && conn->input.cap > KEEP_BYTES) {
         buf_fini(&conn->input);
         buf_init(&conn->input, conn->net->config.framing.frame_bytes + NET_READ_BYTES);
+        memory_note(conn);
     }
 }
 
@@ -386,8 +367,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (conn->state >= CONN_FINISHING)
         return;
+    conn->moved = uv_now(conn->net->config.loop);
     if (conn->state == CONN_SERVING)
-        conn->since = uv_now(conn->net->config.loop);
+        conn->since = conn->moved;
     take(conn, (const uint8_t *)buf->base, (size_t)n);
     net_flush(conn->net);
 }
@@ -440,7 +422,8 @@ struct net_conn *conn_new(struct net *net, enum address_kind kind)
     conn->kind = kind;
     conn->number = ++net->accepted;
     conn->socket.handle.data = conn;
-    conn->output = (struct net_output){&conn->refusal, &conn->refusal_in_flight};
+    conn->output = (struct net_output){&conn->refusal, &conn->refusal_in_flight, &conn->full_at};
+    conn->full_at = net->config.high_water;
     framing->init(framing->arg, conn->scanner);
     buf_init(&conn->input, framing->frame_bytes + NET_READ_BYTES);
     buf_init(&conn->refusal, NET_READ_BYTES);
@@ -470,7 +453,7 @@ void conn_start(struct net_conn *conn)
     uv_os_fd_t fd;
     int rc = 0;
 
-    conn->since = uv_now(net->config.loop);
+    conn->since = conn->moved = uv_now(net->config.loop);
     if (conn->counted) {
         conn->session = net->config.events.open(net->config.events.arg, conn, &conn->output);
         if (!conn->session) {

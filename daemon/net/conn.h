@@ -47,6 +47,15 @@ enum net_pressure {
     PRESSURE_DRAINED, /* it is, and in net->resume to be told so */
 };
 
+/* What its buffers hold (memory.h), in bytes; of each buffer, what was filled since it was
+ * reserved.
+ */
+struct net_held {
+    size_t input, output, flight;
+    size_t all;    /* as it is part of net->held */
+    size_t queued; /* what the loop had to write at the last tick */
+};
+
 /* Embeds its handle and requests, and is freed in the handle's close callback. */
 struct net_conn {
     struct net *net;
@@ -64,11 +73,13 @@ struct net_conn {
     bool later;               /* in net->later: not read until it has had its turn */
     size_t stop_at;           /* FULL: with more unwritten output than that it is not read */
     uint64_t since;           /* when what its time limit measures began; the loop's milliseconds */
-    size_t scanned;           /* bytes of the frame that is coming which the scanner has seen */
-    struct evd_buf input;     /* read and not handed up: at most one frame and one read */
-    struct evd_buf flight;    /* output the loop is writing */
-    struct evd_buf refusal;   /* output of a connection without a session */
-    size_t refusal_in_flight;
+    uint64_t moved;           /* when a byte came or went last; the loop's milliseconds */
+    struct net_held held;
+    size_t scanned;         /* bytes of the frame that is coming which the scanner has seen */
+    struct evd_buf input;   /* read and not handed up: at most one frame and one read */
+    struct evd_buf flight;  /* output the loop is writing */
+    struct evd_buf refusal; /* output of a connection without a session */
+    size_t refusal_in_flight, full_at; /* then `output` has these */
     struct net_output output;
     uv_write_t write;
     uv_shutdown_t shutdown;

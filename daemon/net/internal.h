@@ -24,6 +24,9 @@ struct net {
     struct net_conns resume; /* output has drained: to be told so and read on */
     struct net_conns later;  /* they have sent more than one turn of the loop handles */
     uint32_t connections, refused;
+    size_t held;           /* bytes of the buffers of connections (memory.h) */
+    uint64_t shed;         /* connections that were closed since that was too much */
+    uint64_t shed_said_at; /* when the log last said so */
     uint64_t accepted;
     struct net_peers peers[NET_PEERS]; /* whoever has connections, by the hash of who it is */
     bool closing;

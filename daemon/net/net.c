@@ -5,11 +5,14 @@
 #include "net/net.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include "net/internal.h"
+#include "net/memory.h"
+#include "net/peer.h"
 #include "net/socket.h"
 
 #define TICK_MS 1000u
@@ -98,8 +101,10 @@ static void on_tick(uv_timer_t *timer)
     struct net_listener *listener;
     struct net_conn *conn;
 
-    TAILQ_FOREACH(conn, &net->conns, link)
+    TAILQ_FOREACH(conn, &net->conns, link) {
         check_time(conn, now);
+        memory_tidy(conn, now);
+    }
     TAILQ_FOREACH(listener, &net->listeners, link)
         listener_accept(listener);
     if (!anything_to_watch(net))
@@ -227,6 +232,28 @@ void net_close(struct net *net)
     uv_close((uv_handle_t *)&net->idle, on_own_closed);
 }
 
+/* The buffers hold too much: some go. The log has one of a second. */
+static void shed(struct net *net)
+{
+    uint64_t now = uv_now(net->config.loop);
+    struct net_conn *conn;
+
+    while ((conn = memory_heaviest(net))) {
+        net->shed++;
+        if (net->shed == 1 || now - net->shed_said_at >= TICK_MS) {
+            net_log(net, NET_WARNING,
+                    "%s: closed (%" PRIu64 " so far), for it held %.1f MB and moved nothing for "
+                    "%.1f s: the buffers of connections hold %.1f MB of %.1f; if that is too "
+                    "little, start evendrawd with a larger --limit buffers=N",
+                    net_conn_name(conn), net->shed, (double)conn->held.all / 1e6,
+                    (double)(now - conn->moved) / 1e3, (double)net->held / 1e6,
+                    (double)net->config.buffers / 1e6);
+            net->shed_said_at = now;
+        }
+        conn_close_because(conn, "the buffers of connections hold too much");
+    }
+}
+
 void net_flush(struct net *net)
 {
     struct net_conn *conn;
@@ -235,14 +262,26 @@ void net_flush(struct net *net)
         net->config.events.flush(net->config.events.arg);
         conn = TAILQ_FIRST(&net->resume);
         if (!conn)
-            return;
+            break;
         conn_resume(conn);
     }
+    shed(net);
 }
 
 uint32_t net_connections(const struct net *net)
 {
     return net->connections;
+}
+
+void net_info(const struct net *net, struct net_info *out)
+{
+    size_t each = sizeof(struct net_conn) + net->config.framing.scanner_bytes;
+
+    *out = (struct net_info){
+        .fixed = (net->connections + net->refused) * each,
+        .buffers = net->held,
+        .shed = net->shed,
+    };
 }
 
 size_t net_unwritten(const struct net *net)

@@ -17,12 +17,16 @@
  *     net_finish                   also ends every connection once its output is written
  *     net_close                    ends all at once; net is freed after `gone`
  *
- * Back-pressure: while a connection's unwritten output is over high_water, the layer above sends
- * only what frames cause. Those are taken on, since a peer may have to get rid of what it writes
- * before it reads, until the output has grown by another high_water. From then on it is neither
- * read nor handed frames until it has fallen to low_water, when the layer above hears that it is
- * writable. What was read before stays in a buffer of at most one frame and one read. At most one
- * write of a connection is queued in the loop.
+ * Back-pressure: while a connection's unwritten output is over *output.full_at, which is high_water
+ * unless memory is tight, the layer above sends only what frames cause. Those of a worker are taken
+ * on, since it may have to get rid of what it writes before it reads, until the output has grown by
+ * another high_water. From then on, and others at once, it is neither read nor handed frames until
+ * it has fallen to a quarter of *output.full_at, when the layer above hears that it is writable.
+ * What was read before stays in a buffer of at most one frame and one read. At most one write of a
+ * connection is queued in the loop.
+ *
+ * Memory: all buffers of connections together hold `buffers` bytes at most, and what a turn of the
+ * loop adds. Where it is more, who holds most and is idle is closed (memory.h).
  *
  * Turns: of each connection so many frames are handed up, for so long, then others have their turn;
  * it is not read meanwhile. So who sends without end keeps nobody waiting for long.
@@ -60,10 +64,18 @@ struct net;
 struct net_conn;
 
 /* Where the layer above collects what is to be written. `in_flight` is net's to write: bytes taken
- * out of `buf` and not yet written. */
+ * out of `buf` and not yet written; and so is `full_at`. */
 struct net_output {
     struct evd_buf *buf;
     size_t *in_flight;
+    size_t *full_at; /* with more unwritten bytes than that nothing more is to be made for it */
+};
+
+/* What a connection is to the layer above. */
+enum net_standing {
+    NET_GUEST,
+    NET_ATTACHED, /* a worker, */
+    NET_WORKING,  /* that gets on with its work */
 };
 
 enum net_level { NET_DEBUG, NET_WARNING };
@@ -90,6 +102,7 @@ struct net_events {
      * when all is answered; what takes longer than frame_ms is not waited for. */
     void (*silent)(void *arg, void *session);
     void (*closed)(void *arg, void *session);
+    enum net_standing (*standing)(void *arg, void *session);
     /* One connection too many has sent its first frame: append what to tell it. */
     void (*refuse)(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
                    struct evd_buf *out);
@@ -103,10 +116,11 @@ struct net_events {
 struct net_config {
     struct uv_loop_s *loop;
     uint32_t max_connections;
-    uint32_t max_each;            /* of those, one peer's */
-    size_t high_water, low_water; /* bytes of unwritten output of one connection */
-    size_t most;                  /* with more than that it is not read in any case */
-    uint64_t hello_ms, frame_ms;  /* 0: NET_HELLO_MS, NET_FRAME_MS */
+    uint32_t max_each;           /* of those, one peer's */
+    size_t high_water;           /* bytes of unwritten output of one connection */
+    size_t most;                 /* with more than that it is not read in any case */
+    size_t buffers;              /* bytes of the buffers of all */
+    uint64_t hello_ms, frame_ms; /* 0: NET_HELLO_MS, NET_FRAME_MS */
     struct net_framing framing;
     struct net_events events;
 };
@@ -125,6 +139,12 @@ int net_listen(struct net *net, const char *address, struct evd_error *err) MUST
 const char *net_address(const struct net *net, size_t i);
 
 uint32_t net_connections(const struct net *net);
+struct net_info {
+    uint64_t fixed;   /* bytes of connections without their buffers */
+    uint64_t buffers; /* bytes */
+    uint64_t shed;    /* connections that were closed since buffers held too much */
+};
+void net_info(const struct net *net, struct net_info *out);
 /* Bytes of output that no socket has taken yet. */
 size_t net_unwritten(const struct net *net);
 

@@ -22,6 +22,9 @@
       "bytes of a message to the daemon, which its receive buffer has to hold")                    \
     X(send_buffer, 1u << 20, 64u << 10, 8u << 20,                                                  \
       "unsent bytes of a connection above which nothing more is drawn for it")                     \
+    X(buffers, 256u << 20, 32u << 20, 1l << 40,                                                    \
+      "bytes of what was received in part, and is to be sent, of all connections together; above " \
+      "it those that hold most and are idle are closed")                                           \
     X(hello_time, 10, 1, 3600, "seconds until a connection must have said hello")                  \
     X(frame_time, 30, 1, 3600, "seconds without a byte of a message that has begun")
 

@@ -71,6 +71,7 @@ struct session_port *session_open(struct server *server, void *conn)
     TAILQ_INIT(&session->drafts);
     TAILQ_INIT(&session->uses);
     session->port.conn = conn;
+    session->port.full_at = host->limits.send_buffer;
     session->server = server;
     session->id = ++server->last_session;
     session->key = host->random(host->arg) >> 1; /* fits a signed integer */
@@ -129,9 +130,19 @@ void session_close(struct session_port *port)
 
 bool session_full(const struct session_port *port)
 {
+    return port->out.len + port->in_flight > port->full_at;
+}
+
+bool session_attached(const struct session_port *port)
+{
+    return ((const struct session *)port)->stream_count > 0;
+}
+
+bool session_working(const struct session_port *port)
+{
     const struct session *session = (const struct session *)port;
 
-    return port->out.len + port->in_flight > session->server->host.limits.send_buffer;
+    return session->stream_count > 0 && session->server->ops->session_working(session);
 }
 
 void session_ready(struct session_port *port)

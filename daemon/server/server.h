@@ -46,6 +46,8 @@ struct server_ops {
     void (*stop)(struct jobs *jobs);
     /* The session has room for output again. */
     void (*session_ready)(struct session *session);
+    /* A worker of it has acknowledged batches, and none of those it has is overdue. */
+    bool (*session_working)(const struct session *session);
     /* Nothing more comes from it: its streams are lost, while what it asked for goes on. */
     void (*session_silent)(struct session *session, bool resumable);
     /* Its connection is gone. What can be resumed (session->stream_count) waits if `resumable`. */

@@ -25,7 +25,9 @@
 struct session_port {
     struct evd_buf out;
     size_t in_flight;
-    void *conn; /* the host's */
+    size_t full_at; /* with more unwritten bytes nothing is drawn for it; the host may move it where
+                       it is not passed */
+    void *conn;     /* the host's */
 };
 
 /* As many threads the pool has: so many works run at once. */
@@ -38,6 +40,15 @@ struct server_work {
     void (*done)(struct server_work *work); /* may free the work */
     double milliseconds;   /* of processor time that `run` took: the host says it before `done` */
     atomic_bool cancelled; /* the server's: nobody wants it any more; `run` looks, and ends early */
+};
+
+/* What the host knows of memory, in bytes. */
+struct host_memory {
+    uint64_t resident;    /* of the process, as the kernel says */
+    uint64_t process;     /* what the process took when it began to serve, and nobody has counted */
+    uint64_t connections; /* of the host's side of them, without their buffers */
+    uint64_t buffers;     /* of connections */
+    uint64_t shed;        /* how many connections were closed since buffers held too much */
 };
 
 enum server_level {
@@ -65,6 +76,7 @@ struct server_host {
     /* Whether the other end came by a Unix socket and is a process of the daemon's own user; for a
      * session that is open. */
     bool (*own)(void *arg, void *conn);
+    void (*memory)(void *arg, struct host_memory *out);
     /* Close the connection when its output is written. From server_flush only, after flush. The
      * host feeds it no more frames, and calls session_close in the end as always. */
     void (*close)(void *arg, void *conn);

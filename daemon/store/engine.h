@@ -33,6 +33,8 @@ struct store_engine {
     bool (*failing)(struct store_db *db, struct evd_error *why);
     void (*probe)(struct store_db *db);
     uint64_t (*file_bytes)(struct store_db *db);
+    /* Bytes of memory that all its databases hold. From any thread. */
+    uint64_t (*memory)(void);
 
     /* Online backup to a file that must not exist; one at a time. After `backup_begin` came back
      * with EVD_OK, `backup_step` copies one bounded piece and returns whether there is more; if

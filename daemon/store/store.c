@@ -365,3 +365,8 @@ void store_info(struct store *store, struct store_info *out)
     *out = store->info;
     pthread_mutex_unlock(&store->lock);
 }
+
+uint64_t store_memory(const struct store *store)
+{
+    return store->engine->memory();
+}

@@ -67,5 +67,6 @@ struct store_info {
     struct evd_error why; /* while failing */
 };
 void store_info(struct store *store, struct store_info *out);
+uint64_t store_memory(const struct store *store); /* bytes that the engine holds */
 
 #endif

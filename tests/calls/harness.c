@@ -88,6 +88,18 @@ static bool host_own(void *arg, void *conn)
     return !((struct peer *)conn)->other;
 }
 
+static void host_memory(void *arg, struct host_memory *out)
+{
+    (void)arg;
+    *out = (struct host_memory){
+        .resident = HARNESS_RESIDENT,
+        .process = HARNESS_PROCESS,
+        .connections = HARNESS_CONNECTIONS,
+        .buffers = HARNESS_BUFFERS,
+        .shed = HARNESS_SHED,
+    };
+}
+
 static void host_log(void *arg, enum server_level level, const char *text)
 {
     struct harness *h = arg;
@@ -201,6 +213,7 @@ void harness_up(struct harness *h)
         .random = host_random,
         .peer = host_peer,
         .own = host_own,
+        .memory = host_memory,
         .close = host_close,
         .log = host_log,
         .verbose = true,

@@ -18,6 +18,13 @@
 #include "proto/limits.h"
 #include "server/port.h"
 
+/* What the harness tells the server of memory. */
+#define HARNESS_RESIDENT    (1 << 30)
+#define HARNESS_PROCESS     (4 << 20)
+#define HARNESS_CONNECTIONS 1000
+#define HARNESS_BUFFERS     7
+#define HARNESS_SHED        3
+
 struct peer {
     struct harness *harness;
     struct session_port *session; /* NULL once closed */

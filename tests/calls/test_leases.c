@@ -362,6 +362,31 @@ static void test_at_most_once(void **state)
     expect_step(peer, 4, false);
 }
 
+/* What the network hears of a connection where it has to choose: whether it has streams, and
+ * whether it gets on. */
+static void test_standing(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+
+    load_data(peer, 1000);
+    peer_do(peer, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'time_to_run': 1000}]");
+    assert_false(session_attached(peer->session));
+    assert_false(session_working(peer->session));
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
+    assert_true(session_attached(peer->session));
+    assert_false(session_working(peer->session));
+    expect_step(peer, 0, false);
+    peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    assert_true(session_working(peer->session));
+    harness_pass(h, 1100); /* the rest is overdue */
+    assert_false(session_working(peer->session));
+    assert_true(session_attached(peer->session));
+    peer_do(peer, "stream.close", "[{'stream': 1}]");
+    assert_false(session_attached(peer->session));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -369,6 +394,7 @@ int main(void)
         TEST(test_time_runs_out), TEST(test_resumed),      TEST(test_confirmed_again),
         TEST(test_half_open),     TEST(test_restart),      TEST(test_worlds),
         TEST(test_exact),         TEST(test_at_most_once), TEST(test_lost_within_bounds),
+        TEST(test_standing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,14 @@ static void test_server(void **state)
     assert_int_equal(integer(result, "connections"), 1);
     assert_int_equal(integer(json_object_get(result, "limits"), "connections"), 1024);
     assert_int_equal(json_object_size(json_object_get(result, "store")), 6);
+    assert_int_equal(integer(result, "resident"), HARNESS_RESIDENT);
+    assert_int_equal(integer(result, "shed"), HARNESS_SHED);
+    list = json_object_get(result, "holds");
+    assert_int_equal(integer(list, "process"), HARNESS_PROCESS);
+    assert_int_equal(integer(list, "buffers"), HARNESS_BUFFERS);
+    assert_true(integer(list, "sessions") > HARNESS_CONNECTIONS);
+    assert_true(integer(list, "database") > 0);
+    assert_int_equal(integer(list, "datasets"), 0);
     assert_true(json_is_null(json_object_get(json_object_get(result, "store"), "failure")));
     json_decref(result);
     result = peer_call(peer, "strategy.list", "[]");

@@ -244,7 +244,7 @@ static void memory_has_a_limit(void **state)
                                         "'inverse', 'replacement': false, 'orders': 1000}}]"),
                            "--memory-limit"));
     /* Samples that do not fit; and the draft is gone, with what it took. */
-    for (int i = 0; i < 12000; i++)
+    for (int i = 0; i < 50000; i++)
         json_array_append_new(labels, json_integer(i % 2));
     chunk = json_dumps(labels, 0);
     peer_do(peer, "dataset.create", "[{'name': 'e', 'classes': ['a', 'b']}]");

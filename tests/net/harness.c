@@ -25,8 +25,9 @@ struct session {
     struct server *server;
     struct net_conn *conn;
     struct evd_buf out;
-    size_t in_flight;
+    size_t in_flight, full_at;
     bool ends, known;
+    enum net_standing standing;
     TAILQ_ENTRY(session) link;
 };
 
@@ -40,9 +41,11 @@ static void *on_open(void *arg, struct net_conn *conn, struct net_output *output
     session->server = arg;
     session->conn = conn;
     buf_init(&session->out, 16u << 20);
+    session->full_at = HIGH_WATER;
+    session->standing = NET_ATTACHED;
     TAILQ_INSERT_TAIL(&sessions, session, link);
     session->server->opened++;
-    *output = (struct net_output){&session->out, &session->in_flight};
+    *output = (struct net_output){&session->out, &session->in_flight, &session->full_at};
     return session;
 }
 
@@ -77,6 +80,8 @@ static bool on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
         session->ends = true;
     } else if (bytes[0] == 0xc0) {
         net_conn_close(session->conn);
+    } else if (bytes[0] == 0x09 || bytes[0] == 0x0a) {
+        session->standing = bytes[0] == 0x09 ? NET_GUEST : NET_WORKING;
     }
     note_unwritten(session);
     session->known |= bytes[0] != 0x07 && bytes[0] != 0x08;
@@ -122,6 +127,14 @@ static void on_closed(void *arg, void *opaque)
     buf_fini(&session->out);
     free(session);
     server->closed++;
+}
+
+static enum net_standing on_standing(void *arg, void *opaque)
+{
+    struct session *session = opaque;
+
+    (void)arg;
+    return session->standing;
 }
 
 static void on_refuse(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
@@ -192,11 +205,12 @@ void server_start_with(struct server *server, const struct net_framing *framing,
 void server_start_by(struct server *server, struct net_config config)
 {
     config.high_water = HIGH_WATER;
-    config.low_water = LOW_WATER;
     config.most = MOST;
+    if (config.buffers == 0)
+        config.buffers = BUFFERS;
     config.events =
-        (struct net_events){server,    on_open,   on_frame, on_broken, on_writable, on_silent,
-                            on_closed, on_refuse, on_flush, on_gone,   on_log};
+        (struct net_events){server,    on_open,     on_frame,  on_broken, on_writable, on_silent,
+                            on_closed, on_standing, on_refuse, on_flush,  on_gone,     on_log};
     signal(SIGPIPE, SIG_IGN);
     memset(server, 0, sizeof(*server));
     assert_int_equal(uv_loop_init(&server->loop), 0);

@@ -7,7 +7,8 @@
  *   uint 32 n     is answered with n bytes of nil
  *   false, nil    ends the connection: after the output; at once
  *   7, 8          do not say who the peer is, as any other frame does; 8 is answered with 2 MiB
- *   anything else is counted
+ *   9, 10         make it a guest, and a worker that gets on; before it is a worker that has not
+ * yet anything else is counted
  */
 #ifndef TESTS_NET_HARNESS_H
 #define TESTS_NET_HARNESS_H
@@ -24,6 +25,7 @@
 
 #define HIGH_WATER   (1u << 20)
 #define LOW_WATER    (256u << 10)
+#define BUFFERS      (1u << 30) /* where the configuration says nothing */
 #define MOST         (8u << 20)
 #define REFUSED_YOU  "\xa4who?"
 #define REFUSED_MORE "\xa5more?"

@@ -188,6 +188,11 @@ static uint64_t file_bytes(struct store_db *db)
     return bytes;
 }
 
+static uint64_t memory(void)
+{
+    return (uint64_t)sqlite3_memory_used();
+}
+
 const struct store_engine sqlite_engine = {
     .scheme = "sqlite",
     .open = open_path,
@@ -198,6 +203,7 @@ const struct store_engine sqlite_engine = {
     .failing = failing,
     .probe = sqlite_probe,
     .file_bytes = file_bytes,
+    .memory = memory,
     .backup_begin = backup_begin,
     .backup_step = backup_step,
     .backup_abort = backup_abort,
