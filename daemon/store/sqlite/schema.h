@@ -11,6 +11,11 @@
 #define DATASET_DRAFT     "0"
 #define DATASET_COMMITTED "1"
 #define DATASET_DROPPED   "2"
+/* What tidying is to delete: what was dropped, and drafts, which have no version. Not a row that is
+ * neither, nor one that a job draws from, which somebody will ask for. */
+#define DATASET_LEFT_BEHIND                                                                        \
+    "((state = " DATASET_DROPPED " OR (state = " DATASET_DRAFT " AND version = 0))"                \
+    " AND NOT EXISTS(SELECT 1 FROM job WHERE job.dataset = dataset.id))"
 
 struct sqlite;
 
