@@ -176,4 +176,11 @@ struct store_reader {
                     struct evd_error *err);
 };
 
+/* What is told of a database that is looked at without a daemon. */
+struct store_look {
+    void *arg;
+    void (*stage)(void *arg, const char *what);  /* what begins now, and may take its time */
+    void (*damage)(void *arg, const char *what); /* a finding: one sentence */
+};
+
 #endif

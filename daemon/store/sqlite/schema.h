@@ -4,6 +4,7 @@
 #ifndef STORE_SQLITE_SCHEMA_H
 #define STORE_SQLITE_SCHEMA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "proto/error.h"
 
@@ -19,9 +20,11 @@
 
 struct sqlite;
 
-/* Ours, of a version we know, or empty, and with its log? Looks only, so that a foreign file stays
- * as it is. */
-int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err) MUST_CHECK;
+/* Ours, of a version we know, or empty? Looks only, so that a foreign file stays as it is. *behind:
+ * it is without its log, which says what schema_log_missing does. */
+int schema_identify(struct sqlite *sqlite, int64_t *version, bool *behind,
+                    struct evd_error *err) MUST_CHECK;
+int schema_log_missing(const struct sqlite *sqlite, struct evd_error *err);
 /* Reads all of the file, for damage. */
 int schema_check(struct sqlite *sqlite, struct evd_error *err) MUST_CHECK;
 /* From the version that schema_identify found to ours. */
