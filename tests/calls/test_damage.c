@@ -123,58 +123,70 @@ static bool counts_damaged(struct peer *peer, const char *name, uint64_t count)
     return same;
 }
 
+#define K_S " WHERE job = (SELECT id FROM job WHERE name = 'k')"
+static const struct {
+    const char *sql, *name;
+} damages[] = {
+    {"UPDATE job SET name = CAST(x'6bff' AS TEXT) WHERE name = 'k'", NULL},
+    {"UPDATE job SET name = '' WHERE name = 'k'", NULL},
+    {"UPDATE job SET batch_size = 0 WHERE name = 'k'", "k"},
+    {"UPDATE job SET batch_size = 4294967306 WHERE name = 'k'", "k"},
+    {"UPDATE job SET batch_size = -10 WHERE name = 'k'", "k"},
+    {"UPDATE job SET mode = 'shared' WHERE name = 'k'", "k"},
+    {"UPDATE job SET mode = 'sharks' WHERE name = 'k'", "k"},
+    {"UPDATE job SET last_batch = 'shorn' WHERE name = 'k'", "k"},
+    {"UPDATE job SET guarantee = 'at-' WHERE name = 'k'", "k"},
+    {"UPDATE job SET replicas = 0 WHERE name = 'k'", "k"},
+    {"UPDATE job SET world_size = 3 WHERE name = 'k'", "k"},
+    {"UPDATE job SET world_size = 2 WHERE name = 'k'", "k"},
+    {"UPDATE job SET world_size = 65536000 WHERE name = 'k'", "k"},
+    {"UPDATE job SET mark_epoch = -1 WHERE name = 'k'", "k"},
+    {"UPDATE job SET mark_step = 1000000 WHERE name = 'k'", "k"},
+    {"UPDATE job SET dataset = 99 WHERE name = 'k'", "k"},
+    {"DELETE FROM revision" K_S, "k"},
+    {"UPDATE revision SET digest = digest + 1" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET strategy = x'c1'" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET generation = 7" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET revision = 4294967297" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET revision = 4294967295" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET epoch = -1" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET step = 10" K_S " AND revision = 1", "k"},
+    {"UPDATE revision SET shape_steps = 9" K_S " AND revision = 0", "k"},
+    {"UPDATE revision SET shape_last = 9" K_S " AND revision = 1", "k"},
+    {"UPDATE seek SET generation = 2" K_S, "k"},
+    {"UPDATE seek SET generation = -1" K_S, "k"},
+    {"UPDATE seek SET parent = 1" K_S, "k"},
+    {"UPDATE seek SET epoch = 4294967296" K_S, "k"},
+    {"UPDATE seek SET left_epoch = -1" K_S, "k"},
+    {"UPDATE seek SET mode = 'foliow'" K_S, "k"},
+    {"DELETE FROM seek" K_S, "k"},
+    {"UPDATE world SET generation = 9" K_S, "k"},
+    {"UPDATE world SET world_size = 0" K_S, "k"},
+    {"UPDATE world SET world_size = 4294967297" K_S, "k"},
+    {"UPDATE progress SET rank = 1" K_S, "k"},
+    {"UPDATE progress SET rank = -1" K_S, "k"},
+    {"UPDATE progress SET generation = 0" K_S, "k"},
+    {"UPDATE progress SET step = 11" K_S, "k"},
+    {"UPDATE progress SET step = 4" K_S, "k"},
+    {"UPDATE progress SET epoch = -1" K_S, "k"},
+    {"UPDATE progress SET acked = x'ffffffff'" K_S, "k"},
+};
+
+/* What a job is called whose name is gone; it is the first. */
+static void find_nameless(struct peer *peer, char name[32])
+{
+    json_t *list = peer_call(peer, "job.list", "[]");
+    const json_t *rows = json_object_get(list, "jobs");
+
+    snprintf(name, 32, "%s", text(json_array_get(rows, 0), "job"));
+    assert_int_equal(strncmp(name, "damaged-", 8), 0);
+    json_decref(list);
+}
+
 /* Whatever row of a job is damaged, however: it is out of service alone, every answer speaks of
  * damage and not of a mistake, and it can be dropped. */
 static void test_damaged_job(void **state)
 {
-#define K_S " WHERE job = (SELECT id FROM job WHERE name = 'k')"
-    static const struct {
-        const char *sql, *name;
-    } damages[] = {
-        {"UPDATE job SET name = CAST(x'6bff' AS TEXT) WHERE name = 'k'", NULL},
-        {"UPDATE job SET name = '' WHERE name = 'k'", NULL},
-        {"UPDATE job SET batch_size = 0 WHERE name = 'k'", "k"},
-        {"UPDATE job SET batch_size = 4294967306 WHERE name = 'k'", "k"},
-        {"UPDATE job SET batch_size = -10 WHERE name = 'k'", "k"},
-        {"UPDATE job SET mode = 'shared' WHERE name = 'k'", "k"},
-        {"UPDATE job SET mode = 'sharks' WHERE name = 'k'", "k"},
-        {"UPDATE job SET last_batch = 'shorn' WHERE name = 'k'", "k"},
-        {"UPDATE job SET guarantee = 'at-' WHERE name = 'k'", "k"},
-        {"UPDATE job SET replicas = 0 WHERE name = 'k'", "k"},
-        {"UPDATE job SET world_size = 3 WHERE name = 'k'", "k"},
-        {"UPDATE job SET world_size = 2 WHERE name = 'k'", "k"},
-        {"UPDATE job SET world_size = 65536000 WHERE name = 'k'", "k"},
-        {"UPDATE job SET mark_epoch = -1 WHERE name = 'k'", "k"},
-        {"UPDATE job SET mark_step = 1000000 WHERE name = 'k'", "k"},
-        {"UPDATE job SET dataset = 99 WHERE name = 'k'", "k"},
-        {"DELETE FROM revision" K_S, "k"},
-        {"UPDATE revision SET digest = digest + 1" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET strategy = x'c1'" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET generation = 7" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET revision = 4294967297" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET revision = 4294967295" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET epoch = -1" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET step = 10" K_S " AND revision = 1", "k"},
-        {"UPDATE revision SET shape_steps = 9" K_S " AND revision = 0", "k"},
-        {"UPDATE revision SET shape_last = 9" K_S " AND revision = 1", "k"},
-        {"UPDATE seek SET generation = 2" K_S, "k"},
-        {"UPDATE seek SET generation = -1" K_S, "k"},
-        {"UPDATE seek SET parent = 1" K_S, "k"},
-        {"UPDATE seek SET epoch = 4294967296" K_S, "k"},
-        {"UPDATE seek SET left_epoch = -1" K_S, "k"},
-        {"UPDATE seek SET mode = 'foliow'" K_S, "k"},
-        {"DELETE FROM seek" K_S, "k"},
-        {"UPDATE world SET generation = 9" K_S, "k"},
-        {"UPDATE world SET world_size = 0" K_S, "k"},
-        {"UPDATE world SET world_size = 4294967297" K_S, "k"},
-        {"UPDATE progress SET rank = 1" K_S, "k"},
-        {"UPDATE progress SET rank = -1" K_S, "k"},
-        {"UPDATE progress SET generation = 0" K_S, "k"},
-        {"UPDATE progress SET step = 11" K_S, "k"},
-        {"UPDATE progress SET step = 4" K_S, "k"},
-        {"UPDATE progress SET epoch = -1" K_S, "k"},
-        {"UPDATE progress SET acked = x'ffffffff'" K_S, "k"},
-    };
     struct harness *h = *state;
 
     for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
@@ -188,15 +200,8 @@ static void test_damaged_job(void **state)
         assert_true(counts_damaged(peer, "", 0));
         trouble_query(h, damages[i].sql);
         peer = peer_new(h);
-        if (!damages[i].name) {
-            const json_t *rows;
-
-            info = peer_call(peer, "job.list", "[]");
-            rows = json_object_get(info, "jobs");
-            snprintf(name, sizeof(name), "%s", text(json_array_get(rows, 0), "job"));
-            assert_int_equal(strncmp(name, "damaged-", 8), 0);
-            json_decref(info);
-        }
+        if (!damages[i].name)
+            find_nameless(peer, name);
         if (!counts_damaged(peer, name, 1))
             fail_msg("not told of: %s", damages[i].sql);
         info = peer_call(peer, "job.info", "[{'job': '%s'}]", name);
