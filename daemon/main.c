@@ -12,11 +12,28 @@
 #include "host/heap.h"
 #include "host/host.h"
 #include "host/log.h"
+#include "host/offline.h"
 #include "paths.h"
 #include "proto/address.h"
 
-enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { OPTION_LIMIT = 256, OPTION_MEMORY_LIMIT, OPTION_READY_FD, OPTION_TRACE, OPTION_BACKUP_DIR };
+enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_INPUT = 4 };
+enum {
+    OPTION_LIMIT = 256,
+    OPTION_MEMORY_LIMIT,
+    OPTION_READY_FD,
+    OPTION_TRACE,
+    OPTION_BACKUP_DIR,
+    OPTION_VERIFY,
+    OPTION_REPAIR,
+    OPTION_JSON
+};
+
+struct arguments {
+    struct host_config host;
+    bool verify, repair;
+    const char *output; /* of a repair; NULL: beside the database */
+    bool json;
+};
 
 #define LOG_END_MS     1000u /* how long its last lines may take */
 #define DEFAULT_MEMORY 75u   /* percent of what the machine has */
@@ -43,7 +60,10 @@ static const char doc[] =
     "Signals: SIGTERM and SIGINT stop the daemon once everything is stored and sent; a second one "
     "exits at once. SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE are ignored.\n"
     "Exit status: 0 after a signal, 1 if the daemon could not start (or was told twice to stop), "
-    "2 if it was called wrongly.";
+    "2 if it was called wrongly. With --verify: 0 if the database is sound, 1 if it is damaged; "
+    "with --repair: 0 if there is nothing to repair or the new file is there; with both 4 if the "
+    "file "
+    "cannot be read, is in use, or is none of evendraw's, or the new one cannot be written.";
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDRESS", 0, "Listen there (may be given up to 16 times)", 0},
@@ -71,6 +91,14 @@ static const struct argp_option options[] = {
     {"ready-fd", OPTION_READY_FD, "FD", 0,
      "Write the line \"ready\" to this open file descriptor once the daemon listens, then close it",
      0},
+    {NULL, 0, NULL, 0, "Instead of serving (evendraw verify and evendraw repair run these):", 1},
+    {"verify", OPTION_VERIFY, NULL, 0,
+     "Look through the database, which no daemon may have open, for damage; nothing is changed", 1},
+    {"repair", OPTION_REPAIR, "NEW", OPTION_ARG_OPTIONAL,
+     "Make the file NEW (default: that of --database with .repaired behind it) of what is sound in "
+     "the database, which stays as it is",
+     1},
+    {"json", OPTION_JSON, NULL, 0, "Print what --verify or --repair find as one JSON object", 1},
     {0},
 };
 
@@ -184,9 +212,26 @@ static const char *parse_folder(struct argp_state *state, char *text)
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-    struct host_config *config = state->input;
+    struct arguments *arguments = state->input;
+    struct host_config *config = &arguments->host;
 
     switch (key) {
+    case OPTION_VERIFY:
+        arguments->verify = true;
+        return 0;
+    case OPTION_REPAIR:
+        arguments->repair = true;
+        arguments->output = arg;
+        return 0;
+    case OPTION_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->verify && arguments->repair)
+            argp_error(state, "--verify and --repair: choose one");
+        if (arguments->json && !arguments->verify && !arguments->repair)
+            argp_error(state, "--json is for --verify and --repair");
+        return 0;
     case 'l':
         add_address(state, config, arg);
         return 0;
@@ -235,32 +280,72 @@ static void open_standard_streams(void)
         close(fd);
 }
 
+/* The database without a daemon. */
+static int offline(const struct arguments *arguments)
+{
+    static const int status[] = {
+        [OFFLINE_SOUND] = EXIT_SUCCESS,
+        [OFFLINE_DAMAGED] = EXIT_RUNTIME,
+        [OFFLINE_FAILED] = EXIT_INPUT,
+    };
+    struct offline_config config = {.database = arguments->host.database, .json = arguments->json};
+    char database[4096], output[sizeof(database) + 16];
+    enum offline_result result = OFFLINE_FAILED;
+    struct evd_error err;
+    int rc = EVD_OK;
+
+    if (!config.database) {
+        rc = paths_database(database, sizeof(database), &err);
+        config.database = database;
+    }
+    if (arguments->repair) {
+        const char *place = config.database;
+
+        if (strncmp(place, "sqlite:", 7) == 0)
+            place += 7;
+        snprintf(output, sizeof(output), "%s.repaired", place);
+        config.repaired = arguments->output ? arguments->output : output;
+    }
+    if (rc == EVD_OK)
+        result = offline_run(&config, &err);
+    if (result == OFFLINE_FAILED)
+        log_line("evendrawd: %s", err.message);
+    if (fflush(stdout) != 0)
+        return EXIT_INPUT;
+    return result == OFFLINE_DAMAGED && arguments->repair ? EXIT_SUCCESS : status[result];
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse_option, NULL, doc, NULL, help_filter, NULL};
-    struct host_config config = {.limits = SERVER_LIMITS_NORMAL, .ready_fd = -1};
+    struct arguments arguments = {.host = {.limits = SERVER_LIMITS_NORMAL, .ready_fd = -1}};
+    struct host_config *config = &arguments.host;
     char database[4096], address[256];
     struct evd_error err;
     int rc;
 
     heap_configure();
     open_standard_streams();
-    config.limits.memory = memory_share(DEFAULT_MEMORY);
+    config->limits.memory = memory_share(DEFAULT_MEMORY);
     /* Assigned, not defined: a definition would be hidden from the C library. */
     argp_program_version = "evendrawd " EVD_VERSION;
     argp_err_exit_status = EXIT_USAGE;
-    argp_parse(&argp, argc, argv, 0, NULL, &config);
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.verify || arguments.repair)
+        return offline(&arguments);
     rc = log_start(&err);
-    if (rc == EVD_OK && config.address_count == 0) {
+    if (rc == EVD_OK && config->address_count == 0) {
         rc = paths_address(address, sizeof(address), &err);
-        config.addresses[config.address_count++] = address;
+        config->addresses[config->address_count++] = address;
     }
-    if (rc == EVD_OK && !config.database) {
+    if (rc == EVD_OK && !config->database) {
         rc = paths_database(database, sizeof(database), &err);
-        config.database = database;
+        if (rc == EVD_OK)
+            rc = paths_make_folders(database, &err);
+        config->database = database;
     }
     if (rc == EVD_OK)
-        rc = host_run(&config, &err);
+        rc = host_run(config, &err);
     if (rc != EVD_OK)
         log_line("evendrawd: %s", err.message);
     log_end(LOG_END_MS);

@@ -14,8 +14,8 @@
 
 #define FOLDER_MODE 0700
 
-/* Makes every folder of the path but not what follows its last slash. */
-static int make_folders(char *path, struct evd_error *err)
+/* All but what follows its last slash. */
+int paths_make_folders(char *path, struct evd_error *err)
 {
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         bool failed;
@@ -49,7 +49,7 @@ int paths_database(char *path, size_t size, struct evd_error *err)
     if ((size_t)n >= size)
         return error_set(err, EVD_E_USAGE, "",
                          "the path of the home folder is too long; name a file with --database");
-    return make_folders(path, err);
+    return EVD_OK;
 }
 
 int paths_address(char *address, size_t size, struct evd_error *err)

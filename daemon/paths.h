@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include "proto/error.h"
 
-/* $XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db; makes the folders,
- * with mode 0700. */
+/* $XDG_STATE_HOME/evendraw/evendraw.db, or ~/.local/state/evendraw/evendraw.db. */
 int paths_database(char *path, size_t size, struct evd_error *err) MUST_CHECK;
+/* Makes the folders of that, with mode 0700. */
+int paths_make_folders(char *path, struct evd_error *err) MUST_CHECK;
 
 /* The default address; where it lies in a folder of the daemon's own in /tmp, makes that folder
  * with mode 0700, and refuses one that somebody else has made. */

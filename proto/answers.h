@@ -27,7 +27,7 @@
     P(hello_limits) P(limits) P(store) P(holds) P(works) P(parameter) P(kind) P(dataset)           \
     P(extreme) P(position)                                                                         \
     P(revision) P(job_row) P(epoch) P(reported) P(scores) P(best) P(thresholds) P(worker)          \
-    P(past_revision) P(seek) P(world)
+    P(past_revision) P(seek) P(world) P(damage)
 
 #define EVD_PART_hello_limits(K)                                                                   \
     K(u64, depth) K(u64, nodes) K(u64, reply_frame) K(u64, name) K(u64, classes) K(u64, batch)     \
@@ -79,6 +79,8 @@
     K(u32, generation) K(u64, epoch) K(u64, step) K(u32, world_size) K(str, author)                \
     K(u64, created)
 
+#define EVD_PART_damage(K) K(maybe(str), dataset) K(maybe(u32), version) K(maybe(str), job) K(str, damage)
+
 /* What sums up all classes of a confusion matrix in one number each: struct confusion_summary, what
  * job.confusion answers and what `evendraw confusion` prints have one for each row. */
 #define EVD_METRICS(K) K(f64, accuracy) K(f64, balanced_accuracy)
@@ -91,7 +93,8 @@
 #define EVD_ANSWER_server_info(K)                                                                  \
     K(str, server) K(u32, protocol) K(f64, uptime) K(u32, connections) K(u32, streams)             \
     K(u32, datasets) K(u32, jobs) K(u64, memory) K(u64, resident) K(map(holds), holds)             \
-    K(u64, shed) K(map(store), store) K(map(works), works) K(map(limits), limits)
+    K(u64, shed) K(u32, damaged) K(maps(damage), damage) K(map(store), store)                      \
+    K(map(works), works) K(map(limits), limits)
 #define EVD_ANSWER_server_backup(K) K(str, path) K(u64, bytes)
 #define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies)
 #define EVD_ANSWER_dataset_create(K) K(u32, draft) K(str, name) K(u32, version)

@@ -20,7 +20,7 @@
 /* Exit codes, documented in `evendraw --help`. */
 enum {
     EXIT_OK = 0,
-    EXIT_REFUSED = 1, /* the daemon refused or failed */
+    EXIT_REFUSED = 1, /* the daemon refused or failed; verify: there is damage */
     EXIT_USAGE = 2,   /* the command line is wrong */
     EXIT_CONNECT = 3, /* no daemon there, or the connection was lost */
     EXIT_INPUT = 4,   /* a file cannot be read or is not what it should be */

@@ -323,6 +323,22 @@ const struct command commands[] = {
                           .missing = "name the file to write", .words = "@files"})},
      .methods = {"server.backup"}, .patient = true, .print = print_copy},
 
+    {"verify", NULL, "look through a database for damage",
+     "Look through the database of a daemon that does not run, for damage: every page of the file, "
+     "and every dataset and job in it, as evendrawd does when it starts. Nothing is changed. "
+     "A daemon that runs has its database for itself: stop it, or look at a copy that `evendraw "
+     "backup` made.\v"
+     "Exit status: 0 if it is sound, 1 if it is damaged, 4 if that cannot be found out.",
+     .options = {verify_options}, .run = run_verify},
+
+    {"repair", NULL, "make a new database of what is sound in a damaged one",
+     "Make a new file of what is sound in a database: all that can be read, without the datasets "
+     "and jobs that `evendraw verify` calls damaged; jobs of a damaged dataset go with it. It says "
+     "what is kept and what is not. The database itself stays as it is, and no daemon may have it "
+     "open; where it is sound no file is made.\v"
+     "Exit status: 0 if the new file is there, or not needed; 4 if it cannot be made.",
+     .options = {repair_options}, .run = run_repair},
+
     {"info", NULL, "show the state of the daemon",
      "Show the state of the daemon: version, uptime, what it holds, its store. --json "
      "shows its limits too. The exit status is 1, also with --json, while the daemon cannot write "

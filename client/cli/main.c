@@ -34,7 +34,9 @@ static void print_help(FILE *out)
         "the daemon's answer, and --server ADDRESS (unix:/path or tcp:host:port; otherwise\n"
         "$EVENDRAW_SERVER, or else the socket evendrawd opens by default).\n\n"
         "Exit codes: 0 done; 1 the daemon refused or failed; 2 wrong command line; 3 no daemon\n"
-        "there, or the connection was lost; 4 a file cannot be read or is not what it should be.\n",
+        "there, or the connection was lost; 4 a file cannot be read or is not what it should be.\n"
+        "`verify` and `repair` run without a daemon, and `verify` ends with 1 if there is "
+        "damage.\n",
         out);
 }
 

@@ -34,6 +34,24 @@ static void print_memory(const json_t *info)
             field_items(info, "shed", "connection"));
 }
 
+/* What is out of service; the daemon tells of the first few. */
+static void print_damage(const json_t *info)
+{
+    const json_t *damage = json_object_get(info, "damage"), *thing;
+    size_t i;
+
+    if (field_u64(info, "damaged") > 0)
+        printf("  OUT OF SERVICE: %s of these, damaged in the database\n",
+               field_count(info, "damaged"));
+    json_array_foreach(damage, i, thing)
+    {
+        const char *job = field_text(thing, "job");
+
+        printf("    %s%s%s%s\n", job[0] ? "job " : "", job, job[0] ? ": " : "",
+               field_text(thing, "damage"));
+    }
+}
+
 static void print_info(const json_t *info, const struct cli *cli)
 {
     const json_t *store = json_object_get(info, "store");
@@ -54,6 +72,7 @@ static void print_info(const json_t *info, const struct cli *cli)
            field_items(store, "commits", "commit"),
            json_is_true(json_object_get(store, "failing")) ? ", WRITES FAIL: see the daemon's log"
                                                            : "");
+    print_damage(info);
 }
 
 /* What watches a daemon looks at the exit status. */

@@ -12,6 +12,7 @@
 #include "jobs/jobs.h"
 #include "jobs/load.h"
 #include "jobs/memory.h"
+#include "jobs/survey.h"
 #include "jobs/uses.h"
 #include "server/counters.h"
 
@@ -100,6 +101,7 @@ const struct server_ops calls_ops = {
     .session_silent = streams_lose,
     .session_gone = session_gone,
     .count = count,
+    .survey = jobs_survey,
     .job_ref = entry_ref,
     .job_unref = entry_unref,
     .job_name = job_name,

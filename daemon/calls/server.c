@@ -71,6 +71,40 @@ int do_hello(struct call *call, const struct params_hello *p)
     return answer_end(&call->ticket);
 }
 
+/* Damage is told of so many things; of all others in dataset.list and job.list. */
+#define DAMAGED_SHOWN 16u
+
+struct damaged {
+    msgpack_packer *pk; /* NULL: only count */
+    uint32_t count;
+};
+
+static void tell_damaged(void *arg, const struct server_thing *thing)
+{
+    struct damaged *damaged = arg;
+    bool dataset = thing->kind == SERVER_DATASET;
+
+    if (!thing->damage || damaged->count++ >= DAMAGED_SHOWN || !damaged->pk)
+        return;
+    pack_map_begin(damaged->pk);
+    pack_key_cstr(damaged->pk, dataset ? "dataset" : "job", thing->name);
+    if (dataset)
+        pack_key_u64(damaged->pk, "version", thing->version);
+    pack_key_cstr(damaged->pk, "damage", thing->damage);
+    pack_map_end(damaged->pk);
+}
+
+static void pack_damaged(msgpack_packer *pk, const struct server *server)
+{
+    struct damaged damaged = {NULL, 0};
+
+    server->ops->survey(server->jobs, tell_damaged, &damaged);
+    pack_key_u64(pk, "damaged", damaged.count);
+    pack_key_array(pk, "damage", damaged.count < DAMAGED_SHOWN ? damaged.count : DAMAGED_SHOWN);
+    damaged = (struct damaged){pk, 0};
+    server->ops->survey(server->jobs, tell_damaged, &damaged);
+}
+
 int do_server_info(struct call *call, const struct params_server_info *p)
 {
     const struct server_limits *limits_set = &call->server->host.limits;
@@ -94,6 +128,7 @@ int do_server_info(struct call *call, const struct params_server_info *p)
 #undef PACK
         pack_map_end(pk);
     pack_key_u64(pk, "shed", counters.shed);
+    pack_damaged(pk, call->server);
     pack_key_map(pk, "store");
     pack_key_u64(pk, "commits", counters.store.commits);
     pack_key_u64(pk, "operations", counters.store.operations);

@@ -288,7 +288,8 @@ void progress_resume(struct job *job, bool moved);
 void progress_attendance(struct job *job);
 /* Has the mark moved before this cursor gets there. */
 void progress_keep_ahead(struct job *job, const struct cursor *cursor);
-/* A mark for a job that goes on from there. */
+#define JOB_STRIDE_MOST (1u << 18)
+/* A mark for a job that goes on from there: at most so many steps ahead. */
 struct job_position progress_mark_after(const struct job *job, struct job_position at);
 void progress_fini(struct progress *progress);
 

@@ -29,7 +29,6 @@ bool progress_reserve(struct job *job)
  * after a crash, many enough that a write is done before they are handed out, and that writes take
  * no time worth mentioning: half a stride lasts about MARK_MS. */
 #define STRIDE_LEAST 64u
-#define STRIDE_MOST  (1u << 18)
 #define MARK_MS      100u
 
 struct job_position progress_mark_after(const struct job *job, struct job_position at)
@@ -59,7 +58,7 @@ static void adapt_stride(struct progress *progress, struct job_position reached,
     bool early = now - progress->marked < MARK_MS;
 
     if (advance >= progress->stride / 2) {
-        if (early && progress->stride <= STRIDE_MOST / 4)
+        if (early && progress->stride <= JOB_STRIDE_MOST / 4)
             progress->stride *= 4;
     } else if (early) {
         return;
@@ -90,7 +89,7 @@ static void put_mark(struct job *job)
     struct progress *progress = &job->progress;
     struct job_position reached = reached_within(job);
 
-    assert(progress->stride >= STRIDE_LEAST && progress->stride <= STRIDE_MOST);
+    assert(progress->stride >= STRIDE_LEAST && progress->stride <= JOB_STRIDE_MOST);
     if (job->config.guarantee == JOB_AT_LEAST_ONCE)
         adapt_stride(progress, reached, job->now);
     progress->marking = reached;

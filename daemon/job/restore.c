@@ -19,8 +19,8 @@ int job_restore_revision(struct job *job, uint32_t revision, struct job_position
     next.shape = at.step == 0 ? plan_epoch(plan, at.epoch) : history_shape(&job->history, at.epoch);
     if (at.step >= next.shape.steps)
         return error_set(err, EVD_E_STORE, "revision",
-                         "revision %" PRIu32 " begins at step %" PRIu64 " of epoch %" PRIu64
-                         ", which has %" PRIu64 " steps",
+                         "revision %" PRIu32 " begins in the database at step %" PRIu64
+                         " of epoch %" PRIu64 ", which has %" PRIu64 " steps",
                          revision, at.step, at.epoch, next.shape.steps);
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
@@ -41,6 +41,13 @@ int job_restore_generation(struct job *job, const struct job_restored *restored,
         return error_set(err, EVD_E_STORE, "seek",
                          "the database has this job at epoch %" PRIu64 ", beyond the last",
                          restored->start.epoch);
+    if (restored->mark.epoch > JOB_MAX_EPOCH + UINT64_C(1) ||
+        restored->mark.step >
+            history_shape(&job->history, restored->mark.epoch).steps + JOB_STRIDE_MOST)
+        return error_set(err, EVD_E_STORE, "progress",
+                         "the database says that this job was at step %" PRIu64 " of epoch %" PRIu64
+                         ", which there is not",
+                         restored->mark.step, restored->mark.epoch);
     job->generation = restored->generation;
     job->start = restored->start;
     job->floor = job->progress.mark = restored->mark;
@@ -98,9 +105,10 @@ int job_restore_progress(struct job *job, uint32_t world, const struct job_progr
         return code;
     while (bits > 0 && !stored_bit(progress, bits - 1))
         bits--;
-    if (progress->rank >= job->cursor_count || progress->low.step > shape.steps ||
-        bits > shape.steps - progress->low.step || bits > job->cursors[progress->rank].span ||
-        progress->generation != job->generation || position_before(progress->low, job->start))
+    if (progress->rank >= job->cursor_count || epoch > JOB_MAX_EPOCH + UINT64_C(1) ||
+        progress->low.step > shape.steps || bits > shape.steps - progress->low.step ||
+        bits > job->cursors[progress->rank].span || progress->generation != job->generation ||
+        position_before(progress->low, job->start))
         return error_set(err, EVD_E_STORE, "progress",
                          "the progress of rank %" PRIu32 " in the database does not fit the job: "
                          "epoch %" PRIu64 " step %" PRIu64 " and %" PRIu64 " more of %" PRIu64,

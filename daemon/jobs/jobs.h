@@ -6,6 +6,7 @@
  *     build.h     a strategy becomes a plan        update.h  another strategy for a job
  *     seek.h      a job moves to another position  progress.h  how far its workers have come
  *     memory.h    the limit of memory              load.h    all of it, back from the store
+ *     restore.h   jobs among that                  survey.h  what there is, sound or damaged
  *     uses.h      who uses what                    expiry.h  what nobody uses goes
  *
  * Called by calls/. Everything belongs to the loop thread.

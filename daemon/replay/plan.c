@@ -71,6 +71,7 @@ int revision_plan(const struct plan_base *base, const void *strategy, size_t str
     }
     return error_set(err, EVD_E_STORE, "digest",
                      "revision %u would not draw what it drew before (the digest of its plan is "
-                     "another, perhaps after a change of version): drop the job and create it anew",
+                     "another in the database, after damage or a change of version): drop the job "
+                     "and create it anew",
                      number);
 }

@@ -29,6 +29,19 @@ struct task;
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(task_list, task);
 
+/* A dataset or a job, as it was found in the database. */
+struct server_thing {
+    enum { SERVER_DATASET, SERVER_JOB } kind;
+    uint64_t id; /* in the store */
+    const char *name;
+    uint32_t version;   /* of a dataset, and */
+    uint64_t samples;   /* how many it has */
+    uint64_t of;        /* the id of a job's dataset; 0: that is not there */
+    int code;           /* EVD_OK, or why it is out of service: */
+    const char *damage; /* NULL, or the same in words */
+};
+typedef void server_tell_thing(void *arg, const struct server_thing *thing);
+
 /* What is done with requests; one constant table of the room that knows (calls/). */
 struct server_ops {
     /* The jobs: made, filled from the store, and freed when all sessions are closed and the store
@@ -53,6 +66,8 @@ struct server_ops {
     /* Its connection is gone. What can be resumed (session->stream_count) waits if `resumable`. */
     void (*session_gone)(struct session *session, bool resumable);
     void (*count)(const struct jobs *jobs, struct counters *counters);
+    /* Tells of everything that there is. */
+    void (*survey)(const struct jobs *jobs, server_tell_thing *tell, void *arg);
     /* Heavy work is about to begin. */
     void (*before_work)(struct jobs *jobs);
     /* What a task is about is held; and its name. */

@@ -153,11 +153,14 @@ STAILQ_HEAD(store_ops, store_op);
  * and label chunks in order, weight columns one after the other, then dataset_end), then each job
  * with its seeks by generation, revisions by generation and number, world sizes by generation and
  * position, and progress (a reader without `seek` or `world` is not told of those). Drafts are
- * deleted, not reported. A dataset whose pieces are not whole, or that the reader does not take
- * (with another code than EVD_E_NO_MEMORY), ends by dataset_damaged in place of dataset_end, if the
- * reader has it, and the load goes on. A callback that returns non-zero stops the load with that
- * code and its error. Pointers are valid during the callback only. The store checks that chunks are
- * whole and without gaps; that they give the dataset's checksum is for the caller to check. */
+ * deleted, not reported. A dataset whose row or pieces are not whole, or that the reader does not
+ * take (with another code than EVD_E_NO_MEMORY), ends by dataset_damaged in place of dataset_end,
+ * if the reader has it, and the load goes on. A row of a job that holds what cannot have been
+ * written is told by job_damaged, if the reader has it: a job's own after `job`, any other in its
+ * place. A callback that returns non-zero stops the load with that code and its error. Pointers are
+ * valid during the callback only. The store checks that chunks are whole and without gaps; that
+ * they give the dataset's checksum, and that a job's rows fit together, is for the caller to check.
+ */
 struct store_reader {
     void *arg;
     int (*dataset_begin)(void *arg, const struct store_dataset *dataset, struct evd_error *err);
@@ -165,11 +168,19 @@ struct store_reader {
     int (*dataset_end)(void *arg, struct evd_error *err);
     int (*dataset_damaged)(void *arg, const struct evd_error *why, struct evd_error *err);
     int (*job)(void *arg, const struct store_job *job, struct evd_error *err);
+    int (*job_damaged)(void *arg, uint64_t job, const struct evd_error *why, struct evd_error *err);
     int (*seek)(void *arg, const struct store_seek *seek, struct evd_error *err);
     int (*revision)(void *arg, const struct store_revision *revision, struct evd_error *err);
     int (*world)(void *arg, const struct store_world *world, struct evd_error *err);
     int (*progress)(void *arg, uint64_t job, const struct store_progress *progress,
                     struct evd_error *err);
+};
+
+/* What is told of a database that is looked at without a daemon. */
+struct store_look {
+    void *arg;
+    void (*stage)(void *arg, const char *what);  /* what begins now, and may take its time */
+    void (*damage)(void *arg, const char *what); /* a finding: one sentence */
 };
 
 #endif

@@ -73,20 +73,12 @@ static size_t op_bytes(const struct store_op *op)
     return bytes;
 }
 
-int store_open_by(struct store **out, const struct store_engine *engine, const char *place,
-                  void (*wake)(void *), void *wake_arg, struct evd_error *err)
+/* Around an open database. */
+static void store_init(struct store *store, const struct store_engine *engine, void (*wake)(void *),
+                       void *wake_arg)
 {
-    struct store *store = calloc(1, sizeof(*store));
     pthread_condattr_t clock;
-    int code;
 
-    if (!store)
-        return error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
-    code = engine->open(&store->db, place, err);
-    if (code != EVD_OK) {
-        free(store);
-        return code;
-    }
     store->engine = engine;
     pthread_mutex_init(&store->lock, NULL);
     pthread_condattr_init(&clock);
@@ -98,8 +90,54 @@ int store_open_by(struct store **out, const struct store_engine *engine, const c
     store->wake = wake;
     store->wake_arg = wake_arg;
     store->info.file_bytes = engine->file_bytes(store->db);
+}
+
+int store_open_by(struct store **out, const struct store_engine *engine, const char *place,
+                  void (*wake)(void *), void *wake_arg, struct evd_error *err)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    int code;
+
+    if (!store)
+        return error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
+    code = engine->open(&store->db, place, err);
+    if (code != EVD_OK) {
+        free(store);
+        return code;
+    }
+    store_init(store, engine, wake, wake_arg);
     *out = store;
     return EVD_OK;
+}
+
+int store_examine(struct store **out, const char *address, const struct store_look *look,
+                  bool *readable, struct evd_error *err)
+{
+    const char *place;
+    const struct store_engine *engine = engine_find(address, &place, err);
+    struct store *store;
+    int code;
+
+    if (!engine)
+        return err->code;
+    store = calloc(1, sizeof(*store));
+    if (!store)
+        return error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
+    code = engine->examine(&store->db, place, look, readable, err);
+    if (code != EVD_OK) {
+        free(store);
+        return code;
+    }
+    store_init(store, engine, NULL, NULL);
+    *out = store;
+    return EVD_OK;
+}
+
+int store_salvage(struct store *store, const char *path, const struct store_look *look,
+                  struct evd_error *err)
+{
+    assert(store->stage == STORE_OPEN);
+    return store->engine->salvage(store->db, path, look, err);
 }
 
 int store_open(struct store **out, const char *address, void (*wake)(void *), void *wake_arg,

@@ -44,6 +44,16 @@ int store_open(struct store **out, const char *address, void (*wake)(void *), vo
 /* The same by a given engine; `place` is an address without the scheme. */
 int store_open_by(struct store **out, const struct store_engine *engine, const char *place,
                   void (*wake)(void *), void *wake_arg, struct evd_error *err) MUST_CHECK;
+/* Opens the database at an address to be read only: nothing in its files changes, whatever they
+ * are. Refused while a daemon has it. Damage in the file is told; *readable: store_load can be
+ * relied on. For store_load, store_salvage and store_close only. */
+int store_examine(struct store **out, const char *address, const struct store_look *look,
+                  bool *readable, struct evd_error *err) MUST_CHECK;
+/* Copies what can be read of an examined database to a new one, at a path where there is nothing.
+ * What could not be read is told; whether rows fit together is for the caller to find out, who
+ * loads the copy. Where it fails the copy is of no use. */
+int store_salvage(struct store *store, const char *path, const struct store_look *look,
+                  struct evd_error *err) MUST_CHECK;
 /* Tells the reader of everything stored. Once, after opening and before store_start; ids for new
  * datasets and jobs begin at *next_id. */
 int store_load(struct store *store, const struct store_reader *reader, uint64_t *next_id,

@@ -122,16 +122,6 @@ static void test_commit_behind_a_failure(void **state)
     assert_int_equal(trouble_count(peer, "dataset.list", "datasets"), 0);
 }
 
-/* With the server down, and the system's own VFS: the other one has no shared memory. */
-static void query(struct harness *h, const char *sql)
-{
-    harness_down(h);
-    use_vfs("unix");
-    sqlite_query(h->path, sql);
-    use_vfs(FAULT_VFS);
-    harness_up(h);
-}
-
 /* A job whose plan would draw something else stays, does not serve, and says why. */
 static void test_other_digest(void **state)
 {
@@ -140,7 +130,7 @@ static void test_other_digest(void **state)
     json_t *info;
 
     trouble_load(peer);
-    query(h, "UPDATE revision SET digest = 4711 WHERE revision = 0");
+    trouble_query(h, "UPDATE revision SET digest = 4711 WHERE revision = 0");
     assert_non_null(strstr(h->warning, "job \"j\" is out of service"));
     peer = peer_new(h);
     info = peer_call(peer, "job.info", "[{'job': 'j'}]");
@@ -180,15 +170,6 @@ static uint64_t binary_digest(void)
     return digest;
 }
 
-static void job_has(struct peer *peer, const char *job, int steps)
-{
-    json_t *info = peer_call(peer, "job.info", "[{'job': '%s'}]", job);
-
-    assert_null(json_object_get(info, "failure"));
-    assert_int_equal(json_integer_value(json_object_get(info, "steps")), steps);
-    json_decref(info);
-}
-
 /* Draws what it drew, and a new revision is by the ratio as it is written. */
 static void test_recorded_ratio(void **state)
 {
@@ -205,103 +186,15 @@ static void test_recorded_ratio(void **state)
     peer_do(peer, "dataset.commit", "[{'draft': 1}]");
     peer_do(peer, "job.create", create, "old");
     peer_do(peer, "job.create", create, "new");
-    job_has(peer, "old", 128);
-    snprintf(
-        sql, sizeof(sql),
-        "UPDATE revision SET digest = %lld WHERE job = (SELECT id FROM job WHERE name = 'old')",
-        (long long)binary_digest());
-    query(h, sql);
-    peer = peer_new(h);
-    job_has(peer, "old", 127);
-    job_has(peer, "new", 128);
-}
-
-static void damage(struct harness *h, const char *what)
-{
-    char sql[256];
-
+    trouble_job_has(peer, "old", 128);
     snprintf(sql, sizeof(sql),
-             "UPDATE revision SET strategy = %s, author = CAST(x'6bff' AS TEXT) WHERE revision = 0 "
-             "AND job = (SELECT id FROM job WHERE name = 'j')",
-             what);
-    query(h, sql);
-}
-
-/* Of a strategy that is damaged in the database nothing goes to anybody, in whatever way it is: the
- * answers are whole (the peer reads them strictly), say so, and other jobs go on. */
-static void test_damaged_strategy(void **state)
-{
-    static const char *const damages[] = {
-        "x''",
-        "x'c1'",
-        "x'81a46b696e64'", /* cut within the map */
-        "substr(strategy, 1, length(strategy) - 1)",
-        "x'81a46b696e64a7756e69666f726d00'", /* a byte behind it */
-        "x'81a46b696e64a7756e69666f72ff'",   /* text that is not UTF-8 */
-        "x'81a46b696e649181c0c0'",           /* an array in place of text */
-        "x'dfffffffff'",
-        "x'93010203'",
-        "x'8105a7756e69666f726d'", /* a key that is no text */
-    };
-    struct harness *h = *state;
-    struct peer *peer = peer_new(h);
-    json_t *info, *rows;
-
-    trouble_load(peer);
-    peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 10}]");
-    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-        query(h, "UPDATE revision SET strategy = (SELECT strategy FROM revision WHERE job = "
-                 "(SELECT id FROM job WHERE name = 'k'))");
-        damage(h, damages[i]);
-        peer = peer_new(h);
-        info = peer_call(peer, "job.info", "[{'job': 'j'}]");
-        assert_true(json_is_null(json_object_get(info, "strategy")));
-        assert_non_null(strstr(text(info, "failure"), "damaged in the database"));
-        rows = json_object_get(info, "revisions");
-        assert_int_equal(json_array_size(rows), 1);
-        assert_true(json_is_null(json_object_get(json_array_get(rows, 0), "strategy")));
-        assert_string_equal(text(json_array_get(rows, 0), "author"), "");
-        json_decref(info);
-        info = peer_call(peer, "job.list", "[]");
-        rows = json_object_get(info, "jobs");
-        assert_true(json_is_null(json_object_get(json_array_get(rows, 0), "kind")));
-        assert_string_equal(text(json_array_get(rows, 1), "kind"), "uniform");
-        json_decref(info);
-        peer_refused(peer, EVD_E_STORE, "job.history", "[{'job': 'j'}]");
-        peer_do(peer, "job.history", "[{'job': 'k'}]");
-        job_has(peer, "k", 10);
-    }
-}
-
-/* One that a seek left behind is nil in the history; the job serves. */
-static void test_damaged_past(void **state)
-{
-    struct harness *h = *state;
-    struct peer *peer = peer_new(h);
-    json_t *history, *rows, *position;
-    char *token;
-
-    trouble_load(peer);
-    position = peer_call(peer, "job.position", "[{'job': 'j'}]");
-    token = strdup(text(position, "token"));
-    json_decref(position);
-    peer_do(peer, "job.update", "[{'job': 'j', " UNIFORM ", 'when': 'at', 'epoch': 0, 'step': 5}]");
-    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 1}]");
-    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 1, 'mode': 'follow'}]");
-    query(h, "UPDATE revision SET strategy = x'c1' WHERE revision = 1");
-    assert_non_null(strstr(h->warning, "job \"j\", revision 1: "));
+             "UPDATE revision SET digest = %lld, shape_steps = 127 WHERE job = (SELECT id FROM job "
+             "WHERE name = 'old')",
+             (long long)binary_digest());
+    trouble_query(h, sql);
     peer = peer_new(h);
-    history = peer_call(peer, "job.history", "[{'job': 'j'}]");
-    rows = json_object_get(history, "revisions");
-    assert_int_equal(json_array_size(rows), 3);
-    assert_true(json_is_null(json_object_get(json_array_get(rows, 1), "strategy")));
-    assert_true(json_is_object(json_object_get(json_array_get(rows, 2), "strategy")));
-    json_decref(history);
-    job_has(peer, "j", 10);
-    assert_non_null(
-        strstr(peer_refused(peer, EVD_E_STORE, "job.seek", "[{'job': 'j', 'token': '%s'}]", token),
-               "damaged in the database"));
-    free(token);
+    trouble_job_has(peer, "old", 127);
+    trouble_job_has(peer, "new", 128);
 }
 
 /* What this version refuses takes one job out of service, and nothing else. */
@@ -314,9 +207,10 @@ static void test_refused_now(void **state)
     trouble_load(peer);
     peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 10}]");
     peer_do(peer, "job.create", "[{'name': 'l', 'dataset': 'd', 'batch_size': 10}]");
-    query(h, "UPDATE revision SET strategy = CAST(replace(CAST(strategy AS TEXT), 'uniform', "
-             "'unicorn') AS BLOB) WHERE job = (SELECT id FROM job WHERE name = 'j')");
-    query(h, "UPDATE job SET guarantee = 'perhaps' WHERE name = 'k'");
+    trouble_query(h,
+                  "UPDATE revision SET strategy = CAST(replace(CAST(strategy AS TEXT), 'uniform', "
+                  "'unicorn') AS BLOB) WHERE job = (SELECT id FROM job WHERE name = 'j')");
+    trouble_query(h, "UPDATE job SET guarantee = 'perhaps' WHERE name = 'k'");
     peer = peer_new(h);
     info = peer_call(peer, "job.info", "[{'job': 'j'}]");
     assert_non_null(strstr(text(info, "failure"), "unicorn"));
@@ -333,20 +227,20 @@ static void test_refused_now(void **state)
                          strcmp(text(row, "job"), "l") != 0);
     }
     json_decref(info);
-    peer_refused(peer, EVD_E_STRATEGY, "stream.open", "[{'job': 'j'}]");
-    peer_refused(peer, EVD_E_BAD_VALUE, "stream.open", "[{'job': 'k'}]");
+    peer_refused(peer, EVD_E_STORE, "stream.open", "[{'job': 'j'}]");
+    peer_refused(peer, EVD_E_STORE, "stream.open", "[{'job': 'k'}]");
     peer_do(peer, "stream.open", "[{'job': 'l', 'window': 1}]");
     info = peer_note(peer, "batch");
     assert_int_equal(integer(info, "step"), 0);
     json_decref(info);
     /* Nobody joins it, and another may take its place. */
 #define AGAIN(what) "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'if_exists': '" what "'}]"
-    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("same"));
-    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("attach"));
+    peer_refused(peer, EVD_E_STORE, "job.create", AGAIN("same"));
+    peer_refused(peer, EVD_E_STORE, "job.create", AGAIN("attach"));
     fault_set(FAULT_WRITE, 1, fault_full, true);
     peer_refused(peer, EVD_E_STORE, "job.create", AGAIN("restart"));
     fault_clear();
-    peer_refused(peer, EVD_E_STRATEGY, "job.create", AGAIN("attach"));
+    peer_refused(peer, EVD_E_STORE, "job.create", AGAIN("attach"));
     peer_do(peer, "job.create", AGAIN("restart"));
     peer_do(peer, "job.create", AGAIN("same"));
     peer_do(peer, "job.drop", "[{'job': 'j'}]");
@@ -452,8 +346,6 @@ int main(void)
         TEST(test_busy_commit),
         TEST(test_commit_behind_a_failure),
         TEST(test_other_digest),
-        TEST(test_damaged_strategy),
-        TEST(test_damaged_past),
         TEST(test_recorded_ratio),
         TEST(test_refused_now),
         TEST(test_at),

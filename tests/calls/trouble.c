@@ -77,3 +77,21 @@ size_t trouble_count(struct peer *peer, const char *method, const char *key)
     json_decref(list);
     return n;
 }
+
+void trouble_query(struct harness *h, const char *sql)
+{
+    harness_down(h);
+    use_vfs("unix");
+    sqlite_query(h->path, sql);
+    use_vfs(FAULT_VFS);
+    harness_up(h);
+}
+
+void trouble_job_has(struct peer *peer, const char *job, int steps)
+{
+    json_t *info = peer_call(peer, "job.info", "[{'job': '%s'}]", job);
+
+    assert_null(json_object_get(info, "failure"));
+    assert_int_equal(json_integer_value(json_object_get(info, "steps")), steps);
+    json_decref(info);
+}

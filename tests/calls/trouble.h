@@ -1,6 +1,6 @@
 /*
- * A store behind the protocol server that can be busy, slow, or without room. For test_trouble.c
- * and test_uses_trouble.c, which are linked with --wrap=store_submit.
+ * A store behind the protocol server that can be busy, slow, or without room. For test_trouble.c,
+ * test_damage.c and test_uses_trouble.c, which are linked with --wrap=store_submit.
  */
 #ifndef TESTS_CALLS_TROUBLE_H
 #define TESTS_CALLS_TROUBLE_H
@@ -24,5 +24,9 @@ void use_vfs(const char *name);
 void trouble_load(struct peer *peer);
 /* How many there are in the answer's array. */
 size_t trouble_count(struct peer *peer, const char *method, const char *key);
+/* With the server down, and the system's own VFS: the other one has no shared memory. */
+void trouble_query(struct harness *h, const char *sql);
+/* The job serves, and has so many steps. */
+void trouble_job_has(struct peer *peer, const char *job, int steps);
 
 #endif

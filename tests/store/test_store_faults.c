@@ -352,12 +352,18 @@ static void rows_that_contradict_are_refused(void **state)
                                           .dataset_chunk = ignore_chunk,
                                           .dataset_end = ignore_end,
                                           .dataset_damaged = count_damaged};
-    const char *const wounds[] = {"UPDATE label_chunk SET first_sample = 5 WHERE first_sample = 4",
-                                  "UPDATE label_chunk SET n = 3",
-                                  "UPDATE label_chunk SET width = 3",
-                                  "DELETE FROM label_chunk WHERE first_sample = 4",
-                                  "DELETE FROM class_chunk",
-                                  "UPDATE class_chunk SET names = x'4142'"};
+    const char *const wounds[] = {
+        "UPDATE label_chunk SET first_sample = 5 WHERE first_sample = 4",
+        "UPDATE label_chunk SET n = 3",
+        "UPDATE label_chunk SET width = 3",
+        "DELETE FROM label_chunk WHERE first_sample = 4",
+        "DELETE FROM class_chunk",
+        "UPDATE class_chunk SET names = x'4142'",
+        "UPDATE class_chunk SET first_class = 4294967296 WHERE first_class = 0",
+        "UPDATE dataset SET classes = -1",
+        "UPDATE dataset SET version = 4294967297",
+        "UPDATE dataset SET state = 7",
+        "UPDATE dataset SET state = 0"};
 
     for (size_t i = 0; i < sizeof(wounds) / sizeof(*wounds); i++) {
         struct evd_error err = {0};

@@ -71,8 +71,9 @@ int sqlite_error(struct sqlite *sqlite, int rc, struct evd_error *err)
     case SQLITE_CORRUPT:
         sqlite->broken = true;
         return error_set(err, EVD_E_STORE, "store",
-                         "%s is damaged: restore it from a backup, or move it (and the -wal file "
-                         "beside it) away and load the datasets again",
+                         "%s is damaged: restore it from a backup, or, without a daemon, make "
+                         "another file of what is sound with \"evendraw repair --database FILE\" "
+                         "(\"evendraw verify\" only looks)",
                          path);
     default:
         return error_set(err, EVD_E_STORE, "store",

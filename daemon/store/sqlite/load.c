@@ -22,7 +22,9 @@ struct loading {
     uint64_t next;                /* sample or class that the next chunk must begin with */
     void *buffer;                 /* working memory */
     size_t buffer_bytes;
-    bool damaged; /* the dataset is, and not the database */
+    bool damaged;     /* the dataset is, and not the database */
+    bool row_damaged; /* the row at hand has what cannot have been written */
+    uint64_t job;     /* whose rows are being read */
     uint64_t max_id;
 };
 
@@ -39,8 +41,10 @@ static int each_row(struct loading *load, const char *sql, uint64_t key, row_han
         return sqlite_error(load->sqlite, rc, load->err);
     if (sqlite3_bind_parameter_count(stmt) == 1)
         sqlite3_bind_int64(stmt, 1, (sqlite3_int64)key);
-    while (code == EVD_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+    while (code == EVD_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        load->row_damaged = false;
         code = handle(load, stmt);
+    }
     if (code == EVD_OK && rc != SQLITE_DONE)
         code = sqlite_error(load->sqlite, rc, load->err);
     sqlite3_finalize(stmt);
@@ -52,17 +56,23 @@ static uint64_t u64(sqlite3_stmt *row, int column)
     return (uint64_t)sqlite3_column_int64(row, column);
 }
 
-static uint32_t u32(sqlite3_stmt *row, int column)
+static uint32_t u32(struct loading *load, sqlite3_stmt *row, int column)
 {
-    return (uint32_t)sqlite3_column_int64(row, column);
+    sqlite3_int64 value = sqlite3_column_int64(row, column);
+
+    load->row_damaged |= value < 0 || value > UINT32_MAX;
+    return (uint32_t)value;
 }
 
 /* Never NULL; see out_of_memory. */
-static const char *text(sqlite3_stmt *row, int column)
+static const char *text(struct loading *load, sqlite3_stmt *row, int column)
 {
     const char *value = (const char *)sqlite3_column_text(row, column);
 
-    return value ? value : "";
+    if (!value)
+        return "";
+    load->row_damaged |= strlen(value) != (size_t)sqlite3_column_bytes(row, column);
+    return value;
 }
 
 /* Whether a text or blob of this row could not be read for lack of memory, and looks empty now. */
@@ -105,11 +115,11 @@ static int read_names(struct loading *load, sqlite3_stmt *row)
     const char *names = sqlite3_column_blob(row, 1);
     size_t bytes = (size_t)sqlite3_column_bytes(row, 1);
     struct store_chunk chunk = {.dataset = load->dataset.id,
-                                .first_class = u32(row, 0),
+                                .first_class = u32(load, row, 0),
                                 .class_names = names,
                                 .class_names_bytes = bytes};
 
-    if (!names || names[bytes - 1] != '\0' || chunk.first_class != load->next)
+    if (!names || load->row_damaged || names[bytes - 1] != '\0' || chunk.first_class != load->next)
         return damaged(load);
     for (size_t i = 0; i < bytes; i++)
         load->next += names[i] == '\0';
@@ -152,7 +162,7 @@ static void widen(const void *stored, size_t n, uint32_t width, uint32_t *labels
 static int read_labels(struct loading *load, sqlite3_stmt *row)
 {
     uint64_t n = u64(row, 1);
-    uint32_t width = u32(row, 2);
+    uint32_t width = u32(load, row, 2);
     const void *stored = sqlite3_column_blob(row, 3);
     struct store_chunk chunk = {.dataset = load->dataset.id, .first_sample = u64(row, 0), .n = n};
     int code;
@@ -174,14 +184,16 @@ static int read_weights(struct loading *load, sqlite3_stmt *row)
 {
     const void *stored = sqlite3_column_blob(row, 3);
     struct store_chunk chunk = {.dataset = load->dataset.id,
-                                .column = text(row, 0),
+                                .column = text(load, row, 0),
                                 .first_weight = u64(row, 1),
                                 .weights_n = u64(row, 2)};
     size_t bytes = chunk.weights_n * sizeof(*chunk.weights);
     bool next_column = chunk.first_weight == 0 && load->next == load->dataset.samples;
     int code;
 
-    if (!stored || out_of_memory(load) || (size_t)sqlite3_column_bytes(row, 3) != bytes ||
+    if (!stored || out_of_memory(load) || load->row_damaged ||
+        chunk.weights_n > SIZE_MAX / sizeof(*chunk.weights) ||
+        (size_t)sqlite3_column_bytes(row, 3) != bytes ||
         (chunk.first_weight != load->next && !next_column))
         return damaged(load);
     code = reserve(load, bytes);
@@ -232,21 +244,25 @@ static int read_dataset(struct loading *load, sqlite3_stmt *row)
 {
     const struct store_reader *reader = load->reader;
     struct evd_error why;
+    bool bad;
     int code;
 
     load->dataset = (struct store_dataset){.id = u64(row, 0),
-                                           .name = text(row, 1),
-                                           .version = u32(row, 2),
+                                           .name = text(load, row, 1),
+                                           .version = u32(load, row, 2),
                                            .created = u64(row, 3),
                                            .samples = u64(row, 4),
                                            .labelled = u64(row, 5),
-                                           .classes = u32(row, 6),
+                                           .classes = u32(load, row, 6),
                                            .checksum = u64(row, 7),
-                                           .owned = u32(row, 8) != 0};
+                                           .owned = u32(load, row, 8) != 0};
+    bad = load->row_damaged || u32(load, row, 9) == 0;
     load->damaged = false;
     if (out_of_memory(load))
         return no_memory(load);
     code = taken(load, reader->dataset_begin(reader->arg, &load->dataset, load->err));
+    if (code == EVD_OK && bad)
+        code = damaged(load);
     if (code == EVD_OK)
         code = read_pieces(load);
     if (code == EVD_OK)
@@ -259,64 +275,82 @@ static int read_dataset(struct loading *load, sqlite3_stmt *row)
 
 /* ---- jobs ---- */
 
+static int job_damaged(struct loading *load, const char *what)
+{
+    const struct store_reader *reader = load->reader;
+    struct evd_error why;
+    int code = error_set(&why, EVD_E_STORE, "store", "%s of it has what cannot be", what);
+
+    if (reader->job_damaged)
+        return reader->job_damaged(reader->arg, load->job, &why, load->err);
+    *load->err = why;
+    return code;
+}
+
 static int read_revision(struct loading *load, sqlite3_stmt *row)
 {
     struct store_revision revision = {.job = u64(row, 0),
-                                      .generation = u32(row, 1),
-                                      .revision = u32(row, 2),
+                                      .generation = u32(load, row, 1),
+                                      .revision = u32(load, row, 2),
                                       .epoch = u64(row, 3),
                                       .step = u64(row, 4),
                                       .shape_steps = u64(row, 5),
-                                      .shape_last = u32(row, 6),
+                                      .shape_last = u32(load, row, 6),
                                       .strategy = sqlite3_column_blob(row, 7),
                                       .strategy_bytes = (size_t)sqlite3_column_bytes(row, 7),
                                       .digest = u64(row, 8),
                                       .created = u64(row, 9),
-                                      .author = text(row, 10)};
+                                      .author = text(load, row, 10)};
 
     if (out_of_memory(load))
         return no_memory(load);
+    if (load->row_damaged)
+        return job_damaged(load, "a revision");
     return load->reader->revision(load->reader->arg, &revision, load->err);
 }
 
 static int read_seek(struct loading *load, sqlite3_stmt *row)
 {
     struct store_seek seek = {.job = u64(row, 0),
-                              .generation = u32(row, 1),
-                              .parent = u32(row, 2),
-                              .keep_revision = u32(row, 3),
+                              .generation = u32(load, row, 1),
+                              .parent = u32(load, row, 2),
+                              .keep_revision = u32(load, row, 3),
                               .epoch = u64(row, 4),
                               .step = u64(row, 5),
                               .left_epoch = u64(row, 6),
                               .left_step = u64(row, 7),
-                              .mode = text(row, 8),
+                              .mode = text(load, row, 8),
                               .created = u64(row, 9),
-                              .author = text(row, 10)};
+                              .author = text(load, row, 10)};
 
     if (out_of_memory(load))
         return no_memory(load);
+    if (load->row_damaged)
+        return job_damaged(load, "a seek");
     return load->reader->seek(load->reader->arg, &seek, load->err);
 }
 
 static int read_world(struct loading *load, sqlite3_stmt *row)
 {
     struct store_world world = {.job = u64(row, 0),
-                                .generation = u32(row, 1),
+                                .generation = u32(load, row, 1),
                                 .epoch = u64(row, 2),
                                 .step = u64(row, 3),
-                                .world_size = u32(row, 4),
+                                .world_size = u32(load, row, 4),
                                 .created = u64(row, 5),
-                                .author = text(row, 6)};
+                                .author = text(load, row, 6)};
 
     if (out_of_memory(load))
         return no_memory(load);
+    if (load->row_damaged)
+        return job_damaged(load, "a number of ranks");
     return load->reader->world(load->reader->arg, &world, load->err);
 }
 
 static int read_progress(struct loading *load, sqlite3_stmt *row)
 {
-    struct store_progress progress = {.rank = u32(row, 1),
-                                      .generation = u32(row, 2),
+    struct store_progress progress = {.rank = u32(load, row, 1),
+                                      .generation = u32(load, row, 2),
                                       .epoch = u64(row, 3),
                                       .step = u64(row, 4),
                                       .acked = sqlite3_column_blob(row, 5),
@@ -324,33 +358,40 @@ static int read_progress(struct loading *load, sqlite3_stmt *row)
 
     if (out_of_memory(load))
         return no_memory(load);
+    if (load->row_damaged)
+        return job_damaged(load, "progress");
     return load->reader->progress(load->reader->arg, u64(row, 0), &progress, load->err);
 }
 
 static int read_job(struct loading *load, sqlite3_stmt *row)
 {
     struct store_job job = {.id = u64(row, 0),
-                            .name = text(row, 1),
+                            .name = text(load, row, 1),
                             .dataset = u64(row, 2),
-                            .batch_size = u32(row, 3),
-                            .world_size = u32(row, 4),
+                            .batch_size = u32(load, row, 3),
+                            .world_size = u32(load, row, 4),
                             .seed = u64(row, 5),
                             .created = u64(row, 6),
-                            .mode = text(row, 7),
-                            .last_batch = text(row, 8),
-                            .guarantee = text(row, 9),
-                            .time_to_run = u32(row, 10),
-                            .grace = u32(row, 11),
-                            .replicas = u32(row, 12),
+                            .mode = text(load, row, 7),
+                            .last_batch = text(load, row, 8),
+                            .guarantee = text(load, row, 9),
+                            .time_to_run = u32(load, row, 10),
+                            .grace = u32(load, row, 11),
+                            .replicas = u32(load, row, 12),
                             .mark_epoch = u64(row, 13),
                             .mark_step = u64(row, 14),
-                            .attended = u32(row, 15),
-                            .ephemeral = u32(row, 16)};
+                            .attended = u32(load, row, 15),
+                            .ephemeral = u32(load, row, 16)};
+    bool bad;
     int code;
 
     if (out_of_memory(load))
         return no_memory(load);
+    load->job = job.id;
+    bad = load->row_damaged;
     code = load->reader->job(load->reader->arg, &job, load->err);
+    if (code == EVD_OK && bad)
+        code = job_damaged(load, "the row");
     if (code == EVD_OK && load->reader->seek)
         code = each_row(load,
                         "SELECT job, generation, parent, keep_revision, epoch, step, left_epoch,"
@@ -376,6 +417,17 @@ static int read_job(struct loading *load, sqlite3_stmt *row)
     return code;
 }
 
+/* A row that has lost its job was one that a job has lost, and nobody knows which. */
+#define STRAY_ROWS                                                                                 \
+    "SELECT 1 FROM (SELECT job FROM revision UNION SELECT job FROM seek UNION SELECT job FROM"     \
+    " world UNION SELECT job FROM progress) WHERE job NOT IN (SELECT id FROM job)"
+
+static int refuse_stray(struct loading *load, sqlite3_stmt *row)
+{
+    (void)row;
+    return sqlite_error(load->sqlite, SQLITE_CORRUPT, load->err);
+}
+
 static int read_max_id(struct loading *load, sqlite3_stmt *row)
 {
     load->max_id = u64(row, 0);
@@ -389,7 +441,8 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
     struct loading load = {.sqlite = sqlite, .reader = reader, .err = err};
     int code = each_row(&load,
                         "SELECT id, name, version, created, samples, labelled, classes, checksum,"
-                        " owned FROM dataset WHERE state = " DATASET_COMMITTED " ORDER BY id",
+                        " owned, state = " DATASET_COMMITTED
+                        " FROM dataset WHERE NOT " DATASET_LEFT_BEHIND " ORDER BY id",
                         0, read_dataset);
 
     free(load.buffer);
@@ -399,6 +452,8 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
                         " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch,"
                         " mark_step, attended, ephemeral FROM job ORDER BY id",
                         0, read_job);
+    if (code == EVD_OK)
+        code = each_row(&load, STRAY_ROWS, 0, refuse_stray);
     if (code == EVD_OK)
         code = each_row(&load,
                         "SELECT max(coalesce((SELECT max(id) FROM dataset), 0),"

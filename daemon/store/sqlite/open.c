@@ -1,5 +1,5 @@
 /*
- * Opens and closes a database, and is the engine's row: everything that store.c calls.
+ * Opens and closes a database. The engine's row (row.c) and examine.c call it.
  */
 #include "store/sqlite/open.h"
 
@@ -8,16 +8,11 @@
 #include <string.h>
 #include "store/sqlite/backup.h"
 #include "store/sqlite/error.h"
-#include "store/sqlite/load.h"
+#include "store/sqlite/overlay.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/tidy.h"
-#include "store/sqlite/write.h"
 #include "store/sqlite/watch.h"
-
-/* How long opening waits for the file's lock: the kernel may take a while to end a daemon that was
- * killed, and to give up its lock. */
-#define LOCK_PATIENCE_MS 3000
 
 static int note_wal(void *arg, sqlite3 *db, const char *schema, int frames)
 {
@@ -29,7 +24,7 @@ static int note_wal(void *arg, sqlite3 *db, const char *schema, int frames)
     return SQLITE_OK;
 }
 
-static int configure(struct sqlite *sqlite, struct evd_error *err)
+int sqlite_configure(struct sqlite *sqlite, struct evd_error *err)
 {
     sqlite3_stmt *stmt;
     const char *mode = NULL;
@@ -77,6 +72,7 @@ static int seal(struct sqlite *sqlite, struct evd_error *err)
 static int open_file(struct sqlite *sqlite, struct evd_error *err)
 {
     int64_t version = 0;
+    bool behind;
     int code, rc = sqlite3_open_v2(sqlite->path, &sqlite->db,
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
                                        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
@@ -90,9 +86,11 @@ static int open_file(struct sqlite *sqlite, struct evd_error *err)
         return sqlite_error(sqlite, rc, err);
     if (sqlite3_db_readonly(sqlite->db, "main") == 1)
         return sqlite_error(sqlite, SQLITE_READONLY, err);
-    code = schema_identify(sqlite, &version, err);
+    code = schema_identify(sqlite, &version, &behind, err);
+    if (code == EVD_OK && behind)
+        code = schema_log_missing(sqlite, err);
     if (code == EVD_OK)
-        code = configure(sqlite, err);
+        code = sqlite_configure(sqlite, err);
     if (code == EVD_OK)
         code = schema_check(sqlite, err);
     if (code == EVD_OK)
@@ -110,13 +108,14 @@ static int open_file(struct sqlite *sqlite, struct evd_error *err)
  * taken the database's place, what lies beside that is not ours to remove. */
 static bool keeps_log(struct sqlite *sqlite)
 {
+    if (sqlite->overlay)
+        return true;
     if (sqlite->broken)
         return sqlite->lost != LOST_LOG;
     return !watch_look(sqlite) && sqlite->lost == LOST_FILE;
 }
 
-/* Of whatever is there, where opening has failed. */
-static void close_db(struct store_db *db)
+void sqlite_close(struct store_db *db)
 {
     struct sqlite *sqlite = sqlite_of(db);
 
@@ -126,6 +125,7 @@ static void close_db(struct store_db *db)
     if (keeps_log(sqlite))
         sqlite3_db_config(sqlite->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
     sqlite3_close(sqlite->db);
+    overlay_free(sqlite->overlay);
     free(sqlite->path);
     free(sqlite);
 }
@@ -145,66 +145,8 @@ int sqlite_open(struct store_db **out, const char *path, const char *vfs, struct
     else
         code = error_set(err, EVD_E_NO_MEMORY, "store", "no memory to open the database");
     if (code != EVD_OK)
-        close_db((struct store_db *)sqlite);
+        sqlite_close((struct store_db *)sqlite);
     else
         *out = (struct store_db *)sqlite;
     return code;
 }
-
-static int open_path(struct store_db **out, const char *place, struct evd_error *err)
-{
-    return sqlite_open(out, place, NULL, err);
-}
-
-static bool failing(struct store_db *db, struct evd_error *why)
-{
-    const struct sqlite *sqlite = sqlite_of(db);
-
-    if (sqlite->lost) {
-        sqlite_lost_error(sqlite, why);
-        return true;
-    }
-    if (sqlite->write_failed || sqlite->tidy_failed || sqlite->broken) {
-        *why = sqlite->why;
-        return true;
-    }
-    return false;
-}
-
-/* The database file and its log. */
-static uint64_t file_bytes(struct store_db *db)
-{
-    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
-    uint64_t bytes = 0;
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        sqlite3_file *file = NULL;
-        sqlite3_int64 size = 0;
-
-        if (sqlite3_file_control(sqlite_of(db)->db, "main", files[i], &file) == SQLITE_OK && file &&
-            file->pMethods && file->pMethods->xFileSize(file, &size) == SQLITE_OK)
-            bytes += (uint64_t)size;
-    }
-    return bytes;
-}
-
-static uint64_t memory(void)
-{
-    return (uint64_t)sqlite3_memory_used();
-}
-
-const struct store_engine sqlite_engine = {
-    .scheme = "sqlite",
-    .open = open_path,
-    .close = close_db,
-    .load = sqlite_load,
-    .write = sqlite_write,
-    .tidy = sqlite_tidy,
-    .failing = failing,
-    .probe = sqlite_probe,
-    .file_bytes = file_bytes,
-    .memory = memory,
-    .backup_begin = backup_begin,
-    .backup_step = backup_step,
-    .backup_abort = backup_abort,
-};

@@ -156,19 +156,19 @@ static int query_int(struct sqlite *sqlite, const char *sql, int64_t *value)
 }
 
 /* A file that was marked as behind its log, and is read without it. */
-static int log_missing(const struct sqlite *sqlite, struct evd_error *err)
+int schema_log_missing(const struct sqlite *sqlite, struct evd_error *err)
 {
-    return error_set(err, EVD_E_STORE, "store",
-                     "%s was in use when evendrawd ended, and its log, which has the same name and "
-                     "-wal at the end, is gone or not that one: what was stored last is in there. "
-                     "Put it back, or restore a backup; to go on with the older state that the "
-                     "file has, run: sqlite3 FILE 'PRAGMA user_version = %" PRId64 "'",
-                     sqlite->path, SCHEMA_VERSION);
+    return error_set(
+        err, EVD_E_STORE, "store",
+        "%s was in use when evendrawd ended, and its log, which has the same name and "
+        "-wal at the end, is gone or not that one: what was stored last is in there. "
+        "Put it back, or restore a backup; \"evendraw repair\" makes another file of the "
+        "older state that this one has",
+        sqlite->path);
 }
 
-int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err)
+int schema_identify(struct sqlite *sqlite, int64_t *version, bool *behind, struct evd_error *err)
 {
-    bool behind;
     int64_t application = 0, tables = 0;
     int rc = query_int(sqlite, "PRAGMA application_id", &application);
 
@@ -176,6 +176,7 @@ int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *e
         rc = query_int(sqlite, "PRAGMA user_version", version);
     if (rc == SQLITE_OK)
         rc = query_int(sqlite, "SELECT count(*) FROM sqlite_schema", &tables);
+    *behind = false;
     if (rc != SQLITE_OK)
         return sqlite_error(sqlite, rc, err);
     if (application == 0 && *version == 0 && tables == 0)
@@ -184,7 +185,7 @@ int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *e
         return sqlite_error(sqlite, SQLITE_NOTADB, err);
     if (*version < 0)
         return sqlite_error(sqlite, SQLITE_CORRUPT, err);
-    behind = *version & SCHEMA_BEHIND;
+    *behind = *version & SCHEMA_BEHIND;
     *version &= ~SCHEMA_BEHIND;
     if (*version > SCHEMA_VERSION)
         return error_set(err, EVD_E_STORE, "store",
@@ -192,7 +193,7 @@ int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *e
                          ", this one knows %" PRId64 "): install that version, or give this one "
                          "another file",
                          sqlite->path, *version, SCHEMA_VERSION);
-    return behind ? log_missing(sqlite, err) : EVD_OK;
+    return EVD_OK;
 }
 
 /* What it says of the file. A page that could not be read at all is reported with the reason. */

@@ -4,6 +4,7 @@
 #ifndef STORE_SQLITE_SCHEMA_H
 #define STORE_SQLITE_SCHEMA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "proto/error.h"
 
@@ -11,12 +12,19 @@
 #define DATASET_DRAFT     "0"
 #define DATASET_COMMITTED "1"
 #define DATASET_DROPPED   "2"
+/* What tidying is to delete: what was dropped, and drafts, which have no version. Not a row that is
+ * neither, nor one that a job draws from, which somebody will ask for. */
+#define DATASET_LEFT_BEHIND                                                                        \
+    "((state = " DATASET_DROPPED " OR (state = " DATASET_DRAFT " AND version = 0))"                \
+    " AND NOT EXISTS(SELECT 1 FROM job WHERE job.dataset = dataset.id))"
 
 struct sqlite;
 
-/* Ours, of a version we know, or empty, and with its log? Looks only, so that a foreign file stays
- * as it is. */
-int schema_identify(struct sqlite *sqlite, int64_t *version, struct evd_error *err) MUST_CHECK;
+/* Ours, of a version we know, or empty? Looks only, so that a foreign file stays as it is. *behind:
+ * it is without its log, which says what schema_log_missing does. */
+int schema_identify(struct sqlite *sqlite, int64_t *version, bool *behind,
+                    struct evd_error *err) MUST_CHECK;
+int schema_log_missing(const struct sqlite *sqlite, struct evd_error *err);
 /* Reads all of the file, for damage. */
 int schema_check(struct sqlite *sqlite, struct evd_error *err) MUST_CHECK;
 /* From the version that schema_identify found to ours. */

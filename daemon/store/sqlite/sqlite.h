@@ -1,7 +1,8 @@
 /*
  * The database as the files of this room share it. They are the only ones that include sqlite3.h.
  *
- *   open.c        the engine's row; opening and closing
+ *   row.c         what the engine offers
+ *   open.c        opening and closing
  *   schema.c      what is in a file, whether it is ours, migrations
  *   statements.c  what is run more than once
  *   error.c       what SQLite's result codes mean to whoever asked
@@ -10,6 +11,9 @@
  *   tidy.c        checkpoints, and what dropped datasets leave behind
  *   backup.c      the copy made while everything goes on
  *   load.c        reading everything back
+ *   overlay.c     files that are read and left alone
+ *   examine.c     looking for damage
+ *   salvage.c     what can be read, into another file
  */
 #ifndef STORE_SQLITE_SQLITE_H
 #define STORE_SQLITE_SQLITE_H
@@ -36,8 +40,9 @@ enum lost {
 struct sqlite {
     struct sqlite3 *db;
     char *path;
-    const char *vfs;       /* the SQLite VFS to go through; NULL: the system's */
-    struct backup *backup; /* the one being made */
+    const char *vfs;         /* the SQLite VFS to go through; NULL: the system's */
+    struct overlay *overlay; /* what is only looked at is read through it; NULL */
+    struct backup *backup;   /* the one being made */
     struct sqlite3_stmt *statements[SQL_COUNT];
     uint64_t draft_floor; /* drafts with smaller ids were left behind by an earlier run */
     int wal_frames;       /* in the log, not yet checkpointed */

@@ -64,8 +64,8 @@ struct sqlite;
     SQL(PROGRESS_CLEAR, "DELETE FROM progress WHERE job = ?1")                                     \
     SQL(PROGRESS_ADD, "INSERT INTO progress(job, rank, generation, epoch, step, acked)"            \
                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                           \
-    SQL(GARBAGE_FIND, "SELECT id FROM dataset WHERE state = " DATASET_DROPPED                      \
-                      " OR (state = " DATASET_DRAFT " AND id < ?1) LIMIT 1")                       \
+    SQL(GARBAGE_FIND, "SELECT id FROM dataset WHERE " DATASET_LEFT_BEHIND                          \
+                      " AND (state = " DATASET_DROPPED " OR id < ?1) LIMIT 1")                     \
     SQL(GARBAGE_LABELS, "DELETE FROM label_chunk WHERE id IN"                                      \
                         " (SELECT id FROM label_chunk WHERE dataset = ?1 LIMIT ?2)")               \
     SQL(GARBAGE_WEIGHTS, "DELETE FROM weight_chunk WHERE id IN"                                    \

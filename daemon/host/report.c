@@ -1,0 +1,246 @@
+/* Prints what is found in a database (report.h). */
+#include "host/report.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "proto/text.h"
+
+#define TEXT_BYTES 2048
+
+/* ---- JSON ---- */
+
+static void put_json(const char *text)
+{
+    size_t n = strlen(text);
+
+    putchar('"');
+    while (n > 0) {
+        size_t len = utf8_length(text, n);
+
+        if (len == 0) {
+            fputs("\\ufffd", stdout);
+            len = 1;
+        } else if (len == 1 && ((unsigned char)*text < 0x20 || *text == '"' || *text == '\\')) {
+            printf("\\u%04x", (unsigned)*text);
+        } else {
+            fwrite(text, 1, len, stdout);
+        }
+        text += len;
+        n -= len;
+    }
+    putchar('"');
+}
+
+static void open_list(struct report *report, const char *name)
+{
+    if (report->list_open)
+        fputs("]", stdout);
+    printf(",\n \"%s\": [", name);
+    report->list_open = true;
+    report->list_used = false;
+}
+
+static void next_item(struct report *report)
+{
+    fputs(report->list_used ? ",\n  " : "\n  ", stdout);
+    report->list_used = true;
+}
+
+static void json_thing(struct report *report, const struct server_thing *thing)
+{
+    bool dataset = thing->kind == SERVER_DATASET;
+
+    next_item(report);
+    printf("{\"%s\": ", dataset ? "dataset" : "job");
+    put_json(thing->name);
+    if (dataset)
+        printf(", \"version\": %" PRIu32 ", \"samples\": %" PRIu64, thing->version, thing->samples);
+    fputs(", \"damage\": ", stdout);
+    if (thing->damage)
+        put_json(thing->damage);
+    else
+        fputs("null", stdout);
+    putchar('}');
+}
+
+/* ---- for people ---- */
+
+/* The line of what is going on, away. */
+static void clear_stage(const struct report *report)
+{
+    if (report->terminal)
+        fputs("\r\033[K", stderr);
+}
+
+static void print_line(const struct report *report, const char *head, const char *text)
+{
+    char safe[TEXT_BYTES];
+
+    clear_stage(report);
+    text_escape(safe, sizeof(safe), text);
+    printf("%s%s\n", head, safe);
+}
+
+static void print_thing(const struct report *report, const struct server_thing *thing)
+{
+    const char *word = report->repair ? "DROPPED" : "DAMAGED";
+    char text[TEXT_BYTES], name[256];
+    size_t n;
+
+    text_escape(name, sizeof(name), thing->name);
+    if (thing->kind == SERVER_DATASET)
+        n = (size_t)snprintf(text, sizeof(text),
+                             "dataset %s, version %" PRIu32 ": %" PRIu64 " samples", name,
+                             thing->version, thing->samples);
+    else
+        n = (size_t)snprintf(text, sizeof(text), "job %s", name);
+    clear_stage(report);
+    printf("%s", text);
+    if (thing->damage) {
+        text_escape(text + n, sizeof(text) - n, thing->damage);
+        printf(": %s: %s", word, text + n);
+    } else {
+        printf("%s", report->repair ? ", kept" : ", sound");
+    }
+    putchar('\n');
+}
+
+/* ---- both ---- */
+
+void report_begin(struct report *report)
+{
+    report->terminal = isatty(STDERR_FILENO);
+    if (!report->json)
+        return;
+    fputs("{\"database\": ", stdout);
+    put_json(report->database);
+    open_list(report, "findings");
+}
+
+void report_stage(struct report *report, const char *what)
+{
+    if (report->terminal)
+        fprintf(stderr, "\r\033[K%s ...", what);
+}
+
+void report_finding(struct report *report, const char *what)
+{
+    report->findings++;
+    if (report->json) {
+        next_item(report);
+        put_json(what);
+    } else {
+        print_line(report, "the file: DAMAGED: ", what);
+    }
+}
+
+void report_things(struct report *report)
+{
+    if (report->json)
+        open_list(report, "datasets");
+}
+
+void report_thing(struct report *report, const struct server_thing *thing)
+{
+    bool dataset = thing->kind == SERVER_DATASET, bad = thing->damage != NULL;
+
+    if (!dataset && report->jobs == 0 && report->json)
+        open_list(report, "jobs");
+    report->datasets += dataset;
+    report->jobs += !dataset;
+    report->bad_datasets += dataset && bad;
+    report->bad_jobs += !dataset && bad;
+    if (report->json)
+        json_thing(report, thing);
+    else
+        print_thing(report, thing);
+}
+
+void report_notes(struct report *report)
+{
+    if (!report->json)
+        return;
+    if (report->jobs == 0)
+        open_list(report, "jobs");
+    open_list(report, "notes");
+}
+
+void report_note(struct report *report, const char *what)
+{
+    if (report->json) {
+        next_item(report);
+        put_json(what);
+    } else {
+        print_line(report, "note: ", what);
+    }
+}
+
+bool report_sound(const struct report *report)
+{
+    return report->findings + report->bad_datasets + report->bad_jobs == 0;
+}
+
+/* An old log beside the new file would be taken for its own. */
+static void print_repaired(const char *file, const char *repaired)
+{
+    char path[PATH_MAX];
+
+    printf("What is sound is in %s now; %s is as it was. To go on with the new file:\n"
+           "  evendrawd --database %s\n"
+           "or, in the place of the old one:\n"
+           "  mv %s %s.damaged\n",
+           repaired, file, repaired, file, file);
+    if (snprintf(path, sizeof(path), "%s-wal", file) > 0 && access(path, F_OK) == 0)
+        printf("  mv %s %s.damaged-wal\n", path, file);
+    printf("  mv %s %s\n", repaired, file);
+}
+
+static void print_end(const struct report *report, const char *repaired)
+{
+    const char *file = report->database;
+
+    clear_stage(report);
+    if (report_sound(report))
+        printf("%s is sound: %" PRIu64 " datasets, %" PRIu64 " jobs\n", file, report->datasets,
+               report->jobs);
+    else
+        printf("%s is DAMAGED: %" PRIu64 " findings in the file, %" PRIu64 " of %" PRIu64
+               " datasets, %" PRIu64 " of %" PRIu64 " jobs\n",
+               file, report->findings, report->bad_datasets, report->datasets, report->bad_jobs,
+               report->jobs);
+    if (repaired)
+        print_repaired(file, repaired);
+    else if (!report_sound(report))
+        printf(
+            "Restore it from a backup; or \"evendraw repair --database %s\" makes another file of "
+            "what is sound\n",
+            file);
+}
+
+void report_end(struct report *report, const char *repaired)
+{
+    if (!report->json) {
+        print_end(report, repaired);
+        return;
+    }
+    fputs("],\n \"repaired\": ", stdout);
+    if (repaired)
+        put_json(repaired);
+    else
+        fputs("null", stdout);
+    printf(",\n \"sound\": %s}\n", report_sound(report) ? "true" : "false");
+}
+
+/* Who asked for JSON gets all of an object. */
+void report_fail(struct report *report, const char *why)
+{
+    clear_stage(report);
+    if (!report->json)
+        return;
+    fputs("],\n \"error\": ", stdout);
+    put_json(why);
+    fputs("}\n", stdout);
+}
