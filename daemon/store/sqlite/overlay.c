@@ -18,7 +18,7 @@ struct block {
 struct overlay {
     sqlite3_vfs vfs;
     char name[48];
-    bool log_deleted, journal_deleted; /* as SQLite is told */
+    bool deleted[2]; /* the log, a journal: as SQLite is told */
 };
 
 struct overlay_file {
@@ -101,7 +101,7 @@ static int make_block(struct overlay_file *file, uint64_t number, struct block *
     if (!block)
         return SQLITE_IOERR_NOMEM;
     block->number = number;
-    rc = read_real(file, block->bytes, BLOCK, (sqlite3_int64)(number * BLOCK));
+    rc = read_real(file, block->bytes, BLOCK, (sqlite3_int64)number * BLOCK);
     if (rc != SQLITE_OK) {
         free(block);
         return rc;
@@ -276,12 +276,12 @@ static bool ends_with(const char *path, const char *end)
     return n >= len && strcmp(path + n - len, end) == 0;
 }
 
-/* Whether it was deleted, as far as SQLite knows; NULL: it cannot be. */
-static bool *deleted(struct overlay *overlay, const char *path)
+/* Which of `deleted` is about that file; -1: none. */
+static int which(const char *path)
 {
-    if (ends_with(path, "-wal"))
-        return &overlay->log_deleted;
-    return ends_with(path, "-journal") ? &overlay->journal_deleted : NULL;
+    if (path && ends_with(path, "-wal"))
+        return 0;
+    return path && ends_with(path, "-journal") ? 1 : -1;
 }
 
 static int open_real(sqlite3_vfs *vfs, const char *path, struct overlay_file *file, int flags)
@@ -304,11 +304,11 @@ static int overlay_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, 
                         int *opened)
 {
     struct overlay_file *file = file_of(base);
-    bool *gone = path ? deleted((struct overlay *)vfs, path) : NULL;
-    int there = 0, rc = SQLITE_OK;
+    struct overlay *overlay = (struct overlay *)vfs;
+    int there = 0, rc = SQLITE_OK, companion = which(path);
 
     *file = (struct overlay_file){.base = {&methods}};
-    if (path && !(gone && *gone))
+    if (path && !(companion >= 0 && overlay->deleted[companion]))
         rc = real_vfs(vfs)->xAccess(real_vfs(vfs), path, SQLITE_ACCESS_EXISTS, &there);
     if (rc == SQLITE_OK && there)
         rc = open_real(vfs, path, file, flags);
@@ -319,8 +319,8 @@ static int overlay_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, 
         file->base.pMethods = NULL;
         return rc;
     }
-    if (gone)
-        *gone = false;
+    if (companion >= 0)
+        overlay->deleted[companion] = false;
     if (opened)
         *opened = flags;
     return SQLITE_OK;
@@ -328,20 +328,20 @@ static int overlay_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, 
 
 static int overlay_delete(sqlite3_vfs *vfs, const char *path, int sync)
 {
-    bool *gone = deleted((struct overlay *)vfs, path);
+    int companion = which(path);
 
     (void)sync;
-    if (gone)
-        *gone = true;
+    if (companion >= 0)
+        ((struct overlay *)vfs)->deleted[companion] = true;
     return SQLITE_OK;
 }
 
 static int overlay_access(sqlite3_vfs *vfs, const char *path, int flags, int *result)
 {
-    const bool *gone = deleted((struct overlay *)vfs, path);
+    int companion = which(path);
 
     *result = 0;
-    if (gone && *gone)
+    if (companion >= 0 && ((struct overlay *)vfs)->deleted[companion])
         return SQLITE_OK;
     return real_vfs(vfs)->xAccess(
         real_vfs(vfs), path, flags == SQLITE_ACCESS_READWRITE ? SQLITE_ACCESS_READ : flags, result);
