@@ -42,8 +42,8 @@
 #define EVD_PART_works(K) K(u32, waiting) K(u32, working)
 /* Bytes of the daemon's memory, by what they are for: struct holds has one of each. */
 #define EVD_PART_holds(K)                                                                          \
-    K(u64, process) K(u64, datasets) K(u64, drafts) K(u64, strategies) K(u64, reports)             \
-    K(u64, uses) K(u64, sessions) K(u64, buffers) K(u64, queue) K(u64, database)
+    K(u64, process) K(u64, datasets) K(u64, drafts) K(u64, jobs) K(u64, strategies)                \
+    K(u64, reports) K(u64, uses) K(u64, sessions) K(u64, buffers) K(u64, queue) K(u64, database)
 #define EVD_PART_parameter(K)                                                                      \
     K(str, name) K(array, accepts) K(maybe(str), default) K(boolean, required) K(str, help)
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)

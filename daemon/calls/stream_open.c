@@ -8,6 +8,7 @@
 #include "calls/stream_send.h"
 #include "jobs/drive.h"
 #include "jobs/jobs.h"
+#include "jobs/memory.h"
 #include "jobs/uses.h"
 #include "proto/numbers.h"
 
@@ -249,6 +250,19 @@ static bool missed_the_end(struct stream *stream, const struct params_stream_ope
     return true;
 }
 
+/* Whether there is memory for the ranks that this one is among. */
+static int check_room(const struct params_stream_open *p, const struct job_entry *entry,
+                      struct evd_error *err)
+{
+    struct job_state state;
+
+    job_state(entry->job, &state);
+    if (entry->config.mode != JOB_RANKED || p->world_size <= state.config.world_size)
+        return EVD_OK;
+    return memory_room(entry->jobs, job_world_memory(entry->job, p->world_size),
+                       "a job of so many ranks", err);
+}
+
 int do_stream_open(struct call *call, const struct params_stream_open *p)
 {
     const struct server_limits *limits = &call->server->host.limits;
@@ -267,7 +281,8 @@ int do_stream_open(struct call *call, const struct params_stream_open *p)
                          "stream.open: this connection has %u streams, and more are not allowed: "
                          "close one or open another connection",
                          (unsigned)limits->streams);
-    if (use_job(call->session, entry, err) != EVD_OK)
+    if ((!p->has_resume && check_room(p, entry, err) != EVD_OK) ||
+        use_job(call->session, entry, err) != EVD_OK)
         return err->code;
     stream = open_stream(call, p, entry, &held);
     if (!stream)

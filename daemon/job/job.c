@@ -307,6 +307,13 @@ uint64_t job_stream_lag(const struct job_stream *stream, struct job_position nex
     return steps_between(oldest, next, cursor->shape.steps);
 }
 
+size_t job_memory(const struct job *job)
+{
+    return sizeof(*job) + job_world_memory(job, job->cursor_count) +
+           job->history.capacity * sizeof(*job->history.items) +
+           job->effects.capacity * sizeof(*job->effects.items);
+}
+
 void job_stream_info(const struct job_stream *stream, struct job_stream_info *out)
 {
     const struct cursor *cursor = stream->cursor;

@@ -434,6 +434,10 @@ uint32_t job_next_revision(const struct job *job);
 /* The shape of any epoch up to next.epoch whose plan is still held; 0 steps otherwise. */
 struct epoch_shape job_shape(const struct job *job, uint64_t epoch);
 
+/* Bytes that it takes without its plans and streams; and that so many ranks would. */
+size_t job_memory(const struct job *job);
+size_t job_world_memory(const struct job *job, uint32_t world_size);
+
 /* Aborts if the job is not sound. In debug and sanitizer builds (EVD_CHECKS) it is called when an
  * update has been carried out; the tests call it in every build. */
 void job_check(const struct job *job);

@@ -57,10 +57,21 @@ static size_t cursor_words(uint32_t span)
     return 3 * (size_t)span / 64; /* acked, returned, packed */
 }
 
+static uint32_t span_of(const struct job *job)
+{
+    return job->config.mode == JOB_RANKED ? JOB_RANK_SPAN : JOB_SPAN;
+}
+
+size_t job_world_memory(const struct job *job, uint32_t world_size)
+{
+    return world_size * (sizeof(struct cursor) + sizeof(struct job_progress) +
+                         cursor_words(span_of(job)) * sizeof(uint64_t));
+}
+
 static int world_alloc(struct world *world, const struct job *job, uint32_t size,
                        struct evd_error *err)
 {
-    uint32_t span = job->config.mode == JOB_RANKED ? JOB_RANK_SPAN : JOB_SPAN;
+    uint32_t span = span_of(job);
 
     *world = (struct world){.size = size,
                             .span = span,

@@ -1,8 +1,10 @@
-/* What datasets, drafts, plans, reports and uses take together, and the limit there may be. */
+/* What datasets, drafts, jobs, plans, reports and uses take together, and the limit there may be.
+ */
 #include "jobs/memory.h"
 
 #include "jobs/datasets.h"
 #include "jobs/draft.h"
+#include "jobs/entry.h"
 
 static uint64_t datasets_memory(const struct jobs *jobs)
 {
@@ -13,9 +15,23 @@ static uint64_t datasets_memory(const struct jobs *jobs)
     return bytes;
 }
 
+/* Without their plans. */
+static uint64_t jobs_memory(const struct jobs *jobs)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < jobs->job_count; i++) {
+        const struct job *job = jobs->jobs[i]->job;
+
+        bytes += sizeof(*jobs->jobs[i]) + (job ? job_memory(job) : 0);
+    }
+    return bytes;
+}
+
 static uint64_t data_memory(const struct jobs *jobs)
 {
-    return datasets_memory(jobs) + drafts_memory(jobs) + jobs->reported + jobs->used;
+    return jobs_memory(jobs) + datasets_memory(jobs) + drafts_memory(jobs) + jobs->reported +
+           jobs->used;
 }
 
 uint64_t memory_used(const struct jobs *jobs)
@@ -27,6 +43,7 @@ void memory_count(const struct jobs *jobs, struct holds *out)
 {
     out->datasets = datasets_memory(jobs);
     out->drafts = drafts_memory(jobs);
+    out->jobs = jobs_memory(jobs);
     out->strategies = atomic_load(&jobs->budget.used);
     out->reports = jobs->reported;
     out->uses = jobs->used;

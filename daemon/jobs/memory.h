@@ -1,5 +1,5 @@
 /*
- * What datasets, drafts, plans and reports take together, and the limit there may be.
+ * What datasets, drafts, jobs, plans and reports take together, and the limit there may be.
  */
 #ifndef JOBS_MEMORY_H
 #define JOBS_MEMORY_H
@@ -10,7 +10,7 @@
 uint64_t memory_used(const struct jobs *jobs); /* bytes */
 /* The same, by what it is for. */
 void memory_count(const struct jobs *jobs, struct holds *out);
-/* Lets plans take what datasets, drafts and reports leave, as it is now. */
+/* Lets plans take what datasets, drafts, jobs and reports leave, as it is now. */
 void memory_update(struct jobs *jobs);
 /* EVD_E_LIMIT if so many bytes more do not fit. */
 int memory_room(struct jobs *jobs, uint64_t more, const char *what,

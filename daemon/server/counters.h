@@ -22,7 +22,7 @@ struct counters {
     double uptime; /* seconds */
     uint32_t connections;
     uint32_t streams, datasets, jobs;
-    uint64_t memory;   /* bytes of datasets, drafts, plans and reports */
+    uint64_t memory;   /* bytes of datasets, drafts, jobs, plans and reports */
     uint64_t resident; /* bytes, as the kernel says */
     uint64_t shed;     /* connections that were closed since buffers held too much */
     struct holds holds;

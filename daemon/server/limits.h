@@ -33,7 +33,7 @@
 
 struct server_limits {
     SERVER_LIMITS(SERVER_LIMIT_FIELD)
-    uint64_t memory; /* bytes, of datasets, drafts, plans and reports together; 0: none */
+    uint64_t memory; /* bytes, of datasets, drafts, jobs, plans and reports together; 0: none */
 };
 
 /* What one peer may have of so many connections unless the operator says: nearly all, since a job

@@ -1,18 +1,40 @@
 /* What server.info says of the daemon's memory, by what it is for. */
 #include "harness.h"
 
-/* Sixteen samples of two classes. */
+#include <stdlib.h>
+#include <string.h>
+
+#define SAMPLES 4096
+
+/* Samples of two classes. */
 static void load(struct peer *peer)
 {
+    json_t *labels = json_array();
+    char *text;
+
+    for (int i = 0; i < SAMPLES; i++)
+        json_array_append_new(labels, json_integer(i % 2));
+    text = json_dumps(labels, 0);
     peer_do(peer, "dataset.create", "[{'name': 'pets', 'classes': ['cat', 'dog']}]");
-    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0,1,0,1,0,1,0,1,0,1,0,1,0,1,0,1]}]");
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': %s}]", text);
     peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+    free(text);
+    json_decref(labels);
 }
 
 static int64_t sessions(struct peer *peer)
 {
     json_t *info = peer_call(peer, "server.info", "[]");
     int64_t bytes = integer(json_object_get(info, "holds"), "sessions");
+
+    json_decref(info);
+    return bytes;
+}
+
+static int64_t jobs_of(struct peer *peer)
+{
+    json_t *info = peer_call(peer, "server.info", "[]");
+    int64_t bytes = integer(json_object_get(info, "holds"), "jobs");
 
     json_decref(info);
     return bytes;
@@ -50,20 +72,54 @@ static void memory_by_kind(void **state)
     peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'pets', 'batch_size': 1}]");
     result = peer_call(peer, "server.info", "[]");
     holds = json_object_get(result, "holds");
-    assert_true(integer(holds, "datasets") > 16 * 5);
+    assert_true(integer(holds, "datasets") > SAMPLES);
     assert_true(integer(holds, "drafts") > 0);
     assert_true(integer(holds, "strategies") > 0);
     assert_int_equal(integer(result, "memory"),
                      integer(holds, "datasets") + integer(holds, "drafts") +
-                         integer(holds, "strategies") + integer(holds, "reports") +
-                         integer(holds, "uses"));
+                         integer(holds, "jobs") + integer(holds, "strategies") +
+                         integer(holds, "reports") + integer(holds, "uses"));
     json_decref(result);
+}
+
+/* A job knows of each rank what is done; that counts before the ranks are there. */
+static void ranks_are_counted(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    int64_t before, rank, with;
+    json_t *info;
+
+    load(peer);
+    peer_do(peer, "job.create",
+            "[{'name': 'small', 'dataset': 'pets', 'batch_size': 4096, 'mode': 'ranked', "
+            "'world_size': 1}]");
+    before = jobs_of(peer);
+    peer_do(peer, "job.create",
+            "[{'name': 'large', 'dataset': 'pets', 'batch_size': 4096, 'mode': 'ranked', "
+            "'world_size': 2}]");
+    rank = jobs_of(peer) - 2 * before; /* the second rank; names and the like are the same */
+    assert_in_range(rank, 3 * 1024 / 8, 1024);
+    peer_do(peer, "job.create",
+            "[{'name': 'open', 'dataset': 'pets', 'batch_size': 4096, 'mode': 'ranked'}]");
+    info = peer_call(peer, "server.info", "[]");
+    with = integer(info, "memory");
+    json_decref(info);
+    h->limits.memory = (uint64_t)(with + 1000 * rank);
+    harness_restart(h);
+    peer = peer_new(h);
+    assert_non_null(strstr(peer_refused(peer, EVD_E_LIMIT, "stream.open",
+                                        "[{'job': 'open', 'rank': 0, 'world_size': 4096}]"),
+                           "--memory-limit"));
+    peer_do(peer, "stream.open", "[{'job': 'open', 'rank': 0, 'world_size': 512}]");
+    assert_true(jobs_of(peer) > 512 * rank);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(streams_are_counted, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(ranks_are_counted, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(memory_by_kind, harness_setup, harness_teardown),
     };
 

@@ -228,15 +228,15 @@ static void memory_has_a_limit(void **state)
     char *chunk;
 
     harness_down(h);
-    h->limits.memory = 40000;
+    h->limits.memory = 66000;
     harness_up(h);
     peer = peer_new(h);
     load(peer);
     peer_do(peer, "job.create", JOB("j"));
     result = peer_call(peer, "server.info", "[]");
-    assert_int_equal(integer(json_object_get(result, "limits"), "memory"), 40000);
+    assert_int_equal(integer(json_object_get(result, "limits"), "memory"), 66000);
     assert_int_equal(integer(json_object_get(result, "limits"), "works"), EVD_MAX_WORKS);
-    assert_true(integer(result, "memory") > 0 && integer(result, "memory") <= 40000);
+    assert_true(integer(result, "memory") > 0 && integer(result, "memory") <= 66000);
     json_decref(result);
     /* Tables that do not fit. */
     assert_non_null(strstr(peer_refused(peer, EVD_E_LIMIT, "job.preview",
@@ -244,7 +244,7 @@ static void memory_has_a_limit(void **state)
                                         "'inverse', 'replacement': false, 'orders': 1000}}]"),
                            "--memory-limit"));
     /* Samples that do not fit; and the draft is gone, with what it took. */
-    for (int i = 0; i < 50000; i++)
+    for (int i = 0; i < 65000; i++)
         json_array_append_new(labels, json_integer(i % 2));
     chunk = json_dumps(labels, 0);
     peer_do(peer, "dataset.create", "[{'name': 'e', 'classes': ['a', 'b']}]");
