@@ -2,8 +2,9 @@
  * No answer depends on what was asked before. Random lives of one job (batches, changes of the
  * strategy, seeks, workers that are lost, restarts), seeded by EVD_SEED. After some of the events
  * job.stats is asked of the job with the counts that it keeps, and of the job without them; around
- * each restart job.history and job.position are asked of the daemon that lived through it all, and
- * of the one that has just read the database. Both must say the same. EVD_LONG=1 makes 10^6 events.
+ * each restart job.history, job.position and job.trace are asked of the daemon that lived through
+ * it all, and of the one that has just read the database. Both must say the same. EVD_LONG=1 makes
+ * 10^6 events.
  */
 #include "harness.h"
 
@@ -135,15 +136,16 @@ static void seek(struct life *life)
     life->sought += peer_succeeded(life->peer, id);
 }
 
-/* What history and position say; the position may be none, behind the last epoch. */
+/* What history, position and the trace of a sample say. */
 static char *where(struct life *life)
 {
     json_t *history = peer_call(life->peer, "job.history", "[{'job': 'j'}]");
     json_t *position = peer_call(life->peer, "job.position", "[{'job': 'j'}]");
-    json_t *both = json_pack("[o, o]", history, position);
-    char *dump = json_dumps(both, JSON_SORT_KEYS);
+    json_t *trace = peer_call(life->peer, "job.trace", "[{'job': 'j', 'sample': 1}]");
+    json_t *all = json_pack("[o, o, o]", history, position, trace);
+    char *dump = json_dumps(all, JSON_SORT_KEYS);
 
-    json_decref(both);
+    json_decref(all);
     return dump;
 }
 
