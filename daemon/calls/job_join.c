@@ -93,6 +93,12 @@ static void compare_word(struct differences *found, const char *field, const cha
         differ(found, field, "%s is %s and not %s", field, there, asked);
 }
 
+/*
+ * By checksum alone: two datasets that differ by mistake have the same one once in 2^64. Somebody
+ * could make one on purpose, as XXH3 is no defence against that, but would gain nothing by it: who
+ * may load a dataset and create a job may as well move, change or drop every job. That is unlike
+ * dataset_upload.c, where one dataset's content stands in for another's: there it is compared.
+ */
 static void compare_dataset(struct differences *found, const struct dataset *there,
                             const struct dataset *asked)
 {

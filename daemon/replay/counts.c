@@ -13,19 +13,22 @@ static bool class_counts_init(struct class_counts *counts, uint32_t classes)
     *counts = (struct class_counts){.classes = classes};
     counts->served = calloc(classes, sizeof(counts->served[0]));
     counts->asked = calloc(classes, sizeof(counts->asked[0]));
-    return counts->served && counts->asked;
+    counts->piece.shares = calloc(classes, sizeof(counts->piece.shares[0]));
+    return counts->served && counts->asked && counts->piece.shares;
 }
 
 static void class_counts_fini(struct class_counts *counts)
 {
     free(counts->served);
     free(counts->asked);
+    free(counts->piece.shares);
 }
 
 static void class_counts_clear(struct class_counts *counts)
 {
     memset(counts->served, 0, counts->classes * sizeof(counts->served[0]));
     memset(counts->asked, 0, counts->classes * sizeof(counts->asked[0]));
+    counts->piece.samples = 0;
     counts->totals = (struct replay_totals){0};
 }
 
@@ -34,16 +37,36 @@ static void class_counts_copy(struct class_counts *to, const struct class_counts
     assert(to->classes == from->classes);
     memcpy(to->served, from->served, from->classes * sizeof(to->served[0]));
     memcpy(to->asked, from->asked, from->classes * sizeof(to->asked[0]));
+    memcpy(to->piece.shares, from->piece.shares, from->classes * sizeof(to->piece.shares[0]));
+    to->piece.digest = from->piece.digest;
+    to->piece.epoch = from->piece.epoch;
+    to->piece.samples = from->piece.samples;
     to->totals = from->totals;
 }
 
-/* Adds what a plan asks for, of so many samples that it gave in an epoch. */
-static void add_asked(struct count *count, const struct plan *plan, uint64_t epoch,
-                      uint64_t samples, struct class_counts *counts)
+static void end_piece(struct class_counts *counts)
 {
-    plan_expected(plan, epoch, count->shares);
+    if (counts->piece.samples == 0)
+        return;
     for (uint32_t c = 0; c < counts->classes; c++)
-        counts->asked[c] += count->shares[c] * (double)samples;
+        counts->asked[c] += counts->piece.shares[c] * (double)counts->piece.samples;
+    counts->piece.samples = 0;
+}
+
+/* Adds what a plan asks for, of so many samples that it gave in an epoch. */
+static void add_asked(struct class_counts *counts, const struct plan *plan, uint64_t epoch,
+                      uint64_t samples)
+{
+    uint64_t digest = plan_digest(plan);
+
+    if (counts->piece.samples == 0 || counts->piece.digest != digest ||
+        counts->piece.epoch != epoch) {
+        end_piece(counts);
+        plan_expected(plan, epoch, counts->piece.shares);
+        counts->piece.digest = digest;
+        counts->piece.epoch = epoch;
+    }
+    counts->piece.samples += samples;
 }
 
 /* Within one epoch: piece by piece, as revisions took turns. */
@@ -66,7 +89,7 @@ static int count_range(struct count *count, struct job_position from, struct job
                          counts->served, &part, err) != EVD_OK)
             return err->code;
         if (part.samples > 0)
-            add_asked(count, line->plans[i].plan, from.epoch, part.samples, counts);
+            add_asked(counts, line->plans[i].plan, from.epoch, part.samples);
         counts->totals.steps += part.steps;
         counts->totals.samples += part.samples;
         from = end;
@@ -139,7 +162,7 @@ static int count_slice(void *arg, const struct replay_step *step, struct evd_err
         return err->code;
     for (uint32_t i = 0; i < n; i++)
         count->counts.served[label[i]]++;
-    add_asked(count, step->plan, step->at.epoch, n, &count->counts);
+    add_asked(&count->counts, step->plan, step->at.epoch, n);
     count->counts.totals.samples += n;
     return EVD_OK;
 }
@@ -171,7 +194,10 @@ static int count_all(struct count *count, struct evd_error *err)
              count_range(count, from, epoch_end(count->epoch, count->to), &count->counts, err) !=
                  EVD_OK)
         return err->code;
-    return count->slice_count > 0 ? count_ahead(count, err) : EVD_OK;
+    if (count->slice_count > 0 && count_ahead(count, err) != EVD_OK)
+        return err->code;
+    end_piece(&count->counts);
+    return EVD_OK;
 }
 
 static void cache_clear(struct counts_cache *cache)
@@ -244,8 +270,7 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
     struct job_state state;
 
     job_state(job, &state);
-    count->shares = calloc(classes, sizeof(count->shares[0]));
-    if (!class_counts_init(&count->counts, classes) || !count->shares)
+    if (!class_counts_init(&count->counts, classes))
         return error_no_memory(err);
     if (find_positions(count, job, &state, err) != EVD_OK)
         return err->code;
@@ -273,5 +298,4 @@ void count_fini(struct count *count)
     line_fini(&count->line);
     class_counts_fini(&count->counts);
     free(count->slices);
-    free(count->shares);
 }

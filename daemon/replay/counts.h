@@ -13,7 +13,14 @@
 struct class_counts {
     uint32_t classes;
     uint64_t *served;
-    double *asked; /* samples */
+    double *asked; /* samples, but for those of `piece` */
+    /* The newest samples in a row that one plan gave in one epoch. They are added to `asked` only
+     * once the piece is whole, so that the sums do not depend on where an earlier count ended. */
+    struct {
+        uint64_t digest, epoch; /* of the plan */
+        uint64_t samples;       /* 0: no piece */
+        double *shares;         /* of each class */
+    } piece;
     struct replay_totals totals;
 };
 struct epoch_totals {
@@ -42,7 +49,6 @@ struct count {
     bool has_epoch; /* that epoch is wanted, else all */
     uint64_t epoch;
     struct class_counts counts; /* what is wanted */
-    double *shares;             /* of each class: working memory; owned */
 };
 
 /* Takes of the job, as it is now, what the count needs; *count is zero but for cache, has_epoch and

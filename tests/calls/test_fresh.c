@@ -1,0 +1,264 @@
+/*
+ * No answer depends on what was asked before. Random lives of one job (batches, changes of the
+ * strategy, seeks, workers that are lost, restarts), seeded by EVD_SEED. After some of the events
+ * job.stats is asked of the job with the counts that it keeps, and of the job without them; around
+ * each restart job.history, job.position and job.trace are asked of the daemon that lived through
+ * it all, and of the one that has just read the database. Both must say the same. EVD_LONG=1 makes
+ * 10^6 events.
+ */
+#include "harness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "calls/job_stats.h"
+#include "jobs/entry.h"
+#include "jobs/jobs.h"
+#include "server/server.h"
+
+#define SAMPLES 60
+#define BATCH   6
+#define STEPS   (SAMPLES / BATCH)
+
+/* Histories grow, and each question goes through them. */
+#define EVENTS_OF_A_LIFE 200
+
+struct life {
+    struct harness *there;
+    struct peer *peer;
+    uint64_t random;
+    bool ranked;
+    uint32_t acked, updated, sought; /* that succeeded */
+};
+
+static struct harness h;
+
+static uint32_t below(struct life *life, uint32_t n)
+{
+    life->random = life->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(life->random >> 33) % n;
+}
+
+/* ---- the job ---- */
+
+/* A shared job's worker, or the ranks of a world of one or two. */
+static void attach(struct life *life)
+{
+    uint32_t world = 1 + below(life, 2);
+
+    life->peer = peer_new(life->there);
+    if (!life->ranked) {
+        peer_do(life->peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+        return;
+    }
+    for (uint32_t rank = 0; rank < world; rank++)
+        peer_do(life->peer, "stream.open",
+                "[{'job': 'j', 'window': 2, 'rank': %u, 'world_size': %u}]", rank, world);
+}
+
+static void begin(struct life *life)
+{
+    struct peer *peer = peer_new(life->there);
+    json_t *draft = peer_call(peer, "dataset.create", "[{'name': 'd'}]");
+    int64_t number = integer(draft, "draft");
+    json_t *labels = json_array();
+    char *chunk;
+
+    for (int i = 0; i < SAMPLES; i++)
+        json_array_append_new(labels, json_integer(below(life, 8) / 3));
+    for (int i = 0; i < 3; i++)
+        json_array_append_new(labels, json_integer(i));
+    chunk = json_dumps(labels, 0);
+    peer_do(peer, "dataset.append", "[{'draft': %d, 'labels': %s}]", (int)number, chunk);
+    peer_do(peer, "dataset.commit", "[{'draft': %d}]", (int)number);
+    peer_do(peer, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': %d, 'seed': %u, 'grace': 0, "
+            "'mode': '%s', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]",
+            BATCH, below(life, 1000), life->ranked ? "ranked" : "shared");
+    peer_close(peer);
+    free(chunk);
+    json_decref(labels);
+    json_decref(draft);
+    attach(life);
+}
+
+/* ---- events ---- */
+
+/* Takes what has come; acknowledges the batches, as one worker would. */
+static void work(struct life *life)
+{
+    json_t *note;
+
+    while ((note = peer_next(life->peer))) {
+        const char *method = json_string_value(json_array_get(note, 0));
+        json_t *params = json_array_get(note, 1);
+
+        if (json_is_array(params))
+            params = json_array_get(params, 0);
+        if (strcmp(method, "batch") == 0) {
+            uint32_t id = peer_send(life->peer, "stream.ack",
+                                    "[{'stream': %" PRId64 ", 'epoch': %" PRId64
+                                    ", 'step': %" PRId64 ", 'generation': %" PRId64 "}]",
+                                    integer(params, "stream"), integer(params, "epoch"),
+                                    integer(params, "step"), integer(params, "generation"));
+
+            harness_quiet(life->there);
+            life->acked += peer_succeeded(life->peer, id); /* it may be of before a seek */
+            json_decref(note);
+            return;
+        }
+        json_decref(note);
+    }
+}
+
+static void update(struct life *life)
+{
+    static const char *const strategies[] = {
+        "{'kind': 'uniform'}", "{'kind': 'weighted', 'weight': 'inverse'}",
+        "{'kind': 'weighted', 'weight': 'sqrt_inverse'}", "{'kind': 'sequential'}"};
+    uint32_t id =
+        peer_send(life->peer, "job.update", "[{'job': 'j', 'strategy': %s, 'when': '%s'}]",
+                  strategies[below(life, 4)], below(life, 2) ? "now" : "epoch");
+
+    harness_quiet(life->there);
+    life->updated += peer_succeeded(life->peer, id);
+}
+
+static void seek(struct life *life)
+{
+    uint32_t id =
+        peer_send(life->peer, "job.seek",
+                  "[{'job': 'j', 'epoch': %u, 'step': %u, 'mode': '%s', 'force': true}]",
+                  below(life, 4), below(life, STEPS), below(life, 2) ? "follow" : "replay");
+
+    harness_quiet(life->there);
+    life->sought += peer_succeeded(life->peer, id);
+}
+
+/* What history, position and the trace of a sample say. */
+static char *where(struct life *life)
+{
+    json_t *history = peer_call(life->peer, "job.history", "[{'job': 'j'}]");
+    json_t *position = peer_call(life->peer, "job.position", "[{'job': 'j'}]");
+    json_t *trace = peer_call(life->peer, "job.trace", "[{'job': 'j', 'sample': 1}]");
+    json_t *all = json_pack("[o, o, o]", history, position, trace);
+    char *dump = json_dumps(all, JSON_SORT_KEYS);
+
+    json_decref(all);
+    return dump;
+}
+
+static void restart(struct life *life)
+{
+    char *before, *after;
+
+    harness_quiet(life->there);
+    before = where(life);
+    harness_restart(life->there);
+    life->peer = peer_new(life->there);
+    after = where(life);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    peer_close(life->peer);
+    attach(life);
+}
+
+static void lose(struct life *life)
+{
+    peer_close(life->peer);
+    harness_pump(life->there);
+    attach(life);
+}
+
+/* ---- questions ---- */
+
+static char *stats(struct life *life, int epoch)
+{
+    json_t *answer = epoch < 0
+                         ? peer_call(life->peer, "job.stats", "[{'job': 'j'}]")
+                         : peer_call(life->peer, "job.stats", "[{'job': 'j', 'epoch': %d}]", epoch);
+    char *dump;
+
+    dump = json_dumps(answer, JSON_SORT_KEYS);
+    json_decref(answer);
+    return dump;
+}
+
+static void compare_stats(struct life *life)
+{
+    struct job_entry *entry = jobs_find(life->there->server->jobs, (struct evd_str){"j", 1});
+    int epoch = (int)below(life, 6) - 2;
+    char *kept, *fresh;
+    struct job_stats *counts;
+
+    kept = stats(life, epoch);
+    counts = entry->stats;
+    entry->stats = NULL;
+    fresh = stats(life, epoch);
+    job_stats_free(entry->stats);
+    entry->stats = counts;
+    assert_string_equal(kept, fresh);
+    free(kept);
+    free(fresh);
+}
+
+static void event(struct life *life)
+{
+    switch (below(life, 32)) {
+    case 0:
+    case 1:
+        update(life);
+        break;
+    case 2:
+        seek(life);
+        break;
+    case 3:
+        lose(life);
+        break;
+    case 4:
+        if (below(life, 4) == 0)
+            restart(life);
+        break;
+    case 5:
+    case 6:
+    case 7:
+        compare_stats(life);
+        break;
+    default:
+        work(life);
+    }
+}
+
+static void test_lives(void **state)
+{
+    uint64_t seed = getenv("EVD_SEED") ? strtoull(getenv("EVD_SEED"), NULL, 0) : 1;
+    uint32_t acked = 0, updated = 0, sought = 0;
+    uint32_t events = getenv("EVD_LONG") ? 1000000 : 4000;
+
+    (void)state;
+    for (uint32_t i = 0; i < events / EVENTS_OF_A_LIFE; i++) {
+        struct life life = {.there = &h, .random = seed + i, .ranked = i % 2};
+
+        harness_start(&h);
+        begin(&life);
+        for (int n = 0; n < EVENTS_OF_A_LIFE; n++)
+            event(&life);
+        acked += life.acked;
+        updated += life.updated;
+        sought += life.sought;
+        harness_stop(&h);
+    }
+    /* The lives were not idle ones. */
+    assert_in_range(acked, events / 4, events);
+    assert_in_range(updated, events / 64, events);
+    assert_in_range(sought, events / 128, events);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lives)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
