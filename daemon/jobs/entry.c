@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "codec/recorded.h"
 #include "jobs/datasets.h"
 
 struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
@@ -72,6 +73,38 @@ void entry_unref(struct job_entry *entry)
     free(entry);
 }
 
+/* Any thread. What the database has now may be other than what was checked when it was loaded. */
+static int read_recorded(const void *arg, uint32_t generation, uint32_t number, void **strategy,
+                         size_t *bytes, struct evd_error *err)
+{
+    const struct job_entry *entry = arg;
+    const struct store_place place = {entry->id, generation, number};
+    struct store *store = entry->jobs->server->store;
+
+    if (!store)
+        return error_given_up(err);
+    if (store_read_strategy(store, &place, strategy, bytes, err) != EVD_OK)
+        return err->code;
+    if (recorded_check(*strategy, *bytes, err) == EVD_OK)
+        return EVD_OK;
+    free(*strategy);
+    *strategy = NULL;
+    return err->code;
+}
+
+struct strategy_source entry_strategies(const struct job_entry *entry)
+{
+    return (struct strategy_source){read_recorded, entry};
+}
+
+void entry_page(struct job_entry *entry)
+{
+    struct job_state state;
+
+    job_state(entry->job, &state);
+    records_page(&entry->records, state.revision);
+}
+
 struct plan_base entry_plan_base(const struct job_entry *entry)
 {
     return (struct plan_base){
@@ -80,6 +113,7 @@ struct plan_base entry_plan_base(const struct job_entry *entry)
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
         .budget = &entry->jobs->budget,
+        .recorded = entry_strategies(entry),
     };
 }
 
@@ -126,10 +160,10 @@ uint32_t entry_columns_read(const struct job_entry *entry)
 
 uint64_t entry_memory(const struct job_entry *entry)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = entry->records.bytes;
 
     if (!entry->job)
-        return 0;
+        return bytes;
     for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
         const struct plan *plan = job_revision(entry->job, i).plan;
 

@@ -1,8 +1,10 @@
-/* What datasets, drafts, plans, reports and uses take together, and the limit there may be. */
+/* What datasets, drafts, plans, reports, records and uses take together, and the limit there may
+ * be. */
 #include "jobs/memory.h"
 
 #include "jobs/datasets.h"
 #include "jobs/draft.h"
+#include "jobs/entry.h"
 
 static uint64_t data_memory(const struct jobs *jobs)
 {
@@ -10,6 +12,8 @@ static uint64_t data_memory(const struct jobs *jobs)
 
     for (uint32_t i = 0; i < jobs->dataset_count; i++)
         bytes += dataset_memory(jobs->datasets[i].dataset);
+    for (uint32_t i = 0; i < jobs->job_count; i++)
+        bytes += jobs->jobs[i]->records.bytes;
     return bytes;
 }
 

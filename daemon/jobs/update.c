@@ -109,6 +109,7 @@ static void update_ended(struct change *change, const struct job_effect *effect)
     struct evd_error why = task->err;
 
     task->entry->change = NULL;
+    entry_page(task->entry);
     update->revision = effect->updated.revision;
     update->at = effect->updated.at;
     task->err.code = EVD_OK;

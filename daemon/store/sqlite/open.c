@@ -193,6 +193,7 @@ const struct store_engine sqlite_engine = {
     .open = open_path,
     .close = close_db,
     .load = sqlite_load,
+    .read_strategy = sqlite_read_strategy,
     .write = sqlite_write,
     .tidy = sqlite_tidy,
     .failing = failing,
