@@ -163,6 +163,8 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry, const struct s
     pack_key_bool(pk, "updating", entry->change != NULL);
     pack_key_bool(pk, "failing", state.failing);
     pack_key_u64(pk, "memory", entry_memory(entry));
+    pack_key_u64(pk, "history", entry->records.recorded);
+    pack_key_bool(pk, "history_full", entry_history_full(entry));
     pack_revisions(pk, entry, shown);
     if (entry->status == JOB_STATUS_FAILED)
         pack_key_cstr(pk, "failure", entry->failure.message);

@@ -105,6 +105,35 @@ void entry_page(struct job_entry *entry)
     records_page(&entry->records, state.revision);
 }
 
+static bool history_fits(const struct job_entry *entry, uint64_t more)
+{
+    uint64_t most = entry->jobs->server->host.limits.history, used = entry->records.recorded;
+
+    return used <= most && more <= most - used;
+}
+
+int entry_check_history(const struct job_entry *entry, uint64_t more, struct evd_error *err)
+{
+    uint64_t most = entry->jobs->server->host.limits.history;
+
+    if (history_fits(entry, more))
+        return EVD_OK;
+    return error_set(err, EVD_E_LIMIT, "history",
+                     "job \"%s\": the strategies recorded of it take %.1f of the %.1f MB they may, "
+                     "and this one %.2f: it goes on as it is. Go on with a new job, or start "
+                     "evendrawd with a larger --limit history=BYTES",
+                     entry->name, (double)entry->records.recorded / 1e6, (double)most / 1e6,
+                     (double)more / 1e6);
+}
+
+bool entry_history_full(const struct job_entry *entry)
+{
+    const struct records *records = &entry->records;
+
+    return records->revision_count > 0 &&
+           !history_fits(entry, records->revisions[records->revision_count - 1].strategy_bytes);
+}
+
 struct plan_base entry_plan_base(const struct job_entry *entry)
 {
     return (struct plan_base){

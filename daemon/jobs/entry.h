@@ -81,6 +81,11 @@ void entry_unref(struct job_entry *entry);
 struct plan_base entry_plan_base(const struct job_entry *entry);
 /* Where its strategies are that are not in memory; while the entry is held. */
 struct strategy_source entry_strategies(const struct job_entry *entry);
+/* EVD_E_LIMIT if a strategy of so many bytes more may not be recorded of it. */
+int entry_check_history(const struct job_entry *entry, uint64_t more,
+                        struct evd_error *err) MUST_CHECK;
+/* Its newest strategy could not be recorded once more. */
+bool entry_history_full(const struct job_entry *entry);
 /* Leaves to the database what the job does not need to go on. */
 void entry_page(struct job_entry *entry);
 struct position_owner entry_position_owner(const struct job_entry *entry);

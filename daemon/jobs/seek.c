@@ -255,6 +255,8 @@ static int seek_built(struct task *task)
     if (entry->status != JOB_STATUS_LIVE)
         return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
                          entry->name);
+    if (seek->plan && entry_check_history(entry, seek->follow.strategy_bytes, &task->err) != EVD_OK)
+        return task->err.code;
     if (!records_reserve(&entry->records) || (seek->plan && !jobs_prepare(entry->jobs, seek->plan)))
         return error_no_memory(&task->err);
     for (uint32_t i = 0; i < seek->count; i++) {

@@ -168,6 +168,15 @@ static uint64_t revision_memory(const struct revision *revision)
            (revision->strategy ? revision->strategy_bytes : 0);
 }
 
+static uint64_t sum_recorded(const struct revision *revisions, uint32_t count)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        bytes += revisions[i].strategy_bytes;
+    return bytes;
+}
+
 static void measure(struct records *records)
 {
     uint64_t bytes =
@@ -182,6 +191,8 @@ static void measure(struct records *records)
     for (uint32_t i = 0; i < records->seek_count; i++)
         bytes += strlen(records->seeks[i].author) + 1;
     records->bytes = bytes;
+    records->recorded = sum_recorded(records->revisions, records->revision_count) +
+                        sum_recorded(records->past, records->past_count);
 }
 
 static void leave(struct revision *revision)

@@ -58,7 +58,8 @@ struct records {
     struct world_record *worlds; /* in order of generation and position */
     uint32_t world_count, world_cap;
     bool world_stored; /* the last of them is in the store */
-    uint64_t bytes;    /* that all of it takes */
+    uint64_t bytes;    /* of memory that all of it takes */
+    uint64_t recorded; /* bytes of all its strategies in the database */
 };
 
 void records_fini(struct records *records);

@@ -304,10 +304,57 @@ static void test_limit(void **state)
     h->limits.memory = 0;
 }
 
+/* So much may be recorded of a job on the disk; then it stays as it is, and says so. */
+static void test_full_history(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = prepare(h);
+    uint64_t normal = h->limits.history;
+    char *strategy = strategy_text(3);
+    json_t *info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    int64_t one = integer(info, "history");
+
+    assert_true(one > STRATEGY / 2 && one < 2 * STRATEGY);
+    json_decref(info);
+    h->limits.history = (uint64_t)one * 7 / 2;
+    harness_restart(h);
+    peer = peer_new(h);
+    for (int restart = 0; restart < 2; restart++) {
+        for (int i = 1; restart == 0 && i < 3; i++)
+            update(peer, i);
+        assert_non_null(strstr(peer_refused(peer, EVD_E_LIMIT, "job.update",
+                                            "[{'job': 'j', 'strategy': %s}]", strategy),
+                               "--limit history="));
+        peer_do(peer, "job.update",
+                "[{'job': 'j', 'when': 'now', 'strategy': {'kind': 'uniform'}}]");
+        info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+        assert_true(integer(info, "history") >= 3 * one && integer(info, "history") < 4 * one);
+        assert_false(json_is_true(json_object_get(info, "history_full"))); /* more small ones fit */
+        assert_int_equal(integer(info, "revision"), 3 + restart);
+        json_decref(info);
+        harness_restart(h);
+        peer = peer_new(h);
+    }
+    h->limits.history = normal;
+    harness_restart(h);
+    peer = peer_new(h);
+    peer_do(peer, "job.update", "[{'job': 'j', 'when': 'now', 'strategy': %s}]", strategy);
+    h->limits.history = 1;
+    harness_restart(h);
+    peer = peer_new(h);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_true(json_is_true(json_object_get(info, "history_full")));
+    check_strategy(json_object_get(info, "strategy"), 3);
+    json_decref(info);
+    h->limits.history = normal;
+    free(strategy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_large_revisions, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_full_history, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_limit, harness_setup, harness_teardown),
     };
 
