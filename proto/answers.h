@@ -35,7 +35,7 @@
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
     K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
-    K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, memory)
+    K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, history) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
     K(boolean, failing) K(nullable(str), failure)
@@ -125,6 +125,7 @@
     K(u32, revision) K(nullable(dict), strategy) K(u64, epoch) K(u64, step) K(u64, steps)          \
     K(map(position), acked) K(u32, streams) K(u32, outstanding) K(u64, redelivered)                \
     K(u64, expired) K(boolean, updating) K(boolean, failing) K(u64, memory)                        \
+    K(u64, history) K(boolean, history_full)                                                       \
     K(maps(revision), revisions) K(maybe(str), failure) K(maybe(boolean), joined)
 #define EVD_ANSWER_job_stats(K)                                                                    \
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \

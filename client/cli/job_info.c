@@ -72,6 +72,11 @@ static void print_state(const json_t *job)
            json_is_true(json_object_get(job, "updating")) ? ", a change is being stored" : "");
     if (json_is_true(json_object_get(job, "failing")))
         puts("  NOTHING IS HANDED OUT, for progress cannot be stored: see the daemon's log");
+    if (json_is_true(json_object_get(job, "history_full")))
+        printf(
+            "  its strategy cannot be changed: %s of strategies are recorded, and no more may be "
+            "(evendrawd --limit history)\n",
+            text_bytes(field_u64(job, "history")));
     if (failure[0] != '\0')
         printf("  OUT OF SERVICE: %s\n", failure);
 }

@@ -17,6 +17,7 @@
 struct adaptive {
     uint32_t revision; /* of which it was read */
     struct policy policy;
+    bool told; /* that its weights stay, since no more of them may be recorded */
 };
 
 /* The newest revision of the job's line, as it is recorded; NULL: not recorded yet. */
@@ -165,6 +166,20 @@ static bool follows(const struct adaptive *adaptive, const struct job_entry *ent
     return strcmp(adaptive->policy.feedback, reported->name) == 0;
 }
 
+/* Where its history is full, it goes on drawing by the weights that it has. */
+static bool may_move(struct job_entry *entry)
+{
+    struct adaptive *adaptive = entry->adaptive;
+    struct evd_error err;
+
+    if (entry_check_history(entry, newest_revision(entry)->strategy_bytes, &err) == EVD_OK)
+        return true;
+    if (!adaptive->told)
+        server_warn(entry->jobs->server, "adaptive weights stay: %s", err.message);
+    adaptive->told = true;
+    return false;
+}
+
 void adaptive_follow(struct call *call, struct report *report, struct feedback_epoch *row,
                      uint64_t units, uint32_t slices)
 {
@@ -184,7 +199,7 @@ void adaptive_follow(struct call *call, struct report *report, struct feedback_e
         if (!adaptive || !follows(adaptive, entry, report->task.entry))
             continue;
         due = adaptive->policy.every && row->tally.count % (adaptive->policy.every * slices) == 0;
-        if ((over || due) && at_its_newest(entry))
+        if ((over || due) && at_its_newest(entry) && may_move(entry))
             move(call, report, entry, adaptive, over ? &over->confusion : &row->confusion);
     }
 }

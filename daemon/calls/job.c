@@ -48,7 +48,7 @@ static int create_stored(struct task *task)
         job_discard(creation->old);
     entry_enter(entry, JOB_STATUS_LIVE);
     use_dataset_end(task->ticket.session, entry->dataset);
-    reply_joined(task_answer(task), entry, false);
+    reply_created(task_answer(task), entry);
     return task_done(task);
 }
 

@@ -1,7 +1,9 @@
 /* job.history: everything that the content of batches depends on. */
 #include <stdlib.h>
+#include <string.h>
 #include "calls/handlers.h"
 #include "calls/replies.h"
+#include "calls/shown.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
 
@@ -18,21 +20,31 @@ static int by_age(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-/* All that were ever recorded and had begun, the oldest first; NULL without memory. */
-static const struct revision **all_revisions(const struct job_entry *entry, uint32_t *count)
+/* The newest of all that were ever recorded and had begun, the oldest of them first. */
+static bool select_revisions(const struct job_entry *entry, const struct revision **out,
+                             uint32_t *count)
 {
-    const struct revision **all;
+    const struct records *records = &entry->records;
+    uint32_t all = records->past_count + records->revision_count, first = all;
+    const struct revision **revisions = malloc((all ? all : 1) * sizeof(struct revision *));
+    size_t bytes = 0;
 
-    *count = entry->records.past_count + entry->records.revision_count;
-    all = malloc((*count ? *count : 1) * sizeof(struct revision *));
-    if (!all)
-        return NULL;
-    for (uint32_t i = 0; i < entry->records.past_count; i++)
-        all[i] = &entry->records.past[i];
-    for (uint32_t i = 0; i < entry->records.revision_count; i++)
-        all[entry->records.past_count + i] = &entry->records.revisions[i];
-    qsort(all, *count, sizeof(struct revision *), by_age);
-    return all;
+    if (!revisions)
+        return false;
+    for (uint32_t i = 0; i < all; i++)
+        revisions[i] = i < records->past_count ? &records->past[i]
+                                               : &records->revisions[i - records->past_count];
+    qsort(revisions, all, sizeof(struct revision *), by_age);
+    while (first > 0 && all - first < SHOWN) {
+        bytes += revisions[first - 1]->strategy_bytes;
+        if (bytes > STRATEGIES_SHOWN)
+            break;
+        first--;
+    }
+    *count = all - first;
+    memcpy(out, revisions + first, *count * sizeof(struct revision *));
+    free(revisions);
+    return true;
 }
 
 static bool is_current(const struct job_entry *entry, const struct revision *revision)
@@ -42,24 +54,16 @@ static bool is_current(const struct job_entry *entry, const struct revision *rev
 }
 
 static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
-                           const struct revision **all, uint32_t count)
+                           const struct revision *const *all, uint32_t count,
+                           const struct shown *shown)
 {
-    uint32_t first = count;
-    size_t bytes = 0;
-
-    while (first > 0 && count - first < SHOWN) {
-        bytes += all[first - 1]->strategy_bytes;
-        if (bytes > STRATEGIES_SHOWN)
-            break;
-        first--;
-    }
-    pack_key_array(pk, "revisions", count - first);
-    for (uint32_t i = first; i < count; i++) {
+    pack_key_array(pk, "revisions", count);
+    for (uint32_t i = 0; i < count; i++) {
         pack_map_begin(pk);
         pack_key_u64(pk, "generation", all[i]->generation);
         pack_key_u64(pk, "revision", all[i]->number);
         pack_position(pk, all[i]->at);
-        pack_key_recorded(pk, all[i]);
+        pack_key_recorded(pk, all[i], shown);
         pack_key_cstr(pk, "author", all[i]->author);
         pack_key_u64(pk, "created", all[i]->created);
         pack_key_hex(pk, "digest", all[i]->digest);
@@ -106,27 +110,25 @@ static void pack_worlds(msgpack_packer *pk, const struct job_entry *entry)
     }
 }
 
+static void answer_history(msgpack_packer *pk, const struct job_entry *entry,
+                           const struct revision *const *revisions, uint32_t count,
+                           const struct shown *shown)
+{
+    pack_key_cstr(pk, "job", entry->name);
+    pack_key_u64(pk, "generation", records_generation(&entry->records));
+    pack_revisions(pk, entry, revisions, count, shown);
+    pack_seeks(pk, entry);
+    pack_worlds(pk, entry);
+}
+
 int do_job_history(struct call *call, const struct params_job_history *p)
 {
+    static const struct show history = {select_revisions, answer_history};
     struct job_entry *entry = jobs_find_live(call->server->jobs, p->job, &call->err);
-    const struct revision **all;
-    msgpack_packer *pk;
-    uint32_t count;
 
     if (!entry)
         return call->err.code;
-    all = all_revisions(entry, &count);
-    if (!all || !entry_note_world(entry)) {
-        free(all);
+    if (!entry_note_world(entry))
         return error_no_memory(&call->err);
-    }
-    pk = answer_begin(&call->ticket);
-    pack_key_cstr(pk, "job", entry->name);
-    pack_key_u64(pk, "generation", records_generation(&entry->records));
-    pack_revisions(pk, entry, all, count);
-    pack_seeks(pk, entry);
-    pack_worlds(pk, entry);
-    answer_end(&call->ticket);
-    free(all);
-    return EVD_OK;
+    return show(call, entry, &history);
 }

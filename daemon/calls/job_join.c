@@ -7,6 +7,7 @@
 #include <string.h>
 #include "calls/job_drop.h"
 #include "calls/replies.h"
+#include "calls/shown.h"
 #include "codec/strategy.h"
 #include "jobs/uses.h"
 
@@ -118,8 +119,7 @@ static void compare_dataset(struct differences *found, const struct dataset *the
 static bool is_among(const struct evd_buf *asked, const struct revision *revisions, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        if (revisions[i].strategy_bytes == asked->len &&
-            memcmp(revisions[i].strategy, asked->data, asked->len) == 0)
+        if (revision_is_by(&revisions[i], asked->data, asked->len))
             return true;
     }
     return false;
@@ -226,17 +226,28 @@ int job_compare(const struct job_entry *entry, const struct dataset *dataset,
 
 /* ---- joining ---- */
 
-void reply_joined(msgpack_packer *pk, const struct job_entry *entry, bool joined)
+void reply_created(msgpack_packer *pk, const struct job_entry *entry)
 {
-    reply_job(pk, entry);
-    pack_key_bool(pk, "joined", joined);
+    reply_job(pk, entry, NULL);
+    pack_key_bool(pk, "joined", false);
+}
+
+static void answer_joined(msgpack_packer *pk, const struct job_entry *entry,
+                          const struct revision *const *revisions, uint32_t count,
+                          const struct shown *shown)
+{
+    (void)revisions;
+    (void)count;
+    reply_job(pk, entry, shown);
+    pack_key_bool(pk, "joined", true);
 }
 
 int job_join(struct call *call, struct job_entry *entry)
 {
+    static const struct show how = {reply_job_shows, answer_joined};
+
     if (use_job(call->session, entry, &call->err) != EVD_OK)
         return call->err.code;
     use_dataset_end(call->session, entry->dataset);
-    reply_joined(answer_begin(&call->ticket), entry, true);
-    return answer_end(&call->ticket);
+    return show(call, entry, &how);
 }

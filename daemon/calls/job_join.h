@@ -27,7 +27,8 @@ int job_compare(const struct job_entry *entry, const struct dataset *dataset,
                 const struct params_job_create *p, struct evd_error *err) MUST_CHECK;
 /* Answers with the job's info map; its connection uses the job from now on. */
 int job_join(struct call *call, struct job_entry *entry) MUST_CHECK;
-void reply_joined(msgpack_packer *pk, const struct job_entry *entry, bool joined);
+/* The same of a job that has just begun. */
+void reply_created(msgpack_packer *pk, const struct job_entry *entry);
 
 /* The terms as they were given. */
 struct job_terms terms_given(const struct params_job_create *p);

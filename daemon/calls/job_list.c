@@ -1,19 +1,29 @@
 /* job.info and job.list. */
 #include "calls/handlers.h"
 #include "calls/replies.h"
+#include "calls/shown.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
 
+static void answer_info(msgpack_packer *pk, const struct job_entry *entry,
+                        const struct revision *const *revisions, uint32_t count,
+                        const struct shown *shown)
+{
+    (void)revisions;
+    (void)count;
+    reply_job(pk, entry, shown);
+}
+
 int do_job_info(struct call *call, const struct params_job_info *p)
 {
+    static const struct show info = {reply_job_shows, answer_info};
     struct job_entry *entry = jobs_find(call->server->jobs, p->job);
 
     if (!entry || entry->status != JOB_STATUS_FAILED)
         entry = jobs_find_live(call->server->jobs, p->job, &call->err);
     if (!entry)
         return call->err.code;
-    reply_job(answer_begin(&call->ticket), entry);
-    return answer_end(&call->ticket);
+    return show(call, entry, &info);
 }
 
 static bool listed(const struct job_entry *entry)

@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include "codec/strategy.h"
+#include "calls/shown.h"
 #include "codec/terms.h"
 
 /* job.info shows the newest revisions: at most so many, and strategies of so many bytes in all. */
@@ -25,10 +25,15 @@ void pack_key_raw(msgpack_packer *pk, const char *key, const void *bytes, size_t
     pk->callback(pk->data, bytes, n);
 }
 
-void pack_key_recorded(msgpack_packer *pk, const struct revision *revision)
+void pack_key_recorded(msgpack_packer *pk, const struct revision *revision,
+                       const struct shown *shown)
 {
+    const void *strategy = NULL;
+
     if (revision && revision->strategy_bytes > 0)
-        pack_key_raw(pk, "strategy", revision->strategy, revision->strategy_bytes);
+        strategy = revision->strategy ? revision->strategy : shown_strategy(shown, revision);
+    if (strategy)
+        pack_key_raw(pk, "strategy", strategy, revision->strategy_bytes);
     else
         pack_key_nil(pk, "strategy");
 }
@@ -65,19 +70,21 @@ void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
         pack_key_cstr(pk, "damage", dataset->damage);
 }
 
-static void pack_revision(msgpack_packer *pk, const struct revision *revision)
+static void pack_revision(msgpack_packer *pk, const struct revision *revision,
+                          const struct shown *shown)
 {
     pack_map_begin(pk);
     pack_key_u64(pk, "revision", revision->number);
     pack_position(pk, revision->at);
-    pack_key_recorded(pk, revision);
+    pack_key_recorded(pk, revision, shown);
     pack_key_cstr(pk, "author", revision->author);
     pack_key_u64(pk, "created", revision->created);
     pack_key_hex(pk, "digest", revision->digest);
     pack_map_end(pk);
 }
 
-static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
+/* The first of the line's revisions that is shown. */
+static uint32_t first_shown(const struct job_entry *entry)
 {
     uint32_t first = entry->records.revision_count;
     size_t bytes = 0;
@@ -88,9 +95,17 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry)
             break;
         first--;
     }
+    return first;
+}
+
+static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
+                           const struct shown *shown)
+{
+    uint32_t first = first_shown(entry);
+
     pack_key_array(pk, "revisions", entry->records.revision_count - first);
     for (uint32_t i = first; i < entry->records.revision_count; i++)
-        pack_revision(pk, &entry->records.revisions[i]);
+        pack_revision(pk, &entry->records.revisions[i], shown);
 }
 
 /* A job that is out of service has only what is recorded of it. */
@@ -105,7 +120,19 @@ static struct job_state state_of(const struct job_entry *entry)
     return state;
 }
 
-void reply_job(msgpack_packer *pk, const struct job_entry *entry)
+bool reply_job_shows(const struct job_entry *entry, const struct revision **out, uint32_t *count)
+{
+    const struct revision *in_force = records_in_force(&entry->records, state_of(entry).revision);
+
+    *count = 0;
+    for (uint32_t i = first_shown(entry); i < entry->records.revision_count; i++)
+        out[(*count)++] = &entry->records.revisions[i];
+    if (in_force)
+        out[(*count)++] = in_force;
+    return true;
+}
+
+void reply_job(msgpack_packer *pk, const struct job_entry *entry, const struct shown *shown)
 {
     struct job_state state = state_of(entry);
 
@@ -125,7 +152,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_u64(pk, "created", entry->created);
     pack_key_u64(pk, "generation", state.generation);
     pack_key_u64(pk, "revision", state.revision);
-    pack_key_recorded(pk, records_in_force(&entry->records, state.revision));
+    pack_key_recorded(pk, records_in_force(&entry->records, state.revision), shown);
     pack_position(pk, state.next);
     pack_key_u64(pk, "steps", state.shape.steps);
     pack_key_position(pk, "acked", state.low);
@@ -136,7 +163,9 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
     pack_key_bool(pk, "updating", entry->change != NULL);
     pack_key_bool(pk, "failing", state.failing);
     pack_key_u64(pk, "memory", entry_memory(entry));
-    pack_revisions(pk, entry);
+    pack_key_u64(pk, "history", entry->records.recorded);
+    pack_key_bool(pk, "history_full", entry_history_full(entry));
+    pack_revisions(pk, entry, shown);
     if (entry->status == JOB_STATUS_FAILED)
         pack_key_cstr(pk, "failure", entry->failure.message);
 }
@@ -144,13 +173,10 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry)
 static void pack_key_kind(msgpack_packer *pk, const struct job_entry *entry, uint32_t number)
 {
     const struct revision *revision = records_in_force(&entry->records, number);
-    struct evd_str kind = {"", 0};
 
-    if (revision && revision->strategy_bytes > 0)
-        kind = strategy_kind_text(revision->strategy, revision->strategy_bytes);
     pack_key(pk, "kind");
-    if (kind.len > 0)
-        pack_text(pk, kind.data, kind.len);
+    if (revision && revision->kind[0])
+        pack_cstr(pk, revision->kind);
     else
         msgpack_pack_nil(pk);
 }

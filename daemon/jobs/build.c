@@ -6,6 +6,7 @@
 #include <string.h>
 #include "codec/strategy.h"
 #include "jobs/jobs.h"
+#include "jobs/memory.h"
 
 uint64_t build_cost(const struct build *build)
 {
@@ -36,8 +37,9 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
         return error_no_memory(err);
     }
     record->strategy = encoded.data;
-    record->strategy_bytes = encoded.len;
-    return EVD_OK;
+    revision_describe(record, encoded.data, encoded.len);
+    return memory_room(build->task.entry->jobs, encoded.len + sizeof(*record), "this strategy",
+                       err);
 }
 
 /* Does the strategy give every sample once in each epoch? */

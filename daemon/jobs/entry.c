@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "codec/recorded.h"
 #include "jobs/datasets.h"
 
 struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
@@ -72,6 +73,67 @@ void entry_unref(struct job_entry *entry)
     free(entry);
 }
 
+/* Any thread. What the database has now may be other than what was checked when it was loaded. */
+static int read_recorded(const void *arg, uint32_t generation, uint32_t number, void **strategy,
+                         size_t *bytes, struct evd_error *err)
+{
+    const struct job_entry *entry = arg;
+    const struct store_place place = {entry->id, generation, number};
+    struct store *store = entry->jobs->server->store;
+
+    if (!store)
+        return error_given_up(err);
+    if (store_read_strategy(store, &place, strategy, bytes, err) != EVD_OK)
+        return err->code;
+    if (recorded_check(*strategy, *bytes, err) == EVD_OK)
+        return EVD_OK;
+    free(*strategy);
+    *strategy = NULL;
+    return err->code;
+}
+
+struct strategy_source entry_strategies(const struct job_entry *entry)
+{
+    return (struct strategy_source){read_recorded, entry};
+}
+
+void entry_page(struct job_entry *entry)
+{
+    struct job_state state;
+
+    job_state(entry->job, &state);
+    records_page(&entry->records, state.revision);
+}
+
+static bool history_fits(const struct job_entry *entry, uint64_t more)
+{
+    uint64_t most = entry->jobs->server->host.limits.history, used = entry->records.recorded;
+
+    return used <= most && more <= most - used;
+}
+
+int entry_check_history(const struct job_entry *entry, uint64_t more, struct evd_error *err)
+{
+    uint64_t most = entry->jobs->server->host.limits.history;
+
+    if (history_fits(entry, more))
+        return EVD_OK;
+    return error_set(err, EVD_E_LIMIT, "history",
+                     "job \"%s\": the strategies recorded of it take %.1f of the %.1f MB they may, "
+                     "and this one %.2f: it goes on as it is. Go on with a new job, or start "
+                     "evendrawd with a larger --limit history=BYTES",
+                     entry->name, (double)entry->records.recorded / 1e6, (double)most / 1e6,
+                     (double)more / 1e6);
+}
+
+bool entry_history_full(const struct job_entry *entry)
+{
+    const struct records *records = &entry->records;
+
+    return records->revision_count > 0 &&
+           !history_fits(entry, records->revisions[records->revision_count - 1].strategy_bytes);
+}
+
 struct plan_base entry_plan_base(const struct job_entry *entry)
 {
     return (struct plan_base){
@@ -80,6 +142,7 @@ struct plan_base entry_plan_base(const struct job_entry *entry)
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
         .budget = &entry->jobs->budget,
+        .recorded = entry_strategies(entry),
     };
 }
 
@@ -126,10 +189,10 @@ uint32_t entry_columns_read(const struct job_entry *entry)
 
 uint64_t entry_memory(const struct job_entry *entry)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = entry->records.bytes;
 
     if (!entry->job)
-        return 0;
+        return bytes;
     for (uint32_t i = job_revisions(entry->job); i-- > 0;) {
         const struct plan *plan = job_revision(entry->job, i).plan;
 

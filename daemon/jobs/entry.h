@@ -79,6 +79,15 @@ void entry_unref(struct job_entry *entry);
 
 /* What all its plans have in common, and whose its tokens are. */
 struct plan_base entry_plan_base(const struct job_entry *entry);
+/* Where its strategies are that are not in memory; while the entry is held. */
+struct strategy_source entry_strategies(const struct job_entry *entry);
+/* EVD_E_LIMIT if a strategy of so many bytes more may not be recorded of it. */
+int entry_check_history(const struct job_entry *entry, uint64_t more,
+                        struct evd_error *err) MUST_CHECK;
+/* Its newest strategy could not be recorded once more. */
+bool entry_history_full(const struct job_entry *entry);
+/* Leaves to the database what the job does not need to go on. */
+void entry_page(struct job_entry *entry);
 struct position_owner entry_position_owner(const struct job_entry *entry);
 /* Notes how many ranks there are now, if that is not noted; false without memory. */
 bool entry_note_world(struct job_entry *entry) MUST_CHECK;
@@ -87,6 +96,6 @@ int entry_check_columns(const struct job_entry *entry, uint32_t columns, const s
                         struct evd_error *err) MUST_CHECK;
 /* Those that its workers read. */
 uint32_t entry_columns_read(const struct job_entry *entry);
-uint64_t entry_memory(const struct job_entry *entry); /* bytes of the plans it holds */
+uint64_t entry_memory(const struct job_entry *entry); /* bytes of plans and records */
 
 #endif

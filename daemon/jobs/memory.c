@@ -1,5 +1,5 @@
-/* What datasets, drafts, jobs, plans, reports and uses take together, and the limit there may be.
- */
+/* What datasets, drafts, jobs with what is recorded of them, plans, reports and uses take together,
+ * and the limit there may be. */
 #include "jobs/memory.h"
 
 #include "jobs/datasets.h"
@@ -23,7 +23,8 @@ static uint64_t jobs_memory(const struct jobs *jobs)
     for (uint32_t i = 0; i < jobs->job_count; i++) {
         const struct job *job = jobs->jobs[i]->job;
 
-        bytes += sizeof(*jobs->jobs[i]) + (job ? job_memory(job) : 0);
+        bytes +=
+            sizeof(*jobs->jobs[i]) + jobs->jobs[i]->records.bytes + (job ? job_memory(job) : 0);
     }
     return bytes;
 }

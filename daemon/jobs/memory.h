@@ -1,5 +1,6 @@
 /*
- * What datasets, drafts, jobs, plans and reports take together, and the limit there may be.
+ * What datasets, drafts, jobs with what is recorded of them, plans and reports take together, and
+ * the limit there may be.
  */
 #ifndef JOBS_MEMORY_H
 #define JOBS_MEMORY_H

@@ -174,7 +174,8 @@ int restore_world_row(void *arg, const struct store_world *world, struct evd_err
     return records_add_world(records, &record) ? EVD_OK : error_no_memory(err);
 }
 
-/* Of a damaged strategy nothing is kept: what is not there is neither sent nor drawn by. */
+/* Of a large strategy it is only noted what it is (entry_page). Of a damaged one nothing is kept:
+ * what is not there is neither sent nor drawn by. */
 static int keep_strategy(const struct restoring *restoring, const struct store_revision *revision,
                          struct revision *record, struct evd_error *err)
 {
@@ -182,7 +183,9 @@ static int keep_strategy(const struct restoring *restoring, const struct store_r
 
     if (code != EVD_OK && code != EVD_E_STORE)
         return code;
-    record->strategy_bytes = code == EVD_OK ? revision->strategy_bytes : 0;
+    revision_describe(record, revision->strategy, code == EVD_OK ? revision->strategy_bytes : 0);
+    if (record->strategy_bytes > STRATEGY_STAYS)
+        return EVD_OK;
     record->strategy = malloc(record->strategy_bytes ? record->strategy_bytes : 1);
     if (!record->strategy)
         return error_no_memory(err);
@@ -269,11 +272,19 @@ static int restore_revision(struct job_entry *entry, const struct revision *reco
 {
     struct plan_base base = entry_plan_base(entry);
     struct plan *plan = NULL;
+    void *strategy = NULL;
+    size_t bytes;
     int code;
 
-    if (revision_plan(&base, record->strategy, record->strategy_bytes, record->number,
-                      record->digest, &plan, err) != EVD_OK)
+    if (revision_is_away(record) &&
+        base.recorded.read(base.recorded.arg, record->generation, record->number, &strategy, &bytes,
+                           err) != EVD_OK)
         return err->code;
+    code = revision_plan(&base, strategy ? strategy : record->strategy, record->strategy_bytes,
+                         record->number, record->digest, &plan, err);
+    free(strategy);
+    if (code != EVD_OK)
+        return code;
     if (!jobs_prepare(entry->jobs, plan))
         code = error_no_memory(err);
     else if (!entry->job)
@@ -313,6 +324,30 @@ static struct job_restored restored_of(const struct job_entry *entry)
     return restored;
 }
 
+/* What it goes on by is in memory. */
+static int bring_strategies(struct job_entry *entry, struct evd_error *err)
+{
+    struct plan_base base = entry_plan_base(entry);
+    struct job_state state;
+
+    job_state(entry->job, &state);
+    for (uint32_t i = entry->records.revision_count; i-- > 0;) {
+        const struct revision *record = &entry->records.revisions[i];
+        void *strategy = NULL;
+        size_t bytes;
+
+        if (revision_is_away(record)) {
+            if (base.recorded.read(base.recorded.arg, record->generation, record->number, &strategy,
+                                   &bytes, err) != EVD_OK)
+                return err->code;
+            records_bring(&entry->records, record->number, &strategy);
+        }
+        if (record->number <= state.revision)
+            break;
+    }
+    return EVD_OK;
+}
+
 static int restore_job(struct job_entry *entry, const struct loaded_progress *progress,
                        struct evd_error *err)
 {
@@ -346,6 +381,8 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
             return err->code;
     }
     job_restore_end(entry->job);
+    if (bring_strategies(entry, err) != EVD_OK)
+        return err->code;
     entry_enter(entry, JOB_STATUS_LIVE);
     return EVD_OK;
 }

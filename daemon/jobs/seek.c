@@ -84,7 +84,8 @@ static void seek_run(struct task *task)
             return;
     }
     for (uint32_t i = first; i < kept && !seek->plan; i++) {
-        if (!line_plan(line, i, &seek->task.err))
+        if (line_strategy(line, i, &seek->task.err) != EVD_OK ||
+            !line_plan(line, i, &seek->task.err))
             return;
     }
     seek->record.keep = line->revisions[kept - 1].revision;
@@ -141,6 +142,18 @@ static void fill_world(struct seek *seek, uint32_t world_size)
     seek->op.world = store_world_of(entry, &seek->world);
 }
 
+/* What it goes on by is in memory again. */
+static void bring_strategies(struct seek *seek)
+{
+    for (uint32_t i = 0; i < seek->line.count; i++) {
+        struct line_plan *plan = &seek->line.plans[i];
+
+        if (plan->strategy && plan->strategy_bytes > STRATEGY_STAYS)
+            records_bring(&seek->task.entry->records, seek->line.revisions[i].revision,
+                          &plan->strategy);
+    }
+}
+
 static int seek_stored(struct task *task)
 {
     struct seek *seek = (struct seek *)task;
@@ -156,6 +169,7 @@ static int seek_stored(struct task *task)
         seek->record.author = NULL;
         if (seek->plan)
             seek->follow = (struct revision){0};
+        bring_strategies(seek);
         if (seek->op.world.author && records_add_world(&entry->records, &seek->world))
             entry->records.world_stored = true;
     }
@@ -211,6 +225,7 @@ static void seek_ended(struct change *change, const struct job_effect *effect)
     struct evd_error why = task->err;
 
     task->entry->change = NULL;
+    entry_page(task->entry);
     seek->generation = effect->sought.generation;
     seek->at = effect->sought.at;
     task->err.code = EVD_OK;
@@ -240,6 +255,8 @@ static int seek_built(struct task *task)
     if (entry->status != JOB_STATUS_LIVE)
         return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
                          entry->name);
+    if (seek->plan && entry_check_history(entry, seek->follow.strategy_bytes, &task->err) != EVD_OK)
+        return task->err.code;
     if (!records_reserve(&entry->records) || (seek->plan && !jobs_prepare(entry->jobs, seek->plan)))
         return error_no_memory(&task->err);
     for (uint32_t i = 0; i < seek->count; i++) {
@@ -272,7 +289,7 @@ static int seek_prepare(struct seek *seek, struct evd_error *err)
     if (!seek->record.author || !seek->follow.author || !seek->follow.strategy)
         return error_no_memory(err);
     memcpy(seek->follow.strategy, newest->strategy, newest->strategy_bytes);
-    seek->follow.strategy_bytes = newest->strategy_bytes;
+    revision_describe(&seek->follow, newest->strategy, newest->strategy_bytes);
     return line_take(&seek->line, &base, &entry->records, entry->job, seek->record.parent,
                      seek->record.at, err);
 }

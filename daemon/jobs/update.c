@@ -109,6 +109,7 @@ static void update_ended(struct change *change, const struct job_effect *effect)
     struct evd_error why = task->err;
 
     task->entry->change = NULL;
+    entry_page(task->entry);
     update->revision = effect->updated.revision;
     update->at = effect->updated.at;
     task->err.code = EVD_OK;
@@ -128,6 +129,10 @@ void *update_new(struct call *call, size_t size, struct job_entry *entry,
 
     if (!update)
         return NULL;
+    if (entry_check_history(entry, update->build.record.strategy_bytes, &call->err) != EVD_OK) {
+        task_free(&update->build.task);
+        return NULL;
+    }
     update->moment = moment;
     update->ended = ended;
     update->change = (struct change){.store = update_store, .ended = update_ended};

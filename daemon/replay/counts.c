@@ -186,6 +186,7 @@ static int count_all(struct count *count, struct evd_error *err)
 {
     struct job_position from = {count->epoch, 0};
 
+    count->line.sweeps = true; /* one revision after the other */
     if (cache_advance(count, err) != EVD_OK)
         return err->code;
     if (!count->has_epoch)
@@ -194,6 +195,7 @@ static int count_all(struct count *count, struct evd_error *err)
              count_range(count, from, epoch_end(count->epoch, count->to), &count->counts, err) !=
                  EVD_OK)
         return err->code;
+    count->line.sweeps = false; /* slices go through the same few again and again */
     if (count->slice_count > 0 && count_ahead(count, err) != EVD_OK)
         return err->code;
     end_piece(&count->counts);

@@ -26,15 +26,18 @@ static bool hold_plan(struct line_plan *plan, const struct job *job, const struc
     struct plan *held = held_plan(job, record->number);
 
     plan->digest = record->digest;
+    plan->generation = record->generation;
+    plan->strategy_bytes = record->strategy_bytes;
     if (held) {
         plan->plan = plan_ref(held);
         return true;
     }
+    if (!record->strategy)
+        return true;
     plan->strategy = malloc(record->strategy_bytes ? record->strategy_bytes : 1);
     if (!plan->strategy)
         return false;
     memcpy(plan->strategy, record->strategy, record->strategy_bytes);
-    plan->strategy_bytes = record->strategy_bytes;
     return true;
 }
 
@@ -45,7 +48,7 @@ int line_take(struct line *line, const struct plan_base *base, const struct reco
     uint32_t count;
     const struct revision **revisions = records_line(records, generation, &count);
 
-    *line = (struct line){.base = *base};
+    *line = (struct line){.base = *base, .last = -1};
     line->revisions = calloc(count + 1, sizeof(line->revisions[0]));
     line->plans = calloc(count + 1, sizeof(line->plans[0]));
     if (!revisions || !line->revisions || !line->plans)
@@ -108,7 +111,7 @@ uint64_t line_cost(const struct line *line, struct job_position from, struct job
             end = line->revisions[i + 1].at;
         cost +=
             steps_between(begin, end, revision->shape.steps) * line->base.batch_size * COST_OF_DRAW;
-        if (line->plans[i].strategy)
+        if (!line->plans[i].plan && line->plans[i].strategy_bytes > 0)
             cost +=
                 (double)index->classes * COST_OF_CLASS + (double)index->labelled * COST_OF_MEMBER;
     }
@@ -124,6 +127,32 @@ uint32_t line_in_force(const struct line *line, struct job_position at)
     return i;
 }
 
+int line_strategy(struct line *line, uint32_t i, struct evd_error *err)
+{
+    struct line_plan *plan = &line->plans[i];
+
+    if (plan->strategy || plan->strategy_bytes == 0)
+        return EVD_OK;
+    return line->base.recorded.read(line->base.recorded.arg, plan->generation,
+                                    line->revisions[i].revision, &plan->strategy,
+                                    &plan->strategy_bytes, err);
+}
+
+/* Of a line that sweeps, one plan and one large strategy are in memory at a time. */
+static void sweep(struct line *line)
+{
+    struct line_plan *plan = line->last >= 0 ? &line->plans[line->last] : NULL;
+
+    if (!line->sweeps || !plan)
+        return;
+    plan_unref(plan->plan);
+    plan->plan = NULL;
+    if (plan->strategy_bytes > STRATEGY_STAYS) {
+        free(plan->strategy);
+        plan->strategy = NULL;
+    }
+}
+
 const struct plan *line_plan(void *arg, uint32_t i, struct evd_error *err)
 {
     struct line *line = arg;
@@ -134,9 +163,13 @@ const struct plan *line_plan(void *arg, uint32_t i, struct evd_error *err)
 
     if (plan->plan)
         return plan->plan;
-    if (revision_plan(&line->base, plan->strategy, plan->strategy_bytes, revision->revision,
+    sweep(line);
+    line->last = -1;
+    if (line_strategy(line, i, err) != EVD_OK ||
+        revision_plan(&line->base, plan->strategy, plan->strategy_bytes, revision->revision,
                       plan->digest, &plan->plan, err) != EVD_OK)
         return NULL;
+    line->last = i;
     code = plan_place(plan->plan, revision->at.epoch, revision->at.step, revision->shape, &refused);
     if (code == PLAN_OK)
         return plan->plan;

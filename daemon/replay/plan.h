@@ -9,6 +9,14 @@
 #include "dataset/dataset.h"
 #include "sampler/plan.h"
 
+/* Where the strategies are that are recorded and not in memory. */
+struct strategy_source {
+    /* Checked bytes, for the caller to free. Any thread; may block. */
+    int (*read)(const void *arg, uint32_t generation, uint32_t number, void **strategy,
+                size_t *bytes, struct evd_error *err);
+    const void *arg;
+};
+
 /* What all plans of a job have in common; may be read by any thread. */
 struct plan_base {
     const struct dataset *dataset;
@@ -17,6 +25,7 @@ struct plan_base {
     enum last_batch last_batch;
     struct plan_budget *budget;
     const atomic_bool *cancel; /* NULL at first: never */
+    struct strategy_source recorded;
 };
 /* Builds a canonical strategy as a revision. Any thread. */
 int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
+#include "codec/strategy.h"
 #include "job/position.h"
 
 uint32_t records_generation(const struct records *records)
@@ -137,6 +139,96 @@ void revision_fini(struct revision *revision)
     free(revision->strategy);
 }
 
+void revision_describe(struct revision *revision, const void *bytes, size_t n)
+{
+    struct evd_str kind = n > 0 ? strategy_kind_text(bytes, n) : (struct evd_str){"", 0};
+
+    revision->strategy_bytes = n;
+    revision->strategy_hash = n > 0 ? XXH3_64bits(bytes, n) : 0;
+    if (kind.len < sizeof(revision->kind))
+        str_copy(revision->kind, kind);
+}
+
+bool revision_is_away(const struct revision *revision)
+{
+    return !revision->strategy && revision->strategy_bytes > 0;
+}
+
+bool revision_is_by(const struct revision *revision, const void *bytes, size_t n)
+{
+    return revision->strategy_bytes == n && n > 0 &&
+           revision->strategy_hash == XXH3_64bits(bytes, n);
+}
+
+/* ---- what is in memory ---- */
+
+static uint64_t revision_memory(const struct revision *revision)
+{
+    return (revision->author ? strlen(revision->author) + 1 : 0) +
+           (revision->strategy ? revision->strategy_bytes : 0);
+}
+
+static uint64_t sum_recorded(const struct revision *revisions, uint32_t count)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        bytes += revisions[i].strategy_bytes;
+    return bytes;
+}
+
+static void measure(struct records *records)
+{
+    uint64_t bytes =
+        (uint64_t)(records->revision_cap + records->past_cap) * sizeof(struct revision) +
+        records->seek_cap * sizeof(struct seek_record) +
+        records->world_cap * sizeof(struct world_record);
+
+    for (uint32_t i = 0; i < records->revision_count; i++)
+        bytes += revision_memory(&records->revisions[i]);
+    for (uint32_t i = 0; i < records->past_count; i++)
+        bytes += revision_memory(&records->past[i]);
+    for (uint32_t i = 0; i < records->seek_count; i++)
+        bytes += strlen(records->seeks[i].author) + 1;
+    records->bytes = bytes;
+    records->recorded = sum_recorded(records->revisions, records->revision_count) +
+                        sum_recorded(records->past, records->past_count);
+}
+
+static void leave(struct revision *revision)
+{
+    if (revision->strategy_bytes <= STRATEGY_STAYS)
+        return;
+    free(revision->strategy);
+    revision->strategy = NULL;
+}
+
+void records_page(struct records *records, uint32_t number)
+{
+    for (uint32_t i = 0; i < records->past_count; i++)
+        leave(&records->past[i]);
+    for (uint32_t i = 0; i + 1 < records->revision_count; i++) {
+        if (records->revisions[i + 1].number <= number)
+            leave(&records->revisions[i]);
+    }
+    measure(records);
+}
+
+void records_bring(struct records *records, uint32_t number, void **strategy)
+{
+    for (uint32_t i = 0; i < records->revision_count; i++) {
+        struct revision *revision = &records->revisions[i];
+
+        if (revision->number != number || !revision_is_away(revision))
+            continue;
+        revision->strategy = *strategy;
+        *strategy = NULL;
+    }
+    measure(records);
+}
+
+/* ---- changes ---- */
+
 void records_add(struct records *records, const struct revision *revision, uint32_t keep)
 {
     uint32_t generation = records_generation(records);
@@ -155,6 +247,7 @@ void records_add(struct records *records, const struct revision *revision, uint3
         records->seeks[generation - 1].keep = keep;
     assert(records->revision_count < records->revision_cap);
     records->revisions[records->revision_count++] = *revision;
+    measure(records);
 }
 
 static int revision_order(const void *a, const void *b)
@@ -184,6 +277,7 @@ void records_loaded(struct records *records)
     records->past_count = kept;
     qsort(records->revisions, records->revision_count, sizeof(records->revisions[0]),
           revision_order);
+    measure(records);
 }
 
 void records_seek(struct records *records, const struct seek_record *seek,

@@ -22,9 +22,14 @@ struct revision {
     struct epoch_shape shape; /* of at.epoch */
     uint64_t digest, created;
     char *author;
-    void *strategy; /* canonical MessagePack map */
-    size_t strategy_bytes;
+    void *strategy; /* canonical MessagePack map; NULL: the database has it (revision_is_away) */
+    size_t strategy_bytes;  /* 0: it is damaged there */
+    uint64_t strategy_hash; /* of those bytes */
+    char kind[32];          /* of the strategy; "": not known */
 };
+
+/* Strategies of so many bytes at most are always in memory: less would not save much. */
+#define STRATEGY_STAYS 256u
 
 /* A seek as it is recorded; the first opens generation 1. */
 struct seek_record {
@@ -53,10 +58,25 @@ struct records {
     struct world_record *worlds; /* in order of generation and position */
     uint32_t world_count, world_cap;
     bool world_stored; /* the last of them is in the store */
+    uint64_t bytes;    /* of memory that all of it takes */
+    uint64_t recorded; /* bytes of all its strategies in the database */
 };
 
 void records_fini(struct records *records);
 void revision_fini(struct revision *revision);
+
+/* Gives it the canonical bytes, or only notes what they are where `strategy` is to be NULL. */
+void revision_describe(struct revision *revision, const void *bytes, size_t n);
+bool revision_is_away(const struct revision *revision);
+/* Is it by this strategy? */
+bool revision_is_by(const struct revision *revision, const void *bytes, size_t n);
+
+/* Leaves large strategies to the database that were in force before `number` was and are not the
+ * newest of the line. */
+void records_page(struct records *records, uint32_t number);
+/* The strategy of a revision of the line is wanted in memory again: it passes over, and *strategy
+ * is NULL then. */
+void records_bring(struct records *records, uint32_t number, void **strategy);
 
 uint32_t records_generation(const struct records *records); /* the one there is now */
 /* Where a generation begins, and where it was left (the last: `reached`). */

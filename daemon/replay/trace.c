@@ -120,7 +120,10 @@ static int visit(void *arg, const struct replay_step *step, struct evd_error *er
 int trace_run(struct trace *trace, struct evd_error *err)
 {
     const struct replay_history history = line_history(&trace->line);
-    int code = replay_steps(&history, trace->from, trace->to, visit, trace, err);
+    int code;
+
+    trace->line.sweeps = true;
+    code = replay_steps(&history, trace->from, trace->to, visit, trace, err);
 
     if (trace->more)
         err->code = code = EVD_OK; /* it was stopped for want of room */

@@ -20,6 +20,8 @@
       "steps of a job handed out from the lowest unacknowledged one on (to a rank: 1024 at most)") \
     X(frame, EVD_MAX_FRAME, 640u << 10, 16u << 20,                                                 \
       "bytes of a message to the daemon, which its receive buffer has to hold")                    \
+    X(history, 256u << 20, 64u << 10, UINT64_C(1) << 40,                                           \
+      "bytes of the strategies that are recorded of a job, all its revisions together")            \
     X(send_buffer, 1u << 20, 64u << 10, 8u << 20,                                                  \
       "unsent bytes of a connection above which nothing more is drawn for it")                     \
     X(buffers, 256u << 20, 32u << 20, 1l << 40,                                                    \

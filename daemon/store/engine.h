@@ -22,6 +22,9 @@ struct store_engine {
     int (*load)(struct store_db *db, const struct store_reader *reader, uint64_t *next_id,
                 struct evd_error *err);
 
+    /* The strategy of a revision, in memory that the caller frees; EVD_E_NOT_FOUND. */
+    int (*read_strategy)(struct store_db *db, const struct store_place *place, void **strategy,
+                         size_t *bytes, struct evd_error *err);
     /* Opens a database to be read only, and changes nothing in its files; what `open` would refuse
      * as damage it tells. *readable: `load` can be relied on. `write` and what follows are not for
      * it. */
@@ -31,7 +34,6 @@ struct store_engine {
      * could not be. Whether rows fit together is not looked at. */
     int (*salvage)(struct store_db *db, const char *path, const struct store_look *look,
                    struct evd_error *err);
-
     /* Writes the operations in one transaction and sets the error of each. An operation that fails
      * is undone alone; when the transaction fails, all do. Returns whether it was committed. */
     bool (*write)(struct store_db *db, struct store_ops *group);

@@ -82,6 +82,12 @@ struct store_revision {
     const char *author; /* `client` of the session that asked */
 };
 
+/* Which revision. */
+struct store_place {
+    uint64_t job;
+    uint32_t generation, revision;
+};
+
 /* A job was moved to another position, which opens a generation (the first, 0, has no record). Its
  * history is that of its parent up to revision `keep_revision`, then the revisions recorded with
  * its own number. */

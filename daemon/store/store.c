@@ -29,6 +29,17 @@ enum store_stage {
     STORE_STOPPING, /* store_close: what is queued is still written, nothing is taken any more */
 };
 
+/* Somebody waits for a strategy, in a thread of theirs. */
+struct store_read {
+    const struct store_place *place;
+    void *strategy;
+    size_t bytes;
+    struct evd_error error;
+    bool done;
+    STAILQ_ENTRY(store_read) link;
+};
+STAILQ_HEAD(store_reads, store_read);
+
 struct store {
     const struct store_engine *engine;
     struct store_db *db; /* the writer thread's while it runs */
@@ -38,7 +49,9 @@ struct store {
     struct store_op *backup; /* being made; the writer thread's */
     pthread_mutex_t lock;    /* guards what follows */
     pthread_cond_t work;     /* something was queued, or the stage has changed */
+    pthread_cond_t read_done;
     enum store_stage stage;
+    struct store_reads reads;
     struct store_ops queue, finished;
     struct store_info info;
 };
@@ -85,6 +98,8 @@ static void store_init(struct store *store, const struct store_engine *engine, v
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&store->work, &clock);
     pthread_condattr_destroy(&clock);
+    pthread_cond_init(&store->read_done, NULL);
+    STAILQ_INIT(&store->reads);
     STAILQ_INIT(&store->queue);
     STAILQ_INIT(&store->finished);
     store->wake = wake;
@@ -217,11 +232,65 @@ static void wait_for_work(struct store *store)
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += store->info.failing ? PROBE_SECONDS : LOOK_SECONDS;
-    while (STAILQ_EMPTY(&store->queue) && store->stage == STORE_RUNNING) {
+    while (STAILQ_EMPTY(&store->queue) && STAILQ_EMPTY(&store->reads) &&
+           store->stage == STORE_RUNNING) {
         if (pthread_cond_timedwait(&store->work, &store->lock, &until) == ETIMEDOUT)
             break;
     }
 }
+
+/* ---- reading ---- */
+
+/* Those who wait to read come first: each is a row, and there are no more of them than threads. */
+static void serve_reads(struct store *store)
+{
+    struct store_read *read;
+
+    pthread_mutex_lock(&store->lock);
+    while ((read = STAILQ_FIRST(&store->reads))) {
+        STAILQ_REMOVE_HEAD(&store->reads, link);
+        pthread_mutex_unlock(&store->lock);
+        store->engine->read_strategy(store->db, read->place, &read->strategy, &read->bytes,
+                                     &read->error);
+        pthread_mutex_lock(&store->lock);
+        read->done = true;
+        pthread_cond_broadcast(&store->read_done);
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* Has the writer thread do it; lock held. */
+static void wait_for_read(struct store *store, struct store_read *read)
+{
+    if (store->stage == STORE_STOPPING) {
+        error_set(&read->error, EVD_E_SHUTTING_DOWN, "store", "the daemon is stopping");
+        return;
+    }
+    STAILQ_INSERT_TAIL(&store->reads, read, link);
+    pthread_cond_signal(&store->work);
+    while (!read->done)
+        pthread_cond_wait(&store->read_done, &store->lock);
+}
+
+int store_read_strategy(struct store *store, const struct store_place *place, void **strategy,
+                        size_t *bytes, struct evd_error *err)
+{
+    struct store_read read = {.place = place};
+
+    pthread_mutex_lock(&store->lock);
+    if (store->stage == STORE_OPEN)
+        store->engine->read_strategy(store->db, place, &read.strategy, &read.bytes, &read.error);
+    else
+        wait_for_read(store, &read);
+    pthread_mutex_unlock(&store->lock);
+    *strategy = read.strategy;
+    *bytes = read.bytes;
+    if (read.error.code != EVD_OK)
+        *err = read.error;
+    return read.error.code;
+}
+
+/* ---- the writer thread ---- */
 
 /* Sleeps until there is something to do. Returns whether the thread is to go on. */
 static bool next_work(struct store *store, bool unfinished, struct store_ops *group)
@@ -234,6 +303,7 @@ static bool next_work(struct store *store, bool unfinished, struct store_ops *gr
     stopping = store->stage == STORE_STOPPING;
     next_group(store, group);
     pthread_mutex_unlock(&store->lock);
+    serve_reads(store);
     return !STAILQ_EMPTY(group) || !stopping;
 }
 
@@ -393,6 +463,7 @@ void store_close(struct store *store)
     store_poll(store);
     store->engine->close(store->db);
     pthread_cond_destroy(&store->work);
+    pthread_cond_destroy(&store->read_done);
     pthread_mutex_destroy(&store->lock);
     free(store);
 }

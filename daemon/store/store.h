@@ -59,6 +59,12 @@ int store_salvage(struct store *store, const char *path, const struct store_look
 int store_load(struct store *store, const struct store_reader *reader, uint64_t *next_id,
                struct evd_error *err) MUST_CHECK;
 
+/* The strategy of one revision, as it was recorded: *strategy is the caller's to free. Blocking,
+ * for what is drawn again or shown: any thread but the writer's, which reads it between two groups;
+ * before store_start, the thread that opened. EVD_E_NOT_FOUND: it is recorded no more. */
+int store_read_strategy(struct store *store, const struct store_place *place, void **strategy,
+                        size_t *bytes, struct evd_error *err) MUST_CHECK;
+
 /* Starts the writer thread. */
 int store_start(struct store *store, struct evd_error *err) MUST_CHECK;
 /* Queues an operation; EVD_E_BUSY above the queue's bound (nothing queued then). Loop thread. */

@@ -151,7 +151,7 @@ static json_t *where(struct life *life)
 /* What is out comes back in a restart, and is handed out by what is in force there. */
 static void forget_what_is_out(json_t *before, json_t *after)
 {
-    static const char *const of_life[] = {"streams", "redelivered"};
+    static const char *const of_life[] = {"streams", "redelivered", "memory"};
     static const char *const of_steps[] = {"outstanding", "epoch",    "step",
                                            "steps",       "revision", "strategy"};
     json_t *was = json_array_get(before, 3), *is = json_array_get(after, 3);

@@ -68,15 +68,21 @@ static bool try(struct peer *peer, const char *method, const char *params, int n
 
 #define JOB     "[{'job': 'j%d'"
 #define DATASET "[{'dataset': 'd%d'"
-#define RUN     "[{'name': 'e%d', 'dataset': 'o%d', 'batch_size': 1, 'ephemeral': 1, 'grace': 0"
-#define OWNED   "[{'name': 'o%d', 'owned': true}]"
+/* Long enough that an earlier one is left to the database. */
+#define N64 "0123456789012345678901234567890123456789012345678901234567890123"
+#define EXPLICIT(w)                                                                                \
+    "{'kind': 'weighted', 'weight': 'explicit', 'weights': {'a': 1, 'b': " w ", 'c': 0, '" N64     \
+    "1': 0, '" N64 "2': 0, '" N64 "3': 0, '" N64 "4': 0}}"
+#define RUN   "[{'name': 'e%d', 'dataset': 'o%d', 'batch_size': 1, 'ephemeral': 1, 'grace': 0"
+#define OWNED "[{'name': 'o%d', 'owned': true}]"
 
 static const struct {
     const char *method, *params;
 } steps[] = {
     {"hello", "[{'protocol': 1, 'client': 'test'}]"},
     {"dataset.create", "[{'name': 'd%d', 'classes': ['a', 'b']}]"},
-    {"dataset.append", "[{'draft': 1, 'labels': [0, 0, 1, 0], 'classes': ['c']}]"},
+    {"dataset.append", "[{'draft': 1, 'labels': [0, 0, 1, 0], 'classes': ['c', '" N64 "1', '" N64
+                       "2', '" N64 "3', '" N64 "4']}]"},
     {"dataset.append", "[{'draft': 1, 'column': 'w', 'weights': [1, 2, 3, 4]}]"},
     {"dataset.commit", "[{'draft': 1}]"},
     {"dataset.stats", DATASET ", 'weights': 'balanced'}]"},
@@ -84,7 +90,13 @@ static const struct {
     {"job.create", "[{'name': 'j%d', 'dataset': 'd%d', 'batch_size': 2, 'strategy': "
                    "{'kind': 'weighted', 'column': 'w'}}]"},
     {"stream.open", JOB ", 'window': 1, 'columns': ['label', 'probability']}]"},
+    {"job.update", JOB ", 'when': 'now', 'strategy': " EXPLICIT("2") "}]"},
     {"stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]"},
+    {"job.update", JOB ", 'when': 'now', 'strategy': " EXPLICIT("3") "}]"},
+    {"job.stats", JOB "}]"},
+    {"job.trace", JOB ", 'sample': 0}]"},
+    {"job.batch", JOB ", 'epoch': 0, 'step': 1}]"},
+    {"job.history", JOB "}]"},
     {"job.update", JOB ", 'strategy': {'kind': 'oversampled', 'sampling_strategy': {'b': 3}}}]"},
     {"job.stats", JOB ", 'weights': 'inverse'}]"},
     {"job.info", JOB "}]"},
@@ -106,7 +118,7 @@ static const struct {
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
 /* Those up to where a dataset is owned and nothing else is. */
-#define STEPS_TO_OWNED 16
+#define STEPS_TO_OWNED 22
 
 /* Returns how many of the first steps succeeded. */
 static size_t converse(struct peer *peer, size_t wanted, int n)

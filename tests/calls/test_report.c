@@ -317,6 +317,47 @@ static void test_adaptive_survives(void **state)
     json_decref(after);
 }
 
+/* Where no more may be recorded of it, its weights stay, and it says so once. */
+static void test_adaptive_is_full(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    uint64_t normal = h->limits.history;
+    json_t *revision, *info;
+    size_t count;
+
+    load(peer);
+    peer_do(peer, "job.create",
+            "[{'name': 't', 'dataset': 'd', 'batch_size': 4, "
+            "'strategy': {'kind': 'adaptive', 'feedback': 'v', 'every': 1}}]");
+    info = peer_call(peer, "job.info", "[{'job': 't'}]");
+    /* With its weights a strategy is less than three times as long, and more than twice. */
+    h->limits.history = 4 * (uint64_t)integer(info, "history");
+    json_decref(info);
+    harness_restart(h);
+    peer = peer_new(h);
+    report_epoch(peer, 0);
+    revision = newest(peer, "t", &count);
+    assert_int_equal(count, 2);
+    json_decref(revision);
+    assert_non_null(strstr(h->warning, "adaptive weights stay"));
+    h->warning[0] = '\0';
+    peer_do(peer, "stream.open", "[{'job': 'v', 'window': 3}]");
+    draw_epoch(peer, 0, 3);
+    report_epoch(peer, 1);
+    assert_string_equal(h->warning, "");
+    info = peer_call(peer, "job.info", "[{'job': 't'}]");
+    assert_true(json_is_true(json_object_get(info, "history_full")));
+    json_decref(info);
+    h->limits.history = normal;
+    harness_restart(h);
+    peer = peer_new(h);
+    report_epoch(peer, 0);
+    revision = newest(peer, "t", &count);
+    assert_true(count > 2);
+    json_decref(revision);
+}
+
 /* A job that follows itself; every move begins at the next epoch, and one waits for the other. */
 static void test_adaptive_itself(void **state)
 {
@@ -402,6 +443,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ranks, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_adaptive_epochs, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_adaptive_survives, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_adaptive_is_full, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_adaptive_itself, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_adaptive_by_name, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_reporter_gone, harness_setup, harness_teardown),

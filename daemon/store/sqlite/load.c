@@ -1,10 +1,11 @@
 /*
- * Reads everything back, row by row, into the caller's reader. Runs once, in the thread that opened
- * the database.
+ * Reads everything back, row by row, into the caller's reader, once, in the thread that opened the
+ * database; and the strategies that are asked for later, in whichever thread has it.
  */
 #include "store/sqlite/load.h"
 
 #include <endian.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -465,4 +466,32 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
     /* Ids grow, so every draft below was left behind: tidy.c deletes them. */
     sqlite->draft_floor = *next_id;
     return EVD_OK;
+}
+
+int sqlite_read_strategy(struct store_db *db, const struct store_place *place, void **strategy,
+                         size_t *bytes, struct evd_error *err)
+{
+    struct sqlite *sqlite = sqlite_of(db);
+    sqlite3_stmt *stmt = sqlite->statements[SQL_REVISION_STRATEGY];
+    const void *stored;
+    int rc, code = EVD_OK;
+
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)place->job);
+    sqlite3_bind_int64(stmt, 2, place->generation);
+    sqlite3_bind_int64(stmt, 3, place->revision);
+    rc = sqlite3_step(stmt);
+    stored = rc == SQLITE_ROW ? sqlite3_column_blob(stmt, 0) : NULL;
+    *bytes = stored ? (size_t)sqlite3_column_bytes(stmt, 0) : 0;
+    *strategy = stored ? malloc(*bytes ? *bytes : 1) : NULL;
+    if (*strategy)
+        memcpy(*strategy, stored, *bytes);
+    else if (rc == SQLITE_DONE)
+        code = error_set(err, EVD_E_NOT_FOUND, "revision",
+                         "revision %" PRIu32 " is not recorded any more: the job was changed or "
+                         "dropped meanwhile",
+                         place->revision);
+    else
+        code = sqlite_error(sqlite, rc == SQLITE_ROW ? SQLITE_NOMEM : rc, err);
+    sqlite3_reset(stmt);
+    return code;
 }

@@ -59,6 +59,7 @@ const struct store_engine sqlite_engine = {
     .open = open_path,
     .close = sqlite_close,
     .load = sqlite_load,
+    .read_strategy = sqlite_read_strategy,
     .examine = sqlite_examine,
     .salvage = sqlite_salvage,
     .write = sqlite_write,

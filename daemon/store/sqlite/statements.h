@@ -56,6 +56,8 @@ struct sqlite;
     SQL(REVISION_ADD, "INSERT INTO revision(job, generation, revision, epoch, step, shape_steps,"  \
                       " shape_last, strategy, digest, created, author)"                            \
                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                     \
+    SQL(REVISION_STRATEGY, "SELECT strategy FROM revision WHERE job = ?1 AND generation = ?2"      \
+                           " AND revision = ?3")                                                   \
     SQL(SEEK_ADD, "INSERT INTO seek(job, generation, parent, keep_revision, epoch, step,"          \
                   " left_epoch, left_step, mode, created, author)"                                 \
                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                         \
