@@ -371,6 +371,12 @@ def test_names_of_before():
             assert peer.call("dataset.stats", dataset=name)["class"] == [name]
             peer.call("stream.open", job=name, window=1)
             process.log.until(r"stream\.open a\\u{202e}b")
+            # Nor does it steer the terminal of whoever asks, and JSON is as it was.
+            for options in ([], ["--json"]):
+                command = [sys.argv[2], "job", "ls", "--server", f"unix:{process.path}", *options]
+                shown = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+                assert "\u202e" not in shown, shown
+            assert json.loads(shown)["jobs"][0]["job"] == name, shown
 
 
 def main():
