@@ -58,7 +58,7 @@ static const char doc[] =
     "counted.\n"
     "\n"
     "Signals: SIGTERM and SIGINT stop the daemon once everything is stored and sent; a second one "
-    "exits at once. SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE are ignored.\n"
+    "exits at once. SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM and the like are ignored.\n"
     "Exit status: 0 after a signal, 1 if the daemon could not start (or was told twice to stop), "
     "2 if it was called wrongly. With --verify: 0 if the database is sound, 1 if it is damaged; "
     "with --repair: 0 if there is nothing to repair or the new file is there; with both 4 if the "

@@ -186,8 +186,9 @@ int cli_print_json(struct cli *cli, json_t *answer)
     json_decref(answer);
     if (!text)
         return cli_error(cli, EXIT_REFUSED, "no memory to print the answer");
-    /* A long text is written at once: at the program's end nobody would know that it failed. */
-    if (puts(text) < 0 && errno != EPIPE)
+    /* Flushed here: at the program's end nobody would know that it failed. */
+    print_json(stdout, text);
+    if ((putchar('\n') < 0 || fflush(stdout) < 0 || ferror(stdout)) && errno != EPIPE)
         status = cli_error(cli, EXIT_INPUT, "cannot write the answer: %s", strerror(errno));
     free(text);
     return status;

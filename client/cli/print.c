@@ -139,6 +139,30 @@ void text_clean(char *text)
     }
 }
 
+void print_json(FILE *out, const char *json)
+{
+    size_t left = strlen(json);
+
+    while (left > 0) {
+        const unsigned char *s = (const unsigned char *)json;
+        size_t n = utf8_length(json, left);
+
+        /* Those of ASCII below 0x20 are escaped already; what remains are ends of lines. Of the
+         * others none has more than three bytes. */
+        n = n > 0 ? n : 1;
+        if (n == 3 && utf8_override(json))
+            fprintf(out, "\\u%04x", (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu));
+        else if (n == 2 && utf8_control(json))
+            fprintf(out, "\\u%04x", (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu));
+        else if (s[0] == 0x7f)
+            fputs("\\u007f", out);
+        else
+            fwrite(json, 1, n, out);
+        json += n;
+        left -= n;
+    }
+}
+
 int terminal_width(FILE *out)
 {
     const char *columns = getenv("COLUMNS");

@@ -28,6 +28,8 @@ const char *text_share(double share, int decimals);
 
 /* Control characters become '?': what a daemon or a file says must not steer the terminal. */
 void text_clean(char *text);
+/* JSON of the same value, in which such characters are \uXXXX. */
+void print_json(FILE *out, const char *json);
 /* Columns a text takes on the terminal. */
 int text_width(const char *text);
 /* Writes a text in exactly `width` columns, cut with "..." or padded on the right. */

@@ -32,6 +32,7 @@ static int place_report(const struct params_job_report *p, const struct job_entr
     const struct job_config *config = &state->config;
     uint32_t ranks = config->mode == JOB_RANKED ? config->world_size : 1;
     uint64_t steps = job_shape(entry->job, p->epoch).steps;
+    bool never = p->epoch > state->next.epoch || p->epoch > JOB_MAX_EPOCH;
 
     if (p->has_generation && p->generation != state->generation)
         return error_set(err, EVD_E_CONFLICT, "generation",
@@ -41,8 +42,8 @@ static int place_report(const struct params_job_report *p, const struct job_entr
         return error_set(err, EVD_E_BAD_VALUE, "rank",
                          "job.report: there is no rank %u of job \"%s\", which has %u", p->rank,
                          entry->name, ranks);
-    if (p->epoch > state->next.epoch || (steps > 0 && p->step >= steps))
-        return error_set(err, EVD_E_BAD_VALUE, p->epoch > state->next.epoch ? "epoch" : "step",
+    if (never || (steps > 0 && p->step >= steps))
+        return error_set(err, EVD_E_BAD_VALUE, never ? "epoch" : "step",
                          "job.report: step %" PRIu64 " of epoch %" PRIu64
                          " was never handed out by job \"%s\": report the position that came with "
                          "the batch",

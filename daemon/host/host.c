@@ -197,10 +197,8 @@ static int check_backup_dir(const struct host_config *config, struct evd_error *
 
 static int start(struct host *host, struct evd_error *err)
 {
-    int rc = fit_connections(host, err);
+    int rc = check_backup_dir(host->config, err);
 
-    if (rc == EVD_OK)
-        rc = check_backup_dir(host->config, err);
     if (rc != EVD_OK)
         return rc;
     rc = init_handles(host);
@@ -248,11 +246,16 @@ static void finish(struct host *host)
 /* Signals that by themselves would end the daemon and leave its socket behind. */
 static void ignore_signals(void)
 {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
-    signal(SIGHUP, SIG_IGN);  /* there is nothing to read again or to open again, */
-    signal(SIGUSR1, SIG_IGN); /* which is what these are sent for */
-    signal(SIGUSR2, SIG_IGN);
+    static const int ignored[] = {
+        SIGPIPE, SIGXFSZ,            /* a limit on the size of files is a full disk */
+        SIGHUP,  SIGUSR1,   SIGUSR2, /* there is nothing to read again or to open again */
+        SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, /* that nobody here asks for */
+    };
+
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        signal(number, SIG_IGN);
 }
 
 int host_run(const struct host_config *config, struct evd_error *err)
@@ -264,6 +267,9 @@ int host_run(const struct host_config *config, struct evd_error *err)
     host.frame_limits.frame = (uint32_t)config->limits.frame;
     ignore_signals();
     umask(077); /* the database is for nobody else; sockets are given their mode */
+    rc = fit_connections(&host, err); /* first: a loop without descriptors aborts */
+    if (rc != EVD_OK)
+        return rc;
     rc = uv_loop_init(&host.loop);
     if (rc < 0)
         return error_set(err, EVD_E_INTERNAL, "", "cannot make an event loop: %s", uv_strerror(rc));

@@ -7,8 +7,8 @@
  * A run: open the store, read it back, listen, serve until SIGTERM or SIGINT, then stop: no new
  * connections; workers are told; progress is stored and what was asked before is answered; sockets
  * are flushed; the store is closed with everything committed. A second signal exits at once with
- * status 1 (nothing confirmed is lost even then). SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE and SIGXFSZ are
- * ignored. log.h must be started.
+ * status 1 (nothing confirmed is lost even then). Other signals are ignored, but for those of a
+ * fault, of a terminal and of a limit of time. log.h must be started.
  */
 #ifndef HOST_H
 #define HOST_H

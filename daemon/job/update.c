@@ -17,6 +17,12 @@ static int update_position(const struct job *job, const struct job_event *event,
         *out = (struct job_position){first.epoch + 1, 0};
     if (event->update.when == JOB_AT)
         *out = event->update.at;
+    if (out->epoch > JOB_MAX_EPOCH && event->update.when != JOB_AT)
+        return error_set(err, EVD_E_LIMIT, "epoch",
+                         "an update would begin behind epoch %" PRIu32
+                         ", which is the last: seek to "
+                         "an epoch before, or make a new job",
+                         JOB_MAX_EPOCH);
     if (out->epoch > JOB_MAX_EPOCH)
         return error_set(err, EVD_E_BAD_VALUE, "epoch", "epoch is at most %" PRIu32, JOB_MAX_EPOCH);
     if (event->update.when == JOB_AT && position_before(event->update.at, first))

@@ -280,7 +280,7 @@ static void test_last_epoch(void **state)
     assert_int_equal(integer(note, "epoch"), UINT32_MAX);
     json_decref(note);
     free(token_now(peer));
-    peer_refused(peer, EVD_E_BAD_VALUE, "job.update",
+    peer_refused(peer, EVD_E_LIMIT, "job.update",
                  "[{'job': 'j', 'strategy': {'kind': 'uniform'}, 'when': 'epoch'}]");
     peer_do(peer, "stream.ack",
             "[{'stream': 1, 'epoch': 4294967295, 'step': 19, 'generation': 1}]");
@@ -289,8 +289,10 @@ static void test_last_epoch(void **state)
     json_decref(note);
     peer_refused(peer, EVD_E_LIMIT, "job.position", "[{'job': 'j'}]");
     peer_refused(peer, EVD_E_LIMIT, "stream.credit", "[{'stream': 1, 'window': 1}]");
-    peer_refused(peer, EVD_E_BAD_VALUE, "job.update",
+    peer_refused(peer, EVD_E_LIMIT, "job.update",
                  "[{'job': 'j', 'strategy': {'kind': 'uniform'}}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.report",
+                 "[{'job': 'j', 'epoch': 4294967296, 'step': 0, 'index': [0], 'predicted': [0]}]");
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
     note = peer_note(peer, "closed");
     assert_int_equal(integer(note, "code"), EVD_E_LIMIT);

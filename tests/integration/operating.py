@@ -223,7 +223,11 @@ def test_what_peers_send_is_escaped():
 
 def test_signals():
     with daemon() as process:
-        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGPIPE):
+        fatal = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGQUIT, signal.SIGILL,
+                 signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV,
+                 signal.SIGSYS, signal.SIGXCPU)
+        stopping = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+        for number in signal.valid_signals() - {*fatal, *stopping}:
             process.send_signal(number)
             Peer(process.path).call("server.info")
         end(process)
@@ -240,6 +244,10 @@ def test_open_files():
         assert process.wait(timeout=PATIENCE) == 1 and not process.ready
         text = " ".join(process.log.all())
         assert "at most 64 files" in text and "81 are needed" in text and "1104" in text, text
+    for files in range(4, 10):  # too few for an event loop
+        with daemon(files=(files, files)) as process:
+            assert process.wait(timeout=PATIENCE) == 1, files
+            assert f"at most {files} files" in " ".join(process.log.all()), files
     with daemon(files=(200, 200)) as process:
         assert process.ready
         assert process.log.until(r"allows (\d+) connections")[1] == "120"
@@ -363,6 +371,12 @@ def test_names_of_before():
             assert peer.call("dataset.stats", dataset=name)["class"] == [name]
             peer.call("stream.open", job=name, window=1)
             process.log.until(r"stream\.open a\\u{202e}b")
+            # Nor does it steer the terminal of whoever asks, and JSON is as it was.
+            for options in ([], ["--json"]):
+                command = [sys.argv[2], "job", "ls", "--server", f"unix:{process.path}", *options]
+                shown = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+                assert "\u202e" not in shown, shown
+            assert json.loads(shown)["jobs"][0]["job"] == name, shown
 
 
 def main():

@@ -154,6 +154,48 @@ static void gone_in_the_middle_of_a_group(void **state)
     assert_int_equal(run(f, op_progress(7, 70, 1)), EVD_OK);
 }
 
+/* Shorter in its place: what was in it is gone, and writing on would leave holes. */
+static void cut(struct fixture *f, const char *which, long bytes)
+{
+    begin(f);
+    assert_int_equal(run(f, op_progress(7, 40, 1)), EVD_OK);
+    assert_int_equal(truncate(beside(f, which), bytes), 0);
+    refused_with(f, op_progress(7, 50, 1), "cut short");
+    refused_with(f, op_progress(7, 51, 1), "restore a backup");
+    assert_int_equal(run(f, op_backup(beside(f, ".saved"))), EVD_E_STORE);
+}
+
+static void a_log_that_is_cut_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct stat status;
+
+    cut(f, "-wal", 4096);
+    assert_int_equal(stat(beside(f, "-wal"), &status), 0);
+    assert_int_equal(status.st_size, 4096); /* nothing was written behind the cut */
+    fixture_close(f);
+}
+
+static void a_file_that_is_emptied_is_noticed_and_not_taken_for_new(void **state)
+{
+    struct fixture *f = *state;
+    struct evd_error err = {0};
+    struct store *store;
+    struct stat status;
+
+    cut(f, "", 0);
+    fixture_close(f);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(stat(beside(f, "-wal"), &status), 0); /* it is left, though nobody asks */
+        assert_true(status.st_size > 0);
+        assert_int_equal(fixture_open_store(&store, f->path, NULL, NULL, NULL, &err), EVD_E_STORE);
+        assert_non_null(strstr(err.message, "is missing or empty, but its log"));
+        unlink(f->path);
+    }
+    assert_int_equal(unlink(beside(f, "-wal")), 0);
+    fixture_open(f, NULL, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -164,6 +206,8 @@ int main(void)
         TEST(a_removed_log_costs_nothing_confirmed),
         TEST(it_shows_by_itself),
         TEST(gone_in_the_middle_of_a_group),
+        TEST(a_log_that_is_cut_is_noticed),
+        TEST(a_file_that_is_emptied_is_noticed_and_not_taken_for_new),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

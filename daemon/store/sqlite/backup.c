@@ -110,7 +110,7 @@ int backup_begin(struct store_db *db, const char *path, struct evd_error *err)
     if (sqlite->backup)
         return error_set(err, EVD_E_BUSY, "store",
                          "another backup is being made: try again when it is done");
-    if (sqlite->broken && !sqlite->lost)
+    if (sqlite->broken && (!sqlite->lost || sqlite->lost == LOST_CUT))
         return error_set(err, EVD_E_STORE, "store",
                          "the database failed and a copy may be damaged: check the disk and "
                          "restart evendrawd first");

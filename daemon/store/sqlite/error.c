@@ -9,6 +9,12 @@
 
 int sqlite_lost_error(const struct sqlite *sqlite, struct evd_error *err)
 {
+    if (sqlite->lost == LOST_CUT)
+        return error_set(err, EVD_E_STORE, "store",
+                         "%s, or %s-wal beside it, was cut short while it was in use, so nothing "
+                         "more is stored, and what was confirmed may be gone: find out what writes "
+                         "there, stop evendrawd and restore a backup",
+                         sqlite->path, sqlite->path);
     if (sqlite->lost == LOST_LOG)
         return error_set(err, EVD_E_STORE, "store",
                          "%s-wal was removed or replaced while it was in use, so nothing more is "

@@ -14,6 +14,9 @@
 #include "store/sqlite/tidy.h"
 #include "store/sqlite/watch.h"
 
+#define TEXT(n)   #n
+#define NUMBER(n) TEXT(n)
+
 static int note_wal(void *arg, sqlite3 *db, const char *schema, int frames)
 {
     struct sqlite *sqlite = arg;
@@ -41,13 +44,14 @@ int sqlite_configure(struct sqlite *sqlite, struct evd_error *err)
         sqlite3_finalize(stmt);
     }
     if (wal)
-        rc = sqlite3_exec(sqlite->db,
-                          "PRAGMA synchronous = FULL;"
-                          "PRAGMA foreign_keys = ON;"
-                          "PRAGMA temp_store = MEMORY;"
-                          "PRAGMA journal_size_limit = 67108864;"
-                          "PRAGMA cell_size_check = ON",
-                          NULL, NULL, NULL);
+        rc = sqlite3_exec(
+            sqlite->db,
+            "PRAGMA synchronous = FULL;"
+            "PRAGMA foreign_keys = ON;"
+            "PRAGMA temp_store = MEMORY;"
+            "PRAGMA journal_size_limit = " NUMBER(LOG_KEPT_BYTES) ";"
+                                                                  "PRAGMA cell_size_check = ON",
+            NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return sqlite_error(sqlite, rc, err);
     /* Instead of SQLite's own checkpoint inside COMMIT, where its failure goes unseen and whoever
@@ -73,10 +77,19 @@ static int open_file(struct sqlite *sqlite, struct evd_error *err)
 {
     int64_t version = 0;
     bool behind;
-    int code, rc = sqlite3_open_v2(sqlite->path, &sqlite->db,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-                                       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                                   sqlite->vfs);
+    int code, rc;
+
+    if (watch_log_alone(sqlite->path))
+        return error_set(
+            err, EVD_E_STORE, "store",
+            "%s is missing or empty, but its log %s-wal is there, with what was stored "
+            "last: put the file back; to begin with another one, or with none, move "
+            "the log away first",
+            sqlite->path, sqlite->path);
+    rc = sqlite3_open_v2(sqlite->path, &sqlite->db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                             SQLITE_OPEN_EXRESCODE,
+                         sqlite->vfs);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(sqlite->db, LOCK_PATIENCE_MS);

@@ -25,16 +25,21 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
+/* What SQLite leaves of a log that it begins anew. */
+#define LOG_KEPT_BYTES 67108864
+
 /* Which file of that path is the open one. */
 struct watched {
     dev_t dev;
     ino_t inode;
+    off_t bytes; /* it had at the last look */
 };
 
 enum lost {
     LOST_NOTHING,
     LOST_FILE, /* what is at the database's path is not what is open */
     LOST_LOG,  /* the same of its log */
+    LOST_CUT,  /* one of them became shorter, which is nothing that SQLite does: broken, too */
 };
 
 struct sqlite {
