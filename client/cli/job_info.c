@@ -67,7 +67,7 @@ static void print_state(const json_t *job)
 
     printf("  %s, %s out, ", field_items(job, "streams", "worker"),
            field_items(job, "outstanding", "step"));
-    printf("%s redelivered, %s expired, %s of plans%s\n", field_items(job, "redelivered", "batch"),
+    printf("%s redelivered, %s expired, %s held%s\n", field_items(job, "redelivered", "batch"),
            field_items(job, "expired", "lease"), text_bytes(field_u64(job, "memory")),
            json_is_true(json_object_get(job, "updating")) ? ", a change is being stored" : "");
     if (json_is_true(json_object_get(job, "failing")))

@@ -354,9 +354,13 @@ void job_stream_full(struct job *job, struct job_stream *stream);
 int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
                          struct plan *plan, struct evd_error *err) MUST_CHECK;
 
+/* Of the revisions so far, only those that are in force at `from` or later are needed: the plans of
+ * the others are given back. */
+void job_restore_release(struct job *job, struct job_position from);
+
 struct job_restored {
     uint32_t generation;
-    struct job_position start;    /* where the generation began */
+    struct job_position start;    /* every rank is there or later, in this generation */
     struct job_position mark;     /* as stored last */
     bool attended;                /* as stored with the mark */
     struct job_position world_at; /* from where on there are as many ranks as now */

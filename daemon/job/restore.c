@@ -32,6 +32,25 @@ int job_restore_revision(struct job *job, uint32_t revision, struct job_position
     return EVD_OK;
 }
 
+void job_restore_release(struct job *job, struct job_position from)
+{
+    struct history *history = &job->history;
+
+    while (history->held + 1 < history->count &&
+           !position_before(from, history->items[history->held + 1].at)) {
+        struct history_item *item = &history->items[history->held++];
+
+        item[1].users += item->users; /* cursors, which are nowhere yet */
+        item->users = 0;
+        plan_unref(item->plan);
+        item->plan = NULL;
+    }
+    for (uint32_t i = 0; i < job->cursor_count; i++) {
+        if (job->cursors[i].low_revision < history->held)
+            job->cursors[i].low_revision = history->held;
+    }
+}
+
 int job_restore_generation(struct job *job, const struct job_restored *restored,
                            struct evd_error *err)
 {

@@ -105,6 +105,29 @@ void entry_page(struct job_entry *entry)
     records_page(&entry->records, state.revision);
 }
 
+int entry_bring(struct job_entry *entry, struct evd_error *err)
+{
+    struct strategy_source source = entry_strategies(entry);
+    struct job_state state;
+
+    job_state(entry->job, &state);
+    for (uint32_t i = entry->records.revision_count; i-- > 0;) {
+        const struct revision *record = &entry->records.revisions[i];
+        void *strategy = NULL;
+        size_t bytes;
+
+        if (revision_is_away(record)) {
+            if (source.read(source.arg, record->generation, record->number, &strategy, &bytes,
+                            err) != EVD_OK)
+                return err->code;
+            records_bring(&entry->records, record->number, &strategy);
+        }
+        if (record->number <= state.revision)
+            break;
+    }
+    return EVD_OK;
+}
+
 static bool history_fits(const struct job_entry *entry, uint64_t more)
 {
     uint64_t most = entry->jobs->server->host.limits.history, used = entry->records.recorded;

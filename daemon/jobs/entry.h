@@ -88,6 +88,8 @@ int entry_check_history(const struct job_entry *entry, uint64_t more,
 bool entry_history_full(const struct job_entry *entry);
 /* Leaves to the database what the job does not need to go on. */
 void entry_page(struct job_entry *entry);
+/* Reads what it needs, and does not have, from the database. Blocking: when it is loaded. */
+int entry_bring(struct job_entry *entry, struct evd_error *err) MUST_CHECK;
 struct position_owner entry_position_owner(const struct job_entry *entry);
 /* Notes how many ranks there are now, if that is not noted; false without memory. */
 bool entry_note_world(struct job_entry *entry) MUST_CHECK;

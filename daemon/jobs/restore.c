@@ -7,6 +7,7 @@
 #include <string.h>
 #include "codec/recorded.h"
 #include "codec/terms.h"
+#include "job/position.h"
 #include "jobs/datasets.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
@@ -306,17 +307,45 @@ static bool world_fits(const struct job_entry *entry)
            world->world_size == entry->config.world_size;
 }
 
-static struct job_restored restored_of(const struct job_entry *entry)
+/* From where on the job's history is needed: the lowest step that a rank has not done, and before
+ * that the number of steps of the epoch before it, if its revision did not record them. */
+static struct job_position needed_from(const struct job_entry *entry,
+                                       const struct loaded_progress *progress)
+{
+    struct job_position start = records_begin(&entry->records, records_generation(&entry->records));
+    struct job_position low = {UINT64_MAX, 0};
+    uint32_t rows = 0, ranks = entry->config.mode == JOB_SHARED ? 1 : entry->config.world_size;
+    bool recorded = false;
+
+    for (; progress; progress = progress->next) {
+        if (progress->entry != entry)
+            continue;
+        rows++;
+        if (position_before(progress->row.low, low))
+            low = progress->row.low;
+    }
+    if (rows == 0 || rows != ranks || low.epoch > JOB_MAX_EPOCH)
+        return start;
+    for (uint32_t i = 0; i < entry->records.revision_count; i++)
+        recorded |= entry->records.revisions[i].at.epoch + 1 == low.epoch;
+    if (low.epoch > 0 && !recorded)
+        low = (struct job_position){low.epoch - 1, 0};
+    return position_before(low, start) ? start : low;
+}
+
+static struct job_restored restored_of(const struct job_entry *entry, struct job_position from)
 {
     uint32_t generation = records_generation(&entry->records);
     const struct world_record *world =
         entry->records.world_count ? &entry->records.worlds[entry->records.world_count - 1] : NULL;
     struct job_restored restored = {.generation = generation,
-                                    .start = records_begin(&entry->records, generation),
+                                    .start = from,
                                     .mark = entry->loaded_mark,
                                     .attended = entry->loaded_attended};
 
-    restored.world_at = world && world->generation == generation ? world->at : restored.start;
+    restored.world_at = world && world->generation == generation
+                            ? world->at
+                            : records_begin(&entry->records, generation);
     for (uint32_t i = 0; i < entry->records.past_count; i++) {
         if (entry->records.past[i].number >= restored.next_revision)
             restored.next_revision = entry->records.past[i].number + 1;
@@ -324,34 +353,11 @@ static struct job_restored restored_of(const struct job_entry *entry)
     return restored;
 }
 
-/* What it goes on by is in memory. */
-static int bring_strategies(struct job_entry *entry, struct evd_error *err)
-{
-    struct plan_base base = entry_plan_base(entry);
-    struct job_state state;
-
-    job_state(entry->job, &state);
-    for (uint32_t i = entry->records.revision_count; i-- > 0;) {
-        const struct revision *record = &entry->records.revisions[i];
-        void *strategy = NULL;
-        size_t bytes;
-
-        if (revision_is_away(record)) {
-            if (base.recorded.read(base.recorded.arg, record->generation, record->number, &strategy,
-                                   &bytes, err) != EVD_OK)
-                return err->code;
-            records_bring(&entry->records, record->number, &strategy);
-        }
-        if (record->number <= state.revision)
-            break;
-    }
-    return EVD_OK;
-}
-
 static int restore_job(struct job_entry *entry, const struct loaded_progress *progress,
                        struct evd_error *err)
 {
     struct job_restored restored;
+    struct job_position from;
 
     if (!entry->dataset)
         return error_set(err, EVD_E_STORE, entry->name, "its dataset is not in the database");
@@ -362,9 +368,11 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
     if (!records_reserve(&entry->records))
         return error_no_memory(err);
     records_loaded(&entry->records);
+    from = needed_from(entry, progress);
     for (uint32_t i = 0; i < entry->records.revision_count; i++) {
         if (restore_revision(entry, &entry->records.revisions[i], err) != EVD_OK)
             return err->code;
+        job_restore_release(entry->job, from);
     }
     if (!world_fits(entry))
         return error_set(err, EVD_E_STORE, entry->name,
@@ -372,7 +380,7 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
                          "history: restore the file from a backup, or drop the job and create it "
                          "anew",
                          entry->config.world_size);
-    restored = restored_of(entry);
+    restored = restored_of(entry, from);
     if (job_restore_generation(entry->job, &restored, err) != EVD_OK)
         return err->code;
     for (; progress; progress = progress->next) {
@@ -381,7 +389,7 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
             return err->code;
     }
     job_restore_end(entry->job);
-    if (bring_strategies(entry, err) != EVD_OK)
+    if (entry_bring(entry, err) != EVD_OK)
         return err->code;
     entry_enter(entry, JOB_STATUS_LIVE);
     return EVD_OK;
