@@ -143,6 +143,12 @@ static bool peer_is_own(void *arg, void *conn)
     return net_conn_is_own(conn);
 }
 
+static void prefer_conn(void *arg, void *conn, bool preferred)
+{
+    (void)arg;
+    net_conn_prefer(conn, preferred);
+}
+
 static void log_server(void *arg, enum server_level level, const char *text)
 {
     if (level == SERVER_TRACE)
@@ -210,6 +216,7 @@ struct server_host services_for_server(struct host *host)
         .random = random_number,
         .peer = peer_name,
         .own = peer_is_own,
+        .prefer = prefer_conn,
         .close = finish_conn,
         .log = log_server,
         .backup_dir = host->config->backup_dir,

@@ -89,6 +89,12 @@ static bool host_own(void *arg, void *conn)
     return !((struct peer *)conn)->other;
 }
 
+static void host_prefer(void *arg, void *conn, bool preferred)
+{
+    (void)arg;
+    ((struct peer *)conn)->preferred = preferred;
+}
+
 static void host_log(void *arg, enum server_level level, const char *text)
 {
     struct harness *h = arg;
@@ -202,6 +208,7 @@ void harness_up(struct harness *h)
         .random = host_random,
         .peer = host_peer,
         .own = host_own,
+        .prefer = host_prefer,
         .close = host_close,
         .log = host_log,
         .verbose = true,

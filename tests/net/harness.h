@@ -7,6 +7,7 @@
  *   uint 32 n     is answered with n bytes of nil
  *   false, nil    ends the connection: after the output; at once
  *   7, 8          do not say who the peer is, as any other frame does; 8 is answered with 2 MiB
+ *   9             makes the connection one that comes first
  *   anything else is counted
  */
 #ifndef TESTS_NET_HARNESS_H
