@@ -24,10 +24,11 @@
  * writable. What was read before stays in a buffer of at most one frame and one read. At most one
  * write of a connection is queued in the loop.
  *
- * Turns (turn.h): connections with workers (net_conn_prefer) come first in each turn of the loop, and
- * of each so many frames are handed up, for so long. All others together, those that come and go
- * among them, have as little of a turn, and wait in the order in which they came, unread, for the next
- * one. So who sends without end keeps nobody waiting for long, and workers not even by being many.
+ * Turns (turn.h): connections with workers (net_conn_prefer) come first in each turn of the loop,
+ * and of each so many frames are handed up, for so long. All others together, those that come and
+ * go among them, have as little of a turn, and wait in the order in which they came, unread, for
+ * the next one. So who sends without end keeps nobody waiting for long, and workers not even by
+ * being many.
  *
  * Time limits, kept by one timer for all: the layer above must know a connection within
  * NET_HELLO_MS of accepting it, whatever arrives meanwhile; a frame that has begun must go on every
