@@ -13,9 +13,10 @@ struct net;
 
 /* What one connection that comes first, or all others together, may have of one turn of the loop:
  * so long, and so many frames (a connection that is accepted counts as some). */
-#define TURN_NS        200000u
-#define TURN_FRAMES    128u
-#define TURN_ACCEPT    8u /* frames */
+#define TURN_NS     200000u
+#define TURN_FRAMES 128u
+#define TURN_ACCEPT 8u /* frames */
+/* Somebody who comes first is at work if so long ago he had something to say. */
 #define TURN_ACTIVE_NS 10000000u
 
 struct turn {
