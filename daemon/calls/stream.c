@@ -38,6 +38,7 @@ static void join_session(struct stream *stream, struct session *session)
     stream->session = session;
     stream->number = ++session->last_stream;
     session->streams[session->stream_count++] = stream;
+    session_note_streams(session);
 }
 
 static void leave_session(struct stream *stream)

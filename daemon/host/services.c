@@ -165,6 +165,12 @@ static void count_memory(void *arg, struct host_memory *out)
     };
 }
 
+static void prefer_conn(void *arg, void *conn, bool preferred)
+{
+    (void)arg;
+    net_conn_prefer(conn, preferred);
+}
+
 static void log_server(void *arg, enum server_level level, const char *text)
 {
     if (level == SERVER_TRACE)
@@ -238,6 +244,7 @@ struct server_host services_for_server(struct host *host)
         .peer = peer_name,
         .own = peer_is_own,
         .memory = count_memory,
+        .prefer = prefer_conn,
         .close = finish_conn,
         .log = log_server,
         .backup_dir = host->config->backup_dir,

@@ -1,12 +1,13 @@
 /*
  * One connection: reads, hands up whole frames, writes, and ends in every way a connection can.
- * The loop calls it, net.c for turns, and the layer above for its output.
+ * The loop calls it, turn.c for turns, and the layer above for its output.
  */
 #include "net/conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/socket.h>
 #include "net/internal.h"
 #include "net/memory.h"
 #include "net/peer.h"
@@ -14,10 +15,6 @@
 
 /* An input buffer that has grown beyond this is given back when it is empty. */
 #define KEEP_BYTES (64u << 10)
-
-/* Frames of one connection that are handed up before others have their turn; fewer if they take so
- * long that the coarse clock moves on, which it does every few milliseconds. */
-#define TURN_FRAMES 128u
 
 /* States that may follow each, as bits. */
 static const unsigned followers[] = {
@@ -52,6 +49,7 @@ static void on_closed(uv_handle_t *handle)
     struct net *net = conn->net;
     uint32_t *count = conn->counted ? &net->connections : &net->refused;
     struct net_listener *listener;
+    uint64_t began = uv_hrtime();
 
     assert(conn->state == CONN_CLOSED && !conn->later && *count > 0);
     TAILQ_REMOVE(&net->conns, conn, link);
@@ -62,6 +60,7 @@ static void on_closed(uv_handle_t *handle)
     buf_fini(&conn->flight);
     buf_fini(&conn->refusal);
     free(conn);
+    turn_spend(net, began);
     TAILQ_FOREACH(listener, &net->listeners, link)
         listener_accept(listener);
     net_flush(net);
@@ -75,10 +74,8 @@ void net_conn_close(struct net_conn *conn)
     enter(conn, CONN_CLOSED);
     if (conn->pressure == PRESSURE_DRAINED)
         TAILQ_REMOVE(&conn->net->resume, conn, resume_link);
-    if (conn->later)
-        TAILQ_REMOVE(&conn->net->later, conn, later_link);
+    turn_forget(conn);
     conn->pressure = PRESSURE_NONE;
-    conn->later = false;
     memory_leave(conn);
     peer_leave(conn); /* at once: who has seen the end may connect before on_closed */
     uv_close(&conn->socket.handle, on_closed);
@@ -255,12 +252,10 @@ static void hand_up_broken(struct net_conn *conn, const uint8_t *bytes, size_t n
     net_conn_finish(conn);
 }
 
-static long coarse_clock(void)
+static void put_off(struct net_conn *conn)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return now.tv_nsec;
+    uv_read_stop(&conn->socket.stream);
+    turn_put_off(conn->net, conn);
 }
 
 /* Hands up every whole frame, or as many as one turn allows. `bytes` begin with a frame, of which
@@ -268,17 +263,15 @@ static long coarse_clock(void)
 static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
 {
     const struct net_framing *framing = &conn->net->config.framing;
-    long began = coarse_clock();
-    unsigned frames = 0;
+    uint32_t frames = 0;
     size_t done = 0;
 
     while (takes_frames(conn) && done + conn->scanned < n) {
         size_t from = done + conn->scanned, frame;
         enum net_scan result;
 
-        if (frames == TURN_FRAMES || (frames > 0 && coarse_clock() != began)) {
-            uv_read_stop(&conn->socket.stream);
-            net_put_off(conn->net, conn);
+        if (frames > 0 && !turn_goes_on(conn, frames)) {
+            put_off(conn);
             break;
         }
         conn->scanned += framing->scan(conn->scanner, bytes + from, n - from, &result);
@@ -295,6 +288,7 @@ static size_t hand_up(struct net_conn *conn, const uint8_t *bytes, size_t n)
         done += frame;
         frames++;
     }
+    turn_count(conn->net, conn, frames);
     return conn->state <= CONN_SERVING ? done : n;
 }
 
@@ -335,6 +329,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
     (void)suggested;
     *buf = uv_buf_init((char *)conn->net->read_buffer, NET_READ_BYTES);
+    if (!turn_begin(conn->net, conn, !TAILQ_EMPTY(&conn->net->turn.others)))
+        buf->len = 0; /* on_read gets UV_ENOBUFS, and nothing is read */
 }
 
 /* The peer sends no more. All its frames are handed up by now, since who waits for a turn or for
@@ -351,12 +347,9 @@ static void fall_silent(struct net_conn *conn)
     net_flush(conn->net);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* What reading has given: bytes, or what libuv calls an error. */
+static void have_read(struct net_conn *conn, const uint8_t *bytes, ssize_t n)
 {
-    struct net_conn *conn = stream->data;
-
-    if (n == 0)
-        return;
     if (n == UV_EOF) {
         fall_silent(conn);
         return;
@@ -370,8 +363,21 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     conn->moved = uv_now(conn->net->config.loop);
     if (conn->state == CONN_SERVING)
         conn->since = conn->moved;
-    take(conn, (const uint8_t *)buf->base, (size_t)n);
+    take(conn, bytes, (size_t)n);
     net_flush(conn->net);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct net_conn *conn = stream->data;
+
+    if (n == UV_ENOBUFS) {
+        put_off(conn);
+        return;
+    }
+    if (n != 0)
+        have_read(conn, (const uint8_t *)buf->base, n);
+    turn_end(conn->net, conn);
 }
 
 void conn_go_on(struct net_conn *conn)
@@ -388,6 +394,36 @@ void conn_go_on(struct net_conn *conn)
         conn_close_because(conn, uv_strerror(rc));
 }
 
+/* It is read here and not by the loop: that would ask again whether there is time. */
+void conn_take_turn(struct net_conn *conn)
+{
+    uint8_t *bytes = conn->net->read_buffer;
+    uv_os_fd_t fd;
+    ssize_t n;
+
+    conn_go_on(conn);
+    if (conn->later || conn->pressure == PRESSURE_STOPPED || conn->state > CONN_SERVING ||
+        uv_fileno(&conn->socket.handle, &fd) < 0)
+        return;
+    n = recv(fd, bytes, NET_READ_BYTES, MSG_DONTWAIT);
+    if (n == 0)
+        uv_read_stop(&conn->socket.stream); /* as the loop does at the end */
+    if (n >= 0)
+        have_read(conn, bytes, n == 0 ? UV_EOF : n);
+    else if (errno != EAGAIN && errno != EINTR)
+        have_read(conn, bytes, uv_translate_sys_error(errno));
+}
+
+void net_conn_prefer(struct net_conn *conn, bool preferred)
+{
+    bool later = conn->later;
+
+    turn_forget(conn);
+    conn->preferred = preferred;
+    if (later)
+        turn_put_off(conn->net, conn);
+}
+
 void conn_resume(struct net_conn *conn)
 {
     assert(conn->pressure == PRESSURE_DRAINED);
@@ -401,75 +437,4 @@ void conn_resume(struct net_conn *conn)
         conn->net->config.events.writable(conn->net->config.events.arg, conn->session);
     if (!conn->later)
         conn_go_on(conn);
-}
-
-/* ---- the beginning ---- */
-
-struct net_conn *conn_new(struct net *net, enum address_kind kind)
-{
-    const struct net_framing *framing = &net->config.framing;
-    struct net_conn *conn = calloc(1, sizeof(*conn) + framing->scanner_bytes);
-    int rc;
-
-    if (!conn)
-        return NULL;
-    rc = socket_init(&conn->socket, net->config.loop, kind);
-    if (rc < 0) {
-        free(conn);
-        return NULL;
-    }
-    conn->net = net;
-    conn->kind = kind;
-    conn->number = ++net->accepted;
-    conn->socket.handle.data = conn;
-    conn->output = (struct net_output){&conn->refusal, &conn->refusal_in_flight, &conn->full_at};
-    conn->full_at = net->config.high_water;
-    framing->init(framing->arg, conn->scanner);
-    buf_init(&conn->input, framing->frame_bytes + NET_READ_BYTES);
-    buf_init(&conn->refusal, NET_READ_BYTES);
-    conn->state = CONN_NEW;
-    conn->counted = true;
-    net->connections++;
-    TAILQ_INSERT_TAIL(&net->conns, conn, link);
-    net->handles++;
-    return conn;
-}
-
-void conn_refuse(struct net_conn *conn, enum net_refusal why)
-{
-    assert(conn->state == CONN_NEW && conn->counted && !conn->session);
-    conn->state = CONN_REFUSED;
-    conn->refused = why;
-    conn->counted = false;
-    TAILQ_REMOVE(&conn->net->conns, conn, link);
-    TAILQ_INSERT_HEAD(&conn->net->conns, conn, link);
-    conn->net->connections--;
-    conn->net->refused++;
-}
-
-void conn_start(struct net_conn *conn)
-{
-    struct net *net = conn->net;
-    uv_os_fd_t fd;
-    int rc = 0;
-
-    conn->since = conn->moved = uv_now(net->config.loop);
-    if (conn->counted) {
-        conn->session = net->config.events.open(net->config.events.arg, conn, &conn->output);
-        if (!conn->session) {
-            conn_close_because(conn, "no memory for its session");
-            return;
-        }
-    }
-    net_log(net, NET_DEBUG, "%s: %s", net_conn_name(conn),
-            conn->counted ? "accepted" : "refused: too many connections");
-    if (conn->kind == ADDRESS_TCP) {
-        rc = uv_tcp_nodelay(&conn->socket.tcp, 1);
-        if (rc == 0 && (rc = uv_fileno(&conn->socket.handle, &fd)) == 0)
-            socket_notice_silence(fd);
-    }
-    if (rc == 0)
-        rc = uv_read_start(&conn->socket.stream, on_alloc, on_read);
-    if (rc < 0)
-        conn_close_because(conn, uv_strerror(rc));
 }

@@ -57,6 +57,8 @@ struct net_held {
 };
 
 /* Embeds its handle and requests, and is freed in the handle's close callback. */
+TAILQ_HEAD(net_conns, net_conn);
+
 struct net_conn {
     struct net *net;
     uint64_t number; /* counted from 1, for the log */
@@ -70,7 +72,8 @@ struct net_conn {
     enum net_refusal refused; /* CONN_REFUSED: why */
     struct net_peer *peer;    /* who it counts for; NULL where refused */
     bool writing;             /* `flight` is with the loop */
-    bool later;               /* in net->later: not read until it has had its turn */
+    bool preferred;           /* it comes first in each turn */
+    struct net_conns *later;  /* it was put off, and is not read until its turn has come */
     size_t stop_at;           /* FULL: with more unwritten output than that it is not read */
     uint64_t since;           /* when what its time limit measures began; the loop's milliseconds */
     uint64_t moved;           /* when a byte came or went last; the loop's milliseconds */
@@ -95,6 +98,8 @@ void net_conn_flush(struct net_conn *conn);
 void net_conn_finish(struct net_conn *conn);
 /* Ends it now. */
 void net_conn_close(struct net_conn *conn);
+/* Whether it comes first in each turn of the loop: a worker's. */
+void net_conn_prefer(struct net_conn *conn, bool preferred);
 /* By a Unix socket, and the other end is a process of this one's user. */
 static inline bool net_conn_is_own(const struct net_conn *conn)
 {
@@ -103,15 +108,11 @@ static inline bool net_conn_is_own(const struct net_conn *conn)
 
 /* ---- inside of net ---- */
 
-/* NULL: no memory. Counted from here on, and ended by net_conn_close only. */
-struct net_conn *conn_new(struct net *net, enum address_kind kind);
-/* There is one too many: it will only be told so. Before conn_start. */
-void conn_refuse(struct net_conn *conn, enum net_refusal why);
-void conn_start(struct net_conn *conn); /* after uv_accept */
 void conn_close_because(struct net_conn *conn, const char *why);
 /* Its output has drained: takes it off net->resume and goes on. */
 void conn_resume(struct net_conn *conn);
-/* Hands up what is there, then reads on. */
+/* Hands up what is there, then reads on; and reads at once, since its turn has come. */
 void conn_go_on(struct net_conn *conn);
+void conn_take_turn(struct net_conn *conn);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "net/conn_begin.h"
 #include "net/internal.h"
 #include "net/peer.h"
 
@@ -63,20 +64,13 @@ static void admit(struct net_conn *conn, bool full)
     conn_start(conn);
 }
 
-void listener_accept(struct net_listener *listener)
+static void take(struct net_listener *listener, bool full)
 {
     struct net *net = listener->net;
-    bool full = net->connections >= net->config.max_connections;
-    struct net_conn *conn;
+    struct net_conn *conn = conn_new(net, listener->kind);
     uv_os_fd_t fd;
     int rc;
 
-    if (!listener->pending || net->closing)
-        return;
-    net_watch(net);
-    if (full && net->refused >= NET_REFUSED)
-        return;
-    conn = conn_new(net, listener->kind);
     if (!conn) {
         net_log(net, NET_WARNING, "no memory for a connection; it waits");
         return;
@@ -92,6 +86,27 @@ void listener_accept(struct net_listener *listener)
     if (uv_fileno(&conn->socket.handle, &fd) == 0)
         conn->own = socket_peer_is_own(fd, conn->kind);
     admit(conn, full);
+}
+
+void listener_accept(struct net_listener *listener)
+{
+    struct net *net = listener->net;
+    bool full = net->connections >= net->config.max_connections;
+
+    if (!listener->pending || net->closing)
+        return;
+    net_watch(net);
+    listener->put_off = false;
+    if (full && net->refused >= NET_REFUSED)
+        return;
+    if (!turn_begin(net, NULL, false)) {
+        listener->put_off = true;
+        turn_put_off(net, NULL);
+        return;
+    }
+    take(listener, full);
+    turn_count(net, NULL, TURN_ACCEPT);
+    turn_end(net, NULL);
 }
 
 static void on_connection(uv_stream_t *stream, int status)

@@ -18,7 +18,9 @@ struct net_listener {
     TAILQ_ENTRY(net_listener) link;
     union net_socket socket;
     enum address_kind kind;
-    bool pending; /* the loop holds a connection that was not accepted yet */
+    bool
+        pending; /* the loop holds a connection that was not accepted yet, and looks for no other */
+    bool put_off; /* that one waits for a turn */
     char text[NET_TEXT];
     char path[108]; /* Unix: to be removed when done, if it is still the same file */
     dev_t dev;

@@ -1,6 +1,6 @@
 /*
- * What all connections share: the timer for time limits, the order of turns, limits, beginning and
- * end. The host calls it.
+ * What all connections share: the timer for time limits, limits, beginning and end. The host calls
+ * it.
  */
 #include "net/net.h"
 
@@ -125,37 +125,6 @@ void net_watch(struct net *net)
     uv_timer_start(&net->timer, on_tick, tick, tick);
 }
 
-/* ---- turns ---- */
-
-static void on_idle(uv_idle_t *idle)
-{
-    struct net *net = idle->data;
-    struct net_conn *conn;
-    uint32_t waiting = 0;
-
-    TAILQ_FOREACH(conn, &net->later, later_link)
-        waiting++;
-    /* Each once: whoever has still more is behind the others again. */
-    while (waiting-- > 0 && (conn = TAILQ_FIRST(&net->later))) {
-        assert(conn->later && conn->state != CONN_CLOSED);
-        TAILQ_REMOVE(&net->later, conn, later_link);
-        conn->later = false;
-        conn_go_on(conn);
-    }
-    net_flush(net);
-    if (TAILQ_EMPTY(&net->later))
-        uv_idle_stop(idle);
-}
-
-void net_put_off(struct net *net, struct net_conn *conn)
-{
-    if (conn->later)
-        return;
-    conn->later = true;
-    TAILQ_INSERT_TAIL(&net->later, conn, later_link);
-    uv_idle_start(&net->idle, on_idle);
-}
-
 /* ---- life ---- */
 
 int net_new(struct net **out, const struct net_config *config, struct evd_error *err)
@@ -173,15 +142,13 @@ int net_new(struct net **out, const struct net_config *config, struct evd_error 
     TAILQ_INIT(&net->listeners);
     TAILQ_INIT(&net->conns);
     TAILQ_INIT(&net->resume);
-    TAILQ_INIT(&net->later);
     rc = uv_timer_init(config->loop, &net->timer);
     if (rc < 0) {
         free(net);
         return error_set(err, EVD_E_INTERNAL, "", "no timer: %s", uv_strerror(rc));
     }
-    uv_idle_init(config->loop, &net->idle); /* cannot fail */
-    net->timer.data = net->idle.data = net;
-    net->handles = 2;
+    net->timer.data = net;
+    net->handles = 1 + turn_init(net);
     *out = net;
     return EVD_OK;
 }
@@ -229,7 +196,7 @@ void net_close(struct net *net)
     TAILQ_FOREACH(conn, &net->conns, link)
         net_conn_close(conn);
     uv_close((uv_handle_t *)&net->timer, on_own_closed);
-    uv_close((uv_handle_t *)&net->idle, on_own_closed);
+    turn_close(net);
 }
 
 /* The buffers hold too much: some go. The log has one of a second. */

@@ -28,8 +28,11 @@
  * Memory: all buffers of connections together hold `buffers` bytes at most, and what a turn of the
  * loop adds. Where it is more, who holds most and is idle is closed (memory.h).
  *
- * Turns: of each connection so many frames are handed up, for so long, then others have their turn;
- * it is not read meanwhile. So who sends without end keeps nobody waiting for long.
+ * Turns (turn.h): connections with workers (net_conn_prefer) come first in each turn of the loop,
+ * and of each so many frames are handed up, for so long. All others together, those that come and
+ * go among them, have as little of a turn, and wait in the order in which they came, unread, for
+ * the next one. So who sends without end keeps nobody waiting for long, and workers not even by
+ * being many.
  *
  * Time limits, kept by one timer for all: the layer above must know a connection within
  * NET_HELLO_MS of accepting it, whatever arrives meanwhile; a frame that has begun must go on every

@@ -77,6 +77,8 @@ struct server_host {
      * session that is open. */
     bool (*own)(void *arg, void *conn);
     void (*memory)(void *arg, struct host_memory *out);
+    /* Workers are attached to the session, or no longer: the host serves those first. */
+    void (*prefer)(void *arg, void *conn, bool preferred);
     /* Close the connection when its output is written. From server_flush only, after flush. The
      * host feeds it no more frames, and calls session_close in the end as always. */
     void (*close)(void *arg, void *conn);

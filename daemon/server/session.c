@@ -39,10 +39,21 @@ void session_written(struct session *session)
     session->queued = false;
 }
 
+void session_note_streams(struct session *session)
+{
+    const struct server_host *host = &session->server->host;
+
+    if (session_connected(session))
+        host->prefer(host->arg, session->port.conn, session->stream_count > 0);
+}
+
 void session_stream_gone(struct session *session)
 {
     assert(session->stream_count > 0);
-    if (--session->stream_count > 0 || session->state != SESSION_LOST)
+    if (--session->stream_count > 0)
+        return;
+    session_note_streams(session);
+    if (session->state != SESSION_LOST)
         return;
     session_enter(session, SESSION_GONE);
     TAILQ_REMOVE(&session->server->lost, session, in_list);

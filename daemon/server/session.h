@@ -87,6 +87,8 @@ bool session_ending(const struct session *session);
 void session_enter(struct session *session, enum session_state state);
 /* The session whose streams a client may have again, made lost if it is not; NULL. */
 struct session *session_resume(struct server *server, uint64_t id, uint64_t key);
+/* It has streams now, or has none: its connection comes first, or does not. */
+void session_note_streams(struct session *session);
 /* One of its streams is gone; when the last of a lost session is, nobody can resume anything of it.
  */
 void session_stream_gone(struct session *session);

@@ -100,6 +100,12 @@ static void host_memory(void *arg, struct host_memory *out)
     };
 }
 
+static void host_prefer(void *arg, void *conn, bool preferred)
+{
+    (void)arg;
+    ((struct peer *)conn)->preferred = preferred;
+}
+
 static void host_log(void *arg, enum server_level level, const char *text)
 {
     struct harness *h = arg;
@@ -214,6 +220,7 @@ void harness_up(struct harness *h)
         .peer = host_peer,
         .own = host_own,
         .memory = host_memory,
+        .prefer = host_prefer,
         .close = host_close,
         .log = host_log,
         .verbose = true,

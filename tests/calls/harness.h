@@ -35,6 +35,7 @@ struct peer {
     bool slow;       /* does not read */
     bool hung_up;    /* the server asked to close */
     bool other;      /* it is not a process of the daemon's own user */
+    bool preferred;  /* it has workers, which the host serves first */
     struct peer *next;
 };
 

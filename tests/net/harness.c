@@ -78,6 +78,8 @@ static bool on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
         session->out.len += count;
     } else if (bytes[0] == 0xc2) {
         session->ends = true;
+    } else if (bytes[0] == 0x0b) {
+        net_conn_prefer(session->conn, true);
     } else if (bytes[0] == 0xc0) {
         net_conn_close(session->conn);
     } else if (bytes[0] == 0x09 || bytes[0] == 0x0a) {

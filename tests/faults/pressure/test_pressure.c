@@ -1,0 +1,183 @@
+/* What one peer does to the daemon, and a healthy worker beside it: its batches come in their
+ * order, none is missing, and the daemon holds no more than ARCHITECTURE.md's table of bounds says.
+ * How long the worker waits is printed, since it is the machine's as well; what is asserted is
+ * counted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "attacks.h"
+#include "victim.h"
+
+#define MIB         (1024.0 * 1024)
+#define MOST_ROUNDS 100000u
+/* The worker asks once in a while, so that each moment of an attack counts as much as any other. */
+#define PAUSE_US 1000u
+/* Of an attack's messages handled while one batch is: some turns of the loop (net/turn.h), however
+ * fast the machine is, and however many peers there are. */
+#define MOST_MESSAGES (8u * 128)
+/* What the allocator keeps between the pieces that are in use. */
+#define SLACK (64.0 * MIB)
+
+static const char *const options[] = {"--limit", "connections=1024", NULL};
+static struct server server = {.options = options};
+static struct tally *tally;
+static struct victim *victim;
+
+struct figures {
+    uint32_t rounds;
+    double p50, p99, worst; /* seconds */
+    unsigned long messages; /* of the attack in a round: the median */
+    double resident;        /* the most, in bytes */
+};
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static struct figures watch(double length)
+{
+    static double times[MOST_ROUNDS], messages[MOST_ROUNDS];
+    struct figures figures = {0};
+    double end = faults_seconds() + length;
+    uint32_t n = 0;
+
+    while (n < MOST_ROUNDS && (n < 50 || faults_seconds() < end)) {
+        unsigned long before = tally->messages;
+        double resident;
+
+        times[n] = victim_round(victim);
+        messages[n++] = (double)(tally->messages - before);
+        if (n % 16 == 0 && (resident = (double)server_rss(&server)) > figures.resident)
+            figures.resident = resident;
+        usleep(PAUSE_US);
+    }
+    qsort(times, n, sizeof(*times), compare);
+    qsort(messages, n, sizeof(*messages), compare);
+    figures.rounds = n;
+    figures.p50 = times[n / 2];
+    figures.p99 = times[n - 1 - n / 100];
+    figures.worst = times[n - 1];
+    figures.messages = (unsigned long)messages[n / 2];
+    return figures;
+}
+
+static void print(const char *name, const struct figures *own, const struct figures *quiet)
+{
+    print_message("%-26s %6u %8.3f %6.1f %8.3f %6.1f %9.3f %9lu %9.1f\n", name, own->rounds,
+                  own->p50 * 1e3, own->p50 / quiet->p50, own->p99 * 1e3, own->p99 / quiet->p99,
+                  own->worst * 1e3, own->messages, own->resident / MIB);
+}
+
+static void check(const struct attack *attack, const struct figures *own,
+                  const struct figures *quiet)
+{
+    double growth = own->resident - quiet->resident;
+
+    assert_true(tally->messages + tally->connections > 0);
+    assert_in_range(own->messages, 0, MOST_MESSAGES);
+    if (growth > (double)attack->peer_bytes * faults_scale(attack->peers) + SLACK &&
+        !faults_short())
+        fail_msg("%s: the daemon grew by %.0f MiB", attack->name, growth / MIB);
+}
+
+/* A daemon that is rid of the attackers: so that one attack does not count for the next. */
+static void recover(void)
+{
+    evd_client *client = server_dial(&server);
+    json_t *info = NULL;
+
+    for (int i = 0; i < 6000 && (!info || number(info, "connections") > 2); i++) {
+        json_decref(info);
+        info = ask(client, "server.info", NULL);
+        victim_round(victim);
+        usleep(10000);
+    }
+    assert_true(number(info, "connections") <= 2);
+    json_decref(info);
+    evd_close(client);
+}
+
+static void test_pressure(void **state)
+{
+    double length = getenv("EVD_LONG") ? 10 : faults_short() ? 0.2 : 0.7;
+    const char *only = getenv("EVD_ATTACK"); /* a part of the name of those to be run */
+    struct figures quiet, own;
+
+    (void)state;
+    watch(0.1);
+    quiet = watch(length);
+    print_message("%-26s %6s %8s %6s %8s %6s %9s %9s %9s\n", "", "rounds", "p50 ms", "x", "p99 ms",
+                  "x", "worst ms", "messages", "MiB");
+    print("quiet", &quiet, &quiet);
+    for (uint32_t i = 0; i < attack_count; i++) {
+        pid_t pid;
+
+        if (only && !strstr(attacks[i].name, only))
+            continue;
+        memset(tally, 0, sizeof(*tally));
+        pid = attack_begin(&attacks[i], &server, tally);
+        watch(length / 4);
+        own = watch(length);
+        attack_end(pid);
+        print(attacks[i].name, &own, &quiet);
+        if (tally->updates > 0 || strstr(attacks[i].name, "preview"))
+            print_message("%26s %lu trivial job.update, the longest %.1f ms\n", "", tally->updates,
+                          (double)tally->update_us / 1e3);
+        check(&attacks[i], &own, &quiet);
+        recover();
+    }
+}
+
+static int start(void **state)
+{
+    struct sockaddr_un address;
+    struct rlimit limit;
+    evd_client *client;
+
+    (void)state;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max < 2000 ? limit.rlim_max : 2000;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(tally != MAP_FAILED);
+    server_start(&server);
+    attacks_prepare(&server);
+    client = server_dial(&server);
+    tell(client, "job.create",
+         "{\"name\": \"healthy\", \"dataset\": \"big\", \"batch_size\": 32, \"seed\": 7, "
+         "\"strategy\": " VICTIM_STRATEGY "}");
+    evd_close(client);
+    address = faults_address(&server);
+    victim = victim_attach(&address, "healthy");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    victim_detach(victim);
+    server_remove(&server);
+    munmap(tally, sizeof(*tally));
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pressure)};
+
+    faults_arguments(argc, argv);
+    return cmocka_run_group_tests(tests, start, stop);
+}
