@@ -112,7 +112,7 @@ static void stats_run(struct task *task)
     struct stats *stats = (struct stats *)task;
     const struct dataset *dataset = stats->count.line.base.dataset;
 
-    if (count_run(&stats->count, &task->err) != EVD_OK)
+    if (count_run(&stats->count, &task->err) != EVD_OK || stats->count.unfinished)
         return;
     plan_expected(stats->current, stats->current_epoch, stats->present);
     if (stats->ask.wanted)
@@ -140,6 +140,9 @@ static int stats_counted(struct task *task)
     struct stats *stats = (struct stats *)task;
     struct job_entry *entry = task->entry;
 
+    if (task->err.code == EVD_OK && stats->count.unfinished &&
+        task_work(task, count_cost(&stats->count), stats_run, stats_counted) == EVD_OK)
+        return EVD_OK;
     entry_ref(entry);
     if (task->err.code != EVD_OK) {
         task_fail(task, &task->err);

@@ -123,21 +123,42 @@ static void note_epoch(struct counts_cache *cache, uint64_t epoch, uint64_t step
     last->totals.samples += samples;
 }
 
-/* Brings the cache up to count->to, epoch by epoch. */
+/* What going on to another epoch costs, in samples. */
+#define COST_OF_EPOCH 256
+
+/* The end of the epoch, or of so many samples. */
+static struct job_position piece_end(const struct count *count, uint64_t samples)
+{
+    struct job_position from = count->cache->upto, whole = epoch_end(from.epoch, count->to);
+    struct job_position end = {from.epoch, from.step + 1 + samples / count->line.base.batch_size};
+
+    return position_before(end, whole) ? end : whole;
+}
+
+/* Brings the cache up to count->to, epoch by epoch, or a stretch nearer to it. */
 static int cache_advance(struct count *count, struct evd_error *err)
 {
     struct counts_cache *cache = count->cache;
+    uint64_t left = LINE_STRETCH;
 
-    while (position_before(cache->upto, count->to)) {
-        struct job_position end = epoch_end(cache->upto.epoch, count->to);
+    while (position_before(cache->upto, count->to) && left > 0) {
+        struct job_position end = piece_end(count, left);
         struct replay_totals before = cache->counts.totals;
+        uint64_t cost;
 
         if (count_range(count, cache->upto, end, &cache->counts, err) != EVD_OK)
             return err->code;
         note_epoch(cache, cache->upto.epoch, cache->counts.totals.steps - before.steps,
                    cache->counts.totals.samples - before.samples);
+        /* Fewer steps than that: there are no more in the epoch. */
+        if (end.epoch == cache->upto.epoch &&
+            cache->counts.totals.steps - before.steps < end.step - cache->upto.step)
+            end = epoch_end(end.epoch, count->to);
         cache->upto = end;
+        cost = cache->counts.totals.samples - before.samples + COST_OF_EPOCH;
+        left -= cost < left ? cost : left;
     }
+    count->unfinished = position_before(cache->upto, count->to);
     return EVD_OK;
 }
 
@@ -187,7 +208,7 @@ static int count_all(struct count *count, struct evd_error *err)
     struct job_position from = {count->epoch, 0};
 
     count->line.sweeps = true; /* one revision after the other */
-    if (cache_advance(count, err) != EVD_OK)
+    if (cache_advance(count, err) != EVD_OK || count->unfinished)
         return err->code;
     if (!count->has_epoch)
         class_counts_copy(&count->counts, &count->cache->counts);

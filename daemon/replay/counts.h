@@ -48,6 +48,7 @@ struct count {
     uint32_t slice_count;
     bool has_epoch; /* that epoch is wanted, else all */
     uint64_t epoch;
+    bool unfinished;            /* count_run is to be called again */
     struct class_counts counts; /* what is wanted */
 };
 
@@ -57,7 +58,7 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
                const struct job *job, struct evd_error *err) MUST_CHECK;
 /* What that costs, as line_cost counts it. */
 uint64_t count_cost(const struct count *count);
-/* Counts. On an error the cache has been emptied. Any thread. */
+/* Counts, for a while: see `unfinished`. On an error the cache has been emptied. Any thread. */
 int count_run(struct count *count, struct evd_error *err) MUST_CHECK;
 void count_fini(struct count *count);
 

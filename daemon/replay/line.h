@@ -19,6 +19,10 @@ struct line_plan {
     uint32_t generation; /* in which it was recorded */
 };
 
+/* Samples that are drawn again at a stretch, in some tenths of a second; then others who wait for a
+ * thread have their turn. */
+#define LINE_STRETCH (UINT64_C(1) << 24)
+
 struct line {
     struct plan_base base;
     struct replay_revision *revisions; /* the first at 0, 0 */

@@ -103,8 +103,16 @@ static int visit(void *arg, const struct replay_step *step, struct evd_error *er
     struct trace *trace = arg;
     uint32_t slices = world_at(trace, step->at) / trace->replicas;
     uint32_t count = 0;
-    int code = search(trace, step, 0, 1, &count, err);
+    int code;
 
+    if (trace->left == 0) {
+        trace->unfinished = true;
+        trace->from = step->at;
+        return EVD_E_LIMIT;
+    }
+    trace->left -=
+        trace->left < trace->line.base.batch_size ? trace->left : trace->line.base.batch_size;
+    code = search(trace, step, 0, 1, &count, err);
     if (code || count == 0)
         return code;
     if (!trace->ranked)
@@ -123,9 +131,11 @@ int trace_run(struct trace *trace, struct evd_error *err)
     int code;
 
     trace->line.sweeps = true;
+    trace->unfinished = false;
+    trace->left = LINE_STRETCH;
     code = replay_steps(&history, trace->from, trace->to, visit, trace, err);
 
-    if (trace->more)
-        err->code = code = EVD_OK; /* it was stopped for want of room */
+    if (trace->more || trace->unfinished)
+        err->code = code = EVD_OK; /* it was stopped for want of room, or after a stretch */
     return code;
 }

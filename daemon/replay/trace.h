@@ -2,7 +2,8 @@
  * In which steps a sample was served: all of a job's history drawn again, one generation after the
  * other, so that the loop thread prepares one at a time.
  *
- *     trace_init, then while trace_take (loop thread): trace_run (pool thread)
+ *     trace_init, then while trace_take (loop thread): trace_run (pool thread), until it is not
+ *     unfinished
  */
 #ifndef REPLAY_TRACE_H
 #define REPLAY_TRACE_H
@@ -24,12 +25,14 @@ struct trace {
     uint32_t passed;
     struct finding findings[EVD_MAX_PAGE];
     uint32_t found;
-    bool more; /* there was no room for all */
+    bool more;       /* there was no room for all */
+    bool unfinished; /* trace_run is to be called again */
     /* private */
     uint32_t generation, last;   /* the one that is searched, or is next; and the last */
     struct job_position reached; /* in the last */
     struct line line;
     struct job_position from, to;
+    uint64_t left;               /* samples, of a stretch */
     struct world_record *worlds; /* a copy */
     uint32_t world_count;
     uint32_t replicas;
@@ -47,7 +50,7 @@ int trace_take(struct trace *trace, const struct plan_base *base, const struct r
                const struct job *job, bool *any, struct evd_error *err) MUST_CHECK;
 /* What searching it costs, as line_cost counts it. */
 uint64_t trace_cost(const struct trace *trace);
-/* Searches it. Any thread. */
+/* Searches it, for a while: see `unfinished`. Any thread. */
 int trace_run(struct trace *trace, struct evd_error *err) MUST_CHECK;
 
 #endif

@@ -162,6 +162,44 @@ static void a_commit_goes_with_its_connection(void **state)
     json_decref(result);
 }
 
+/* Runs what a thread would run; returns how many there were, one after the other. */
+static uint32_t run_in_turns(struct harness *h)
+{
+    uint32_t turns = 0;
+
+    for (; h->work_count > 0; turns++) {
+        struct server_work *work = h->work[--h->work_count];
+
+        work->run(work);
+        work->milliseconds = 1;
+        work->done(work);
+    }
+    return turns;
+}
+
+/* Whatever there is to be counted or searched: after some tenths of a second others have their
+ * turn. */
+static void long_replays_give_way(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *result;
+    uint32_t id;
+
+    load(peer);
+    peer_do(peer, "job.create", JOB("j"));
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 200000, 'step': 0, 'mode': 'follow'}]");
+    h->hold_work = true;
+    id = peer_send(peer, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(run_in_turns(h), 4);
+    h->hold_work = false;
+    harness_pump(h);
+    result = peer_result(peer, id);
+    assert_int_equal(integer(result, "samples"), 200000 * 8);
+    assert_int_equal(integer(result, "steps"), 200000 * 2);
+    json_decref(result);
+}
+
 /* What waits for another replay counts, too. */
 static void statistics_wait_within_bounds(void **state)
 {
@@ -439,6 +477,7 @@ int main(void)
         TEST(who_goes_takes_the_work_along),
         TEST(statistics_are_given_up_and_counted_again),
         TEST(a_connection_has_so_much_under_way),
+        TEST(long_replays_give_way),
         TEST(a_commit_is_heavy_work),
         TEST(a_commit_goes_with_its_connection),
         TEST(statistics_wait_within_bounds),
