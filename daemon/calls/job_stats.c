@@ -135,12 +135,20 @@ static void next_turn(struct job_stats *stats)
     }
 }
 
+static int check_dropped(const struct job_entry *entry, struct evd_error *err)
+{
+    if (entry->job)
+        return EVD_OK;
+    return error_set(err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped", entry->name);
+}
+
 static int stats_counted(struct task *task)
 {
     struct stats *stats = (struct stats *)task;
     struct job_entry *entry = task->entry;
 
     if (task->err.code == EVD_OK && stats->count.unfinished &&
+        check_dropped(entry, &task->err) == EVD_OK &&
         task_work(task, count_cost(&stats->count), stats_run, stats_counted) == EVD_OK)
         return EVD_OK;
     entry_ref(entry);
@@ -188,9 +196,8 @@ static int stats_send(struct task *task)
     struct job_entry *entry = task->entry;
     uint32_t classes = entry->dataset->index.classes;
 
-    if (!entry->job)
-        return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
-                         entry->name);
+    if (check_dropped(entry, &task->err) != EVD_OK)
+        return task->err.code;
     stats->present = calloc(classes, sizeof(stats->present[0]));
     stats->weights = calloc(classes, sizeof(stats->weights[0]));
     if (!stats->present || !stats->weights)

@@ -64,11 +64,11 @@ static int trace_next(struct task *task)
 
     if (task->err.code != EVD_OK)
         return task->err.code;
-    if (call->trace.unfinished)
-        return task_work(task, trace_cost(&call->trace), trace_work, trace_next);
     if (!entry->job)
         return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
                          entry->name);
+    if (call->trace.unfinished)
+        return task_work(task, trace_cost(&call->trace), trace_work, trace_next);
     base.cancel = &task->work.cancelled;
     if (trace_take(&call->trace, &base, &entry->records, entry->job, &any, &task->err) != EVD_OK)
         return task->err.code;

@@ -173,5 +173,6 @@ void jobs_remove(struct job_entry *entry)
     uses_end_of_job(entry);
     job_free(entry->job);
     entry->job = NULL;
+    tasks_of_dropped(jobs->server, entry);
     entry_unref(entry);
 }

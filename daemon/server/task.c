@@ -204,15 +204,33 @@ int task_work(struct task *task, uint64_t cost, task_run *run, task_step *next)
     return EVD_OK;
 }
 
-/* Takes what waits and nobody wants out of its list: `given_up` gets what has a next step to be
- * told. */
+/* Takes what waits for a thread out of its list: `given_up` gets what has a next step to be told.
+ */
+static void give_up(struct task *task, struct task_list *given_up)
+{
+    works_remove(&task->server->works, &task->turn);
+    leave_heavy(task);
+    TAILQ_INSERT_TAIL(given_up, task, in_list);
+}
+
+/* Only when all of them are out, since their steps may send others to work. */
+static void tell(struct task_list *given_up, const struct evd_error *why)
+{
+    struct task *task;
+
+    while ((task = TAILQ_FIRST(given_up))) {
+        TAILQ_REMOVE(given_up, task, in_list);
+        task->err = *why;
+        task_go(task, task->next);
+    }
+}
+
+/* Nobody wants it any more. */
 static void cancel(struct task *task, bool gone, struct task_list *given_up)
 {
     atomic_store(&task->work.cancelled, true);
     if (task->state == TASK_WAITING) {
-        works_remove(&task->server->works, &task->turn);
-        leave_heavy(task);
-        TAILQ_INSERT_TAIL(given_up, task, in_list);
+        give_up(task, given_up);
     } else if (gone && task->state == TASK_QUEUED) {
         task_unlist(task);
         task_free(task);
@@ -228,18 +246,31 @@ void tasks_cancel(struct server *server, const struct session *session)
 {
     struct task_list given_up = TAILQ_HEAD_INITIALIZER(given_up);
     struct task *task, *next;
+    struct evd_error why;
 
     for (task = TAILQ_FIRST(&server->heavy); task; task = next) {
         next = TAILQ_NEXT(task, in_heavy);
         if (!session || task->payer == session)
             cancel(task, session != NULL, &given_up);
     }
-    /* Only now, since their steps may send others to work. */
-    while ((task = TAILQ_FIRST(&given_up))) {
-        TAILQ_REMOVE(&given_up, task, in_list);
-        error_given_up(&task->err);
-        task_go(task, task->next);
+    error_given_up(&why);
+    tell(&given_up, &why);
+}
+
+void tasks_of_dropped(struct server *server, const struct job_entry *entry)
+{
+    struct task_list given_up = TAILQ_HEAD_INITIALIZER(given_up);
+    struct task *task, *next;
+    struct evd_error why;
+
+    for (task = TAILQ_FIRST(&server->heavy); task; task = next) {
+        next = TAILQ_NEXT(task, in_heavy);
+        if (task->entry == entry && task->state == TASK_WAITING)
+            give_up(task, &given_up);
     }
+    error_set(&why, EVD_E_NOT_FOUND, server->ops->job_name(entry), "job \"%s\" was dropped",
+              server->ops->job_name(entry));
+    tell(&given_up, &why);
 }
 
 /* ---- waiting ---- */

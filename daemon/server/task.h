@@ -24,8 +24,8 @@
  * `next` is called whether it went well or not: task->err says how. What works, waits for a thread
  * or for its turn to work, counts against EVD_MAX_WORKS of the connection that asked. When that
  * closes, work ends early (`run` looks at task->work.cancelled) or does not begin, a turn is given
- * up, and a commit still happens; answers then go nowhere. Everything belongs to the loop thread,
- * but `run`.
+ * up, and a commit still happens; answers then go nowhere. When its job is dropped, work that waits
+ * for a thread does not begin. Everything belongs to the loop thread, but `run`.
  */
 #ifndef SERVER_TASK_H
 #define SERVER_TASK_H
@@ -103,5 +103,7 @@ void task_free(struct task *task);
 
 /* Nobody waits any more for what a session asked for; NULL: any session. */
 void tasks_cancel(struct server *server, const struct session *session);
+/* What waits for a thread to work on a job that has been dropped is over. */
+void tasks_of_dropped(struct server *server, const struct job_entry *entry);
 
 #endif

@@ -127,9 +127,11 @@ static void host_close(void *arg, void *conn)
     ((struct peer *)conn)->hung_up = true;
 }
 
-void work_run(struct harness *h)
+uint32_t work_run(struct harness *h)
 {
-    while (h->work_count > 0) {
+    uint32_t turns = 0;
+
+    for (; h->work_count > 0; turns++) {
         struct server_work *work = h->work[0];
 
         memmove(h->work, h->work + 1, --h->work_count * sizeof(work));
@@ -139,6 +141,7 @@ void work_run(struct harness *h)
         work->done(work);
         harness_inside(h, false);
     }
+    return turns;
 }
 
 /* One round of what the loop would do. Returns whether there may be more. */

@@ -78,7 +78,8 @@ void harness_pump(struct harness *h);
 void harness_quiet(struct harness *h);
 /* Waits until the store has something to collect. */
 void harness_wait(struct harness *h);
-void work_run(struct harness *h);
+/* Runs what threads would run, also what follows from that; returns how many there were. */
+uint32_t work_run(struct harness *h);
 void harness_tick(struct harness *h); /* time goes on until the next tick is due */
 void harness_pass(struct harness *h, uint64_t milliseconds);
 

@@ -162,21 +162,6 @@ static void a_commit_goes_with_its_connection(void **state)
     json_decref(result);
 }
 
-/* Runs what a thread would run; returns how many there were, one after the other. */
-static uint32_t run_in_turns(struct harness *h)
-{
-    uint32_t turns = 0;
-
-    for (; h->work_count > 0; turns++) {
-        struct server_work *work = h->work[--h->work_count];
-
-        work->run(work);
-        work->milliseconds = 1;
-        work->done(work);
-    }
-    return turns;
-}
-
 /* Whatever there is to be counted or searched: after some tenths of a second others have their
  * turn. */
 static void long_replays_give_way(void **state)
@@ -191,7 +176,7 @@ static void long_replays_give_way(void **state)
     peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 200000, 'step': 0, 'mode': 'follow'}]");
     h->hold_work = true;
     id = peer_send(peer, "job.stats", "[{'job': 'j'}]");
-    assert_int_equal(run_in_turns(h), 4);
+    assert_int_equal(work_run(h), 4);
     h->hold_work = false;
     harness_pump(h);
     result = peer_result(peer, id);
