@@ -10,11 +10,14 @@
 #include "calls/handlers.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
+#include "jobs/memory.h"
 #include "replay/counts.h"
 #include "server/task.h"
 
 /* What a job keeps for it. */
 struct job_stats {
+    struct jobs *jobs;
+    uint64_t memory; /* bytes of it, in jobs->counted */
     struct counts_cache *cache;
     bool busy;                /* a task has the cache on a pool thread; */
     struct task_list waiting; /* others wait for their turn */
@@ -215,35 +218,44 @@ void job_stats_free(struct job_stats *stats)
 {
     if (!stats)
         return;
+    stats->jobs->counted -= stats->memory;
     counts_cache_free(stats->cache);
     free(stats);
 }
 
-static struct job_stats *job_stats_of(struct job_entry *entry)
+/* The counts of a job that has none yet. */
+static int begin_counts(struct job_entry *entry, struct evd_error *err)
 {
-    struct job_stats *stats = entry->stats;
+    uint32_t classes = entry->dataset->index.classes;
+    struct job_stats *stats;
+    uint64_t memory = sizeof(*stats) + counts_cache_memory(classes);
 
-    if (stats)
-        return stats;
+    if (memory_room(entry->jobs, memory, "counting what each class was served", err) != EVD_OK)
+        return err->code;
     stats = calloc(1, sizeof(*stats));
     if (!stats)
-        return NULL;
+        return error_no_memory(err);
+    stats->jobs = entry->jobs;
     TAILQ_INIT(&stats->waiting);
-    stats->cache = counts_cache_new(entry->dataset->index.classes);
+    stats->cache = counts_cache_new(classes);
     if (!stats->cache) {
         job_stats_free(stats);
-        return NULL;
+        return error_no_memory(err);
     }
-    return entry->stats = stats;
+    stats->memory = memory;
+    entry->jobs->counted += memory;
+    entry->stats = stats;
+    memory_update(entry->jobs);
+    return EVD_OK;
 }
 
 static int stats_start(struct task *task)
 {
-    struct job_stats *stats = job_stats_of(task->entry);
+    struct job_entry *entry = task->entry;
 
-    if (!stats)
-        return error_no_memory(&task->err);
-    return stats->busy ? task_queue(task, &stats->waiting) : stats_send(task);
+    if (!entry->stats && begin_counts(entry, &task->err) != EVD_OK)
+        return task->err.code;
+    return entry->stats->busy ? task_queue(task, &entry->stats->waiting) : stats_send(task);
 }
 
 int do_job_stats(struct call *call, const struct params_job_stats *p)

@@ -18,7 +18,7 @@ static uint64_t datasets_memory(const struct jobs *jobs)
 /* Without their plans. */
 static uint64_t jobs_memory(const struct jobs *jobs)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = jobs->counted;
 
     for (uint32_t i = 0; i < jobs->job_count; i++) {
         const struct job *job = jobs->jobs[i]->job;

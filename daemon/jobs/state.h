@@ -40,6 +40,7 @@ struct jobs {
     uint64_t streamed; /* bytes of streams */
     struct plan_budget budget;
     uint64_t reported; /* bytes of what was reported of all jobs */
+    uint64_t counted;  /* bytes of what jobs keep for job.stats */
     uint64_t used;     /* bytes of who uses what (uses.h) */
     /* Drawing: working memory and columns, enough for every plan and batch. */
     void *scratch;

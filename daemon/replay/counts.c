@@ -250,6 +250,14 @@ struct counts_cache *counts_cache_new(uint32_t classes)
     return NULL;
 }
 
+uint64_t counts_cache_memory(uint32_t classes)
+{
+    const struct class_counts *counts = NULL;
+
+    return sizeof(struct counts_cache) +
+           (uint64_t)classes * (sizeof(counts->served[0]) + sizeof(counts->asked[0]));
+}
+
 void counts_cache_free(struct counts_cache *cache)
 {
     if (!cache)

@@ -37,6 +37,7 @@ struct counts_cache {
     uint32_t epoch_count;
 };
 struct counts_cache *counts_cache_new(uint32_t classes); /* NULL without memory */
+uint64_t counts_cache_memory(uint32_t classes);          /* bytes that one takes */
 void counts_cache_free(struct counts_cache *cache);      /* NULL is fine */
 
 /* What is to be counted, and the counts. */

@@ -115,11 +115,44 @@ static void ranks_are_counted(void **state)
     assert_true(jobs_of(peer) > 512 * rank);
 }
 
+/* What a job keeps of its counts counts, too: 16 bytes of each class. */
+static void counts_are_counted(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    int64_t before, with, memory;
+    json_t *info;
+
+    peer_do(peer, "dataset.create", "[{'name': 'd'}]");
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 49999]}]");
+    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 1}]");
+    before = jobs_of(peer);
+    peer_do(peer, "job.stats", "[{'job': 'j'}]");
+    with = jobs_of(peer);
+    assert_in_range(with - before, 16 * 50000, 16 * 50000 + 4096);
+    peer_do(peer, "job.stats", "[{'job': 'j'}]");
+    assert_int_equal(jobs_of(peer), with);
+    peer_do(peer, "job.create", "[{'name': 'k', 'dataset': 'd', 'batch_size': 1}]");
+    info = peer_call(peer, "server.info", "[]");
+    memory = integer(info, "memory");
+    json_decref(info);
+    peer_do(peer, "job.drop", "[{'job': 'j'}]");
+    assert_true(jobs_of(peer) <= before);
+    h->limits.memory = (uint64_t)memory - 16 * 50000; /* for two jobs, and no counts */
+    harness_restart(h);
+    peer = peer_new(h);
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 1}]");
+    assert_non_null(
+        strstr(peer_refused(peer, EVD_E_LIMIT, "job.stats", "[{'job': 'k'}]"), "--memory-limit"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(streams_are_counted, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(ranks_are_counted, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(counts_are_counted, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(memory_by_kind, harness_setup, harness_teardown),
     };
 
