@@ -241,4 +241,19 @@ def test_rows_of_nothing(made):
         assert "shared" in {j["job"] for j in report["jobs"]}, report
 
 
+def test_pages(made):
+    """What is found of a page is told to its end; and of many rows alike once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/db"
+        data = bytearray(content(made))
+        data[4096 + 3 : 4096 + 5] = b"\0\1"  # so many cells, of the table of datasets
+        with open(path, "wb") as file:
+            file.write(data)
+        _, report, _ = tool("verify", "-d", path, status=1)
+        assert any(f.endswith("on page 2") for f in report["findings"]), report
+        assert len(set(report["findings"])) == len(report["findings"]), report
+        chunks = [f for f in report["findings"] if "label_chunk" in f]
+        assert len(chunks) == 1 and " rows " in chunks[0], report
+
+
 run(globals())

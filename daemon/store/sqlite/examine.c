@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "store/sqlite/error.h"
 #include "store/sqlite/open.h"
@@ -73,22 +74,23 @@ static const char *column_text(sqlite3_stmt *row, int column)
     return text ? text : "?";
 }
 
+/* What is said of a page may come behind a line that says of which database. */
 static const char *tell_page(sqlite3_stmt *row, char *text, size_t size)
 {
-    const char *answer = column_text(row, 0);
+    const char *answer = column_text(row, 0), *line = strchr(answer, '\n');
 
     if (strcmp(answer, "ok") == 0)
         return NULL;
-    snprintf(text, size, "%.*s", (int)strcspn(answer, "\n"),
-             strncmp(answer, "*** in", 6) == 0 && strchr(answer, '\n') ? strchr(answer, '\n') + 1
-                                                                       : answer);
+    if (line && strncmp(answer, "*** in", 6) == 0)
+        answer = line + 1;
+    snprintf(text, size, "%.*s", (int)strcspn(answer, "\n"), answer);
     return text;
 }
 
 static const char *tell_stray(sqlite3_stmt *row, char *text, size_t size)
 {
-    snprintf(text, size, "a row of the table %s belongs to no row of the table %s",
-             column_text(row, 0), column_text(row, 2));
+    snprintf(text, size, "of the table %s %lld rows belong to no row of the table %s",
+             column_text(row, 0), sqlite3_column_int64(row, 2), column_text(row, 1));
     return text;
 }
 
@@ -148,13 +150,30 @@ static int compare_schema(struct examination *ex, struct evd_error *err)
 
 /* ---- all of it ---- */
 
+/* Of a pipe the opening would wait for ever, and a device is as empty as a new database. */
+static int check_file(const char *path, struct evd_error *err)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0 || access(path, R_OK) != 0)
+        return error_set(err, EVD_E_STORE, "store", "%s cannot be read: %s: name the database",
+                         path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, EVD_E_STORE, "store",
+                         "%s is a folder, a pipe or a device: name the database, which is a file",
+                         path);
+    if (status.st_size == 0)
+        return error_set(err, EVD_E_STORE, "store",
+                         "%s is empty, there is nothing in it to look at: restore a backup", path);
+    return EVD_OK;
+}
+
 static int open_overlay(struct sqlite *sqlite, struct evd_error *err)
 {
     int rc;
 
-    if (access(sqlite->path, R_OK) != 0)
-        return error_set(err, EVD_E_STORE, "store", "%s cannot be read: %s: name the database",
-                         sqlite->path, strerror(errno));
+    if (check_file(sqlite->path, err) != EVD_OK)
+        return err->code;
     sqlite->overlay = overlay_new();
     if (!sqlite->overlay)
         return sqlite_error(sqlite, SQLITE_NOMEM, err);
@@ -196,7 +215,10 @@ static int look_for_damage(struct examination *ex, int64_t version, struct evd_e
     code =
         each_finding(ex, "PRAGMA integrity_check(" FINDINGS_MOST ")", tell_page, unreadable, err);
     if (code == EVD_OK)
-        code = each_finding(ex, "PRAGMA foreign_key_check", tell_stray, note_stray, err);
+        code = each_finding(ex,
+                            "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check"
+                            " GROUP BY 1, 2",
+                            tell_stray, note_stray, err);
     /* What follows changes the schema of older files, in memory, and wants sound pages for it. */
     if (code != EVD_OK || !ex->readable)
         return code;

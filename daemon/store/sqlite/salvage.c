@@ -64,6 +64,8 @@ static int doubt(struct salvage *s, int64_t job)
 {
     if (!s->table->of_job || job < 0)
         return EVD_OK;
+    if (s->doubted_count > 0 && s->doubted[s->doubted_count - 1] == job)
+        return EVD_OK; /* one key after the other is tried behind what cannot be read */
     if (s->doubted_count == s->doubted_cap) {
         size_t cap = s->doubted_cap ? s->doubted_cap * 2 : 64;
         int64_t *grown = realloc(s->doubted, cap * sizeof(*grown));
