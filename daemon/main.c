@@ -63,7 +63,8 @@ static const char doc[] =
     "2 if it was called wrongly. With --verify: 0 if the database is sound, 1 if it is damaged; "
     "with --repair: 0 if there is nothing to repair or the new file is there; with both 4 if the "
     "file "
-    "cannot be read, is in use, or is none of evendraw's, or the new one cannot be written.";
+    "cannot be read, is in use, or is none of evendraw's, or the new one or what was found cannot "
+    "be written.";
 
 static const struct argp_option options[] = {
     {"listen", 'l', "ADDRESS", 0, "Listen there (may be given up to 16 times)", 0},
@@ -290,15 +291,12 @@ static int offline(const struct arguments *arguments)
     };
     struct offline_config config = {.database = arguments->host.database, .json = arguments->json};
     char database[4096], output[sizeof(database) + 16];
-    enum offline_result result = OFFLINE_FAILED;
+    enum offline_result result;
     struct evd_error err;
-    int rc = EVD_OK;
 
-    if (!config.database) {
-        rc = paths_database(database, sizeof(database), &err);
+    if (!config.database && paths_database(database, sizeof(database), &err) == EVD_OK)
         config.database = database;
-    }
-    if (arguments->repair) {
+    if (arguments->repair && config.database) {
         const char *place = config.database;
 
         if (strncmp(place, "sqlite:", 7) == 0)
@@ -306,12 +304,14 @@ static int offline(const struct arguments *arguments)
         snprintf(output, sizeof(output), "%s.repaired", place);
         config.repaired = arguments->output ? arguments->output : output;
     }
-    if (rc == EVD_OK)
-        result = offline_run(&config, &err);
+    result = offline_run(&config, &err);
     if (result == OFFLINE_FAILED)
         log_line("evendrawd: %s", err.message);
-    if (fflush(stdout) != 0)
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        log_line("evendrawd: what was found could not be printed%s",
+                 result == OFFLINE_DAMAGED && arguments->repair ? "; the new file is there" : "");
         return EXIT_INPUT;
+    }
     return result == OFFLINE_DAMAGED && arguments->repair ? EXIT_SUCCESS : status[result];
 }
 

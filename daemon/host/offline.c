@@ -336,6 +336,11 @@ static int take_names(struct offline *o, const char *repaired, struct evd_error 
     if (lstat(repaired, &status) == 0)
         return file_error(repaired, "cannot make", err);
     fd = open(o->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return error_set(err, EVD_E_STORE, o->partial,
+                         "%s is there: another repair is at work, or one was interrupted; then "
+                         "remove it, and try again",
+                         o->partial);
     if (fd < 0)
         return file_error(o->partial, "cannot make", err);
     close(fd);
@@ -406,30 +411,37 @@ static enum offline_result run(struct offline *o, const char *repaired, struct e
     return report_sound(&o->report) ? OFFLINE_SOUND : OFFLINE_DAMAGED;
 }
 
+/* Which file it is. */
+static int find_file(struct offline *o, const char *database, struct evd_error *err)
+{
+    const char *place;
+
+    if (!database || !engine_find(database, &place, err))
+        return err->code;
+    if ((size_t)snprintf(o->path, sizeof(o->path), "%s", place) >= sizeof(o->path))
+        return error_set(err, EVD_E_LIMIT, "database", "the path of the database is too long");
+    return EVD_OK;
+}
+
 enum offline_result offline_run(const struct offline_config *config, struct evd_error *err)
 {
     struct offline o = {.report = {.json = config->json}};
     enum offline_result result = OFFLINE_FAILED;
-    const char *place;
+    int code = find_file(&o, config->database, err);
 
-    if (!engine_find(config->database, &place, err))
-        return OFFLINE_FAILED;
-    if ((size_t)snprintf(o.path, sizeof(o.path), "%s", place) >= sizeof(o.path)) {
-        error_set(err, EVD_E_LIMIT, "database", "the path of the database is too long");
-        return OFFLINE_FAILED;
-    }
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
+    signal(SIGPIPE, SIG_IGN); /* a repair is done also where nobody reads of it */
     umask(077);
-    if (uv_sem_init(&o.woken, 0) != 0) {
-        error_no_memory(err);
-        return OFFLINE_FAILED;
-    }
-    o.report.database = o.path;
+    o.report.database = code == EVD_OK ? o.path : config->database;
     report_begin(&o.report);
-    result = run(&o, config->repaired, err);
+    if (code == EVD_OK && uv_sem_init(&o.woken, 0) != 0)
+        code = error_no_memory(err);
+    if (code == EVD_OK) {
+        result = run(&o, config->repaired, err);
+        uv_sem_destroy(&o.woken);
+    }
     if (result == OFFLINE_FAILED)
         report_fail(&o.report, err->message);
-    uv_sem_destroy(&o.woken);
     free(o.warnings);
     return result;
 }

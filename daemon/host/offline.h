@@ -11,7 +11,7 @@
 #include "proto/error.h"
 
 struct offline_config {
-    const char *database; /* as store_open takes it */
+    const char *database; /* as store_open takes it; NULL: there is none, and *err says why */
     const char *repaired; /* the new file; NULL: only look */
     bool json;            /* print one JSON object */
 };

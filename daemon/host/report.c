@@ -116,7 +116,10 @@ void report_begin(struct report *report)
     if (!report->json)
         return;
     fputs("{\"database\": ", stdout);
-    put_json(report->database);
+    if (report->database)
+        put_json(report->database);
+    else
+        fputs("null", stdout);
     open_list(report, "findings");
 }
 
@@ -183,19 +186,49 @@ bool report_sound(const struct report *report)
     return report->findings + report->bad_datasets + report->bad_jobs == 0;
 }
 
+/* As a shell takes it. */
+static void print_path(const char *before, const char *path, const char *end)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=:,.@%/";
+
+    printf("%s", before);
+    if (path[strspn(path, plain)] == '\0') {
+        printf("%s%s", path, end);
+        return;
+    }
+    putchar('\'');
+    for (; *path; path++) {
+        if (*path == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*path);
+    }
+    printf("'%s", end);
+}
+
+static void print_move(const char *from, const char *to, const char *end)
+{
+    print_path("  mv ", from, " ");
+    print_path("", to, end);
+}
+
 /* An old log beside the new file would be taken for its own. */
 static void print_repaired(const char *file, const char *repaired)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], log[PATH_MAX];
 
-    printf("What is sound is in %s now; %s is as it was. To go on with the new file:\n"
-           "  evendrawd --database %s\n"
-           "or, in the place of the old one:\n"
-           "  mv %s %s.damaged\n",
-           repaired, file, repaired, file, file);
-    if (snprintf(path, sizeof(path), "%s-wal", file) > 0 && access(path, F_OK) == 0)
-        printf("  mv %s %s.damaged-wal\n", path, file);
-    printf("  mv %s %s\n", repaired, file);
+    print_path("What is sound is in ", repaired, "; ");
+    print_path("", file, " is as it was. To go on with the new file:\n");
+    print_path("  evendrawd --database ", repaired, "\n");
+    printf("or, in the place of the old one:\n");
+    snprintf(path, sizeof(path), "%s.damaged", file);
+    print_move(file, path, "\n");
+    if (snprintf(log, sizeof(log), "%s-wal", file) > 0 && access(log, F_OK) == 0) {
+        snprintf(path, sizeof(path), "%s.damaged-wal", file);
+        print_move(log, path, "\n");
+    }
+    print_move(repaired, file, "\n");
 }
 
 static void print_end(const struct report *report, const char *repaired)
@@ -214,10 +247,8 @@ static void print_end(const struct report *report, const char *repaired)
     if (repaired)
         print_repaired(file, repaired);
     else if (!report_sound(report))
-        printf(
-            "Restore it from a backup; or \"evendraw repair --database %s\" makes another file of "
-            "what is sound\n",
-            file);
+        print_path("Restore it from a backup; or \"evendraw repair --database ", file,
+                   "\" makes another file of what is sound\n");
 }
 
 void report_end(struct report *report, const char *repaired)

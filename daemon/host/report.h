@@ -9,8 +9,8 @@
 #include "server/server.h"
 
 struct report {
-    bool json, repair; /* as asked for */
-    const char *database;
+    bool json, repair;       /* as asked for */
+    const char *database;    /* NULL: it is not known which */
     bool terminal;           /* somebody watches standard error */
     bool list_open;          /* JSON: an array has begun, */
     bool list_used;          /* and has something in it */

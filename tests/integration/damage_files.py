@@ -62,17 +62,64 @@ def test_not_a_database():
             database.commit()
         with open(f"{folder}/text", "w") as file:
             file.write("no database at all\n" * 100)
-        for path in (other, f"{folder}/text", f"{folder}/none", folder):
+        os.mkfifo(f"{folder}/pipe")
+        with open(f"{folder}/empty", "w"):
+            pass
+        for path, why in (
+            (other, "not an evendraw database"),
+            (f"{folder}/text", "not an evendraw database"),
+            (f"{folder}/none", "No such file"),
+            (folder, "a folder, a pipe or a device"),
+            (f"{folder}/pipe", "a folder, a pipe or a device"),
+            ("/dev/zero", "a folder, a pipe or a device"),
+            (f"{folder}/empty", "is empty"),
+        ):
             for command in ("verify", "repair"):
                 _, report, said = tool(command, "-d", path, status=4)
-                assert report["error"] and said, path
-        assert len(os.listdir(folder)) == 2
+                assert why in report["error"] and why in said, (path, said)
+        assert len(os.listdir(folder)) == 4
         done = subprocess.run([EVENDRAW, "verify", "--server", "unix:/x"], capture_output=True)
         assert done.returncode == 2
 
 
-def damaged_copy(made, folder):
-    path = f"{folder}/db"
+def test_no_file_is_json_too():
+    """Also where it is not even known which file."""
+    nowhere = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_STATE_HOME")}
+    _, report, said = tool("verify", status=4, env=nowhere)
+    assert report["database"] is None and "HOME" in report["error"] and "HOME" in said, said
+    _, report, _ = tool("repair", "-d", "x" * 5000, status=4)
+    assert report["database"] == "x" * 5000 and "too long" in report["error"], report
+
+
+def test_where_nothing_can_be_printed(made):
+    """It is said, and a repair is done all the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = damaged_copy(made, folder)
+        for command in ("verify", "repair"):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(
+                    [EVENDRAW, command, "-d", path], stdout=full, stderr=subprocess.PIPE
+                )
+            assert done.returncode == 4 and b"could not be printed" in done.stderr, done
+        tool("verify", "-d", f"{path}.repaired", status=0)
+
+
+def test_its_advice_works(made):
+    """The commands that a repair prints, as they are, whatever the path."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = damaged_copy(made, folder, "it's a db")
+        open(f"{path}-wal", "w").close()
+        done = subprocess.run([EVENDRAW, "repair", "-d", path], capture_output=True, text=True)
+        lines = done.stdout[done.stdout.index("place of the old one:") :].splitlines()[1:]
+        assert done.returncode == 0 and len(lines) == 3, done
+        for line in lines:
+            subprocess.run(["sh", "-c", line], check=True)
+        tool("verify", "-d", path, status=0)
+        tool("verify", "-d", f"{path}.damaged", status=1)
+
+
+def damaged_copy(made, folder, name="db"):
+    path = f"{folder}/{name}"
     shutil.copy(made, path)
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE job SET replicas = 0 WHERE name = 'once'")
@@ -87,7 +134,9 @@ def test_nothing_is_overwritten(made):
             with open(f"{folder}/{name}", "w") as file:
                 file.write("mine")
             before = prints(folder)
-            tool("repair", "-d", path, "-o", f"{folder}/new", status=4)
+            _, report, _ = tool("repair", "-d", path, "-o", f"{folder}/new", status=4)
+            assert f"{folder}/{name}" in report["error"], report
+            assert name == "new" or "interrupted" in report["error"], report
             assert prints(folder) == before, name
             os.unlink(f"{folder}/{name}")
 
