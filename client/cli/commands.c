@@ -335,7 +335,8 @@ const struct command commands[] = {
      "Make a new file of what is sound in a database: all that can be read, without the datasets "
      "and jobs that `evendraw verify` calls damaged; jobs of a damaged dataset go with it. It says "
      "what is kept and what is not. The database itself stays as it is, and no daemon may have it "
-     "open; where it is sound no file is made.\v"
+     "open; where it is sound no file is made. Run it as the daemon's user, to whom the new file "
+     "is to belong.\v"
      "Exit status: 0 if the new file is there, or not needed; 4 if it cannot be made.",
      .options = {repair_options}, .run = run_repair},
 

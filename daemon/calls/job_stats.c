@@ -223,39 +223,40 @@ void job_stats_free(struct job_stats *stats)
     free(stats);
 }
 
-/* The counts of a job that has none yet. */
-static int begin_counts(struct job_entry *entry, struct evd_error *err)
+/* Of a job that was not asked before, if there is memory for them; else NULL. */
+static struct job_stats *job_stats_of(struct job_entry *entry, struct evd_error *err)
 {
     uint32_t classes = entry->dataset->index.classes;
-    struct job_stats *stats;
+    struct job_stats *stats = entry->stats;
     uint64_t memory = sizeof(*stats) + counts_cache_memory(classes);
 
+    if (stats)
+        return stats;
     if (memory_room(entry->jobs, memory, "counting what each class was served", err) != EVD_OK)
-        return err->code;
+        return NULL;
     stats = calloc(1, sizeof(*stats));
-    if (!stats)
-        return error_no_memory(err);
-    stats->jobs = entry->jobs;
-    TAILQ_INIT(&stats->waiting);
-    stats->cache = counts_cache_new(classes);
-    if (!stats->cache) {
-        job_stats_free(stats);
-        return error_no_memory(err);
+    if (stats)
+        stats->cache = counts_cache_new(classes);
+    if (!stats || !stats->cache) {
+        free(stats);
+        error_no_memory(err);
+        return NULL;
     }
+    TAILQ_INIT(&stats->waiting);
+    stats->jobs = entry->jobs;
     stats->memory = memory;
     entry->jobs->counted += memory;
-    entry->stats = stats;
     memory_update(entry->jobs);
-    return EVD_OK;
+    return entry->stats = stats;
 }
 
 static int stats_start(struct task *task)
 {
-    struct job_entry *entry = task->entry;
+    struct job_stats *stats = job_stats_of(task->entry, &task->err);
 
-    if (!entry->stats && begin_counts(entry, &task->err) != EVD_OK)
+    if (!stats)
         return task->err.code;
-    return entry->stats->busy ? task_queue(task, &entry->stats->waiting) : stats_send(task);
+    return stats->busy ? task_queue(task, &stats->waiting) : stats_send(task);
 }
 
 int do_job_stats(struct call *call, const struct params_job_stats *p)
