@@ -31,7 +31,7 @@
 
 #define EVD_PART_hello_limits(K)                                                                   \
     K(u64, depth) K(u64, nodes) K(u64, reply_frame) K(u64, name) K(u64, classes) K(u64, batch)     \
-    K(u64, world_size) K(u64, page) K(u64, frame) K(u64, window) K(u64, streams)
+    K(u64, world_size) K(u64, page) K(u64, rows) K(u64, frame) K(u64, window) K(u64, streams)
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
     K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
@@ -67,7 +67,7 @@
 #define EVD_PART_thresholds(K)                                                                     \
     K(array, threshold) K(array, true_positive) K(array, false_positive) K(map(best), best)
 #define EVD_PART_worker(K)                                                                         \
-    K(u32, stream) K(u64, session) K(str, client) K(str, peer) K(str, state)                       \
+    K(u64, worker) K(u32, stream) K(u64, session) K(str, client) K(str, peer) K(str, state)                       \
     K(nullable(u32), rank) K(u32, window) K(u32, held) K(u64, served_steps)                        \
     K(u64, served_samples) K(u64, acked_steps) K(u64, acked_samples) K(u64, lag)                   \
     K(u64, last_heard) K(u64, epoch)
@@ -100,7 +100,7 @@
 #define EVD_ANSWER_dataset_create(K) K(u32, draft) K(str, name) K(u32, version)
 #define EVD_ANSWER_dataset_append(K) K(u64, samples) K(u32, classes)
 #define EVD_ANSWER_dataset_commit(K) EVD_PART_dataset(K)
-#define EVD_ANSWER_dataset_list(K) K(maps(dataset), datasets)
+#define EVD_ANSWER_dataset_list(K) K(maps(dataset), datasets) K(boolean, more)
 #define EVD_ANSWER_dataset_info(K) EVD_PART_dataset(K)
 #define EVD_ANSWER_dataset_stats(K)                                                                \
     K(str, dataset) K(u32, version) K(u64, samples) K(u64, labelled) K(u64, unlabelled)            \
@@ -117,7 +117,7 @@
     K(u64, steps) K(u64, samples) K(u64, memory) K(f64, build_ms) K(array, columns)                \
     K(u32, classes) K(u32, first) K(array, class) K(array, count) K(array, drawn)                  \
     K(array, repeats) K(array, coverage) K(array, per_batch)
-#define EVD_ANSWER_job_list(K) K(maps(job_row), jobs)
+#define EVD_ANSWER_job_list(K) K(maps(job_row), jobs) K(boolean, more)
 #define EVD_ANSWER_job_info(K)                                                                     \
     K(str, job) K(str, dataset) K(u32, version) K(u32, batch_size) K(str, mode)                    \
     K(u32, world_size) K(u32, replicas) K(str, last_batch) K(str, guarantee) K(u32, time_to_run)   \
@@ -142,7 +142,8 @@
     K(array, precision) K(array, recall) K(array, f1) K(maybe(array), loss)                        \
     K(maybe(array), matrix) K(maybe(map(thresholds)), thresholds)
 #define EVD_ANSWER_job_workers(K)                                                                  \
-    K(str, job) K(u32, outstanding) K(u64, redelivered) K(u64, expired) K(maps(worker), workers)
+    K(str, job) K(u32, outstanding) K(u64, redelivered) K(u64, expired) K(maps(worker), workers) \
+    K(boolean, more)
 #define EVD_ANSWER_job_position(K)                                                                 \
     K(str, job) K(str, dataset) K(u32, version) K(u32, generation) K(u64, epoch) K(u64, step)      \
     K(str, token)

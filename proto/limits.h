@@ -22,6 +22,7 @@
 #define EVD_MAX_CLASSES (1u << 20)          /* classes of a dataset */
 #define EVD_MAX_SAMPLES (UINT64_C(1) << 40) /* samples of a dataset */
 #define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats, job.stats, job.preview */
+#define EVD_MAX_ROWS    256u  /* rows in one reply of dataset.list, job.list, job.workers */
 
 /* Jobs and streams. */
 #define EVD_MAX_BATCH 65536u /* indices in a global batch */

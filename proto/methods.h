@@ -87,7 +87,9 @@ enum method_trait {
     F(m, u32, draft, REQUIRED) F(m, obj, labels, OPTIONAL) F(m, obj, classes, OPTIONAL)            \
     F(m, str, column, OPTIONAL) F(m, obj, weights, OPTIONAL)
 #define EVD_FIELDS_dataset_commit(F, m) F(m, u32, draft, REQUIRED) F(m, u64, samples, OPTIONAL)
-#define EVD_FIELDS_dataset_list(F, m)
+/* At most `count` rows, up to EVD_MAX_ROWS, beginning behind the last one of the page before. */
+#define EVD_FIELDS_dataset_list(F, m)                                                              \
+    F(m, str, after, OPTIONAL) F(m, u32, after_version, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_dataset_info(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 /* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. `weights`: a
  * kind of class weights for losses, with `beta` where that kind has one. */
@@ -117,7 +119,8 @@ enum method_trait {
     F(m, obj, strategy, REQUIRED) F(m, u32, batch_size, OPTIONAL) F(m, u64, seed, OPTIONAL)        \
     F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, str, last_batch, OPTIONAL)      \
     F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
-#define EVD_FIELDS_job_list(F, m)
+/* In pages as dataset.list; so is job.workers. */
+#define EVD_FIELDS_job_list(F, m) F(m, str, after, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_job_info(F, m) F(m, str, job, REQUIRED)
 #define EVD_FIELDS_job_stats(F, m)                                                                 \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, u32, first, OPTIONAL)                 \
@@ -132,7 +135,8 @@ enum method_trait {
 #define EVD_FIELDS_job_confusion(F, m)                                                             \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, boolean, all, OPTIONAL)               \
     F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
-#define EVD_FIELDS_job_workers(F, m) F(m, str, job, REQUIRED)
+#define EVD_FIELDS_job_workers(F, m)                                                               \
+    F(m, str, job, REQUIRED) F(m, u64, after, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_job_position(F, m) F(m, str, job, REQUIRED)
 /* To a `token` of job.position, or to `epoch` and `step`; `mode`: "replay" or "follow". */
 #define EVD_FIELDS_job_seek(F, m)                                                                  \

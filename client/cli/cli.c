@@ -167,6 +167,52 @@ json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
     return answer;
 }
 
+/* Where the page ended, into the parameters of the next; false if it has no rows, or without
+ * memory. */
+static bool go_on_after(json_t *params, const json_t *page, const struct cli_rows *rows)
+{
+    const json_t *array = json_object_get(page, rows->array);
+    size_t n = json_array_size(array);
+    const json_t *last = n > 0 ? json_array_get(array, n - 1) : NULL;
+
+    for (int i = 0; i < 2 && rows->after[i].field; i++) {
+        json_t *value = json_object_get(last, rows->after[i].field);
+
+        if (json_object_set(params, rows->after[i].param, value) < 0)
+            return false;
+    }
+    return true;
+}
+
+json_t *cli_call_rows(struct cli *cli, const char *method, json_t *params,
+                      const struct cli_rows *rows)
+{
+    json_t *answer = cli_call(cli, method, json_copy(params)), *all;
+    bool more = json_is_true(json_object_get(answer, "more"));
+    json_t *page = json_incref(answer);
+
+    while (answer && more) {
+        bool placed = go_on_after(params, page, rows);
+
+        json_decref(page);
+        page = placed ? cli_call(cli, method, json_copy(params)) : NULL;
+        all = json_object_get(answer, rows->array);
+        more = json_is_true(json_object_get(page, "more"));
+        if (!page || json_array_extend(all, json_object_get(page, rows->array)) < 0) {
+            if (page || !placed)
+                cli_error(cli, EXIT_REFUSED, "%s: the list ends after %zu rows: try again", method,
+                          json_array_size(all));
+            json_decref(answer);
+            answer = NULL;
+        }
+    }
+    json_decref(page);
+    json_decref(params);
+    if (answer)
+        json_object_del(answer, "more"); /* it is whole */
+    return answer;
+}
+
 /* ---- showing an answer ---- */
 
 char *cli_json(const json_t *value, size_t flags)

@@ -48,6 +48,17 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
  * arrays named in `arrays` are whole. */
 json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
                        const char *const *arrays) __attribute__((warn_unused_result));
+/* A list of rows, which comes in pages: the array that they are in, and which fields of the last
+ * row are sent as which to get the next page. */
+struct cli_rows {
+    const char *array;
+    struct {
+        const char *field, *param;
+    } after[2]; /* field NULL: no more */
+};
+/* The same for such a list: calls until there is no more, and returns all in one answer. */
+json_t *cli_call_rows(struct cli *cli, const char *method, json_t *params,
+                      const struct cli_rows *rows) __attribute__((warn_unused_result));
 
 /* Prints an answer for people. */
 typedef void answer_print(const json_t *answer, const struct cli *cli);

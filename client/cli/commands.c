@@ -13,6 +13,7 @@
 /* clang-format off */
 #define OPTIONS(...) (const struct cli_option[]){__VA_ARGS__, {0}}
 #define ARRAYS(...)  (const char *const[]){__VA_ARGS__, NULL}
+#define ROWS(...)    &(const struct cli_rows){__VA_ARGS__}
 /* clang-format on */
 
 /* Arguments: JOB("NAME") is one that the help calls NAME. */
@@ -173,7 +174,9 @@ const struct command commands[] = {
      .methods = {"dataset.create", "dataset.append", "dataset.commit"}, .run = run_load},
 
     {"datasets", NULL, "list the datasets", "List the datasets: every version the daemon holds.",
-     .methods = {"dataset.list", "dataset.info"}, .print = print_datasets},
+     .methods = {"dataset.list", "dataset.info"},
+     .rows = ROWS("datasets", {{"dataset", "after"}, {"version", "after_version"}}),
+     .print = print_datasets},
 
     {"dataset", "rm", "remove a version of a dataset",
      "Remove a version of a dataset. Refused while a job uses it.",
@@ -237,7 +240,7 @@ const struct command commands[] = {
      .print = print_revision},
 
     {"job", "ls", "list the jobs", "List the jobs, and where they are.", .methods = {"job.list"},
-     .print = print_jobs},
+     .rows = ROWS("jobs", {{"job", "after"}}), .print = print_jobs},
 
     {"job", "info", "show a job's settings, position and revisions",
      "Show a job's settings, its position, and the strategies it had and has.",
@@ -296,7 +299,8 @@ const struct command commands[] = {
      "(stalled), its window, how many batches it holds, steps and samples it was served "
      "and has acknowledged, how many steps it is behind, and how long ago it was heard "
      "of.",
-     .options = {OPTIONS({JOB("JOB")})}, .methods = {"job.workers"}, .print = print_workers},
+     .options = {OPTIONS({JOB("JOB")})}, .methods = {"job.workers"},
+     .rows = ROWS("workers", {{"worker", "after"}}), .print = print_workers},
 
     {"trace", NULL, "show in which steps a sample was served",
      "Show every step in which a sample was served so far, with the rank that got it (of "
@@ -376,5 +380,7 @@ json_t *command_ask(struct cli *cli)
 
     if (command->pages)
         return cli_call_pages(cli, command->methods[0], params, command->pages);
+    if (command->rows)
+        return cli_call_rows(cli, command->methods[0], params, command->rows);
     return cli_call(cli, command->methods[0], params);
 }

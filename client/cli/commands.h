@@ -20,7 +20,8 @@ struct command {
     /* The methods whose errors are told in this command's name; it calls the first. */
     const char *methods[4];
     const char *const *pages; /* arrays of an answer about classes, which comes in pages; or NULL */
-    bool patient;             /* it waits for the answer as long as that takes */
+    const struct cli_rows *rows; /* a list of rows, which comes in pages; or NULL */
+    bool patient;                /* it waits for the answer as long as that takes */
     answer_print *print;
     command_run *run; /* NULL: call the method and print the answer */
 };

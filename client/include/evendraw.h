@@ -186,6 +186,9 @@ EVD_API const char *evd_error_name(int code);
  * - a real such as 1.0 in params stays a real: write 1 where the protocol wants an integer. In
  *   results every number has as few digits as read back the same: the real 1.0 is written 1.
  *
+ * Lists (dataset.list, job.list, job.workers) come in pages: while `more` is true, ask again with
+ * `after` ("Lists" in PROTOCOL.md).
+ *
  * Errors: EVD_E_USAGE (not JSON, or not an object), EVD_E_LIMIT (over 1 MiB, 16 levels or 65,536
  * values, in MessagePack), EVD_E_TIMEOUT, EVD_E_CLOSED, and what the method answers. After
  * EVD_E_TIMEOUT the connection is still good; the late answer is dropped.

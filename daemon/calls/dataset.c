@@ -2,28 +2,59 @@
 #include <stdlib.h>
 #include "calls/class_weights.h"
 #include "calls/handlers.h"
+#include "calls/page.h"
 #include "calls/replies.h"
 #include "jobs/datasets.h"
 #include "jobs/entry.h"
 #include "server/task.h"
 
+/* A page of rows: those are counted before the first is packed. */
+struct dataset_rows {
+    const struct dataset *dataset[EVD_MAX_ROWS];
+    uint32_t count;
+    bool more;
+};
+
+/* Up to `count` versions from `at` on in the table. */
+static void rows_take(struct dataset_rows *rows, const struct jobs *jobs, uint32_t at,
+                      uint32_t count)
+{
+    rows->count = 0;
+    for (; at < jobs->dataset_count; at++) {
+        if (jobs->datasets[at].dropping)
+            continue;
+        if (rows->count == count)
+            break;
+        rows->dataset[rows->count++] = jobs->datasets[at].dataset;
+    }
+    rows->more = at < jobs->dataset_count;
+}
+
 int do_dataset_list(struct call *call, const struct params_dataset_list *p)
 {
-    struct jobs *jobs = call->server->jobs;
-    msgpack_packer *pk = answer_begin(&call->ticket);
-    uint32_t count = 0;
+    const struct jobs *jobs = call->server->jobs;
+    struct dataset_rows rows;
+    msgpack_packer *pk;
+    uint32_t count, at = 0;
 
-    (void)p;
-    for (uint32_t i = 0; i < jobs->dataset_count; i++)
-        count += !jobs->datasets[i].dropping;
-    pack_key_array(pk, "datasets", count);
-    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
-        if (jobs->datasets[i].dropping)
-            continue;
+    if (p->has_after_version && !p->has_after)
+        return error_set(
+            &call->err, EVD_E_MISSING_FIELD, "after",
+            "dataset.list: \"after_version\" goes with \"after\", the name of the last "
+            "row of the page before");
+    if (rows_of(p->has_count, p->count, &count, &call->err) != EVD_OK)
+        return call->err.code;
+    if (p->has_after)
+        at = datasets_after(jobs, p->after, p->has_after_version ? p->after_version : UINT32_MAX);
+    rows_take(&rows, jobs, at, count);
+    pk = answer_begin(&call->ticket);
+    pack_key_array(pk, "datasets", rows.count);
+    for (uint32_t i = 0; i < rows.count; i++) {
         pack_map_begin(pk);
-        reply_dataset(pk, jobs->datasets[i].dataset);
+        reply_dataset(pk, rows.dataset[i]);
         pack_map_end(pk);
     }
+    pack_key_bool(pk, "more", rows.more);
     return answer_end(&call->ticket);
 }
 

@@ -22,9 +22,9 @@ static void drop_fini(struct task *task)
 
 void job_discard(struct job_entry *entry)
 {
-    struct stream *stream;
+    while (entry->stream_count > 0) {
+        struct stream *stream = entry->streams[entry->stream_count - 1];
 
-    while ((stream = TAILQ_FIRST(&entry->streams))) {
         stream_say_closed(stream, EVD_E_NOT_FOUND,
                           "the job was dropped: there is nothing more to come");
         stream_discard(stream); /* its worker goes with the job */

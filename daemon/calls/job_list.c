@@ -1,5 +1,6 @@
-/* job.info and job.list. */
+/* job.info, and job.list in pages. */
 #include "calls/handlers.h"
+#include "calls/page.h"
 #include "calls/replies.h"
 #include "calls/shown.h"
 #include "jobs/entry.h"
@@ -26,24 +27,49 @@ int do_job_info(struct call *call, const struct params_job_info *p)
     return show(call, entry, &info);
 }
 
-static bool listed(const struct job_entry *entry)
+/* What one answer looks at: where a job is, is asked of each of its ranks. */
+#define RANKS_AT_ONCE (4u * EVD_MAX_WORLD)
+
+/* A page of rows: those are counted before the first is packed. */
+struct job_rows {
+    const struct job_entry *entry[EVD_MAX_ROWS];
+    uint32_t count;
+    bool more;
+};
+
+/* Up to `count` jobs from `at` on in the table; fewer, but one, if they have many ranks. */
+static void rows_take(struct job_rows *rows, const struct jobs *jobs, uint32_t at, uint32_t count)
 {
-    return entry->status != JOB_STATUS_CREATING;
+    uint32_t ranks = 0;
+
+    rows->count = 0;
+    for (; at < jobs->job_count; at++) {
+        const struct job_entry *entry = jobs->jobs[at];
+
+        if (entry->status == JOB_STATUS_CREATING)
+            continue;
+        ranks += entry->job ? job_ranks(entry->job) : 0;
+        if (rows->count == count || (rows->count > 0 && ranks > RANKS_AT_ONCE))
+            break;
+        rows->entry[rows->count++] = entry;
+    }
+    rows->more = at < jobs->job_count;
 }
 
 int do_job_list(struct call *call, const struct params_job_list *p)
 {
-    struct jobs *jobs = call->server->jobs;
-    msgpack_packer *pk = answer_begin(&call->ticket);
-    uint32_t count = 0;
+    const struct jobs *jobs = call->server->jobs;
+    struct job_rows rows;
+    msgpack_packer *pk;
+    uint32_t count;
 
-    (void)p;
-    for (uint32_t i = 0; i < jobs->job_count; i++)
-        count += listed(jobs->jobs[i]);
-    pack_key_array(pk, "jobs", count);
-    for (uint32_t i = 0; i < jobs->job_count; i++) {
-        if (listed(jobs->jobs[i]))
-            reply_job_row(pk, jobs->jobs[i]);
-    }
+    if (rows_of(p->has_count, p->count, &count, &call->err) != EVD_OK)
+        return call->err.code;
+    rows_take(&rows, jobs, p->has_after ? jobs_after(jobs, p->after) : 0, count);
+    pk = answer_begin(&call->ticket);
+    pack_key_array(pk, "jobs", rows.count);
+    for (uint32_t i = 0; i < rows.count; i++)
+        reply_job_row(pk, rows.entry[i]);
+    pack_key_bool(pk, "more", rows.more);
     return answer_end(&call->ticket);
 }

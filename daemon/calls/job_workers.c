@@ -1,5 +1,6 @@
-/* job.workers: who is attached, and how far. */
+/* job.workers: who is attached, and how far, in pages. */
 #include "calls/handlers.h"
+#include "calls/page.h"
 #include "calls/stream.h"
 #include "jobs/jobs.h"
 
@@ -19,6 +20,7 @@ static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct 
 
     job_stream_info(stream->worker, &info);
     pack_map_begin(pk);
+    pack_key_u64(pk, "worker", stream->serial);
     pack_key_u64(pk, "stream", stream->number);
     pack_key_u64(pk, "session", session->id);
     pack_key_cstr(pk, "client", session->client);
@@ -40,25 +42,30 @@ static void pack_worker(msgpack_packer *pk, const struct stream *stream, struct 
 int do_job_workers(struct call *call, const struct params_job_workers *p)
 {
     struct job_entry *entry = jobs_find_live(call->server->jobs, p->job, &call->err);
-    const struct stream *stream;
     struct job_state state;
     msgpack_packer *pk;
-    uint32_t count = 0;
+    uint32_t at, left, count;
 
-    if (!entry)
+    if (!entry || rows_of(p->has_count, p->count, &count, &call->err) != EVD_OK)
         return call->err.code;
+    if (p->after > entry->jobs->last_worker)
+        return error_set(
+            &call->err, EVD_E_BAD_VALUE, "after",
+            "no worker has had the number that \"after\" says: it is \"worker\" of the "
+            "last row of the page before; without it the list begins");
+    at = streams_after(entry, p->after);
+    left = entry->stream_count - at;
+    if (count > left)
+        count = left;
     job_state(entry->job, &state);
-    TAILQ_FOREACH(stream, &entry->streams, in_entry) {
-        count++;
-    }
     pk = answer_begin(&call->ticket);
     pack_key_cstr(pk, "job", entry->name);
     pack_key_u64(pk, "outstanding", state.outstanding);
     pack_key_u64(pk, "redelivered", state.redelivered);
     pack_key_u64(pk, "expired", state.expired);
     pack_key_array(pk, "workers", count);
-    TAILQ_FOREACH(stream, &entry->streams, in_entry) {
-        pack_worker(pk, stream, state.next, server_now(call->server));
-    }
+    for (uint32_t i = at; i < at + count; i++)
+        pack_worker(pk, entry->streams[i], state.next, server_now(call->server));
+    pack_key_bool(pk, "more", count < left);
     return answer_end(&call->ticket);
 }

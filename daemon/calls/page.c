@@ -1,4 +1,5 @@
-/* Pages of classes (page.h). Called by dataset.stats, job.stats, job.preview and job.confusion. */
+/* Pages of classes and rows (page.h). Called by dataset.stats, job.stats, job.preview and
+ * job.confusion, and by dataset.list, job.list and job.workers. */
 #include "calls/page.h"
 
 #include "proto/pack.h"
@@ -30,4 +31,13 @@ void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const 
     pack_key_array(pk, "count", page->count);
     for (uint32_t i = 0; i < page->count; i++)
         msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+}
+
+int rows_of(bool has_count, uint32_t count, uint32_t *out, struct evd_error *err)
+{
+    if (has_count && count > EVD_MAX_ROWS)
+        return error_set(err, EVD_E_LIMIT, "count",
+                         "\"count\" is at most %u: ask for the rest with \"after\"", EVD_MAX_ROWS);
+    *out = has_count ? count : EVD_MAX_ROWS;
+    return EVD_OK;
 }

@@ -17,6 +17,7 @@ static const struct {
     {"batch", EVD_MAX_BATCH},
     {"world_size", EVD_MAX_WORLD},
     {"page", EVD_MAX_PAGE},
+    {"rows", EVD_MAX_ROWS},
     /* server.info only: */
     {"jobs", EVD_MAX_JOBS},
     {"datasets", EVD_MAX_DATASETS},
@@ -25,7 +26,7 @@ static const struct {
     {"send_limit", SERVER_SEND_LIMIT},
 };
 #define LIMITS_ALL   (sizeof(limits) / sizeof(limits[0]))
-#define LIMITS_HELLO 8u
+#define LIMITS_HELLO 9u
 
 static void pack_limits(msgpack_packer *pk, size_t count)
 {

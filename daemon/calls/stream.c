@@ -4,7 +4,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include "jobs/drive.h"
+#include "jobs/names.h"
 
 void stream_enter(struct stream *stream, enum stream_state to)
 {
@@ -52,6 +54,31 @@ static void leave_session(struct stream *stream)
     session_stream_gone(session);
 }
 
+bool streams_reserve(struct job_entry *entry)
+{
+    struct stream **grown = table_grow(entry->streams, entry->stream_count, &entry->stream_cap,
+                                       sizeof(entry->streams[0]));
+
+    if (grown)
+        entry->streams = grown;
+    return grown != NULL;
+}
+
+uint32_t streams_after(const struct job_entry *entry, uint64_t serial)
+{
+    uint32_t low = 0, high = entry->stream_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (entry->streams[middle]->serial > serial)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 /* The job knows which columns its workers read. */
 void stream_set_format(struct stream *stream, const struct batch_format *format)
 {
@@ -69,15 +96,19 @@ void stream_weigh(struct stream *stream)
 
     job_stream_info(stream->worker, &info);
     jobs->streamed -= stream->memory;
-    stream->memory = sizeof(*stream) + info.memory;
+    stream->memory = sizeof(*stream) + sizeof(stream->entry->streams[0]) + info.memory;
     jobs->streamed += stream->memory;
 }
 
 void stream_attach(struct stream *stream, struct session *session)
 {
+    struct job_entry *entry = stream->entry;
+
     join_session(stream, session);
-    TAILQ_INSERT_HEAD(&stream->entry->streams, stream, in_entry);
-    stream->entry->jobs->stream_count++;
+    stream->serial = ++entry->jobs->last_worker;
+    assert(entry->stream_count < entry->stream_cap);
+    entry->streams[entry->stream_count++] = stream;
+    entry->jobs->stream_count++;
     stream_weigh(stream);
 }
 
@@ -87,13 +118,24 @@ void stream_move(struct stream *stream, struct session *session)
     join_session(stream, session);
 }
 
+static void leave_job(struct stream *stream)
+{
+    struct job_entry *entry = stream->entry;
+    uint32_t after = streams_after(entry, stream->serial);
+
+    assert(entry->streams[after - 1] == stream);
+    memmove(&entry->streams[after - 1], &entry->streams[after],
+            (entry->stream_count - after) * sizeof(entry->streams[0]));
+    entry->stream_count--;
+}
+
 static void detach(struct stream *stream)
 {
     static const struct batch_format none;
 
     stream_set_format(stream, &none);
     leave_session(stream);
-    TAILQ_REMOVE(&stream->entry->streams, stream, in_entry);
+    leave_job(stream);
     stream->entry->jobs->stream_count--;
     stream->entry->jobs->streamed -= stream->memory;
 }

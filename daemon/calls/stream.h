@@ -27,6 +27,7 @@ struct stream {
     struct job_entry *entry;
     struct job_stream *worker; /* the job core's side of it */
     enum stream_state state;
+    uint64_t serial; /* unique in the daemon, rising, and the same when it is resumed */
     uint32_t number; /* unique in the connection */
     uint32_t rank;
     uint32_t window;
@@ -35,15 +36,18 @@ struct stream {
     size_t memory; /* as it is part of jobs->streamed */
     struct batch_format format;
     struct job_delivery late; /* OWING: holds a reference to its plan */
-    TAILQ_ENTRY(stream) in_entry;
 };
 
 /* NULL and NOT_FOUND. */
 struct stream *stream_find(struct session *session, uint32_t number, struct evd_error *err);
 /* The only way to change its state. */
 void stream_enter(struct stream *stream, enum stream_state state);
-/* Makes it one of the session's and of its job's, with a number of its own; and moves it to another
- * session. */
+/* Room for one more among those of the job; false without memory. */
+bool streams_reserve(struct job_entry *entry) MUST_CHECK;
+/* The first of the job's workers, counted from 0, whose serial is above this one. */
+uint32_t streams_after(const struct job_entry *entry, uint64_t serial);
+/* Makes it one of the session's and of its job's, with a number of its own (there is room, see
+ * streams_reserve); and moves it to another session. */
 void stream_attach(struct stream *stream, struct session *session);
 void stream_move(struct stream *stream, struct session *session);
 /* Notes how much memory it takes, which grows with its window. */

@@ -191,7 +191,7 @@ static struct stream *open_afresh(struct call *call, const struct params_stream_
                                   struct job_entry *entry, const struct job_position *holding,
                                   uint32_t *held)
 {
-    struct stream *stream = calloc(1, sizeof(*stream));
+    struct stream *stream = streams_reserve(entry) ? calloc(1, sizeof(*stream)) : NULL;
     struct job_event event = {.kind = JOB_OPEN,
                               .open = {.owner = stream,
                                        .rank = p->rank,

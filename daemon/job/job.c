@@ -282,6 +282,11 @@ void job_state(const struct job *job, struct job_state *out)
     };
 }
 
+uint32_t job_ranks(const struct job *job)
+{
+    return job->cursor_count;
+}
+
 struct job_position job_next(const struct job *job, uint32_t rank)
 {
     if (rank >= job->cursor_count)

@@ -409,6 +409,8 @@ struct job_state {
     uint64_t expired;             /* leases whose time ran out, likewise */
 };
 void job_state(const struct job *job, struct job_state *out);
+/* How many ranks there are (shared: 1): job_state looks at each. */
+uint32_t job_ranks(const struct job *job);
 /* Where a rank (shared: 0) goes on: the first step not handed out to it. */
 struct job_position job_next(const struct job *job, uint32_t rank);
 

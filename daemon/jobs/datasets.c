@@ -55,24 +55,34 @@ uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name)
     return highest;
 }
 
+uint32_t datasets_after(const struct jobs *jobs, struct evd_str name, uint32_t version)
+{
+    uint32_t low = 0, high = jobs->dataset_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct dataset *dataset = jobs->datasets[middle].dataset;
+        int order = name_compare(dataset->name, name);
+
+        if (order > 0 || (order == 0 && dataset->version > version))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
 {
     struct evd_str name = {dataset->name, (uint32_t)strlen(dataset->name)};
     struct dataset_entry *grown =
         table_grow(jobs->datasets, jobs->dataset_count, &jobs->dataset_cap, sizeof(*grown));
-    uint32_t at = jobs->dataset_count;
+    uint32_t at;
 
     if (!grown)
         return false;
     jobs->datasets = grown;
-    while (at > 0) {
-        const struct dataset *before = grown[at - 1].dataset;
-        int order = name_compare(before->name, name);
-
-        if (order < 0 || (order == 0 && before->version < dataset->version))
-            break;
-        at--;
-    }
+    at = datasets_after(jobs, name, dataset->version);
     memmove(&grown[at + 1], &grown[at], (jobs->dataset_count - at) * sizeof(*grown));
     grown[at] = (struct dataset_entry){.dataset = dataset};
     jobs->dataset_count++;

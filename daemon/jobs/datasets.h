@@ -19,6 +19,8 @@ struct dataset *datasets_find_any(struct jobs *jobs, struct evd_str name, uint32
                                   struct evd_error *err);
 /* The highest version that there is, 0: none. */
 uint32_t datasets_highest(const struct jobs *jobs, struct evd_str name);
+/* Where in the table those begin that come after this version, whether it is there or not. */
+uint32_t datasets_after(const struct jobs *jobs, struct evd_str name, uint32_t version);
 /* Takes the dataset over; false without memory. */
 bool datasets_insert(struct jobs *jobs, struct dataset *dataset) MUST_CHECK;
 /* One user less of a dataset, and perhaps none any more. */

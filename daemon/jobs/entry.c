@@ -20,7 +20,6 @@ struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct datas
     entry->expires_at = UINT64_MAX;
     TAILQ_INIT(&entry->acks);
     TAILQ_INIT(&entry->uses);
-    TAILQ_INIT(&entry->streams);
     str_copy(entry->name, name);
     entry->name_len = name.len;
     entry->dataset = dataset;
@@ -64,10 +63,11 @@ void entry_unref(struct job_entry *entry)
     assert(entry->refs > 0);
     if (--entry->refs > 0)
         return;
-    assert(TAILQ_EMPTY(&entry->streams) && TAILQ_EMPTY(&entry->acks));
+    assert(entry->stream_count == 0 && TAILQ_EMPTY(&entry->acks));
     assert(TAILQ_EMPTY(&entry->uses));
     entry->jobs->ops->entry_free(entry);
     records_fini(&entry->records);
+    free(entry->streams);
     if (entry->dataset)
         dataset_release(entry->jobs, entry->dataset);
     free(entry);

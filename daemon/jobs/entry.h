@@ -24,8 +24,6 @@ enum job_status {
     JOB_STATUS_FAILED,   /* could not be restored: see failure */
 };
 
-TAILQ_HEAD(stream_list, stream);
-
 /* What an update and a seek have in common: a job has one of them at a time. */
 struct change {
     /* Sends to the store what the job core wants stored for it (JOB_STORE_REVISION,
@@ -60,7 +58,8 @@ struct job_entry {
     struct use_list uses; /* connections that use it, if it is ephemeral */
     uint64_t expires_at;  /* when it goes unless somebody uses it; UINT64_MAX: it does not */
     /* Of calls/: */
-    struct stream_list streams;     /* its workers */
+    struct stream **streams; /* its workers, in the order in which they were attached */
+    uint32_t stream_count, stream_cap;
     uint32_t readers[COLUMN_COUNT]; /* how many of them read each column */
     struct job_stats *stats;        /* NULL: nobody has asked */
     struct feedback *feedback;      /* what was reported; NULL: nothing yet */

@@ -49,7 +49,7 @@ static int expiry_store(struct task *task)
 static bool idle(const struct job_entry *entry)
 {
     return (entry->status == JOB_STATUS_LIVE || entry->status == JOB_STATUS_FAILED) &&
-           !entry->change && TAILQ_EMPTY(&entry->streams) && TAILQ_EMPTY(&entry->acks);
+           !entry->change && entry->stream_count == 0 && TAILQ_EMPTY(&entry->acks);
 }
 
 static void expire(struct job_entry *entry)

@@ -15,6 +15,11 @@ static const size_t column_width[COLUMN_COUNT] = {
 #undef COLUMN_WIDTH
 };
 
+/* Workers are numbered on from where the clock stands at the start, as if so many (a power of two)
+ * had come each second: so their numbers are above those of an earlier daemon, and a client that
+ * goes on with a list of that one misses none. */
+#define WORKERS_A_SECOND 20
+
 struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
 {
     struct jobs *jobs = calloc(1, sizeof(*jobs));
@@ -24,6 +29,7 @@ struct jobs *jobs_new(struct server *server, const struct jobs_ops *ops)
     jobs->server = server;
     jobs->ops = ops;
     jobs->next_id = 1;
+    jobs->last_worker = server_wall(server) << WORKERS_A_SECOND;
     jobs->unused_at = UINT64_MAX;
     TAILQ_INIT(&jobs->orphans);
     atomic_init(&jobs->budget.used, 0);
@@ -108,13 +114,35 @@ void jobs_flush(struct jobs *jobs)
 
 /* ---- by name ---- */
 
+/* Where the names begin that come after this one; `least` 0: or are this one. A name is there twice
+ * while a job takes another's place, which comes first. */
+static uint32_t bound(const struct jobs *jobs, struct evd_str name, int least)
+{
+    uint32_t low = 0, high = jobs->job_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (name_compare(jobs->jobs[middle]->name, name) >= least)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+uint32_t jobs_after(const struct jobs *jobs, struct evd_str name)
+{
+    return bound(jobs, name, 1);
+}
+
 struct job_entry *jobs_find(struct jobs *jobs, struct evd_str name)
 {
-    for (uint32_t i = 0; i < jobs->job_count; i++) {
-        if (name_compare(jobs->jobs[i]->name, name) == 0)
-            return jobs->jobs[i];
-    }
-    return NULL;
+    uint32_t at = bound(jobs, name, 0);
+
+    if (at == jobs->job_count || name_compare(jobs->jobs[at]->name, name) != 0)
+        return NULL;
+    return jobs->jobs[at];
 }
 
 struct job_entry *jobs_find_live(struct jobs *jobs, struct evd_str name, struct evd_error *err)
@@ -142,7 +170,7 @@ struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name, struct dat
     struct job_entry **grown =
         table_grow(jobs->jobs, jobs->job_count, &jobs->job_cap, sizeof(struct job_entry *));
     struct job_entry *entry;
-    uint32_t at = jobs->job_count;
+    uint32_t at;
 
     if (!grown)
         return NULL;
@@ -150,8 +178,7 @@ struct job_entry *jobs_insert(struct jobs *jobs, struct evd_str name, struct dat
     entry = entry_new(jobs, name, dataset);
     if (!entry)
         return NULL;
-    while (at > 0 && name_compare(grown[at - 1]->name, name) > 0)
-        at--;
+    at = jobs_after(jobs, name);
     memmove(&grown[at + 1], &grown[at], (jobs->job_count - at) * sizeof(struct job_entry *));
     grown[at] = entry;
     jobs->job_count++;

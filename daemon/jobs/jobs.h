@@ -30,6 +30,8 @@ void jobs_flush(struct jobs *jobs);
 bool jobs_prepare(struct jobs *jobs, const struct plan *plan) MUST_CHECK;
 
 struct job_entry *jobs_find(struct jobs *jobs, struct evd_str name); /* NULL: none */
+/* Where in the table the names begin that come after this one, whether it is there or not. */
+uint32_t jobs_after(const struct jobs *jobs, struct evd_str name);
 /* A job that serves: NULL and NOT_FOUND, CONFLICT or why it failed. */
 struct job_entry *jobs_find_live(struct jobs *jobs, struct evd_str name, struct evd_error *err);
 /* A new entry in the table, its name reserved; NULL without memory. */

@@ -37,7 +37,8 @@ struct jobs {
     uint64_t unused_at; /* when owned datasets are looked through for unused ones; UINT64_MAX */
     struct draft_list orphans; /* drafts of sessions that are gone, and those that failed */
     uint32_t stream_count;
-    uint64_t streamed; /* bytes of streams */
+    uint64_t last_worker; /* the last number given to a worker */
+    uint64_t streamed;    /* bytes of streams */
     struct plan_budget budget;
     uint64_t reported; /* bytes of what was reported of all jobs */
     uint64_t counted;  /* bytes of what jobs keep for job.stats */

@@ -87,11 +87,17 @@ const struct revision **records_line(const struct records *records, uint32_t gen
 
 const struct revision *records_in_force(const struct records *records, uint32_t number)
 {
-    for (uint32_t i = records->revision_count; i-- > 0;) {
-        if (records->revisions[i].number <= number)
-            return &records->revisions[i];
+    uint32_t low = 0, high = records->revision_count; /* their numbers rise */
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (records->revisions[middle].number > number)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    return NULL;
+    return low > 0 ? &records->revisions[low - 1] : NULL;
 }
 
 /* Room for `more` elements; *cap grows as needed. NULL without memory. */

@@ -50,7 +50,8 @@ static void expect_none(struct peer *peer)
 static int64_t worker_field(struct peer *peer, const char *field)
 {
     json_t *answer = peer_call(peer, "job.workers", "[{'job': 'j'}]");
-    int64_t value = integer(json_array_get(json_object_get(answer, "workers"), 0), field);
+    const json_t *workers = json_object_get(answer, "workers");
+    int64_t value = integer(json_array_get(workers, json_array_size(workers) - 1), field);
 
     json_decref(answer);
     return value;

@@ -36,7 +36,7 @@ static void test_hello(void **state)
     result = peer_call(peer, "hello", "[{'protocol': 1, 'client': 'x'}]");
     assert_string_equal(text(result, "server"), "evendrawd " EVD_VERSION);
     assert_int_equal(integer(json_object_get(result, "limits"), "frame"), EVD_MAX_FRAME);
-    assert_int_equal(json_object_size(json_object_get(result, "limits")), 11);
+    assert_int_equal(json_object_size(json_object_get(result, "limits")), 12);
     json_decref(result);
     peer_refused(peer, EVD_E_CONFLICT, "hello", "[{'protocol': 1, 'client': 'x'}]");
 }

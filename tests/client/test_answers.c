@@ -135,6 +135,84 @@ static void pages_of_one_version(void **state)
     assert_int_equal(run(versions, "stats d --json", out, sizeof(out)), 0);
 }
 
+/* One version on each page, but on the last, which is empty. */
+static void lists(struct fake *fake)
+{
+    fake_hello(fake);
+    for (uint64_t page = 1; page <= 3; page++) {
+        const msgpack_object *map = fake_expect(fake, "dataset.list");
+
+        if (page > 1 && fake_u64(map, "after_version") != page - 1)
+            abort();
+        fake_result(fake);
+        pack_key_array(&fake->pk, "datasets", page < 3);
+        if (page < 3) {
+            pack_map_begin(&fake->pk);
+            pack_key_cstr(&fake->pk, "dataset", "d");
+            pack_key_u64(&fake->pk, "version", page);
+            pack_map_end(&fake->pk);
+        }
+        pack_key_bool(&fake->pk, "more", page < 3);
+        fake_send(fake);
+    }
+    while (fake_next(fake))
+        ;
+}
+
+static void all_rows(void **state)
+{
+    char out[4096];
+
+    (void)state;
+    assert_int_equal(run(lists, "datasets --json", out, sizeof(out)), 0);
+    assert_non_null(strstr(out, "\"version\": 1"));
+    assert_non_null(strstr(out, "\"version\": 2"));
+    assert_null(strstr(out, "more"));
+}
+
+/* There is more, but nothing to go on after. */
+static void no_rows(struct fake *fake)
+{
+    fake_hello(fake);
+    fake_expect(fake, "job.list");
+    fake_result(fake);
+    pack_key_array(&fake->pk, "jobs", 0);
+    pack_key_bool(&fake->pk, "more", true);
+    fake_send(fake);
+    while (fake_next(fake))
+        ;
+}
+
+static void worker_rows(struct fake *fake)
+{
+    fake_hello(fake);
+    for (int page = 0; page < 2; page++) {
+        const msgpack_object *map = fake_expect(fake, "job.workers");
+
+        if (page == 1 && fake_u64(map, "after") != UINT64_C(1) << 50)
+            abort();
+        fake_result(fake);
+        pack_key_array(&fake->pk, "workers", 1);
+        pack_map_begin(&fake->pk);
+        pack_key_u64(&fake->pk, "worker", (UINT64_C(1) << 50) + (uint64_t)page);
+        pack_map_end(&fake->pk);
+        pack_key_bool(&fake->pk, "more", page == 0);
+        fake_send(fake);
+    }
+    while (fake_next(fake))
+        ;
+}
+
+static void rows_end(void **state)
+{
+    char out[4096];
+
+    (void)state;
+    assert_int_equal(run(no_rows, "job ls", out, sizeof(out)), 1);
+    assert_int_equal(run(worker_rows, "workers j", out, sizeof(out)), 0);
+    assert_non_null(strstr(out, "2 workers"));
+}
+
 /* More than is buffered. */
 static void long_answer(struct fake *fake)
 {
@@ -163,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_escapes), cmocka_unit_test(matrix_is_drawn),
         cmocka_unit_test(pages_end),  cmocka_unit_test(pages_of_one_version),
+        cmocka_unit_test(all_rows),   cmocka_unit_test(rows_end),
         cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,42 @@ from evendraw import _library
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+# ---- lists ----
+
+
+def test_lists_of_more_than_one_page(client):
+    rows = client.call("server.info")["limits"]["rows"]
+    client.create_dataset("d", [0, 1])
+    names = [f"job-{i:03}" for i in range(rows + 3)]
+    for name in names:
+        client.create_job(name, "d", 1)
+    assert client.call("job.list")["more"] is True
+    assert [job["job"] for job in client.jobs()] == names
+    streams = client.call("server.info")["limits"]["streams"]
+    clients = [evendraw.connect() for _ in range(rows // streams + 1)]
+    opened = [c.open("job-000", window=1) for c in clients for _ in range(streams)]
+    workers = client.workers("job-000")
+    assert len(opened) == len({w["worker"] for w in workers}) == len(workers) > rows
+    assert {w["session"] for w in workers} == {w["session"] for w in workers if w["stream"] == 1}
+    for c in clients:
+        c.close()
+    assert client.workers("job-001") == []
+    with pytest.raises(evendraw.NotFound):
+        client.workers("none")
+
+
+def test_versions_in_pages(client):
+    for name in ("a", "b"):
+        for _ in range(2):
+            client.create_dataset(name, [0, 1])
+    want = [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert [(d["dataset"], d["version"]) for d in client.datasets()] == want
+    rows = client._rows(
+        "dataset.list", "datasets", {"count": 1}, dataset="after", version="after_version"
+    )
+    assert [(d["dataset"], d["version"]) for d in rows] == want
+
+
 # ---- errors ----
 
 

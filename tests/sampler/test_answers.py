@@ -101,7 +101,8 @@ def test_previews_and_weights_of_what_is_served(client, number):
         assert isinstance(value, list) or repr(preview["strategy"][key]) == repr(value)
     client.create_job("j", "d", G, strategy, seed=number)
     again = client.preview(strategy, job="j")
-    assert client.job("j")["memory"] == preview["memory"]
+    # A job also holds what is recorded of it.
+    assert 0 < client.job("j")["memory"] - preview["memory"] < 4096
     ordered = kind == "weighted" and not given.get("replacement", True)
     for key in ["strategy", "steps", "samples", "memory", "columns"] + ["drawn"] * (not ordered):
         assert np.array_equal(again[key], preview[key]), key  # ordered: a revision has orders of its own

@@ -144,6 +144,21 @@ class Connection:
                 answer[key] = np.array([np.nan if v is None else v for v in value])
         return answer
 
+    def _rows(
+        self, method: str, key: str, fields: dict[str, Any] | None = None, **after: str
+    ) -> list[Result]:
+        """All rows of a list that comes in pages. `after`: which keys of the last row are sent as
+        which fields to get the next page."""
+        fields = dict(fields or {})
+        rows: list[Result] = []
+        while True:
+            answer = self.call(method, **fields)
+            page = answer[key]
+            rows += page
+            if not answer.get("more") or not page:
+                return rows
+            fields.update({field: page[-1][name] for name, field in after.items()})
+
     def _abandon(self) -> None:
         """In a forked child: lets go of the parent's socket without a word to the daemon."""
         if self._handle is not None and self._pid != os.getpid():

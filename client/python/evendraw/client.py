@@ -114,7 +114,7 @@ class Client(Connection):
 
     def datasets(self) -> list[Result]:
         """All versions of all datasets."""
-        return self.call("dataset.list")["datasets"]  # type: ignore[no-any-return]
+        return self._rows("dataset.list", "datasets", dataset="after", version="after_version")
 
     def dataset(self, name: str, version: int | None = None) -> Result:
         """One version; None: the newest. Raises NotFound."""
@@ -284,7 +284,7 @@ class Client(Connection):
 
     def jobs(self) -> list[Result]:
         """All jobs."""
-        return self.call("job.list")["jobs"]  # type: ignore[no-any-return]
+        return self._rows("job.list", "jobs", job="after")
 
     def job(self, name: str) -> Result:
         """A job's settings, position and revisions. Raises NotFound."""
@@ -300,6 +300,11 @@ class Client(Connection):
             (int64, in the dataset).
         """
         return self._paged("job.stats", job=name, epoch=epoch)
+
+    def workers(self, job: str) -> list[Result]:
+        """Who is attached to a job: client, peer, state, rank, window, held, served_steps,
+        acked_steps, lag, ... of each worker. Raises NotFound."""
+        return self._rows("job.workers", "workers", {"job": job}, worker="after")
 
     def drop_job(self, name: str, *, force: bool = False) -> None:
         """Removes a job. Raises Conflict while workers are attached, unless `force`."""

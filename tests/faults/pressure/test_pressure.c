@@ -93,6 +93,15 @@ static void check(const struct attack *attack, const struct figures *own,
         fail_msg("%s: the daemon grew by %.0f MiB", attack->name, growth / MIB);
 }
 
+/* Until the attackers have got through to the daemon. */
+static void await(void)
+{
+    for (int i = 0; i < 6000 && tally->messages + tally->connections == 0; i++) {
+        victim_round(victim);
+        usleep(10000);
+    }
+}
+
 /* A daemon that is rid of the attackers: so that one attack does not count for the next. */
 static void recover(void)
 {
@@ -129,6 +138,7 @@ static void test_pressure(void **state)
             continue;
         memset(tally, 0, sizeof(*tally));
         pid = attack_begin(&attacks[i], &server, tally);
+        await();
         watch(length / 4);
         own = watch(length);
         attack_end(pid);
