@@ -58,12 +58,10 @@ static void on_closed(void *arg, void *session)
     stop_proceed(arg);
 }
 
-static enum net_standing on_standing(void *arg, void *session)
+static bool on_working(void *arg, void *session)
 {
     (void)arg;
-    if (!session_attached(session))
-        return NET_GUEST;
-    return session_working(session) ? NET_WORKING : NET_ATTACHED;
+    return session_working(session);
 }
 
 static void on_refuse(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
@@ -119,7 +117,7 @@ struct net_events peers_events(struct host *host)
         .writable = on_writable,
         .silent = on_silent,
         .closed = on_closed,
-        .standing = on_standing,
+        .working = on_working,
         .refuse = on_refuse,
         .flush = on_flush,
         .gone = on_gone,

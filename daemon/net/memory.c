@@ -92,7 +92,7 @@ static size_t stop_at(const struct net_conn *conn, size_t unwritten)
     const struct net_config *config = &conn->net->config;
     size_t more = 0;
 
-    if (conn->session && config->events.standing(config->events.arg, conn->session) != NET_GUEST)
+    if (conn->preferred)
         more = config->high_water;
     return least(unwritten + more, config->most);
 }
@@ -151,7 +151,7 @@ static unsigned rank(const struct net_conn *conn)
 {
     const struct net_events *events = &conn->net->config.events;
     bool idle = uv_now(conn->net->config.loop) - conn->moved >= NET_IDLE_MS;
-    bool working = conn->session && events->standing(events->arg, conn->session) == NET_WORKING;
+    bool working = conn->preferred && events->working(events->arg, conn->session);
 
     return (working ? 0u : 2u) + (idle ? 1u : 0u);
 }

@@ -74,13 +74,6 @@ struct net_output {
     size_t *full_at; /* with more unwritten bytes than that nothing more is to be made for it */
 };
 
-/* What a connection is to the layer above. */
-enum net_standing {
-    NET_GUEST,
-    NET_ATTACHED, /* a worker, */
-    NET_WORKING,  /* that gets on with its work */
-};
-
 enum net_level { NET_DEBUG, NET_WARNING };
 
 enum net_refusal {
@@ -105,7 +98,8 @@ struct net_events {
      * when all is answered; what takes longer than frame_ms is not waited for. */
     void (*silent)(void *arg, void *session);
     void (*closed)(void *arg, void *session);
-    enum net_standing (*standing)(void *arg, void *session);
+    /* Whether a worker on a preferred connection gets on with its work. */
+    bool (*working)(void *arg, void *session);
     /* One connection too many has sent its first frame: append what to tell it. */
     void (*refuse)(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
                    struct evd_buf *out);

@@ -133,11 +133,6 @@ bool session_full(const struct session_port *port)
     return port->out.len + port->in_flight > port->full_at;
 }
 
-bool session_attached(const struct session_port *port)
-{
-    return ((const struct session *)port)->stream_count > 0;
-}
-
 bool session_working(const struct session_port *port)
 {
     const struct session *session = (const struct session *)port;

@@ -57,8 +57,7 @@ void session_reject(struct session_port *port, const struct evd_error *err, bool
                     uint32_t id);
 /* The session has more unwritten output than the high-water mark. */
 bool session_full(const struct session_port *port);
-/* It has streams; and one of them has acknowledged batches, and does not keep others too long. */
-bool session_attached(const struct session_port *port);
+/* One of its streams has acknowledged batches, and none keeps others too long. */
 bool session_working(const struct session_port *port);
 /* The session's unwritten output has fallen below the low-water mark. */
 void session_ready(struct session_port *port);

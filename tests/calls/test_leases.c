@@ -373,19 +373,19 @@ static void test_standing(void **state)
     load_data(peer, 1000);
     peer_do(peer, "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': 10, 'time_to_run': 1000}]");
-    assert_false(session_attached(peer->session));
+    assert_false(peer->preferred);
     assert_false(session_working(peer->session));
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 2}]");
-    assert_true(session_attached(peer->session));
+    assert_true(peer->preferred);
     assert_false(session_working(peer->session));
     expect_step(peer, 0, false);
     peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
     assert_true(session_working(peer->session));
     harness_pass(h, 1100); /* the rest is overdue */
     assert_false(session_working(peer->session));
-    assert_true(session_attached(peer->session));
+    assert_true(peer->preferred);
     peer_do(peer, "stream.close", "[{'stream': 1}]");
-    assert_false(session_attached(peer->session));
+    assert_false(peer->preferred);
 }
 
 int main(void)

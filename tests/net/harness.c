@@ -27,7 +27,7 @@ struct session {
     struct evd_buf out;
     size_t in_flight, full_at;
     bool ends, known;
-    enum net_standing standing;
+    bool working;
     TAILQ_ENTRY(session) link;
 };
 
@@ -42,7 +42,6 @@ static void *on_open(void *arg, struct net_conn *conn, struct net_output *output
     session->conn = conn;
     buf_init(&session->out, 16u << 20);
     session->full_at = HIGH_WATER;
-    session->standing = NET_ATTACHED;
     TAILQ_INSERT_TAIL(&sessions, session, link);
     session->server->opened++;
     *output = (struct net_output){&session->out, &session->in_flight, &session->full_at};
@@ -78,12 +77,11 @@ static bool on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
         session->out.len += count;
     } else if (bytes[0] == 0xc2) {
         session->ends = true;
-    } else if (bytes[0] == 0x0b) {
-        net_conn_prefer(session->conn, true);
     } else if (bytes[0] == 0xc0) {
         net_conn_close(session->conn);
     } else if (bytes[0] == 0x09 || bytes[0] == 0x0a) {
-        session->standing = bytes[0] == 0x09 ? NET_GUEST : NET_WORKING;
+        net_conn_prefer(session->conn, true);
+        session->working = bytes[0] == 0x0a;
     }
     note_unwritten(session);
     session->known |= bytes[0] != 0x07 && bytes[0] != 0x08;
@@ -131,12 +129,12 @@ static void on_closed(void *arg, void *opaque)
     server->closed++;
 }
 
-static enum net_standing on_standing(void *arg, void *opaque)
+static bool on_working(void *arg, void *opaque)
 {
     struct session *session = opaque;
 
     (void)arg;
-    return session->standing;
+    return session->working;
 }
 
 static void on_refuse(void *arg, enum net_refusal why, const uint8_t *bytes, size_t n,
@@ -211,8 +209,8 @@ void server_start_by(struct server *server, struct net_config config)
     if (config.buffers == 0)
         config.buffers = BUFFERS;
     config.events =
-        (struct net_events){server,    on_open,     on_frame,  on_broken, on_writable, on_silent,
-                            on_closed, on_standing, on_refuse, on_flush,  on_gone,     on_log};
+        (struct net_events){server,    on_open,    on_frame,  on_broken, on_writable, on_silent,
+                            on_closed, on_working, on_refuse, on_flush,  on_gone,     on_log};
     signal(SIGPIPE, SIG_IGN);
     memset(server, 0, sizeof(*server));
     assert_int_equal(uv_loop_init(&server->loop), 0);

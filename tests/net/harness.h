@@ -7,8 +7,8 @@
  *   uint 32 n     is answered with n bytes of nil
  *   false, nil    ends the connection: after the output; at once
  *   7, 8          do not say who the peer is, as any other frame does; 8 is answered with 2 MiB
- *   9, 10         make it a guest, and a worker that gets on; before it is a worker that has not
- * yet 11            makes the connection one that comes first anything else is counted
+ *   9, 10         make it one that comes first: a worker that has done nothing, one that gets on
+ *   anything else is counted
  */
 #ifndef TESTS_NET_HARNESS_H
 #define TESTS_NET_HARNESS_H

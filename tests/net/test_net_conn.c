@@ -190,7 +190,7 @@ static void peer_that_does_not_read(void **state)
     server_stop(&server);
 }
 
-/* A peer that writes all that it has to say before it reads: while its output is full, what needs
+/* A worker that writes all that it has to say before it reads: while its output is full, what needs
  * no answer is taken, however much it is. */
 static void peer_that_writes_before_it_reads(void **state)
 {
@@ -203,14 +203,14 @@ static void peer_that_writes_before_it_reads(void **state)
     assert_non_null(bytes);
     start(&server);
     fd = peer_connect(server.unix_address);
-    peer_send(fd, "\xce\x00\x20\x00\x00", 5);
-    pump_until(&server, &server.frames, 1);
+    peer_send(fd, "\x09\xce\x00\x20\x00\x00", 6);
+    pump_until(&server, &server.frames, 2);
     memset(bytes, 0xc3, N);
     for (uint64_t i = 1; i <= ROUNDS; i++) {
         peer_send(fd, bytes, N);
-        pump_until(&server, &server.frames, 1 + i * N);
+        pump_until(&server, &server.frames, 2 + i * N);
     }
-    assert_int_equal(server.frames, 1 + ROUNDS * N);
+    assert_int_equal(server.frames, 2 + ROUNDS * N);
     assert_int_equal(server.writable, 0); /* it was full all the time */
     assert_true(server.most_unwritten <= ANSWER);
     peer_read(&server, fd, bytes, ANSWER);

@@ -41,6 +41,9 @@ static void pump_until_buffers(struct server *server, uint64_t bytes)
     assert_int_equal(info(server).buffers, bytes);
 }
 
+/* Frames that say what a connection is; a guest's says nothing. */
+enum { GUEST = (char)0xc3, WORKER = 0x0a };
+
 static int connect_as(struct server *server, char standing)
 {
     uint64_t frames = server->frames;
@@ -86,7 +89,7 @@ static void buffers_are_given_back(void **state)
     (void)state;
     assert_non_null(got);
     start(&server, 64 * MIB);
-    fd = connect_as(&server, 0x0a);
+    fd = connect_as(&server, WORKER);
     peer_send(fd, "\xce\x00\x10\x00\x00", 5);
     pump_until(&server, &server.frames, 2);
     assert_in_range(info(&server).buffers, MIB, MIB + 4096);
@@ -114,7 +117,7 @@ static void guests_are_stopped_first(void **state)
 
     (void)state;
     start(&server, 64 * MIB);
-    guest = connect_as(&server, 0x09);
+    guest = connect_as(&server, GUEST);
     ask(&server, guest, REQUESTS);
     pump_for(&server, 50);
     assert_in_range(server.most_unwritten, HIGH_WATER, HIGH_WATER + ANSWER);
@@ -135,7 +138,7 @@ static void many_that_do_not_read(void **state)
     (void)state;
     start(&server, LIMIT);
     for (int i = 0; i < PEERS; i++) {
-        fds[i] = connect_as(&server, 0x09);
+        fds[i] = connect_as(&server, GUEST);
         ask(&server, fds[i], REQUESTS);
         most = info(&server).buffers > most ? info(&server).buffers : most;
     }
@@ -166,14 +169,14 @@ static void heaviest_idle_goes_first(void **state)
 
     (void)state;
     start(&server, LIMIT);
-    small = connect_as(&server, 0x09);
+    small = connect_as(&server, GUEST);
     begin_frame(&server, small, 10000);
-    worker = connect_as(&server, 0x0a);
+    worker = connect_as(&server, WORKER);
     begin_frame(&server, worker, EACH + 50000);
-    heavy = connect_as(&server, 0x09);
+    heavy = connect_as(&server, GUEST);
     begin_frame(&server, heavy, EACH + 20000);
     for (int i = 0; i < 6; i++) {
-        fds[i] = connect_as(&server, 0x09);
+        fds[i] = connect_as(&server, GUEST);
         begin_frame(&server, fds[i], EACH);
     }
     held = info(&server).buffers;
@@ -181,7 +184,7 @@ static void heaviest_idle_goes_first(void **state)
     assert_int_equal(info(&server).shed, 0);
     pump_for(&server, NET_IDLE_MS + 50);
     for (int i = 6; i < PEERS; i++) {
-        fds[i] = connect_as(&server, 0x09);
+        fds[i] = connect_as(&server, GUEST);
         begin_frame(&server, fds[i], EACH);
         assert_true(info(&server).buffers <= LIMIT);
     }
@@ -210,10 +213,10 @@ static void workers_go_last(void **state)
 
     (void)state;
     start(&server, LIMIT);
-    worker = connect_as(&server, 0x0a);
+    worker = connect_as(&server, WORKER);
     begin_frame(&server, worker, PARTIAL + 100000);
     for (int i = 0; i < PEERS; i++) {
-        fds[i] = connect_as(&server, 0x09);
+        fds[i] = connect_as(&server, GUEST);
         begin_frame(&server, fds[i], PARTIAL);
         assert_true(info(&server).buffers <= LIMIT);
     }

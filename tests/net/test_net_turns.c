@@ -74,7 +74,7 @@ static void a_worker_comes_first(void **state)
     (void)state;
     connect_crowd(fds);
     worker = peer_connect(server.unix_address);
-    peer_send(worker, "\x0b", 1);
+    peer_send(worker, "\x09", 1);
     pump_until(&server, &server.frames, CROWD * FRAMES + 1);
     for (unsigned round = 0; round < 20; round++) {
         uint8_t frames[FRAMES];

@@ -8,10 +8,10 @@
 #include "server/services.h"
 #include "server/works.h"
 
-#define SHORT_MS  2
-#define LONG_MS   4000
-#define MOST      64 /* accounts */
-#define MOST_TODO 256
+#define SHORT_MS   2
+#define LONG_MS    4000
+#define MOST       64 /* accounts */
+#define MOST_ITEMS 256
 
 static uint64_t cost(uint64_t milliseconds)
 {
@@ -23,7 +23,7 @@ static uint64_t cost(uint64_t milliseconds)
 struct fixture {
     struct works works;
     struct works_account accounts[MOST];
-    struct works_item items[MOST_TODO];
+    struct works_item items[MOST_ITEMS];
     unsigned count;
 };
 
