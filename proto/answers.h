@@ -55,7 +55,7 @@
 #define EVD_PART_position(K) K(u64, epoch) K(u64, step)
 #define EVD_PART_revision(K)                                                                       \
     K(u32, revision) K(u64, epoch) K(u64, step) K(nullable(dict), strategy) K(str, author)          \
-    K(u64, created) K(str, digest)
+    K(u64, created) K(str, digest) K(boolean, forgotten)
 #define EVD_PART_job_row(K)                                                                        \
     K(str, job) K(str, dataset) K(u32, version) K(nullable(str), kind) K(str, mode)                \
     K(u32, batch_size) K(u32, world_size) K(u64, epoch) K(u64, step) K(u64, steps)                 \
@@ -121,16 +121,16 @@
 #define EVD_ANSWER_job_info(K)                                                                     \
     K(str, job) K(str, dataset) K(u32, version) K(u32, batch_size) K(str, mode)                    \
     K(u32, world_size) K(u32, replicas) K(str, last_batch) K(str, guarantee) K(u32, time_to_run)   \
-    K(u32, grace) K(u32, ephemeral) K(u64, seed) K(u64, created) K(u32, generation)                \
-    K(u32, revision) K(nullable(dict), strategy) K(u64, epoch) K(u64, step) K(u64, steps)          \
+    K(u32, grace) K(u32, ephemeral) K(u32, retain_epochs) K(u64, seed) K(u64, created)             \
+    K(u32, generation) K(u32, revision) K(nullable(dict), strategy) K(u64, epoch) K(u64, step) K(u64, steps)          \
     K(map(position), acked) K(u32, streams) K(u32, outstanding) K(u64, redelivered)                \
     K(u64, expired) K(boolean, updating) K(boolean, failing) K(u64, memory)                        \
     K(u64, history) K(boolean, history_full)                                                       \
     K(maps(revision), revisions) K(maybe(str), failure) K(maybe(boolean), joined)
 #define EVD_ANSWER_job_stats(K)                                                                    \
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \
-    K(maybe(u64), epoch) K(u64, steps) K(u64, samples) K(array, class) K(array, asked)             \
-    K(array, present) K(array, served) K(array, share) K(array, count) K(maybe(str), weights)      \
+    K(maybe(u64), epoch) K(u64, steps) K(u64, samples) K(map(position), since)                     \
+    K(array, class) K(array, asked) K(array, present) K(array, served) K(array, share) K(array, count) K(maybe(str), weights)      \
     K(maybe(f64), beta) K(maybe(array), weight) K(maps(epoch), epochs)
 #define EVD_ANSWER_job_report(K)                                                                   \
     K(str, job) K(u32, generation) K(u64, epoch) K(u64, step) K(u32, rank) K(boolean, counted)
@@ -153,7 +153,8 @@
     K(str, job) K(u32, generation) K(maps(past_revision), revisions) K(maps(seek), seeks)          \
     K(maps(world), worlds)
 #define EVD_ANSWER_job_trace(K)                                                                    \
-    K(str, job) K(u64, sample) K(u32, first) K(boolean, more) K(array, steps)
+    K(str, job) K(u64, sample) K(u32, first) K(boolean, more) K(map(position), since)       \
+    K(array, steps)
 #define EVD_ANSWER_job_batch(K)                                                                    \
     K(str, job) K(u32, generation) K(u64, epoch) K(u64, step) K(u64, steps) K(u32, revision)       \
     K(maybe(u32), rank) K(maybe(u32), world_size) K(array, index) K(maybe(array), label)           \

@@ -108,7 +108,7 @@ enum method_trait {
     F(m, str, mode, OPTIONAL) F(m, u32, world_size, OPTIONAL) F(m, u32, replicas, OPTIONAL)        \
     F(m, str, last_batch, OPTIONAL) F(m, str, guarantee, OPTIONAL)                                 \
     F(m, u32, time_to_run, OPTIONAL) F(m, u32, grace, OPTIONAL) F(m, u32, ephemeral, OPTIONAL)     \
-    F(m, str, if_exists, OPTIONAL)
+    F(m, u32, retain_epochs, OPTIONAL) F(m, str, if_exists, OPTIONAL)
 /* `when`: "now", "epoch" (the next one), or "at" with `epoch` and `step`. */
 #define EVD_FIELDS_job_update(F, m)                                                                \
     F(m, str, job, REQUIRED) F(m, obj, strategy, REQUIRED) F(m, str, when, OPTIONAL)               \

@@ -6,14 +6,19 @@
 #include "table.h"
 
 /* In one line: explicit weights of many classes are cut. */
-static void print_strategy(const json_t *strategy)
+static void print_strategy(const json_t *revision)
 {
+    const json_t *strategy = json_object_get(revision, "strategy");
     char *text = cli_json(strategy, JSON_COMPACT);
 
     if (text && text_width(text) > 200)
         print_padded(stdout, text, 200);
+    else if (text)
+        fputs(text, stdout);
+    else if (json_is_true(json_object_get(revision, "forgotten")))
+        fputs("forgotten", stdout);
     else
-        fputs(text ? text : json_is_null(strategy) ? "damaged" : "?", stdout);
+        fputs(json_is_null(strategy) ? "damaged" : "?", stdout);
     free(text);
 }
 
@@ -28,7 +33,7 @@ static void print_revisions(const json_t *revisions)
     {
         printf("  revision %-3" PRIu64 " from %s, %s: ", field_u64(revision, "revision"),
                field_place(revision), text_time(field_u64(revision, "created")));
-        print_strategy(json_object_get(revision, "strategy"));
+        print_strategy(revision);
         fputc('\n', stdout);
     }
 }
@@ -37,6 +42,7 @@ static void print_settings(const json_t *job)
 {
     uint64_t world = field_u64(job, "world_size"), replicas = field_u64(job, "replicas");
     uint64_t time_to_run = field_u64(job, "time_to_run"), ephemeral = field_u64(job, "ephemeral");
+    uint64_t retained = field_u64(job, "retain_epochs");
 
     printf("job %s on %s\n", field_text(job, "job"), field_dataset(job));
     printf("  %s, batches of %s, last batch %s, seed %" PRIu64, field_text(job, "mode"),
@@ -49,6 +55,8 @@ static void print_settings(const json_t *job)
            time_to_run ? text_ms(time_to_run) : "without limit", text_ms(field_u64(job, "grace")));
     if (ephemeral > 0)
         printf("  ephemeral: goes when nobody has used it for %s\n", text_ms(ephemeral));
+    if (retained > 0)
+        printf("  strategies of %s are retained\n", text_items(retained, "epoch"));
 }
 
 static void print_progress(const json_t *job)
@@ -112,7 +120,7 @@ static void print_revisions_of(const json_t *history, uint64_t generation)
         printf("  revision %" PRIu64 " from ", field_u64(record, "revision"));
         print_record(record);
         fputs(": ", stdout);
-        print_strategy(json_object_get(record, "strategy"));
+        print_strategy(record);
         fputc('\n', stdout);
     }
 }

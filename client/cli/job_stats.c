@@ -18,7 +18,9 @@ void print_job_stats(const json_t *stats, const struct cli *cli)
            field_dataset(stats), field_count(stats, "steps"), field_count(stats, "samples"));
     if (json_object_get(stats, "epoch"))
         printf(" in epoch %" PRIu64, field_u64(stats, "epoch"));
-    fputs("\n\n", stdout);
+    fputc('\n', stdout);
+    print_since(stats, "counted");
+    fputc('\n', stdout);
     print_classes(stats, columns, cli->all_classes);
     fputc('\n', stdout);
     json_array_foreach(json_object_get(stats, "epochs"), i, epoch)

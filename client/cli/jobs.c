@@ -67,3 +67,11 @@ void print_removed_job(const json_t *answer, const struct cli *cli)
     (void)cli;
     printf("removed job %s\n", field_text(answer, "job"));
 }
+
+void print_since(const json_t *answer, const char *done)
+{
+    const json_t *since = json_object_get(answer, "since");
+
+    if (field_u64(since, "epoch") > 0 || field_u64(since, "step") > 0)
+        printf("%s from %s on: strategies of before are forgotten\n", done, field_place(since));
+}

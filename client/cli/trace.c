@@ -49,6 +49,7 @@ static void print_trace(const json_t *answer, const struct cli *cli)
     table_print(table);
     if (json_array_size(steps) == 0)
         printf("sample %" PRIu64 " was not served yet\n", field_u64(cli->params, "sample"));
+    print_since(answer, "searched");
 }
 
 int run_trace(struct cli *cli, int argc, char **argv)

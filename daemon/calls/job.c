@@ -42,6 +42,7 @@ static int create_stored(struct task *task)
 
     if (task->err.code != EVD_OK)
         return task->err.code;
+    creation->build.record.stored_bytes = creation->op.revision.stored_bytes;
     records_add(&entry->records, &creation->build.record, 0);
     creation->build.record = (struct revision){0};
     if (creation->old)
@@ -77,6 +78,7 @@ static int create_store(struct creation *creation)
         .mark_step = mark.step,
         .attended = job_attended(entry->job),
         .ephemeral = entry->ephemeral,
+        .retain_epochs = entry->retain_epochs,
         .replaces = creation->old ? creation->old->id : 0,
     };
     creation->op.revision = store_revision_of(entry, &creation->build.record, 0);
@@ -112,6 +114,7 @@ static int create_start(struct call *call, struct job_entry *entry, struct job_e
     entry->id = call->server->jobs->next_id++;
     entry->seed = p->seed;
     entry->ephemeral = p->ephemeral;
+    entry->retain_epochs = p->retain_epochs;
     if (terms_decode(&terms, &entry->config, &entry->last_batch, &call->err) != EVD_OK ||
         use_job(call->session, entry, &call->err) != EVD_OK)
         return call->err.code;

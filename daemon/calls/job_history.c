@@ -36,7 +36,7 @@ static bool select_revisions(const struct job_entry *entry, const struct revisio
                                                : &records->revisions[i - records->past_count];
     qsort(revisions, all, sizeof(struct revision *), by_age);
     while (first > 0 && all - first < SHOWN) {
-        bytes += revisions[first - 1]->strategy_bytes;
+        bytes += revision_shown_bytes(revisions[first - 1]);
         if (bytes > STRATEGIES_SHOWN)
             break;
         first--;
@@ -68,6 +68,7 @@ static void pack_revisions(msgpack_packer *pk, const struct job_entry *entry,
         pack_key_u64(pk, "created", all[i]->created);
         pack_key_hex(pk, "digest", all[i]->digest);
         pack_key_bool(pk, "current", is_current(entry, all[i]));
+        pack_key_bool(pk, "forgotten", all[i]->forgotten);
         pack_map_end(pk);
     }
 }

@@ -202,6 +202,8 @@ static int compare_terms(struct differences *found, const struct job_entry *entr
         compare_number(found, "time_to_run", there->time_to_run, asked.time_to_run);
     if (p->has_grace)
         compare_number(found, "grace", there->grace, asked.grace);
+    if (p->has_retain_epochs)
+        compare_number(found, "retain_epochs", entry->retain_epochs, p->retain_epochs);
     if (p->has_ephemeral)
         compare_number(found, "ephemeral", entry->ephemeral, p->ephemeral);
     return EVD_OK;

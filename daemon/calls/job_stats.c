@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "calls/class_weights.h"
 #include "calls/handlers.h"
+#include "calls/replies.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
 #include "jobs/memory.h"
@@ -98,6 +99,7 @@ static void reply_stats(msgpack_packer *pk, const struct stats *stats)
         pack_key_u64(pk, "epoch", count->epoch);
     pack_key_u64(pk, "steps", counts->totals.steps);
     pack_key_u64(pk, "samples", counts->totals.samples);
+    pack_key_position(pk, "since", count->cache->since);
     pack_class_names(pk, dataset, page);
     pack_shares(pk, "asked", any ? counts->asked : stats->present,
                 any ? (double)counts->totals.samples : 1, page);

@@ -30,6 +30,7 @@ static int trace_answer(struct trace_call *call)
     pack_key_u64(pk, "sample", trace->sample);
     pack_key_u64(pk, "first", trace->first);
     pack_key_bool(pk, "more", trace->more);
+    pack_key_position(pk, "since", trace->since);
     pack_key_array(pk, "steps", trace->found);
     for (uint32_t i = 0; i < trace->found; i++) {
         const struct finding *finding = &trace->findings[i];

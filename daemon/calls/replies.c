@@ -80,6 +80,7 @@ static void pack_revision(msgpack_packer *pk, const struct revision *revision,
     pack_key_cstr(pk, "author", revision->author);
     pack_key_u64(pk, "created", revision->created);
     pack_key_hex(pk, "digest", revision->digest);
+    pack_key_bool(pk, "forgotten", revision->forgotten);
     pack_map_end(pk);
 }
 
@@ -90,7 +91,7 @@ static uint32_t first_shown(const struct job_entry *entry)
     size_t bytes = 0;
 
     while (first > 0 && entry->records.revision_count - first < REVISIONS_SHOWN) {
-        bytes += entry->records.revisions[first - 1].strategy_bytes;
+        bytes += revision_shown_bytes(&entry->records.revisions[first - 1]);
         if (bytes > STRATEGIES_SHOWN)
             break;
         first--;
@@ -148,6 +149,7 @@ void reply_job(msgpack_packer *pk, const struct job_entry *entry, const struct s
     pack_key_u64(pk, "time_to_run", entry->config.time_to_run);
     pack_key_u64(pk, "grace", entry->config.grace);
     pack_key_u64(pk, "ephemeral", entry->ephemeral);
+    pack_key_u64(pk, "retain_epochs", entry->retain_epochs);
     pack_key_u64(pk, "seed", entry->seed);
     pack_key_u64(pk, "created", entry->created);
     pack_key_u64(pk, "generation", state.generation);

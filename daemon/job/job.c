@@ -25,10 +25,8 @@ int job_config_check(const struct job_config *config, struct evd_error *err)
 }
 
 /* Revision 0 begins at the beginning. */
-static int first_revision(struct job *job, struct plan *plan, struct evd_error *err)
+static int first_revision(struct job *job, struct history_item first, struct evd_error *err)
 {
-    struct history_item first = {.plan = plan, .shape = plan_epoch(plan, 0)};
-
     if (first.shape.steps == 0)
         return error_set(err, EVD_E_STRATEGY, "batch_size",
                          "not even one batch of %" PRIu32 " can be drawn: take a smaller "
@@ -41,8 +39,8 @@ static int first_revision(struct job *job, struct plan *plan, struct evd_error *
     return EVD_OK;
 }
 
-int job_new(struct job **out, const struct job_config *given, struct plan *plan,
-            struct evd_error *err)
+static int make(struct job **out, const struct job_config *given, struct history_item first,
+                struct evd_error *err)
 {
     struct job_config config = *given;
     struct job *job;
@@ -59,10 +57,10 @@ int job_new(struct job **out, const struct job_config *given, struct plan *plan,
     job->config = config;
     job->deadline = UINT64_MAX;
     progress_init(job);
-    code = first_revision(job, plan, err);
+    code = first_revision(job, first, err);
     if (!code && (config.mode == JOB_SHARED || config.world_size))
         code = world_set(job, config.mode == JOB_SHARED ? 1 : config.world_size, err);
-    if (!code)
+    if (!code && first.plan)
         code = history_place(&job->history.items[0], err);
     if (code) {
         history_disown(&job->history);
@@ -71,6 +69,22 @@ int job_new(struct job **out, const struct job_config *given, struct plan *plan,
     }
     *out = job;
     return EVD_OK;
+}
+
+int job_new(struct job **out, const struct job_config *config, struct plan *plan,
+            struct evd_error *err)
+{
+    struct history_item first = {.plan = plan, .shape = plan_epoch(plan, 0)};
+
+    return make(out, config, first, err);
+}
+
+int job_restore_past(struct job **out, const struct job_config *config, struct epoch_shape shape,
+                     struct evd_error *err)
+{
+    struct history_item first = {.shape = shape};
+
+    return make(out, config, first, err);
 }
 
 void job_free(struct job *job)

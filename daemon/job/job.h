@@ -348,11 +348,15 @@ void job_stream_full(struct job *job, struct job_stream *stream);
 
 /* ---- restoring ---- */
 
-/* From the store, before any event: job_new with revision 0, then the other revisions of the
- * history, in order; then the generation, the progress of each rank, and the end. Plans are built,
- * not placed; references pass over on success. After an error the job can only be freed. */
-int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
-                         struct plan *plan, struct evd_error *err) MUST_CHECK;
+/* From the store, before any event: a job with revision 0, by job_new, or by job_restore_past if
+ * its strategy is forgotten and all that is known is the shape of epoch 0; then the other revisions
+ * of the history, in order; then the generation, the progress of each rank, and the end. Plans are
+ * built, not placed; references pass over on success. After an error the job can only be freed. */
+int job_restore_past(struct job **out, const struct job_config *config, struct epoch_shape shape,
+                     struct evd_error *err) MUST_CHECK;
+/* Without a plan: its strategy is forgotten, as are those of all before it. */
+int job_restore_revision(struct job *job, const struct job_revision_info *revision,
+                         struct evd_error *err) MUST_CHECK;
 
 /* Of the revisions so far, only those that are in force at `from` or later are needed: the plans of
  * the others are given back. */

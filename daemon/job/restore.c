@@ -6,29 +6,46 @@
 #include <inttypes.h>
 #include "job/internal.h"
 
-int job_restore_revision(struct job *job, uint32_t revision, struct job_position at,
-                         struct plan *plan, struct evd_error *err)
+/* Of the epoch in which it begins. What its plan does not say is as it was stored. */
+static struct epoch_shape shape_at(const struct job *job, const struct job_revision_info *revision)
 {
     const struct history_item *last = &job->history.items[job->history.count - 1];
-    struct history_item next = {.number = revision, .at = at, .plan = plan};
-    int code;
 
-    if (revision <= last->number || position_before(at, last->at))
+    if (revision->plan && revision->at.step == 0)
+        return plan_epoch(revision->plan, revision->at.epoch);
+    if (!revision->plan || (!last->plan && last->at.epoch != revision->at.epoch))
+        return revision->shape;
+    return history_shape(&job->history, revision->at.epoch);
+}
+
+int job_restore_revision(struct job *job, const struct job_revision_info *revision,
+                         struct evd_error *err)
+{
+    const struct history_item *last = &job->history.items[job->history.count - 1];
+    struct history_item next = {.number = revision->revision,
+                                .at = revision->at,
+                                .plan = revision->plan,
+                                .shape = shape_at(job, revision)};
+
+    if (next.number <= last->number || position_before(next.at, last->at))
         return error_set(err, EVD_E_STORE, "revision",
-                         "revision %" PRIu32 " is out of order in the database", revision);
-    next.shape = at.step == 0 ? plan_epoch(plan, at.epoch) : history_shape(&job->history, at.epoch);
-    if (at.step >= next.shape.steps)
+                         "revision %" PRIu32 " is out of order in the database", next.number);
+    if (!next.plan && last->plan)
+        return error_set(err, EVD_E_STORE, "revision",
+                         "revision %" PRIu32 " is forgotten in the database, and one before it "
+                         "is not",
+                         next.number);
+    if (next.at.step >= next.shape.steps)
         return error_set(err, EVD_E_STORE, "revision",
                          "revision %" PRIu32 " begins in the database at step %" PRIu64
                          " of epoch %" PRIu64 ", which has %" PRIu64 " steps",
-                         revision, at.step, at.epoch, next.shape.steps);
+                         next.number, next.at.step, next.at.epoch, next.shape.steps);
     if (!history_reserve(&job->history))
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory for another revision");
-    code = history_place(&next, err);
-    if (code)
-        return code;
+    if (next.plan && history_place(&next, err) != EVD_OK)
+        return err->code;
     history_append(&job->history, next);
-    job->next_revision = revision + 1;
+    job->next_revision = next.number + 1;
     return EVD_OK;
 }
 
@@ -67,6 +84,11 @@ int job_restore_generation(struct job *job, const struct job_restored *restored,
                          "the database says that this job was at step %" PRIu64 " of epoch %" PRIu64
                          ", which there is not",
                          restored->mark.step, restored->mark.epoch);
+    if (!job->history.items[history_in_force(&job->history, restored->start)].plan)
+        return error_set(err, EVD_E_STORE, "revision",
+                         "the strategy in force at epoch %" PRIu64 " step %" PRIu64
+                         " is forgotten in the database",
+                         restored->start.epoch, restored->start.step);
     job->generation = restored->generation;
     job->start = restored->start;
     job->floor = job->progress.mark = restored->mark;

@@ -2,6 +2,7 @@
 #include "jobs/progress.h"
 
 #include <string.h>
+#include "jobs/retention.h"
 
 /* One write, which nobody asked for in a request. */
 struct progress_write {
@@ -11,12 +12,27 @@ struct progress_write {
     struct store_progress rows[];
 };
 
+/* The lowest epoch in which a restart would find a rank. */
+static uint64_t lowest_epoch(const struct progress_write *write)
+{
+    uint64_t epoch = write->op.progress_count > 0 ? UINT64_MAX : 0;
+
+    for (size_t i = 0; i < write->op.progress_count; i++) {
+        if (write->rows[i].epoch < epoch)
+            epoch = write->rows[i].epoch;
+    }
+    return epoch;
+}
+
 void progress_ended(struct task *task)
 {
     const struct progress_write *write = (const struct progress_write *)task;
 
-    if (task->err.code == EVD_OK && write->op.world.author)
+    if (task->err.code != EVD_OK)
+        return;
+    if (write->op.world.author)
         records_world_stored(&task->entry->records, &write->world);
+    retention_follow(task->entry, lowest_epoch(write));
 }
 
 struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world)

@@ -75,6 +75,7 @@ static void take_row(struct job_entry *entry, const struct store_job *job)
     entry->loaded_attended = job->attended;
     entry->records.world_stored = true;
     entry->ephemeral = job->ephemeral;
+    entry->retain_epochs = job->retain_epochs;
     if (terms_parse_words(text_of(job->mode), text_of(job->last_batch), text_of(job->guarantee),
                           &entry->config, &entry->last_batch, &why) != EVD_OK)
         spoil(entry, why.message);
@@ -180,10 +181,21 @@ int restore_world_row(void *arg, const struct store_world *world, struct evd_err
 static int keep_strategy(const struct restoring *restoring, const struct store_revision *revision,
                          struct revision *record, struct evd_error *err)
 {
-    int code = recorded_check(revision->strategy, revision->strategy_bytes, err);
+    const struct store_forgotten *forgotten = revision->forgotten;
+    int code;
 
+    if (forgotten) {
+        record->forgotten = true;
+        record->strategy_bytes = forgotten->bytes;
+        record->strategy_hash = forgotten->hash;
+        if (str_utf8(text_of(forgotten->kind)))
+            snprintf(record->kind, sizeof(record->kind), "%s", forgotten->kind);
+        return EVD_OK;
+    }
+    code = recorded_check(revision->strategy, revision->strategy_bytes, err);
     if (code != EVD_OK && code != EVD_E_STORE)
         return code;
+    record->stored_bytes = revision->stored_bytes;
     revision_describe(record, revision->strategy, code == EVD_OK ? revision->strategy_bytes : 0);
     if (record->strategy_bytes > STRATEGY_STAYS)
         return EVD_OK;
@@ -268,11 +280,11 @@ static int check_shape(const struct job_entry *entry, const struct revision *rec
                      record->number);
 }
 
-static int restore_revision(struct job_entry *entry, const struct revision *record,
-                            struct evd_error *err)
+/* Its plan, as recorded: placed by nobody, and announced to what draws by it. */
+static int restore_plan(struct job_entry *entry, const struct revision *record, struct plan **plan,
+                        struct evd_error *err)
 {
     struct plan_base base = entry_plan_base(entry);
-    struct plan *plan = NULL;
     void *strategy = NULL;
     size_t bytes;
     int code;
@@ -282,19 +294,45 @@ static int restore_revision(struct job_entry *entry, const struct revision *reco
                            err) != EVD_OK)
         return err->code;
     code = revision_plan(&base, strategy ? strategy : record->strategy, record->strategy_bytes,
-                         record->number, record->digest, &plan, err);
+                         record->number, record->digest, plan, err);
     free(strategy);
-    if (code != EVD_OK)
-        return code;
-    if (!jobs_prepare(entry->jobs, plan))
+    if (code == EVD_OK && !jobs_prepare(entry->jobs, *plan)) {
+        plan_unref(*plan);
         code = error_no_memory(err);
-    else if (!entry->job)
-        code = job_new(&entry->job, &entry->config, plan, err);
+    }
+    return code;
+}
+
+/* `past`: it or a later one is forgotten, so that nothing is drawn by it. */
+static int restore_revision(struct job_entry *entry, const struct revision *record, bool past,
+                            struct evd_error *err)
+{
+    struct job_revision_info info = {record->number, record->at, record->shape, NULL};
+    int code;
+
+    if (!past && restore_plan(entry, record, &info.plan, err) != EVD_OK)
+        return err->code;
+    if (entry->job)
+        code = job_restore_revision(entry->job, &info, err);
+    else if (past)
+        code = job_restore_past(&entry->job, &entry->config, record->shape, err);
     else
-        code = job_restore_revision(entry->job, record->number, record->at, plan, err);
+        code = job_new(&entry->job, &entry->config, info.plan, err);
     if (code != EVD_OK)
-        plan_unref(plan);
+        plan_unref(info.plan);
     return code != EVD_OK ? code : check_shape(entry, record, err);
+}
+
+/* How many of the line are the last forgotten one and all before it. */
+static uint32_t count_past(const struct records *records)
+{
+    uint32_t past = 0;
+
+    for (uint32_t i = 0; i < records->revision_count; i++) {
+        if (records->revisions[i].forgotten)
+            past = i + 1;
+    }
+    return past;
 }
 
 static bool world_fits(const struct job_entry *entry)
@@ -358,6 +396,7 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
 {
     struct job_restored restored;
     struct job_position from;
+    uint32_t past;
 
     if (!entry->dataset)
         return error_set(err, EVD_E_STORE, entry->name, "its dataset is not in the database");
@@ -369,8 +408,9 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
         return error_no_memory(err);
     records_loaded(&entry->records);
     from = needed_from(entry, progress);
+    past = count_past(&entry->records);
     for (uint32_t i = 0; i < entry->records.revision_count; i++) {
-        if (restore_revision(entry, &entry->records.revisions[i], err) != EVD_OK)
+        if (restore_revision(entry, &entry->records.revisions[i], i < past, err) != EVD_OK)
             return err->code;
         job_restore_release(entry->job, from);
     }

@@ -165,6 +165,7 @@ static int seek_stored(struct task *task)
         return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
                          entry->name);
     if (task->err.code == EVD_OK) {
+        seek->follow.stored_bytes = seek->op.revision.stored_bytes;
         records_seek(&entry->records, &seek->record, seek->plan ? &seek->follow : NULL);
         seek->record.author = NULL;
         if (seek->plan)

@@ -53,6 +53,7 @@ static int update_stored(struct task *task)
     struct evd_error err;
 
     if (task->err.code == EVD_OK) {
+        update->build.record.stored_bytes = update->op.revision.stored_bytes;
         records_add(&entry->records, &update->build.record, update->op.revision.keep_revision);
         update->build.record = (struct revision){0};
     }

@@ -225,7 +225,7 @@ static int count_all(struct count *count, struct evd_error *err)
 
 static void cache_clear(struct counts_cache *cache)
 {
-    cache->upto = (struct job_position){0, 0};
+    cache->upto = cache->since;
     cache->epoch_count = 0;
     class_counts_clear(&cache->counts);
 }
@@ -296,18 +296,22 @@ int count_take(struct count *count, const struct plan_base *base, const struct r
                const struct job *job, struct evd_error *err)
 {
     uint32_t classes = base->dataset->index.classes;
-    struct job_position from, epoch = {count->epoch, 0};
+    struct job_position from, epoch = {count->epoch, 0}, since;
     struct counts_cache *cache = count->cache;
     struct job_state state;
 
     job_state(job, &state);
+    since = records_since(records, state.generation);
     if (!class_counts_init(&count->counts, classes))
         return error_no_memory(err);
     if (find_positions(count, job, &state, err) != EVD_OK)
         return err->code;
     /* A seek, or another number of ranks, may have put the job back to before what was counted. */
-    if (cache->generation != state.generation || position_before(count->to, cache->upto))
+    if (cache->generation != state.generation || position_before(count->to, cache->upto) ||
+        !position_equal(cache->since, since)) {
+        cache->since = since;
         cache_clear(cache);
+    }
     cache->generation = state.generation;
     from = count->has_epoch && position_before(epoch, cache->upto) ? epoch : cache->upto;
     return line_take(&count->line, base, records, job, state.generation, from, err);

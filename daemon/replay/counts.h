@@ -30,7 +30,8 @@ struct epoch_totals {
 
 /* Counts of all steps before `upto`, kept so that the next count draws only what is new. */
 struct counts_cache {
-    uint32_t generation; /* in whose line */
+    uint32_t generation;       /* in whose line */
+    struct job_position since; /* the first that is counted: it can be drawn again */
     struct job_position upto;
     struct class_counts counts;
     struct epoch_totals epochs[COUNTS_EPOCHS]; /* the newest, oldest first */

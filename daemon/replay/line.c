@@ -28,6 +28,9 @@ static bool hold_plan(struct line_plan *plan, const struct job *job, const struc
     plan->digest = record->digest;
     plan->generation = record->generation;
     plan->strategy_bytes = record->strategy_bytes;
+    plan->forgotten = record->forgotten;
+    if (record->forgotten)
+        return true;
     if (held) {
         plan->plan = plan_ref(held);
         return true;
@@ -48,7 +51,7 @@ int line_take(struct line *line, const struct plan_base *base, const struct reco
     uint32_t count;
     const struct revision **revisions = records_line(records, generation, &count);
 
-    *line = (struct line){.base = *base, .last = -1};
+    *line = (struct line){.base = *base, .last = -1, .since = records_since(records, generation)};
     line->revisions = calloc(count + 1, sizeof(line->revisions[0]));
     line->plans = calloc(count + 1, sizeof(line->plans[0]));
     if (!revisions || !line->revisions || !line->plans)
@@ -111,7 +114,7 @@ uint64_t line_cost(const struct line *line, struct job_position from, struct job
             end = line->revisions[i + 1].at;
         cost +=
             steps_between(begin, end, revision->shape.steps) * line->base.batch_size * COST_OF_DRAW;
-        if (!line->plans[i].plan && line->plans[i].strategy_bytes > 0)
+        if (!line->plans[i].plan && !line->plans[i].forgotten && line->plans[i].strategy_bytes > 0)
             cost +=
                 (double)index->classes * COST_OF_CLASS + (double)index->labelled * COST_OF_MEMBER;
     }
@@ -127,10 +130,25 @@ uint32_t line_in_force(const struct line *line, struct job_position at)
     return i;
 }
 
+static int error_forgotten(const struct line *line, uint32_t revision, struct evd_error *err)
+{
+    if (line->since.epoch > JOB_MAX_EPOCH)
+        return error_set(err, EVD_E_NOT_FOUND, "epoch",
+                         "revision %" PRIu32 " is forgotten, by \"retain_epochs\": nothing of this "
+                         "generation can be drawn again",
+                         revision);
+    return error_set(err, EVD_E_NOT_FOUND, "epoch",
+                     "revision %" PRIu32 " is forgotten, by \"retain_epochs\": what can be drawn "
+                     "again begins with epoch %" PRIu64 " step %" PRIu64,
+                     revision, line->since.epoch, line->since.step);
+}
+
 int line_strategy(struct line *line, uint32_t i, struct evd_error *err)
 {
     struct line_plan *plan = &line->plans[i];
 
+    if (plan->forgotten)
+        return error_forgotten(line, line->revisions[i].revision, err);
     if (plan->strategy || plan->strategy_bytes == 0)
         return EVD_OK;
     return line->base.recorded.read(line->base.recorded.arg, plan->generation,

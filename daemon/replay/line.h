@@ -17,6 +17,7 @@ struct line_plan {
     void *strategy;
     size_t strategy_bytes;
     uint32_t generation; /* in which it was recorded */
+    bool forgotten;
 };
 
 /* Samples that are drawn again at a stretch, in some tenths of a second; then others who wait for a
@@ -28,6 +29,7 @@ struct line {
     struct replay_revision *revisions; /* the first at 0, 0 */
     struct line_plan *plans;
     uint32_t count;
+    struct job_position since; /* every strategy from there on is recorded */
     bool sweeps;  /* a plan that is built takes the place of the one that was built before: */
     int64_t last; /* that one, or -1 */
 };

@@ -63,6 +63,12 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
+static const struct revision *revision_at(const struct records *records, uint32_t i)
+{
+    return i < records->past_count ? &records->past[i]
+                                   : &records->revisions[i - records->past_count];
+}
+
 const struct revision **records_line(const struct records *records, uint32_t generation,
                                      uint32_t *count)
 {
@@ -74,15 +80,37 @@ const struct revision **records_line(const struct records *records, uint32_t gen
     if (!line)
         return NULL;
     for (uint32_t i = 0; i < all; i++) {
-        const struct revision *revision = i < records->past_count
-                                              ? &records->past[i]
-                                              : &records->revisions[i - records->past_count];
+        const struct revision *revision = revision_at(records, i);
 
         if (in_line(records, first, revision))
             line[(*count)++] = revision;
     }
     qsort(line, *count, sizeof(struct revision *), by_number);
     return line;
+}
+
+struct job_position records_since(const struct records *records, uint32_t generation)
+{
+    uint32_t all = records->revision_count + records->past_count;
+    int64_t first = note_line(records, generation), last = -1;
+    struct job_position since = {UINT64_MAX, 0};
+    const struct revision *next = NULL;
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < all; i++) {
+            const struct revision *revision = revision_at(records, i);
+
+            if (!in_line(records, first, revision))
+                continue;
+            if (pass == 0 && revision->forgotten && revision->number > last)
+                last = revision->number;
+            if (pass == 1 && revision->number > last && (!next || revision->number < next->number))
+                next = revision;
+        }
+    }
+    if (last < 0)
+        return (struct job_position){0, 0};
+    return next ? next->at : since;
 }
 
 const struct revision *records_in_force(const struct records *records, uint32_t number)
@@ -157,7 +185,12 @@ void revision_describe(struct revision *revision, const void *bytes, size_t n)
 
 bool revision_is_away(const struct revision *revision)
 {
-    return !revision->strategy && revision->strategy_bytes > 0;
+    return !revision->strategy && revision->strategy_bytes > 0 && !revision->forgotten;
+}
+
+size_t revision_shown_bytes(const struct revision *revision)
+{
+    return revision->forgotten ? 0 : revision->strategy_bytes;
 }
 
 bool revision_is_by(const struct revision *revision, const void *bytes, size_t n)
@@ -179,11 +212,11 @@ static uint64_t sum_recorded(const struct revision *revisions, uint32_t count)
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        bytes += revisions[i].strategy_bytes;
+        bytes += revisions[i].forgotten ? 0 : revisions[i].stored_bytes;
     return bytes;
 }
 
-static void measure(struct records *records)
+void records_measure(struct records *records)
 {
     uint64_t bytes =
         (uint64_t)(records->revision_cap + records->past_cap) * sizeof(struct revision) +
@@ -217,7 +250,7 @@ void records_page(struct records *records, uint32_t number)
         if (records->revisions[i + 1].number <= number)
             leave(&records->revisions[i]);
     }
-    measure(records);
+    records_measure(records);
 }
 
 void records_bring(struct records *records, uint32_t number, void **strategy)
@@ -230,7 +263,7 @@ void records_bring(struct records *records, uint32_t number, void **strategy)
         revision->strategy = *strategy;
         *strategy = NULL;
     }
-    measure(records);
+    records_measure(records);
 }
 
 /* ---- changes ---- */
@@ -253,7 +286,7 @@ void records_add(struct records *records, const struct revision *revision, uint3
         records->seeks[generation - 1].keep = keep;
     assert(records->revision_count < records->revision_cap);
     records->revisions[records->revision_count++] = *revision;
-    measure(records);
+    records_measure(records);
 }
 
 static int revision_order(const void *a, const void *b)
@@ -283,7 +316,7 @@ void records_loaded(struct records *records)
     records->past_count = kept;
     qsort(records->revisions, records->revision_count, sizeof(records->revisions[0]),
           revision_order);
-    measure(records);
+    records_measure(records);
 }
 
 void records_seek(struct records *records, const struct seek_record *seek,

@@ -24,8 +24,10 @@ struct revision {
     char *author;
     void *strategy; /* canonical MessagePack map; NULL: the database has it (revision_is_away) */
     size_t strategy_bytes;  /* 0: it is damaged there */
+    size_t stored_bytes;    /* what it takes in the database */
     uint64_t strategy_hash; /* of those bytes */
     char kind[32];          /* of the strategy; "": not known */
+    bool forgotten;         /* the strategy is in the database no more (retention.h) */
 };
 
 /* Strategies of so many bytes at most are always in memory: less would not save much. */
@@ -59,7 +61,7 @@ struct records {
     uint32_t world_count, world_cap;
     bool world_stored; /* the last of them is in the store */
     uint64_t bytes;    /* of memory that all of it takes */
-    uint64_t recorded; /* bytes of all its strategies in the database */
+    uint64_t recorded; /* bytes that all its strategies take in the database */
 };
 
 void records_fini(struct records *records);
@@ -68,12 +70,16 @@ void revision_fini(struct revision *revision);
 /* Gives it the canonical bytes, or only notes what they are where `strategy` is to be NULL. */
 void revision_describe(struct revision *revision, const void *bytes, size_t n);
 bool revision_is_away(const struct revision *revision);
+/* Bytes of the strategy that an answer with it has. */
+size_t revision_shown_bytes(const struct revision *revision);
 /* Is it by this strategy? */
 bool revision_is_by(const struct revision *revision, const void *bytes, size_t n);
 
 /* Leaves large strategies to the database that were in force before `number` was and are not the
  * newest of the line. */
 void records_page(struct records *records, uint32_t number);
+/* Counts again what it takes, after a change to revisions in it. */
+void records_measure(struct records *records);
 /* The strategy of a revision of the line is wanted in memory again: it passes over, and *strategy
  * is NULL then. */
 void records_bring(struct records *records, uint32_t number, void **strategy);
@@ -87,6 +93,8 @@ struct job_position records_end(const struct records *records, uint32_t generati
  * free. */
 const struct revision **records_line(const struct records *records, uint32_t generation,
                                      uint32_t *count);
+/* From where on every strategy of a generation's line is recorded. */
+struct job_position records_since(const struct records *records, uint32_t generation);
 /* The recorded revision in force when the line was at `number`; NULL: none is recorded. */
 const struct revision *records_in_force(const struct records *records, uint32_t number);
 

@@ -33,6 +33,18 @@ void trace_fini(struct trace *trace)
     drawing_fini(&trace->drawing);
 }
 
+/* What is forgotten is not searched, and the answer says so. */
+static void skip_forgotten(struct trace *trace, const struct records *records)
+{
+    struct job_position since = records_since(records, trace->generation);
+
+    if (!position_before(trace->from, since))
+        return;
+    trace->from = position_before(since, trace->to) ? since : trace->to;
+    if (position_before(trace->since, trace->from))
+        trace->since = trace->from;
+}
+
 int trace_take(struct trace *trace, const struct plan_base *base, const struct records *records,
                const struct job *job, bool *any, struct evd_error *err)
 {
@@ -42,6 +54,7 @@ int trace_take(struct trace *trace, const struct plan_base *base, const struct r
         trace->to = trace->reached;
         if (trace->generation < trace->last)
             trace->to = records_end(records, trace->generation, trace->reached);
+        skip_forgotten(trace, records);
         *any = position_before(trace->from, trace->to);
     }
     if (!*any)

@@ -25,8 +25,9 @@ struct trace {
     uint32_t passed;
     struct finding findings[EVD_MAX_PAGE];
     uint32_t found;
-    bool more;       /* there was no room for all */
-    bool unfinished; /* trace_run is to be called again */
+    bool more;                 /* there was no room for all */
+    struct job_position since; /* before that, some was not searched: it is forgotten */
+    bool unfinished;           /* trace_run is to be called again */
     /* private */
     uint32_t generation, last;   /* the one that is searched, or is next; and the last */
     struct job_position reached; /* in the last */

@@ -23,6 +23,7 @@ enum store_kind {
     STORE_SEEK_ADD, /* a new generation, perhaps with a revision; replaces the progress */
     STORE_JOB_DROP,
     STORE_PROGRESS_PUT, /* replaces one job's progress (all its ranks) */
+    STORE_FORGET,       /* of some of a job's revisions, the strategies */
     STORE_BACKUP,       /* copies the database, piece by piece, while other operations go on */
 };
 
@@ -65,6 +66,7 @@ struct store_job {
     bool attended; /* workers may hold batches; written with the mark */
     /* It goes when nobody has used it for so many ms; 0: it stays. */
     uint32_t ephemeral;
+    uint32_t retain_epochs; /* strategies of so many epochs are kept; 0: of all */
     uint64_t replaces; /* JOB_CREATE: the id of a job that goes in the same transaction; 0: none */
 };
 
@@ -75,11 +77,21 @@ struct store_revision {
     uint64_t epoch, step;   /* its first step */
     uint64_t shape_steps;   /* that epoch's number of steps and the size of the last, */
     uint32_t shape_last;    /* fixed when the epoch began */
-    const void *strategy;   /* canonical MessagePack map */
+    const void *strategy;   /* canonical MessagePack map; when loaded, NULL: it is damaged */
     size_t strategy_bytes;
-    uint64_t digest; /* plan_digest */
+    size_t stored_bytes; /* what it takes in the database: set when it is written or loaded */
+    uint64_t digest;     /* plan_digest */
     uint64_t created;
     const char *author; /* `client` of the session that asked */
+    /* When loaded: the strategy was forgotten, and that is what is known of it; NULL. */
+    const struct store_forgotten *forgotten;
+};
+
+/* What stays of a revision's strategy when that is forgotten. */
+struct store_forgotten {
+    uint32_t generation, revision;
+    uint64_t bytes, hash;
+    const char *kind;
 };
 
 /* Which revision. */
@@ -130,10 +142,12 @@ struct store_op {
         struct store_chunk chunk;
         struct {
             /* JOB_CREATE, JOB_DROP (id only), PROGRESS_PUT (id, world_size, mark), SEEK_ADD (id,
-             * world_size, mark) */
+             * world_size, mark), FORGET (id only) */
             struct store_job job;
             /* JOB_CREATE, REVISION_ADD, SEEK_ADD (author NULL: none) */
             struct store_revision revision;
+            const struct store_forgotten *forgotten; /* FORGET */
+            size_t forgotten_count;
             const struct store_progress *progress; /* PROGRESS_PUT, SEEK_ADD */
             size_t progress_count;
             struct store_seek seek; /* SEEK_ADD */

@@ -80,6 +80,9 @@ static size_t op_bytes(const struct store_op *op)
     case STORE_PROGRESS_PUT:
         bytes += job_bytes(op);
         break;
+    case STORE_FORGET:
+        bytes += op->forgotten_count * sizeof(*op->forgotten);
+        break;
     default:
         break;
     }

@@ -17,9 +17,14 @@
 /* A strategy with that many weights as it is recorded: a name of 2 to 6 bytes and a float each. */
 #define STRATEGY (CLASSES * 14)
 
+/* So that no strategy is like another: what differs little is stored in little room. */
 static double weight(int revision, int class)
 {
-    return 1 + (revision * 31 + class * 17) % 997 / 64.0;
+    uint64_t x = ((uint64_t)(revision + 1) << 32 | (uint32_t) class) * UINT64_C(0x9e3779b97f4a7c15);
+
+    x ^= x >> 32;
+    x *= UINT64_C(0xd6e8feb86659fd93);
+    return 1 + (double)(x >> 12) / (double)(UINT64_C(1) << 40);
 }
 
 static char *strategy_text(int revision)

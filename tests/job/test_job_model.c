@@ -166,10 +166,11 @@ static void do_restart(struct model *m)
         struct job_revision_info info = job_revision(old, i);
         struct plan *plan = plan_new(m, info.revision);
 
+        info.plan = plan;
         if (i == 0)
             EXPECT(job_new(&m->job, &config, plan, &err) == EVD_OK);
         else
-            EXPECT(job_restore_revision(m->job, info.revision, info.at, plan, &err) == EVD_OK);
+            EXPECT(job_restore_revision(m->job, &info, &err) == EVD_OK);
     }
     EXPECT(job_restore_generation(m->job, &m->stored.job, &err) == EVD_OK);
     for (uint32_t r = 0; r < m->stored.rows; r++) {

@@ -144,9 +144,11 @@ static void command_restart(struct run *run)
     for (uint32_t i = 0; i < job_revisions(old); i++) {
         struct job_revision_info info = job_revision(old, i);
         struct plan *plan = plan_make(run, info.revision, PLAN_OK);
-        int code = i == 0 ? job_new(&run->job, &run->config, plan, &err)
-                          : job_restore_revision(run->job, info.revision, info.at, plan, &err);
+        int code;
 
+        info.plan = plan;
+        code = i == 0 ? job_new(&run->job, &run->config, plan, &err)
+                      : job_restore_revision(run->job, &info, &err);
         if (code)
             die("restore", err.message);
     }

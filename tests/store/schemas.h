@@ -136,4 +136,14 @@
     "INSERT INTO world VALUES(7, 1, 1, 12, 4, 5004, 'tests');"                                     \
     "UPDATE job SET mark_epoch = 2, mark_step = 48, attended = 0 WHERE id = 7;"
 
+/* Version 3, over version 2: the dataset is owned, and one of its jobs ephemeral. */
+#define SCHEMA_3                                                                                   \
+    "ALTER TABLE dataset ADD COLUMN owned INTEGER NOT NULL DEFAULT 0;"                             \
+    "ALTER TABLE job ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;"                             \
+    "PRAGMA user_version = 3;"
+
+#define SCHEMA_3_ROWS                                                                              \
+    "UPDATE dataset SET owned = 1;"                                                                \
+    "UPDATE job SET ephemeral = 60000 WHERE id = 8;"
+
 #endif

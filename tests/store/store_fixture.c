@@ -120,6 +120,8 @@ static int paint_job(void *arg, const struct store_job *j, struct evd_error *err
           j->grace, j->replicas, j->mark_epoch, j->mark_step, j->attended ? " attended" : "");
     if (j->ephemeral)
         paint(arg, " ephemeral %u ms", j->ephemeral);
+    if (j->retain_epochs)
+        paint(arg, " retain %u", j->retain_epochs);
     paint(arg, "\n");
     return EVD_OK;
 }
@@ -150,7 +152,11 @@ static int paint_revision(void *arg, const struct store_revision *r, struct evd_
           " revision %u.%u from %" PRIu64 "/%" PRIu64 " of %" PRIu64 " (%u) %.*s %" PRIx64
           " by %s\n",
           r->generation, r->revision, r->epoch, r->step, r->shape_steps, r->shape_last,
-          (int)r->strategy_bytes, (const char *)r->strategy, r->digest, r->author);
+          r->strategy_bytes < 32 ? (int)r->strategy_bytes : 0, (const char *)r->strategy, r->digest,
+          r->author);
+    if (r->forgotten)
+        paint(arg, "  forgotten: %" PRIu64 " bytes, %" PRIx64 ", %s\n", r->forgotten->bytes,
+              r->forgotten->hash, r->forgotten->kind);
     return EVD_OK;
 }
 

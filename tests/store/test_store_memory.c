@@ -93,7 +93,34 @@ struct seen {
     unsigned datasets, chunks, jobs, revisions, seeks, worlds, ranks;
     uint64_t newest; /* dataset */
     uint64_t step;   /* of job 7 */
+    uint32_t revision;
+    bool forgotten;
 };
+
+/* Of revisions of job 7: one is as the other, but for their numbers. */
+#define STRATEGY 6000u
+
+static const char *strategy_of(uint32_t revision)
+{
+    static char text[STRATEGY];
+    uint32_t x = 12345;
+
+    for (unsigned i = 0; i < STRATEGY; i++)
+        text[i] = (char)((x = x * 1664525 + 1013904223) >> 24);
+    memcpy(text + STRATEGY / 2, &revision, sizeof(revision));
+    return text;
+}
+
+static struct noted_op with_strategy(struct noted_op op)
+{
+    static char texts[2][STRATEGY];
+    char *text = texts[op.op.revision.revision > 0];
+
+    memcpy(text, strategy_of(op.op.revision.revision), STRATEGY);
+    op.op.revision.strategy = text;
+    op.op.revision.strategy_bytes = STRATEGY;
+    return op;
+}
 
 static int see_dataset(void *arg, const struct store_dataset *d, struct evd_error *err)
 {
@@ -140,8 +167,15 @@ static int see_revision(void *arg, const struct store_revision *r, struct evd_er
 
     (void)err;
     assert_string_equal(r->author, "tests");
-    assert_int_equal(r->strategy_bytes, 7);
     seen->revisions++;
+    seen->revision = r->revision;
+    seen->forgotten = r->forgotten;
+    if (seen->forgotten) {
+        assert_string_equal(r->forgotten->kind, "weighted");
+        return EVD_OK;
+    }
+    assert_int_equal(r->strategy_bytes, STRATEGY);
+    assert_memory_equal(r->strategy, strategy_of(r->revision), STRATEGY);
     return EVD_OK;
 }
 
@@ -198,7 +232,7 @@ static int load(struct store_db *db, struct seen *seen, struct evd_error *err)
 
 /* ---- a life in the file ---- */
 
-enum { OPS = 5 };
+enum { OPS = 7 };
 
 static const uint32_t labels[3000] = {1, 70000};
 static const double weights[3000] = {0.5};
@@ -210,7 +244,7 @@ static void make_file(void)
                              op_labels(1, 0, labels, 3000),
                              op_weights(1, "w", 0, weights, 3000),
                              op_commit(1, 1, 3000, 2),
-                             op_job(7, "train", 1),
+                             with_strategy(op_job(7, "train", 1)),
                              op_world(7, 1, 2),
                              op_seek(7, 1, 1)};
     struct evd_error err;
@@ -234,9 +268,17 @@ static void only_memory(const struct evd_error *err)
  * confirmed, by bits; `id` and `step` are what they write. */
 static unsigned live(uint64_t id, uint64_t step)
 {
-    struct noted_op ops[OPS] = {op_draft(id, "more"), op_labels(id, 0, labels, 3000),
-                                op_weights(id, "w", 0, weights, 3000), op_commit(id, 1, 3000, 0),
-                                op_progress(7, step, 3)};
+    const uint32_t revision = (uint32_t)step;
+    const struct store_forgotten row = {.revision = revision, .kind = "weighted"};
+    struct noted_op ops[OPS] = {
+        op_draft(id, "more"),
+        op_labels(id, 0, labels, 3000),
+        op_weights(id, "w", 0, weights, 3000),
+        op_commit(id, 1, 3000, 0),
+        op_progress(7, step, 3),
+        with_strategy(op_revision(7, revision, 0)), /* cancels the one before */
+        {.op = {.kind = STORE_FORGET, .job = {.id = 7}, .forgotten = &row, .forgotten_count = 1}},
+    };
     struct evd_error err = {0};
     struct store_db *db;
     struct seen seen;
@@ -265,7 +307,7 @@ static unsigned live(uint64_t id, uint64_t step)
 static void look(uint64_t id, uint64_t step, unsigned confirmed)
 {
     struct noted_op drop = op_drop(id);
-    bool committed = confirmed & 8, moved = confirmed & 16;
+    bool committed = confirmed & 8, moved = confirmed & 16, updated = confirmed & 32;
     struct evd_error err = {0};
     struct store_db *db;
     struct seen seen;
@@ -276,7 +318,11 @@ static void look(uint64_t id, uint64_t step, unsigned confirmed)
     assert_int_equal(seen.newest, committed ? id : 1);
     assert_int_equal(seen.chunks, committed ? 4 + !!(confirmed & 4) : 3);
     assert_int_equal(seen.step == step, moved);
-    assert_true(seen.jobs == 1 && seen.revisions == 1 && seen.seeks == 1 && seen.worlds == 1);
+    assert_true(seen.jobs == 1 && seen.seeks == 1 && seen.worlds == 1);
+    assert_true(updated ? seen.revisions == 2 : seen.revisions <= 2);
+    assert_int_equal(seen.revision == step, updated);
+    if (updated)
+        assert_int_equal(seen.forgotten, !!(confirmed & 64));
     assert_true(moved ? seen.ranks == 3 : seen.ranks == 1 || seen.ranks == 3);
     if (committed)
         assert_true(write_at_once(db, &drop, 1));
@@ -310,7 +356,7 @@ static void fail_each(unsigned *countdown, unsigned stride)
         *countdown = 0;
         failed = failures > 0;
         if (!failed)
-            assert_int_equal(confirmed, 31);
+            assert_int_equal(confirmed, 127);
         look(100 + nth, nth + 1, confirmed);
     }
 }

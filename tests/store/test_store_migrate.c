@@ -91,7 +91,27 @@ static void everything_of_version_2_is_there(void **state)
     assert_null(strstr(picture, "owned"));
     assert_null(strstr(picture, "ephemeral"));
     fixture_close(f);
-    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 3);
+    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 4);
+}
+
+/* Its strategies are whole, and none is forgotten. */
+static void everything_of_version_3_is_there(void **state)
+{
+    struct fixture *f = *state;
+    char picture[4096];
+
+    make_file(f->path, NULL,
+              BEGIN_FILE SCHEMA_1 SCHEMA_1_ROWS SCHEMA_2 SCHEMA_2_ROWS SCHEMA_3 SCHEMA_3_ROWS
+              "COMMIT");
+    fixture_open(f, picture, sizeof(picture));
+    assert_non_null(strstr(picture, " owned"));
+    assert_non_null(strstr(picture, " ephemeral 60000 ms"));
+    assert_non_null(strstr(picture, " revision 0.1 from 1/10 of 100 (32) uniform "));
+    assert_null(strstr(picture, "forgotten"));
+    assert_null(strstr(picture, "retain"));
+    fixture_close(f);
+    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 4);
+    assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM difference, forgotten"), 0);
 }
 
 /* A migrated file has the tables and columns of a new one. */
@@ -137,9 +157,9 @@ static void fail_each(struct fixture *f, unsigned calls, int code)
             assert_int_equal(opened, EVD_E_STORE);
         version = sqlite_query(f->path, "PRAGMA user_version");
         if (opened == EVD_OK)
-            assert_int_equal(version, 3);
-        else if (calls == FAULT_WRITE) /* 3: what failed came after it */
-            assert_true(version == 1 || version == 3);
+            assert_int_equal(version, 4);
+        else if (calls == FAULT_WRITE) /* 4: what failed came after it */
+            assert_true(version == 1 || version == 4);
         if (version == 1) {
             assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM sqlite_schema"
                                                    " WHERE name IN ('seek', 'world')"),
@@ -235,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(everything_is_there),
         TEST(everything_of_version_2_is_there),
+        TEST(everything_of_version_3_is_there),
         TEST(the_schema_is_that_of_a_new_file),
         TEST(a_failed_migration_leaves_the_old_file),
         TEST(cut_anywhere),

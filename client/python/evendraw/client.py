@@ -192,6 +192,7 @@ class Client(Connection):
         last_batch: Literal["short", "drop", "pad", "exact"] | None = None,
         if_exists: Literal["refuse", "same", "attach", "restart"] | None = None,
         ephemeral: float | None = None,
+        retain_epochs: int | None = None,
         **more: Any,
     ) -> Result:
         """Creates a job: what is drawn, from which version, how.
@@ -208,6 +209,8 @@ class Client(Connection):
                 (it is joined if it is just this one, else Exists says what differs), "attach" (it
                 is joined as it is) or "restart" (it ends, and the new one takes its place).
             ephemeral: seconds; the job is dropped when nobody has used it for so long.
+            retain_epochs: strategies that draw nothing any more in the last so many epochs are
+                forgotten, and what they drew cannot be drawn again; None: all are kept.
             more: other fields of job.create.
 
         Returns:
@@ -230,6 +233,7 @@ class Client(Connection):
             last_batch=last_batch,
             if_exists=if_exists,
             ephemeral=None if ephemeral is None else round(ephemeral * 1000),
+            retain_epochs=retain_epochs,
             **more,
         )
 

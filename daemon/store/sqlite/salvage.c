@@ -29,7 +29,8 @@ static const struct table {
 } tables[] = {
     {"dataset", "id", false},      {"class_chunk", "id", false}, {"label_chunk", "id", false},
     {"weight_chunk", "id", false}, {"job", "id", false},         {"revision", "job", true},
-    {"seek", "job", true},         {"world", "job", true},       {"progress", "job", true},
+    {"difference", "job", true},   {"forgotten", "job", true},   {"seek", "job", true},
+    {"world", "job", true},        {"progress", "job", true},
 };
 
 struct salvage {

@@ -130,6 +130,31 @@ static const char *const migrations[] = {
     /* 2 -> 3: datasets that go with their jobs, jobs that go with their users */
     ("ALTER TABLE dataset ADD COLUMN owned INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE job ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;"),
+    /* 3 -> 4: strategies stored as differences (difference.h), strategies that are forgotten */
+    ("ALTER TABLE job ADD COLUMN retain_epochs INTEGER NOT NULL DEFAULT 0;"
+     "CREATE TABLE difference("
+     "  job INTEGER NOT NULL,"
+     "  generation INTEGER NOT NULL,"
+     "  revision INTEGER NOT NULL,"
+     "  base_generation INTEGER NOT NULL,"
+     "  base_revision INTEGER NOT NULL,"
+     "  place INTEGER NOT NULL,"
+     "  PRIMARY KEY(job, generation, revision),"
+     "  FOREIGN KEY(job, generation, revision) REFERENCES revision ON DELETE CASCADE)"
+     "  STRICT, WITHOUT ROWID;"
+     "CREATE INDEX difference_base ON difference(job, base_generation, base_revision);"
+     "CREATE TABLE forgotten("
+     "  job INTEGER NOT NULL,"
+     "  generation INTEGER NOT NULL,"
+     "  revision INTEGER NOT NULL,"
+     "  bytes INTEGER NOT NULL," /* these of the strategy */
+     "  hash INTEGER NOT NULL,"
+     "  kind TEXT NOT NULL,"
+     "  held INTEGER NOT NULL," /* the text is there: another one differs from it */
+     "  PRIMARY KEY(job, generation, revision),"
+     "  FOREIGN KEY(job, generation, revision) REFERENCES revision ON DELETE CASCADE)"
+     "  STRICT, WITHOUT ROWID;"
+     "CREATE INDEX forgotten_held ON forgotten(job) WHERE held;"),
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
@@ -208,21 +233,36 @@ static int quick_check_result(const char *answer)
     return (rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_IOERR ? rc : SQLITE_CORRUPT;
 }
 
-int schema_check(struct sqlite *sqlite, struct evd_error *err)
+static int quick_check(struct sqlite *sqlite, bool *unread)
 {
     sqlite3_stmt *stmt;
     const char *answer;
     int rc = sqlite3_prepare_v2(sqlite->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
 
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-        answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-        if (answer)
-            rc = quick_check_result(answer);
-        else if (rc == SQLITE_ROW)
-            rc = SQLITE_NOMEM;
-        sqlite3_finalize(stmt);
+    *unread = false;
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (answer) {
+        rc = quick_check_result(answer);
+        *unread = strstr(answer, "failed to get page") != NULL;
+    } else if (rc == SQLITE_ROW) {
+        rc = SQLITE_NOMEM;
     }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+int schema_check(struct sqlite *sqlite, struct evd_error *err)
+{
+    bool unread;
+    int rc = quick_check(sqlite, &unread);
+
+    /* Of a page of a long value that could not be read SQLite does not say why: for want of memory
+     * perhaps, and that shows when it is tried again. */
+    if (rc == SQLITE_CORRUPT && unread)
+        rc = quick_check(sqlite, &unread);
     return rc == SQLITE_OK ? EVD_OK : sqlite_error(sqlite, rc, err);
 }
 

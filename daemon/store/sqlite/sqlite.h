@@ -11,6 +11,7 @@
  *   tidy.c        checkpoints, and what dropped datasets leave behind
  *   backup.c      the copy made while everything goes on
  *   load.c        reading everything back
+ *   difference.c  strategies, whole or as what differs from another
  *   overlay.c     files that are read and left alone
  *   examine.c     looking for damage
  *   salvage.c     what can be read, into another file

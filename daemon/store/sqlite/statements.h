@@ -10,6 +10,12 @@
 
 struct sqlite;
 
+/* `held` of forgotten strategies: the text is there, since another one is stored as what differs
+ * from it; and, within a transaction, it goes. */
+#define FORGOTTEN_GOES "2"
+#define FORGOTTEN_THAT_GO                                                                          \
+    "(SELECT generation, revision FROM forgotten WHERE job = ?1 AND held = " FORGOTTEN_GOES ")"
+
 /* SQL(id, text) */
 #define SQL_STATEMENTS(SQL)                                                                        \
     SQL(BEGIN, "BEGIN IMMEDIATE")                                                                  \
@@ -43,9 +49,9 @@ struct sqlite;
     SQL(JOB_CREATE,                                                                                \
         "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created, mode,"          \
         " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch, mark_step, attended,"   \
-        " ephemeral) SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, 'at-least-once'),"   \
-        " ?11, ?12, ?13, ?14, ?15, ?16, ?17 FROM dataset WHERE id = ?3 AND state "                 \
-        "= " DATASET_COMMITTED)                                                                    \
+        " ephemeral, retain_epochs) SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9,"                    \
+        " coalesce(?10, 'at-least-once'), ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18 FROM dataset"     \
+        " WHERE id = ?3 AND state = " DATASET_COMMITTED)                                           \
     SQL(JOB_DROP, "DELETE FROM job WHERE id = ?1")                                                 \
     SQL(JOB_MOVE, "UPDATE job SET world_size = ?2, mark_epoch = ?3, mark_step = ?4, attended = ?5" \
                   " WHERE id = ?1")                                                                \
@@ -56,8 +62,29 @@ struct sqlite;
     SQL(REVISION_ADD, "INSERT INTO revision(job, generation, revision, epoch, step, shape_steps,"  \
                       " shape_last, strategy, digest, created, author)"                            \
                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                     \
-    SQL(REVISION_STRATEGY, "SELECT strategy FROM revision WHERE job = ?1 AND generation = ?2"      \
-                           " AND revision = ?3")                                                   \
+    SQL(REVISION_READ, "SELECT r.strategy, d.base_generation, d.base_revision FROM revision AS r"  \
+                       " LEFT JOIN difference AS d USING(job, generation, revision)"               \
+                       " WHERE r.job = ?1 AND r.generation = ?2 AND r.revision = ?3")              \
+    SQL(REVISION_NEWEST,                                                                           \
+        "SELECT r.generation, r.revision, coalesce(d.place, 0) FROM revision AS r"                 \
+        " LEFT JOIN difference AS d USING(job, generation, revision) WHERE r.job = ?1"             \
+        " AND NOT EXISTS(SELECT 1 FROM forgotten AS f WHERE f.job = r.job"                         \
+        " AND f.generation = r.generation AND f.revision = r.revision)"                            \
+        " ORDER BY r.generation DESC, r.revision DESC LIMIT 1")                                    \
+    SQL(DIFFERENCE_ADD, "INSERT INTO difference(job, generation, revision, base_generation,"       \
+                        " base_revision, place) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                   \
+    SQL(FORGET, "INSERT INTO forgotten(job, generation, revision, bytes, hash, kind, held)"        \
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, 1 WHERE EXISTS(SELECT 1 FROM revision"            \
+                " WHERE job = ?1 AND generation = ?2 AND revision = ?3) ON CONFLICT DO NOTHING")   \
+    SQL(FORGET_FIND,                                                                               \
+        "UPDATE forgotten AS f SET held = " FORGOTTEN_GOES " WHERE f.job = ?1"                     \
+        " AND f.held AND NOT EXISTS(SELECT 1 FROM difference AS d WHERE d.job = f.job"             \
+        " AND d.base_generation = f.generation AND d.base_revision = f.revision)")                 \
+    SQL(FORGET_TEXTS, "UPDATE revision SET strategy = x'' WHERE job = ?1 AND (generation,"         \
+                      " revision) IN " FORGOTTEN_THAT_GO)                                          \
+    SQL(FORGET_DIFFERENCES,                                                                        \
+        "DELETE FROM difference WHERE job = ?1 AND (generation, revision) IN " FORGOTTEN_THAT_GO)  \
+    SQL(FORGET_END, "UPDATE forgotten SET held = 0 WHERE job = ?1 AND held = " FORGOTTEN_GOES)     \
     SQL(SEEK_ADD, "INSERT INTO seek(job, generation, parent, keep_revision, epoch, step,"          \
                   " left_epoch, left_step, mode, created, author)"                                 \
                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                         \

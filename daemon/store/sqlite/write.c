@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/limits.h"
+#include "store/sqlite/difference.h"
 #include "store/sqlite/error.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
@@ -168,35 +169,25 @@ static int dataset_drop(struct sqlite *sqlite, uint64_t id, struct evd_error *er
 
 /* ---- jobs ---- */
 
-static int add_revision(struct sqlite *sqlite, const struct store_revision *revision,
-                        struct evd_error *err)
-{
-    return sqlite_do(sqlite, err, SQL_REVISION_ADD, "unnuuunbuus", revision->job,
-                     revision->generation, revision->revision, revision->epoch, revision->step,
-                     revision->shape_steps, revision->shape_last, revision->strategy,
-                     revision->strategy_bytes, revision->digest, revision->created,
-                     revision->author);
-}
-
 static int job_create(struct sqlite *sqlite, const struct store_job *job,
-                      const struct store_revision *revision, struct evd_error *err)
+                      struct store_revision *revision, struct evd_error *err)
 {
     int rc = SQLITE_DONE, code;
 
     if (job->replaces)
         rc = sqlite_run(sqlite, SQL_JOB_DROP, NULL, "u", job->replaces);
     if (rc == SQLITE_DONE)
-        rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usunnuusssnnnuunn", job->id, job->name,
+        rc = sqlite_run(sqlite, SQL_JOB_CREATE, NULL, "usunnuusssnnnuunnn", job->id, job->name,
                         job->dataset, job->batch_size, job->world_size, job->seed, job->created,
                         job->mode, job->last_batch, job->guarantee, job->time_to_run, job->grace,
                         job->replicas, job->mark_epoch, job->mark_step, job->attended,
-                        job->ephemeral);
+                        job->ephemeral, job->retain_epochs);
     code = changed(sqlite, rc, EVD_E_NOT_FOUND,
                    "the job's dataset is not in the database (any more)", err);
-    return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
+    return code == EVD_OK ? difference_add(sqlite, revision, err) : code;
 }
 
-static int revision_add(struct sqlite *sqlite, const struct store_revision *revision,
+static int revision_add(struct sqlite *sqlite, struct store_revision *revision,
                         struct evd_error *err)
 {
     uint32_t generation = revision->generation, keep = revision->keep_revision;
@@ -204,7 +195,7 @@ static int revision_add(struct sqlite *sqlite, const struct store_revision *revi
 
     if (code == EVD_OK)
         code = sqlite_do(sqlite, err, SQL_REVISION_KEEP, "unn", revision->job, generation, keep);
-    return code == EVD_OK ? add_revision(sqlite, revision, err) : code;
+    return code == EVD_OK ? difference_add(sqlite, revision, err) : code;
 }
 
 static int job_gone(struct sqlite *sqlite, int rc, struct evd_error *err)
@@ -237,7 +228,7 @@ static int progress_put(struct sqlite *sqlite, const struct store_op *op, struct
     return code;
 }
 
-static int seek_add(struct sqlite *sqlite, const struct store_op *op, struct evd_error *err)
+static int seek_add(struct sqlite *sqlite, struct store_op *op, struct evd_error *err)
 {
     const struct store_seek *seek = &op->seek;
     int code =
@@ -246,8 +237,41 @@ static int seek_add(struct sqlite *sqlite, const struct store_op *op, struct evd
                   seek->left_step, seek->mode, seek->created, seek->author);
 
     if (code == EVD_OK && op->revision.author)
-        code = add_revision(sqlite, &op->revision, err);
+        code = difference_add(sqlite, &op->revision, err);
     return code == EVD_OK ? progress_put(sqlite, op, err) : code;
+}
+
+/* Takes the texts from those that no other one differs from. Of a chain of differences that is the
+ * last one, then the one before it, and so on. */
+static int drop_forgotten(struct sqlite *sqlite, uint64_t job, struct evd_error *err)
+{
+    static const enum sql_statement steps[] = {SQL_FORGET_TEXTS, SQL_FORGET_DIFFERENCES,
+                                               SQL_FORGET_END};
+    int code, found = 1;
+
+    while (found > 0) {
+        code = sqlite_do(sqlite, err, SQL_FORGET_FIND, "u", job);
+        found = sqlite3_changes(sqlite->db);
+        for (size_t i = 0; code == EVD_OK && i < sizeof(steps) / sizeof(steps[0]); i++)
+            code = sqlite_do(sqlite, err, steps[i], "u", job);
+        if (code != EVD_OK)
+            return code;
+    }
+    return EVD_OK;
+}
+
+static int forget(struct sqlite *sqlite, const struct store_op *op, struct evd_error *err)
+{
+    uint64_t job = op->job.id;
+    int code = EVD_OK;
+
+    for (size_t i = 0; code == EVD_OK && i < op->forgotten_count; i++) {
+        const struct store_forgotten *forgotten = &op->forgotten[i];
+
+        code = sqlite_do(sqlite, err, SQL_FORGET, "unnuus", job, forgotten->generation,
+                         forgotten->revision, forgotten->bytes, forgotten->hash, forgotten->kind);
+    }
+    return code == EVD_OK ? drop_forgotten(sqlite, job, err) : code;
 }
 
 /* ---- groups ---- */
@@ -275,6 +299,8 @@ static int apply(struct sqlite *sqlite, struct store_op *op)
         return progress_put(sqlite, op, err);
     case STORE_SEEK_ADD:
         return seek_add(sqlite, op, err);
+    case STORE_FORGET:
+        return forget(sqlite, op, err);
     case STORE_BACKUP: /* never in a group */
         break;
     }

@@ -1,0 +1,14 @@
+/*
+ * Forgets the strategies that a job with `retain_epochs` does not retain. Called by progress.c,
+ * when that of the job is stored.
+ */
+#ifndef JOBS_RETENTION_H
+#define JOBS_RETENTION_H
+
+#include "jobs/entry.h"
+
+/* What is not needed any more now that a restart would find all ranks in that epoch or later goes,
+ * slice by slice. Harmless where there is nothing to forget. */
+void retention_follow(struct job_entry *entry, uint64_t epoch);
+
+#endif

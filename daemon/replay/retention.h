@@ -1,0 +1,20 @@
+/*
+ * Which strategies a job may forget: of a job that retains so many epochs, those by which nothing
+ * is drawn any more at the epoch from which on it retains them, or later. Everything else of their
+ * revisions stays, so that what is recorded goes on to be a whole, and tokens of positions hold.
+ *
+ * Called by jobs/retention.c and jobs/restore.c. Loop thread only.
+ */
+#ifndef REPLAY_RETENTION_H
+#define REPLAY_RETENTION_H
+
+#include "replay/records.h"
+
+/* Up to `most` revisions whose strategies no step of that epoch or a later one needs and that are
+ * not forgotten, oldest first; returns how many. They are valid until the records change. */
+uint32_t retention_find(const struct records *records, uint64_t epoch, struct revision **out,
+                        uint32_t most);
+/* It is forgotten, or (the store could not) it is not. */
+void retention_note(struct records *records, uint32_t generation, uint32_t number, bool forgotten);
+
+#endif
