@@ -56,7 +56,8 @@ static void print_settings(const json_t *job)
     if (ephemeral > 0)
         printf("  ephemeral: goes when nobody has used it for %s\n", text_ms(ephemeral));
     if (retained > 0)
-        printf("  strategies of %s are retained\n", text_items(retained, "epoch"));
+        printf("  strategies are retained for %s epoch%s\n", field_count(job, "retain_epochs"),
+               retained == 1 ? "" : "s");
 }
 
 static void print_progress(const json_t *job)
