@@ -2,8 +2,9 @@
  * The order of turns. Of what is readable, connections that come first (net_conn_prefer) are served
  * at once; all others share a little time of each turn of the loop, and who comes when that is used
  * up is put off, to be served in that order, when all that come first were looked at once more.
- * While somebody comes first who is at work, others have half of the time at most: what takes long
- * is followed by as long a time without them. conn.c and listener.c ask; the loop calls.
+ * While somebody comes first who is at work, others have a quarter of the time at most: what takes
+ * long is followed by TURN_REST times as long without them. conn.c and listener.c ask; the loop
+ * calls.
  */
 #include "net/turn.h"
 
@@ -155,7 +156,7 @@ static void on_check(uv_check_t *check)
     }
     if (turn->spent > 0) {
         now = uv_hrtime();
-        turn->others_at = now + turn->spent;
+        turn->others_at = now + TURN_REST * turn->spent;
     }
     turn->spent = 0;
     turn->frames = 0;
