@@ -11,10 +11,13 @@
 #include <assert.h>
 #include "net/internal.h"
 
-/* Others wait for nothing but those who are at work. */
-static bool others_wait(const struct turn *turn, uint64_t now)
+/* For how long others wait, in ns: for nothing but those who are at work. */
+static uint64_t others_wait(const struct turn *turn, uint64_t now)
 {
-    return now < turn->others_at && now - turn->heard < TURN_ACTIVE_NS;
+    uint64_t idle_at = turn->heard + TURN_ACTIVE_NS;
+    uint64_t until = turn->others_at < idle_at ? turn->others_at : idle_at;
+
+    return now < until ? until - now : 0;
 }
 
 static bool used_up(const struct turn *turn)
@@ -30,7 +33,7 @@ bool turn_begin(struct net *net, struct net_conn *conn, bool behind)
     if (conn && conn->preferred)
         turn->heard = now;
     else if ((!conn || conn->state <= CONN_SERVING) &&
-             (behind || used_up(turn) || others_wait(turn, now)))
+             (behind || used_up(turn) || others_wait(turn, now) > 0))
         return false;
     turn->began = now;
     return true;
@@ -140,6 +143,25 @@ static bool anybody_waits(const struct net *net)
     return false;
 }
 
+static void on_rested(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+
+    uv_idle_start(&net->turn.idle, on_idle);
+}
+
+/* Where only others wait, and for long, the loop sleeps meanwhile: the processor is perhaps the
+ * worker's. The timer counts in milliseconds, and is early rather than late. */
+static void rest(struct turn *turn)
+{
+    uint64_t ms = others_wait(turn, uv_hrtime()) / 1000000;
+
+    if (ms == 0 || !TAILQ_EMPTY(&turn->first) || !uv_is_active((uv_handle_t *)&turn->idle))
+        return;
+    uv_idle_stop(&turn->idle);
+    uv_timer_start(&turn->rest, on_rested, ms, 0);
+}
+
 static void on_check(uv_check_t *check)
 {
     struct net *net = check->data;
@@ -148,7 +170,7 @@ static void on_check(uv_check_t *check)
 
     if (uv_is_active((uv_handle_t *)&turn->idle)) {
         serve_first(turn);
-        if (!others_wait(turn, uv_hrtime()))
+        if (others_wait(turn, uv_hrtime()) == 0)
             serve_others(net);
         net_flush(net);
         if (!anybody_waits(net))
@@ -160,6 +182,7 @@ static void on_check(uv_check_t *check)
     }
     turn->spent = 0;
     turn->frames = 0;
+    rest(turn);
 }
 
 uint32_t turn_init(struct net *net)
@@ -169,11 +192,12 @@ uint32_t turn_init(struct net *net)
     TAILQ_INIT(&turn->first);
     TAILQ_INIT(&turn->others);
     uv_idle_init(net->config.loop, &turn->idle); /* none of these can fail */
+    uv_timer_init(net->config.loop, &turn->rest);
     uv_check_init(net->config.loop, &turn->check);
     uv_check_start(&turn->check, on_check);
     uv_unref((uv_handle_t *)&turn->check);
-    turn->check.data = turn->idle.data = net;
-    return 2;
+    turn->check.data = turn->idle.data = turn->rest.data = net;
+    return 3;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -185,4 +209,5 @@ void turn_close(struct net *net)
 {
     uv_close((uv_handle_t *)&net->turn.check, on_closed);
     uv_close((uv_handle_t *)&net->turn.idle, on_closed);
+    uv_close((uv_handle_t *)&net->turn.rest, on_closed);
 }

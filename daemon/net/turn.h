@@ -24,7 +24,8 @@ struct net;
 
 struct turn {
     uv_check_t check; /* after all that is readable was looked at: those who were put off */
-    uv_idle_t idle;   /* while anybody is: the loop does not sleep */
+    uv_idle_t idle;   /* while anybody is: the loop does not sleep, */
+    uv_timer_t rest;  /* unless they are others, who are to wait for longer than this can tell */
     struct net_conns first, others; /* put off, each in the order in which that was */
     uint64_t began;                 /* what is under way now; uv_hrtime */
     uint64_t spent;                 /* by others in this turn */

@@ -166,6 +166,30 @@ static void what_takes_long_is_paid_for(void **state)
         close(others[i]);
 }
 
+/* While others wait for that, the loop does not keep a processor busy. */
+static void the_loop_sleeps_meanwhile(void **state)
+{
+    uint8_t slow[100];
+    int other = peer_connect(server.unix_address), worker = peer_connect(server.unix_address);
+    uint64_t count = 0;
+
+    (void)state;
+    assert_int_equal(uv_loop_configure(&server.loop, UV_METRICS_IDLE_TIME), 0);
+    peer_send(worker, "\x09", 1);
+    pump_until(&server, &server.frames, 1);
+    memset(slow, 0x0b, sizeof(slow));
+    peer_send(other, slow, sizeof(slow));
+    while (server.slow < sizeof(slow) && uv_metrics_idle_time(&server.loop) < 10000000) {
+        if (server.slow > count)
+            peer_send(worker, "\x01", 1);
+        count = server.slow;
+        uv_run(&server.loop, UV_RUN_ONCE);
+    }
+    assert_in_range(server.slow, 1, sizeof(slow) - 1);
+    close(worker);
+    close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_turn_accepts_few, start, stop),
         cmocka_unit_test_setup_teardown(everybody_has_a_turn, start, stop),
         cmocka_unit_test_setup_teardown(what_takes_long_is_paid_for, start, stop),
+        cmocka_unit_test_setup_teardown(the_loop_sleeps_meanwhile, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
