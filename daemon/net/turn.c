@@ -154,9 +154,12 @@ static void on_rested(uv_timer_t *timer)
  * worker's. The timer counts in milliseconds, and is early rather than late. */
 static void rest(struct turn *turn)
 {
-    uint64_t ms = others_wait(turn, uv_hrtime()) / 1000000;
+    uint64_t ms;
 
-    if (ms == 0 || !TAILQ_EMPTY(&turn->first) || !uv_is_active((uv_handle_t *)&turn->idle))
+    if (!uv_is_active((uv_handle_t *)&turn->idle) || !TAILQ_EMPTY(&turn->first))
+        return;
+    ms = others_wait(turn, uv_hrtime()) / 1000000;
+    if (ms == 0)
         return;
     uv_idle_stop(&turn->idle);
     uv_timer_start(&turn->rest, on_rested, ms, 0);
