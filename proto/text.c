@@ -178,6 +178,16 @@ uint32_t str_distance(struct evd_str text, const char *known)
     return row[len];
 }
 
+/* Is all of it visible ASCII? Most names are, and a request may bring tens of thousands. */
+static bool is_plain(struct evd_str name)
+{
+    bool plain = true;
+
+    for (uint32_t i = 0; i < name.len; i++)
+        plain &= name.data[i] >= 0x20 && name.data[i] <= 0x7e;
+    return plain;
+}
+
 int name_check_stored(struct evd_str name, const char *what, struct evd_error *err)
 {
     if (name.len == 0)
@@ -185,6 +195,8 @@ int name_check_stored(struct evd_str name, const char *what, struct evd_error *e
     if (name.len > EVD_MAX_NAME)
         return error_set(err, EVD_E_LIMIT, what, "%s: %u bytes, at most %u are allowed", what,
                          name.len, EVD_MAX_NAME);
+    if (is_plain(name))
+        return EVD_OK;
     if (!str_utf8(name))
         return error_set(err, EVD_E_BAD_VALUE, what, "%s: is not UTF-8", what);
     for (uint32_t i = 0; i < name.len; i += (uint32_t)utf8_length(name.data + i, name.len - i)) {
@@ -199,6 +211,8 @@ int name_check(struct evd_str name, const char *what, struct evd_error *err)
 {
     int code = name_check_stored(name, what, err);
 
+    if (code != EVD_OK || is_plain(name))
+        return code;
     for (uint32_t i = 0; code == EVD_OK && i < name.len;) {
         size_t n = utf8_length(name.data + i, name.len - i);
 

@@ -2,18 +2,22 @@
  * The order of turns. Of what is readable, connections that come first (net_conn_prefer) are served
  * at once; all others share a little time of each turn of the loop, and who comes when that is used
  * up is put off, to be served in that order, when all that come first were looked at once more.
- * While somebody comes first who is at work, others have half of the time at most: what takes long
- * is followed by as long a time without them. conn.c and listener.c ask; the loop calls.
+ * While somebody comes first who is at work, others have a quarter of the time at most: what takes
+ * long is followed by TURN_REST times as long without them. conn.c and listener.c ask; the loop
+ * calls.
  */
 #include "net/turn.h"
 
 #include <assert.h>
 #include "net/internal.h"
 
-/* Others wait for nothing but those who are at work. */
-static bool others_wait(const struct turn *turn, uint64_t now)
+/* For how long others wait, in ns: for nothing but those who are at work. */
+static uint64_t others_wait(const struct turn *turn, uint64_t now)
 {
-    return now < turn->others_at && now - turn->heard < TURN_ACTIVE_NS;
+    uint64_t idle_at = turn->heard + TURN_ACTIVE_NS;
+    uint64_t until = turn->others_at < idle_at ? turn->others_at : idle_at;
+
+    return now < until ? until - now : 0;
 }
 
 static bool used_up(const struct turn *turn)
@@ -29,7 +33,7 @@ bool turn_begin(struct net *net, struct net_conn *conn, bool behind)
     if (conn && conn->preferred)
         turn->heard = now;
     else if ((!conn || conn->state <= CONN_SERVING) &&
-             (behind || used_up(turn) || others_wait(turn, now)))
+             (behind || used_up(turn) || others_wait(turn, now) > 0))
         return false;
     turn->began = now;
     return true;
@@ -139,6 +143,28 @@ static bool anybody_waits(const struct net *net)
     return false;
 }
 
+static void on_rested(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+
+    uv_idle_start(&net->turn.idle, on_idle);
+}
+
+/* Where only others wait, and for long, the loop sleeps meanwhile: the processor is perhaps the
+ * worker's. The timer counts in milliseconds, and is early rather than late. */
+static void rest(struct turn *turn)
+{
+    uint64_t ms;
+
+    if (!uv_is_active((uv_handle_t *)&turn->idle) || !TAILQ_EMPTY(&turn->first))
+        return;
+    ms = others_wait(turn, uv_hrtime()) / 1000000;
+    if (ms == 0)
+        return;
+    uv_idle_stop(&turn->idle);
+    uv_timer_start(&turn->rest, on_rested, ms, 0);
+}
+
 static void on_check(uv_check_t *check)
 {
     struct net *net = check->data;
@@ -147,7 +173,7 @@ static void on_check(uv_check_t *check)
 
     if (uv_is_active((uv_handle_t *)&turn->idle)) {
         serve_first(turn);
-        if (!others_wait(turn, uv_hrtime()))
+        if (others_wait(turn, uv_hrtime()) == 0)
             serve_others(net);
         net_flush(net);
         if (!anybody_waits(net))
@@ -155,10 +181,11 @@ static void on_check(uv_check_t *check)
     }
     if (turn->spent > 0) {
         now = uv_hrtime();
-        turn->others_at = now + turn->spent;
+        turn->others_at = now + TURN_REST * turn->spent;
     }
     turn->spent = 0;
     turn->frames = 0;
+    rest(turn);
 }
 
 uint32_t turn_init(struct net *net)
@@ -168,11 +195,12 @@ uint32_t turn_init(struct net *net)
     TAILQ_INIT(&turn->first);
     TAILQ_INIT(&turn->others);
     uv_idle_init(net->config.loop, &turn->idle); /* none of these can fail */
+    uv_timer_init(net->config.loop, &turn->rest);
     uv_check_init(net->config.loop, &turn->check);
     uv_check_start(&turn->check, on_check);
     uv_unref((uv_handle_t *)&turn->check);
-    turn->check.data = turn->idle.data = net;
-    return 2;
+    turn->check.data = turn->idle.data = turn->rest.data = net;
+    return 3;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -184,4 +212,5 @@ void turn_close(struct net *net)
 {
     uv_close((uv_handle_t *)&net->turn.check, on_closed);
     uv_close((uv_handle_t *)&net->turn.idle, on_closed);
+    uv_close((uv_handle_t *)&net->turn.rest, on_closed);
 }

@@ -16,18 +16,22 @@ struct net;
 #define TURN_NS     200000u
 #define TURN_FRAMES 128u
 #define TURN_ACCEPT 8u /* frames */
+/* For so many times as long as others had, whoever comes first and is at work has for himself: most
+ * of his moments are not theirs then, however long one frame of theirs takes. */
+#define TURN_REST 3u
 /* Somebody who comes first is at work if so long ago he had something to say. */
 #define TURN_ACTIVE_NS 10000000u
 
 struct turn {
     uv_check_t check; /* after all that is readable was looked at: those who were put off */
-    uv_idle_t idle;   /* while anybody is: the loop does not sleep */
+    uv_idle_t idle;   /* while anybody is: the loop does not sleep, */
+    uv_timer_t rest;  /* unless they are others, who are to wait for longer than this can tell */
     struct net_conns first, others; /* put off, each in the order in which that was */
     uint64_t began;                 /* what is under way now; uv_hrtime */
     uint64_t spent;                 /* by others in this turn */
     uint32_t frames;                /* of others in this turn */
-    uint64_t others_at; /* not before: as long as they had, whoever comes first has for himself */
-    uint64_t heard;     /* when somebody who comes first had something to say */
+    uint64_t others_at;             /* not before: the rest after what they had */
+    uint64_t heard;                 /* when somebody who comes first had something to say */
 };
 
 /* How many handles it has; none fails. */

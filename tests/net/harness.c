@@ -56,6 +56,14 @@ static void note_unwritten(struct session *session)
         session->server->most_unwritten = unwritten;
 }
 
+static void be_slow(struct server *server)
+{
+    server->slow++;
+    server->slow_began = uv_hrtime();
+    while ((server->slow_ended = uv_hrtime()) < server->slow_began + SLOW_NS)
+        ;
+}
+
 static bool on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
 {
     struct session *session = opaque;
@@ -82,6 +90,8 @@ static bool on_frame(void *arg, void *opaque, const uint8_t *bytes, size_t n)
     } else if (bytes[0] == 0x09 || bytes[0] == 0x0a) {
         net_conn_prefer(session->conn, true);
         session->working = bytes[0] == 0x0a;
+    } else if (bytes[0] == 0x0b) {
+        be_slow(server);
     }
     note_unwritten(session);
     session->known |= bytes[0] != 0x07 && bytes[0] != 0x08;

@@ -8,6 +8,7 @@
  *   false, nil    ends the connection: after the output; at once
  *   7, 8          do not say who the peer is, as any other frame does; 8 is answered with 2 MiB
  *   9, 10         make it one that comes first: a worker that has done nothing, one that gets on
+ *   11            takes SLOW_NS
  *   anything else is counted
  */
 #ifndef TESTS_NET_HARNESS_H
@@ -27,6 +28,7 @@
 #define LOW_WATER    (256u << 10)
 #define BUFFERS      (1u << 30) /* where the configuration says nothing */
 #define MOST         (8u << 20)
+#define SLOW_NS      2000000u
 #define REFUSED_YOU  "\xa4who?"
 #define REFUSED_MORE "\xa5more?"
 #define BROKEN_YOU   "\xa6wrong!"
@@ -38,6 +40,8 @@ struct server {
     char unix_path[108];
     char unix_address[128];
     uint64_t opened, closed, frames, frame_bytes, broken, refused, writable, silent;
+    uint64_t slow, slow_began,
+        slow_ended;        /* frames 11: how many, and when the last one; uv_hrtime */
     size_t most_unwritten; /* of any session at any time */
     bool owes;             /* who sends no more still has something to come */
     bool gone;

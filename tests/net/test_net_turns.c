@@ -131,6 +131,65 @@ static void everybody_has_a_turn(void **state)
     close(modest);
 }
 
+/* A frame that takes long is paid for: while a worker is at work, nobody else has a turn for
+ * TURN_REST times as long. Where the machine kept this test waiting for so long that the worker
+ * seemed to be idle, nobody had to wait, and the next frame is looked at. */
+static void what_takes_long_is_paid_for(void **state)
+{
+    static uint8_t slow[5000];
+    int others[2] = {peer_connect(server.unix_address), peer_connect(server.unix_address)};
+    int worker = peer_connect(server.unix_address);
+    uint64_t heard = 0, before;
+    unsigned rests = 0;
+
+    (void)state;
+    peer_send(worker, "\x09", 1);
+    pump_until(&server, &server.frames, 1);
+    memset(slow, 0x0b, sizeof(slow));
+    for (unsigned i = 0; i < 2; i++)
+        peer_send(others[i], slow, sizeof(slow));
+    while (rests < 10) {
+        uint64_t ended = server.slow_ended, count = server.slow;
+
+        before = uv_hrtime(); /* the worker is heard after it, or was after `heard` */
+        peer_send(worker, "\x01", 1);
+        turn();
+        assert_in_range(server.slow - count, 0, 1);
+        if (count > 0 && server.slow > count && server.slow_began - heard < TURN_ACTIVE_NS) {
+            assert_in_range(server.slow_began - ended, TURN_REST * SLOW_NS, UINT64_MAX);
+            rests++;
+        }
+        heard = before;
+    }
+    close(worker);
+    for (unsigned i = 0; i < 2; i++)
+        close(others[i]);
+}
+
+/* While others wait for that, the loop does not keep a processor busy. */
+static void the_loop_sleeps_meanwhile(void **state)
+{
+    uint8_t slow[100];
+    int other = peer_connect(server.unix_address), worker = peer_connect(server.unix_address);
+    uint64_t count = 0;
+
+    (void)state;
+    assert_int_equal(uv_loop_configure(&server.loop, UV_METRICS_IDLE_TIME), 0);
+    peer_send(worker, "\x09", 1);
+    pump_until(&server, &server.frames, 1);
+    memset(slow, 0x0b, sizeof(slow));
+    peer_send(other, slow, sizeof(slow));
+    while (server.slow < sizeof(slow) && uv_metrics_idle_time(&server.loop) < 10000000) {
+        if (server.slow > count)
+            peer_send(worker, "\x01", 1);
+        count = server.slow;
+        uv_run(&server.loop, UV_RUN_ONCE);
+    }
+    assert_in_range(server.slow, 1, sizeof(slow) - 1);
+    close(worker);
+    close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +197,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_worker_comes_first, start, stop),
         cmocka_unit_test_setup_teardown(a_turn_accepts_few, start, stop),
         cmocka_unit_test_setup_teardown(everybody_has_a_turn, start, stop),
+        cmocka_unit_test_setup_teardown(what_takes_long_is_paid_for, start, stop),
+        cmocka_unit_test_setup_teardown(the_loop_sleeps_meanwhile, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

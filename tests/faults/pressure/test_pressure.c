@@ -1,5 +1,6 @@
-/* What one peer does to the daemon, and a healthy worker beside it: its batches come in their
- * order, none is missing, and the daemon holds no more than ARCHITECTURE.md's table of bounds says.
+/* What one peer does to the daemon, and a healthy worker beside it: it gets on, its batches come in
+ * their order, none is missing or comes twice (victim.c), somebody else is answered meanwhile, and
+ * the daemon holds no more than ARCHITECTURE.md's table of bounds and its own limits say.
  * How long the worker waits is printed, since it is the machine's as well; what is asserted is
  * counted. */
 #include <setjmp.h>
@@ -20,18 +21,26 @@
 
 #define MIB         (1024.0 * 1024)
 #define MOST_ROUNDS 100000u
+/* Batches that the worker has to get beside each attack, however long that takes. */
+#define LEAST_ROUNDS 50u
 /* The worker asks once in a while, so that each moment of an attack counts as much as any other. */
 #define PAUSE_US 1000u
 /* Of an attack's messages handled while one batch is: some turns of the loop (net/turn.h), however
  * fast the machine is, and however many peers there are. */
 #define MOST_MESSAGES (8u * 128)
+/* What one read, and the answers to it, add to the buffers before some go. */
+#define ONE_READ (4u << 20)
+/* What the store's queue may hold (store/store.h), and the operation that crossed that. */
+#define MOST_QUEUED (66u << 20)
 /* What the allocator keeps between the pieces that are in use. */
 #define SLACK (64.0 * MIB)
 
-static const char *const options[] = {"--limit", "connections=1024", NULL};
+static const char *const options[] = {"--limit", "connections=1024", "--memory-limit", "512000000",
+                                      NULL};
 static struct server server = {.options = options};
 static struct tally *tally;
 static struct victim *victim;
+static evd_client *bystander; /* who asks how the daemon is */
 
 struct figures {
     uint32_t rounds;
@@ -54,7 +63,7 @@ static struct figures watch(double length)
     double end = faults_seconds() + length;
     uint32_t n = 0;
 
-    while (n < MOST_ROUNDS && (n < 50 || faults_seconds() < end)) {
+    while (n < MOST_ROUNDS && (n < LEAST_ROUNDS || faults_seconds() < end)) {
         unsigned long before = tally->messages;
         double resident;
 
@@ -87,10 +96,28 @@ static void check(const struct attack *attack, const struct figures *own,
     double growth = own->resident - quiet->resident;
 
     assert_true(tally->messages + tally->connections > 0);
+    assert_true(own->rounds >= LEAST_ROUNDS);
     assert_in_range(own->messages, 0, MOST_MESSAGES);
     if (growth > (double)attack->peer_bytes * faults_scale(attack->peers) + SLACK &&
         !faults_short())
         fail_msg("%s: the daemon grew by %.0f MiB", attack->name, growth / MIB);
+}
+
+/* While the attack goes on: what the daemon counts is within its limits. Holds under a sanitizer,
+ * too, whose own memory is not counted. */
+static void check_limits(const struct attack *attack)
+{
+    json_t *info = ask(bystander, "server.info", NULL);
+    uint64_t buffers = number(info, "holds.buffers"), memory = number(info, "memory");
+    uint64_t queued = number(info, "holds.queue");
+
+    if (buffers > number(info, "limits.buffers") + ONE_READ)
+        fail_msg("%s: the buffers hold %.0f MiB", attack->name, (double)buffers / MIB);
+    if (memory > number(info, "limits.memory"))
+        fail_msg("%s: datasets, drafts and jobs hold %.0f MiB", attack->name, (double)memory / MIB);
+    if (queued > MOST_QUEUED)
+        fail_msg("%s: the store's queue holds %.0f MiB", attack->name, (double)queued / MIB);
+    json_decref(info);
 }
 
 /* Until the attackers have got through to the daemon. */
@@ -105,18 +132,16 @@ static void await(void)
 /* A daemon that is rid of the attackers: so that one attack does not count for the next. */
 static void recover(void)
 {
-    evd_client *client = server_dial(&server);
     json_t *info = NULL;
 
     for (int i = 0; i < 6000 && (!info || number(info, "connections") > 2); i++) {
         json_decref(info);
-        info = ask(client, "server.info", NULL);
+        info = ask(bystander, "server.info", NULL);
         victim_round(victim);
         usleep(10000);
     }
     assert_true(number(info, "connections") <= 2);
     json_decref(info);
-    evd_close(client);
 }
 
 static void test_pressure(void **state)
@@ -141,6 +166,7 @@ static void test_pressure(void **state)
         await();
         watch(length / 4);
         own = watch(length);
+        check_limits(&attacks[i]);
         attack_end(pid);
         print(attacks[i].name, &own, &quiet);
         if (tally->updates > 0 || strstr(attacks[i].name, "preview"))
@@ -155,7 +181,6 @@ static int start(void **state)
 {
     struct sockaddr_un address;
     struct rlimit limit;
-    evd_client *client;
 
     (void)state;
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -165,11 +190,10 @@ static int start(void **state)
     assert_true(tally != MAP_FAILED);
     server_start(&server);
     attacks_prepare(&server);
-    client = server_dial(&server);
-    tell(client, "job.create",
+    bystander = server_dial(&server);
+    tell(bystander, "job.create",
          "{\"name\": \"healthy\", \"dataset\": \"big\", \"batch_size\": 32, \"seed\": 7, "
          "\"strategy\": " VICTIM_STRATEGY "}");
-    evd_close(client);
     address = faults_address(&server);
     victim = victim_attach(&address, "healthy");
     return 0;
@@ -179,6 +203,7 @@ static int stop(void **state)
 {
     (void)state;
     victim_detach(victim);
+    evd_close(bystander);
     server_remove(&server);
     munmap(tally, sizeof(*tally));
     return 0;
