@@ -307,6 +307,7 @@ void job_check(const struct job *job)
     CHECK(job->doubt == DOUBT_NONE || job_may_doubt(job));
     CHECK(job->doubt != DOUBT_RUNS || job->deadline <= job->doubt_until);
     CHECK(held_back || job->progress.waiting.count == 0);
+    CHECK(!job->progress.failing || job->progress.dirty || job->progress.writing);
     CHECK(held_back || !job->progress.dirty || job->progress.announced);
     CHECK(job->outstanding == 0 || !job_may_doubt(job) || job_attended(job) ||
           job->progress.dirty || job->draining);
