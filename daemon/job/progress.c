@@ -235,7 +235,8 @@ void progress_resume(struct job *job, bool moved)
         progress->mark = progress->marking = job->seek.mark;
         progress->attended = progress->attending = job->seek.attended;
         progress->marked_at = job->seek.at;
-        progress->dirty = false;
+        /* The seek was a write, of all there is: nothing is left to be tried again. */
+        progress->dirty = progress->failing = false;
         answer(job, &progress->waiting, EVD_E_CONFLICT);
     }
     write_or_announce(job, progress->waiting.count > 0);

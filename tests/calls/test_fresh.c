@@ -3,7 +3,9 @@
  * strategy, seeks, workers that are lost, restarts), seeded by EVD_SEED. After some of the events
  * job.stats is asked of the job with the counts that it keeps, and of the job without them; around
  * each restart job.info, job.history, job.position and job.trace are asked of the daemon that lived
- * through it all, and of the one that has just read the database. Both must say the same.
+ * through it all, and of the one that has just read the database. Both must say the same. What
+ * workers report is counted here as well (reported.c), and compared with job.confusion and with the
+ * moves of an adaptive strategy.
  * EVD_LONG=1 makes 10^6 events.
  */
 #include "harness.h"
@@ -15,6 +17,7 @@
 #include "calls/job_stats.h"
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
+#include "reported.h"
 #include "server/server.h"
 
 #define SAMPLES 60
@@ -30,6 +33,11 @@ struct life {
     uint64_t random;
     bool ranked;
     uint32_t acked, updated, sought; /* that succeeded */
+    uint32_t labels[SAMPLES + REPORTED_CLASSES];
+    int64_t streams[REPORTED_RANKS]; /* a ranked job's, by rank */
+    struct reported reported;
+    uint32_t counted, moved;
+    char params[512];
 };
 
 static struct harness h;
@@ -52,23 +60,29 @@ static void attach(struct life *life)
         peer_do(life->peer, "stream.open", "[{'job': 'j', 'window': 1}]");
         return;
     }
-    for (uint32_t rank = 0; rank < world; rank++)
-        peer_do(life->peer, "stream.open",
-                "[{'job': 'j', 'window': 2, 'rank': %u, 'world_size': %u}]", rank, world);
+    for (uint32_t rank = 0; rank < world; rank++) {
+        json_t *answer =
+            peer_call(life->peer, "stream.open",
+                      "[{'job': 'j', 'window': 2, 'rank': %u, 'world_size': %u}]", rank, world);
+
+        life->streams[rank] = integer(answer, "stream");
+        json_decref(answer);
+    }
 }
 
 static void begin(struct life *life)
 {
     struct peer *peer = peer_new(life->there);
-    json_t *draft = peer_call(peer, "dataset.create", "[{'name': 'd'}]");
+    json_t *draft =
+        peer_call(peer, "dataset.create", "[{'name': 'd', 'classes': ['a', 'b', 'c']}]");
     int64_t number = integer(draft, "draft");
     json_t *labels = json_array();
     char *chunk;
 
-    for (int i = 0; i < SAMPLES; i++)
-        json_array_append_new(labels, json_integer(below(life, 8) / 3));
-    for (int i = 0; i < 3; i++)
-        json_array_append_new(labels, json_integer(i));
+    for (uint32_t i = 0; i < SAMPLES + REPORTED_CLASSES; i++) {
+        life->labels[i] = i < SAMPLES ? below(life, 8) / 3 : i - SAMPLES;
+        json_array_append_new(labels, json_integer(life->labels[i]));
+    }
     chunk = json_dumps(labels, 0);
     peer_do(peer, "dataset.append", "[{'draft': %d, 'labels': %s}]", (int)number, chunk);
     peer_do(peer, "dataset.commit", "[{'draft': %d}]", (int)number);
@@ -85,6 +99,88 @@ static void begin(struct life *life)
 
 /* ---- events ---- */
 
+/* The newest revision of the job. */
+static json_t *newest(struct life *life)
+{
+    json_t *info = peer_call(life->peer, "job.info", "[{'job': 'j'}]");
+    json_t *revisions = json_object_get(info, "revisions");
+    json_t *last = json_incref(json_array_get(revisions, json_array_size(revisions) - 1));
+
+    json_decref(info);
+    return last;
+}
+
+/* What a model made of the samples of a batch, right more often than not; now and then with losses.
+ */
+static json_t *predict(struct life *life, const json_t *batch, struct reported_sample *samples)
+{
+    const json_t *index = json_object_get(batch, "index");
+    json_t *predicted = json_array(), *loss = json_array();
+    bool losses = below(life, 2);
+
+    for (size_t i = 0; i < json_array_size(index); i++) {
+        uint32_t label = life->labels[json_integer_value(json_array_get(index, i))];
+
+        samples[i] = (struct reported_sample){.label = label, .predicted = label, .loss = -1};
+        if (below(life, 3) == 0)
+            samples[i].predicted = below(life, REPORTED_CLASSES);
+        if (losses)
+            samples[i].loss = below(life, 16) / 4.0;
+        json_array_append_new(predicted, json_integer(samples[i].predicted));
+        json_array_append_new(loss, json_real(samples[i].loss));
+    }
+    if (losses)
+        return json_pack("{s: O, s: o, s: o}", "index", index, "predicted", predicted, "loss",
+                         loss);
+    json_decref(loss);
+    return json_pack("{s: O, s: o}", "index", index, "predicted", predicted);
+}
+
+static struct reported_at place_of(const struct life *life, const json_t *batch)
+{
+    struct reported_at at = {.generation = (uint32_t)integer(batch, "generation"),
+                             .epoch = (uint64_t)integer(batch, "epoch"),
+                             .step = (uint64_t)integer(batch, "step")};
+
+    at.rank = life->ranked && integer(batch, "stream") == life->streams[1];
+    return at;
+}
+
+/* Reports a batch, sometimes twice. Of before a seek it is refused. */
+static void report(struct life *life, const json_t *batch)
+{
+    struct reported_at at = place_of(life, batch);
+    struct reported_sample samples[BATCH];
+    json_t *fields = predict(life, batch, samples), *was = newest(life), *is, *answer;
+    char *dump = json_dumps(fields, 0);
+
+    snprintf(life->params, sizeof(life->params),
+             "[{'job': 'j', 'generation': %u, 'epoch': %" PRIu64 ", 'step': %" PRIu64
+             ", 'rank': %u, %s]",
+             at.generation, at.epoch, at.step, at.rank, dump + 1);
+    if (at.generation != life->sought) {
+        peer_refused(life->peer, EVD_E_CONFLICT, "job.report", "%s", life->params);
+    } else {
+        bool counted = reported_add(&life->reported, at, samples,
+                                    json_array_size(json_object_get(fields, "index")));
+
+        answer = peer_call(life->peer, "job.report", "%s", life->params);
+        assert_int_equal(json_is_true(json_object_get(answer, "counted")), counted);
+        json_decref(answer);
+        life->counted += counted;
+        is = newest(life);
+        if (integer(is, "revision") != integer(was, "revision")) {
+            assert_true(counted);
+            reported_moved(&life->reported, at, was, is);
+            life->moved++;
+        }
+        json_decref(is);
+    }
+    json_decref(was);
+    json_decref(fields);
+    free(dump);
+}
+
 /* Takes what has come; acknowledges the batches, as one worker would. */
 static void work(struct life *life)
 {
@@ -97,11 +193,15 @@ static void work(struct life *life)
         if (json_is_array(params))
             params = json_array_get(params, 0);
         if (strcmp(method, "batch") == 0) {
-            uint32_t id = peer_send(life->peer, "stream.ack",
-                                    "[{'stream': %" PRId64 ", 'epoch': %" PRId64
-                                    ", 'step': %" PRId64 ", 'generation': %" PRId64 "}]",
-                                    integer(params, "stream"), integer(params, "epoch"),
-                                    integer(params, "step"), integer(params, "generation"));
+            uint32_t id, reports = below(life, 8) / 3;
+
+            while (reports-- > 0)
+                report(life, params);
+            id = peer_send(life->peer, "stream.ack",
+                           "[{'stream': %" PRId64 ", 'epoch': %" PRId64 ", 'step': %" PRId64
+                           ", 'generation': %" PRId64 "}]",
+                           integer(params, "stream"), integer(params, "epoch"),
+                           integer(params, "step"), integer(params, "generation"));
 
             harness_quiet(life->there);
             life->acked += peer_succeeded(life->peer, id); /* it may be of before a seek */
@@ -114,13 +214,16 @@ static void work(struct life *life)
 
 static void update(struct life *life)
 {
-    static const char *const strategies[] = {
-        "{'kind': 'uniform'}", "{'kind': 'weighted', 'weight': 'inverse'}",
-        "{'kind': 'weighted', 'weight': 'sqrt-inverse'}", "{'kind': 'stratified'}",
-        "{'kind': 'progressive', 'epochs': 2}"};
+    uint32_t chosen = below(life, 10);
+    static const char *const strategies[] = {"{'kind': 'uniform'}",
+                                             "{'kind': 'weighted', 'weight': 'inverse'}",
+                                             "{'kind': 'weighted', 'weight': 'sqrt-inverse'}",
+                                             "{'kind': 'stratified'}",
+                                             "{'kind': 'progressive', 'epochs': 2}",
+                                             REPORTED_ADAPTIVE};
     uint32_t id =
         peer_send(life->peer, "job.update", "[{'job': 'j', 'strategy': %s, 'when': '%s'}]",
-                  strategies[below(life, 5)], below(life, 2) ? "now" : "epoch");
+                  strategies[chosen < 5 ? chosen : 5], below(life, 2) ? "now" : "epoch");
 
     harness_quiet(life->there);
     life->updated += peer_succeeded(life->peer, id);
@@ -188,11 +291,14 @@ static void restart(struct life *life)
 
     harness_quiet(life->there);
     before = where(life);
+    reported_compare(&life->reported, life->peer, below(life, 4));
     harness_restart(life->there);
+    life->reported.count = 0; /* moves stay, counts do not */
     life->peer = peer_new(life->there);
     after = where(life);
     forget_what_is_out(before, after);
     assert_same(before, after);
+    reported_compare(&life->reported, life->peer, below(life, 4));
     peer_close(life->peer);
     attach(life);
 }
@@ -257,6 +363,7 @@ static void event(struct life *life)
     case 6:
     case 7:
         compare_stats(life);
+        reported_compare(&life->reported, life->peer, below(life, 4));
         break;
     default:
         work(life);
@@ -266,7 +373,7 @@ static void event(struct life *life)
 static void test_lives(void **state)
 {
     uint64_t seed = getenv("EVD_SEED") ? strtoull(getenv("EVD_SEED"), NULL, 0) : 1;
-    uint32_t acked = 0, updated = 0, sought = 0;
+    uint32_t acked = 0, updated = 0, sought = 0, counted = 0, moved = 0;
     uint32_t events = getenv("EVD_LONG") ? 1000000 : 4000;
 
     (void)state;
@@ -280,12 +387,16 @@ static void test_lives(void **state)
         acked += life.acked;
         updated += life.updated;
         sought += life.sought;
+        counted += life.counted;
+        moved += life.moved;
         harness_stop(&h);
     }
     /* The lives were not idle ones. */
     assert_in_range(acked, events / 4, events);
     assert_in_range(updated, events / 64, events);
     assert_in_range(sought, events / 128, events);
+    assert_in_range(counted, events / 8, events);
+    assert_in_range(moved, events / 400, events);
 }
 
 int main(void)

@@ -50,6 +50,7 @@ void model_expire(struct model *m)
             model_drop(worker, 0);
             worker->stalled = true;
             m->expired++;
+            m->timed_out++;
         }
         if (worker->stream && worker->lost && worker->lost_until <= m->now)
             worker->count = worker->resend = 0; /* and hears that it is gone */
@@ -109,6 +110,8 @@ static void on_deliver(struct model *m, const struct job_delivery *d)
     EXPECT(d->slice.rank == rank / m->config.replicas &&
            d->slice.world == m->world / m->config.replicas);
     EXPECT(!worker->lost && !worker->full && !m->seeking);
+    worker->served++;
+    m->redelivered += d->redelivered;
     if (worker->resend > 0) {
         on_resend(m, worker, d);
         return;
@@ -128,6 +131,7 @@ static void on_deliver(struct model *m, const struct job_delivery *d)
     step->handed[rank] = 1;
     step->acked[rank] = at_most_once(m);
     worker->held[worker->count++] = (struct held){at, m->now};
+    model_reached(m, (struct job_position){at.epoch, at.step + 1});
     if (!position_before(at, m->frontier))
         m->frontier = at.step + 1 < d->slice.shape.steps
                           ? (struct job_position){at.epoch, at.step + 1}
@@ -209,7 +213,8 @@ static void on_sought(struct model *m, uint32_t generation, struct job_position 
     struct stored *stored = &m->stored;
 
     m->sought++;
-    m->start = m->floor = m->frontier = to;
+    m->start = m->floor = m->frontier = m->reached = to;
+    m->failing = false;
     for (uint32_t i = 0; i < m->tokens; i++)
         m->waiting[i].rank = RANKS;
     for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
@@ -403,6 +408,7 @@ void model_restored(struct model *m)
             worker->had[i] = worker->held[i].at;
         worker->stream = NULL;
     }
+    model_reached_again(m);
     m->tokens = 0;
     m->replaying &= !m->seeking;
     m->writing = m->storing = m->seeking = m->flush = m->failing = m->draining = false;
@@ -428,6 +434,7 @@ void model_world(struct model *m, uint32_t world, struct job_position low)
         m->ended[r] = low.epoch;
     if (position_before(m->floor, m->frontier))
         m->floor = m->frontier;
+    m->reached = low;
     m->world = world;
     m->worlds++;
 }

@@ -9,7 +9,7 @@
 #include "job/job.h"
 #include "job/position.h"
 
-enum { WORKERS = 6, RANKS = 4, EPOCHS = 64, STEPS = 40, EVENTS = 3000, WAITING = 4096 };
+enum { WORKERS = 6, RANKS = 4, EPOCHS = 64, STEPS = 40, BATCH = 4, EVENTS = 3000, WAITING = 4096 };
 
 struct held {
     struct job_position at;
@@ -24,7 +24,8 @@ struct worker {
     uint32_t resend; /* the last of them are to come again */
     uint64_t touched, lost_until;
     bool full, lost, stalled, exclusive;
-    bool claimed; /* some of its leases, when it was opened */
+    bool claimed;                    /* some of its leases, when it was opened */
+    uint64_t served, acked, samples; /* since then */
     /* What it had when the daemon was restarted. */
     struct job_position had[EVD_MAX_WINDOW * 2];
     uint32_t had_count;
@@ -70,9 +71,12 @@ struct model {
     bool seeking;
     bool replaying; /* nothing has changed since a seek that replays */
     struct stored stored, written;
-    struct job_position frontier;  /* the first step handed to nobody */
-    struct job_position floor;     /* below it steps may say that they are redelivered */
-    struct job_position start;     /* of the generation */
+    struct job_position frontier;    /* the first step handed to nobody */
+    struct job_position floor;       /* below it steps may say that they are redelivered */
+    struct job_position start;       /* of the generation */
+    struct job_position reached;     /* the first step not handed out, as far as the job knows */
+    uint64_t redelivered, timed_out; /* since the last restart */
+    uint32_t next_revision;
     struct job_position change_at; /* of the update or seek being stored */
     struct job_position change_mark;
     bool change_attended;
@@ -102,6 +106,12 @@ void model_drop(struct worker *worker, uint32_t i);
 void model_expire(struct model *m);
 /* The job was restored from m->stored: what is known of steps is what was stored. */
 void model_restored(struct model *m);
+/* A step before `next` was handed out. */
+void model_reached(struct model *m, struct job_position next);
+/* The job was restored: what it knows it has from m->stored. */
+void model_reached_again(struct model *m);
+/* Whatever the job keeps is what the model counted. */
+void model_fresh(struct model *m);
 /* Another number of ranks, all at `low`. */
 void model_world(struct model *m, uint32_t world, struct job_position low);
 

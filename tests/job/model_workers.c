@@ -103,6 +103,7 @@ static void check_granted(struct model *m, struct worker *worker)
         EXPECT(!held_by_another(m, worker, at));
         worker->held[worker->count++] = (struct held){at, m->now};
         m->granted++;
+        model_reached(m, (struct job_position){at.epoch, at.step + 1});
         worker->claimed = true;
     }
     for (uint32_t i = 0; i < worker->had_count; i++) {
@@ -150,6 +151,7 @@ static void do_open(struct model *m, struct worker *worker)
     worker->exclusive = event.open.exclusive;
     worker->touched = 0;
     worker->claimed = false;
+    worker->served = worker->acked = worker->samples = 0;
     worker->had_count = had;
     EXPECT(model_step(m, &event) == EVD_OK);
     worker->stream = m->update.stream;
@@ -237,7 +239,7 @@ static void do_ack(struct model *m, struct worker *worker, enum job_event_kind k
 {
     struct job_event event;
     bool through;
-    uint32_t i, n;
+    uint32_t i, n, ranks = model_ranked(m) ? m->world : 1;
 
     if (worker->count == 0)
         return;
@@ -264,6 +266,8 @@ static void do_ack(struct model *m, struct worker *worker, enum job_event_kind k
 
         EXPECT(*acked == (m->config.guarantee == JOB_AT_MOST_ONCE));
         *acked |= kind == JOB_ACK;
+        worker->acked += kind == JOB_ACK;
+        worker->samples += kind == JOB_ACK ? BATCH * m->config.replicas / ranks : 0;
         /* Before the event: deliveries follow. */
         model_drop(worker, k);
     }

@@ -208,10 +208,26 @@ static void test_hot_path(void **state)
     job_free(job);
 }
 
+/* The largest window of a stream takes 4.5 KiB at most. */
+static void test_stream(void **state)
+{
+    struct job_config config = {.mode = JOB_SHARED, .batch_size = 4};
+    struct job_event open = {.kind = JOB_OPEN, .open = {.window = EVD_MAX_WINDOW}};
+    struct job *job = new_job(&config);
+    struct job_stream_info info;
+
+    (void)state;
+    step(job, &open);
+    job_stream_info(update.stream, &info);
+    assert_in_range(info.memory, 4u << 10, 9u << 9);
+    job_free(job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shared), cmocka_unit_test(test_ranked),
-                                       cmocka_unit_test(test_hot_path)};
+                                       cmocka_unit_test(test_hot_path),
+                                       cmocka_unit_test(test_stream)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,8 @@
  * Random sequences of events against the model of model.c: within a generation every step of an
  * epoch is acknowledged exactly once (by each rank), or handed out at most once; a step that comes
  * back is the same batch and says so; a change of strategy begins at one step for everybody; what
- * is restored after a crash contains whatever was confirmed.
+ * is restored after a crash contains whatever was confirmed; what the job counts and keeps is what
+ * the model counted.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -17,7 +18,7 @@
 static struct plan *plan_new(struct model *m, uint32_t revision)
 {
     return fake_plan_new((struct fake_plan){
-        .revision = revision, .steps = m->plan_steps[revision], .batch = 4, .last = 4});
+        .revision = revision, .steps = m->plan_steps[revision], .batch = BATCH, .last = BATCH});
 }
 
 /* ---- changes ---- */
@@ -216,7 +217,7 @@ static void begin(struct model *m, enum job_mode mode, enum job_guarantee guaran
 {
     struct evd_error err;
 
-    m->config = (struct job_config){.mode = mode, .guarantee = guarantee, .batch_size = 4};
+    m->config = (struct job_config){.mode = mode, .guarantee = guarantee, .batch_size = BATCH};
     m->config.time_to_run = random_below(m, 2) ? 0 : 100 + (uint32_t)random_below(m, 400);
     m->config.grace = random_below(m, 2) ? 0 : 50 + (uint32_t)random_below(m, 100);
     m->config.replicas = mode == JOB_RANKED ? 1 + (uint32_t)random_below(m, 2) : 1;
@@ -236,8 +237,10 @@ static void run(uint64_t seed, enum job_mode mode, enum job_guarantee guarantee)
     m->seed = seed;
     m->random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     begin(m, mode, guarantee);
-    for (m->event = 0; m->event < EVENTS && m->frontier.epoch + 4 < EPOCHS; m->event++)
+    for (m->event = 0; m->event < EVENTS && m->frontier.epoch + 4 < EPOCHS; m->event++) {
         random_event(m);
+        model_fresh(m);
+    }
     total.epochs += m->epochs;
     total.granted += m->granted;
     total.resent += m->resent;

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
         TRACE("restore"),       TRACE("leases"),       TRACE("resume"),
         TRACE("holding"),       TRACE("at-most-once"), TRACE("seek"),
         TRACE("worlds"),        TRACE("failing"),      TRACE("exclusive"),
-        TRACE("last-epoch"),
+        TRACE("last-epoch"),    TRACE("failing-seek"),
     };
 
     for (int i = 1; i < argc; i++) {

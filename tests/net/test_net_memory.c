@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "host/framing.h"
+#include "net/internal.h"
 #include "net/memory.h"
 
 #define MIB      (1u << 20)
@@ -109,7 +111,7 @@ static void buffers_are_given_back(void **state)
     server_stop(&server);
 }
 
-/* Who is no worker is not read from the mark on; a worker may write as much again. */
+/* Who is no worker is not read from the mark on. */
 static void guests_are_stopped_first(void **state)
 {
     struct server server;
@@ -121,6 +123,49 @@ static void guests_are_stopped_first(void **state)
     ask(&server, guest, REQUESTS);
     pump_for(&server, 50);
     assert_in_range(server.most_unwritten, HIGH_WATER, HIGH_WATER + ANSWER);
+    close(guest);
+    server_stop(&server);
+}
+
+/* A worker is read from the mark on, until it has caused as much again. */
+static void a_worker_writes_as_much_again(void **state)
+{
+    struct server server;
+    int worker;
+
+    (void)state;
+    start(&server, 64 * MIB);
+    worker = connect_as(&server, WORKER);
+    ask(&server, worker, REQUESTS);
+    pump_for(&server, 50);
+    assert_in_range(server.most_unwritten, 2 * HIGH_WATER, 2 * (HIGH_WATER + ANSWER));
+    close(worker);
+    server_stop(&server);
+}
+
+/* What a peer that is not read sends waits in its socket: beside one frame and one read. */
+static void unread_input_waits_outside(void **state)
+{
+    static const uint8_t more[60000]; /* frames of one byte each */
+    struct server server;
+    uint64_t held, taken = 0;
+    int guest;
+    ssize_t n;
+
+    (void)state;
+    start(&server, 64 * MIB);
+    guest = connect_as(&server, GUEST);
+    ask(&server, guest, REQUESTS);
+    pump_for(&server, 50);
+    held = info(&server).buffers;
+    for (int i = 0; i < 200; i++) {
+        n = send(guest, more, sizeof(more), MSG_DONTWAIT);
+        taken += n > 0 ? (uint64_t)n : 0;
+        pump_for(&server, 1);
+        assert_in_range(info(&server).buffers, held, held + NET_READ_BYTES);
+    }
+    assert_true(taken < 200 * sizeof(more)); /* the socket took no more */
+    assert_in_range(held, HIGH_WATER, HIGH_WATER + ANSWER + EVD_MAX_FRAME + NET_READ_BYTES);
     close(guest);
     server_stop(&server);
 }
@@ -234,9 +279,13 @@ static void workers_go_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buffers_are_given_back), cmocka_unit_test(guests_are_stopped_first),
-        cmocka_unit_test(many_that_do_not_read),  cmocka_unit_test(heaviest_idle_goes_first),
+        cmocka_unit_test(buffers_are_given_back),
+        cmocka_unit_test(guests_are_stopped_first),
+        cmocka_unit_test(many_that_do_not_read),
+        cmocka_unit_test(heaviest_idle_goes_first),
         cmocka_unit_test(workers_go_last),
+        cmocka_unit_test(a_worker_writes_as_much_again),
+        cmocka_unit_test(unread_input_waits_outside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

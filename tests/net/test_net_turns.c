@@ -93,6 +93,25 @@ static void a_worker_comes_first(void **state)
     close_crowd(fds);
 }
 
+/* A worker that sends without end is left for others after each stretch: one when it is looked at,
+ * and one more when all that come first are looked at again. */
+static void a_worker_has_a_turn_as_well(void **state)
+{
+    static uint8_t many[100000];
+    int worker = peer_connect(server.unix_address);
+    uint64_t begun;
+
+    (void)state;
+    memset(many, 1, sizeof(many));
+    peer_send(worker, "\x0a", 1);
+    pump_until(&server, &server.frames, 1);
+    begun = server.frames;
+    peer_send(worker, many, sizeof(many));
+    while (server.frames < begun + sizeof(many))
+        assert_in_range(turn(), 0, 2 * TURN_FRAMES);
+    close(worker);
+}
+
 static void a_turn_accepts_few(void **state)
 {
     int fds[CROWD];
@@ -195,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_others_share_a_turn, start, stop),
         cmocka_unit_test_setup_teardown(a_worker_comes_first, start, stop),
+        cmocka_unit_test_setup_teardown(a_worker_has_a_turn_as_well, start, stop),
         cmocka_unit_test_setup_teardown(a_turn_accepts_few, start, stop),
         cmocka_unit_test_setup_teardown(everybody_has_a_turn, start, stop),
         cmocka_unit_test_setup_teardown(what_takes_long_is_paid_for, start, stop),
