@@ -54,11 +54,12 @@ struct job_entry {
     uint64_t flush_at;                   /* when JOB_FLUSH is due; UINT64_MAX: not */
     struct job_position loaded_mark;     /* as it was in the store, until the job is restored */
     bool loaded_attended;
-    uint32_t retain_epochs; /* strategies of so many epochs are kept; 0: of all */
-    bool forgetting;        /* the store is asked to forget some */
-    uint32_t ephemeral;     /* ms that it outlives its last user; 0: it stays */
-    struct use_list uses;   /* connections that use it, if it is ephemeral */
-    uint64_t expires_at;    /* when it goes unless somebody uses it; UINT64_MAX: it does not */
+    struct loaded_progress *loaded_progress; /* the first row of it, until then; NULL */
+    uint32_t retain_epochs;                  /* strategies of so many epochs are kept; 0: of all */
+    bool forgetting;                         /* the store is asked to forget some */
+    uint32_t ephemeral;                      /* ms that it outlives its last user; 0: it stays */
+    struct use_list uses;                    /* connections that use it, if it is ephemeral */
+    uint64_t expires_at; /* when it goes unless somebody uses it; UINT64_MAX: it does not */
     /* Of calls/: */
     struct stream **streams; /* its workers, in the order in which they were attached */
     uint32_t stream_count, stream_cap;

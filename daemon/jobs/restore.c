@@ -259,6 +259,8 @@ int restore_progress_row(void *arg, uint64_t job, const struct store_progress *p
     if (progress->acked_bytes > 0)
         memcpy(loaded->bits, progress->acked, progress->acked_bytes);
     loaded->next = NULL;
+    if (!restoring->entry->loaded_progress)
+        restoring->entry->loaded_progress = loaded;
     *restoring->last = loaded;
     restoring->last = &loaded->next;
     return EVD_OK;
@@ -347,17 +349,15 @@ static bool world_fits(const struct job_entry *entry)
 
 /* From where on the job's history is needed: the lowest step that a rank has not done, and before
  * that the number of steps of the epoch before it, if its revision did not record them. */
-static struct job_position needed_from(const struct job_entry *entry,
-                                       const struct loaded_progress *progress)
+static struct job_position needed_from(const struct job_entry *entry)
 {
+    const struct loaded_progress *progress = entry->loaded_progress;
     struct job_position start = records_begin(&entry->records, records_generation(&entry->records));
     struct job_position low = {UINT64_MAX, 0};
     uint32_t rows = 0, ranks = entry->config.mode == JOB_SHARED ? 1 : entry->config.world_size;
     bool recorded = false;
 
-    for (; progress; progress = progress->next) {
-        if (progress->entry != entry)
-            continue;
+    for (; progress && progress->entry == entry; progress = progress->next) {
         rows++;
         if (position_before(progress->row.low, low))
             low = progress->row.low;
@@ -391,9 +391,9 @@ static struct job_restored restored_of(const struct job_entry *entry, struct job
     return restored;
 }
 
-static int restore_job(struct job_entry *entry, const struct loaded_progress *progress,
-                       struct evd_error *err)
+static int restore_job(struct job_entry *entry, struct evd_error *err)
 {
+    const struct loaded_progress *progress = entry->loaded_progress;
     struct job_restored restored;
     struct job_position from;
     uint32_t past;
@@ -407,7 +407,7 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
     if (!records_reserve(&entry->records))
         return error_no_memory(err);
     records_loaded(&entry->records);
-    from = needed_from(entry, progress);
+    from = needed_from(entry);
     past = count_past(&entry->records);
     for (uint32_t i = 0; i < entry->records.revision_count; i++) {
         if (restore_revision(entry, &entry->records.revisions[i], i < past, err) != EVD_OK)
@@ -423,9 +423,9 @@ static int restore_job(struct job_entry *entry, const struct loaded_progress *pr
     restored = restored_of(entry, from);
     if (job_restore_generation(entry->job, &restored, err) != EVD_OK)
         return err->code;
-    for (; progress; progress = progress->next) {
-        if (progress->entry == entry && job_restore_progress(entry->job, entry->config.world_size,
-                                                             &progress->row, err) != EVD_OK)
+    for (; progress && progress->entry == entry; progress = progress->next) {
+        if (job_restore_progress(entry->job, entry->config.world_size, &progress->row, err) !=
+            EVD_OK)
             return err->code;
     }
     job_restore_end(entry->job);
@@ -440,8 +440,10 @@ void restore_jobs(struct restoring *restoring)
     for (uint32_t i = 0; i < restoring->jobs->job_count; i++) {
         struct job_entry *entry = restoring->jobs->jobs[i];
 
-        if (entry->failure.code == EVD_OK &&
-            restore_job(entry, restoring->first, &entry->failure) == EVD_OK)
+        if (entry->failure.code == EVD_OK)
+            restore_job(entry, &entry->failure);
+        entry->loaded_progress = NULL;
+        if (entry->failure.code == EVD_OK)
             continue;
         said_as_damage(entry, &entry->failure);
         server_warn(restoring->jobs->server, "job \"%s\" is out of service: %s", entry->name,

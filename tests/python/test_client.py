@@ -242,6 +242,23 @@ def test_batches_keep_their_memory(client, job):
     batches[0].index[0] = 5  # its own, and writable
 
 
+def test_old_strategies_are_forgotten(client):
+    client.create_dataset("d", np.arange(20) % 2)
+    assert client.create_job("j", "d", 10, retain_epochs=1)["retain_epochs"] == 1
+    with client.open("j", window=1) as stream:
+        for epoch in range(4):
+            assert sum(len(batch) for batch in stream) == 20
+            weights = {"0": 1, "1": epoch + 2}
+            client.update_job("j", {"kind": "weighted", "weight": "explicit", "weights": weights})
+    while client.job_stats("j")["since"]["epoch"] == 0:  # until progress was stored
+        pass
+    assert client.job("j")["revisions"][0]["forgotten"]
+    with pytest.raises(evendraw.NotFound, match="retain_epochs"):
+        client.call("job.batch", job="j", epoch=0, step=0)
+    with pytest.raises(evendraw.Exists, match="retain_epochs is 1 and not 2"):
+        client.create_job("j", "d", 10, if_exists="same", retain_epochs=2)
+
+
 def test_update_and_stats(client, job):
     with client.open(job, window=1) as stream:
         stream.next()

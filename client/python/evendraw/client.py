@@ -298,7 +298,8 @@ class Client(Connection):
         """What a job was asked to draw and what it handed out.
 
         Returns:
-            steps, samples, epochs; and by class, shape (classes,): class (list of names), asked
+            steps, samples, since (a map of epoch and step: what was before is forgotten), epochs;
+            and by class, shape (classes,): class (list of names), asked
             (float64: the share asked for by the strategies that drew these), present (float64: by
             the present strategy), served (int64; of `epoch` only, if given), share (float64), count
             (int64, in the dataset).
