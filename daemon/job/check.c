@@ -103,25 +103,29 @@ static uint64_t bits_between(uint64_t from, uint64_t end)
     return (~UINT64_C(0) >> (64 - (end - from))) << (from % 64);
 }
 
-/* No bit is set but those of steps from low to next, where new steps will find theirs clear; `seen`
- * gets a copy. Returns how many there are. */
+/* No bit is set but those of steps from low to next; in the words of these, whose bits `seen` gets,
+ * and when an epoch begins in any. Returns how many there are. */
 static uint64_t check_bits(const struct cursor *cursor, uint64_t *seen)
 {
-    uint32_t words = cursor->span / 64;
+    uint64_t words = cursor->span / 64, first = cursor->low / 64;
     uint64_t set = 0, within = 0, returned = 0;
 
-    for (uint32_t i = 0; i < words; i++) {
+    for (uint64_t step = cursor->low, end; step < cursor->next; step = end) {
+        uint64_t i = step / 64 & (words - 1);
+
+        end = (step / 64 + 1) * 64 < cursor->next ? (step / 64 + 1) * 64 : cursor->next;
         CHECK(!(cursor->acked[i] & cursor->returned[i]));
         seen[i] = cursor->acked[i] | cursor->returned[i];
-        returned += count_bits(cursor->returned[i]);
+        within += count_bits(seen[i] & bits_between(step, end));
+        if (step / 64 == first + words)
+            continue; /* the last word is the first one */
         set += count_bits(seen[i]);
-    }
-    for (uint64_t step = cursor->low, end; step < cursor->next; step = end) {
-        end = (step / 64 + 1) * 64 < cursor->next ? (step / 64 + 1) * 64 : cursor->next;
-        within += count_bits(seen[step / 64 & (words - 1)] & bits_between(step, end));
+        returned += count_bits(cursor->returned[i]);
     }
     CHECK(within == set);
     CHECK(returned == cursor->returned_count);
+    for (uint64_t i = 0; i < words && cursor->next == 0; i++)
+        CHECK(!cursor->acked[i] && !cursor->returned[i]);
     return set;
 }
 

@@ -372,7 +372,8 @@ static void event(struct life *life)
 
 static void test_lives(void **state)
 {
-    uint64_t seed = getenv("EVD_SEED") ? strtoull(getenv("EVD_SEED"), NULL, 0) : 1;
+    const char *given = getenv("EVD_SEED");
+    uint64_t seed = given ? strtoull(given, NULL, 0) : 1;
     uint32_t acked = 0, updated = 0, sought = 0, counted = 0, moved = 0;
     uint32_t events = getenv("EVD_LONG") ? 1000000 : 4000;
 
