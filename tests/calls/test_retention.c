@@ -396,9 +396,10 @@ static void query(struct harness *h, const char *sql)
 static void test_a_store_that_fails(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer = begin(h, RETAINED);
+    struct peer *peer;
     json_t *batches[EPOCHS][STEPS] = {{0}};
 
+    begin(h, RETAINED);
     query(h, "CREATE TRIGGER refuse BEFORE INSERT ON forgotten"
              " BEGIN SELECT RAISE(ABORT, 'not now'); END");
     peer = peer_new(h);
