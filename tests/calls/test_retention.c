@@ -5,6 +5,7 @@
  */
 #include "harness.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void settle(struct harness *h)
     harness_pump(h);
 }
 
-static json_t *take_batch(struct peer *peer, int epoch, int step)
+static json_t *take_batch(struct peer *peer, int64_t epoch, int step)
 {
     json_t *batch = NULL, *other, *end = peer_note(peer, "epoch_end");
 
@@ -385,6 +386,41 @@ static void test_joins(void **state)
     drop_batches(batches);
 }
 
+/* A job that is through with the last epoch is so after a restart, and there is a way back. */
+static void test_the_end(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = begin(h, 1);
+    json_t *info;
+
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': %" PRIu32 ", 'step': 0}]", UINT32_MAX - 4);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['index']}]");
+    for (int64_t epoch = UINT32_MAX - 4; epoch <= UINT32_MAX; epoch++) {
+        for (int step = 0; step < STEPS; step++) {
+            json_decref(take_batch(peer, epoch, step));
+            if (step == 0 && epoch < UINT32_MAX)
+                peer_do(peer, "job.update",
+                        "[{'job': 'j', 'when': 'epoch', 'strategy': " STRATEGY "}]",
+                        (int)(UINT32_MAX - epoch));
+            peer_do(peer, "stream.ack",
+                    "[{'stream': 1, 'epoch': %" PRId64 ", 'step': %d, 'generation': 1}]", epoch,
+                    step);
+        }
+    }
+    settle(h);
+    harness_restart(h);
+    peer = peer_new(h);
+    info = peer_call(peer, "job.info", "[{'job': 'j'}]");
+    assert_null(json_object_get(info, "failure"));
+    assert_int_equal(integer(info, "epoch"), UINT32_MAX + INT64_C(1));
+    json_decref(info);
+    peer_refused(peer, EVD_E_NOT_FOUND, "job.seek",
+                 "[{'job': 'j', 'epoch': %" PRIu32 ", 'step': 0}]", UINT32_MAX - 1);
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': %" PRIu32 ", 'step': 1}]", UINT32_MAX);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['index']}]");
+    json_decref(take_batch(peer, UINT32_MAX, 1));
+}
+
 static void query(struct harness *h, const char *sql)
 {
     harness_down(h);
@@ -423,6 +459,7 @@ int main(void)
         TEST(test_the_slowest_counts),
         TEST(test_seeks),
         TEST(test_joins),
+        TEST(test_the_end),
         TEST(test_a_store_that_fails),
     };
 
