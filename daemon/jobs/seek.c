@@ -10,13 +10,16 @@
 #include "jobs/drive.h"
 #include "jobs/jobs.h"
 #include "jobs/progress.h"
+#include "jobs/retention.h"
 
 static void seek_fini(struct task *task)
 {
     struct seek *seek = (struct seek *)task;
 
-    if (task->entry->change == &seek->change)
+    if (task->entry->change == &seek->change) {
         task->entry->change = NULL;
+        retention_follow(task->entry);
+    }
     line_fini(&seek->line);
     plan_unref(seek->plan);
     revision_fini(&seek->follow);
@@ -148,7 +151,7 @@ static void bring_strategies(struct seek *seek)
     for (uint32_t i = 0; i < seek->line.count; i++) {
         struct line_plan *plan = &seek->line.plans[i];
 
-        if (plan->strategy && plan->strategy_bytes > STRATEGY_STAYS)
+        if (plan->strategy)
             records_bring(&seek->task.entry->records, seek->line.revisions[i].revision,
                           &plan->strategy);
     }
@@ -171,6 +174,7 @@ static int seek_stored(struct task *task)
         if (seek->plan)
             seek->follow = (struct revision){0};
         bring_strategies(seek);
+        entry->stored_epoch = seek->record.at.epoch;
         if (seek->op.world.author && records_add_world(&entry->records, &seek->world))
             entry->records.world_stored = true;
     }
@@ -227,6 +231,7 @@ static void seek_ended(struct change *change, const struct job_effect *effect)
 
     task->entry->change = NULL;
     entry_page(task->entry);
+    retention_follow(task->entry);
     seek->generation = effect->sought.generation;
     seek->at = effect->sought.at;
     task->err.code = EVD_OK;
