@@ -27,7 +27,7 @@ static const char *text_of(uint32_t revision)
                 memcpy(texts[k], texts[k - 1], BYTES);
             for (int i = 0; i < (k == 0 ? BYTES : 64); i++) {
                 x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-                texts[k][k == 0 ? i : (int)(x >> 8) % BYTES & ~1] = (char)(x >> 56);
+                texts[k][k == 0 ? (uint64_t)i : (x >> 8) % BYTES & ~UINT64_C(1)] = (char)(x >> 56);
             }
         }
         made = REVISIONS + 1;
