@@ -32,7 +32,8 @@ void progress_ended(struct task *task)
         return;
     if (write->op.world.author)
         records_world_stored(&task->entry->records, &write->world);
-    retention_follow(task->entry, lowest_epoch(write));
+    task->entry->stored_epoch = lowest_epoch(write);
+    retention_follow(task->entry);
 }
 
 struct store_world store_world_of(const struct job_entry *entry, const struct world_record *world)

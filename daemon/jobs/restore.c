@@ -362,11 +362,13 @@ static struct job_position needed_from(const struct job_entry *entry)
         if (position_before(progress->row.low, low))
             low = progress->row.low;
     }
-    if (rows == 0 || rows != ranks || low.epoch > JOB_MAX_EPOCH)
+    if (rows == 0 || rows != ranks)
         return start;
     for (uint32_t i = 0; i < entry->records.revision_count; i++)
         recorded |= entry->records.revisions[i].at.epoch + 1 == low.epoch;
-    if (low.epoch > 0 && !recorded)
+    if (low.epoch > JOB_MAX_EPOCH) /* through with the last one: what is later is refused */
+        low = (struct job_position){JOB_MAX_EPOCH, 0};
+    else if (low.epoch > 0 && !recorded)
         low = (struct job_position){low.epoch - 1, 0};
     return position_before(low, start) ? start : low;
 }

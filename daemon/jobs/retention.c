@@ -13,7 +13,6 @@
 struct forgetting {
     struct task task; /* first; of the job */
     struct store_op op;
-    uint64_t epoch;
     struct store_forgotten rows[SLICE];
     char kinds[SLICE][sizeof(((struct revision *)NULL)->kind)];
 };
@@ -23,16 +22,15 @@ static int forgotten(struct task *task)
     const struct forgetting *forgetting = (const struct forgetting *)task;
     struct job_entry *entry = task->entry;
     bool stored = task->err.code == EVD_OK;
-    uint64_t epoch = forgetting->epoch;
 
     for (size_t i = 0; i < forgetting->op.forgotten_count && !stored; i++)
-        retention_note(&entry->records, forgetting->rows[i].generation,
-                       forgetting->rows[i].revision, false);
+        retention_undo(&entry->records, forgetting->rows[i].generation,
+                       forgetting->rows[i].revision);
     entry->forgetting = false;
     entry_ref(entry);
     task_free(task);
     if (stored)
-        retention_follow(entry, epoch);
+        retention_follow(entry);
     entry_unref(entry);
     return EVD_OK;
 }
@@ -55,17 +53,18 @@ static void fill(struct forgetting *forgetting, struct revision *const *revision
             .hash = revisions[i]->strategy_hash,
             .kind = forgetting->kinds[i],
         };
-        retention_note(&entry->records, revisions[i]->generation, revisions[i]->number, true);
     }
+    retention_note(&entry->records, revisions, count);
 }
 
-void retention_follow(struct job_entry *entry, uint64_t epoch)
+void retention_follow(struct job_entry *entry)
 {
+    uint64_t epoch = entry->stored_epoch;
     struct revision *revisions[SLICE];
     struct forgetting *forgetting;
     uint32_t count;
 
-    /* A change may be about to make the job draw by one of them: another time. */
+    /* A change may be about to make the job draw by one of them: when it is over. */
     if (entry->retain_epochs == 0 || epoch <= entry->retain_epochs || entry->forgetting ||
         entry->change || entry->status != JOB_STATUS_LIVE)
         return;
@@ -75,7 +74,6 @@ void retention_follow(struct job_entry *entry, uint64_t epoch)
     forgetting = task_new_unasked(entry->jobs->server, sizeof(*forgetting), entry, NULL);
     if (!forgetting)
         return;
-    forgetting->epoch = epoch;
     fill(forgetting, revisions, count);
     entry->forgetting = true;
     if (task_store(&forgetting->task, &forgetting->op, forgotten) != EVD_OK)

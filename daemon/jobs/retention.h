@@ -1,14 +1,14 @@
 /*
  * Forgets the strategies that a job with `retain_epochs` does not retain. Called by progress.c,
- * when that of the job is stored.
+ * when that of the job is stored, and by update.c and seek.c when a change is over.
  */
 #ifndef JOBS_RETENTION_H
 #define JOBS_RETENTION_H
 
 #include "jobs/entry.h"
 
-/* What is not needed any more now that a restart would find all ranks in that epoch or later goes,
- * slice by slice. Harmless where there is nothing to forget. */
-void retention_follow(struct job_entry *entry, uint64_t epoch);
+/* What is not needed any more, since a restart would find all ranks in entry->stored_epoch or
+ * later, goes slice by slice. Harmless where there is nothing to forget. */
+void retention_follow(struct job_entry *entry);
 
 #endif

@@ -10,13 +10,16 @@
 #include "jobs/drive.h"
 #include "jobs/jobs.h"
 #include "jobs/progress.h"
+#include "jobs/retention.h"
 
 static void seek_fini(struct task *task)
 {
     struct seek *seek = (struct seek *)task;
 
-    if (task->entry->change == &seek->change)
+    if (task->entry->change == &seek->change) {
         task->entry->change = NULL;
+        retention_follow(task->entry);
+    }
     line_fini(&seek->line);
     plan_unref(seek->plan);
     revision_fini(&seek->follow);
@@ -128,18 +131,28 @@ static bool fill_rows(struct seek *seek)
     return true;
 }
 
-static void fill_world(struct seek *seek, uint32_t world_size)
+/* How many ranks it continues with, and how many there were before, if no progress said so. */
+static bool fill_worlds(struct seek *seek, uint32_t world_size)
 {
     struct job_entry *entry = seek->task.entry;
+    const struct world_record *unstored;
 
+    if (!entry_note_world(entry))
+        return false;
+    unstored = records_unstored_world(&entry->records);
+    if (unstored) {
+        seek->left_world = *unstored;
+        seek->op.left_world = store_world_of(entry, &seek->left_world);
+    }
     if (entry->config.mode != JOB_RANKED || world_size == 0)
-        return;
+        return true;
     seek->world = (struct world_record){.generation = seek->generation + 1,
                                         .world_size = world_size,
                                         .at = seek->record.at,
                                         .created = seek->record.created};
     memcpy(seek->world.author, entry->world_author, sizeof(seek->world.author));
     seek->op.world = store_world_of(entry, &seek->world);
+    return true;
 }
 
 /* What it goes on by is in memory again. */
@@ -148,7 +161,7 @@ static void bring_strategies(struct seek *seek)
     for (uint32_t i = 0; i < seek->line.count; i++) {
         struct line_plan *plan = &seek->line.plans[i];
 
-        if (plan->strategy && plan->strategy_bytes > STRATEGY_STAYS)
+        if (plan->strategy)
             records_bring(&seek->task.entry->records, seek->line.revisions[i].revision,
                           &plan->strategy);
     }
@@ -165,12 +178,15 @@ static int seek_stored(struct task *task)
         return error_set(&task->err, EVD_E_NOT_FOUND, entry->name, "job \"%s\" was dropped",
                          entry->name);
     if (task->err.code == EVD_OK) {
+        if (seek->op.left_world.author)
+            records_world_stored(&entry->records, &seek->left_world);
         seek->follow.stored_bytes = seek->op.revision.stored_bytes;
         records_seek(&entry->records, &seek->record, seek->plan ? &seek->follow : NULL);
         seek->record.author = NULL;
         if (seek->plan)
             seek->follow = (struct revision){0};
         bring_strategies(seek);
+        entry->stored_epoch = seek->record.at.epoch;
         if (seek->op.world.author && records_add_world(&entry->records, &seek->world))
             entry->records.world_stored = true;
     }
@@ -213,8 +229,7 @@ static int seek_store(struct change *change, const struct job_effect *effect)
                                         .author = seek->record.author};
     if (seek->plan)
         seek->op.revision = store_revision_of(entry, &seek->follow, 0);
-    fill_world(seek, state.config.world_size);
-    if (!fill_rows(seek))
+    if (!fill_worlds(seek, state.config.world_size) || !fill_rows(seek))
         return error_no_memory(&seek->task.err);
     return task_store(&seek->task, &seek->op, seek_stored);
 }
@@ -227,6 +242,7 @@ static void seek_ended(struct change *change, const struct job_effect *effect)
 
     task->entry->change = NULL;
     entry_page(task->entry);
+    retention_follow(task->entry);
     seek->generation = effect->sought.generation;
     seek->at = effect->sought.at;
     task->err.code = EVD_OK;

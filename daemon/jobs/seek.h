@@ -30,8 +30,8 @@ struct seek {
     struct job_revision_info *infos; /* the line of the new generation */
     uint32_t count;
     struct store_op op;
-    struct store_progress *rows; /* op's */
-    struct world_record world;   /* op's */
+    struct store_progress *rows;           /* op's */
+    struct world_record world, left_world; /* op's */
 };
 
 /* To a position in a generation's history; `follow`: by the newest strategy from there on. NULL and

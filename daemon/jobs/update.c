@@ -5,13 +5,16 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "jobs/drive.h"
+#include "jobs/retention.h"
 
 void update_fini(struct task *task)
 {
     struct update *update = (struct update *)task;
 
-    if (task->entry->change == &update->change)
+    if (task->entry->change == &update->change) {
         task->entry->change = NULL;
+        retention_follow(task->entry);
+    }
     free(update->cancelled);
     build_fini(task);
 }
@@ -111,6 +114,7 @@ static void update_ended(struct change *change, const struct job_effect *effect)
 
     task->entry->change = NULL;
     entry_page(task->entry);
+    retention_follow(task->entry);
     update->revision = effect->updated.revision;
     update->at = effect->updated.at;
     task->err.code = EVD_OK;

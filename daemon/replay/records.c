@@ -255,14 +255,14 @@ void records_page(struct records *records, uint32_t number)
 
 void records_bring(struct records *records, uint32_t number, void **strategy)
 {
-    for (uint32_t i = 0; i < records->revision_count; i++) {
-        struct revision *revision = &records->revisions[i];
+    const struct revision *found = records_in_force(records, number);
+    struct revision *revision;
 
-        if (revision->number != number || !revision_is_away(revision))
-            continue;
-        revision->strategy = *strategy;
-        *strategy = NULL;
-    }
+    if (!found || found->number != number || !revision_is_away(found))
+        return;
+    revision = &records->revisions[found - records->revisions];
+    revision->strategy = *strategy;
+    *strategy = NULL;
     records_measure(records);
 }
 

@@ -80,8 +80,8 @@ bool revision_is_by(const struct revision *revision, const void *bytes, size_t n
 void records_page(struct records *records, uint32_t number);
 /* Counts again what it takes, after a change to revisions in it. */
 void records_measure(struct records *records);
-/* The strategy of a revision of the line is wanted in memory again: it passes over, and *strategy
- * is NULL then. */
+/* The strategy of a revision of the line is wanted in memory: if it is away it passes over, and
+ * *strategy is NULL then. */
 void records_bring(struct records *records, uint32_t number, void **strategy);
 
 uint32_t records_generation(const struct records *records); /* the one there is now */

@@ -4,40 +4,32 @@
 #include <stdlib.h>
 #include "job/position.h"
 
-/* A position up to which, in generations that were left, something may have been drawn by revisions
- * of this generation: they are part of later ones only. */
-static struct job_position drawn_upto(const struct records *records, uint32_t generation)
+/* The generation from which on revisions draw nothing at `from` or later but in the line as it is
+ * now. Those of an earlier one are part of a line that was left behind `from`. */
+static uint32_t first_over(const struct records *records, struct job_position from)
 {
-    struct job_position upto = {0, 0};
+    uint32_t generation = records->seek_count;
 
-    for (uint32_t i = generation; i < records->seek_count; i++) {
-        if (position_before(upto, records->seeks[i].left))
-            upto = records->seeks[i].left;
-    }
-    return upto;
-}
-
-static bool is_over(const struct records *records, const struct revision *revision,
-                    struct job_position from)
-{
-    return !position_before(from, drawn_upto(records, revision->generation));
+    while (generation > 0 && !position_before(from, records->seeks[generation - 1].left))
+        generation--;
+    return generation;
 }
 
 uint32_t retention_find(const struct records *records, uint64_t epoch, struct revision **out,
                         uint32_t most)
 {
     const struct job_position from = {epoch, 0};
-    uint32_t found = 0;
+    uint32_t first = first_over(records, from), found = 0;
 
     for (uint32_t i = 0; i < records->past_count && found < most; i++) {
-        if (!records->past[i].forgotten && is_over(records, &records->past[i], from))
+        if (!records->past[i].forgotten && records->past[i].generation >= first)
             out[found++] = &records->past[i];
     }
     /* Of the line as it is now one after the other: what is forgotten is at its beginning. */
     for (uint32_t i = 0; i + 1 < records->revision_count && found < most; i++) {
         struct revision *revision = &records->revisions[i];
 
-        if (position_before(from, revision[1].at) || !is_over(records, revision, from))
+        if (position_before(from, revision[1].at) || revision->generation < first)
             break;
         if (!revision->forgotten)
             out[found++] = revision;
@@ -52,16 +44,24 @@ static void note(struct revision *revision, bool forgotten)
     revision->strategy = NULL;
 }
 
-void retention_note(struct records *records, uint32_t generation, uint32_t number, bool forgotten)
+void retention_note(struct records *records, struct revision *const *revisions, uint32_t count)
 {
-    for (uint32_t i = 0; i < records->past_count; i++) {
-        if (records->past[i].generation == generation && records->past[i].number == number)
-            note(&records->past[i], forgotten);
+    for (uint32_t i = 0; i < count; i++)
+        note(revisions[i], true);
+    records_measure(records);
+}
+
+static void undo(struct revision *revisions, uint32_t count, uint32_t generation, uint32_t number)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (revisions[i].generation == generation && revisions[i].number == number)
+            note(&revisions[i], false);
     }
-    for (uint32_t i = 0; i < records->revision_count; i++) {
-        if (records->revisions[i].generation == generation &&
-            records->revisions[i].number == number)
-            note(&records->revisions[i], forgotten);
-    }
+}
+
+void retention_undo(struct records *records, uint32_t generation, uint32_t number)
+{
+    undo(records->past, records->past_count, generation, number);
+    undo(records->revisions, records->revision_count, generation, number);
     records_measure(records);
 }

@@ -14,7 +14,8 @@
  * not forgotten, oldest first; returns how many. They are valid until the records change. */
 uint32_t retention_find(const struct records *records, uint64_t epoch, struct revision **out,
                         uint32_t most);
-/* It is forgotten, or (the store could not) it is not. */
-void retention_note(struct records *records, uint32_t generation, uint32_t number, bool forgotten);
+/* They are forgotten; or, as the store could not, this one is not. */
+void retention_note(struct records *records, struct revision *const *revisions, uint32_t count);
+void retention_undo(struct records *records, uint32_t generation, uint32_t number);
 
 #endif

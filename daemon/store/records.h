@@ -154,6 +154,7 @@ struct store_op {
             /* PROGRESS_PUT, SEEK_ADD (author NULL: none): put in place of one of the same job,
              * generation and position, if there is one. */
             struct store_world world;
+            struct store_world left_world; /* SEEK_ADD: the same, of the generation that is left */
         };
         struct {
             const char *path; /* of a file that does not exist */

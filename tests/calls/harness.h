@@ -92,8 +92,9 @@ uint32_t peer_send(struct peer *peer, const char *method, const char *params, ..
 void peer_notify(struct peer *peer, const char *method, const char *params, ...)
     __attribute__((format(printf, 3, 4)));
 void peer_bytes(struct peer *peer, const void *bytes, size_t n);
-/* Waits for the answer, and for rest; the result must be given back by json_decref. Fails on an
- * error. */
+/* Waits for the answer, and for rest: [id, error, result], to be given back by json_decref. */
+json_t *peer_answer(struct peer *peer, uint32_t id);
+/* The same, for the result alone. Fails on an error. */
 json_t *peer_result(struct peer *peer, uint32_t id);
 json_t *peer_call(struct peer *peer, const char *method, const char *params, ...)
     __attribute__((format(printf, 3, 4)));

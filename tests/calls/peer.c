@@ -172,7 +172,7 @@ bool peer_succeeded(struct peer *peer, uint32_t id)
     return good;
 }
 
-static json_t *wait_answer(struct peer *peer, uint32_t id)
+json_t *peer_answer(struct peer *peer, uint32_t id)
 {
     json_t *answer;
 
@@ -186,7 +186,7 @@ static json_t *wait_answer(struct peer *peer, uint32_t id)
 
 json_t *peer_result(struct peer *peer, uint32_t id)
 {
-    json_t *answer = wait_answer(peer, id), *error = json_array_get(answer, 1);
+    json_t *answer = peer_answer(peer, id), *error = json_array_get(answer, 1);
     json_t *result = json_incref(json_array_get(answer, 2));
 
     if (!json_is_null(error))
@@ -218,7 +218,7 @@ void peer_do(struct peer *peer, const char *method, const char *params, ...)
 const char *peer_error(struct peer *peer, uint32_t id, int code)
 {
     static char message[512];
-    json_t *answer = wait_answer(peer, id), *error = json_array_get(answer, 1);
+    json_t *answer = peer_answer(peer, id), *error = json_array_get(answer, 1);
 
     if (json_is_null(error))
         fail_msg("not refused, though %s was expected", error_name(code));

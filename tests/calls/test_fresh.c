@@ -3,9 +3,10 @@
  * strategy, seeks, workers that are lost, restarts), seeded by EVD_SEED. After some of the events
  * job.stats is asked of the job with the counts that it keeps, and of the job without them; around
  * each restart job.info, job.history, job.position and job.trace are asked of the daemon that lived
- * through it all, and of the one that has just read the database. Both must say the same. What
- * workers report is counted here as well (reported.c), and compared with job.confusion and with the
- * moves of an adaptive strategy.
+ * through it all, and of the one that has just read the database. Both must say the same. Half of
+ * the jobs retain the strategies of their last epochs only; what must be there is drawn again by
+ * job.batch, and is what the workers had (retained.c). What workers report is counted here as well
+ * (reported.c), and compared with job.confusion and with the moves of an adaptive strategy.
  * EVD_LONG=1 makes 10^6 events.
  */
 #include "harness.h"
@@ -18,6 +19,7 @@
 #include "jobs/entry.h"
 #include "jobs/jobs.h"
 #include "reported.h"
+#include "retained.h"
 #include "server/server.h"
 
 #define SAMPLES 60
@@ -32,10 +34,12 @@ struct life {
     struct peer *peer;
     uint64_t random;
     bool ranked;
+    uint32_t world;                  /* a ranked job's, else 0 */
     uint32_t acked, updated, sought; /* that succeeded */
     uint32_t labels[SAMPLES + REPORTED_CLASSES];
     int64_t streams[REPORTED_RANKS]; /* a ranked job's, by rank */
     struct reported reported;
+    struct retained retained;
     uint32_t counted, moved;
     char params[512];
 };
@@ -53,17 +57,16 @@ static uint32_t below(struct life *life, uint32_t n)
 /* A shared job's worker, or the ranks of a world of one or two. */
 static void attach(struct life *life)
 {
-    uint32_t world = 1 + below(life, 2);
-
+    life->world = life->ranked ? 1 + below(life, 2) : 0;
     life->peer = peer_new(life->there);
     if (!life->ranked) {
         peer_do(life->peer, "stream.open", "[{'job': 'j', 'window': 1}]");
         return;
     }
-    for (uint32_t rank = 0; rank < world; rank++) {
-        json_t *answer =
-            peer_call(life->peer, "stream.open",
-                      "[{'job': 'j', 'window': 2, 'rank': %u, 'world_size': %u}]", rank, world);
+    for (uint32_t rank = 0; rank < life->world; rank++) {
+        json_t *answer = peer_call(life->peer, "stream.open",
+                                   "[{'job': 'j', 'window': 2, 'rank': %u, 'world_size': %u}]",
+                                   rank, life->world);
 
         life->streams[rank] = integer(answer, "stream");
         json_decref(answer);
@@ -88,8 +91,9 @@ static void begin(struct life *life)
     peer_do(peer, "dataset.commit", "[{'draft': %d}]", (int)number);
     peer_do(peer, "job.create",
             "[{'name': 'j', 'dataset': 'd', 'batch_size': %d, 'seed': %u, 'grace': 0, "
-            "'mode': '%s', 'strategy': {'kind': 'weighted', 'weight': 'inverse'}}]",
-            BATCH, below(life, 1000), life->ranked ? "ranked" : "shared");
+            "'mode': '%s', 'retain_epochs': %u, 'strategy': {'kind': 'weighted', 'weight': "
+            "'inverse'}}]",
+            BATCH, below(life, 1000), life->ranked ? "ranked" : "shared", life->retained.epochs);
     peer_close(peer);
     free(chunk);
     json_decref(labels);
@@ -195,6 +199,8 @@ static void work(struct life *life)
         if (strcmp(method, "batch") == 0) {
             uint32_t id, reports = below(life, 8) / 3;
 
+            retained_note(&life->retained, params, place_of(life, params).rank, life->world);
+
             while (reports-- > 0)
                 report(life, params);
             id = peer_send(life->peer, "stream.ack",
@@ -229,15 +235,25 @@ static void update(struct life *life)
     life->updated += peer_succeeded(life->peer, id);
 }
 
+/* A job that forgets goes on, since it has nothing to forget at its beginning. */
 static void seek(struct life *life)
 {
-    uint32_t id =
-        peer_send(life->peer, "job.seek",
-                  "[{'job': 'j', 'epoch': %u, 'step': %u, 'mode': '%s', 'force': true}]",
-                  below(life, 4), below(life, STEPS), below(life, 2) ? "follow" : "replay");
+    uint64_t epoch = below(life, 4);
+    json_t *answer;
+    uint32_t id;
 
-    harness_quiet(life->there);
-    life->sought += peer_succeeded(life->peer, id);
+    retained_follow(&life->retained, life->peer);
+    if (life->retained.epochs > 0)
+        epoch += life->retained.since > 0 ? life->retained.since - 1 : 0;
+    id = peer_send(life->peer, "job.seek",
+                   "[{'job': 'j', 'epoch': %" PRIu64 ", 'step': %u, 'mode': '%s', 'force': true}]",
+                   epoch, below(life, STEPS), below(life, 2) ? "follow" : "replay");
+    answer = peer_answer(life->peer, id);
+    if (json_is_null(json_array_get(answer, 1)))
+        life->sought++;
+    else if (json_integer_value(json_array_get(json_array_get(answer, 1), 0)) == EVD_E_NOT_FOUND)
+        assert_true(epoch < life->retained.since);
+    json_decref(answer);
 }
 
 /* What info, history, position and the trace of a sample say. */
@@ -289,6 +305,8 @@ static void restart(struct life *life)
 {
     json_t *before, *after;
 
+    harness_pass(life->there, 200); /* progress is stored, and what follows from that */
+    harness_quiet(life->there);
     harness_quiet(life->there);
     before = where(life);
     reported_compare(&life->reported, life->peer, below(life, 4));
@@ -298,6 +316,7 @@ static void restart(struct life *life)
     after = where(life);
     forget_what_is_out(before, after);
     assert_same(before, after);
+    retained_compare(&life->retained, life->peer, below(life, RETAINED_STEPS));
     reported_compare(&life->reported, life->peer, below(life, 4));
     peer_close(life->peer);
     attach(life);
@@ -312,13 +331,21 @@ static void lose(struct life *life)
 
 /* ---- questions ---- */
 
+/* The answer, or why there is none. */
 static char *stats(struct life *life, int epoch)
 {
-    json_t *answer = epoch < 0
-                         ? peer_call(life->peer, "job.stats", "[{'job': 'j'}]")
-                         : peer_call(life->peer, "job.stats", "[{'job': 'j', 'epoch': %d}]", epoch);
+    uint32_t id = epoch < 0
+                      ? peer_send(life->peer, "job.stats", "[{'job': 'j'}]")
+                      : peer_send(life->peer, "job.stats", "[{'job': 'j', 'epoch': %d}]", epoch);
+    json_t *answer = peer_answer(life->peer, id);
+    json_t *code = json_array_get(json_array_get(answer, 1), 0);
     char *dump;
 
+    if (json_integer_value(code) == EVD_E_NOT_FOUND)
+        assert_true(epoch >= 0 && (uint64_t)epoch < life->retained.since);
+    else
+        assert_null(code);
+    json_array_set_new(answer, 0, json_null());
     dump = json_dumps(answer, JSON_SORT_KEYS);
     json_decref(answer);
     return dump;
@@ -331,6 +358,7 @@ static void compare_stats(struct life *life)
     char *kept, *fresh;
     struct job_stats *counts;
 
+    retained_follow(&life->retained, life->peer);
     kept = stats(life, epoch);
     counts = entry->stats;
     entry->stats = NULL;
@@ -363,6 +391,7 @@ static void event(struct life *life)
     case 6:
     case 7:
         compare_stats(life);
+        retained_compare(&life->retained, life->peer, below(life, RETAINED_STEPS));
         reported_compare(&life->reported, life->peer, below(life, 4));
         break;
     default:
@@ -375,11 +404,13 @@ static void test_lives(void **state)
     const char *given = getenv("EVD_SEED");
     uint64_t seed = given ? strtoull(given, NULL, 0) : 1;
     uint32_t acked = 0, updated = 0, sought = 0, counted = 0, moved = 0;
+    uint32_t compared = 0, forgotten = 0;
     uint32_t events = getenv("EVD_LONG") ? 1000000 : 4000;
 
     (void)state;
     for (uint32_t i = 0; i < events / EVENTS_OF_A_LIFE; i++) {
-        struct life life = {.there = &h, .random = seed + i, .ranked = i % 2};
+        struct life life = {
+            .there = &h, .random = seed + i, .ranked = i % 2, .retained = {.epochs = i / 2 % 4}};
 
         harness_start(&h);
         begin(&life);
@@ -390,6 +421,9 @@ static void test_lives(void **state)
         sought += life.sought;
         counted += life.counted;
         moved += life.moved;
+        compared += life.retained.compared;
+        forgotten += life.retained.forgotten;
+        retained_free(&life.retained);
         harness_stop(&h);
     }
     /* The lives were not idle ones. */
@@ -398,6 +432,8 @@ static void test_lives(void **state)
     assert_in_range(sought, events / 128, events);
     assert_in_range(counted, events / 8, events);
     assert_in_range(moved, events / 400, events);
+    assert_in_range(compared, events / 32, events);
+    assert_in_range(forgotten, events / 1000, events);
 }
 
 int main(void)

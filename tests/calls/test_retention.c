@@ -3,88 +3,11 @@
  * answered of it, and that all of it is the same after a restart between any two steps of
  * forgetting.
  */
-#include "harness.h"
+#include "retaining.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sqlite_fault.h"
-
-enum { EPOCHS = 40, STEPS = 2, BATCH = 4, RETAINED = 3 };
-
-static void load(struct peer *peer)
-{
-    peer_do(peer, "dataset.create", "[{'name': 'd', 'classes': ['a', 'b']}]");
-    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 0, 0, 0, 0, 0, 1, 1]}]");
-    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
-}
-
-#define STRATEGY "{'kind': 'weighted', 'weight': 'explicit', 'weights': {'a': 1, 'b': %d}}"
-
-static void create(struct peer *peer, int retained)
-{
-    peer_do(peer, "job.create",
-            "[{'name': 'j', 'dataset': 'd', 'batch_size': 4, 'seed': 5, 'retain_epochs': %d,"
-            " 'strategy': " STRATEGY "}]",
-            retained, 1);
-}
-
-static struct peer *begin(struct harness *h, int retained)
-{
-    struct peer *peer = peer_new(h);
-
-    load(peer);
-    create(peer, retained);
-    return peer;
-}
-
-/* Progress is stored, and what follows from that. */
-static void settle(struct harness *h)
-{
-    harness_pass(h, 200);
-    harness_quiet(h);
-    harness_pump(h);
-}
-
-static json_t *take_batch(struct peer *peer, int epoch, int step)
-{
-    json_t *batch = NULL, *other, *end = peer_note(peer, "epoch_end");
-
-    if (end)
-        peer_do(peer, "stream.credit", "[{'stream': 1, 'window': 1}]");
-    json_decref(end);
-    while (!(batch = peer_note(peer, "batch")) && (other = peer_next(peer)))
-        json_decref(other);
-    assert_non_null(batch);
-    assert_int_equal(integer(batch, "epoch"), epoch);
-    assert_int_equal(integer(batch, "step"), step);
-    return batch;
-}
-
-/* Epochs from..to-1, each by a strategy of its own; their batches. */
-static void serve(struct peer *peer, int from, int to, json_t *(*batches)[STEPS])
-{
-    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['index', 'label']}]");
-    for (int epoch = from; epoch < to; epoch++) {
-        for (int step = 0; step < STEPS; step++) {
-            json_t *batch = take_batch(peer, epoch, step);
-
-            json_decref(batches[epoch][step]);
-            batches[epoch][step] = batch;
-            if (step == 0)
-                peer_do(peer, "job.update",
-                        "[{'job': 'j', 'when': 'epoch', 'strategy': " STRATEGY "}]", epoch + 2);
-            peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': %d, 'step': %d}]", epoch, step);
-        }
-    }
-    peer_forget(peer);
-}
-
-static void drop_batches(json_t *(*batches)[STEPS])
-{
-    for (int i = 0; i < EPOCHS * STEPS; i++)
-        json_decref(batches[i / STEPS][i % STEPS]);
-}
 
 /* ---- what is there ---- */
 
@@ -207,7 +130,7 @@ static void check_all(struct peer *peer, json_t *(*batches)[STEPS], int first, i
 static void test_last_epochs_are_retained(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer = begin(h, RETAINED);
+    struct peer *peer = retaining_begin(h, RETAINED);
     json_t *batches[EPOCHS][STEPS] = {{0}};
     int64_t history;
     json_t *info;
@@ -240,7 +163,7 @@ static void test_last_epochs_are_retained(void **state)
 static void test_others_retain_everything(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer = begin(h, 0);
+    struct peer *peer = retaining_begin(h, 0);
     json_t *batches[EPOCHS][STEPS] = {{0}};
 
     serve(peer, 0, 8, batches);
@@ -249,7 +172,7 @@ static void test_others_retain_everything(void **state)
     peer_close(peer);
     peer = peer_new(h);
     peer_do(peer, "job.drop", "[{'job': 'j'}]");
-    create(peer, 1);
+    retaining_create(peer, 1);
     peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['index', 'label']}]");
     for (int i = 0; i < 8 * STEPS; i++) {
         json_decref(take_batch(peer, i / STEPS, i % STEPS));
@@ -266,7 +189,7 @@ static void test_others_retain_everything(void **state)
 static void test_the_slowest_counts(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer = begin(h, 1);
+    struct peer *peer = retaining_begin(h, 1);
     json_t *history, *revision, *batch;
     size_t i;
 
@@ -315,7 +238,7 @@ static void check_left(struct peer *peer, int first)
 static void test_seeks(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer = begin(h, RETAINED);
+    struct peer *peer = retaining_begin(h, RETAINED);
     json_t *batches[EPOCHS][STEPS] = {{0}}, *position, *batch;
     char token[256];
 
@@ -367,7 +290,7 @@ static void test_joins(void **state)
         "[{'name': 'j', 'dataset': 'd', 'batch_size': 4, 'if_exists': 'same',"
         " 'retain_epochs': %d, 'strategy': " STRATEGY "}]";
     struct harness *h = *state;
-    struct peer *peer = begin(h, RETAINED);
+    struct peer *peer = retaining_begin(h, RETAINED);
     json_t *batches[EPOCHS][STEPS] = {{0}};
 
     serve(peer, 0, 12, batches);
@@ -385,28 +308,20 @@ static void test_joins(void **state)
     drop_batches(batches);
 }
 
-static void query(struct harness *h, const char *sql)
-{
-    harness_down(h);
-    sqlite_query(h->path, sql);
-    harness_up(h);
-}
-
 /* The store cannot forget: nothing is lost, and a later time does it. */
 static void test_a_store_that_fails(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer;
+    struct peer *peer = retaining_begin(h, RETAINED);
     json_t *batches[EPOCHS][STEPS] = {{0}};
 
-    begin(h, RETAINED);
-    query(h, "CREATE TRIGGER refuse BEFORE INSERT ON forgotten"
-             " BEGIN SELECT RAISE(ABORT, 'not now'); END");
+    retaining_query(h, "CREATE TRIGGER refuse BEFORE INSERT ON forgotten"
+                       " BEGIN SELECT RAISE(ABORT, 'not now'); END");
     peer = peer_new(h);
     serve(peer, 0, 14, batches);
     settle(h);
     check_all(peer, batches, 0, 14);
-    query(h, "DROP TRIGGER refuse");
+    retaining_query(h, "DROP TRIGGER refuse");
     peer = peer_new(h);
     serve(peer, 14, 15, batches);
     settle(h);

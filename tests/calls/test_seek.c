@@ -416,12 +416,42 @@ static void test_trace_counts(void **state)
     trace_counts(peer, "s", 1, 5);
 }
 
+/* How many ranks there were is recorded, although a seek came before progress was. */
+static void test_worlds(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *before, *after, *last;
+
+    load_data(peer, "d", 40);
+    peer_do(peer, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 4, 'seed': 1, 'mode': 'ranked'}]");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'rank': 0, 'world_size': 1}]");
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 3, 'force': true}]");
+    peer_close(peer);
+    peer = peer_new(h);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'rank': 0, 'world_size': 2}]");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'rank': 1, 'world_size': 2}]");
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 1, 'force': true}]");
+    before = peer_call(peer, "job.history", "[{'job': 'j'}]");
+    harness_restart(h);
+    peer = peer_new(h);
+    after = peer_call(peer, "job.history", "[{'job': 'j'}]");
+    last = json_array_get(json_object_get(after, "worlds"), 1);
+    assert_int_equal(integer(last, "generation"), 1);
+    assert_int_equal(integer(last, "world_size"), 2);
+    assert_true(json_equal(before, after));
+    json_decref(before);
+    json_decref(after);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_replay),      TEST(test_follow),     TEST(test_tokens), TEST(test_edited_tokens),
-        TEST(test_older_token), TEST(test_last_epoch), TEST(test_trace),  TEST(test_trace_counts),
+        TEST(test_replay),        TEST(test_follow),       TEST(test_tokens),
+        TEST(test_edited_tokens), TEST(test_older_token),  TEST(test_last_epoch),
+        TEST(test_trace),         TEST(test_trace_counts), TEST(test_worlds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static const char *text_of(uint32_t revision)
                 memcpy(texts[k], texts[k - 1], BYTES);
             for (int i = 0; i < (k == 0 ? BYTES : 64); i++) {
                 x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-                texts[k][k == 0 ? i : (int)(x >> 8) % BYTES & ~1] = (char)(x >> 56);
+                texts[k][k == 0 ? (uint64_t)i : (x >> 8) % BYTES & ~UINT64_C(1)] = (char)(x >> 56);
             }
         }
         made = REVISIONS + 1;
@@ -280,6 +280,39 @@ static void forgotten_strategies_take_no_room(void **state)
     assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
+/* However many are forgotten, those whose text is there are found by an index. */
+static void few_are_looked_at(void **state)
+{
+    static const char *const texts[] = {
+#define TEXT(id, text) [SQL_##id] = "EXPLAIN QUERY PLAN " text,
+        SQL_STATEMENTS(TEXT)
+#undef TEXT
+    };
+    struct fixture *f = *state;
+    sqlite3 *db;
+
+    make_job(f, 1);
+    fixture_close(f);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    for (int i = SQL_FORGET_FIND; i <= SQL_FORGET_END; i++) {
+        sqlite3_stmt *stmt;
+        int found = 0;
+
+        assert_int_equal(sqlite3_prepare_v2(db, texts[i], -1, &stmt, NULL), SQLITE_OK);
+        while (sqlite3_step(stmt) == SQLITE_ROW) {
+            const char *line = (const char *)sqlite3_column_text(stmt, 3);
+
+            assert_null(strstr(line, "SCAN "));
+            if (strstr(line, "SEARCH f"))
+                assert_non_null(strstr(line, "USING INDEX forgotten_held"));
+            found += strstr(line, "SEARCH f") != NULL;
+        }
+        assert_int_equal(found, 1);
+        sqlite3_finalize(stmt);
+    }
+    sqlite3_close(db);
+}
+
 /* A job that is gone, or a revision that was cancelled meanwhile, has nothing to forget. */
 static void what_is_gone_is_not_forgotten(void **state)
 {
@@ -383,9 +416,13 @@ static void no_difference_is_trusted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_changed_is_stored),          TEST(others_are_whole),
-        TEST(cancelled_revisions_are_no_base), TEST(forgotten_strategies_take_no_room),
-        TEST(what_is_gone_is_not_forgotten),   TEST(damaged_differences_are_empty),
+        TEST(what_changed_is_stored),
+        TEST(others_are_whole),
+        TEST(cancelled_revisions_are_no_base),
+        TEST(forgotten_strategies_take_no_room),
+        TEST(few_are_looked_at),
+        TEST(what_is_gone_is_not_forgotten),
+        TEST(damaged_differences_are_empty),
         TEST(no_difference_is_trusted),
     };
 

@@ -11,10 +11,12 @@
 struct sqlite;
 
 /* `held` of forgotten strategies: the text is there, since another one is stored as what differs
- * from it; and, within a transaction, it goes. */
+ * from it; and, within a transaction, it goes. They are few, and are found without a look at all
+ * that are forgotten. */
 #define FORGOTTEN_GOES "2"
 #define FORGOTTEN_THAT_GO                                                                          \
-    "(SELECT generation, revision FROM forgotten WHERE job = ?1 AND held = " FORGOTTEN_GOES ")"
+    "(SELECT generation, revision FROM forgotten INDEXED BY forgotten_held WHERE job = ?1"         \
+    " AND held AND held = " FORGOTTEN_GOES ")"
 
 /* SQL(id, text) */
 #define SQL_STATEMENTS(SQL)                                                                        \
@@ -76,15 +78,16 @@ struct sqlite;
     SQL(FORGET, "INSERT INTO forgotten(job, generation, revision, bytes, hash, kind, held)"        \
                 " SELECT ?1, ?2, ?3, ?4, ?5, ?6, 1 WHERE EXISTS(SELECT 1 FROM revision"            \
                 " WHERE job = ?1 AND generation = ?2 AND revision = ?3) ON CONFLICT DO NOTHING")   \
-    SQL(FORGET_FIND,                                                                               \
-        "UPDATE forgotten AS f SET held = " FORGOTTEN_GOES " WHERE f.job = ?1"                     \
-        " AND f.held AND NOT EXISTS(SELECT 1 FROM difference AS d WHERE d.job = f.job"             \
-        " AND d.base_generation = f.generation AND d.base_revision = f.revision)")                 \
+    SQL(FORGET_FIND, "UPDATE forgotten AS f INDEXED BY forgotten_held SET held = " FORGOTTEN_GOES  \
+                     " WHERE f.job = ?1 AND f.held AND NOT EXISTS(SELECT 1 FROM difference AS d "  \
+                     "WHERE d.job = f.job"                                                         \
+                     " AND d.base_generation = f.generation AND d.base_revision = f.revision)")    \
     SQL(FORGET_TEXTS, "UPDATE revision SET strategy = x'' WHERE job = ?1 AND (generation,"         \
                       " revision) IN " FORGOTTEN_THAT_GO)                                          \
     SQL(FORGET_DIFFERENCES,                                                                        \
         "DELETE FROM difference WHERE job = ?1 AND (generation, revision) IN " FORGOTTEN_THAT_GO)  \
-    SQL(FORGET_END, "UPDATE forgotten SET held = 0 WHERE job = ?1 AND held = " FORGOTTEN_GOES)     \
+    SQL(FORGET_END, "UPDATE forgotten INDEXED BY forgotten_held SET held = 0 WHERE job = ?1"       \
+                    " AND held AND held = " FORGOTTEN_GOES)                                        \
     SQL(SEEK_ADD, "INSERT INTO seek(job, generation, parent, keep_revision, epoch, step,"          \
                   " left_epoch, left_step, mode, created, author)"                                 \
                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                         \

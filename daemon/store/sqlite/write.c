@@ -238,6 +238,8 @@ static int seek_add(struct sqlite *sqlite, struct store_op *op, struct evd_error
 
     if (code == EVD_OK && op->revision.author)
         code = difference_add(sqlite, &op->revision, err);
+    if (code == EVD_OK && op->left_world.author)
+        code = put_world(sqlite, &op->left_world, err);
     return code == EVD_OK ? progress_put(sqlite, op, err) : code;
 }
 
