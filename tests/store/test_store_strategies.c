@@ -144,9 +144,22 @@ static int take_progress(void *arg, uint64_t job, const struct store_progress *p
     return EVD_OK;
 }
 
+static void ignore(void *arg, const char *what)
+{
+    (void)arg, (void)what;
+}
+
+static void no_damage(void *arg, const char *what)
+{
+    (void)arg;
+    fail_msg("%s", what);
+}
+
+/* What the daemon loads, and what a look at the file does. */
 static struct loaded load(struct fixture *f)
 {
-    struct loaded loaded = {0};
+    const struct store_look look = {.stage = ignore, .damage = no_damage};
+    struct loaded loaded = {0}, first;
     const struct store_reader reader = {.arg = &loaded,
                                         .dataset_begin = take_dataset,
                                         .dataset_chunk = take_chunk,
@@ -157,10 +170,18 @@ static struct loaded load(struct fixture *f)
     struct store_db *db;
     struct evd_error err;
     uint64_t next;
+    bool readable;
 
     assert_int_equal(sqlite_open(&db, f->path, NULL, &err), EVD_OK);
     assert_int_equal(sqlite_engine.load(db, &reader, &next, &err), EVD_OK);
     sqlite_engine.close(db);
+    first = loaded;
+    loaded = (struct loaded){0};
+    assert_int_equal(sqlite_engine.examine(&db, f->path, &look, &readable, &err), EVD_OK);
+    assert_true(readable);
+    assert_int_equal(sqlite_engine.load(db, &reader, &next, &err), EVD_OK);
+    sqlite_engine.close(db);
+    assert_memory_equal(&loaded, &first, sizeof(first));
     return loaded;
 }
 
