@@ -107,8 +107,8 @@ static int read_stored(struct sqlite *sqlite, const struct store_place *place, s
     out->data = malloc(out->bytes ? out->bytes : 1);
     if (rc == SQLITE_DONE)
         code = error_set(err, EVD_E_NOT_FOUND, "revision",
-                         "revision %" PRIu32 " is not recorded any more: the job was changed or "
-                         "dropped meanwhile",
+                         "revision %" PRIu32 " is not recorded any more: meanwhile the job was "
+                         "changed or dropped, or has forgotten it; ask again",
                          place->revision);
     else if (rc != SQLITE_ROW)
         code = sqlite_error(sqlite, rc, err);
