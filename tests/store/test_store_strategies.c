@@ -386,6 +386,28 @@ static void damaged_differences_are_empty(void **state)
     }
 }
 
+/* The next one does not depend on what is damaged, even where that is read as it was later. */
+static void damage_is_no_base(void **state)
+{
+    static const char zeros[BYTES];
+    struct fixture *f = *state;
+    struct noted_op op = op_revision(7, 3, 2);
+
+    op.op.revision.strategy = zeros;
+    op.op.revision.strategy_bytes = BYTES;
+    make_job(f, 3);
+    fixture_close(f);
+    sqlite_query(f->path, "UPDATE difference SET base_revision = 2 WHERE revision = 2");
+    fixture_open(f, NULL, 0);
+    assert_int_equal(run(f, op), EVD_OK);
+    fixture_close(f);
+    assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM difference"
+                                           " WHERE revision = 3"),
+                     0);
+    assert_int_equal(
+        sqlite_query(f->path, "SELECT length(strategy) FROM revision WHERE revision = 3"), BYTES);
+}
+
 static size_t stored_of(struct fixture *f, int revision, char *out, size_t size)
 {
     sqlite3_stmt *stmt;
@@ -444,6 +466,7 @@ int main(void)
         TEST(few_are_looked_at),
         TEST(what_is_gone_is_not_forgotten),
         TEST(damaged_differences_are_empty),
+        TEST(damage_is_no_base),
         TEST(no_difference_is_trusted),
     };
 

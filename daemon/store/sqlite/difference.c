@@ -216,7 +216,8 @@ static int find_difference(struct sqlite *sqlite, const struct store_revision *r
     code = difference_read(sqlite, &base->of, &text.data, &text.bytes, err);
     if (code != EVD_OK)
         return code;
-    *differs = compress(&text, revision->strategy, revision->strategy_bytes, out);
+    /* What is damaged is nothing to rely on. */
+    *differs = text.bytes > 0 && compress(&text, revision->strategy, revision->strategy_bytes, out);
     free(text.data);
     return EVD_OK;
 }
