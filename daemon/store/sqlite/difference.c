@@ -114,7 +114,7 @@ static int read_stored(struct sqlite *sqlite, const struct store_place *place, s
         code = sqlite_error(sqlite, rc, err);
     else if (!out->data || (!stored && sqlite3_errcode(sqlite->db) == SQLITE_NOMEM))
         code = sqlite_error(sqlite, SQLITE_NOMEM, err);
-    if (code == EVD_OK && out->bytes > 0)
+    if (code == EVD_OK && out->data && out->bytes > 0)
         memcpy(out->data, stored, out->bytes);
     *differs = rc == SQLITE_ROW && sqlite3_column_type(stmt, 1) != SQLITE_NULL;
     *base = (struct store_place){place->job, (uint32_t)sqlite3_column_int64(stmt, 1),
