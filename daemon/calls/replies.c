@@ -30,7 +30,7 @@ void pack_key_recorded(msgpack_packer *pk, const struct revision *revision,
 {
     const void *strategy = NULL;
 
-    if (revision && revision->strategy_bytes > 0)
+    if (revision && revision_shown_bytes(revision) > 0)
         strategy = revision->strategy ? revision->strategy : shown_strategy(shown, revision);
     if (strategy)
         pack_key_raw(pk, "strategy", strategy, revision->strategy_bytes);

@@ -72,8 +72,11 @@ static void shown_run(struct task *task)
             error_given_up(&task->err);
             return;
         }
+        /* What went meanwhile is not asked for again, or shown as what is not there. */
         if (shown->source.read(shown->source.arg, text->generation, text->number, &text->strategy,
-                               &text->bytes, &task->err) != EVD_OK)
+                               &text->bytes, &task->err) == EVD_E_NOT_FOUND)
+            task->err.code = EVD_OK;
+        if (task->err.code != EVD_OK)
             return;
     }
 }

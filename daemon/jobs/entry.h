@@ -58,9 +58,10 @@ struct job_entry {
     uint32_t retain_epochs;                  /* strategies of so many epochs are kept; 0: of all */
     bool forgetting;                         /* the store is asked to forget some */
     uint64_t stored_epoch;                   /* the lowest in which a restart would find a rank */
-    uint32_t ephemeral;                      /* ms that it outlives its last user; 0: it stays */
-    struct use_list uses;                    /* connections that use it, if it is ephemeral */
-    uint64_t expires_at; /* when it goes unless somebody uses it; UINT64_MAX: it does not */
+    uint64_t settled_epoch; /* when it was that one, there was nothing left to forget; 0: unknown */
+    uint32_t ephemeral;     /* ms that it outlives its last user; 0: it stays */
+    struct use_list uses;   /* connections that use it, if it is ephemeral */
+    uint64_t expires_at;    /* when it goes unless somebody uses it; UINT64_MAX: it does not */
     /* Of calls/: */
     struct stream **streams; /* its workers, in the order in which they were attached */
     uint32_t stream_count, stream_cap;

@@ -188,7 +188,7 @@ static int keep_strategy(const struct restoring *restoring, const struct store_r
         record->forgotten = true;
         record->strategy_bytes = forgotten->bytes;
         record->strategy_hash = forgotten->hash;
-        if (str_utf8(text_of(forgotten->kind)))
+        if (str_utf8(text_of(forgotten->kind)) && strlen(forgotten->kind) < sizeof(record->kind))
             snprintf(record->kind, sizeof(record->kind), "%s", forgotten->kind);
         return EVD_OK;
     }

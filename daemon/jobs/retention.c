@@ -65,12 +65,15 @@ void retention_follow(struct job_entry *entry)
     uint32_t count;
 
     /* A change may be about to make the job draw by one of them: when it is over. */
-    if (entry->retain_epochs == 0 || epoch <= entry->retain_epochs || entry->forgetting ||
-        entry->change || entry->status != JOB_STATUS_LIVE)
+    if (entry->retain_epochs == 0 || epoch <= entry->retain_epochs ||
+        epoch == entry->settled_epoch || entry->forgetting || entry->change ||
+        entry->status != JOB_STATUS_LIVE)
         return;
     count = retention_find(&entry->records, epoch - entry->retain_epochs, revisions, SLICE);
-    if (count == 0)
+    if (count == 0) {
+        entry->settled_epoch = epoch;
         return;
+    }
     forgetting = task_new_unasked(entry->jobs->server, sizeof(*forgetting), entry, NULL);
     if (!forgetting)
         return;
@@ -78,4 +81,10 @@ void retention_follow(struct job_entry *entry)
     entry->forgetting = true;
     if (task_store(&forgetting->task, &forgetting->op, forgotten) != EVD_OK)
         forgotten(&forgetting->task);
+}
+
+void retention_changed(struct job_entry *entry)
+{
+    entry->settled_epoch = 0;
+    retention_follow(entry);
 }

@@ -8,7 +8,9 @@
 #include "jobs/entry.h"
 
 /* What is not needed any more, since a restart would find all ranks in entry->stored_epoch or
- * later, goes slice by slice. Harmless where there is nothing to forget. */
+ * later, goes slice by slice. Takes no time where nothing is new since it was called last. */
 void retention_follow(struct job_entry *entry);
+/* The same when the job was changed. */
+void retention_changed(struct job_entry *entry);
 
 #endif

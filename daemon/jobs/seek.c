@@ -18,7 +18,7 @@ static void seek_fini(struct task *task)
 
     if (task->entry->change == &seek->change) {
         task->entry->change = NULL;
-        retention_follow(task->entry);
+        retention_changed(task->entry);
     }
     line_fini(&seek->line);
     plan_unref(seek->plan);
@@ -242,7 +242,7 @@ static void seek_ended(struct change *change, const struct job_effect *effect)
 
     task->entry->change = NULL;
     entry_page(task->entry);
-    retention_follow(task->entry);
+    retention_changed(task->entry);
     seek->generation = effect->sought.generation;
     seek->at = effect->sought.at;
     task->err.code = EVD_OK;

@@ -13,7 +13,7 @@ void update_fini(struct task *task)
 
     if (task->entry->change == &update->change) {
         task->entry->change = NULL;
-        retention_follow(task->entry);
+        retention_changed(task->entry);
     }
     free(update->cancelled);
     build_fini(task);
@@ -114,7 +114,7 @@ static void update_ended(struct change *change, const struct job_effect *effect)
 
     task->entry->change = NULL;
     entry_page(task->entry);
-    retention_follow(task->entry);
+    retention_changed(task->entry);
     update->revision = effect->updated.revision;
     update->at = effect->updated.at;
     task->err.code = EVD_OK;

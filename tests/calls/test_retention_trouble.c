@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* A job that is through with the last epoch is so after a restart, and there is a way back. */
 static void test_the_end(void **state)
@@ -116,6 +117,91 @@ static void test_a_change_meanwhile(void **state)
     drop_batches(batches);
 }
 
+/* Strategies that are not kept in memory. */
+static void begin_large(struct peer *peer)
+{
+    json_t *names = json_array();
+    char name[64], *text;
+
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "class with a name of some length, which is number %d", i);
+        json_array_append_new(names, json_string(name));
+    }
+    text = json_dumps(names, 0);
+    peer_do(peer, "dataset.create", "[{'name': 'd', 'classes': %s}]", text);
+    peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': [0, 1, 2, 3, 4, 5, 6, 7]}]");
+    peer_do(peer, "dataset.commit", "[{'draft': 1}]");
+    peer_do(peer, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 4, 'seed': 5, 'retain_epochs': 2,"
+            " 'strategy': {'kind': 'uniform'}}]");
+    free(text);
+    json_decref(names);
+}
+
+static void update_large(struct peer *peer, int weight)
+{
+    json_t *weights = json_object();
+    char name[64], *text;
+
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "class with a name of some length, which is number %d", i);
+        json_object_set_new(weights, name, json_integer(weight + i));
+    }
+    text = json_dumps(weights, 0);
+    peer_do(peer, "job.update",
+            "[{'job': 'j', 'when': 'epoch', 'strategy': {'kind': 'weighted', 'weight': 'explicit',"
+            " 'weights': %s}}]",
+            text);
+    free(text);
+    json_decref(weights);
+}
+
+static void pass_epoch(struct peer *peer, int epoch)
+{
+    for (int step = 0; step < STEPS; step++) {
+        json_decref(take_batch(peer, epoch, step));
+        peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': %d, 'step': %d}]", epoch, step);
+    }
+}
+
+/* Questions that wait for a thread while what they are about is forgotten: nothing is called
+ * damaged that is not. */
+static void test_questions_meanwhile(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *other = peer_new(h), *third = peer_new(h);
+    uint32_t batch, stats, history;
+    json_t *answer;
+
+    begin_large(peer);
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': ['index']}]");
+    for (int epoch = 0; epoch < 5; epoch++) {
+        json_decref(take_batch(peer, epoch, 0));
+        update_large(peer, epoch + 1);
+        peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': %d, 'step': 0}]", epoch);
+        json_decref(take_batch(peer, epoch, 1));
+        peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': %d, 'step': 1}]", epoch);
+    }
+    settle(h);
+    h->hold_work = true;
+    batch = peer_send(other, "job.batch", "[{'job': 'j', 'epoch': 3, 'step': 0}]");
+    stats = peer_send(other, "job.stats", "[{'job': 'j'}]");
+    history = peer_send(third, "job.history", "[{'job': 'j'}]");
+    pass_epoch(peer, 5);
+    pass_epoch(peer, 6);
+    settle(h);
+    h->hold_work = false;
+    work_run(h);
+    harness_quiet(h);
+    peer_error(other, batch, EVD_E_NOT_FOUND);
+    peer_error(other, stats, EVD_E_NOT_FOUND);
+    answer = peer_result(third, history);
+    assert_true(json_is_true(
+        json_object_get(json_array_get(json_object_get(answer, "revisions"), 3), "forgotten")));
+    json_decref(answer);
+    peer_do(other, "job.stats", "[{'job': 'j'}]");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void)
@@ -124,6 +210,7 @@ int main(void)
         TEST(test_the_end),
         TEST(test_a_seek_after_that),
         TEST(test_a_change_meanwhile),
+        TEST(test_questions_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,9 +144,22 @@ static int take_progress(void *arg, uint64_t job, const struct store_progress *p
     return EVD_OK;
 }
 
+static void ignore(void *arg, const char *what)
+{
+    (void)arg, (void)what;
+}
+
+static void no_damage(void *arg, const char *what)
+{
+    (void)arg;
+    fail_msg("%s", what);
+}
+
+/* What the daemon loads, and what a look at the file does. */
 static struct loaded load(struct fixture *f)
 {
-    struct loaded loaded = {0};
+    const struct store_look look = {.stage = ignore, .damage = no_damage};
+    struct loaded loaded = {0}, first;
     const struct store_reader reader = {.arg = &loaded,
                                         .dataset_begin = take_dataset,
                                         .dataset_chunk = take_chunk,
@@ -157,10 +170,18 @@ static struct loaded load(struct fixture *f)
     struct store_db *db;
     struct evd_error err;
     uint64_t next;
+    bool readable;
 
     assert_int_equal(sqlite_open(&db, f->path, NULL, &err), EVD_OK);
     assert_int_equal(sqlite_engine.load(db, &reader, &next, &err), EVD_OK);
     sqlite_engine.close(db);
+    first = loaded;
+    loaded = (struct loaded){0};
+    assert_int_equal(sqlite_engine.examine(&db, f->path, &look, &readable, &err), EVD_OK);
+    assert_true(readable);
+    assert_int_equal(sqlite_engine.load(db, &reader, &next, &err), EVD_OK);
+    sqlite_engine.close(db);
+    assert_memory_equal(&loaded, &first, sizeof(first));
     return loaded;
 }
 
@@ -365,6 +386,28 @@ static void damaged_differences_are_empty(void **state)
     }
 }
 
+/* The next one does not depend on what is damaged, even where that is read as it was later. */
+static void damage_is_no_base(void **state)
+{
+    static const char zeros[BYTES];
+    struct fixture *f = *state;
+    struct noted_op op = op_revision(7, 3, 2);
+
+    op.op.revision.strategy = zeros;
+    op.op.revision.strategy_bytes = BYTES;
+    make_job(f, 3);
+    fixture_close(f);
+    sqlite_query(f->path, "UPDATE difference SET base_revision = 2 WHERE revision = 2");
+    fixture_open(f, NULL, 0);
+    assert_int_equal(run(f, op), EVD_OK);
+    fixture_close(f);
+    assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM difference"
+                                           " WHERE revision = 3"),
+                     0);
+    assert_int_equal(
+        sqlite_query(f->path, "SELECT length(strategy) FROM revision WHERE revision = 3"), BYTES);
+}
+
 static size_t stored_of(struct fixture *f, int revision, char *out, size_t size)
 {
     sqlite3_stmt *stmt;
@@ -423,6 +466,7 @@ int main(void)
         TEST(few_are_looked_at),
         TEST(what_is_gone_is_not_forgotten),
         TEST(damaged_differences_are_empty),
+        TEST(damage_is_no_base),
         TEST(no_difference_is_trusted),
     };
 

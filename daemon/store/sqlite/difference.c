@@ -107,14 +107,14 @@ static int read_stored(struct sqlite *sqlite, const struct store_place *place, s
     out->data = malloc(out->bytes ? out->bytes : 1);
     if (rc == SQLITE_DONE)
         code = error_set(err, EVD_E_NOT_FOUND, "revision",
-                         "revision %" PRIu32 " is not recorded any more: the job was changed or "
-                         "dropped meanwhile",
+                         "revision %" PRIu32 " is not recorded any more: meanwhile the job was "
+                         "changed or dropped, or has forgotten it; ask again",
                          place->revision);
     else if (rc != SQLITE_ROW)
         code = sqlite_error(sqlite, rc, err);
     else if (!out->data || (!stored && sqlite3_errcode(sqlite->db) == SQLITE_NOMEM))
         code = sqlite_error(sqlite, SQLITE_NOMEM, err);
-    if (code == EVD_OK && stored)
+    if (code == EVD_OK && out->data && out->bytes > 0)
         memcpy(out->data, stored, out->bytes);
     *differs = rc == SQLITE_ROW && sqlite3_column_type(stmt, 1) != SQLITE_NULL;
     *base = (struct store_place){place->job, (uint32_t)sqlite3_column_int64(stmt, 1),
@@ -216,7 +216,8 @@ static int find_difference(struct sqlite *sqlite, const struct store_revision *r
     code = difference_read(sqlite, &base->of, &text.data, &text.bytes, err);
     if (code != EVD_OK)
         return code;
-    *differs = compress(&text, revision->strategy, revision->strategy_bytes, out);
+    /* What is damaged is nothing to rely on. */
+    *differs = text.bytes > 0 && compress(&text, revision->strategy, revision->strategy_bytes, out);
     free(text.data);
     return EVD_OK;
 }

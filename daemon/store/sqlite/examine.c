@@ -230,6 +230,18 @@ static int look_for_damage(struct examination *ex, int64_t version, struct evd_e
     return code == EVD_OK ? compare_schema(ex, err) : code;
 }
 
+/* For reading the rows, which begins with a schema that is right. */
+static int prepare(struct examination *ex, struct evd_error *err)
+{
+    int rc = ex->readable ? sqlite_prepare(ex->sqlite) : SQLITE_OK;
+
+    if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
+        return sqlite_error(ex->sqlite, rc, err);
+    if (rc != SQLITE_OK)
+        unreadable(ex, "its tables are not those of the version that it says it has");
+    return EVD_OK;
+}
+
 int sqlite_examine(struct store_db **out, const char *path, const struct store_look *look,
                    bool *readable, struct evd_error *err)
 {
@@ -247,6 +259,8 @@ int sqlite_examine(struct store_db **out, const char *path, const struct store_l
         code = identify(&ex, &version, err);
     if (code == EVD_OK)
         code = look_for_damage(&ex, version, err);
+    if (code == EVD_OK)
+        code = prepare(&ex, err);
     if (code != EVD_OK) {
         sqlite_close((struct store_db *)sqlite);
         return code;

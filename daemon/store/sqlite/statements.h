@@ -66,7 +66,9 @@ struct sqlite;
                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                     \
     SQL(REVISION_READ, "SELECT r.strategy, d.base_generation, d.base_revision FROM revision AS r"  \
                        " LEFT JOIN difference AS d USING(job, generation, revision)"               \
-                       " WHERE r.job = ?1 AND r.generation = ?2 AND r.revision = ?3")              \
+                       " LEFT JOIN forgotten AS f USING(job, generation, revision)"                \
+                       " WHERE r.job = ?1 AND r.generation = ?2 AND r.revision = ?3"               \
+                       " AND coalesce(f.held, 1)")                                                 \
     SQL(REVISION_NEWEST,                                                                           \
         "SELECT r.generation, r.revision, coalesce(d.place, 0) FROM revision AS r"                 \
         " LEFT JOIN difference AS d USING(job, generation, revision) WHERE r.job = ?1"             \
