@@ -37,10 +37,10 @@ const char *command_name(const struct command *command, char out[COMMAND_NAME]);
 /* Calls a command's method with its parameters. NULL: the reason was printed. */
 json_t *command_ask(struct cli *cli) __attribute__((warn_unused_result));
 
-/* What the rows name. Each stands in the file of its noun. */
 /* From where on an answer draws again, if what was drawn before that is forgotten. */
 void print_since(const json_t *answer, const char *done);
 
+/* What the rows name. Each stands in the file of its noun. */
 answer_print print_copy, print_created_job, print_dataset_stats, print_datasets, print_history,
     print_job, print_job_stats, print_jobs, print_moved_job, print_position, print_preview,
     print_removed_dataset, print_removed_job, print_revision, print_workers;

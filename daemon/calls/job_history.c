@@ -32,8 +32,7 @@ static bool select_revisions(const struct job_entry *entry, const struct revisio
     if (!revisions)
         return false;
     for (uint32_t i = 0; i < all; i++)
-        revisions[i] = i < records->past_count ? &records->past[i]
-                                               : &records->revisions[i - records->past_count];
+        revisions[i] = records_revision(records, i);
     qsort(revisions, all, sizeof(struct revision *), by_age);
     while (first > 0 && all - first < SHOWN) {
         bytes += revision_shown_bytes(revisions[first - 1]);

@@ -51,7 +51,7 @@ int line_take(struct line *line, const struct plan_base *base, const struct reco
     uint32_t count;
     const struct revision **revisions = records_line(records, generation, &count);
 
-    *line = (struct line){.base = *base, .last = -1, .since = records_since(records, generation)};
+    *line = (struct line){.base = *base, .last = -1};
     line->revisions = calloc(count + 1, sizeof(line->revisions[0]));
     line->plans = calloc(count + 1, sizeof(line->plans[0]));
     if (!revisions || !line->revisions || !line->plans)
@@ -64,6 +64,9 @@ int line_take(struct line *line, const struct plan_base *base, const struct reco
             (struct replay_revision){revision->number, revision->at, revision->shape};
         if (!over && !hold_plan(&line->plans[i], job, revision))
             goto err_no_memory;
+        if (revision->forgotten) /* as records_since */
+            line->since =
+                i + 1 < count ? revisions[i + 1]->at : (struct job_position){UINT64_MAX, 0};
         line->count++;
     }
     free(revisions);

@@ -63,7 +63,7 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static const struct revision *revision_at(const struct records *records, uint32_t i)
+const struct revision *records_revision(const struct records *records, uint32_t i)
 {
     return i < records->past_count ? &records->past[i]
                                    : &records->revisions[i - records->past_count];
@@ -80,7 +80,7 @@ const struct revision **records_line(const struct records *records, uint32_t gen
     if (!line)
         return NULL;
     for (uint32_t i = 0; i < all; i++) {
-        const struct revision *revision = revision_at(records, i);
+        const struct revision *revision = records_revision(records, i);
 
         if (in_line(records, first, revision))
             line[(*count)++] = revision;
@@ -93,12 +93,11 @@ struct job_position records_since(const struct records *records, uint32_t genera
 {
     uint32_t all = records->revision_count + records->past_count;
     int64_t first = note_line(records, generation), last = -1;
-    struct job_position since = {UINT64_MAX, 0};
     const struct revision *next = NULL;
 
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < all; i++) {
-            const struct revision *revision = revision_at(records, i);
+            const struct revision *revision = records_revision(records, i);
 
             if (!in_line(records, first, revision))
                 continue;
@@ -110,7 +109,7 @@ struct job_position records_since(const struct records *records, uint32_t genera
     }
     if (last < 0)
         return (struct job_position){0, 0};
-    return next ? next->at : since;
+    return next ? next->at : (struct job_position){UINT64_MAX, 0};
 }
 
 const struct revision *records_in_force(const struct records *records, uint32_t number)

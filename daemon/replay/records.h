@@ -89,11 +89,13 @@ uint32_t records_generation(const struct records *records); /* the one there is 
 struct job_position records_begin(const struct records *records, uint32_t generation);
 struct job_position records_end(const struct records *records, uint32_t generation,
                                 struct job_position reached);
+/* One of all that are recorded, past_count + revision_count, in no order. */
+const struct revision *records_revision(const struct records *records, uint32_t i);
 /* The revisions of a generation's line, in order; NULL without memory. The array is the caller's to
  * free. */
 const struct revision **records_line(const struct records *records, uint32_t generation,
                                      uint32_t *count);
-/* From where on every strategy of a generation's line is recorded. */
+/* From where on every strategy of a generation's line is recorded; beyond every epoch: none is. */
 struct job_position records_since(const struct records *records, uint32_t generation);
 /* The recorded revision in force when the line was at `number`; NULL: none is recorded. */
 const struct revision *records_in_force(const struct records *records, uint32_t number);

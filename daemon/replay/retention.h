@@ -3,7 +3,7 @@
  * is drawn any more at the epoch from which on it retains them, or later. Everything else of their
  * revisions stays, so that what is recorded goes on to be a whole, and tokens of positions hold.
  *
- * Called by jobs/retention.c and jobs/restore.c. Loop thread only.
+ * Called by jobs/retention.c. Loop thread only.
  */
 #ifndef REPLAY_RETENTION_H
 #define REPLAY_RETENTION_H
