@@ -67,7 +67,6 @@ static void change(evd_client *client, const char *job, struct dice *dice, int l
 
 static void live(const struct changer *changer, struct board *board)
 {
-    evd_client_options options = {.reconnect_ms = EVD_NO_TIME_LIMIT, .client_name = "changer"};
     struct dice dice = {4711};
     evd_client *client;
     char path[256];
@@ -77,7 +76,8 @@ static void live(const struct changer *changer, struct board *board)
     close_range(3, ~0u, 0);
     snprintf(path, sizeof(path), "%s/log-%s-changes", changer->folder, changer->job);
     log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log < 0 || evd_connect(changer->address, &options, &client) != EVD_OK)
+    client = worker_connect(changer->address, "changer");
+    if (log < 0 || client == NULL)
         _exit(22);
     while (board->last_epoch == UINT64_MAX) {
         change(client, changer->job, &dice, log);

@@ -64,21 +64,26 @@ static void put(struct life *life, enum log_kind kind, uint32_t n)
         _exit(10);
 }
 
+evd_client *worker_connect(const char *address, const char *name)
+{
+    evd_client_options options = {.reconnect_ms = EVD_NO_TIME_LIMIT, .client_name = name};
+    evd_client *client;
+
+    for (int i = 0; i < 1000; i++) {
+        if (evd_connect(address, &options, &client) == EVD_OK)
+            return client;
+        evd_close(client);
+        usleep(10000);
+    }
+    return NULL;
+}
+
 static void attach(struct life *life)
 {
-    evd_client_options options = {.reconnect_ms = EVD_NO_TIME_LIMIT, .client_name = "faults"};
     evd_stream_options how = EVD_STREAM_OPTIONS_INIT;
     int code;
 
-    /* The daemon may be away just now. */
-    for (int i = 0; i < 1000; i++) {
-        code = evd_connect(life->worker->address, &options, &life->client);
-        if (code == EVD_OK)
-            break;
-        evd_close(life->client);
-        life->client = NULL;
-        usleep(10000);
-    }
+    life->client = worker_connect(life->worker->address, "faults");
     if (life->client == NULL)
         _exit(11);
     how.job = life->worker->job;

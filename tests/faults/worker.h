@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "evendraw.h"
 
 #define MAX_WORKERS 4096u
 
@@ -41,6 +42,10 @@ void worker_replace(struct worker *worker, struct board *board);
  * ended well, within the time. Returns how many epochs are complete then. */
 uint64_t workers_finish(struct worker *workers, uint32_t n, struct board *board, unsigned seconds);
 uint32_t workers_started(void);
+
+/* For a process of a test: a client that reconnects for ever. evd_connect tries only once, and the
+ * daemon may be away just then, so it is tried for some seconds here; NULL if in vain. */
+evd_client *worker_connect(const char *address, const char *name);
 
 /* A generator of random numbers for tests, seeded and the same everywhere. */
 struct dice {
