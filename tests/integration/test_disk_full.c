@@ -21,18 +21,25 @@ static void set_room(rlim_t bytes)
     assert_int_equal(prlimit(the_daemon.pid, RLIMIT_FSIZE, &limit, NULL), 0);
 }
 
-/* Loads 16 million labels that do not compress well; the first error, or EVD_OK. */
+/* Loads 3 million labels, a byte each, that do not compress; the first error, or EVD_OK. */
 static int load_much(evd_client *client, const char *name)
 {
-    static const char *const classes[] = {"a", "b", "c", "d"};
-    static uint32_t labels[1 << 16];
+    enum { CLASSES = 256, CHUNK = 1 << 16 };
+    static char text[CLASSES][8];
+    static uint32_t labels[CHUNK];
+    const char *classes[CLASSES];
     evd_upload *upload;
-    int code = evd_dataset_begin(client, name, classes, 4, &upload);
+    int code;
 
-    for (int chunk = 0; chunk < 256 && code == EVD_OK; chunk++) {
-        for (size_t i = 0; i < 1 << 16; i++)
-            labels[i] = (uint32_t)random() % 4;
-        code = evd_dataset_append(upload, labels, 1 << 16);
+    for (int c = 0; c < CLASSES; c++) {
+        snprintf(text[c], sizeof(text[c]), "c%d", c);
+        classes[c] = text[c];
+    }
+    code = evd_dataset_begin(client, name, classes, CLASSES, &upload);
+    for (int chunk = 0; chunk < 48 && code == EVD_OK; chunk++) {
+        for (size_t i = 0; i < CHUNK; i++)
+            labels[i] = (uint32_t)random() % CLASSES;
+        code = evd_dataset_append(upload, labels, CHUNK);
     }
     return code == EVD_OK ? evd_dataset_commit(upload, NULL) : code;
 }
@@ -51,7 +58,7 @@ static void test_disk_full_while_loading(void **state)
     options.job = "j";
     assert_int_equal(evd_stream_open(client, &options, &stream), EVD_OK);
 
-    set_room(4u << 20);
+    set_room(1u << 20);
     assert_int_equal(load_much(loader, "much"), EVD_E_STORE);
     assert_true(evd_error_message(loader)[0] != '\0');
     evd_close(loader);
