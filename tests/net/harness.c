@@ -297,6 +297,22 @@ void pump_for(struct server *server, unsigned ms)
         turn(server);
 }
 
+void pump_until_quiet(struct server *server, const uint64_t *counter)
+{
+    enum { QUIET = 200 }; /* turns */
+    uint64_t end = now_ms() + PATIENCE_MS, last = *counter;
+
+    for (int turns = 0; turns < QUIET; turns++) {
+        turn(server);
+        if (*counter == last)
+            continue;
+        if (now_ms() > end)
+            fail_msg("still going on after 5 seconds: %" PRIu64, *counter);
+        last = *counter;
+        turns = 0;
+    }
+}
+
 /* ---- peers ---- */
 
 int peer_connect(const char *address)

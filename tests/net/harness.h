@@ -61,6 +61,8 @@ void server_stop(struct server *server);
 
 /* Turns the loop until *counter is `value` or more; fails the test after 5 seconds. */
 void pump_until(struct server *server, const uint64_t *counter, uint64_t value);
+/* Until *counter has not moved for many turns in a row. */
+void pump_until_quiet(struct server *server, const uint64_t *counter);
 void pump_for(struct server *server, unsigned ms);
 
 /* Peers: blocking sockets with a time limit of 5 seconds. `address` as net_address gives it. */
