@@ -39,6 +39,7 @@ static void send_batch(struct stream *stream, const struct job_delivery *deliver
         .probability = column_of(stream, COLUMN_probability),
         .repeat = column_of(stream, COLUMN_repeat),
         .augment_seed = column_of(stream, COLUMN_augment_seed),
+        .augment_strength = column_of(stream, COLUMN_augment_strength),
     };
     struct batch_columns columns = {.narrow_index = narrow};
 

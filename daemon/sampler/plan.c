@@ -166,6 +166,8 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
         plan_free(plan);
         return rc;
     }
+    if (plan->columns & 1u << PLAN_REPEAT)
+        plan->columns |= 1u << PLAN_AUGMENT_STRENGTH;
     plan_hash(plan, plan->engine->name, strlen(plan->engine->name));
     hash_number(plan, plan->draws);
     plan->cancel = NULL;
@@ -341,6 +343,11 @@ static void fill_columns(const struct plan *plan, const struct plan_slice *slice
     if (columns->repeat) {
         for (uint32_t k = 0; k < block->n; k++)
             columns->repeat[block->place[k]] = block->repeat[k];
+    }
+    if (columns->augment_strength) {
+        for (uint32_t k = 0; k < block->n; k++)
+            columns->augment_strength[block->place[k]] =
+                (float)(1 - 1 / (1 + (double)block->repeat[k]));
     }
     if (columns->probability && plan->engine->probability)
         plan->engine->probability(plan, block, columns->probability);

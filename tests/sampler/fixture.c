@@ -129,6 +129,7 @@ void drawn_init(struct drawn *drawn, uint32_t batch_size)
         .repeat = grab(batch_size, sizeof(*drawn->repeat)),
         .probability = grab(batch_size, sizeof(*drawn->probability)),
         .seed = grab(batch_size, sizeof(*drawn->seed)),
+        .strength = grab(batch_size, sizeof(*drawn->strength)),
     };
 }
 
@@ -139,6 +140,7 @@ void drawn_fini(struct drawn *drawn)
     free(drawn->repeat);
     free(drawn->probability);
     free(drawn->seed);
+    free(drawn->strength);
 }
 
 void draw_slice(const struct plan *plan, uint64_t epoch, uint64_t step, struct epoch_shape shape,
@@ -151,6 +153,7 @@ void draw_slice(const struct plan *plan, uint64_t epoch, uint64_t step, struct e
         .probability = known & 1u << PLAN_PROBABILITY ? out->probability : NULL,
         .repeat = known & 1u << PLAN_REPEAT ? out->repeat : NULL,
         .augment_seed = out->seed,
+        .augment_strength = known & 1u << PLAN_AUGMENT_STRENGTH ? out->strength : NULL,
     };
     const struct plan_slice slice = {
         .epoch = epoch, .step = step, .shape = shape, .rank = rank, .world = world};

@@ -36,6 +36,7 @@ struct drawn {
     uint32_t *label, *repeat;
     float *probability;
     uint64_t *seed;
+    float *strength;
 };
 void drawn_init(struct drawn *drawn, uint32_t batch_size);
 void drawn_fini(struct drawn *drawn);

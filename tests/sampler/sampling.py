@@ -107,7 +107,8 @@ class Plan:
         return t % self.D if self.last == "pad" and not self.head(epoch) else t
 
     def batch(self, epoch, step, rank=0, W=1):
-        """Rows (index, label, repeat, augment_seed, probability) of a rank."""
+        """Rows (index, label, repeat, augment_seed, probability) of a rank; augment_strength is
+        `strength(repeat)`."""
         key = derive(self.E(epoch), STEP, step)
         size, o = self.size(epoch, step), below(derive(key, TURN), self.G)
         rows = []
@@ -132,6 +133,10 @@ class Plan:
         """Ordinals and members: who it is, and how often it came before."""
         n = self.n[c]
         return permute(J % n, n, derive(key, MEMBER, J // n, c)), J // n
+
+
+def strength(repeat):
+    return 1 - 1 / (1 + repeat)
 
 
 # ---- The epoch engine ----

@@ -6,6 +6,7 @@ import pathlib
 import random
 import sys
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "python"))
@@ -72,7 +73,8 @@ def compare(client, job, plans, steps, rank, W, replicas=1):
     """The batches of a rank (None: a shared job), against plans by revision."""
     some = [row for step in range(3) for row in plans[-1].batch(1, step)]
     columns = ["label", "augment_seed"]
-    columns += ["repeat"] * all(row[2] is not None for row in some)
+    if all(row[2] is not None for row in some):
+        columns += ["repeat", "augment_strength"]
     columns += ["probability"] * all(row[4] is not None for row in some)
     with client.open(job, rank=rank, world_size=W, columns=columns) as stream:
         while steps:
@@ -88,6 +90,8 @@ def compare(client, job, plans, steps, rank, W, replicas=1):
             assert [seed % 2**64 for seed in batch.augment_seed.tolist()] == [row[3] for row in rows]
             if batch.repeat is not None:
                 assert (*where, batch.repeat.tolist()) == (*where, [row[2] for row in rows])
+                strengths = [float(np.float32(s.strength(row[2]))) for row in rows]
+                assert batch.augment_strength.tolist() == strengths
             if batch.probability is not None:
                 chances = [row[4] for row in rows]
                 assert batch.probability.tolist() == pytest.approx(chances, rel=1e-6)
