@@ -96,7 +96,7 @@
     K(u64, shed) K(u32, damaged) K(maps(damage), damage) K(map(store), store)                      \
     K(map(works), works) K(map(limits), limits)
 #define EVD_ANSWER_server_backup(K) K(str, path) K(u64, bytes)
-#define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies)
+#define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies) K(maps(parameter), common)
 #define EVD_ANSWER_dataset_create(K) K(u32, draft) K(str, name) K(u32, version)
 #define EVD_ANSWER_dataset_append(K) K(u64, samples) K(u32, classes)
 #define EVD_ANSWER_dataset_commit(K) EVD_PART_dataset(K)

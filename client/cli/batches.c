@@ -42,7 +42,7 @@ const struct cli_option batch_options[] = {
     {"format", 'f', "FORMAT", "json (default) or raw", parse_format, .words = "json raw"},
     {"columns", 'c', "LIST",
      "What to write beside the index, with commas between:" EVD_COLUMNS_ASKED(COLUMN_WORD),
-     parse_columns, .words = EVD_COLUMNS_ASKED(COLUMN_WORD)},
+     parse_columns, .words = &EVD_COLUMNS_ASKED(COLUMN_WORD)[1]},
     {0},
 };
 

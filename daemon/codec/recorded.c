@@ -19,7 +19,8 @@ static bool is_text(const msgpack_object *object)
            str_utf8((struct evd_str){object->via.str.ptr, object->via.str.size});
 }
 
-/* A parameter's value: one of what strategy_encode writes. */
+/* A parameter's value: one of what strategy_encode writes. In a map are numbers of classes, or
+ * parameters that may be words. */
 static bool is_recorded_value(const msgpack_object *value)
 {
     double number;
@@ -29,8 +30,9 @@ static bool is_recorded_value(const msgpack_object *value)
     if (value->type != MSGPACK_OBJECT_MAP)
         return is_text(value) || number_f64(value, &number);
     for (uint32_t i = 0; i < value->via.map.size; i++) {
-        if (!is_text(&value->via.map.ptr[i].key) ||
-            !number_f64(&value->via.map.ptr[i].val, &number))
+        const msgpack_object_kv *kv = &value->via.map.ptr[i];
+
+        if (!is_text(&kv->key) || !(is_text(&kv->val) || number_f64(&kv->val, &number)))
             return false;
     }
     return true;

@@ -113,6 +113,12 @@ struct plan_columns {
     uint32_t *repeat;        /* how often the sample came before in its class' order */
     uint64_t *augment_seed;  /* a function of position: the same sample drawn twice differs */
     float *augment_strength; /* 1 - 1 / (1 + repeat) */
+    /* Of pairs: sample index and class of the second, and its shares of features and label. */
+    uint64_t *mix_index;
+    uint32_t *mix_index32;
+    uint32_t *mix_label;
+    float *mix_lambda;
+    float *mix_label_lambda;
 };
 
 /* Draws one slice, which must be at or after the plan's start; returns the number of samples.
@@ -134,6 +140,10 @@ enum plan_column {
     PLAN_REPEAT,
     PLAN_AUGMENT_SEED,
     PLAN_AUGMENT_STRENGTH,
+    PLAN_MIX_INDEX,
+    PLAN_MIX_LABEL,
+    PLAN_MIX_LAMBDA,
+    PLAN_MIX_LABEL_LAMBDA,
 };
 uint32_t plan_columns_known(const struct plan *plan);
 
