@@ -126,7 +126,7 @@ static int read_number(const struct strategy *s, int param, double least, double
                        number_words(most, to));
 }
 
-enum { MIXUP, CUTMIX, REMIX, BALANCED_MIXUP, NONE };
+enum { MIXUP, CUTMIX, REMIX, BALANCED_MIXUP, NONE }; /* these numbers are in digests */
 
 static int read_parameters(const struct strategy *s, struct pairs *pairs, int *how, double *alpha,
                            struct sampler_error *err)

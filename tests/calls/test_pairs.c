@@ -24,7 +24,8 @@ static void create(struct peer *peer, const char *name, const char *strategy)
 /* The strategy in force. */
 static void has_strategy(struct peer *peer, const char *job, const char *strategy)
 {
-    json_t *info = peer_call(peer, "job.info", "[{'job': '%s'}]", job), *wanted = json_of(strategy);
+    json_t *info = peer_call(peer, "job.info", "[{'job': '%s'}]", job),
+           *wanted = json_of("%s", strategy);
     char *is = json_dumps(json_object_get(info, "strategy"), JSON_SORT_KEYS | JSON_COMPACT);
     char *should = json_dumps(wanted, JSON_SORT_KEYS | JSON_COMPACT);
 
@@ -75,9 +76,10 @@ static void test_refusals(void **state)
                                         "[{'name': 'j', 'dataset': 'd', 'batch_size': 2, "
                                         "'strategy': {'kind': 'uniform', 'pairs.how': 'mixup'}}]"),
                            "it takes repeats, num_samples, pairs"));
-    peer_refused(peer, EVD_E_STRATEGY, "job.create",
-                 "[{'name': 'j', 'dataset': 'd', 'batch_size': 2, 'last_batch': 'exact', 'mode': 'ranked', "
-                 "'strategy': {'kind': 'uniform', 'pairs': {'how': 'mixup'}}}]");
+    peer_refused(
+        peer, EVD_E_STRATEGY, "job.create",
+        "[{'name': 'j', 'dataset': 'd', 'batch_size': 2, 'last_batch': 'exact', 'mode': 'ranked', "
+        "'strategy': {'kind': 'uniform', 'pairs': {'how': 'mixup'}}}]");
     create(peer, "nil", "{'kind': 'uniform', 'pairs': null}");
     has_strategy(peer, "nil", "{'kind': 'uniform'}");
 }
