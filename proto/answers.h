@@ -96,7 +96,7 @@
     K(u64, shed) K(u32, damaged) K(maps(damage), damage) K(map(store), store)                      \
     K(map(works), works) K(map(limits), limits)
 #define EVD_ANSWER_server_backup(K) K(str, path) K(u64, bytes)
-#define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies)
+#define EVD_ANSWER_strategy_list(K) K(maps(kind), strategies) K(maps(parameter), common)
 #define EVD_ANSWER_dataset_create(K) K(u32, draft) K(str, name) K(u32, version)
 #define EVD_ANSWER_dataset_append(K) K(u64, samples) K(u32, classes)
 #define EVD_ANSWER_dataset_commit(K) EVD_PART_dataset(K)
@@ -158,7 +158,9 @@
 #define EVD_ANSWER_job_batch(K)                                                                    \
     K(str, job) K(u32, generation) K(u64, epoch) K(u64, step) K(u64, steps) K(u32, revision)       \
     K(maybe(u32), rank) K(maybe(u32), world_size) K(array, index) K(maybe(array), label)           \
-    K(maybe(array), probability) K(maybe(array), repeat) K(maybe(array), augment_seed)
+    K(maybe(array), probability) K(maybe(array), repeat) K(maybe(array), augment_seed)             \
+    K(maybe(array), augment_strength) K(maybe(array), mix_index) K(maybe(array), mix_label)        \
+    K(maybe(array), mix_lambda) K(maybe(array), mix_label_lambda)
 #define EVD_ANSWER_job_drop(K) K(str, job)
 #define EVD_ANSWER_stream_open(K)                                                                  \
     K(u32, stream) K(str, job) K(str, mode) K(str, dataset) K(u32, version) K(u64, samples)        \
@@ -181,7 +183,9 @@
 #define EVD_NOTE_batch(K)                                                                          \
     EVD_NOTE_HEAD(K) K(u32, generation) K(u64, epoch) K(u64, step) K(u32, revision)                \
     K(maybe(boolean), redelivered) K(column, index) K(maybe(column), label)                        \
-    K(maybe(column), probability) K(maybe(column), repeat) K(maybe(column), augment_seed)
+    K(maybe(column), probability) K(maybe(column), repeat) K(maybe(column), augment_seed)          \
+    K(maybe(column), augment_strength) K(maybe(column), mix_index) K(maybe(column), mix_label)     \
+    K(maybe(column), mix_lambda) K(maybe(column), mix_label_lambda)
 #define EVD_NOTE_epoch_end(K) EVD_NOTE_HEAD(K) K(u32, generation) K(u64, epoch) K(u64, steps)
 #define EVD_NOTE_drained(K) EVD_NOTE_epoch_end(K)
 #define EVD_NOTE_revision(K) EVD_NOTE_HEAD(K) K(u32, revision) K(u64, epoch) K(u64, step)

@@ -5,6 +5,7 @@
 #include "proto/batch.h"
 
 #include <endian.h>
+#include <stdio.h>
 #include <string.h>
 #include "proto/limits.h"
 
@@ -12,11 +13,11 @@
  * of the number, to be overwritten by the next: so many bytes past the end are reserved. */
 #define SLACK 8u
 /* Everything of a batch but the job's name and the columns' contents, rounded up. */
-#define HEAD_BOUND 256u
+#define HEAD_BOUND 512u
 
 const struct column_desc column_table[COLUMN_COUNT] = {
-#define COLUMN_ROW(id, name, type)                                                                 \
-    [COLUMN_##id] = {name, sizeof(name) - 1, sizeof(type), (type)0.5f != 0},
+#define COLUMN_ROW(id, name, type, of_samples)                                                     \
+    [COLUMN_##id] = {name, sizeof(name) - 1, sizeof(type), (type)0.5f != 0, of_samples},
     EVD_COLUMNS(COLUMN_ROW)
 #undef COLUMN_ROW
 };
@@ -33,6 +34,18 @@ int column_find(const char *name, size_t len)
             return i;
     }
     return -1;
+}
+
+void columns_list(char list[COLUMNS_LIST], uint32_t columns)
+{
+    size_t len = 0;
+
+    list[0] = '\0';
+    for (int i = 0; i < COLUMN_COUNT && len < COLUMNS_LIST; i++) {
+        if (columns >> i & 1)
+            len += (size_t)snprintf(list + len, COLUMNS_LIST - len, "%s%s", len ? ", " : "",
+                                    column_table[i].name);
+    }
 }
 
 /* ---- encoding ---- */
@@ -85,11 +98,13 @@ static uint8_t *put_str(uint8_t *to, const char *text, size_t len)
 
 static uint8_t *put_head(uint8_t *to, const struct batch_head *head, unsigned columns)
 {
+    unsigned keys = 6 + (head->redelivered ? 1 : 0) + columns;
+
     to = put_u8(to, 0x93);
     to = put_u8(to, 2);
     to = PUT_KEY(to, "batch");
     to = put_u8(to, 0x91);
-    to = put_u8(to, 0x80 | (6 + (head->redelivered ? 1 : 0) + columns));
+    to = keys < 16 ? put_u8(to, 0x80 | keys) : put_be(put_u8(to, 0xde), keys, 2);
     to = put_uint(PUT_KEY(to, "stream"), head->stream);
     to = put_str(PUT_KEY(to, "job"), head->job.data, head->job.len);
     to = put_uint(PUT_KEY(to, "generation"), head->generation);
@@ -211,7 +226,7 @@ static uint8_t *put_packed(uint8_t *to, const void *data, uint32_t n, unsigned s
 /* Bytes of one number of a packed column. */
 static unsigned packed_width(const struct batch_format *format, enum column column)
 {
-    if (column == COLUMN_index)
+    if (column_table[column].of_samples)
         return format->wide_index ? 8 : 4;
     return column_table[column].size;
 }
@@ -219,7 +234,7 @@ static unsigned packed_width(const struct batch_format *format, enum column colu
 /* Bytes of one number as given. */
 static unsigned given_size(const struct batch_columns *columns, enum column column)
 {
-    if (column == COLUMN_index && columns->narrow_index)
+    if (column_table[column].of_samples && columns->narrow_index)
         return sizeof(uint32_t);
     return column_table[column].size;
 }

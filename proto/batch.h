@@ -17,16 +17,24 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
-/* COLUMN(id, "wire name", C type in memory). The index is always there. */
+/* COLUMN(id, "wire name", C type in memory, whether its values are numbers of samples). The index
+ * is always there, the others are asked for. */
 #define EVD_COLUMNS(COLUMN)                                                                        \
-    COLUMN(index, "index", uint64_t)                                                               \
-    COLUMN(label, "label", uint32_t)                                                               \
-    COLUMN(probability, "probability", float)                                                      \
-    COLUMN(repeat, "repeat", uint32_t)                                                             \
-    COLUMN(augment_seed, "augment_seed", uint64_t)
+    COLUMN(index, "index", uint64_t, true)                                                         \
+    EVD_COLUMNS_ASKED(COLUMN)
+#define EVD_COLUMNS_ASKED(COLUMN)                                                                  \
+    COLUMN(label, "label", uint32_t, false)                                                        \
+    COLUMN(probability, "probability", float, false)                                               \
+    COLUMN(repeat, "repeat", uint32_t, false)                                                      \
+    COLUMN(augment_seed, "augment_seed", uint64_t, false)                                          \
+    COLUMN(augment_strength, "augment_strength", float, false)                                     \
+    COLUMN(mix_index, "mix_index", uint64_t, true)                                                 \
+    COLUMN(mix_label, "mix_label", uint32_t, false)                                                \
+    COLUMN(mix_lambda, "mix_lambda", float, false)                                                 \
+    COLUMN(mix_label_lambda, "mix_label_lambda", float, false)
 
 enum column {
-#define EVD_COLUMN_ENUM(id, name, type) COLUMN_##id,
+#define EVD_COLUMN_ENUM(id, name, type, of_samples) COLUMN_##id,
     EVD_COLUMNS(EVD_COLUMN_ENUM)
 #undef EVD_COLUMN_ENUM
         COLUMN_COUNT
@@ -37,11 +45,15 @@ struct column_desc {
     uint8_t name_len;
     uint8_t size; /* of a value in memory: 4 or 8 bytes */
     bool is_float;
+    bool of_samples; /* numbers of samples: 4 bytes where the dataset has no more of them */
 };
 extern const struct column_desc column_table[COLUMN_COUNT];
 
 const char *column_name(enum column column);
 int column_find(const char *name, size_t len); /* or -1 */
+/* "index, label": the names of columns, a bit for each, for messages. */
+#define COLUMNS_LIST 256
+void columns_list(char list[COLUMNS_LIST], uint32_t columns);
 
 struct batch_head {
     uint32_t stream;
@@ -54,7 +66,7 @@ struct batch_head {
 
 struct batch_format {
     bool packed;
-    bool wide_index;  /* packed: u64 indices, else u32 */
+    bool wide_index;  /* packed: numbers of samples are u64, else u32 */
     uint32_t columns; /* bit (1 << COLUMN_x) for each column present; bit 0 is always set */
 };
 
@@ -62,7 +74,7 @@ struct batch_format {
 struct batch_columns {
     const void *data[COLUMN_COUNT];
     uint32_t n;
-    bool narrow_index; /* the index is given as uint32_t, not uint64_t */
+    bool narrow_index; /* numbers of samples are given as uint32_t, not uint64_t */
 };
 
 /* Appends the notification. Reserves once; on failure (memory, limit) the buffer is as before and

@@ -92,7 +92,7 @@ static int decode_column(const msgpack_object *value, enum column column,
                          struct evd_error *err)
 {
     const struct column_desc *desc = &column_table[column];
-    size_t width = column == COLUMN_index && !format->wide_index ? 4 : desc->size;
+    size_t width = desc->of_samples && !format->wide_index ? 4 : desc->size;
     uint32_t n;
 
     if (value->type == MSGPACK_OBJECT_ARRAY)

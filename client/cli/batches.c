@@ -6,14 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 #include "commands.h"
+#include "proto/batch.h"
 
 /* ---- --format and --columns ---- */
-
-const struct batch_column batch_columns[] = {{"label", EVD_COLUMN_LABEL},
-                                             {"probability", EVD_COLUMN_PROBABILITY},
-                                             {"repeat", EVD_COLUMN_REPEAT},
-                                             {"augment_seed", EVD_COLUMN_AUGMENT_SEED},
-                                             {0}};
 
 static void parse_columns(const struct given *given)
 {
@@ -22,16 +17,14 @@ static void parse_columns(const struct given *given)
 
     format->columns = 0;
     for (char *name = strtok_r(given->text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        const struct batch_column *column = batch_columns;
+        int column = column_find(name, strlen(name));
+        char list[COLUMNS_LIST];
 
-        while (column->name && strcmp(column->name, name) != 0)
-            column++;
-        if (!column->name && strcmp(name, "index") != 0)
-            argp_error(given->state,
-                       "--columns: no column '%s'; there are index (always), label, probability, "
-                       "repeat, augment_seed",
-                       name);
-        format->columns |= column->bit;
+        columns_list(list, (1u << COLUMN_COUNT) - 1);
+        if (column < 0)
+            argp_error(given->state, "--columns: no column '%s'; there are %s", name, list);
+        else if (column != COLUMN_index) /* which is always there */
+            format->columns |= 1u << column;
     }
 }
 
@@ -44,10 +37,12 @@ static void parse_format(const struct given *given)
         argp_error(given->state, "--format: '%s' is neither json nor raw", given->text);
 }
 
+#define COLUMN_WORD(id, name, type, of_samples) " " name
 const struct cli_option batch_options[] = {
     {"format", 'f', "FORMAT", "json (default) or raw", parse_format, .words = "json raw"},
-    {"columns", 'c', "LIST", "Beside the index: label, probability, repeat, augment_seed",
-     parse_columns, .words = "label probability repeat augment_seed"},
+    {"columns", 'c', "LIST",
+     "What to write beside the index, with commas between:" EVD_COLUMNS_ASKED(COLUMN_WORD),
+     parse_columns, .words = &EVD_COLUMNS_ASKED(COLUMN_WORD)[1]},
     {0},
 };
 
@@ -63,69 +58,78 @@ static void put_u64(uint64_t value)
     fwrite_unlocked(at, 1, (size_t)(digits + sizeof(digits) - at), stdout);
 }
 
-static void put_name(const char *name)
+/* The values of a column, or NULL. */
+static const void *values_of(const evd_batch *batch, enum column column)
 {
-    fprintf(stdout, ",\"%s\":[", name);
+    switch (column) {
+#define COLUMN_CASE(id, name, type, of_samples)                                                    \
+    case COLUMN_##id:                                                                              \
+        return batch->id;
+        EVD_COLUMNS(COLUMN_CASE)
+#undef COLUMN_CASE
+    default:
+        return NULL;
+    }
 }
 
-#define PUT_COLUMN(batch, column, put)                                                             \
-    do {                                                                                           \
-        if (!(batch)->column)                                                                      \
-            break;                                                                                 \
-        put_name(#column);                                                                         \
-        for (uint32_t put_i = 0; put_i < (batch)->n; put_i++) {                                    \
-            if (put_i > 0)                                                                         \
-                putc_unlocked(',', stdout);                                                        \
-            put((batch)->column[put_i]);                                                           \
-        }                                                                                          \
-        putc_unlocked(']', stdout);                                                                \
-    } while (0)
-
-static void put_float(float value)
+static void put_values(const void *values, uint32_t n, const struct column_desc *column)
 {
-    printf("%.9g", (double)value);
+    fprintf(stdout, ",\"%s\":[", column->name);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i > 0)
+            putc_unlocked(',', stdout);
+        if (column->is_float)
+            printf("%.9g", (double)((const float *)values)[i]);
+        else if (column->size == sizeof(uint64_t))
+            put_u64(((const uint64_t *)values)[i]);
+        else
+            put_u64(((const uint32_t *)values)[i]);
+    }
+    putc_unlocked(']', stdout);
 }
 
 static void write_json(const evd_batch *batch)
 {
     printf("{\"epoch\":%" PRIu64 ",\"step\":%" PRIu64 ",\"revision\":%" PRIu32 "%s", batch->epoch,
            batch->step, batch->revision, batch->redelivered ? ",\"redelivered\":true" : "");
-    PUT_COLUMN(batch, index, put_u64);
-    PUT_COLUMN(batch, label, put_u64);
-    PUT_COLUMN(batch, probability, put_float);
-    PUT_COLUMN(batch, repeat, put_u64);
-    PUT_COLUMN(batch, augment_seed, put_u64);
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        const void *values = values_of(batch, (enum column)c);
+
+        if (values)
+            put_values(values, batch->n, &column_table[c]);
+    }
     fputs("}\n", stdout);
 }
 
-static void write_u32(uint32_t value)
+/* A value as its bits, little-endian. */
+static void write_value(const void *values, uint32_t i, size_t size)
 {
-    value = htole32(value);
-    fwrite_unlocked(&value, sizeof(value), 1, stdout);
+    uint64_t wide;
+    uint32_t narrow;
+
+    if (size == sizeof(wide)) {
+        memcpy(&wide, (const char *)values + i * size, size);
+        wide = htole64(wide);
+        fwrite_unlocked(&wide, size, 1, stdout);
+    } else {
+        memcpy(&narrow, (const char *)values + i * size, size);
+        narrow = htole32(narrow);
+        fwrite_unlocked(&narrow, size, 1, stdout);
+    }
 }
 
-static void write_u64(uint64_t value)
-{
-    value = htole64(value);
-    fwrite_unlocked(&value, sizeof(value), 1, stdout);
-}
-
-/* One record a sample: the index as u64, then the columns in the order of evendraw.h. */
+/* One record a sample: the index, then the columns in their order. */
 static void write_raw(const evd_batch *batch)
 {
+    const void *values[COLUMN_COUNT];
+
+    for (int c = 0; c < COLUMN_COUNT; c++)
+        values[c] = values_of(batch, (enum column)c);
     for (uint32_t i = 0; i < batch->n; i++) {
-        write_u64(batch->index[i]);
-        if (batch->label)
-            write_u32(batch->label[i]);
-        if (batch->probability) {
-            uint32_t bits;
-            memcpy(&bits, &batch->probability[i], sizeof(bits));
-            write_u32(bits);
+        for (int c = 0; c < COLUMN_COUNT; c++) {
+            if (values[c])
+                write_value(values[c], i, column_table[c].size);
         }
-        if (batch->repeat)
-            write_u32(batch->repeat[i]);
-        if (batch->augment_seed)
-            write_u64(batch->augment_seed[i]);
     }
 }
 

@@ -4,13 +4,6 @@
 
 #include "cli.h"
 
-/* What may come beside the index, in the order in which it is written. */
-struct batch_column {
-    const char *name; /* NULL behind the last */
-    uint32_t bit;     /* EVD_COLUMN_... */
-};
-extern const struct batch_column batch_columns[];
-
 struct output_format {
     bool raw;
     uint32_t columns; /* bits */

@@ -133,8 +133,8 @@ static const struct cli_option set_options[] = {
 /* Behind the options of those that write batches. */
 #define BATCH_FORMATS                                                                              \
     "json: one object a line, {\"epoch\", \"step\", \"revision\", \"index\": [...], ...}. raw: "   \
-    "for every sample its index as a 64-bit integer and then the columns asked for (label, "       \
-    "probability, repeat: 32 bits, augment_seed: 64), all little-endian, in this order."
+    "for every sample its index and then the columns asked for, in the order in which --columns "  \
+    "has them: index, augment_seed and mix_index in 64 bits, all others in 32, little-endian."
 
 /* The same rule as in Python; README.md has it too. */
 #define LABELS_DOC                                                                                 \

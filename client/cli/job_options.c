@@ -13,7 +13,7 @@ void parse_strategy(const struct given *given)
 {
     const char *text = given->text;
     json_error_t why = {.column = 0};
-    json_t *chosen;
+    json_t *chosen, *before;
 
     if (text[0] == '{') {
         chosen = json_loads(text, JSON_REJECT_DUPLICATES, &why);
@@ -25,14 +25,17 @@ void parse_strategy(const struct given *given)
             argp_error(given->state, "--strategy: '%s' is not UTF-8, or there is no memory", text);
     }
     /* What --set said before. */
-    json_object_update_missing(chosen, json_object_get(given->cli->params, given->option->param));
+    before = json_object_get(given->cli->params, given->option->param);
+    json_object_update_missing(chosen, before);
+    json_object_update_missing(json_object_get(chosen, "pairs"), json_object_get(before, "pairs"));
     given_param(given, chosen);
 }
 
-/* "name=value": a value that is JSON is taken as such, anything else as text. */
+/* "name=value": a value that is JSON is taken as such, anything else as text. "map.name=value" is
+ * of a map within the strategy's, such as pairs. */
 void parse_strategy_parameter(const struct given *given)
 {
-    const char *equals = strchr(given->text, '=');
+    const char *equals = strchr(given->text, '='), *name = given->text, *dot;
     json_t *strategy, *value;
 
     if (!equals || equals == given->text) {
@@ -42,10 +45,24 @@ void parse_strategy_parameter(const struct given *given)
     if (!params_have(given->cli, given->option->param))
         given_param(given, json_object());
     strategy = json_object_get(given->cli->params, given->option->param);
+    dot = memchr(name, '.', (size_t)(equals - name));
+    if (dot) {
+        json_t *within = json_object_getn(strategy, name, (size_t)(dot - name));
+
+        if (within && !json_is_object(within))
+            argp_error(given->state, "--set: '%.*s' was given as a value already",
+                       (int)(dot - name), name);
+        if (!within) {
+            within = json_object();
+            json_object_setn_new(strategy, name, (size_t)(dot - name), within);
+        }
+        strategy = within;
+        name = dot + 1;
+    }
     value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     if (!value)
         value = json_string(equals + 1);
-    if (json_object_setn_new(strategy, given->text, (size_t)(equals - given->text), value) < 0)
+    if (json_object_setn_new(strategy, name, (size_t)(equals - name), value) < 0)
         argp_error(given->state, "--set: '%s' is not UTF-8, or there is no memory", given->text);
 }
 

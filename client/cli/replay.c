@@ -3,6 +3,7 @@
 #include <string.h>
 #include "batches.h"
 #include "commands.h"
+#include "proto/batch.h"
 
 struct step {
     uint64_t epoch, step;
@@ -64,69 +65,64 @@ void check_replay(struct argp_state *state, struct cli *cli, const void *fields)
 /* The memory behind a batch's columns, which the next batch uses again. */
 struct columns {
     uint32_t room; /* samples */
-    uint64_t *index, *augment_seed;
-    uint32_t *label, *repeat;
-    float *probability;
+    void *data[COLUMN_COUNT];
 };
 
 static void columns_fini(struct columns *columns)
 {
-    free(columns->index);
-    free(columns->augment_seed);
-    free(columns->label);
-    free(columns->repeat);
-    free(columns->probability);
+    for (int c = 0; c < COLUMN_COUNT; c++)
+        free(columns->data[c]);
 }
 
 static bool columns_reserve(struct columns *columns, size_t n)
 {
-    if (n <= columns->room && columns->index)
+    bool all = true;
+
+    if (n <= columns->room && columns->data[COLUMN_index])
         return true;
     columns_fini(columns);
-    *columns = (struct columns){
-        .room = (uint32_t)n,
-        .index = calloc(n + 1, sizeof(*columns->index)),
-        .augment_seed = calloc(n + 1, sizeof(*columns->augment_seed)),
-        .label = calloc(n + 1, sizeof(*columns->label)),
-        .repeat = calloc(n + 1, sizeof(*columns->repeat)),
-        .probability = calloc(n + 1, sizeof(*columns->probability)),
-    };
-    return columns->index && columns->augment_seed && columns->label && columns->repeat &&
-           columns->probability;
+    *columns = (struct columns){.room = (uint32_t)n};
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        columns->data[c] = calloc(n + 1, column_table[c].size);
+        all &= columns->data[c] != NULL;
+    }
+    return all;
 }
 
-/* True if the answer has that column, whole. */
-static bool whole(const json_t *values, uint32_t n)
+/* The column as the answer has it, or NULL where it is not there, whole. */
+static const void *column_of(const json_t *answer, const struct columns *columns,
+                             enum column column, uint32_t n)
 {
-    return json_is_array(values) && json_array_size(values) == n;
+    const struct column_desc *desc = &column_table[column];
+    const json_t *values = json_object_get(answer, desc->name);
+    void *to = columns->data[column];
+
+    if (!json_is_array(values) || json_array_size(values) != n)
+        return NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        const json_t *value = json_array_get(values, i);
+
+        if (desc->is_float)
+            ((float *)to)[i] = (float)json_number_value(value);
+        else if (desc->size == sizeof(uint64_t))
+            ((uint64_t *)to)[i] = value_u64(value);
+        else
+            ((uint32_t *)to)[i] = (uint32_t)value_u64(value);
+    }
+    return to;
 }
 
+/* n is the length of the answer's index. */
 static evd_batch batch_of(const json_t *answer, const struct columns *columns, uint32_t n)
 {
-    const json_t *index = json_object_get(answer, "index");
-    const json_t *label = json_object_get(answer, "label");
-    const json_t *probability = json_object_get(answer, "probability");
-    const json_t *repeat = json_object_get(answer, "repeat");
-    const json_t *augment_seed = json_object_get(answer, "augment_seed");
-
-    for (uint32_t i = 0; i < n; i++) {
-        columns->index[i] = value_u64(json_array_get(index, i));
-        columns->label[i] = (uint32_t)value_u64(json_array_get(label, i));
-        columns->probability[i] = (float)json_number_value(json_array_get(probability, i));
-        columns->repeat[i] = (uint32_t)value_u64(json_array_get(repeat, i));
-        columns->augment_seed[i] = value_u64(json_array_get(augment_seed, i));
-    }
-    return (evd_batch){
-        .epoch = field_u64(answer, "epoch"),
-        .step = field_u64(answer, "step"),
-        .generation = (uint32_t)field_u64(answer, "generation"),
-        .revision = (uint32_t)field_u64(answer, "revision"),
-        .n = n,
-        .index = columns->index,
-        .label = whole(label, n) ? columns->label : NULL,
-        .probability = whole(probability, n) ? columns->probability : NULL,
-        .repeat = whole(repeat, n) ? columns->repeat : NULL,
-        .augment_seed = whole(augment_seed, n) ? columns->augment_seed : NULL,
+    return (evd_batch){.epoch = field_u64(answer, "epoch"),
+                       .step = field_u64(answer, "step"),
+                       .generation = (uint32_t)field_u64(answer, "generation"),
+                       .revision = (uint32_t)field_u64(answer, "revision"),
+                       .n = n,
+#define BATCH_COLUMN(id, name, type, of_samples) .id = column_of(answer, columns, COLUMN_##id, n),
+                       EVD_COLUMNS(BATCH_COLUMN)
+#undef BATCH_COLUMN
     };
 }
 
@@ -136,9 +132,9 @@ static json_t *columns_asked(const struct output_format *format)
 {
     json_t *names = json_array();
 
-    for (const struct batch_column *column = batch_columns; column->name; column++) {
-        if (format->columns & column->bit)
-            json_array_append_new(names, json_string(column->name));
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        if (format->columns >> c & 1)
+            json_array_append_new(names, json_string(column_name((enum column)c)));
     }
     return names;
 }

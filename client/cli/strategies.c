@@ -23,20 +23,17 @@ static void name_parameter(char *out, size_t size, const json_t *parameter)
              standard ? standard : "", required ? " (required)" : "");
 }
 
-static int widest_parameter(const json_t *strategies)
+/* The longest of them, or `widest`. */
+static int widest_parameter(const json_t *parameters, int widest)
 {
-    const json_t *strategy, *parameter;
-    size_t i, k;
-    int widest = 0;
+    const json_t *parameter;
+    size_t i;
 
-    json_array_foreach(strategies, i, strategy)
+    json_array_foreach(parameters, i, parameter)
     {
-        json_array_foreach(json_object_get(strategy, "parameters"), k, parameter)
-        {
-            char name[128];
-            name_parameter(name, sizeof(name), parameter);
-            widest = text_width(name) > widest ? text_width(name) : widest;
-        }
+        char name[128];
+        name_parameter(name, sizeof(name), parameter);
+        widest = text_width(name) > widest ? text_width(name) : widest;
     }
     return widest;
 }
@@ -63,6 +60,17 @@ static void print_example(const char *example)
     json_decref(strategy);
 }
 
+static void print_parameter(const json_t *parameter, int width)
+{
+    char name[128];
+
+    name_parameter(name, sizeof(name), parameter);
+    fputs("      ", stdout);
+    print_padded(stdout, name, width);
+    fputs("  ", stdout);
+    print_wrapped(field_text(parameter, "help"), width + 8, width + 8);
+}
+
 static void print_kind(const json_t *strategy, int width)
 {
     const json_t *parameter;
@@ -72,14 +80,42 @@ static void print_kind(const json_t *strategy, int width)
     print_wrapped(field_text(strategy, "meaning"), 4, 4);
     json_array_foreach(json_object_get(strategy, "parameters"), i, parameter)
     {
-        char name[128];
-        name_parameter(name, sizeof(name), parameter);
-        fputs("      ", stdout);
-        print_padded(stdout, name, width);
-        fputs("  ", stdout);
-        print_wrapped(field_text(parameter, "help"), width + 8, width + 8);
+        print_parameter(parameter, width);
     }
     print_example(field_text(strategy, "example"));
+}
+
+/* What every kind takes beside its own parameters. */
+static void print_common(const json_t *common, int width)
+{
+    const json_t *parameter;
+    size_t i;
+
+    if (json_array_size(common) > 0)
+        fputs("\nall of them, beside their own\n", stdout);
+    json_array_foreach(common, i, parameter)
+    {
+        print_parameter(parameter, width);
+    }
+}
+
+static void print_all(const json_t *strategies, const json_t *common)
+{
+    const json_t *strategy;
+    int width = widest_parameter(common, 0);
+    size_t i;
+
+    json_array_foreach(strategies, i, strategy)
+    {
+        width = widest_parameter(json_object_get(strategy, "parameters"), width);
+    }
+    json_array_foreach(strategies, i, strategy)
+    {
+        if (i > 0)
+            fputc('\n', stdout);
+        print_kind(strategy, width);
+    }
+    print_common(common, width);
 }
 
 static int unknown(struct cli *cli, const json_t *strategies, const char *kind)
@@ -109,8 +145,6 @@ int run_strategies(struct cli *cli, int argc, char **argv)
     struct args args = {0};
     json_t *answer, *strategies, *all;
     int status = EXIT_OK;
-    const json_t *strategy;
-    size_t i;
 
     options_parse(cli, argc, argv, &args);
     answer = cli_call(cli, cli->command->methods[0], json_object());
@@ -124,12 +158,7 @@ int run_strategies(struct cli *cli, int argc, char **argv)
     else if (cli->json)
         status = cli_print_json(cli, json_incref(answer));
     else
-        json_array_foreach(strategies, i, strategy)
-        {
-            if (i > 0)
-                fputc('\n', stdout);
-            print_kind(strategy, widest_parameter(strategies));
-        }
+        print_all(strategies, json_object_get(answer, "common"));
     json_decref(all);
     json_decref(answer);
     return status;

@@ -251,10 +251,15 @@ EVD_API void evd_dataset_abort(evd_upload *upload);
 /* ---- Streams ---- */
 
 /* Columns beside the index; bits to be or-ed. Not every strategy can answer each. */
-#define EVD_COLUMN_LABEL        (1u << 1)
-#define EVD_COLUMN_PROBABILITY  (1u << 2)
-#define EVD_COLUMN_REPEAT       (1u << 3)
-#define EVD_COLUMN_AUGMENT_SEED (1u << 4)
+#define EVD_COLUMN_LABEL            (1u << 1)
+#define EVD_COLUMN_PROBABILITY      (1u << 2)
+#define EVD_COLUMN_REPEAT           (1u << 3)
+#define EVD_COLUMN_AUGMENT_SEED     (1u << 4)
+#define EVD_COLUMN_AUGMENT_STRENGTH (1u << 5)
+#define EVD_COLUMN_MIX_INDEX        (1u << 6)
+#define EVD_COLUMN_MIX_LABEL        (1u << 7)
+#define EVD_COLUMN_MIX_LAMBDA       (1u << 8)
+#define EVD_COLUMN_MIX_LABEL_LAMBDA (1u << 9)
 
 /* What evd_next returns at the end of an epoch. */
 #define EVD_EPOCH_END (-1)
@@ -322,7 +327,14 @@ typedef struct evd_batch {
     const float *probability; /* of the draw */
     const uint32_t *repeat;   /* how often the sample was drawn before in this epoch */
     const uint64_t *augment_seed;
-} evd_batch;
+    const float *augment_strength; /* 0: the sample comes for the first time; then rising to 1 */
+    /* Of strategies with pairs: the second sample, its class, and its shares of the mixture's
+     * features and label. Share 0: there is none, and it is the sample itself. */
+    const uint64_t *mix_index;
+    const uint32_t *mix_label;
+    const float *mix_lambda;
+    const float *mix_label_lambda;
+} evd_batch; /* members are added at its end: the library owns every one */
 
 /*
  * Attaches to a job; the first batches are under way when this returns. *stream belongs to the

@@ -64,6 +64,11 @@ static const struct member places[] = {
     {MEMBER(evd_batch, probability)},
     {MEMBER(evd_batch, repeat)},
     {MEMBER(evd_batch, augment_seed)},
+    {MEMBER(evd_batch, augment_strength)},
+    {MEMBER(evd_batch, mix_index)},
+    {MEMBER(evd_batch, mix_label)},
+    {MEMBER(evd_batch, mix_lambda)},
+    {MEMBER(evd_batch, mix_label_lambda)},
 };
 
 const char *evd_layout(size_t i, size_t *offset, size_t *size)

@@ -191,18 +191,15 @@ static int on_batch(struct evd_stream *stream, const msgpack_object *params,
         return client_lose(stream->client, &err);
     if (decoded->head.generation != stream->info.generation || is_repeated(stream, &decoded->head))
         return NOTHING;
-    stream->batch = (struct evd_batch){
-        .epoch = decoded->head.epoch,
-        .step = decoded->head.step,
-        .generation = decoded->head.generation,
-        .revision = decoded->head.revision,
-        .redelivered = decoded->head.redelivered,
-        .n = decoded->n,
-        .index = decoded->data[COLUMN_index],
-        .label = decoded->data[COLUMN_label],
-        .probability = decoded->data[COLUMN_probability],
-        .repeat = decoded->data[COLUMN_repeat],
-        .augment_seed = decoded->data[COLUMN_augment_seed],
+    stream->batch = (struct evd_batch){.epoch = decoded->head.epoch,
+                                       .step = decoded->head.step,
+                                       .generation = decoded->head.generation,
+                                       .revision = decoded->head.revision,
+                                       .redelivered = decoded->head.redelivered,
+                                       .n = decoded->n,
+#define BATCH_COLUMN(id, name, type, of_samples) .id = decoded->data[COLUMN_##id],
+                                       EVD_COLUMNS(BATCH_COLUMN)
+#undef BATCH_COLUMN
     };
     place(stream, stream->batch.epoch);
     if (stream->batch.epoch <= stream->epoch)

@@ -4,6 +4,16 @@
 #include "proto/numbers.h"
 #include "proto/pack.h"
 
+static int unknown_column(struct evd_str name, struct evd_error *err)
+{
+    char list[COLUMNS_LIST];
+
+    columns_list(list, (1u << COLUMN_COUNT) - 1);
+    return error_set(err, EVD_E_NOT_FOUND, "columns",
+                     "stream.open: there is no column \"%.*s\": there are %s",
+                     name.len < 64 ? (int)name.len : 64, name.data, list);
+}
+
 int columns_decode(const msgpack_object *object, struct batch_format *format, struct evd_error *err)
 {
     if (!object)
@@ -21,10 +31,7 @@ int columns_decode(const msgpack_object *object, struct batch_format *format, st
                              "stream.open: \"columns\" must be an array of column names");
         column = column_find(text.data, text.len);
         if (column < 0)
-            return error_set(err, EVD_E_NOT_FOUND, "columns",
-                             "stream.open: there is no column \"%.*s\": there are index, label, "
-                             "probability, repeat and augment_seed",
-                             text.len < 64 ? (int)text.len : 64, text.data);
+            return unknown_column(text, err);
         format->columns |= 1u << column;
     }
     return EVD_OK;

@@ -207,5 +207,8 @@ int do_strategy_list(struct call *call, const struct params_strategy_list *p)
     pack_key_array(pk, "strategies", count);
     for (uint32_t i = 0; i < count; i++)
         pack_kind(pk, strategy_kinds[i]);
+    pack_key_array(pk, "common", STRATEGY_VALUES - STRATEGY_MAX_PARAMS);
+    for (int i = STRATEGY_MAX_PARAMS; i < STRATEGY_VALUES; i++)
+        pack_param(pk, strategy_param(strategy_kinds[0], i));
     return answer_end(&call->ticket);
 }

@@ -39,6 +39,12 @@ static void send_batch(struct stream *stream, const struct job_delivery *deliver
         .probability = column_of(stream, COLUMN_probability),
         .repeat = column_of(stream, COLUMN_repeat),
         .augment_seed = column_of(stream, COLUMN_augment_seed),
+        .augment_strength = column_of(stream, COLUMN_augment_strength),
+        .mix_index = narrow ? NULL : column_of(stream, COLUMN_mix_index),
+        .mix_index32 = narrow ? column_of(stream, COLUMN_mix_index) : NULL,
+        .mix_label = column_of(stream, COLUMN_mix_label),
+        .mix_lambda = column_of(stream, COLUMN_mix_lambda),
+        .mix_label_lambda = column_of(stream, COLUMN_mix_label_lambda),
     };
     struct batch_columns columns = {.narrow_index = narrow};
 

@@ -19,8 +19,9 @@ static bool is_text(const msgpack_object *object)
            str_utf8((struct evd_str){object->via.str.ptr, object->via.str.size});
 }
 
-/* A parameter's value: one of what strategy_encode writes. */
-static bool is_recorded_value(const msgpack_object *value)
+/* A parameter's value: one of what strategy_encode writes. In a map are numbers of classes; in
+ * `pairs` there may be words, too. */
+static bool is_recorded_value(const msgpack_object *value, bool words)
 {
     double number;
 
@@ -29,8 +30,9 @@ static bool is_recorded_value(const msgpack_object *value)
     if (value->type != MSGPACK_OBJECT_MAP)
         return is_text(value) || number_f64(value, &number);
     for (uint32_t i = 0; i < value->via.map.size; i++) {
-        if (!is_text(&value->via.map.ptr[i].key) ||
-            !number_f64(&value->via.map.ptr[i].val, &number))
+        const msgpack_object_kv *kv = &value->via.map.ptr[i];
+
+        if (!is_text(&kv->key) || !((words && is_text(&kv->val)) || number_f64(&kv->val, &number)))
             return false;
     }
     return true;
@@ -43,7 +45,9 @@ static bool is_recorded(const msgpack_object *object)
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *kv = &object->via.map.ptr[i];
 
-        if (!is_text(&kv->key) || !is_recorded_value(&kv->val))
+        struct evd_str key = {kv->key.via.str.ptr, kv->key.via.str.size};
+
+        if (!is_text(&kv->key) || !is_recorded_value(&kv->val, str_is(key, "pairs")))
             return false;
     }
     return true;

@@ -5,12 +5,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "codec/class_map.h"
 #include "codec/recorded.h"
 #include "proto/numbers.h"
 #include "proto/pack.h"
 
-/* Up to here explicit numbers are recorded by class name, which reads well; beyond, as bin. */
-#define BY_NAME_MOST 1024u
+static const char *param_name(const struct strategy *strategy, int param)
+{
+    return strategy_param(strategy->kind, param)->name;
+}
 
 /* Of a peer's text, as much as a message should repeat. */
 static int shown(struct evd_str text)
@@ -32,31 +35,32 @@ static int unknown_kind(struct evd_str name, struct evd_error *err)
                      detail, known);
 }
 
-static int unknown_param(const struct strategy_kind *kind, struct evd_str name,
-                         struct evd_error *err)
+/* `params` ends with a NULL name, or after `most` of them; `others` is what there may be beside. */
+static int unknown_param(const struct strategy_kind *kind, const struct strategy_param *params,
+                         int most, const char *others, struct evd_str name, struct evd_error *err)
 {
     const char *nearest = NULL;
     uint32_t least = name.len / 2 < 4 ? name.len / 2 + 1 : 4;
-    char known[192] = "none", hint[96] = "", detail[65];
+    char known[192] = "", hint[96] = "", detail[65];
     size_t len = 0;
 
-    for (int i = 0; i < STRATEGY_MAX_PARAMS && kind->params[i].name; i++) {
-        uint32_t distance = str_distance(name, kind->params[i].name);
+    for (int i = 0; i < most && params[i].name; i++) {
+        uint32_t distance = str_distance(name, params[i].name);
 
         if (distance < least) {
             least = distance;
-            nearest = kind->params[i].name;
+            nearest = params[i].name;
         }
         if (len < sizeof(known))
             len += (size_t)snprintf(known + len, sizeof(known) - len, i ? ", %s" : "%s",
-                                    kind->params[i].name);
+                                    params[i].name);
     }
     if (nearest)
         snprintf(hint, sizeof(hint), " did you mean \"%s\"?", nearest);
     snprintf(detail, sizeof(detail), "%.*s", shown(name), name.data);
     return error_set(err, EVD_E_UNKNOWN_FIELD, detail,
-                     "strategy %s has no parameter \"%s\":%s it takes %s", kind->name, detail, hint,
-                     known);
+                     "strategy %s has no parameter \"%s\":%s it takes %s%s%s", kind->name, detail,
+                     hint, known, len > 0 && others[0] ? ", " : "", others);
 }
 
 /* "a number, a word or numbers by class". */
@@ -85,111 +89,15 @@ static int bad_type(const struct strategy_kind *kind, const struct strategy_para
                      kind->name, param->name, list, param->help);
 }
 
-static int set_class(struct strategy *strategy, int at, uint32_t c, double number,
-                     const struct dataset *dataset, struct evd_error *err)
-{
-    double *value = &strategy->values[at].by_class[c];
-    const char *param = strategy->kind->params[at].name;
-
-    if (!isfinite(number))
-        return error_set(err, EVD_E_BAD_VALUE, dataset_class_name(dataset, c),
-                         "strategy %s: \"%s\" of class \"%s\" is not a finite number",
-                         strategy->kind->name, param, dataset_class_name(dataset, c));
-    if (!isnan(*value))
-        return error_set(err, EVD_E_BAD_VALUE, dataset_class_name(dataset, c),
-                         "strategy %s: \"%s\" names class \"%s\" twice", strategy->kind->name,
-                         param, dataset_class_name(dataset, c));
-    *value = number;
-    return EVD_OK;
-}
-
-static int not_a_number(const struct strategy *strategy, int at, struct evd_error *err)
-{
-    return error_set(err, EVD_E_BAD_TYPE, strategy->kind->params[at].name,
-                     "strategy %s: every value in \"%s\" must be a number", strategy->kind->name,
-                     strategy->kind->params[at].name);
-}
-
-static int decode_by_name(struct strategy *strategy, int at, const msgpack_object *value,
-                          const struct dataset *dataset, struct evd_error *err)
-{
-    for (uint32_t i = 0; i < value->via.map.size; i++) {
-        const msgpack_object_kv *kv = &value->via.map.ptr[i];
-        char detail[EVD_MAX_NAME + 1];
-        struct evd_str name;
-        double number;
-        int64_t c;
-
-        if (!text_from(&kv->key, &name))
-            return error_set(err, EVD_E_BAD_TYPE, strategy->kind->params[at].name,
-                             "strategy %s: the keys of \"%s\" must be class names",
-                             strategy->kind->name, strategy->kind->params[at].name);
-        c = dataset_class_find(dataset, name);
-        if (c < 0) {
-            snprintf(detail, sizeof(detail), "%.*s", shown(name), name.data);
-            return error_set(
-                err, EVD_E_NOT_FOUND, detail,
-                "strategy %s: \"%s\" names a class \"%s\" that dataset \"%s\" does not "
-                "have: dataset.stats shows its classes",
-                strategy->kind->name, strategy->kind->params[at].name, detail, dataset->name);
-        }
-        if (!number_f64(&kv->val, &number))
-            return not_a_number(strategy, at, err);
-        if (set_class(strategy, at, (uint32_t)c, number, dataset, err) != EVD_OK)
-            return err->code;
-    }
-    return EVD_OK;
-}
-
-/* As many numbers as there are classes, in class order. */
-static int decode_in_order(struct strategy *strategy, int at, const msgpack_object *value,
-                           const struct dataset *dataset, struct evd_error *err)
-{
-    bool bin = value->type == MSGPACK_OBJECT_BIN;
-    uint32_t classes = dataset->index.classes;
-    uint64_t wanted = bin ? (uint64_t)classes * 8 : classes;
-    uint64_t given = bin ? value->via.bin.size : value->via.array.size;
-    struct numbers numbers = {.object = value, .width = sizeof(double), .count = classes};
-
-    if (given != wanted)
-        return error_set(err, EVD_E_BAD_VALUE, strategy->kind->params[at].name,
-                         "strategy %s: \"%s\" must have one number for each of the %u classes%s",
-                         strategy->kind->name, strategy->kind->params[at].name, classes,
-                         bin ? ", as 8 bytes each (little-endian f64)" : "");
-    for (uint32_t c = 0; c < classes; c++) {
-        double number;
-
-        if (!numbers_f64(&numbers, c, &number))
-            return not_a_number(strategy, at, err);
-        if (bin && isnan(number))
-            continue; /* not named: only our own records hold these */
-        if (set_class(strategy, at, c, number, dataset, err) != EVD_OK)
-            return err->code;
-    }
-    return EVD_OK;
-}
-
-static int decode_class_map(struct strategy *strategy, int at, const msgpack_object *value,
-                            const struct dataset *dataset, struct evd_error *err)
-{
-    if (!strategy_class_map(strategy, at))
-        return error_set(err, EVD_E_NO_MEMORY, "", "no memory for a strategy of %u classes",
-                         dataset->index.classes);
-    if (value->type == MSGPACK_OBJECT_MAP)
-        return decode_by_name(strategy, at, value, dataset, err);
-    return decode_in_order(strategy, at, value, dataset, err);
-}
-
 static int decode_text(struct strategy *strategy, int at, struct evd_str text,
                        struct evd_error *err)
 {
     struct strategy_value *value = &strategy->values[at];
 
     if (text.len >= sizeof(value->text) || !str_utf8(text) || memchr(text.data, 0, text.len))
-        return error_set(err, EVD_E_BAD_VALUE, strategy->kind->params[at].name,
+        return error_set(err, EVD_E_BAD_VALUE, param_name(strategy, at),
                          "strategy %s: \"%s\" must be text of at most %zu bytes",
-                         strategy->kind->name, strategy->kind->params[at].name,
-                         sizeof(value->text) - 1);
+                         strategy->kind->name, param_name(strategy, at), sizeof(value->text) - 1);
     memcpy(value->text, text.data, text.len);
     value->text[text.len] = '\0';
     value->tag = VALUE_TEXT;
@@ -258,7 +166,7 @@ static bool is_numbers(const msgpack_object *object, const struct strategy_param
 static int decode_value(struct strategy *strategy, int at, const msgpack_object *object,
                         const struct dataset *dataset, struct evd_error *err)
 {
-    const struct strategy_param *param = &strategy->kind->params[at];
+    const struct strategy_param *param = strategy_param(strategy->kind, at);
     struct strategy_value *value = &strategy->values[at];
     bool by_class = object->type == MSGPACK_OBJECT_MAP || object->type == MSGPACK_OBJECT_ARRAY ||
                     is_numbers(object, param, dataset);
@@ -271,7 +179,7 @@ static int decode_value(struct strategy *strategy, int at, const msgpack_object 
     if (object->type == MSGPACK_OBJECT_NIL)
         return EVD_OK;
     if (by_class && param->accepts & STRATEGY_CLASS_MAP)
-        return decode_class_map(strategy, at, object, dataset, err);
+        return class_map_decode(strategy, at, object, dataset, err);
     if (param->accepts & STRATEGY_TEXT && text_from(object, &text))
         return decode_text(strategy, at, text, err);
     if (param->accepts & STRATEGY_COLUMN && text_from(object, &text))
@@ -319,10 +227,56 @@ static int find_kind(const msgpack_object *object, const struct strategy_kind **
     return *kind ? EVD_OK : unknown_kind(text, err);
 }
 
+static int check_required(const struct strategy *strategy, int first, int end,
+                          struct evd_error *err)
+{
+    for (int i = first; i < end; i++) {
+        const struct strategy_param *param = strategy_param(strategy->kind, i);
+
+        if (param->name && !param->default_value && strategy->values[i].tag == VALUE_UNSET)
+            return error_set(err, EVD_E_MISSING_FIELD, param->name, "strategy %s needs \"%s\": %s",
+                             strategy->kind->name, param->name, param->help);
+    }
+    return EVD_OK;
+}
+
+/* The map `pairs`, whose parameters are the common ones. */
+static int decode_pairs(struct strategy *strategy, const msgpack_object *object,
+                        const struct dataset *dataset, struct evd_error *err)
+{
+    const struct strategy_kind *kind = strategy->kind;
+
+    if (object->type == MSGPACK_OBJECT_NIL)
+        return EVD_OK;
+    if (object->type != MSGPACK_OBJECT_MAP)
+        return error_set(err, EVD_E_BAD_TYPE, "pairs",
+                         "strategy %s: \"pairs\" must be a map, as in {\"how\": \"mixup\"}",
+                         kind->name);
+    for (uint32_t i = 0; i < object->via.map.size; i++) {
+        const msgpack_object_kv *kv = &object->via.map.ptr[i];
+        struct evd_str key;
+        char name[80];
+        int at, len;
+
+        if (!text_from(&kv->key, &key))
+            return error_set(err, EVD_E_BAD_TYPE, "pairs",
+                             "strategy %s: names within \"pairs\" must be text", kind->name);
+        len = snprintf(name, sizeof(name), "pairs.%.*s", shown(key), key.data);
+        at = key.len < 64 ? strategy_param_find(kind, name, (size_t)len) : -1;
+        if (at < 0)
+            return unknown_param(kind, strategy_common, STRATEGY_VALUES - STRATEGY_MAX_PARAMS, "",
+                                 (struct evd_str){name, (uint32_t)len}, err);
+        if (decode_value(strategy, at, &kv->val, dataset, err) != EVD_OK)
+            return err->code;
+    }
+    return check_required(strategy, STRATEGY_MAX_PARAMS, STRATEGY_VALUES, err);
+}
+
 static int decode_params(struct strategy *strategy, const msgpack_object *object,
                          const struct dataset *dataset, struct evd_error *err)
 {
     const struct strategy_kind *kind = strategy->kind;
+    bool pairs = false;
 
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *kv = &object->via.map.ptr[i];
@@ -331,19 +285,22 @@ static int decode_params(struct strategy *strategy, const msgpack_object *object
 
         if (!text_from(&kv->key, &key) || str_is(key, "kind"))
             continue; /* find_kind has seen that all are text */
+        if (str_is(key, "pairs")) {
+            if (pairs)
+                return error_set(err, EVD_E_BAD_VALUE, "pairs",
+                                 "strategy %s: \"pairs\" is given twice", kind->name);
+            pairs = true;
+            if (decode_pairs(strategy, &kv->val, dataset, err) != EVD_OK)
+                return err->code;
+            continue;
+        }
         at = strategy_param_find(kind, key.data, key.len);
-        if (at < 0)
-            return unknown_param(kind, key, err);
+        if (at < 0 || at >= STRATEGY_MAX_PARAMS)
+            return unknown_param(kind, kind->params, STRATEGY_MAX_PARAMS, "pairs", key, err);
         if (decode_value(strategy, at, &kv->val, dataset, err) != EVD_OK)
             return err->code;
     }
-    for (int i = 0; i < STRATEGY_MAX_PARAMS && kind->params[i].name; i++) {
-        if (!kind->params[i].default_value && strategy->values[i].tag == VALUE_UNSET)
-            return error_set(err, EVD_E_MISSING_FIELD, kind->params[i].name,
-                             "strategy %s needs \"%s\": %s", kind->name, kind->params[i].name,
-                             kind->params[i].help);
-    }
-    return EVD_OK;
+    return check_required(strategy, 0, STRATEGY_MAX_PARAMS, err);
 }
 
 int strategy_decode(const msgpack_object *object, const struct dataset *dataset,
@@ -382,74 +339,45 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
     return code;
 }
 
-/* Whole numbers as integers, so that what a user gave as 3 is not shown as 3.0. */
-static void pack_key_number(msgpack_packer *pk, const char *key, double value)
+static void encode_value(msgpack_packer *pk, const char *name, const struct strategy_value *value,
+                         const struct dataset *dataset, struct evd_buf *out)
 {
-    if (value == floor(value) && fabs(value) <= 0x1p53) {
-        pack_key(pk, key);
-        msgpack_pack_int64(pk, (int64_t)value);
-    } else {
-        pack_key_f64(pk, key, value);
-    }
-}
-
-static void encode_class_map(msgpack_packer *pk, const double *by_class,
-                             const struct dataset *dataset, struct evd_buf *out)
-{
-    uint32_t classes = dataset->index.classes, named = 0;
-
-    for (uint32_t c = 0; c < classes; c++)
-        named += !isnan(by_class[c]);
-    if (named <= BY_NAME_MOST) {
-        pack_map_begin(pk);
-        for (uint32_t c = 0; c < classes; c++) {
-            if (!isnan(by_class[c]))
-                pack_key_number(pk, dataset_class_name(dataset, c), by_class[c]);
-        }
-        pack_map_end(pk);
-        return;
-    }
-    msgpack_pack_bin(pk, (size_t)classes * 8);
-    for (uint32_t c = 0; c < classes; c++) {
-        uint8_t bytes[8];
-        uint64_t bits;
-
-        memcpy(&bits, &by_class[c], sizeof(bits));
-        for (int b = 0; b < 8; b++)
-            bytes[b] = (uint8_t)(bits >> (8 * b));
-        buf_append(out, bytes, sizeof(bytes));
+    switch (value->tag) {
+    case VALUE_UNSET:
+        break;
+    case VALUE_NUMBER:
+        pack_key_number(pk, name, value->number);
+        break;
+    case VALUE_TEXT:
+        pack_key_cstr(pk, name, value->text);
+        break;
+    case VALUE_BOOLEAN:
+        pack_key_bool(pk, name, value->number != 0);
+        break;
+    case VALUE_CLASS_MAP:
+        pack_key(pk, name);
+        class_map_encode(pk, value->by_class, dataset, out);
+        break;
     }
 }
 
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out)
 {
-    const struct strategy_param *params = strategy->kind->params;
     msgpack_packer pk;
 
     buf_packer(out, &pk);
     pack_map_begin(&pk);
     pack_key_cstr(&pk, "kind", strategy->kind->name);
-    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++) {
-        const struct strategy_value *value = &strategy->values[i];
-
-        switch (value->tag) {
-        case VALUE_UNSET:
-            break;
-        case VALUE_NUMBER:
-            pack_key_number(&pk, params[i].name, value->number);
-            break;
-        case VALUE_TEXT:
-            pack_key_cstr(&pk, params[i].name, value->text);
-            break;
-        case VALUE_BOOLEAN:
-            pack_key_bool(&pk, params[i].name, value->number != 0);
-            break;
-        case VALUE_CLASS_MAP:
-            pack_key(&pk, params[i].name);
-            encode_class_map(&pk, value->by_class, dataset, out);
-            break;
-        }
+    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++)
+        encode_value(&pk, param_name(strategy, i), &strategy->values[i], dataset, out);
+    if (strategy_given(strategy, PAIRS_HOW)) {
+        pack_key(&pk, "pairs");
+        pack_map_begin(&pk);
+        for (int i = PAIRS_HOW; i <= PAIRS_TAU; i++)
+            encode_value(&pk, param_name(strategy, i) + strlen("pairs."), &strategy->values[i],
+                         dataset, out);
+        pack_map_end(&pk);
     }
     pack_map_end(&pk);
 }

@@ -45,7 +45,7 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
 /* Does the strategy give every sample once in each epoch? */
 static bool gives_each_once(const struct strategy *strategy)
 {
-    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++) {
+    for (int i = 0; i < STRATEGY_VALUES; i++) {
         if (strategy->values[i].tag != VALUE_UNSET)
             return false;
     }

@@ -185,16 +185,11 @@ int entry_check_columns(const struct job_entry *entry, uint32_t columns, const s
                         struct evd_error *err)
 {
     uint32_t known = plan_columns_known(plan), missing = columns & ~known;
-    char list[64] = "";
+    char list[COLUMNS_LIST];
 
     if (!missing)
         return EVD_OK;
-    for (uint32_t rest = known; rest; rest &= rest - 1) {
-        size_t len = strlen(list);
-
-        snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
-                 column_name((enum column)__builtin_ctz(rest)));
-    }
+    columns_list(list, known);
     return error_set(err, EVD_E_STRATEGY, "columns",
                      "job \"%s\": this strategy cannot answer the column \"%s\" that a worker "
                      "reads; it has %s",

@@ -10,7 +10,7 @@
 #include "jobs/uses.h"
 
 static const size_t column_width[COLUMN_COUNT] = {
-#define COLUMN_WIDTH(id, name, type) [COLUMN_##id] = sizeof(type),
+#define COLUMN_WIDTH(id, name, type, of_samples) [COLUMN_##id] = sizeof(type),
     EVD_COLUMNS(COLUMN_WIDTH)
 #undef COLUMN_WIDTH
 };

@@ -32,6 +32,11 @@ int drawing_step(struct drawing *drawing, const struct replay_step *step, uint32
         .probability = drawing->columns[COLUMN_probability],
         .repeat = drawing->columns[COLUMN_repeat],
         .augment_seed = drawing->columns[COLUMN_augment_seed],
+        .augment_strength = drawing->columns[COLUMN_augment_strength],
+        .mix_index = drawing->columns[COLUMN_mix_index],
+        .mix_label = drawing->columns[COLUMN_mix_label],
+        .mix_lambda = drawing->columns[COLUMN_mix_lambda],
+        .mix_label_lambda = drawing->columns[COLUMN_mix_label_lambda],
     };
     const struct plan_slice part = {step->at.epoch, step->at.step, step->shape, slice, slices};
     size_t size = (plan_scratch_size(step->plan) + 63) / 64 * 64;

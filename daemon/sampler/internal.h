@@ -24,7 +24,10 @@ struct draw_block {
     uint32_t position[LANES]; /* i, in the step */
     uint32_t place[LANES];    /* where in the output it goes */
     uint32_t class[LANES];
-    uint32_t repeat[LANES]; /* how often the member came before */
+    uint32_t repeat[LANES];        /* how often the member came before */
+    uint64_t partner[LANES];       /* the second sample of a pair: its place among all members */
+    uint32_t partner_class[LANES]; /* its class */
+    uint32_t share[LANES];         /* its share, of BETA_ONE; 0: it is the first one once more */
     struct lanes_walk walk;
 };
 
@@ -61,11 +64,13 @@ struct engine {
 };
 
 struct plan_memory_block;
+struct pairs;
 
 struct plan {
     atomic_uint users;
     const struct engine *engine;
-    void *tables; /* the engine's */
+    void *tables;              /* the engine's */
+    const struct pairs *pairs; /* or NULL: its samples come alone */
     const struct class_index *index;
     const char *member_table; /* the index' table of members, if it has one */
     uint32_t member_width;    /* bytes of an entry; 0 without a table */
@@ -126,7 +131,6 @@ const char *number_words(double number, char words[NUMBER_WORDS]);
 uint64_t index_sample(const struct class_index *index, uint64_t place);
 
 /* Parameters as a strategy's compile function reads them: given values, or defaults. */
-bool strategy_given(const struct strategy *s, int param);
 double strategy_number(const struct strategy *s, int param);
 bool strategy_flag(const struct strategy *s, int param);
 const char *strategy_text(const struct strategy *s, int param);

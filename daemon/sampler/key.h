@@ -27,6 +27,7 @@ enum key_purpose {
     KEY_AUGMENT = 10,  /* a: step, b: position; the number itself is the augmentation seed */
     KEY_CLASSES = 11,  /* a: pass; the order of classes */
     KEY_ARRIVAL = 12,  /* a: place, b: order; arrival times of weighted draws without replacement */
+    KEY_PAIR = 16,     /* a: step, b: position; the numbers of a second sample and of its share */
     /* from a step's key */
     KEY_TURN = 13, /* the number itself: by how much positions are turned before ranks take them */
     KEY_RANK = 14, /* a: rank, b: world; order in a rank's batch */

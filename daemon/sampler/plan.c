@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "sampler/columns.h"
 #include "sampler/internal.h"
+#include "sampler/pairs.h"
 
 /* ---- memory and digest ---- */
 
@@ -161,11 +163,15 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     hash_number(plan, in->last_batch);
     plan_hash(plan, in->index->start, (in->index->classes + 1ull) * sizeof(*in->index->start));
     int rc = plan_cancelled(plan) ? PLAN_CANCELLED : in->strategy->kind->compile(plan, in, err);
+    if (rc == PLAN_OK)
+        rc = pairs_build(plan, in, err);
     if (rc != PLAN_OK) {
         rc = build_failed(plan, rc, err);
         plan_free(plan);
         return rc;
     }
+    if (plan->columns & 1u << PLAN_REPEAT)
+        plan->columns |= 1u << PLAN_AUGMENT_STRENGTH;
     plan_hash(plan, plan->engine->name, strlen(plan->engine->name));
     hash_number(plan, plan->draws);
     plan->cancel = NULL;
@@ -177,7 +183,9 @@ uint64_t plan_cost(const struct plan_input *in)
 {
     const struct strategy_kind *kind = in->strategy->kind;
 
-    return kind->cost ? kind->cost(in) : in->index->classes * COST_OF_CLASS;
+    uint64_t cost = kind->cost ? kind->cost(in) : in->index->classes * COST_OF_CLASS;
+
+    return pairs_given(in->strategy) ? cost + COST_OF_PAIRS : cost;
 }
 
 struct plan *plan_ref(struct plan *plan)
@@ -303,65 +311,6 @@ static void fill_draws(const struct plan *plan, const struct draw_step *at,
     }
 }
 
-/* Writes the sample indices of a block as numbers of some type. */
-#define GATHER_INDEX(name, type)                                                                   \
-    static void name(const struct class_index *index, const struct draw_block *block, type *out)   \
-    {                                                                                              \
-        const uint32_t n = block->n;                                                               \
-        if (index->member32) {                                                                     \
-            for (uint32_t k = 0; k < n; k++)                                                       \
-                out[block->place[k]] = (type)index->member32[block->member[k]];                    \
-        } else if (index->member64) {                                                              \
-            for (uint32_t k = 0; k < n; k++)                                                       \
-                out[block->place[k]] = (type)index->member64[block->member[k]];                    \
-        } else {                                                                                   \
-            for (uint32_t k = 0; k < n; k++) {                                                     \
-                uint32_t c = block->class[k];                                                      \
-                out[block->place[k]] =                                                             \
-                    (type)(index->first[c] + (block->member[k] - index->start[c]));                \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
-GATHER_INDEX(gather_index, uint64_t)
-GATHER_INDEX(gather_index32, uint32_t)
-
-static void fill_columns(const struct plan *plan, const struct plan_slice *slice,
-                         const struct draw_step *at, struct draw_block *block,
-                         const struct plan_columns *columns)
-{
-    if (columns->index)
-        gather_index(plan->index, block, columns->index);
-    if (columns->index32)
-        gather_index32(plan->index, block, columns->index32);
-    if (columns->label) {
-        for (uint32_t k = 0; k < block->n; k++)
-            columns->label[block->place[k]] = block->class[k];
-    }
-    if (columns->repeat) {
-        for (uint32_t k = 0; k < block->n; k++)
-            columns->repeat[block->place[k]] = block->repeat[k];
-    }
-    if (columns->probability && plan->engine->probability)
-        plan->engine->probability(plan, block, columns->probability);
-    else if (columns->probability) {
-        const double *share = plan->engine->shares(plan, at->epoch, at->head);
-        for (uint32_t k = 0; k < block->n; k++) {
-            uint32_t c = block->class[k];
-            columns->probability[block->place[k]] =
-                (float)(share[c] / (double)class_size(plan->index, c));
-        }
-    }
-    if (columns->augment_seed) {
-        for (uint32_t k = 0; k < block->n; k++)
-            block->draw[k] = slice->step;
-        lanes_numbers(at->epoch_key, KEY_AUGMENT, block->draw, block->position, block->first,
-                      block->second, block->n);
-        for (uint32_t k = 0; k < block->n; k++)
-            columns->augment_seed[block->place[k]] = block->first[k];
-    }
-}
-
 const uint64_t *draw_numbers(struct draw_block *block, uint64_t epoch_key, uint32_t from,
                              uint32_t *to)
 {
@@ -435,7 +384,7 @@ uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
             shuffle_places(block, rank_key, count);
         fill_draws(plan, &at, block);
         plan->engine->resolve(plan, &at, block);
-        fill_columns(plan, slice, &at, block, columns);
+        columns_fill(plan, slice->step, &at, block, columns);
     }
     return count;
 }

@@ -106,12 +106,19 @@ struct plan_slice {
 
 /* Where to put what is drawn: room for G / world values (rounded up) each, or NULL. */
 struct plan_columns {
-    uint64_t *index;        /* sample indices */
-    uint32_t *index32;      /* the same, where the dataset has at most 2^32 samples */
-    uint32_t *label;        /* class numbers */
-    float *probability;     /* of drawing this sample in this place */
-    uint32_t *repeat;       /* how often the sample came before in its class' order */
-    uint64_t *augment_seed; /* a function of position: the same sample drawn twice differs */
+    uint64_t *index;         /* sample indices */
+    uint32_t *index32;       /* the same, where the dataset has at most 2^32 samples */
+    uint32_t *label;         /* class numbers */
+    float *probability;      /* of drawing this sample in this place */
+    uint32_t *repeat;        /* how often the sample came before in its class' order */
+    uint64_t *augment_seed;  /* a function of position: the same sample drawn twice differs */
+    float *augment_strength; /* 1 - 1 / (1 + repeat) */
+    /* Of pairs: sample index and class of the second, and its shares of features and label. */
+    uint64_t *mix_index;
+    uint32_t *mix_index32;
+    uint32_t *mix_label;
+    float *mix_lambda;
+    float *mix_label_lambda;
 };
 
 /* Draws one slice, which must be at or after the plan's start; returns the number of samples.
@@ -124,13 +131,19 @@ uint32_t plan_draw(const struct plan *plan, const struct plan_slice *slice,
 /* How many samples plan_draw returns for a slice, without drawing them. */
 uint32_t plan_slice_size(const struct plan *plan, const struct plan_slice *slice);
 
-/* Bits (1 << enum plan_column) of the columns this plan can answer; index and label always. */
+/* Bits (1 << enum plan_column) of the columns this plan can answer; index, label and augment_seed
+ * always. In the order of EVD_COLUMNS. */
 enum plan_column {
     PLAN_INDEX,
     PLAN_LABEL,
     PLAN_PROBABILITY,
     PLAN_REPEAT,
     PLAN_AUGMENT_SEED,
+    PLAN_AUGMENT_STRENGTH,
+    PLAN_MIX_INDEX,
+    PLAN_MIX_LABEL,
+    PLAN_MIX_LAMBDA,
+    PLAN_MIX_LABEL_LAMBDA,
 };
 uint32_t plan_columns_known(const struct plan *plan);
 

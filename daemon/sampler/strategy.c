@@ -16,6 +16,24 @@ const struct strategy_kind *const strategy_kinds[] = {
         NULL,
 };
 
+const struct strategy_param strategy_common[STRATEGY_VALUES - STRATEGY_MAX_PARAMS + 1] = {
+#define COMMON(param) [(param)-STRATEGY_MAX_PARAMS]
+    COMMON(
+        PAIRS_HOW) = {"pairs.how", STRATEGY_TEXT, NULL,
+                      "each sample gets a second one to be mixed with, by: mixup, cutmix, remix, "
+                      "balanced-mixup; none: no sample does"},
+    COMMON(PAIRS_ALPHA) = {"pairs.alpha", STRATEGY_NUMBER, "",
+                           "of the Beta distribution of the second one's share; 1 with cutmix and "
+                           "remix, else 0.2"},
+    COMMON(PAIRS_KAPPA) = {"pairs.kappa", STRATEGY_NUMBER, "3",
+                           "with remix: one class is the majority if it has so many times the "
+                           "samples of the other"},
+    COMMON(PAIRS_TAU) = {"pairs.tau", STRATEGY_NUMBER, "0.5",
+                         "with remix: the minority's label is all there is where the majority's "
+                         "share of the mixture is below this"},
+#undef COMMON
+};
+
 static bool same(const char *name, const char *text, size_t len)
 {
     return strlen(name) == len && memcmp(name, text, len) == 0;
@@ -36,7 +54,17 @@ int strategy_param_find(const struct strategy_kind *kind, const char *name, size
         if (same(kind->params[i].name, name, len))
             return i;
     }
+    for (int i = STRATEGY_MAX_PARAMS; i < STRATEGY_VALUES; i++) {
+        if (same(strategy_param(kind, i)->name, name, len))
+            return i;
+    }
     return -1;
+}
+
+const struct strategy_param *strategy_param(const struct strategy_kind *kind, int param)
+{
+    return param < STRATEGY_MAX_PARAMS ? &kind->params[param]
+                                       : &strategy_common[param - STRATEGY_MAX_PARAMS];
 }
 
 void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, uint32_t classes)
@@ -48,7 +76,7 @@ void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, 
 
 void strategy_fini(struct strategy *strategy)
 {
-    for (int i = 0; i < STRATEGY_MAX_PARAMS; i++) {
+    for (int i = 0; i < STRATEGY_VALUES; i++) {
         free(strategy->values[i].by_class);
         strategy->values[i].by_class = NULL;
     }
@@ -80,7 +108,7 @@ double strategy_number(const struct strategy *s, int param)
     const struct strategy_value *value = &s->values[param];
     if (value->tag == VALUE_NUMBER || value->tag == VALUE_BOOLEAN)
         return value->number;
-    const char *text = s->kind->params[param].default_value;
+    const char *text = strategy_param(s->kind, param)->default_value;
     return text && *text ? strtod(text, NULL) : NAN;
 }
 
@@ -89,14 +117,14 @@ bool strategy_flag(const struct strategy *s, int param)
     const struct strategy_value *value = &s->values[param];
     if (value->tag == VALUE_NUMBER || value->tag == VALUE_BOOLEAN)
         return value->number != 0;
-    const char *text = s->kind->params[param].default_value;
+    const char *text = strategy_param(s->kind, param)->default_value;
     return text && strcmp(text, "true") == 0;
 }
 
 const char *strategy_text(const struct strategy *s, int param)
 {
     const struct strategy_value *value = &s->values[param];
-    return value->tag == VALUE_TEXT ? value->text : s->kind->params[param].default_value;
+    return value->tag == VALUE_TEXT ? value->text : strategy_param(s->kind, param)->default_value;
 }
 
 int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t max,
@@ -107,7 +135,7 @@ int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t m
         *out = not_set;
         return PLAN_OK;
     }
-    const char *name = s->kind->params[param].name;
+    const char *name = strategy_param(s->kind, param)->name;
     char given[NUMBER_WORDS];
     if (!(number >= (double)min && number <= (double)max) || number != floor(number))
         return plan_refuse(err, name, "%s is %s: give a whole number from %llu to %llu", name,
@@ -120,7 +148,7 @@ int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t m
 int strategy_only_with(const struct strategy *s, int param, bool chosen, const char *with,
                        struct sampler_error *err)
 {
-    const char *name = s->kind->params[param].name;
+    const char *name = strategy_param(s->kind, param)->name;
     if (chosen || !strategy_given(s, param))
         return PLAN_OK;
     return plan_refuse(err, name, "%s is only used with %s: give that too, or leave %s out", name,
@@ -140,7 +168,7 @@ int strategy_word(const struct strategy *s, int param, const char *const *words,
         size_t len = strlen(list);
         snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", words[i]);
     }
-    const char *name = s->kind->params[param].name;
+    const char *name = strategy_param(s->kind, param)->name;
     return plan_refuse(err, name, "%s \"%s\" is unknown: give one of %s", name, text, list);
 }
 
@@ -170,7 +198,7 @@ const char *class_words(const struct class_index *index, uint32_t c, char words[
 int strategy_class_numbers(const struct strategy *s, int param, const struct class_index *index,
                            double *out, struct sampler_error *err)
 {
-    const char *name = s->kind->params[param].name;
+    const char *name = strategy_param(s->kind, param)->name;
     const double *given = s->values[param].by_class;
     if (!given)
         return plan_refuse(err, name, "%s is missing: give a number for each class", name);

@@ -14,6 +14,16 @@
 
 #define STRATEGY_MAX_PARAMS 12
 
+/* What every kind takes beside its own parameters, numbered behind them: the parameters of maps
+ * within the strategy's, whose names have a dot ("pairs.how" is `how` of the map `pairs`). */
+enum strategy_common_param {
+    PAIRS_HOW = STRATEGY_MAX_PARAMS,
+    PAIRS_ALPHA,
+    PAIRS_KAPPA,
+    PAIRS_TAU,
+    STRATEGY_VALUES
+};
+
 /* What a parameter accepts: a set of these bits. */
 enum strategy_accepts {
     STRATEGY_NUMBER = 1,    /* a float or integer */
@@ -43,8 +53,8 @@ struct strategy_kind;
 
 struct strategy {
     const struct strategy_kind *kind;
-    struct strategy_value values[STRATEGY_MAX_PARAMS]; /* in the order of kind->params */
-    uint32_t classes;                                  /* length of every by_class */
+    struct strategy_value values[STRATEGY_VALUES]; /* in the order of kind->params, then common */
+    uint32_t classes;                              /* length of every by_class */
 };
 
 struct plan;
@@ -63,13 +73,20 @@ struct strategy_kind {
 
 /* All kinds, ended by NULL. */
 extern const struct strategy_kind *const strategy_kinds[];
+/* The first is PAIRS_HOW; ends with a NULL name. Where the default is NULL, whoever gives the map
+ * has to give it. */
+extern const struct strategy_param strategy_common[];
 
 const struct strategy_kind *strategy_find(const char *name, size_t len); /* or NULL */
-/* The position of a parameter in kind->params, or -1. */
+/* The number of a parameter of the kind, or of a common one by its name with a dot; or -1. */
 int strategy_param_find(const struct strategy_kind *kind, const char *name, size_t len);
+/* A parameter by its number. */
+const struct strategy_param *strategy_param(const struct strategy_kind *kind, int param);
 /* Nothing set: every parameter has its default. */
 void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, uint32_t classes);
 void strategy_fini(struct strategy *strategy);
+/* Whether a parameter has a value of its own, and not its default. */
+bool strategy_given(const struct strategy *s, int param);
 /* values[param].by_class filled with NaN, ready to be set; false without memory. */
 bool strategy_class_map(struct strategy *strategy, int param);
 

@@ -31,6 +31,9 @@ static void test_damaged_strategy(void **state)
         "x'dfffffffff'",
         "x'93010203'",
         "x'8105a7756e69666f726d'", /* a key that is no text */
+        /* Within a map: nil in `pairs`, a word as the number of a class. */
+        "x'82a46b696e64a7756e69666f726da5706169727381a3686f77c0'",
+        "x'82a46b696e64a87765696768746564a77765696768747381a161a178'",
     };
     struct harness *h = *state;
     struct peer *peer = peer_new(h);

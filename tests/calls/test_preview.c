@@ -49,7 +49,7 @@ static void test_uniform(void **state)
     assert_true(integer(result, "memory") > 0);
     assert_float_equal(real(result, "build_ms"), 0.25, 0);
     assert_string_equal(text(json_object_get(result, "strategy"), "kind"), "uniform");
-    assert_int_equal(json_array_size(json_object_get(result, "columns")), 5);
+    assert_int_equal(json_array_size(json_object_get(result, "columns")), 6);
     NEAR(entry(result, "drawn", 0), 64);
     NEAR(entry(result, "repeats", 0), 1);
     NEAR(entry(result, "coverage", 0), 1);

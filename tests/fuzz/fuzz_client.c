@@ -80,8 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     if (n == 0)
         return 0;
-    format = (struct batch_format){.columns = 1u | (data[0] & ((1u << COLUMN_COUNT) - 1)),
-                                   .wide_index = data[0] >> 7};
+    format = (struct batch_format){.columns = 1u | (data[0] & 0x3f), .wide_index = data[0] >> 7};
+    if (data[0] & 0x40)
+        format.columns |= (1u << COLUMN_COUNT) - (1u << COLUMN_mix_index);
     data++;
     n--;
     message_init(&msg);

@@ -19,8 +19,20 @@ static struct evd_error err;
 
 static uint64_t indices[EVD_MAX_BATCH], seeds[EVD_MAX_BATCH];
 static uint32_t labels[EVD_MAX_BATCH], repeats[EVD_MAX_BATCH];
-static float probabilities[EVD_MAX_BATCH];
-static struct batch_columns columns = {.data = {indices, labels, probabilities, repeats, seeds}};
+static uint64_t seconds[EVD_MAX_BATCH];
+static float probabilities[EVD_MAX_BATCH], shares[EVD_MAX_BATCH];
+static struct batch_columns columns = {.data = {
+                                           [COLUMN_index] = indices,
+                                           [COLUMN_label] = labels,
+                                           [COLUMN_probability] = probabilities,
+                                           [COLUMN_repeat] = repeats,
+                                           [COLUMN_augment_seed] = seeds,
+                                           [COLUMN_augment_strength] = shares,
+                                           [COLUMN_mix_index] = seconds,
+                                           [COLUMN_mix_label] = repeats,
+                                           [COLUMN_mix_lambda] = shares,
+                                           [COLUMN_mix_label_lambda] = probabilities,
+                                       }};
 
 static const struct batch_head plain = {.stream = 1, .job = {"train", 5}};
 static char long_name[EVD_MAX_NAME];
@@ -67,6 +79,8 @@ static void fill(uint32_t n, unsigned index_bits, unsigned label_bits, uint64_t 
         probabilities[i] = (float)(test_random(seed) >> 40) / (float)(1 << 24);
         repeats[i] = i % 3;
         seeds[i] = test_random(seed);
+        seconds[i] = test_random(seed) >> (64 - index_bits);
+        shares[i] = (float)(test_random(seed) >> 40) / (float)(1 << 24);
     }
 }
 
@@ -125,6 +139,33 @@ static void test_round_trips(void **state)
     }
 }
 
+/* All columns of sample numbers have the width of the index. */
+static void test_narrow(void **state)
+{
+    static const uint32_t first[] = {7, UINT32_MAX}, second[] = {UINT32_MAX - 1, 0};
+    const struct batch_columns narrow = {
+        .data = {[COLUMN_index] = first, [COLUMN_mix_index] = second},
+        .n = 2,
+        .narrow_index = true,
+    };
+    struct batch_format format = {.columns = 1u << COLUMN_index | 1u << COLUMN_mix_index};
+
+    (void)state;
+    for (int packed = 0; packed < 2; packed++) {
+        format.packed = packed;
+        buf_truncate(&buf, 0);
+        assert_int_equal(batch_encode(&buf, &plain, &format, &narrow), EVD_OK);
+        assert_int_equal(decode(&format), EVD_OK);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(((uint64_t *)decoded.data[COLUMN_index])[i], first[i]);
+            assert_int_equal(((uint64_t *)decoded.data[COLUMN_mix_index])[i], second[i]);
+        }
+    }
+    assert_int_equal(batch_size_bound(&format, 100) - batch_size_bound(&format, 0), 100 * 8);
+    format.wide_index = true;
+    assert_int_equal(batch_size_bound(&format, 100) - batch_size_bound(&format, 0), 100 * 16);
+}
+
 static void test_bytes(void **state)
 {
     static const uint8_t head[] = "\x93\x02\xa5"
@@ -163,7 +204,7 @@ static void test_limit(void **state)
 
     (void)state;
     columns.n = 100;
-    buf_init(&small, 450);
+    buf_init(&small, 700);
     buf_append(&small, "before", 6);
     indices[99] = 1u << 31; /* five bytes each */
     assert_int_equal(batch_encode(&small, &plain, &format, &columns), EVD_E_LIMIT);
@@ -266,9 +307,10 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_limit),       cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_columns),     cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

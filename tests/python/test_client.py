@@ -165,6 +165,34 @@ def job(client):
     return "j"
 
 
+def test_pairs(client, job):
+    strategy = {"kind": "weighted", "pairs": {"how": "mixup", "alpha": 1}}
+    columns = ["label", "mix_index", "mix_label", "mix_lambda", "mix_label_lambda"]
+    with pytest.raises(evendraw.Error, match="cannot answer the column"):
+        client.open(job, columns=columns)
+    client.create_job("pairs", "d", 10, strategy)
+    assert client.job("pairs")["strategy"] == strategy
+    with client.open("pairs", columns=columns) as stream:
+        for batch in stream:
+            assert batch.mix_index.dtype == batch.mix_label.dtype == np.int64
+            assert batch.mix_lambda.dtype == batch.mix_label_lambda.dtype == np.float32
+            assert (batch.mix_label == batch.mix_index % 4).all()
+            assert (0 < batch.mix_lambda).all() and (batch.mix_lambda < 1).all()
+            assert (batch.mix_lambda == batch.mix_label_lambda).all()
+            assert batch.tensor("mix_lambda").dtype == torch.float32
+    assert len(client.call("strategy.list")["common"]) == 4
+
+
+def test_strength(client):
+    client.create_dataset("d", [0] * 8)
+    client.create_job("j", "d", 24, {"kind": "uniform", "num_samples": 24, "repeats": 3})
+    with client.open("j", columns=["repeat", "augment_strength"]) as stream:
+        (batch,) = stream
+    assert batch.augment_strength.dtype == np.float32
+    assert sorted(batch.repeat.tolist()) == [0] * 8 + [1] * 8 + [2] * 8
+    assert batch.augment_strength.tolist() == (1 - 1 / (1 + batch.repeat)).astype("f").tolist()
+
+
 def test_batches(client, job):
     columns = ["label", "probability", "augment_seed"]
     with client.open(job, columns=columns) as stream:

@@ -184,6 +184,33 @@ static void adaptive_moved(struct strategy *s, uint32_t classes)
     strategy_set(s, "every", 10);
 }
 
+static void uniform_mixup(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "uniform", classes);
+    strategy_say(s, "pairs.how", "mixup");
+}
+
+static void stratified_balanced_mixup(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "stratified", classes);
+    strategy_say(s, "pairs.how", "balanced-mixup");
+    strategy_set(s, "pairs.alpha", 0.4);
+}
+
+static void weighted_remix(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "weighted", classes);
+    strategy_say(s, "pairs.how", "remix");
+    strategy_set(s, "pairs.kappa", 2);
+    strategy_set(s, "pairs.tau", 0.3);
+}
+
+static void adaptive_unpaired(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "adaptive", classes);
+    strategy_say(s, "pairs.how", "none");
+}
+
 const struct strategy_case strategy_cases[] = {
     {"uniform", DISTINCT | EXACT, uniform},
     {"uniform, repeated", 0, uniform_repeated},
@@ -213,6 +240,10 @@ const struct strategy_case strategy_cases[] = {
     {"progressive, exponential", VARYING, progressive_exponential},
     {"adaptive", 0, adaptive},
     {"adaptive, moved", 0, adaptive_moved},
+    {"uniform, mixup", DISTINCT | EXACT, uniform_mixup},
+    {"stratified, balanced-mixup", EXACT | WHOLE | BALANCED, stratified_balanced_mixup},
+    {"weighted, remix", 0, weighted_remix},
+    {"adaptive, unpaired", 0, adaptive_unpaired},
     {NULL, 0, NULL},
 };
 

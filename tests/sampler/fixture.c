@@ -129,6 +129,11 @@ void drawn_init(struct drawn *drawn, uint32_t batch_size)
         .repeat = grab(batch_size, sizeof(*drawn->repeat)),
         .probability = grab(batch_size, sizeof(*drawn->probability)),
         .seed = grab(batch_size, sizeof(*drawn->seed)),
+        .strength = grab(batch_size, sizeof(*drawn->strength)),
+        .mix_index = grab(batch_size, sizeof(*drawn->mix_index)),
+        .mix_label = grab(batch_size, sizeof(*drawn->mix_label)),
+        .mix_lambda = grab(batch_size, sizeof(*drawn->mix_lambda)),
+        .mix_label_lambda = grab(batch_size, sizeof(*drawn->mix_label_lambda)),
     };
 }
 
@@ -139,18 +144,29 @@ void drawn_fini(struct drawn *drawn)
     free(drawn->repeat);
     free(drawn->probability);
     free(drawn->seed);
+    free(drawn->strength);
+    free(drawn->mix_index);
+    free(drawn->mix_label);
+    free(drawn->mix_lambda);
+    free(drawn->mix_label_lambda);
 }
 
 void draw_slice(const struct plan *plan, uint64_t epoch, uint64_t step, struct epoch_shape shape,
                 uint32_t rank, uint32_t world, struct drawn *out)
 {
     uint32_t known = plan_columns_known(plan);
+    bool mixed = known >> PLAN_MIX_INDEX & 1;
     const struct plan_columns columns = {
         .index = out->index,
         .label = out->label,
         .probability = known & 1u << PLAN_PROBABILITY ? out->probability : NULL,
         .repeat = known & 1u << PLAN_REPEAT ? out->repeat : NULL,
         .augment_seed = out->seed,
+        .augment_strength = known & 1u << PLAN_AUGMENT_STRENGTH ? out->strength : NULL,
+        .mix_index = mixed ? out->mix_index : NULL,
+        .mix_label = mixed ? out->mix_label : NULL,
+        .mix_lambda = mixed ? out->mix_lambda : NULL,
+        .mix_label_lambda = mixed ? out->mix_label_lambda : NULL,
     };
     const struct plan_slice slice = {
         .epoch = epoch, .step = step, .shape = shape, .rank = rank, .world = world};

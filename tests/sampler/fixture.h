@@ -36,6 +36,10 @@ struct drawn {
     uint32_t *label, *repeat;
     float *probability;
     uint64_t *seed;
+    float *strength;
+    uint64_t *mix_index;
+    uint32_t *mix_label;
+    float *mix_lambda, *mix_label_lambda;
 };
 void drawn_init(struct drawn *drawn, uint32_t batch_size);
 void drawn_fini(struct drawn *drawn);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fixture.h"
+#include "sampler/beta.h"
 #include "sampler/key.h"
 #include "sampler/permute.h"
 
@@ -50,18 +51,57 @@ static void vector_draw(char *out, size_t room, const char *kind, uint64_t epoch
     data_fini(&data);
 }
 
+/* Of `uniform` with pairs: the second samples of a step, and their shares. */
+static void vector_pair(char *out, size_t room, const char *how, uint64_t epoch, uint64_t step)
+{
+    struct data data;
+    struct strategy s;
+    struct drawn one;
+    data_init_grouped(&data, vector_counts, 3);
+    strategy_make(&s, "uniform", 3);
+    strategy_say(&s, "pairs.how", how);
+    drawn_init(&one, VECTOR_BATCH);
+    struct plan *plan = plan_make(&data, &s, VECTOR_BATCH, LAST_DROP, VECTOR_SEED, NULL);
+    draw_step(plan, epoch, step, &one);
+    size_t len = (size_t)snprintf(out, room, "pair %s %" PRIu64 " %" PRIu64 " =", how, epoch, step);
+    for (uint32_t k = 0; k < one.n; k++)
+        len += (size_t)snprintf(out + len, room - len, " %" PRIu64 ":%.0f", one.mix_index[k],
+                                (double)one.mix_lambda[k] * BETA_ONE);
+    plan_unref(plan);
+    strategy_fini(&s);
+    drawn_fini(&one);
+    data_fini(&data);
+}
+
+static void vector_beta(char *out, size_t room, double a, double b)
+{
+    static uint32_t quantile[BETA_CELLS + 1];
+    size_t len = (size_t)snprintf(out, room, "beta %g %g =", a, b);
+    beta_quantiles(a, b, quantile);
+    for (uint32_t k = 0; k <= BETA_CELLS; k += 512)
+        len += (size_t)snprintf(out + len, room - len, " %u",
+                                quantile[k == 0            ? 1
+                                         : k == BETA_CELLS ? BETA_CELLS - 1
+                                                           : k]);
+}
+
 /* Computes a line of the document anew from its left side. False: not a vector. */
 static bool compute(const char *line, char *out, size_t room)
 {
     uint64_t a, b;
     unsigned purpose, c;
     char kind[32];
+    double of, to;
     if (sscanf(line, "key %" SCNx64 " %u %" SCNu64 " %u =", &a, &purpose, &b, &c) == 4)
         vector_key(out, room, a, purpose, b, c);
     else if (sscanf(line, "permute %" SCNu64 " %" SCNx64 " =", &a, &b) == 2)
         vector_permute(out, room, a, b);
     else if (sscanf(line, "draw %31s %" SCNu64 " %" SCNu64 " =", kind, &a, &b) == 3)
         vector_draw(out, room, kind, a, b);
+    else if (sscanf(line, "pair %31s %" SCNu64 " %" SCNu64 " =", kind, &a, &b) == 3)
+        vector_pair(out, room, kind, a, b);
+    else if (sscanf(line, "beta %lf %lf =", &of, &to) == 2)
+        vector_beta(out, room, of, to);
     else
         return false;
     return true;
@@ -150,6 +190,32 @@ static void strategies_are_documented(void **state)
     assert_true(!kind || !kind->params[row].name);
 }
 
+/* The common parameters as STRATEGIES.md has them, below `## Pairs`, without the name of their map.
+ */
+static void pairs_are_documented(void **state)
+{
+    (void)state;
+    FILE *file = fopen(STRATEGIES_MD, "r");
+    const struct strategy_param *param = strategy_common;
+    char line[1024], want[256];
+    bool inside = false;
+    assert_non_null(file);
+    while (param->name && fgets(line, sizeof(line), file)) {
+        if (strncmp(line, "## ", 3) == 0)
+            inside = strcmp(line, "## Pairs\n") == 0;
+        if (!inside || strncmp(line, "| `", 3) != 0)
+            continue;
+        const char *standard = param->default_value ? param->default_value : "required";
+        snprintf(want, sizeof(want), "| `%s` | %s%s|", strchr(param->name, '.') + 1, standard,
+                 *standard ? " " : "");
+        if (strncmp(line, want, strlen(want)) != 0)
+            fail_msg("STRATEGIES.md: \"%s\" is not %s", line, want);
+        param++;
+    }
+    fclose(file);
+    assert_null(param->name);
+}
+
 /* Whether plans of the kind's defaults answer a column, and whether PROTOCOL.md says so: the cell
  * begins with yes or no. */
 static void check_column(const struct plan *plan, enum plan_column column, const char *cell)
@@ -159,7 +225,7 @@ static void check_column(const struct plan *plan, enum plan_column column, const
         fail_msg("PROTOCOL.md: \"%s\" should be %s", cell, want);
 }
 
-/* The table `| kind | probability | repeat |`. */
+/* The table `| kind | probability | repeat |`; what goes with repeat has no row of its own. */
 static void columns_are_documented(void **state)
 {
     (void)state;
@@ -183,6 +249,8 @@ static void columns_are_documented(void **state)
         strtok_r(NULL, "|", &save); /* what follows the name */
         check_column(plan, PLAN_PROBABILITY, strtok_r(NULL, "|", &save) + 1);
         check_column(plan, PLAN_REPEAT, strtok_r(NULL, "|", &save) + 1);
+        assert_int_equal(plan_columns_known(plan) >> PLAN_AUGMENT_STRENGTH & 1,
+                         plan_columns_known(plan) >> PLAN_REPEAT & 1);
         plan_unref(plan);
         strategy_fini(&s);
         inside = strategy_kinds[kinds] != NULL;
@@ -212,6 +280,16 @@ static void print(void)
             printf("    %s\n", line);
         }
     }
+    static const char *const hows[] = {"mixup", "cutmix", "remix", "balanced-mixup"};
+    for (size_t i = 0; i < sizeof(hows) / sizeof(*hows); i++) {
+        vector_pair(line, sizeof(line), hows[i], 1, 1);
+        printf("    %s\n", line);
+    }
+    static const double parameters[][2] = {{0.2, 0.2}, {0.2, 1}, {2.5, 2.5}, {0.01, 1}, {100, 100}};
+    for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++) {
+        vector_beta(line, sizeof(line), parameters[i][0], parameters[i][1]);
+        printf("    %s\n", line);
+    }
 }
 
 int main(int argc, char **argv)
@@ -219,6 +297,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(document_holds_what_the_code_does),
         cmocka_unit_test(strategies_are_documented),
+        cmocka_unit_test(pairs_are_documented),
         cmocka_unit_test(columns_are_documented),
     };
     if (argc > 1 && strcmp(argv[1], "print") == 0) {

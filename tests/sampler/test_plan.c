@@ -71,6 +71,10 @@ static void random_access_equals_sequence(void **state)
             assert_memory_equal(one.index, sequence[at].index, one.n * sizeof(*one.index));
             assert_memory_equal(one.label, sequence[at].label, one.n * sizeof(*one.label));
             assert_memory_equal(one.seed, sequence[at].seed, one.n * sizeof(*one.seed));
+            assert_memory_equal(one.mix_index, sequence[at].mix_index,
+                                one.n * sizeof(*one.mix_index));
+            assert_memory_equal(one.mix_lambda, sequence[at].mix_lambda,
+                                one.n * sizeof(*one.mix_lambda));
             for (uint32_t k = 0; k < one.n; k++)
                 assert_int_equal(one.label[k], data->label[one.index[k]]);
         }

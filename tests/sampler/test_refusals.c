@@ -358,6 +358,42 @@ static void sample_weights_are_checked(void **state)
     free(weights);
 }
 
+static void pairs(struct strategy *s, const char *how)
+{
+    strategy_make(s, "uniform", CASE_CLASSES);
+    if (how)
+        strategy_say(s, "pairs.how", how);
+}
+
+static void pairs_are_checked(void **state)
+{
+    static const double alphas[] = {0, 0.009, -1, 100.5, INFINITY, NAN};
+    (void)state;
+    struct strategy s;
+    pairs(&s, "manifold");
+    refused(&s, 8, "pairs.how", "mixup, cutmix, remix, balanced-mixup, none");
+    for (size_t i = 0; i < sizeof(alphas) / sizeof(*alphas); i++) {
+        pairs(&s, "mixup");
+        strategy_set(&s, "pairs.alpha", alphas[i]);
+        refused(&s, 8, "pairs.alpha", "from 0.01 to 100");
+    }
+    pairs(&s, "none");
+    strategy_set(&s, "pairs.alpha", 1);
+    refused(&s, 8, "pairs.alpha", "only used with");
+    pairs(&s, "mixup");
+    strategy_set(&s, "pairs.kappa", 3);
+    refused(&s, 8, "pairs.kappa", "only used with pairs.how remix");
+    pairs(&s, "balanced-mixup");
+    strategy_set(&s, "pairs.tau", 0.5);
+    refused(&s, 8, "pairs.tau", "only used with pairs.how remix");
+    pairs(&s, "remix");
+    strategy_set(&s, "pairs.kappa", 0.5);
+    refused(&s, 8, "pairs.kappa", "is 0.5: give a number from 1");
+    pairs(&s, "remix");
+    strategy_set(&s, "pairs.tau", 1.5);
+    refused(&s, 8, "pairs.tau", "from 0 to 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +409,7 @@ int main(void)
         cmocka_unit_test(class_weights_without_effect_are_refused),
         cmocka_unit_test(numbers_are_written_out),
         cmocka_unit_test(sample_weights_are_checked),
+        cmocka_unit_test(pairs_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

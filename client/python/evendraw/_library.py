@@ -20,7 +20,17 @@ ACK_THROUGH = 1
 ACK_CONFIRM = 2
 NO_LABEL = 0xFFFFFFFF
 
-COLUMNS = {"label": 1 << 1, "probability": 1 << 2, "repeat": 1 << 3, "augment_seed": 1 << 4}
+COLUMNS = {
+    "label": 1 << 1,
+    "probability": 1 << 2,
+    "repeat": 1 << 3,
+    "augment_seed": 1 << 4,
+    "augment_strength": 1 << 5,
+    "mix_index": 1 << 6,
+    "mix_label": 1 << 7,
+    "mix_lambda": 1 << 8,
+    "mix_label_lambda": 1 << 9,
+}
 
 
 class ClientOptions(Structure):
@@ -85,6 +95,11 @@ class Batch(Structure):
         ("probability", c_void_p),
         ("repeat", c_void_p),
         ("augment_seed", c_void_p),
+        ("augment_strength", c_void_p),
+        ("mix_index", c_void_p),
+        ("mix_label", c_void_p),
+        ("mix_lambda", c_void_p),
+        ("mix_label_lambda", c_void_p),
     ]
 
 

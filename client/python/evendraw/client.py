@@ -404,7 +404,8 @@ class Client(Connection):
         Args:
             rank, world_size: of a ranked job.
             window: unacknowledged batches under way at most; 0: the daemon chooses, usually 8.
-            columns: beside the index: any of label, probability, repeat, augment_seed.
+            columns: beside the index: any of label, probability, repeat, augment_seed,
+                augment_strength, mix_index, mix_label, mix_lambda, mix_label_lambda (see `Batch`).
             manual_ack: `Stream.next` acknowledges nothing by itself.
             early_end: an epoch ends when nothing of it is left to hand out, though other workers
                 have not yet acknowledged theirs.

@@ -38,6 +38,14 @@ class Batch:
         repeat: int64, how often the sample came before in this pass.
         augment_seed: int64 (the 64 bits of an unsigned number): random, but the same whenever the
             step is drawn.
+        augment_strength: float32, 0 where the sample comes for the first time (``repeat`` 0), then
+            rising to 1: 1 - 1 / (1 + repeat).
+        mix_index: int64, of strategies with ``pairs``, like all below: the second samples.
+        mix_label: int64, their classes.
+        mix_lambda: float32, the second sample's share of the mixture's features, the first one's
+            being 1 - mix_lambda; 0: there is no second sample, and mix_index is index.
+        mix_label_lambda: float32, the second label's share of the mixture's label; with ``how``
+            remix another than mix_lambda.
     """
 
     epoch: int
@@ -50,6 +58,11 @@ class Batch:
     probability: NDArray[np.float32] | None = None
     repeat: NDArray[np.int64] | None = None
     augment_seed: NDArray[np.int64] | None = None
+    augment_strength: NDArray[np.float32] | None = None
+    mix_index: NDArray[np.int64] | None = None
+    mix_label: NDArray[np.int64] | None = None
+    mix_lambda: NDArray[np.float32] | None = None
+    mix_label_lambda: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -208,6 +221,16 @@ class Stream:
             batch.repeat = _widen(raw.repeat, n)
         if raw.augment_seed:
             batch.augment_seed = _copy(raw.augment_seed, n, np.int64)
+        if raw.augment_strength:
+            batch.augment_strength = _copy(raw.augment_strength, n, np.float32)
+        if raw.mix_index:
+            batch.mix_index = _copy(raw.mix_index, n, np.int64)
+        if raw.mix_label:
+            batch.mix_label = _widen(raw.mix_label, n)
+        if raw.mix_lambda:
+            batch.mix_lambda = _copy(raw.mix_lambda, n, np.float32)
+        if raw.mix_label_lambda:
+            batch.mix_label_lambda = _copy(raw.mix_label_lambda, n, np.float32)
         return batch
 
     def ack(self, batch: Batch, *, through: bool = False, confirm: bool = False) -> None:

@@ -62,7 +62,8 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
         resume: what an iteration begins with: "epoch": a whole one, the same again if the last
             iteration broke it off (the default without a name, and with "exact"); "position": the
             rest of the job's epoch (the default of a job with a name).
-        columns: for the `Batch`es: any of label, probability, repeat, augment_seed.
+        columns: for the `Batch`es: any of label, probability, repeat, augment_seed,
+            augment_strength, mix_index, mix_label, mix_lambda, mix_label_lambda.
         pass_columns: the dataset gets (index, column, ...) tuples in place of indices.
         indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64.
         window: batches under way at most; None: 8, or as many as the DataLoader reads ahead.

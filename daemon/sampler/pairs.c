@@ -1,0 +1,184 @@
+/* Mixup and its kin (pairs.h). What differs between them is chosen when the plan is built: which
+ * law picks the second sample, the quantiles of its share, and the rule for the label. */
+#include "sampler/pairs.h"
+
+#include <string.h>
+#include "sampler/beta.h"
+
+#define SHARE_UNIT 0x1p-24f /* 1 / BETA_ONE */
+
+struct pairs {
+    /* Fills partner and partner_class from first[]. NULL: no sample gets a second one. */
+    void (*pick)(const struct plan *plan, struct draw_block *block);
+    float (*label)(const struct plan *plan, uint32_t first, uint32_t second, uint32_t share);
+    uint32_t quantile[BETA_CELLS + 1]; /* of the share */
+    struct cuts members;               /* which class has a place among all members */
+    const uint32_t *some;              /* classes with samples, */
+    uint32_t count;                    /* so many */
+    double kappa, tau;                 /* of remix */
+};
+
+/* ---- drawing ---- */
+
+/* Any sample with a label. */
+static void pick_any(const struct plan *plan, struct draw_block *block)
+{
+    for (uint32_t k = 0; k < block->n; k++) {
+        block->partner[k] = key_below(block->first[k], plan->index->labelled);
+        block->partner_class[k] = cuts_find(&plan->pairs->members, block->partner[k]);
+    }
+}
+
+/* Any class with samples, then any of its own. That one number gives both is as good as two, as in
+ * the independent engine. */
+static void pick_balanced(const struct plan *plan, struct draw_block *block)
+{
+    const struct pairs *pairs = plan->pairs;
+    for (uint32_t k = 0; k < block->n; k++) {
+        uint32_t c = pairs->some[key_below(block->first[k], pairs->count)];
+        block->partner_class[k] = c;
+        block->partner[k] =
+            plan->index->start[c] + key_below(block->first[k] * GOLDEN, class_size(plan->index, c));
+    }
+}
+
+void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
+                struct draw_block *block)
+{
+    const struct pairs *pairs = plan->pairs;
+    const uint32_t n = block->n;
+    if (pairs->pick) {
+        for (uint32_t k = 0; k < n; k++)
+            block->draw[k] = step;
+        lanes_numbers(epoch_key, KEY_PAIR, block->draw, block->position, block->first,
+                      block->second, n);
+        pairs->pick(plan, block);
+        for (uint32_t k = 0; k < n; k++)
+            block->share[k] = beta_draw(pairs->quantile, block->second[k]);
+    } else {
+        memset(block->share, 0, n * sizeof(block->share[0]));
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        bool alone = !pairs->pick || block->share[k] == 0;
+        block->partner[k] = alone ? block->member[k] : block->partner[k];
+        block->partner_class[k] = alone ? block->class[k] : block->partner_class[k];
+        member_prefetch(plan, block->partner[k]);
+    }
+}
+
+void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out)
+{
+    for (uint32_t k = 0; k < block->n; k++)
+        out[block->place[k]] =
+            plan->pairs->label(plan, block->class[k], block -> partner_class[k], block -> share[k]);
+}
+
+static float label_as_features(const struct plan *plan, uint32_t first, uint32_t second,
+                               uint32_t share)
+{
+    (void)plan;
+    (void)first;
+    (void)second;
+    return (float)share * SHARE_UNIT;
+}
+
+/* Chou and others: the label is the minority's alone where the majority's share is below tau. */
+static float label_remix(const struct plan *plan, uint32_t first, uint32_t second, uint32_t share)
+{
+    const struct pairs *pairs = plan->pairs;
+    double of_second = share * 0x1p-24, of_first = 1 - of_second;
+    double n1 = (double)class_size(plan->index, first),
+           n2 = (double)class_size(plan->index, second);
+    if (share == 0)
+        return 0;
+    if (n1 >= pairs->kappa * n2 && of_first < pairs->tau)
+        return 1;
+    if (n2 >= pairs->kappa * n1 && of_second < pairs->tau)
+        return 0;
+    return (float)share * SHARE_UNIT;
+}
+
+/* ---- building ---- */
+
+static bool list_some_classes(struct plan *plan, struct pairs *pairs)
+{
+    uint32_t classes = plan->index->classes;
+    uint32_t *some = plan_alloc(plan, classes, sizeof(*some));
+    for (uint32_t c = 0; some && c < classes; c++) {
+        if (class_size(plan->index, c) > 0)
+            some[pairs->count++] = c;
+    }
+    pairs->some = some;
+    return some != NULL;
+}
+
+/* A parameter from least to most. */
+static int read_number(const struct strategy *s, int param, double least, double most, double *out,
+                       struct sampler_error *err)
+{
+    char given[NUMBER_WORDS], from[NUMBER_WORDS], to[NUMBER_WORDS];
+    const char *name = strategy_param(s->kind, param)->name;
+    *out = strategy_number(s, param);
+    if (*out >= least && *out <= most)
+        return PLAN_OK;
+    return plan_refuse(err, name, "%s is %s: give a number from %s to %s", name,
+                       number_words(*out, given), number_words(least, from),
+                       number_words(most, to));
+}
+
+enum { MIXUP, CUTMIX, REMIX, BALANCED_MIXUP, NONE }; /* these numbers are in digests */
+
+static int read_parameters(const struct strategy *s, struct pairs *pairs, int *how, double *alpha,
+                           struct sampler_error *err)
+{
+    static const char *const words[] = {"mixup", "cutmix", "remix", "balanced-mixup", "none", NULL};
+    if (strategy_word(s, PAIRS_HOW, words, how, err) != PLAN_OK ||
+        strategy_only_with(s, PAIRS_ALPHA, *how != NONE,
+                           "pairs.how mixup, cutmix, remix or "
+                           "balanced-mixup",
+                           err) != PLAN_OK ||
+        strategy_only_with(s, PAIRS_KAPPA, *how == REMIX, "pairs.how remix", err) != PLAN_OK ||
+        strategy_only_with(s, PAIRS_TAU, *how == REMIX, "pairs.how remix", err) != PLAN_OK ||
+        read_number(s, PAIRS_KAPPA, 1, 0x1p53, &pairs->kappa, err) != PLAN_OK ||
+        read_number(s, PAIRS_TAU, 0, 1, &pairs->tau, err) != PLAN_OK)
+        return PLAN_REFUSED;
+    *alpha = *how == CUTMIX || *how == REMIX ? 1 : 0.2;
+    return strategy_given(s, PAIRS_ALPHA)
+               ? read_number(s, PAIRS_ALPHA, BETA_LEAST, BETA_MOST, alpha, err)
+               : PLAN_OK;
+}
+
+int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
+{
+    if (!pairs_given(in->strategy))
+        return PLAN_OK;
+    struct pairs *pairs = plan_alloc(plan, 1, sizeof(*pairs));
+    int how;
+    double alpha;
+    if (!pairs)
+        return PLAN_NO_MEMORY;
+    if (read_parameters(in->strategy, pairs, &how, &alpha, err) != PLAN_OK)
+        return PLAN_REFUSED;
+    pairs->label = how == REMIX ? label_remix : label_as_features;
+    if (how == BALANCED_MIXUP) {
+        pairs->pick = pick_balanced;
+        if (!list_some_classes(plan, pairs))
+            return PLAN_NO_MEMORY;
+    } else if (how != NONE) {
+        pairs->pick = pick_any;
+        if (!cuts_init(&pairs->members, plan, plan->index->start, plan->index->classes))
+            return PLAN_NO_MEMORY;
+    }
+    if (pairs->pick)
+        beta_quantiles(alpha, how == BALANCED_MIXUP ? 1 : alpha, pairs->quantile);
+    plan->pairs = pairs;
+    plan->columns |= 1u << PLAN_MIX_INDEX | 1u << PLAN_MIX_LABEL | 1u << PLAN_MIX_LAMBDA |
+                     1u << PLAN_MIX_LABEL_LAMBDA;
+    plan_hash(plan, &how, sizeof(how));
+    plan_hash(plan, pairs->quantile, sizeof(pairs->quantile));
+    if (how == REMIX) {
+        plan_hash(plan, &pairs->kappa, sizeof(pairs->kappa));
+        plan_hash(plan, &pairs->tau, sizeof(pairs->tau));
+    }
+    return PLAN_OK;
+}

@@ -1,0 +1,31 @@
+/*
+ * Pairs: a second sample for each draw, and how much of it there is in the mixture. They go with
+ * every kind of strategy (`pairs` beside `kind`), are a function of the position alone, and leave
+ * what the kind draws as it is. SAMPLING.md, "Pairs". Called by plan.c.
+ */
+#ifndef SAMPLER_PAIRS_H
+#define SAMPLER_PAIRS_H
+
+#include "sampler/internal.h"
+
+/* About how many numbers of 4 ns the quantiles cost. */
+#define COST_OF_PAIRS (1u << 20)
+
+static inline bool pairs_given(const struct strategy *strategy)
+{
+    return strategy_given(strategy, PAIRS_HOW);
+}
+
+/* Makes plan->pairs, if the strategy has any, and adds to the digest. PLAN_OK, PLAN_REFUSED or
+ * PLAN_NO_MEMORY. */
+int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_error *err);
+
+/* Fills partner, partner_class and share of a block whose members, classes and positions are known,
+ * of a plan with pairs. Overwrites draw, first and second. */
+void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
+                struct draw_block *block);
+
+/* The second label's share of the mixture's, of such a block, each where the draw goes. */
+void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out);
+
+#endif
