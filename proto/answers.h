@@ -113,7 +113,7 @@
     K(u32, classes) K(u32, empty_classes) K(f64, imbalance_ratio) K(f64, entropy) K(f64, balance)  \
     K(map(extreme), largest) K(map(extreme), smallest) K(u32, first) K(array, class)               \
     K(array, count) K(array, share) K(maybe(str), weights) K(maybe(f64), beta)                     \
-    K(maybe(array), weight)
+    K(maybe(f64), tau) K(maybe(array), weight)
 #define EVD_ANSWER_dataset_drop(K) K(str, dataset) K(u32, version)
 #define EVD_ANSWER_job_create(K) EVD_ANSWER_job_info(K)
 #define EVD_ANSWER_job_update(K)                                                                   \
@@ -137,7 +137,7 @@
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \
     K(maybe(u64), epoch) K(u64, steps) K(u64, samples) K(map(position), since)                     \
     K(array, class) K(array, asked) K(array, present) K(array, served) K(array, share) K(array, count) K(maybe(str), weights)      \
-    K(maybe(f64), beta) K(maybe(array), weight) K(maps(epoch), epochs)
+    K(maybe(f64), beta) K(maybe(f64), tau) K(maybe(array), weight) K(maps(epoch), epochs)
 #define EVD_ANSWER_job_report(K)                                                                   \
     K(str, job) K(u32, generation) K(u64, epoch) K(u64, step) K(u32, rank) K(boolean, counted)
 #define EVD_ANSWER_job_confusion(K)                                                                \

@@ -94,10 +94,11 @@ enum method_trait {
     F(m, str, after, OPTIONAL) F(m, u32, after_version, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_dataset_info(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 /* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. `weights`: a
- * kind of class weights for losses, with `beta` where that kind has one. */
+ * kind of class weights for losses, with `beta` or `tau` where that kind has one. */
 #define EVD_FIELDS_dataset_stats(F, m)                                                             \
     F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u32, first, OPTIONAL)           \
-    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
+    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)              \
+    F(m, f64, tau, OPTIONAL)
 #define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
@@ -126,7 +127,8 @@ enum method_trait {
 #define EVD_FIELDS_job_info(F, m) F(m, str, job, REQUIRED)
 #define EVD_FIELDS_job_stats(F, m)                                                                 \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, u32, first, OPTIONAL)                 \
-    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
+    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)              \
+    F(m, f64, tau, OPTIONAL)
 /* One value for each sample: `index` (bin: of `index_type`, "u32" or "u64"), `predicted` (bin: u32),
  * `score` of class 1 and `loss` (bin: f32 or f64). */
 #define EVD_FIELDS_job_report(F, m)                                                                \

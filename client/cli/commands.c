@@ -96,9 +96,12 @@ static const struct cli_option weights_options[] = {
     {JOB_INSTEAD("For what this job's strategy draws, instead of a dataset")},
     {DATASET_VERSION("Which version of the dataset (default: the newest)")},
     {"kind", 'k', "KIND",
-     "balanced (default), inverse, sqrt-inverse, effective, pos-weight or log-prior", option_text,
-     .param = "weights", .words = "balanced inverse sqrt-inverse effective pos-weight log-prior"},
+     "balanced (default), inverse, sqrt-inverse, effective, pos-weight, log-prior or "
+     "logit-adjustment",
+     option_text, .param = "weights",
+     .words = "balanced inverse sqrt-inverse effective pos-weight log-prior logit-adjustment"},
     {"beta", 'b', "B", "Of effective (default: 0.999)", parse_beta, .param = "beta"},
+    {"tau", 't', "T", "Of logit-adjustment (default: 1)", parse_tau, .param = "tau"},
     {ALL_CLASSES},
     {0},
 };
@@ -201,7 +204,9 @@ const struct command commands[] = {
      "that what the sampling corrects is not corrected twice.\v"
      "balanced: N / (C n), as scikit-learn. inverse: 1 / n. sqrt-inverse: 1 / sqrt(n). "
      "effective: (1 - beta) / (1 - beta^n), scaled to the sum C. pos-weight: (N - n) / "
-     "n. log-prior: log(n / N). --json prints them in full precision.\n\n"
+     "n. log-prior: log(n / N). logit-adjustment: tau log(n / N), to be added to the logits in the "
+     "loss while a model is trained, or else subtracted from those of a model that was trained "
+     "without. --json prints them in full precision.\n\n"
      "Example: evendraw weights fashion --kind effective --beta 0.9999 --json",
      .options = {weights_options}, .check = check_weights, .run = run_weights},
 

@@ -49,7 +49,7 @@ options_check check_confusion, check_job_create, check_job_seek, check_job_set, 
 command_run run_confusion, run_info, run_load, run_pull, run_repair, run_replay, run_strategies,
     run_trace, run_verify, run_weights;
 option_parse parse_all_classes, parse_beta, parse_copy_path, parse_strategy,
-    parse_strategy_parameter;
+    parse_strategy_parameter, parse_tau;
 /* What a command that is about a job says without one. */
 #define JOB_IS_MISSING "name the job (`evendraw job ls` lists them)"
 
