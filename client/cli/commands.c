@@ -295,6 +295,22 @@ const struct command commands[] = {
          ARRAYS("class", "support", "matrix", "loss", "predicted", "precision", "recall", "f1"),
      .run = run_confusion},
 
+    {"threshold", NULL, "the best decision threshold of what was reported to a job",
+     "From which score on a sample should count as the second of two classes, from the scores that "
+     "were reported to a job (job.report, score): the best threshold for each objective, with what "
+     "it gives.\v"
+     "Without --objective: f1, balanced-accuracy, f-beta with beta 2, the best precision with a "
+     "recall of 0.9, the best recall with a precision of 0.9, and, if it is given, cost. "
+     "--cost A,B,C,D says what a sample costs: of the first class taken for the first, for the "
+     "second; of the second class taken for the first, for the second. Of equal thresholds the "
+     "lowest is taken.\n\n"
+     "Curves are scikit-learn's. In the drawing the threshold of the first objective is marked; "
+     "the "
+     "CSV has every point. --json prints the daemon's answer, with the curve under \"curve\".\n\n"
+     "Example: evendraw threshold validation --objective cost --cost 0,1,20,0 --svg curve.svg",
+     .options = {OPTIONS({JOB("JOB")}), threshold_options}, .check = check_threshold,
+     .methods = {"job.threshold", "job.curve"}, .run = run_threshold},
+
     {"pull", NULL, "be a worker: write a job's batches to standard output",
      "Be a worker of a job: take its batches, write them to standard output, acknowledge "
      "them once written.\v" BATCH_FORMATS
