@@ -26,8 +26,8 @@
 #define EVD_PARTS(P)                                                                               \
     P(hello_limits) P(limits) P(store) P(holds) P(works) P(parameter) P(kind) P(dataset)           \
     P(extreme) P(position)                                                                         \
-    P(revision) P(job_row) P(epoch) P(reported) P(scores) P(best) P(thresholds) P(worker)          \
-    P(past_revision) P(seek) P(world) P(damage)
+    P(revision) P(job_row) P(epoch) P(reported) P(scores) P(best) P(thresholds)                    \
+    P(objective) P(worker) P(past_revision) P(seek) P(world) P(damage)
 
 #define EVD_PART_hello_limits(K)                                                                   \
     K(u64, depth) K(u64, nodes) K(u64, reply_frame) K(u64, name) K(u64, classes) K(u64, batch)     \
@@ -66,6 +66,12 @@
 #define EVD_PART_best(K) K(f64, threshold) EVD_PART_scores(K)
 #define EVD_PART_thresholds(K)                                                                     \
     K(array, threshold) K(array, true_positive) K(array, false_positive) K(map(best), best)
+#define EVD_PART_objective(K)                                                                      \
+    K(str, objective) K(maybe(f64), beta) K(maybe(f64), least) K(maybe(array), cost)               \
+    K(nullable(f64), threshold) K(nullable(f64), value) K(nullable(f64), precision)                \
+    K(nullable(f64), recall) K(nullable(f64), f1) K(nullable(f64), balanced_accuracy)              \
+    K(nullable(u64), true_positive) K(nullable(u64), false_positive)                               \
+    K(nullable(u64), true_negative) K(nullable(u64), false_negative)
 #define EVD_PART_worker(K)                                                                         \
     K(u64, worker) K(u32, stream) K(u64, session) K(str, client) K(str, peer) K(str, state)                       \
     K(nullable(u32), rank) K(u32, window) K(u32, held) K(u64, served_steps)                        \
@@ -107,7 +113,7 @@
     K(u32, classes) K(u32, empty_classes) K(f64, imbalance_ratio) K(f64, entropy) K(f64, balance)  \
     K(map(extreme), largest) K(map(extreme), smallest) K(u32, first) K(array, class)               \
     K(array, count) K(array, share) K(maybe(str), weights) K(maybe(f64), beta)                     \
-    K(maybe(array), weight)
+    K(maybe(f64), tau) K(maybe(array), weight)
 #define EVD_ANSWER_dataset_drop(K) K(str, dataset) K(u32, version)
 #define EVD_ANSWER_job_create(K) EVD_ANSWER_job_info(K)
 #define EVD_ANSWER_job_update(K)                                                                   \
@@ -131,7 +137,7 @@
     K(str, job) K(str, dataset) K(u32, version) K(u32, classes) K(u32, first)                      \
     K(maybe(u64), epoch) K(u64, steps) K(u64, samples) K(map(position), since)                     \
     K(array, class) K(array, asked) K(array, present) K(array, served) K(array, share) K(array, count) K(maybe(str), weights)      \
-    K(maybe(f64), beta) K(maybe(array), weight) K(maps(epoch), epochs)
+    K(maybe(f64), beta) K(maybe(f64), tau) K(maybe(array), weight) K(maps(epoch), epochs)
 #define EVD_ANSWER_job_report(K)                                                                   \
     K(str, job) K(u32, generation) K(u64, epoch) K(u64, step) K(u32, rank) K(boolean, counted)
 #define EVD_ANSWER_job_confusion(K)                                                                \
@@ -141,6 +147,17 @@
     K(nullable(f64), mean_loss) K(array, class) K(array, support) K(array, predicted)              \
     K(array, precision) K(array, recall) K(array, f1) K(maybe(array), loss)                        \
     K(maybe(array), matrix) K(maybe(map(thresholds)), thresholds)
+/* Whose scores they are: what job.threshold and job.curve both say. */
+#define EVD_ANSWER_SCORED(K)                                                                       \
+    K(str, job) K(str, dataset) K(u32, version) K(maybe(u32), generation) K(maybe(u64), epoch)     \
+    K(array, class) K(boolean, exact) K(u64, samples) K(u64, positives)
+#define EVD_ANSWER_job_threshold(K) EVD_ANSWER_SCORED(K) K(maps(objective), objectives)
+#define EVD_ANSWER_job_curve(K)                                                                    \
+    EVD_ANSWER_SCORED(K) K(str, kind) K(u64, points) K(u32, first) K(maybe(f64), area)             \
+    K(maybe(f64), brier) K(maybe(f64), calibration_error) K(maybe(array), threshold)               \
+    K(maybe(array), recall) K(maybe(array), precision) K(maybe(array), false_positive_rate)        \
+    K(maybe(array), true_positive_rate) K(maybe(array), predicted) K(maybe(array), observed)       \
+    K(maybe(array), count)
 #define EVD_ANSWER_job_workers(K)                                                                  \
     K(str, job) K(u32, outstanding) K(u64, redelivered) K(u64, expired) K(maps(worker), workers) \
     K(boolean, more)

@@ -57,6 +57,8 @@ enum method_trait {
     M(job_stats, "job.stats", METHOD_ASKS | METHOD_OF_JOB)                                         \
     M(job_report, "job.report", METHOD_QUIET | METHOD_OF_JOB)                                      \
     M(job_confusion, "job.confusion", METHOD_OF_JOB)                                               \
+    M(job_threshold, "job.threshold", METHOD_ASKS | METHOD_OF_JOB)                                 \
+    M(job_curve, "job.curve", METHOD_ASKS | METHOD_OF_JOB)                                         \
     M(job_workers, "job.workers", METHOD_ASKS | METHOD_OF_JOB)                                     \
     M(job_position, "job.position", METHOD_ASKS | METHOD_OF_JOB)                                   \
     M(job_seek, "job.seek", METHOD_OF_JOB)                                                         \
@@ -92,10 +94,11 @@ enum method_trait {
     F(m, str, after, OPTIONAL) F(m, u32, after_version, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_dataset_info(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 /* Classes `first` .. `first + count - 1`, in label order; count at most EVD_MAX_PAGE. `weights`: a
- * kind of class weights for losses, with `beta` where that kind has one. */
+ * kind of class weights for losses, with `beta` or `tau` where that kind has one. */
 #define EVD_FIELDS_dataset_stats(F, m)                                                             \
     F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u32, first, OPTIONAL)           \
-    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
+    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)              \
+    F(m, f64, tau, OPTIONAL)
 #define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
@@ -124,7 +127,8 @@ enum method_trait {
 #define EVD_FIELDS_job_info(F, m) F(m, str, job, REQUIRED)
 #define EVD_FIELDS_job_stats(F, m)                                                                 \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, u32, first, OPTIONAL)                 \
-    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
+    F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)              \
+    F(m, f64, tau, OPTIONAL)
 /* One value for each sample: `index` (bin: of `index_type`, "u32" or "u64"), `predicted` (bin: u32),
  * `score` of class 1 and `loss` (bin: f32 or f64). */
 #define EVD_FIELDS_job_report(F, m)                                                                \
@@ -134,6 +138,18 @@ enum method_trait {
     F(m, obj, loss, OPTIONAL)
 #define EVD_FIELDS_job_confusion(F, m)                                                             \
     F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, boolean, all, OPTIONAL)               \
+    F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
+/* `cost`: array of two arrays of two numbers, [true][predicted]; `precision` and `recall`: what is to
+ * be kept. */
+#define EVD_FIELDS_job_threshold(F, m)                                                             \
+    F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, boolean, all, OPTIONAL)               \
+    F(m, str, objective, OPTIONAL) F(m, f64, beta, OPTIONAL) F(m, obj, cost, OPTIONAL)             \
+    F(m, f64, precision, OPTIONAL) F(m, f64, recall, OPTIONAL)
+/* `kind`: "precision-recall", "roc" or "calibration", with `bins` and `binning`, "uniform" or
+ * "quantile"; at most `count` points, from point `first` on. */
+#define EVD_FIELDS_job_curve(F, m)                                                                 \
+    F(m, str, job, REQUIRED) F(m, u64, epoch, OPTIONAL) F(m, boolean, all, OPTIONAL)               \
+    F(m, str, kind, REQUIRED) F(m, u32, bins, OPTIONAL) F(m, str, binning, OPTIONAL)               \
     F(m, u32, first, OPTIONAL) F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_job_workers(F, m)                                                               \
     F(m, str, job, REQUIRED) F(m, u64, after, OPTIONAL) F(m, u32, count, OPTIONAL)

@@ -123,6 +123,19 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
 
 /* ---- answers in pages ---- */
 
+/* Of what the arrays of an answer have one for each: classes or points. */
+static const char *counted_by(const json_t *answer)
+{
+    return json_object_get(answer, "points") ? "points" : "classes";
+}
+
+/* Points of more samples than before are those of another curve. */
+static bool goes_on(const json_t *answer, const json_t *page)
+{
+    return !json_object_get(answer, "points") ||
+           field_u64(answer, "samples") == field_u64(page, "samples");
+}
+
 /* Appends what `page` has in each of the arrays; how many classes it had (the first one is always
  * there), or -1 without memory. */
 static int append_page(json_t *answer, const json_t *page, const char *const *arrays)
@@ -143,7 +156,7 @@ json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
     json_t *answer = cli_call(cli, method, json_copy(params));
     size_t got = json_array_size(json_object_get(answer, arrays[0]));
 
-    while (answer && got > 0 && got < field_u64(answer, "classes")) {
+    while (answer && got > 0 && got < field_u64(answer, counted_by(answer))) {
         json_t *page;
         int count = -1;
 
@@ -151,13 +164,13 @@ json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
         if (json_object_get(params, "dataset")) /* the newest may be another by now */
             json_object_set(params, "version", json_object_get(answer, "version"));
         page = cli_call(cli, method, json_copy(params));
-        if (page)
+        if (page && goes_on(answer, page))
             count = append_page(answer, page, arrays);
         json_decref(page);
         if (count <= 0) {
             if (page)
-                cli_error(cli, EXIT_REFUSED, "%s: the answer ends after %zu classes: try again",
-                          method, got);
+                cli_error(cli, EXIT_REFUSED, "%s: the answer ends after %zu %s: try again", method,
+                          got, counted_by(answer));
             json_decref(answer);
             answer = NULL;
         }

@@ -44,8 +44,8 @@ bool cli_connect(struct cli *cli) __attribute__((warn_unused_result));
  * memory or because an argument is not UTF-8). NULL: the reason was printed. */
 json_t *cli_call(struct cli *cli, const char *method, json_t *params)
     __attribute__((warn_unused_result));
-/* The same for an answer about classes, which comes in pages: calls again and again until the
- * arrays named in `arrays` are whole. */
+/* The same for an answer about classes, or points of a curve, which comes in pages: calls again and
+ * again until the arrays named in `arrays` are whole. */
 json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
                        const char *const *arrays) __attribute__((warn_unused_result));
 /* A list of rows, which comes in pages: the array that they are in, and which fields of the last

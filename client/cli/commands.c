@@ -96,9 +96,12 @@ static const struct cli_option weights_options[] = {
     {JOB_INSTEAD("For what this job's strategy draws, instead of a dataset")},
     {DATASET_VERSION("Which version of the dataset (default: the newest)")},
     {"kind", 'k', "KIND",
-     "balanced (default), inverse, sqrt-inverse, effective, pos-weight or log-prior", option_text,
-     .param = "weights", .words = "balanced inverse sqrt-inverse effective pos-weight log-prior"},
+     "balanced (default), inverse, sqrt-inverse, effective, pos-weight, log-prior or "
+     "logit-adjustment",
+     option_text, .param = "weights",
+     .words = "balanced inverse sqrt-inverse effective pos-weight log-prior logit-adjustment"},
     {"beta", 'b', "B", "Of effective (default: 0.999)", parse_beta, .param = "beta"},
+    {"tau", 't', "T", "Of logit-adjustment (default: 1)", parse_tau, .param = "tau"},
     {ALL_CLASSES},
     {0},
 };
@@ -201,7 +204,9 @@ const struct command commands[] = {
      "that what the sampling corrects is not corrected twice.\v"
      "balanced: N / (C n), as scikit-learn. inverse: 1 / n. sqrt-inverse: 1 / sqrt(n). "
      "effective: (1 - beta) / (1 - beta^n), scaled to the sum C. pos-weight: (N - n) / "
-     "n. log-prior: log(n / N). --json prints them in full precision.\n\n"
+     "n. log-prior: log(n / N). logit-adjustment: tau log(n / N), to be added to the logits in the "
+     "loss while a model is trained, or else subtracted from those of a model that was trained "
+     "without. --json prints them in full precision.\n\n"
      "Example: evendraw weights fashion --kind effective --beta 0.9999 --json",
      .options = {weights_options}, .check = check_weights, .run = run_weights},
 
@@ -289,6 +294,22 @@ const struct command commands[] = {
      .pages =
          ARRAYS("class", "support", "matrix", "loss", "predicted", "precision", "recall", "f1"),
      .run = run_confusion},
+
+    {"threshold", NULL, "the best decision threshold of what was reported to a job",
+     "From which score on a sample should count as the second of two classes, from the scores that "
+     "were reported to a job (job.report, score): the best threshold for each objective, with what "
+     "it gives.\v"
+     "Without --objective: f1, balanced-accuracy, f-beta with beta 2, the best precision with a "
+     "recall of 0.9, the best recall with a precision of 0.9, and, if it is given, cost. "
+     "--cost A,B,C,D says what a sample costs: of the first class taken for the first, for the "
+     "second; of the second class taken for the first, for the second. Of equal thresholds the "
+     "lowest is taken.\n\n"
+     "Curves are scikit-learn's. In the drawing the threshold of the first objective is marked; "
+     "the "
+     "CSV has every point. --json prints the daemon's answer, with the curve under \"curve\".\n\n"
+     "Example: evendraw threshold validation --objective cost --cost 0,1,20,0 --svg curve.svg",
+     .options = {OPTIONS({JOB("JOB")}), threshold_options}, .check = check_threshold,
+     .methods = {"job.threshold", "job.curve"}, .run = run_threshold},
 
     {"pull", NULL, "be a worker: write a job's batches to standard output",
      "Be a worker of a job: take its batches, write them to standard output, acknowledge "

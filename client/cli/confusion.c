@@ -2,10 +2,10 @@
  */
 #include "confusion.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include "commands.h"
+#include "output.h"
 #include "proto/answers.h"
 
 struct args {
@@ -113,23 +113,6 @@ static void print_confusion(const json_t *answer, const struct cli *cli)
     print_classes(answer, columns, cli->all_classes);
 }
 
-/* Writes a file whole, or says why not. */
-static bool write_file(struct cli *cli, const char *path, void (*write)(FILE *, const json_t *),
-                       const json_t *answer)
-{
-    FILE *out = fopen(path, "w");
-    bool failed = !out;
-
-    if (out) {
-        write(out, answer);
-        failed = ferror(out) != 0;
-        failed = fclose(out) != 0 || failed;
-    }
-    if (failed)
-        cli->status = cli_error(cli, EXIT_INPUT, "cannot write %s: %s", path, strerror(errno));
-    return !failed;
-}
-
 int run_confusion(struct cli *cli, int argc, char **argv)
 {
     struct args args = {0};
@@ -144,8 +127,8 @@ int run_confusion(struct cli *cli, int argc, char **argv)
         return cli_error(cli, EXIT_REFUSED,
                          "there is no matrix to draw for so many classes: use --csv or --json");
     }
-    if ((args.csv && !write_file(cli, args.csv, confusion_write_csv, answer)) ||
-        (args.svg && !write_file(cli, args.svg, confusion_write_svg, answer))) {
+    if ((args.csv && !output_write(cli, args.csv, confusion_write_csv, answer)) ||
+        (args.svg && !output_write(cli, args.svg, confusion_write_svg, answer))) {
         json_decref(answer);
         return cli->status;
     }

@@ -2,25 +2,10 @@
 #include "confusion.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include "output.h"
 #include "proto/decimal.h"
 
-/* ---- CSV, as RFC 4180 quotes it ---- */
-
-static void csv_text(FILE *out, const char *text)
-{
-    if (text[strcspn(text, ",\"\r\n")] == '\0') {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            fputc('"', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
+/* ---- CSV ---- */
 
 static void csv_matrix(FILE *out, const json_t *answer, size_t classes)
 {
@@ -81,32 +66,6 @@ struct canvas {
     double font;            /* of names */
 };
 
-/* Text as XML takes it. The daemon's names hold no control characters; U+FFFE and U+FFFF, which
- * they may hold, are none of XML's. At most so many letters. */
-static void xml_text(FILE *out, const char *text, size_t letters)
-{
-    for (; *text != '\0'; text++) {
-        bool begins = ((unsigned char)*text & 0xC0) != 0x80;
-
-        if (begins && letters-- == 0) {
-            fputs("…", out);
-            return;
-        }
-        if (strncmp(text, "\xEF\xBF\xBE", 3) == 0 || strncmp(text, "\xEF\xBF\xBF", 3) == 0) {
-            fputs("&#xFFFD;", out);
-            text += 2;
-        } else if (*text == '&') {
-            fputs("&amp;", out);
-        } else if (*text == '<') {
-            fputs("&lt;", out);
-        } else if (*text == '>') {
-            fputs("&gt;", out);
-        } else {
-            fputc(*text, out);
-        }
-    }
-}
-
 static size_t letters_of(const char *text)
 {
     size_t letters = 0;
@@ -142,18 +101,8 @@ static void svg_head(FILE *out, const json_t *answer, const struct canvas *d)
     double side = d->cell * (double)d->classes;
     double wide = d->left + side + 20 < 480 ? 480 : d->left + side + 20;
 
-    fprintf(out,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-            "viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\">\n"
-            "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n"
-            "<text x=\"12\" y=\"20\" font-size=\"14\" font-weight=\"bold\">",
-            wide, d->top + side + 40, wide, d->top + side + 40);
-    if (json_is_string(json_object_get(answer, "job")))
-        xml_text(out, json_string_value(json_object_get(answer, "job")), NAME_LETTERS);
-    if (json_object_get(answer, "epoch"))
-        fprintf(out, ", epoch %" JSON_INTEGER_FORMAT,
-                json_integer_value(json_object_get(answer, "epoch")));
+    svg_begin(out, wide, d->top + side + 40);
+    svg_whose(out, answer, NAME_LETTERS);
     fprintf(out, ": accuracy %.3f, balanced %.3f</text>\n",
             json_number_value(json_object_get(answer, "accuracy")),
             json_number_value(json_object_get(answer, "balanced_accuracy")));

@@ -1,4 +1,5 @@
 /* `evendraw weights`: class weights for a loss, for a dataset or for what a job serves. */
+#include <math.h>
 #include <stdlib.h>
 #include "classes.h"
 #include "commands.h"
@@ -11,6 +12,16 @@ void parse_beta(const struct given *given)
     if (end == given->text || *end != '\0' || !(beta >= 0 && beta < 1))
         argp_error(given->state, "--beta: '%s' is not a number from 0 to below 1", given->text);
     given_param(given, json_real(beta));
+}
+
+void parse_tau(const struct given *given)
+{
+    char *end;
+    double tau = strtod(given->text, &end);
+
+    if (end == given->text || *end != '\0' || !(tau > 0 && isfinite(tau)))
+        argp_error(given->state, "--tau: '%s' is not a number over 0", given->text);
+    given_param(given, json_real(tau));
 }
 
 void check_weights(struct argp_state *state, struct cli *cli, const void *fields)

@@ -7,7 +7,7 @@
 
 static int unknown_kind(struct evd_str name, struct evd_error *err)
 {
-    char known[128] = "";
+    char known[160] = "";
     size_t len = 0;
 
     for (int i = 0; i < WEIGHT_KIND_COUNT && len < sizeof(known); i++)
@@ -18,27 +18,35 @@ static int unknown_kind(struct evd_str name, struct evd_error *err)
                      name.len < 64 ? (int)name.len : 64, name.data, known);
 }
 
-int weights_ask(bool has_kind, struct evd_str kind, bool has_beta, double beta,
-                struct weights_ask *out, struct evd_error *err)
+static int not_of(const char *term, enum weight_kind kind, struct evd_error *err)
+{
+    return error_set(err, EVD_E_BAD_VALUE, term, "\"%s\" goes only with \"weights\": \"%s\"", term,
+                     weight_kind_name(kind));
+}
+
+int weights_ask(bool has_kind, struct evd_str kind, struct weights_term beta,
+                struct weights_term tau, struct weights_ask *out, struct evd_error *err)
 {
     int found = has_kind ? weight_kind_find(kind) : -1;
     const uint64_t one = 1;
     double weight;
 
-    *out = (struct weights_ask){.wanted = has_kind, .beta = WEIGHT_DEFAULT_BETA};
+    *out = (struct weights_ask){.wanted = has_kind};
     if (has_kind && found < 0)
         return unknown_kind(kind, err);
-    if (has_beta && found != WEIGHT_EFFECTIVE_NUMBER)
-        return error_set(err, EVD_E_BAD_VALUE, "beta",
-                         "\"beta\" goes only with \"weights\": \"%s\"",
-                         weight_kind_name(WEIGHT_EFFECTIVE_NUMBER));
+    if (beta.given && found != WEIGHT_EFFECTIVE_NUMBER)
+        return not_of("beta", WEIGHT_EFFECTIVE_NUMBER, err);
+    if (tau.given && found != WEIGHT_LOGIT_ADJUSTMENT)
+        return not_of("tau", WEIGHT_LOGIT_ADJUSTMENT, err);
     if (!has_kind)
         return EVD_OK;
     out->kind = (enum weight_kind)found;
-    if (has_beta)
-        out->beta = beta;
-    /* Refuses a bad beta before anything is counted. */
-    return weights_from_counts(out->kind, &one, 1, out->beta, &weight, err);
+    if (out->kind == WEIGHT_LOGIT_ADJUSTMENT)
+        out->term = tau.given ? tau.value : WEIGHT_DEFAULT_TAU;
+    else
+        out->term = beta.given ? beta.value : WEIGHT_DEFAULT_BETA;
+    /* Refuses a bad term before anything is counted. */
+    return weights_from_counts(out->kind, &one, 1, out->term, &weight, err);
 }
 
 void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
@@ -48,7 +56,9 @@ void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const doubl
         return;
     pack_key_cstr(pk, "weights", weight_kind_name(ask->kind));
     if (ask->kind == WEIGHT_EFFECTIVE_NUMBER)
-        pack_key_f64(pk, "beta", ask->beta);
+        pack_key_f64(pk, "beta", ask->term);
+    if (ask->kind == WEIGHT_LOGIT_ADJUSTMENT)
+        pack_key_f64(pk, "tau", ask->term);
     pack_key_array(pk, "weight", page->count);
     for (uint32_t i = 0; i < page->count; i++) {
         double value = values[page->first + i];

@@ -10,12 +10,17 @@
 struct weights_ask {
     bool wanted;
     enum weight_kind kind;
-    double beta;
+    double term; /* beta or tau, of kinds that have one */
 };
-/* From optional `weights` and `beta`; BAD_VALUE. */
-int weights_ask(bool has_kind, struct evd_str kind, bool has_beta, double beta,
-                struct weights_ask *out, struct evd_error *err);
-/* `values`: one for each class of the dataset. A log prior of minus infinity is sent as nil. */
+/* A field that may be given, as methods decode it. */
+struct weights_term {
+    bool given;
+    double value;
+};
+/* From optional `weights`, `beta` and `tau`; BAD_VALUE. */
+int weights_ask(bool has_kind, struct evd_str kind, struct weights_term beta,
+                struct weights_term tau, struct weights_ask *out, struct evd_error *err);
+/* `values`: one for each class of the dataset. Minus infinity is sent as nil. */
 void pack_weights(msgpack_packer *pk, const struct weights_ask *ask, const double *values,
                   const struct page *page);
 

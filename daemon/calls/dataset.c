@@ -96,7 +96,7 @@ static double *weights_of(const struct dataset *dataset, const struct weights_as
     } else {
         for (uint32_t c = 0; c < classes; c++)
             counts[c] = dataset_class_count(dataset, c);
-        weights_from_counts(ask->kind, counts, classes, ask->beta, weights, err);
+        weights_from_counts(ask->kind, counts, classes, ask->term, weights, err);
     }
     free(counts);
     if (err->code == EVD_OK)
@@ -117,7 +117,8 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     if (!dataset ||
         page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, dataset->index.classes, &page,
                 &call->err) != EVD_OK ||
-        weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
+        weights_ask(p->has_weights, p->weights, (struct weights_term){p->has_beta, p->beta},
+                    (struct weights_term){p->has_tau, p->tau}, &ask, &call->err) != EVD_OK)
         return call->err.code;
     weights = weights_of(dataset, &ask, &call->err);
     if (call->err.code != EVD_OK)

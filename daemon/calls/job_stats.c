@@ -122,7 +122,7 @@ static void stats_run(struct task *task)
     plan_expected(stats->current, stats->current_epoch, stats->present);
     if (stats->ask.wanted)
         weights_from_shares(stats->ask.kind, stats->present, dataset->index.classes,
-                            (double)dataset->index.labelled, stats->ask.beta, stats->weights,
+                            (double)dataset->index.labelled, stats->ask.term, stats->weights,
                             &task->err);
 }
 
@@ -271,7 +271,8 @@ int do_job_stats(struct call *call, const struct params_job_stats *p)
     if (!entry ||
         page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE, entry->dataset->index.classes,
                 &page, &call->err) != EVD_OK ||
-        weights_ask(p->has_weights, p->weights, p->has_beta, p->beta, &ask, &call->err) != EVD_OK)
+        weights_ask(p->has_weights, p->weights, (struct weights_term){p->has_beta, p->beta},
+                    (struct weights_term){p->has_tau, p->tau}, &ask, &call->err) != EVD_OK)
         return call->err.code;
     stats = task_new(call, sizeof(*stats), entry, stats_fini);
     if (!stats)

@@ -6,6 +6,7 @@
 #include "calls/adaptive.h"
 #include "calls/handlers.h"
 #include "calls/page.h"
+#include "calls/scored.h"
 #include "codec/report.h"
 #include "jobs/jobs.h"
 #include "jobs/memory.h"
@@ -73,6 +74,15 @@ static int reserve_epoch(struct job_entry *entry, struct feedback_at at, struct 
     return entry->feedback ? EVD_OK : error_no_memory(err);
 }
 
+/* Bytes that the scores of a report may take beside the bins: none that are refused to others. */
+static size_t score_room(const struct job_entry *entry, struct feedback_at at,
+                         const struct confusion_batch *batch)
+{
+    size_t needs = batch->score ? feedback_score_bytes(entry->feedback, at, batch->n) : 0;
+
+    return needs > 0 && needs > memory_spare(entry->jobs) ? 0 : needs;
+}
+
 static int report_count(const struct params_job_report *p, struct job_entry *entry,
                         struct report *report, struct evd_error *err)
 {
@@ -82,8 +92,10 @@ static int report_count(const struct params_job_report *p, struct job_entry *ent
     if (code == EVD_OK)
         code = reserve_epoch(entry, report->at, err);
     if (code == EVD_OK) {
+        size_t room = score_room(entry, report->at, &samples.batch);
+
         entry->jobs->reported -= feedback_memory(entry->feedback);
-        code = feedback_report(entry->feedback, entry->dataset->index.classes, report->at,
+        code = feedback_report(entry->feedback, entry->dataset->index.classes, report->at, room,
                                &samples.batch, &report->counted, err);
         entry->jobs->reported += feedback_memory(entry->feedback);
     }
@@ -298,20 +310,6 @@ static int merge_all(const struct feedback *feedback, const struct page *page,
     return error_no_memory(err);
 }
 
-static int nothing_reported(const struct params_job_confusion *p, const struct job_entry *entry,
-                            struct evd_error *err)
-{
-    if (p->has_epoch && entry->feedback && entry->feedback->count > 0)
-        return error_set(err, EVD_E_NOT_FOUND, "epoch",
-                         "nothing is known of epoch %" PRIu64 " of job \"%s\": the newest reported "
-                         "is %" PRIu64,
-                         p->epoch, entry->name, feedback_newest(entry->feedback)->epoch);
-    return error_set(err, EVD_E_NOT_FOUND, entry->name,
-                     "nothing was reported to job \"%s\" since the daemon started: workers report "
-                     "by job.report",
-                     entry->name);
-}
-
 int do_job_confusion(struct call *call, const struct params_job_confusion *p)
 {
     struct job_entry *entry = jobs_find_live(call->server->jobs, p->job, &call->err);
@@ -319,19 +317,13 @@ int do_job_confusion(struct call *call, const struct params_job_confusion *p)
     struct confusion sum = {0};
     const struct confusion *counts = &sum;
     struct page page;
-    bool all = p->has_all && p->all;
+    const struct epochs_ask ask = {"job.confusion", p->has_epoch, p->has_all && p->all, p->epoch};
 
     if (!entry || page_of(p->first, p->has_count ? p->count : EVD_MAX_PAGE,
                           entry->dataset->index.classes, &page, &call->err) != EVD_OK)
         return call->err.code;
-    if (all && p->has_epoch)
-        return error_set(&call->err, EVD_E_BAD_VALUE, "epoch",
-                         "job.confusion: give \"epoch\" or \"all\", not both");
-    if (entry->feedback && !all)
-        row = p->has_epoch ? feedback_find(entry->feedback, p->epoch)
-                           : feedback_newest(entry->feedback);
-    if (!entry->feedback || entry->feedback->count == 0 || (!all && !row))
-        return nothing_reported(p, entry, &call->err);
+    if (epochs_find(entry, &ask, &row, &call->err) != EVD_OK)
+        return call->err.code;
     page_cut(&page, &entry->feedback->epochs[0]->confusion);
     if (row)
         counts = &row->confusion;

@@ -32,10 +32,16 @@ int weight_kind_find(struct evd_str name)
     return -1;
 }
 
-static double weight(enum weight_kind kind, double n, double sum, uint32_t present, double beta)
+static double log_prior(double n, double sum)
+{
+    /* Near 1 the logarithm of the quotient would lose what sets it apart from 1. */
+    return n > sum / 2 ? log1p(-(sum - n) / sum) : log(n / sum);
+}
+
+static double weight(enum weight_kind kind, double n, double sum, uint32_t present, double term)
 {
     if (n == 0)
-        return kind == WEIGHT_LOG_PRIOR ? -INFINITY : 0.0;
+        return kind == WEIGHT_LOG_PRIOR || kind == WEIGHT_LOGIT_ADJUSTMENT ? -INFINITY : 0.0;
     switch (kind) {
     case WEIGHT_BALANCED:
         return sum / (present * n);
@@ -45,26 +51,30 @@ static double weight(enum weight_kind kind, double n, double sum, uint32_t prese
         return 1.0 / sqrt(n);
     case WEIGHT_EFFECTIVE_NUMBER:
         /* 1 - beta^n without cancellation; the factor 1 - beta goes out with the scaling. */
-        return -1.0 / expm1(n * log(beta));
+        return -1.0 / expm1(n * log(term));
     case WEIGHT_POS_WEIGHT:
         return (sum - n) / n;
+    case WEIGHT_LOGIT_ADJUSTMENT:
+        return term * log_prior(n, sum);
     default:
-        /* Near 1 the logarithm of the quotient would lose what sets it apart from 1. */
-        return n > sum / 2 ? log1p(-(sum - n) / sum) : log(n / sum);
+        return log_prior(n, sum);
     }
 }
 
 /* In place: counts become weights. */
-static int convert(enum weight_kind kind, uint32_t classes, double beta, double *values,
+static int convert(enum weight_kind kind, uint32_t classes, double term, double *values,
                    struct evd_error *err)
 {
     double sum = 0, total = 0;
     uint32_t present = 0;
 
-    if (kind == WEIGHT_EFFECTIVE_NUMBER && !(beta >= 0 && beta < 1))
+    if (kind == WEIGHT_EFFECTIVE_NUMBER && !(term >= 0 && term < 1))
         return error_set(err, EVD_E_BAD_VALUE, "beta",
                          "beta must be at least 0 and below 1 (usual: 0.9 to 0.9999), not %g",
-                         beta);
+                         term);
+    if (kind == WEIGHT_LOGIT_ADJUSTMENT && !(term > 0 && isfinite(term)))
+        return error_set(err, EVD_E_BAD_VALUE, "tau",
+                         "tau must be over 0 and finite (usual: 0.5 to 2), not %g", term);
     for (uint32_t c = 0; c < classes; c++) {
         sum += values[c];
         present += values[c] > 0;
@@ -73,7 +83,7 @@ static int convert(enum weight_kind kind, uint32_t classes, double beta, double 
         return error_set(err, EVD_E_BAD_VALUE, "classes",
                          "no class has samples, so there are no class weights");
     for (uint32_t c = 0; c < classes; c++) {
-        values[c] = weight(kind, values[c], sum, present, beta);
+        values[c] = weight(kind, values[c], sum, present, term);
         total += values[c];
     }
     for (uint32_t c = 0; kind == WEIGHT_EFFECTIVE_NUMBER && c < classes; c++)
@@ -82,15 +92,15 @@ static int convert(enum weight_kind kind, uint32_t classes, double beta, double 
 }
 
 int weights_from_counts(enum weight_kind kind, const uint64_t *counts, uint32_t classes,
-                        double beta, double *out, struct evd_error *err)
+                        double term, double *out, struct evd_error *err)
 {
     for (uint32_t c = 0; c < classes; c++)
         out[c] = (double)counts[c];
-    return convert(kind, classes, beta, out, err);
+    return convert(kind, classes, term, out, err);
 }
 
 int weights_from_shares(enum weight_kind kind, const double *shares, uint32_t classes, double total,
-                        double beta, double *out, struct evd_error *err)
+                        double term, double *out, struct evd_error *err)
 {
     double sum = 0;
 
@@ -107,5 +117,5 @@ int weights_from_shares(enum weight_kind kind, const double *shares, uint32_t cl
     }
     for (uint32_t c = 0; c < classes; c++)
         out[c] = shares[c] == 0 ? 0.0 : shares[c] / sum * total;
-    return convert(kind, classes, beta, out, err);
+    return convert(kind, classes, term, out, err);
 }

@@ -1,5 +1,6 @@
 /* Keeps the newest epochs of what was reported to a job, within their bounds (feedback.h). Called
- * by job.report, which counts, and by job.confusion and the adaptive strategy, which look. */
+ * by job.report, which counts, and by job.confusion, job.threshold, job.curve and the adaptive
+ * strategy, which look. */
 #include "feedback/feedback.h"
 
 #include <inttypes.h>
@@ -10,6 +11,7 @@ static void epoch_free(struct feedback_epoch *row)
 {
     tally_fini(&row->tally);
     confusion_fini(&row->confusion);
+    scores_unref(row->scores);
     free(row);
 }
 
@@ -17,6 +19,8 @@ void feedback_free(struct feedback *feedback)
 {
     for (uint32_t i = 0; feedback && i < feedback->count; i++)
         epoch_free(feedback->epochs[i]);
+    if (feedback)
+        feedback_order_unref(feedback->order);
     free(feedback);
 }
 
@@ -70,9 +74,99 @@ size_t feedback_memory(const struct feedback *feedback)
 
     for (uint32_t i = 0; feedback && i < feedback->count; i++)
         bytes += confusion_memory(&feedback->epochs[i]->confusion) +
-                 tally_memory(&feedback->epochs[i]->tally);
+                 tally_memory(&feedback->epochs[i]->tally) +
+                 scores_memory(feedback->epochs[i]->scores);
+    if (feedback && feedback->order)
+        bytes += feedback_order_bytes(feedback->order->count);
     return bytes;
 }
+
+/* ---- scores, and their order ---- */
+
+static bool has_scores(const struct confusion_batch *batch)
+{
+    return batch->score && batch->n > 0;
+}
+
+static void lose_scores(struct feedback_epoch *row)
+{
+    scores_unref(row->scores);
+    row->scores = NULL;
+    row->lost = true;
+}
+
+/* What cannot be kept is in the bins alone, and so is then what came before. */
+static void keep_scores(struct feedback_epoch *row, size_t room,
+                        const struct confusion_batch *batch)
+{
+    if (!has_scores(batch) || row->lost)
+        return;
+    if (scores_needs(row->scores, batch->n) <= room && !row->scores)
+        row->scores = scores_new();
+    if (!row->scores || scores_needs(row->scores, batch->n) > room ||
+        !scores_add(row->scores, batch->score, batch->label, batch->n))
+        lose_scores(row);
+}
+
+size_t feedback_score_bytes(const struct feedback *feedback, struct feedback_at at, size_t n)
+{
+    const struct feedback_epoch *row = feedback ? feedback_find(feedback, at.epoch) : NULL;
+    bool known = row && row->generation == at.generation;
+    size_t needs = scores_needs(known ? row->scores : NULL, n);
+
+    if (known && row->lost)
+        return 0;
+    if (needs != SIZE_MAX && !(known && row->confusion.scored))
+        needs += (size_t)2 * CONFUSION_THRESHOLDS * sizeof(uint64_t);
+    return needs;
+}
+
+struct feedback_order *feedback_order_new(size_t count)
+{
+    struct feedback_order *order = malloc(feedback_order_bytes(count));
+
+    if (order)
+        *order = (struct feedback_order){.refs = 1, .count = count};
+    return order;
+}
+
+size_t feedback_order_bytes(size_t count)
+{
+    return sizeof(struct feedback_order) + count * sizeof(uint64_t);
+}
+
+void feedback_order_unref(struct feedback_order *order)
+{
+    if (order && --order->refs == 0)
+        free(order);
+}
+
+struct feedback_order *feedback_order_find(const struct feedback *feedback,
+                                           const struct feedback_epoch *row)
+{
+    struct feedback_order *order = feedback->order;
+
+    if (!order || order->all != !row)
+        return NULL;
+    if (!row)
+        return order->reports == feedback->reports ? order : NULL;
+    return order->generation == row->generation && order->epoch == row->epoch && row->scores &&
+                   order->count == row->scores->count
+               ? order
+               : NULL;
+}
+
+void feedback_order_keep(struct feedback *feedback, struct feedback_order *order)
+{
+    feedback_order_unref(feedback->order);
+    feedback->order = order;
+    if (feedback_memory(feedback) <= FEEDBACK_BYTES)
+        return;
+    feedback_order_unref(order);
+    feedback->order = NULL;
+}
+
+/* ---- bounds ---- */
 
 static void drop_oldest(struct feedback *feedback)
 {
@@ -82,7 +176,35 @@ static void drop_oldest(struct feedback *feedback)
     memmove(feedback->epochs, feedback->epochs + 1, feedback->count * sizeof(feedback->epochs[0]));
 }
 
-static int count_into(struct feedback_epoch *row, struct feedback_at at,
+/* The oldest epoch that has them loses its scores; false: none has. */
+static bool drop_scores(struct feedback *feedback)
+{
+    for (uint32_t i = 0; i < feedback->count; i++) {
+        if (feedback->epochs[i]->scores) {
+            lose_scores(feedback->epochs[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep_within(struct feedback *feedback)
+{
+    while (feedback_memory(feedback) > FEEDBACK_BYTES) {
+        if (feedback->order) {
+            feedback_order_unref(feedback->order);
+            feedback->order = NULL;
+        } else if (!drop_scores(feedback)) {
+            if (feedback->count == 1)
+                return;
+            drop_oldest(feedback);
+        }
+    }
+}
+
+/* ---- counting ---- */
+
+static int count_into(struct feedback_epoch *row, struct feedback_at at, size_t room,
                       const struct confusion_batch *batch, bool *counted, struct evd_error *err)
 {
     if (tally_reserve(&row->tally, at.slice, at.step, err) != EVD_OK)
@@ -92,19 +214,19 @@ static int count_into(struct feedback_epoch *row, struct feedback_at at,
         return EVD_OK;
     if (confusion_add(&row->confusion, batch, err) != EVD_OK)
         return err->code;
+    keep_scores(row, room, batch);
     tally_set(&row->tally, at.slice, at.step);
     return EVD_OK;
 }
 
 /* A report that begins an epoch. */
-static int begin(struct feedback *feedback, uint32_t place, uint32_t classes, struct feedback_at at,
-                 const struct confusion_batch *batch, bool *counted, struct evd_error *err)
+static int begin(struct feedback *feedback, uint32_t place, struct feedback_epoch *row,
+                 struct feedback_at at, size_t room, const struct confusion_batch *batch,
+                 bool *counted, struct evd_error *err)
 {
-    struct feedback_epoch *row = epoch_new(classes, at);
-
     if (!row)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to count a report");
-    if (count_into(row, at, batch, counted, err) != EVD_OK) {
+    if (count_into(row, at, room, batch, counted, err) != EVD_OK) {
         epoch_free(row);
         return err->code;
     }
@@ -119,7 +241,7 @@ static int begin(struct feedback *feedback, uint32_t place, uint32_t classes, st
     return EVD_OK;
 }
 
-int feedback_report(struct feedback *feedback, uint32_t classes, struct feedback_at at,
+int feedback_report(struct feedback *feedback, uint32_t classes, struct feedback_at at, size_t room,
                     const struct confusion_batch *batch, bool *counted, struct evd_error *err)
 {
     uint32_t place = place_of(feedback, at);
@@ -132,10 +254,11 @@ int feedback_report(struct feedback *feedback, uint32_t classes, struct feedback
                          "epoch %" PRIu64 " is over too long: reports are kept from epoch %" PRIu64
                          " on",
                          at.epoch, feedback->epochs[0]->epoch);
-    if ((known ? count_into(row, at, batch, counted, err)
-               : begin(feedback, place, classes, at, batch, counted, err)) != EVD_OK)
+    if ((known ? count_into(row, at, room, batch, counted, err)
+               : begin(feedback, place, epoch_new(classes, at), at, room, batch, counted, err)) !=
+        EVD_OK)
         return err->code;
-    while (feedback->count > 1 && feedback_memory(feedback) > FEEDBACK_BYTES)
-        drop_oldest(feedback);
+    feedback->reports += *counted;
+    keep_within(feedback);
     return EVD_OK;
 }

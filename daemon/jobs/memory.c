@@ -40,6 +40,15 @@ uint64_t memory_used(const struct jobs *jobs)
     return data_memory(jobs) + atomic_load(&jobs->budget.used);
 }
 
+uint64_t memory_spare(const struct jobs *jobs)
+{
+    uint64_t used = memory_used(jobs), limit = jobs->server->host.limits.memory;
+
+    if (limit == 0)
+        return UINT64_MAX;
+    return used < limit ? limit - used : 0;
+}
+
 void memory_count(const struct jobs *jobs, struct holds *out)
 {
     out->datasets = datasets_memory(jobs);
@@ -61,7 +70,7 @@ int memory_room(struct jobs *jobs, uint64_t more, const char *what, struct evd_e
 {
     uint64_t used = memory_used(jobs), limit = jobs->server->host.limits.memory;
 
-    if (limit == 0 || (more <= limit && used <= limit - more))
+    if (more <= memory_spare(jobs))
         return EVD_OK;
     return error_set(err, EVD_E_LIMIT, "memory",
                      "%s needs %.1f MB more, and datasets and jobs take %.1f of the %.1f MB they "

@@ -9,7 +9,9 @@
 #include "server/counters.h"
 
 uint64_t memory_used(const struct jobs *jobs); /* bytes */
-/* The same, by what it is for. */
+uint64_t
+memory_spare(const struct jobs *jobs); /* bytes that there is room for; UINT64_MAX: no limit */
+/* The same as memory_used, by what it is for. */
 void memory_count(const struct jobs *jobs, struct holds *out);
 /* Lets plans take what datasets, drafts, jobs and reports leave, as it is now. */
 void memory_update(struct jobs *jobs);

@@ -112,6 +112,13 @@ static const struct {
     {"job.create", RUN ", 'if_exists': 'attach'}]"},
     {"job.create", RUN ", 'if_exists': 'restart'}]"},
     {"stream.open", "[{'job': 'e%d', 'window': 1, 'exclusive': true}]"},
+    {"job.report", "[{'job': 'e%d', 'epoch': 0, 'step': 0, 'index': [0], 'predicted': [1], "
+                   "'score': [0.5]}]"},
+    {"job.report", "[{'job': 'e%d', 'epoch': 0, 'step': 1, 'index': [1], 'predicted': [1], "
+                   "'score': [0.75]}]"},
+    {"job.threshold", "[{'job': 'e%d'}]"},
+    {"job.curve", "[{'job': 'e%d', 'kind': 'roc', 'all': true}]"},
+    {"job.curve", "[{'job': 'e%d', 'kind': 'calibration'}]"},
     {"job.list", "[]"},
     {"server.info", "[]"},
 };

@@ -60,6 +60,16 @@ static void test_dataset_weights(void **state)
     assert_float_equal(real(stats, "beta"), 0.9, 0);
     json_decref(stats);
     stats = peer_call(peer, "dataset.stats",
+                      "[{'dataset': 'd', 'weights': 'logit-adjustment', 'tau': 2}]");
+    CLOSE(entry(stats, "weight", 2), 2 * -1.791759469228055);
+    assert_true(isnan(entry(stats, "weight", 3)));
+    assert_float_equal(real(stats, "tau"), 2, 0);
+    assert_null(json_object_get(stats, "beta"));
+    json_decref(stats);
+    stats = peer_call(peer, "dataset.stats", "[{'dataset': 'd', 'weights': 'logit-adjustment'}]");
+    CLOSE(entry(stats, "weight", 2), -1.791759469228055);
+    json_decref(stats);
+    stats = peer_call(peer, "dataset.stats",
                       "[{'dataset': 'd', 'weights': 'balanced', 'first': 2, 'count': 1}]");
     assert_int_equal(json_array_size(json_object_get(stats, "weight")), 1);
     CLOSE(entry(stats, "weight", 0), 2.0);
@@ -93,6 +103,11 @@ static void test_job_weights(void **state)
     CLOSE(entry(stats, "weight", 0), log(0.5));
     assert_true(isnan(entry(stats, "weight", 3)));
     json_decref(stats);
+    stats = peer_call(peer, "job.stats",
+                      "[{'job': 'even', 'weights': 'logit-adjustment', 'tau': 0.5}]");
+    for (size_t c = 0; c < 3; c++)
+        CLOSE(entry(stats, "weight", c), 0.5 * log(1.0 / 3));
+    json_decref(stats);
     /* The job's own strategy as it is now. */
     peer_do(peer, "job.update",
             "[{'job': 'plain', 'strategy': {'kind': 'stratified', 'proportions': 'equal'}}]");
@@ -115,6 +130,10 @@ static void test_weights_refused(void **state)
     peer_refused(peer, EVD_E_BAD_VALUE, "dataset.stats", "[{'dataset': 'd', 'beta': 0.9}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "dataset.stats",
                  "[{'dataset': 'd', 'weights': 'balanced', 'beta': 0.9}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "dataset.stats",
+                 "[{'dataset': 'd', 'weights': 'log-prior', 'tau': 2}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "job.stats",
+                 "[{'job': 'j', 'weights': 'logit-adjustment', 'tau': 0}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "dataset.stats",
                  "[{'dataset': 'd', 'weights': 'effective', 'beta': 1}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "job.stats",

@@ -43,6 +43,7 @@ def formulas(counts, beta):
         "effective": [e * scale for e in effective],
         "pos-weight": [(total - x) / x for x in n],
         "log-prior": [(x / total).ln() for x in n],
+        "logit-adjustment": [(beta + Decimal(0.5)) * (x / total).ln() for x in n],
     }
 
 

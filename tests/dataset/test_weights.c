@@ -31,7 +31,9 @@ static void empty_classes_count_nowhere(void **state)
         assert_int_equal(weights_from_counts(kind, with, 4, 0.9, a, &err), EVD_OK);
         assert_int_equal(weights_from_counts(kind, without, 2, 0.9, b, &err), EVD_OK);
         assert_true(a[1] == b[0] && a[2] == b[1]);
-        assert_true(a[0] == (kind == WEIGHT_LOG_PRIOR ? -INFINITY : 0.0) && a[3] == a[0]);
+        assert_true(a[0] == (kind == WEIGHT_LOG_PRIOR || kind == WEIGHT_LOGIT_ADJUSTMENT ? -INFINITY
+                                                                                         : 0.0) &&
+                    a[3] == a[0]);
     }
 }
 
@@ -70,6 +72,11 @@ static void what_is_refused(void **state)
         assert_int_equal(weights_from_counts(WEIGHT_EFFECTIVE_NUMBER, some, 2, bad[i], out, &err),
                          EVD_E_BAD_VALUE);
     }
+    assert_int_equal(weights_from_counts(WEIGHT_LOGIT_ADJUSTMENT, some, 2, 0, out, &err),
+                     EVD_E_BAD_VALUE);
+    assert_string_equal(err.detail, "tau");
+    assert_int_equal(weights_from_counts(WEIGHT_LOGIT_ADJUSTMENT, some, 2, INFINITY, out, &err),
+                     EVD_E_BAD_VALUE);
     assert_int_equal(weights_from_counts(WEIGHT_EFFECTIVE_NUMBER, some, 2, 1, out, &err),
                      EVD_E_BAD_VALUE);
     assert_string_equal(err.detail, "beta");

@@ -1,4 +1,6 @@
-/* weights_print counts|shares BETA TOTAL VALUE...: a line of weights for each kind. */
+/* weights_print counts|shares BETA TOTAL VALUE...: a line of weights for each kind; tau is BETA +
+ * 0.5.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +23,10 @@ int main(int argc, char **argv)
     }
     for (int kind = 0; kind < WEIGHT_KIND_COUNT; kind++) {
         double beta = strtod(argv[2], NULL), total = strtod(argv[3], NULL);
+        double term = kind == WEIGHT_LOGIT_ADJUSTMENT ? beta + 0.5 : beta;
         int code = strcmp(argv[1], "counts") == 0
-                       ? weights_from_counts(kind, counts, classes, beta, out, &err)
-                       : weights_from_shares(kind, shares, classes, total, beta, out, &err);
+                       ? weights_from_counts(kind, counts, classes, term, out, &err)
+                       : weights_from_shares(kind, shares, classes, total, term, out, &err);
         if (code != EVD_OK) {
             fprintf(stderr, "%s\n", err.message);
             return 1;

@@ -126,7 +126,8 @@ static bool report(struct feedback *feedback, uint32_t classes, struct feedback_
     struct evd_error err;
     bool counted = false;
 
-    assert_int_equal(feedback_report(feedback, classes, at, &batch, &counted, &err), EVD_OK);
+    assert_int_equal(feedback_report(feedback, classes, at, SIZE_MAX, &batch, &counted, &err),
+                     EVD_OK);
     return counted;
 }
 
@@ -162,9 +163,9 @@ static void test_old_epochs_go(void **state)
     assert_int_equal(feedback->count, FEEDBACK_EPOCHS);
     assert_null(feedback_find(feedback, 35));
     assert_non_null(feedback_find(feedback, 36));
-    assert_int_equal(
-        feedback_report(feedback, 3, (struct feedback_at){.epoch = 35}, &batch, &counted, &err),
-        EVD_E_LIMIT);
+    assert_int_equal(feedback_report(feedback, 3, (struct feedback_at){.epoch = 35}, SIZE_MAX,
+                                     &batch, &counted, &err),
+                     EVD_E_LIMIT);
     feedback_free(feedback);
 
     feedback = calloc(1, sizeof(*feedback));
@@ -186,9 +187,9 @@ static void test_refused_epoch(void **state)
     bool counted;
 
     (void)state;
-    assert_int_equal(
-        feedback_report(feedback, 3, (struct feedback_at){.epoch = 4}, &batch, &counted, &err),
-        EVD_E_BAD_VALUE);
+    assert_int_equal(feedback_report(feedback, 3, (struct feedback_at){.epoch = 4}, SIZE_MAX,
+                                     &batch, &counted, &err),
+                     EVD_E_BAD_VALUE);
     assert_int_equal(feedback->count, 0);
     assert_true(report(feedback, 3, (struct feedback_at){.epoch = 4}));
     feedback_free(feedback);

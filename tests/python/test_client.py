@@ -418,6 +418,8 @@ def test_class_weights(client):
     client.create_dataset("gap", [0, 0, 2], classes=[0, 1, 2])
     assert client.class_weights("gap")[1] == 0
     assert client.class_weights("gap", "log-prior")[1] == -np.inf
+    assert client.logit_adjustment("gap")[1] == client.logit_adjustment("gap", post_hoc=True)[1]
+    assert client.logit_adjustment("gap")[1] == -np.inf
     client.create_job("j", "d", 5, "weighted")
     assert client.class_weights(job="j") == pytest.approx(np.ones(3))
     with pytest.raises(evendraw.UsageError, match="one of them"):

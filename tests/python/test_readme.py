@@ -94,12 +94,15 @@ def class_weights(scope, client, printed):
     assert pets == pytest.approx([1000 / (3 * n) for n in (900, 90, 10)])
     assert scope["weight"].tolist() == pytest.approx([1, 1, 1], rel=0.01)
     assert scope["loss"].pos_weight == 3
+    assert scope["error"].isfinite() and len(scope["predicted"]) == len(scope["x"])
+    assert scope["adjust"].tolist() == pytest.approx([np.log(1000 / n) for n in (900, 90, 10)])
 
 
 def feedback(scope, client, printed):
     assert client.confusion(scope["each_once"].job)["samples"] == 550
     assert scope["f1"].shape == (3,) and np.all(scope["f1"] >= 0)
     assert client.job(scope["sampler"].job)["strategy"]["feedback"] == "validation"
+    assert 0 <= scope["at"] <= 2 and 0 < scope["curve"]["area"] <= 1
 
 
 CHECKS = {

@@ -12,6 +12,7 @@ FORMULAS = {
     "effective": lambda n, N, beta: -1 / np.expm1(n * np.log(beta)),
     "pos-weight": lambda n, N, beta: (N - n) / n,
     "log-prior": lambda n, N, beta: np.log(n / N),
+    "logit-adjustment": lambda n, N, beta: np.log(n / N),
 }
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from . import _library, labels as _labels
 from ._arrays import numbers
-from ._connection import Connection
+from ._feedback import Feedback
 from ._values import Result, Strategy, as_strategy, as_text
 from .errors import BadValue, Error, UsageError
-from .stream import Batch, Stream
+from .stream import Stream
 
 lib = _library.lib
 
@@ -43,7 +43,7 @@ def connect(
     return Client(address, name=name, time_limit=time_limit, reconnect=reconnect)
 
 
-class Client(Connection):
+class Client(Feedback):
     """One connection. May be used by several threads, one of which waits while another calls.
 
     A connection does not survive fork(): in the child it is closed, and using it raises UsageError.
@@ -137,6 +137,7 @@ class Client(Connection):
         *,
         job: str | None = None,
         beta: float | None = None,
+        tau: float | None = None,
         version: int | None = None,
         like: Literal["numpy", "torch"] = "numpy",
     ) -> Any:
@@ -150,19 +151,25 @@ class Client(Connection):
 
         Args:
             kind: "balanced" (scikit-learn's), "inverse", "sqrt-inverse", "effective" (with beta),
-                "pos-weight" (each class against the rest) or "log-prior" (to be added to logits).
+                "pos-weight" (each class against the rest), "log-prior" (to be added to logits) or
+                "logit-adjustment" (with tau; see `logit_adjustment`).
             like: float64 in "numpy", float32 in "torch".
 
         Returns:
-            0 for a class without samples; its log prior is -inf.
+            0 for a class without samples; its log prior and its logit adjustment are -inf.
         """
         if (dataset is None) == (job is None):
             raise UsageError("class_weights wants a dataset or job=, one of them")
         if job is not None:
-            answer = self._paged("job.stats", job=job, weights=kind, beta=beta)
+            answer = self._paged("job.stats", job=job, weights=kind, beta=beta, tau=tau)
         else:
             answer = self._paged(
-                "dataset.stats", dataset=dataset, version=version, weights=kind, beta=beta
+                "dataset.stats",
+                dataset=dataset,
+                version=version,
+                weights=kind,
+                beta=beta,
+                tau=tau,
             )
         weights = answer["weight"].astype(np.float64)
         weights[np.isnan(weights)] = -np.inf  # the wire has no infinity
@@ -171,6 +178,46 @@ class Client(Connection):
         import torch
 
         return torch.from_numpy(weights).float()
+
+    def logit_adjustment(
+        self,
+        dataset: str | None = None,
+        *,
+        job: str | None = None,
+        tau: float = 1.0,
+        post_hoc: bool = False,
+        version: int | None = None,
+        like: Literal["numpy", "torch"] = "numpy",
+    ) -> Any:
+        """What is added to the logits so that rare classes are not left behind, shape (classes,)
+        (Menon et al. 2021). Either in the loss, while the model is trained, and then not when it
+        predicts; or, with `post_hoc`, when a model predicts that was trained without::
+
+            adjust = client.logit_adjustment("pets", like="torch")
+            loss = cross_entropy(model(x) + adjust, y)              # and predict by model(x)
+
+            adjust = client.logit_adjustment("pets", post_hoc=True, like="torch")
+            predicted = (model(x) + adjust).argmax(1)               # trained by cross_entropy(model(x), y)
+
+        Args:
+            dataset, job: what the model is trained on: a dataset as it is, or what a job's present
+                strategy serves. Of a job that draws all classes alike nothing is left to adjust:
+                what is added is the same for all classes.
+            tau: how strongly, over 0; 1: for the best balanced accuracy, if the model's
+                probabilities are right.
+            like: float64 in "numpy", float32 in "torch".
+
+        Returns:
+            tau * log(share of the class), with `post_hoc` the opposite. -inf in either for a class
+            without samples: nothing was learnt about it, so it is not predicted.
+        """
+        weights = self.class_weights(
+            dataset, "logit-adjustment", job=job, tau=tau, version=version, like=like
+        )
+        if post_hoc:
+            known = weights != -np.inf
+            weights[known] = -weights[known]
+        return weights
 
     def drop_dataset(self, name: str, version: int | None = None) -> None:
         """Removes a version (None: the newest). Raises Conflict while a job uses it."""
@@ -314,76 +361,6 @@ class Client(Connection):
     def drop_job(self, name: str, *, force: bool = False) -> None:
         """Removes a job. Raises Conflict while workers are attached, unless `force`."""
         self.call("job.drop", job=name, force=force)
-
-    # ---- feedback ----
-
-    def report(
-        self,
-        job: str,
-        batch: Batch,
-        predicted: Any,
-        *,
-        rank: int | None = None,
-        loss: Any = None,
-        score: Any = None,
-    ) -> Result:
-        """Tells the daemon what the model made of a batch; it knows the labels. A step of a rank
-        counts once, however often it is reported.
-
-        Args:
-            batch: as it came; see also `evendraw.torch.DataLoader.current`.
-            predicted: shape (n,), class numbers.
-            rank: of a ranked job: its ranks count beside one another.
-            loss: shape (n,), of each sample.
-            score: shape (n,), with two classes: of the second one, 0 to 1.
-
-        Returns:
-            job, generation, epoch, step, rank, counted (false: it was known already).
-
-        Raises:
-            Conflict: the job was rewound since. BadValue: no such step, or lengths that differ; what
-            is no class number (scores of each class want argmax(1)), no finite loss, no score.
-        """
-        n = len(batch)
-        classes = numbers(
-            predicted, "<u4", "predicted", n=n, advice="of scores of each class pass argmax(1)"
-        )
-        losses = None if loss is None else numbers(loss, "<f8", "loss", n=n)
-        second = None if score is None else numbers(score, "<f8", "score", n=n, low=0, high=1)
-        return self.call(
-            "job.report",
-            job=job,
-            generation=batch.generation,
-            epoch=batch.epoch,
-            step=batch.step,
-            rank=rank,
-            index=batch.index.astype("<u8").tobytes(),
-            index_type="u64",
-            predicted=classes.tobytes(),
-            loss=None if losses is None else losses.tobytes(),
-            score=None if second is None else second.tobytes(),
-        )
-
-    def confusion(self, job: str, epoch: int | None = None, *, every: bool = False) -> Result:
-        """What was reported to a job, of one epoch (None: the newest) or of `every` one together.
-
-        Returns:
-            samples, accuracy, balanced_accuracy, macro and weighted (precision, recall, f1),
-            mean_loss, epochs; by class, shape (classes,): class (list of names), support, predicted
-            (int64), precision, recall, f1 (float64); matrix, int64 of shape (classes, classes), true
-            by predicted (not above 2048 classes); with scores thresholds: by threshold, shape (1001,):
-            threshold (float64, 0 to 1), true_positive, false_positive (int64); and best (threshold,
-            precision, recall, f1), where class 1 has the best F1.
-
-        Raises:
-            NotFound: nothing was reported.
-        """
-        answer = self._paged("job.confusion", job=job, epoch=epoch, all=every or None)
-        thresholds = answer.get("thresholds", {})
-        for key in ("threshold", "true_positive", "false_positive"):
-            if key in thresholds:
-                thresholds[key] = np.array(thresholds[key])
-        return answer
 
     # ---- batches ----
 
