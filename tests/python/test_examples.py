@@ -55,6 +55,16 @@ def test_live_change(daemon):
     assert re.search(r"revision 1 from epoch 0 step \d+", printed)
 
 
+@pytest.mark.skipif(not os.path.exists(DATA), reason="needs dataset-fashion-mnist")
+def test_augmented(daemon):
+    """Four runs that are one, and as many without evendraw that are not."""
+    lines = run(EXAMPLES / "augmented.py", "--steps", "8").splitlines()
+    digests = [re.fullmatch(r"(.*), .*: images (\w{16}), weights (\w{16})", line).groups() for line in lines]
+    assert len(digests) == 8
+    assert len({d for d in digests if d[0] == "Augmented"}) == 1
+    assert len({d[1] for d in digests if d[0] == "by itself"}) == 4
+
+
 def test_resume(daemon):
     """Two ranks, killed; one, killed; four: it fails unless every sample was trained on once."""
     printed = run(EXAMPLES / "resume.py")

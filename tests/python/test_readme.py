@@ -75,6 +75,16 @@ def evaluation(scope, client, printed):
     assert [len(y) for _, y in scope["valid_loader"]] == [256, 256, 38]
 
 
+def augmentation(scope, client, printed):
+    assert len(scope["trained"]) == STEPS and scope["sampler"].columns == ("augment_seed",)
+    assert (len(scope["x"]), len(scope["y"])) == (32, 32)
+    x, _ = scope["dataset"][5]
+    one, same, other = (
+        scope["augmented"][evendraw.torch.Item(5, augment_seed=seed)][0] for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same) and not torch.equal(one, other) and (one - x).abs().max() < 1
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -108,6 +118,7 @@ CHECKS = {
     "What a loop begins with": loops,
     "Checkpoints": checkpoints,
     "Evaluation": evaluation,
+    "Augmentation": augmentation,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Class weights in the loss": class_weights,

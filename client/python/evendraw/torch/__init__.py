@@ -5,19 +5,25 @@
 - `Sampler` for ``DataLoader(sampler=...)``, and `WeightedRandomSampler`, `DistributedSampler`,
   `ImbalancedDatasetSampler` with the arguments of those they replace.
 - `IterableDataset`: every worker draws for itself, each batch goes to one of them.
+- `Augmented`, `augment`: random transforms that repeat to the bit, with any number of workers.
 """
 
+from ._items import Item
+from .augmented import Augmented, augment
 from .batch_sampler import BatchSampler
 from .iterable import IterableDataset
 from .loader import DataLoader
 from .sampler import DistributedSampler, ImbalancedDatasetSampler, Sampler, WeightedRandomSampler
 
 __all__ = [
+    "Augmented",
     "BatchSampler",
     "DataLoader",
     "DistributedSampler",
     "ImbalancedDatasetSampler",
+    "Item",
     "IterableDataset",
     "Sampler",
     "WeightedRandomSampler",
+    "augment",
 ]
