@@ -99,6 +99,12 @@ def several_runs(scope, client, printed):
     assert first[0] != first[1] != first[2]
 
 
+def ensembles(scope, client, printed):
+    assert scope["classes"].shape == (550,) and set(scope["classes"].tolist()) <= {0, 1, 2}
+    assert scope["ensemble"].state_dict()["members"][2]["epoch"] == 5
+    assert [client.job(job)["strategy"]["member"] for job in scope["ensemble"].jobs] == [0, 1, 2]
+
+
 def class_weights(scope, client, printed):
     pets = client.class_weights("pets", "balanced")
     assert pets == pytest.approx([1000 / (3 * n) for n in (900, 90, 10)])
@@ -121,6 +127,7 @@ CHECKS = {
     "Augmentation": augmentation,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
+    "Ensembles": ensembles,
     "Class weights in the loss": class_weights,
     "Feedback": feedback,
 }

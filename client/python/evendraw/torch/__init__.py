@@ -6,11 +6,13 @@
   `ImbalancedDatasetSampler` with the arguments of those they replace.
 - `IterableDataset`: every worker draws for itself, each batch goes to one of them.
 - `Augmented`, `augment`: random transforms that repeat to the bit, with any number of workers.
+- `Ensemble`: a balanced part of the data for each of several models, and what they predict together.
 """
 
 from ._items import Item
 from .augmented import Augmented, augment
 from .batch_sampler import BatchSampler
+from .ensemble import Ensemble
 from .iterable import IterableDataset
 from .loader import DataLoader
 from .sampler import DistributedSampler, ImbalancedDatasetSampler, Sampler, WeightedRandomSampler
@@ -20,6 +22,7 @@ __all__ = [
     "BatchSampler",
     "DataLoader",
     "DistributedSampler",
+    "Ensemble",
     "ImbalancedDatasetSampler",
     "Item",
     "IterableDataset",
