@@ -100,10 +100,10 @@ def labels_of(
 ) -> tuple[Any, list[str] | None]:
     """The labels of a map-style dataset, without loading its samples.
 
-    Looks for ``callback(dataset)``; what a dataset of `evendraw.torch` is around; the parts of a ConcatDataset; a Subset's dataset and ``indices``
-    (so also what random_split returns); the ClassLabel column of a Hugging Face dataset, or else its
-    column ``label``; ``targets``; ``labels``; ``get_labels()``; ``samples`` or ``imgs`` as lists of
-    (path, label); the last of ``tensors``.
+    Looks for ``callback(dataset)``; what a wrapper of `evendraw.torch` is around; the parts of a
+    ConcatDataset; a Subset's dataset and ``indices`` (so also what random_split returns); the ClassLabel
+    column of a Hugging Face dataset, or else its column ``label``; ``targets``; ``labels``;
+    ``get_labels()``; ``samples`` or ``imgs`` as lists of (path, label); the last of ``tensors``.
 
     Returns:
         Labels of shape (len(dataset),), and ``dataset.classes`` if it has them.

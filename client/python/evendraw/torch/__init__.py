@@ -7,6 +7,7 @@
 - `IterableDataset`: every worker draws for itself, each batch goes to one of them.
 - `Augmented`, `augment`: random transforms that repeat to the bit, with any number of workers.
 - `Ensemble`: a balanced part of the data for each of several models, and what they predict together.
+- `Pairs`: samples made of two, as mixup, cutmix and SMOTE do.
 """
 
 from ._items import Item
@@ -15,6 +16,7 @@ from .batch_sampler import BatchSampler
 from .ensemble import Ensemble
 from .iterable import IterableDataset
 from .loader import DataLoader
+from .pairs import Pairs
 from .sampler import DistributedSampler, ImbalancedDatasetSampler, Sampler, WeightedRandomSampler
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "ImbalancedDatasetSampler",
     "Item",
     "IterableDataset",
+    "Pairs",
     "Sampler",
     "WeightedRandomSampler",
     "augment",

@@ -22,16 +22,17 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 class Item(int):
     """The number of a sample, which also has the columns of its position as attributes: whichever of
-    label, probability, repeat, augment_seed, augment_strength, mix_index, mix_lambda, mix_label the sampler
-    was made with. Samplers hand them to the dataset; one that is made by hand shows what an augmented
-    dataset gives: ``train[Item(3, augment_seed=1)]``. Can be pickled, so that workers get all of it.
-    What is computed from it (``item + 1``) is a plain int."""
+    label, probability, repeat, augment_seed, augment_strength, mix_index, mix_label, mix_lambda,
+    mix_label_lambda the sampler was made with. Samplers hand them to the dataset; one that is made by
+    hand shows what an augmented dataset gives: ``train[Item(3, augment_seed=1)]``. Can be pickled, so
+    that workers get all of it. What is computed from it (``item + 1``) is a plain int."""
 
     augment_seed: int  # any 64 bits, signed or not
     augment_strength: float
     mix_index: int
-    mix_lambda: float
     mix_label: int
+    mix_lambda: float
+    mix_label_lambda: float
 
     def __new__(cls, index: int, **columns: Any) -> Item:
         self = super().__new__(cls, index)
