@@ -63,10 +63,11 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
         resume: what an iteration begins with: "epoch": a whole one, the same again if the last
             iteration broke it off (the default without a name, and with "exact"); "position": the
             rest of the job's epoch (the default of a job with a name).
-        columns: for the `Batch`es, any of label, probability, repeat, augment_seed; beside those that
-            the dataset needs (`Augmented`). In a list the indices then are `Item`s, which carry them.
+        columns: for the `Batch`es: any of label, probability, repeat, augment_seed.
         pass_columns: the dataset gets (index, column, ...) tuples in place of indices.
-        indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64.
+        indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64. Where columns
+            were asked for, or a dataset needs some (`Augmented`, `Pairs`), a list is of `Item`s, which carry
+            them.
         window: batches under way at most; None: 8, or as many as the DataLoader reads ahead.
         address: of the daemon, as `evendraw.connect` takes it.
         time_limit: seconds, for the daemon and (on other ranks) for rank 0 to create the job.
