@@ -217,6 +217,17 @@ def test_generators_are_given_back():
     assert states() == before
 
 
+def test_generators_of_gpus_are_left_alone(monkeypatch):
+    """They are the model's, which without workers runs in the same process."""
+    seeded_all = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded_all.append)
+    torch.manual_seed(1)
+    assert seeded_all == [1]
+    with seeded(5):
+        torch.rand(())
+    assert seeded_all == [1]
+
+
 def test_seeds():
     """Any 64 bits, signed or not; Python's own would take -5 for 5."""
     drawn = []
@@ -378,10 +389,10 @@ def test_indices_that_carry_nothing(daemon):
     with refused(evendraw.UsageError, "needs the augment_seed.*got 0, a plain int.*Item"):
         train[0]
     for data in train, around, torch.utils.data.ConcatDataset([train, train]):
-        with refused(evendraw.UsageError, "(?s)put Augmented around those"):
+        with refused(evendraw.UsageError, "ConcatDataset around Augmented makes plain numbers"):
             next(iter(torch.utils.data.DataLoader(data, 4, shuffle=True)))
     loader = torch.utils.data.DataLoader(around, batch_sampler=evendraw.torch.BatchSampler(train, 8))
-    with refused(evendraw.UsageError, "put Augmented around those"):
+    with refused(evendraw.UsageError, "belongs inside"):
         next(iter(loader))
     unaware = evendraw.torch.BatchSampler(None, 8, labels=train.dataset.targets)
     with refused(evendraw.UsageError, r"Augmented needs augment_seed.*columns=\['augment_seed'\]"):

@@ -73,6 +73,8 @@ def test_resumed(daemon):
     seen[2] += [rest + epoch(loaders[2]), epoch(loaders[2])]
     seen[3] += [epoch(loaders[3]) for _ in range(2)]
     assert seen == straight
+    with pytest.raises(evendraw.BadValue, match="no state of an Ensemble"):
+        again.load_state_dict(again.samplers[0].state_dict())
     with pytest.raises(evendraw.BadValue, match="of 4 members, and the ensemble has 3"):
         Ensemble(DATASET, 5, members=3).load_state_dict(state)
     with pytest.raises(evendraw.BadValue, match="another strategy"):

@@ -54,18 +54,17 @@ def items(batch: Batch, columns: Sequence[str]) -> list[int]:
     return out
 
 
-def column(index: Any, name: str, dataset: Any) -> Any:
+def column(index: Any, name: str, who: str) -> Any:
     """What an index carries, or UsageError with what to do."""
     try:
         return getattr(index, name)
     except AttributeError:
-        who = type(dataset).__name__
         raise UsageError(
             f"{who} needs the {name} of a position, and got {index!r}, a plain {type(index).__name__}. A "
-            f"sampler of evendraw.torch hands it on if it knows the dataset, BatchSampler(dataset, ...), or "
-            f'is asked to, columns=["{name}"], and only as indices="list". A Subset or ConcatDataset around '
-            f"this one makes plain numbers of it: put {who} around those. To look at one sample: "
-            f"dataset[evendraw.torch.Item(0, {name}=...)]",
+            "sampler of evendraw.torch hands it on if it was made with the same dataset, "
+            f'BatchSampler(dataset, ...), or with columns=["{name}"], and only as indices="list". A Subset or '
+            f"ConcatDataset around {who} makes plain numbers of it, and belongs inside. To look at one "
+            f"sample: dataset[evendraw.torch.Item(0, {name}=...)]",
             name,
         ) from None
 

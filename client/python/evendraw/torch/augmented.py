@@ -81,7 +81,8 @@ def augment(transform: Transform) -> Augment:
         transform: anything that is called with a sample and returns one: torchvision's, a Compose, a
             function. If it has a parameter named ``strength`` it gets the position's augment_strength
             there (0 for a first appearance, towards 1 with each repeat), which is then to be in
-            `evendraw_columns` too.
+            `evendraw_columns` too. Strategies that draw with replacement do not count repeats and have no
+            such column: StrategyError when the sampler is iterated.
 
     Returns:
         A callable ``(sample, item)``: while it runs Python's, NumPy's and torch's (CPU) global generators
@@ -119,13 +120,13 @@ class Augment:
         return ("augment_seed", "augment_strength") if strength else ("augment_seed",)
 
     def __call__(self, sample: Any, item: Any) -> Any:
-        with seeded(column(item, "augment_seed", self)):
+        with seeded(column(item, "augment_seed", "augment")):
             return self.apply(sample, item)
 
     def apply(self, sample: Any, item: Any) -> Any:
         """Within `seeded`."""
         if self.takes_strength:
-            return self.transform(sample, strength=column(item, "augment_strength", self))
+            return self.transform(sample, strength=column(item, "augment_strength", "augment"))
         return self.transform(sample)
 
 
@@ -167,7 +168,7 @@ class Augmented(Wrapper):
         self.evendraw_columns = columns_of(dataset, needed)
 
     def __getitem__(self, item: Any) -> Any:
-        with seeded(column(item, "augment_seed", self)):
+        with seeded(column(item, "augment_seed", "Augmented")):
             sample = self.dataset[item]
             if self._augment is None:
                 return sample

@@ -123,9 +123,13 @@ class Ensemble:
         return {"members": [one.state_dict() for one in self._places]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Each member goes on at its position. BadValue: of another number of members, or as of
-        `BatchSampler`."""
-        states: list[State] = state["members"]
+        """Each member goes on at its position. BadValue: no state of an ensemble, of another number of
+        members, or as of `BatchSampler`."""
+        states: list[State] | None = state.get("members")
+        if not isinstance(states, list):
+            raise BadValue(
+                "this is no state of an Ensemble: pass what its state_dict() returned", "members"
+            )
         if len(states) != self.members:
             raise BadValue(
                 f"this state is of {len(states)} members, and the ensemble has {self.members}: their parts "

@@ -78,8 +78,8 @@ class Pairs(Wrapper):
         self.evendraw_columns = columns_of(dataset, needed)
 
     def __getitem__(self, item: Any) -> Any:
-        partner = column(item, "mix_index", self)
-        share = _checked(column(item, "mix_lambda", self), "mix_lambda")
+        partner = column(item, "mix_index", "Pairs")
+        share = _checked(column(item, "mix_lambda", "Pairs"), "mix_lambda")
         of_target = _checked(getattr(item, "mix_label_lambda", share), "mix_label_lambda")
         sample = self._read(item)
         x, y, *more = sample
@@ -87,7 +87,7 @@ class Pairs(Wrapper):
         if share > 0:
             x_2, y_2, *_ = self._read(_partner(item, partner))
             if self.how == "cutmix":
-                seed = column(item, "augment_seed", self)
+                seed = column(item, "augment_seed", "Pairs")
                 x, pixels = cut(x, x_2, share, derived(seed, PLACE))
                 of_target = pixels if of_target == share else of_target
             else:
