@@ -55,6 +55,30 @@ def test_live_change(daemon):
     assert re.search(r"revision 1 from epoch 0 step \d+", printed)
 
 
+@pytest.mark.skipif(not os.path.exists(DATA), reason="needs dataset-fashion-mnist")
+def test_augmented(daemon):
+    """Four runs that are one, and as many without evendraw that are not."""
+    lines = run(EXAMPLES / "augmented.py", "--steps", "8").splitlines()
+    digests = [re.fullmatch(r"(.*), .*: images (\w{16}), weights (\w{16})", line).groups() for line in lines]
+    assert len(digests) == 8
+    assert len({d for d in digests if d[0] == "Augmented"}) == 1
+    assert len({d[1] for d in digests if d[0] == "by itself"}) == 4
+
+
+@pytest.mark.skipif(not os.path.exists(DATA), reason="needs dataset-fashion-mnist")
+def test_ensemble(daemon, tmp_path):
+    """Two members, one seed: all ways are better than chance, and several models than one of them."""
+    results = tmp_path / "results.json"
+    printed = run(
+        EXAMPLES / "ensemble.py", "--members", "2", "--steps", "60", "--seeds", "1", "--json", results
+    )
+    (scores,) = json.loads(results.read_text())
+    table = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
+    assert {name[2:]: cell[:-2] for name, cell in table} == {k: f"{v:.1f}" for k, v in scores.items()}
+    assert len(scores) == 6 and min(scores.values()) > 15
+    assert scores["ensemble, mean"] > scores["a member by itself"] - 2
+
+
 def test_resume(daemon):
     """Two ranks, killed; one, killed; four: it fails unless every sample was trained on once."""
     printed = run(EXAMPLES / "resume.py")

@@ -75,6 +75,16 @@ def evaluation(scope, client, printed):
     assert [len(y) for _, y in scope["valid_loader"]] == [256, 256, 38]
 
 
+def augmentation(scope, client, printed):
+    assert len(scope["trained"]) == STEPS and scope["sampler"].columns == ("augment_seed",)
+    assert (len(scope["x"]), len(scope["y"])) == (32, 32)
+    x, _ = scope["dataset"][5]
+    one, same, other = (
+        scope["augmented"][evendraw.torch.Item(5, augment_seed=seed)][0] for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same) and not torch.equal(one, other) and (one - x).abs().max() < 1
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -87,6 +97,12 @@ def several_runs(scope, client, printed):
     assert len({(info["dataset"], info["version"]) for info in infos}) == 1
     first = [next(iter(sampler)) for sampler in scope["samplers"]]
     assert first[0] != first[1] != first[2]
+
+
+def ensembles(scope, client, printed):
+    assert scope["classes"].shape == (550,) and set(scope["classes"].tolist()) <= {0, 1, 2}
+    assert scope["ensemble"].state_dict()["members"][2]["epoch"] == 5
+    assert [client.job(job)["strategy"]["member"] for job in scope["ensemble"].jobs] == [0, 1, 2]
 
 
 def class_weights(scope, client, printed):
@@ -111,8 +127,10 @@ CHECKS = {
     "What a loop begins with": loops,
     "Checkpoints": checkpoints,
     "Evaluation": evaluation,
+    "Augmentation": augmentation,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
+    "Ensembles": ensembles,
     "Class weights in the loss": class_weights,
     "Feedback": feedback,
 }

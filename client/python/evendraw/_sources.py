@@ -100,10 +100,10 @@ def labels_of(
 ) -> tuple[Any, list[str] | None]:
     """The labels of a map-style dataset, without loading its samples.
 
-    Looks for ``callback(dataset)``; the parts of a ConcatDataset; a Subset's dataset and ``indices``
-    (so also what random_split returns); the ClassLabel column of a Hugging Face dataset, or else its
-    column ``label``; ``targets``; ``labels``; ``get_labels()``; ``samples`` or ``imgs`` as lists of
-    (path, label); the last of ``tensors``.
+    Looks for ``callback(dataset)``; what a wrapper of `evendraw.torch` is around; the parts of a
+    ConcatDataset; a Subset's dataset and ``indices`` (so also what random_split returns); the ClassLabel
+    column of a Hugging Face dataset, or else its column ``label``; ``targets``; ``labels``;
+    ``get_labels()``; ``samples`` or ``imgs`` as lists of (path, label); the last of ``tensors``.
 
     Returns:
         Labels of shape (len(dataset),), and ``dataset.classes`` if it has them.
@@ -113,6 +113,7 @@ def labels_of(
     """
     if callback is not None:
         return callback(dataset), None
+    dataset = _inside(dataset)
     if _is_iterable_dataset(dataset):
         raise BadValue(
             f"the samples of a {type(dataset).__name__} have no numbers that could be drawn: use a "
@@ -186,12 +187,20 @@ def _said_of_rows(array: NDArray[Any]) -> str:
 # ---- datasets ----
 
 
+def _inside(dataset: Any) -> Any:
+    """What evendraw.torch's wrappers are around, sample for sample."""
+    while getattr(dataset, "evendraw_wrapper", False):
+        dataset = dataset.dataset
+    return dataset
+
+
 def _is_iterable_dataset(value: Any) -> bool:
     return any(kind.__name__ == "IterableDataset" for kind in type(value).__mro__)
 
 
 def classes_of(dataset: Any) -> list[Any] | None:
     """What a dataset says itself that its classes are, or those that it is made of."""
+    dataset = _inside(dataset)
     classes = getattr(dataset, "classes", None)
     if isinstance(classes, (list, tuple, np.ndarray)):
         return list(classes) or None

@@ -13,6 +13,7 @@ from .._values import Strategy
 from ..errors import BadValue
 from ..stream import Batch
 from ._attach import Attachment, IfExists, job_and_dataset
+from ._items import columns_of, items
 from ._job_sampler import Iteration, JobSampler, Position, Resume, State
 from ._ranks import check_undivided, rank_and_world
 
@@ -65,7 +66,9 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
         columns: for the `Batch`es: any of label, probability, repeat, augment_seed,
             augment_strength, mix_index, mix_label, mix_lambda, mix_label_lambda.
         pass_columns: the dataset gets (index, column, ...) tuples in place of indices.
-        indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64.
+        indices: what is yielded: a "list" of int, a "numpy" array or a "torch" tensor, int64. Where columns
+            were asked for, or a dataset needs some (`Augmented`, `Pairs`), a list is of `Item`s, which carry
+            them.
         window: batches under way at most; None: 8, or as many as the DataLoader reads ahead.
         address: of the daemon, as `evendraw.connect` takes it.
         time_limit: seconds, for the daemon and (on other ranks) for rank 0 to create the job.
@@ -123,7 +126,13 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
             time_limit=time_limit,
             exists=exists,
         )
-        super().__init__(attachment, tuple(columns), window or 0, resume)
+        if columns_of(dataset) and (pass_columns or indices != "list"):
+            raise BadValue(
+                f"a {type(dataset).__name__} reads {', '.join(columns_of(dataset))} from the indices "
+                f'themselves: leave out {"pass_columns" if pass_columns else "indices"}',
+                "pass_columns" if pass_columns else "indices",
+            )
+        super().__init__(attachment, columns_of(dataset, columns), window or 0, resume)
         self.drop_last: bool = self._last_batch == "drop"  # as torch's BatchSampler has it
         self._pass_columns = pass_columns
         self._indices = indices
@@ -205,7 +214,7 @@ class BatchSampler(JobSampler, torch.utils.data.BatchSampler):
             columns = [batch.index, *(getattr(batch, name) for name in self.columns)]
             return list(zip(*(c.tolist() for c in columns)))
         if self._indices == "list":
-            return batch.tolist()
+            return items(batch, self.columns)
         return batch.index if self._indices == "numpy" else batch.tensor()
 
 

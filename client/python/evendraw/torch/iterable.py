@@ -14,6 +14,7 @@ from .._values import Strategy
 from ..errors import BadValue, Timeout, UsageError
 from ..stream import Batch, Stream
 from ._attach import Attachment, IfExists, job_and_dataset
+from ._items import columns_of, items
 from ._job_sampler import Resume
 from ._ranks import check_undivided, processes
 from ._whole import Watch, Whole, check_newest, iteration_number
@@ -85,7 +86,7 @@ class IterableDataset(torch.utils.data.IterableDataset):
         sharing = processes(name)
         self._dataset = dataset
         self._collate = collate_fn or torch.utils.data.default_collate
-        self._columns = tuple(columns)
+        self._columns = columns_of(dataset, columns)
         self._with_batch = with_batch
         self._window = window
         self._attachment = Attachment(
@@ -275,7 +276,7 @@ class IterableDataset(torch.utils.data.IterableDataset):
     def _fetch(self, batch: Batch) -> Any:
         if self._dataset is None:
             return batch
-        indices = batch.tolist()
+        indices = items(batch, self._columns)
         if hasattr(self._dataset, "__getitems__"):
             item = self._collate(self._dataset.__getitems__(indices))
         else:

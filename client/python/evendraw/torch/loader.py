@@ -10,6 +10,7 @@ import torch.utils.data
 from .._values import Result
 from ..errors import UsageError
 from ..stream import Batch
+from ._items import check_fed
 from ._job_sampler import Position, State, after
 from .batch_sampler import BatchSampler
 
@@ -46,6 +47,7 @@ class DataLoader(torch.utils.data.DataLoader):
                 "with any other sampler use torch.utils.data.DataLoader",
                 "batch_sampler",
             )
+        check_fed(dataset, batch_sampler.columns)
         super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
         self._after: Position | None = None  # the last batch yielded; None: where the sampler is
         self._iteration = 0  # of the sampler, by the loop begun last

@@ -14,6 +14,7 @@ from .._arrays import numbers
 from .._values import Strategy, as_strategy
 from ..errors import BadValue, UsageError
 from ._attach import Attachment, IfExists
+from ._items import columns_of, items
 from ._job_sampler import Iteration, JobSampler, Resume
 from ._ranks import check_undivided, rank_and_world
 
@@ -101,7 +102,7 @@ class Sampler(JobSampler):
             weights=weights,
             exclusive=alone,
         )
-        JobSampler.__init__(self, attachment, (), 0, resume)
+        JobSampler.__init__(self, attachment, columns_of(dataset), 0, resume)
         self._length: tuple[int, int] | None = None  # of an epoch
         self._taken = 0  # of the batch returned last; 0: all of it
         self._skip = 0  # of the next batch
@@ -131,7 +132,7 @@ class Sampler(JobSampler):
     def _indices(self, iteration: Iteration) -> Iterator[int]:
         while (batch := iteration.next()) is not None:
             skip, self._skip = self._skip, 0
-            for i, index in enumerate(batch.tolist()[skip:], start=skip + 1):
+            for i, index in enumerate(items(batch, self.columns)[skip:], start=skip + 1):
                 self._taken = i % len(batch)
                 yield index
                 iteration.check()
