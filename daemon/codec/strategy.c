@@ -382,6 +382,9 @@ void strategy_encode(const struct strategy *strategy, const struct dataset *data
     pack_map_end(&pk);
 }
 
+/* What strategy_kind_text looks for: kind, own parameters and pairs. */
+_Static_assert(STRATEGY_MAX_PARAMS + 2 <= 15, "a strategy's map has its count in its first byte");
+
 struct evd_str strategy_kind_text(const void *bytes, size_t n)
 {
     static const char begin[] = "\xa4kind";

@@ -277,6 +277,13 @@ static int seek_built(struct task *task)
     if (!records_reserve(&entry->records) || (seek->plan && !jobs_prepare(entry->jobs, seek->plan)))
         return error_no_memory(&task->err);
     for (uint32_t i = 0; i < seek->count; i++) {
+        const struct plan *plan = seek->infos[i].plan;
+
+        if (plan &&
+            entry_check_columns(entry, entry_columns_read(entry), plan, &task->err) != EVD_OK)
+            return task->err.code;
+    }
+    for (uint32_t i = 0; i < seek->count; i++) {
         if (seek->infos[i].plan)
             plan_ref(seek->infos[i].plan);
     }

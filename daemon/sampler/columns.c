@@ -93,6 +93,6 @@ void columns_fill(const struct plan *plan, uint64_t step, const struct draw_step
         for (uint32_t k = 0; k < block->n; k++)
             columns->augment_seed[block->place[k]] = block->first[k];
     }
-    if (plan->pairs && pairs_wanted(columns))
+    if (pairs_wanted(columns))
         fill_pairs(plan, at->epoch_key, step, block, columns);
 }

@@ -10,7 +10,8 @@
 struct pairs {
     /* Fills partner and partner_class from first[]. NULL: no sample gets a second one. */
     void (*pick)(const struct plan *plan, struct draw_block *block);
-    float (*label)(const struct plan *plan, uint32_t first, uint32_t second, uint32_t share);
+    /* The label's share of a draw; NULL: that of the features. */
+    float (*label)(const struct plan *plan, const struct draw_block *block, uint32_t k);
     uint32_t quantile[BETA_CELLS + 1]; /* of the share */
     struct cuts members;               /* which class has a place among all members */
     const uint32_t *some;              /* classes with samples, */
@@ -47,7 +48,8 @@ void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
 {
     const struct pairs *pairs = plan->pairs;
     const uint32_t n = block->n;
-    if (pairs->pick) {
+    const bool picks = pairs && pairs->pick;
+    if (picks) {
         for (uint32_t k = 0; k < n; k++)
             block->draw[k] = step;
         lanes_numbers(epoch_key, KEY_PAIR, block->draw, block->position, block->first,
@@ -59,43 +61,36 @@ void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
         memset(block->share, 0, n * sizeof(block->share[0]));
     }
     for (uint32_t k = 0; k < n; k++) {
-        bool alone = !pairs->pick || block->share[k] == 0;
+        bool alone = !picks || block->share[k] == 0;
         block->partner[k] = alone ? block->member[k] : block->partner[k];
         block->partner_class[k] = alone ? block->class[k] : block->partner_class[k];
         member_prefetch(plan, block->partner[k]);
     }
 }
 
-void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out)
-{
-    for (uint32_t k = 0; k < block->n; k++)
-        out[block->place[k]] =
-            plan->pairs->label(plan, block->class[k], block -> partner_class[k], block -> share[k]);
-}
-
-static float label_as_features(const struct plan *plan, uint32_t first, uint32_t second,
-                               uint32_t share)
-{
-    (void)plan;
-    (void)first;
-    (void)second;
-    return (float)share * SHARE_UNIT;
-}
-
 /* Chou and others: the label is the minority's alone where the majority's share is below tau. */
-static float label_remix(const struct plan *plan, uint32_t first, uint32_t second, uint32_t share)
+static float label_remix(const struct plan *plan, const struct draw_block *block, uint32_t k)
 {
     const struct pairs *pairs = plan->pairs;
-    double of_second = share * 0x1p-24, of_first = 1 - of_second;
-    double n1 = (double)class_size(plan->index, first),
-           n2 = (double)class_size(plan->index, second);
-    if (share == 0)
+    double of_second = block->share[k] * 0x1p-24, of_first = 1 - of_second;
+    double n1 = (double)class_size(plan->index, block->class[k]);
+    double n2 = (double)class_size(plan->index, block->partner_class[k]);
+    if (block->share[k] == 0)
         return 0;
     if (n1 >= pairs->kappa * n2 && of_first < pairs->tau)
         return 1;
     if (n2 >= pairs->kappa * n1 && of_second < pairs->tau)
         return 0;
-    return (float)share * SHARE_UNIT;
+    return (float)of_second;
+}
+
+void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out)
+{
+    const struct pairs *pairs = plan->pairs;
+    bool of_its_own = pairs && pairs->label;
+    for (uint32_t k = 0; k < block->n; k++)
+        out[block->place[k]] =
+            of_its_own ? pairs->label(plan, block, k) : (float)block->share[k] * SHARE_UNIT;
 }
 
 /* ---- building ---- */
@@ -159,7 +154,7 @@ int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_e
         return PLAN_NO_MEMORY;
     if (read_parameters(in->strategy, pairs, &how, &alpha, err) != PLAN_OK)
         return PLAN_REFUSED;
-    pairs->label = how == REMIX ? label_remix : label_as_features;
+    pairs->label = how == REMIX ? label_remix : NULL;
     if (how == BALANCED_MIXUP) {
         pairs->pick = pick_balanced;
         if (!list_some_classes(plan, pairs))

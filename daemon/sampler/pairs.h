@@ -21,7 +21,7 @@ static inline bool pairs_given(const struct strategy *strategy)
 int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_error *err);
 
 /* Fills partner, partner_class and share of a block whose members, classes and positions are known,
- * of a plan with pairs. Overwrites draw, first and second. */
+ * of a plan without pairs as if none had a second one. Overwrites draw, first and second. */
 void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
                 struct draw_block *block);
 

@@ -208,6 +208,31 @@ static void test_columns(void **state)
     json_decref(answer);
 }
 
+/* Nobody who reads a column is moved to where it is not. */
+static void test_seek(void **state)
+{
+    struct peer *peer = peer_new(*state);
+    json_t *answer;
+
+    load(peer);
+    create(peer, "j", "{'kind': 'weighted'}");
+    peer_do(peer, "stream.open", "[{'job': 'j', 'window': 1}]");
+    peer_do(peer, "stream.ack", "[{'stream': 1, 'epoch': 0, 'step': 0}]");
+    peer_do(peer, "stream.close", "[{'stream': 1}]");
+    peer_do(peer, "job.update",
+            "[{'job': 'j', 'strategy': {'kind': 'uniform', 'pairs': {'how': 'cutmix'}}, 'when': "
+            "'epoch'}]");
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 1, 'step': 0}]");
+    answer = peer_call(peer, "stream.open", "[{'job': 'j', 'window': 1, 'columns': " MIX "}]");
+    peer_forget(peer);
+    assert_non_null(strstr(peer_refused(peer, EVD_E_STRATEGY, "job.seek",
+                                        "[{'job': 'j', 'epoch': 0, 'step': 1, 'force': true}]"),
+                           "cannot answer the column \"mix_index\""));
+    peer_do(peer, "stream.close", "[{'stream': %d}]", (int)integer(answer, "stream"));
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 1}]");
+    json_decref(answer);
+}
+
 /* What is asked for, served and expected is of the first samples. */
 static void test_statistics(void **state)
 {
@@ -281,8 +306,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_refusals), TEST(test_listed),     TEST(test_canonical),
-        TEST(test_columns),  TEST(test_statistics), TEST(test_adaptive),
+        TEST(test_refusals),   TEST(test_listed),   TEST(test_canonical), TEST(test_columns),
+        TEST(test_statistics), TEST(test_adaptive), TEST(test_seek),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,17 +105,33 @@ static void second_samples_are_what_they_say(void **state)
     drawn_fini(&one);
 }
 
+/* Also whoever asks a plan without pairs is told nothing else. */
 static void none_is_nobody(void **state)
 {
-    struct plan *plan = pairs_plan(*state, "weighted", "none", 0);
     struct drawn one;
     drawn_init(&one, G);
-    draw_step(plan, 3, 1, &one);
-    for (uint32_t k = 0; k < one.n; k++)
-        assert_true(one.mix_index[k] == one.index[k] && one.mix_lambda[k] == 0 &&
-                    one.mix_label_lambda[k] == 0 && one.mix_label[k] == one.label[k]);
+    for (int i = 0; i < 2; i++) {
+        struct plan *plan = pairs_plan(*state, "weighted", i ? "none" : NULL, 0);
+        const struct plan_slice slice = {
+            .epoch = 3, .step = 1, .shape = plan_epoch(plan, 3), .world = 1};
+        const struct plan_columns columns = {.index = one.index,
+                                             .label = one.label,
+                                             .mix_index = one.mix_index,
+                                             .mix_label = one.mix_label,
+                                             .mix_lambda = one.mix_lambda,
+                                             .mix_label_lambda = one.mix_label_lambda};
+        void *scratch = aligned_alloc(64, (plan_scratch_size(plan) + 63) / 64 * 64);
+        assert_non_null(scratch);
+        memset(one.mix_index, 0xff, G * sizeof(*one.mix_index));
+        memset(one.mix_lambda, 0xff, G * sizeof(*one.mix_lambda));
+        one.n = plan_draw(plan, &slice, &columns, scratch);
+        for (uint32_t k = 0; k < one.n; k++)
+            assert_true(one.mix_index[k] == one.index[k] && one.mix_lambda[k] == 0 &&
+                        one.mix_label_lambda[k] == 0 && one.mix_label[k] == one.label[k]);
+        free(scratch);
+        plan_unref(plan);
+    }
     drawn_fini(&one);
-    plan_unref(plan);
 }
 
 /* ---- positions ---- */
