@@ -341,6 +341,30 @@ def test_strength():
     assert evendraw.torch.augment(str)(5, item()) == "5"  # has no signature
 
 
+def test_strength_of_repeats(daemon):
+    """0 where a sample comes for the first time in an epoch, then 1/2, 2/3, ...; of a strategy that does not
+    count, an error."""
+
+    def transform(x, strength):
+        return torch.tensor([x.item(), strength])
+
+    dataset = torch.utils.data.TensorDataset(torch.arange(12.0), torch.arange(12) // 9)
+    train = evendraw.torch.Augmented(dataset, transform)
+    assert train.evendraw_columns == ("augment_seed", "augment_strength")
+    strategy = {"kind": "oversampled", "members": "balanced-repeat"}
+    for number in 0, 2:
+        sampler = evendraw.torch.BatchSampler(train, 3, strategy=strategy)
+        drawn = [x for batch in everything(loader_of(train, sampler, number)) for x in batch]
+        assert len(drawn) == 18
+        for i in range(12):
+            repeats = 1 if i < 9 else 3
+            wanted = [float(np.float32(1 - 1 / (1 + repeat))) for repeat in range(repeats)]
+            assert sorted(strength for index, strength in drawn if index == i) == wanted
+    weighted = evendraw.torch.BatchSampler(train, 3, strategy="weighted")
+    with pytest.raises(evendraw.StrategyError, match="augment_strength|repeat"):
+        next(iter(weighted))
+
+
 def test_within_a_dataset_of_the_users(daemon):
     class Pets(Plain):
         evendraw_columns = ("augment_seed",)

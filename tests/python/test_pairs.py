@@ -389,3 +389,86 @@ def test_synthesise_without_pairs(client):
     client.create_job("j", "d", 4)
     with client.open("j") as stream, pytest.raises(evendraw.UsageError, match="has no mix_index"):
         evendraw.synthesise(np.ones((8, 1)), stream.next())
+
+
+# ---- pairs of a job ----
+
+
+def batches_of(client, strategy, **more):
+    """As a job of that strategy has them."""
+    client.create_dataset("again", images().tensors[1])
+    client.create_job("again", "again", 8, strategy, mode="ranked")
+    columns = ["mix_index", "mix_lambda", "mix_label_lambda", "augment_seed"]
+    with client.open("again", rank=0, world_size=1, columns=columns) as stream:
+        found = list(stream)
+    client.drop_job("again")
+    return found
+
+
+@pytest.mark.parametrize(
+    "how, pairs",
+    [
+        ("mixup", {"how": "mixup", "alpha": 1}),
+        ("mixup", {"how": "remix", "kappa": 1}),
+        ("mixup", {"how": "balanced-mixup"}),
+        ("cutmix", {"how": "cutmix"}),
+        ("smote", {"how": "mixup"}),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pairs_of_a_job(daemon, client, how, pairs, workers):
+    strategy = {"kind": "weighted", "pairs": pairs}
+    data = images()
+    train = Pairs(data, how, classes=4)
+    sampler = evendraw.torch.BatchSampler(train, 8, strategy=strategy)
+    loader = evendraw.torch.DataLoader(train, batch_sampler=sampler, num_workers=workers)
+    batches = batches_of(client, strategy)
+    mixed = 0
+    for batch, (x, y) in zip(batches, loader):
+        assert loader.current.mix_index.tolist() == batch.mix_index.tolist()
+        columns = batch.mix_index, batch.mix_lambda, batch.mix_label_lambda, batch.augment_seed
+        rows = zip(batch.index, *(column.tolist() for column in columns))
+        for (i, j, share, of_label, seed), got, target in zip(rows, x, y):
+            made = train[Item(i, mix_index=j, mix_lambda=share, mix_label_lambda=of_label, augment_seed=seed)]
+            assert torch.equal(got, made[0]) and torch.equal(target, torch.as_tensor(made[1]))
+            mixed += share > 0
+            if how != "cutmix":
+                assert torch.allclose(got, (1 - share) * data[i][0] + share * data[j][0])
+            if how == "mixup":
+                wanted = (1 - of_label) * one_hot(i % 4) + of_label * one_hot(j % 4)
+                assert torch.allclose(target, wanted, atol=1e-6)
+            if how == "smote":
+                assert target == i % 4
+    assert mixed > 20
+
+
+def test_synthesise_of_a_job(daemon, client):
+    X = np.random.default_rng(5).normal(size=(N, 3))
+    for batch in batches_of(client, {"kind": "uniform", "pairs": {"how": "mixup", "alpha": 1}}):
+        share = batch.mix_lambda[:, None].astype(float)
+        wanted = (1 - share) * X[batch.index] + share * X[batch.mix_index]
+        np.testing.assert_allclose(evendraw.synthesise(X, batch), wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_resumed(daemon):
+    """Augmented pairs, in the middle of an epoch and with another number of workers."""
+    train = Pairs(Augmented(images(), lambda x: x + torch.rand_like(x)), "cutmix", classes=4)
+
+    def fresh(workers):
+        strategy = {"kind": "uniform", "pairs": {"how": "cutmix"}}
+        sampler = evendraw.torch.BatchSampler(train, 8, strategy=strategy)
+        return evendraw.torch.DataLoader(train, batch_sampler=sampler, num_workers=workers)
+
+    straight = [x for x, _ in fresh(0)]
+    loader = fresh(2)
+    began = [x for _, (x, _) in zip(range(2), loader)]
+    again = fresh(1)
+    again.load_state_dict(loader.state_dict())
+    assert torch.equal(torch.cat(began + [x for x, _ in again]), torch.cat(straight))
+
+
+def test_without_pairs(daemon):
+    """A strategy that makes none."""
+    sampler = evendraw.torch.BatchSampler(Pairs(images(), classes=4), 8, strategy="weighted")
+    with pytest.raises(evendraw.StrategyError, match='cannot answer the column "mix_index"'):
+        next(iter(sampler))

@@ -85,6 +85,12 @@ def augmentation(scope, client, printed):
     assert torch.equal(one, same) and not torch.equal(one, other) and (one - x).abs().max() < 1
 
 
+def pairs(scope, client, printed):
+    targets = torch.cat(scope["trained"])
+    assert targets.shape == (32 * STEPS, 3) and torch.allclose(targets.sum(1), torch.ones(32 * STEPS))
+    assert ((targets > 0.05).sum(1) > 1).sum() > 100  # are of two classes
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -128,6 +134,7 @@ CHECKS = {
     "Checkpoints": checkpoints,
     "Evaluation": evaluation,
     "Augmentation": augmentation,
+    "Pairs": pairs,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

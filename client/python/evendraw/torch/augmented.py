@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import _library
 from ..errors import BadValue
 from ._items import Wrapper, column, columns_of, derived
 
@@ -116,8 +115,7 @@ class Augment:
     @property
     def columns(self) -> tuple[str, ...]:
         """What it needs of every position."""
-        strength = self.takes_strength and "augment_strength" in _library.COLUMNS
-        return ("augment_seed", "augment_strength") if strength else ("augment_seed",)
+        return ("augment_seed", "augment_strength") if self.takes_strength else ("augment_seed",)
 
     def __call__(self, sample: Any, item: Any) -> Any:
         with seeded(column(item, "augment_seed", "augment")):
