@@ -101,11 +101,11 @@ static int reserve(struct scored *scored, struct evd_error *err)
 
     for (uint32_t i = 0; i < scored->parts; i++)
         count += scored->part[i].count;
-    bytes = feedback_order_bytes(count) + count * sizeof(uint64_t);
+    bytes = feedback_order_bytes(count) + (count + 1) * sizeof(uint64_t);
     if (memory_room(jobs, bytes, "bringing the scores into order", err) != EVD_OK)
         return err->code;
     scored->order = feedback_order_new(count);
-    scored->scratch = malloc(count * sizeof(uint64_t));
+    scored->scratch = malloc((count + 1) * sizeof(uint64_t));
     if (!scored->order || !scored->scratch)
         return error_no_memory(err);
     scored->order->all = scored->all;

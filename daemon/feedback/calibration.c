@@ -1,4 +1,5 @@
 /* Whether scores are probabilities (curve.h). Called by job.curve. */
+#include <assert.h>
 #include <math.h>
 #include "feedback/curve.h"
 
@@ -89,6 +90,7 @@ void curve_calibrate(const struct curve *curve, uint32_t bins, bool quantiles,
     uint32_t place = CALIBRATION_MOST_BINS, b = bins - 1;
     struct bin bin = {0};
 
+    assert(bins >= 1 && bins <= CALIBRATION_MOST_BINS);
     edges_of(curve, bins, quantiles, edges);
     while (curve_next(&walk, &step)) {
         double above = 1 - step.score;
