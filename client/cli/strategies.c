@@ -92,7 +92,7 @@ static void print_common(const json_t *common, int width)
     size_t i;
 
     if (json_array_size(common) > 0)
-        fputs("\nall of them, beside their own\n", stdout);
+        fputs("\nany of them, beside its own (required: with others of its map)\n", stdout);
     json_array_foreach(common, i, parameter)
     {
         print_parameter(parameter, width);
