@@ -131,7 +131,7 @@ def _best(scores: NDArray[np.float64], positive: NDArray[np.bool_], rate: Rate) 
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:
-    """Of a term: over `low` where that is 0 and no share."""
+    """A term within its bounds, both included; but beta must be over 0."""
     number = float(numbers([value], "<f8", name)[0])
     if not low <= number <= high or (name == "beta" and number == 0):
         raise BadValue(f"{name} is {number}: it goes from {low:g} to {high:g}", name)
