@@ -265,8 +265,9 @@ int do_job_threshold(struct call *call, const struct params_job_threshold *p)
 
 /* ---- job.curve ---- */
 
-/* Points of a curve in one answer: with three numbers each, less than an answer may hold. */
-#define POINTS_AT_ONCE 131072u
+/* Points of a curve in one answer, with three numbers each: they are written on the loop thread, in
+ * two or three milliseconds. */
+#define POINTS_AT_ONCE 16384u
 
 enum curve_kind { PRECISION_RECALL, ROC, CALIBRATION };
 

@@ -174,7 +174,7 @@ static void test_refused(void **state)
         {EVD_E_BAD_VALUE, "job.curve", "'kind': 'calibration', 'bins': 0", "from 1 to 1000"},
         {EVD_E_BAD_VALUE, "job.curve", "'kind': 'calibration', 'binning': 'x'", "quantile"},
         {EVD_E_BAD_VALUE, "job.curve", "'kind': 'roc', 'first': 100", "points"},
-        {EVD_E_LIMIT, "job.curve", "'kind': 'roc', 'count': 131073", "at most 131072"},
+        {EVD_E_LIMIT, "job.curve", "'kind': 'roc', 'count': 16385", "at most 16384"},
     };
     struct peer *peer = peer_new(*state);
 
