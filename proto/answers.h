@@ -7,7 +7,7 @@
  *
  *     str u32 u64 f64 boolean array
  *     dict          a map whose keys are not ours: a strategy
- *     column        array or bin
+ *     column        array or bin                 bin
  *     map(part)     a map of these keys          maps(part)   an array of such
  *     nullable(t)   a t or nil                   maybe(t)     a t, or the key is not there
  */
@@ -34,7 +34,7 @@
     K(u64, world_size) K(u64, page) K(u64, rows) K(u64, frame) K(u64, window) K(u64, streams)
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
-    K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
+    K(u64, labels) K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
     K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, history) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
@@ -108,6 +108,8 @@
     K(map(extreme), largest) K(map(extreme), smallest) K(u32, first) K(array, class)               \
     K(array, count) K(array, share) K(maybe(str), weights) K(maybe(f64), beta)                     \
     K(maybe(array), weight)
+#define EVD_ANSWER_dataset_labels(K)                                                               \
+    K(str, dataset) K(u32, version) K(u64, samples) K(u64, first) K(bin, labels)
 #define EVD_ANSWER_dataset_drop(K) K(str, dataset) K(u32, version)
 #define EVD_ANSWER_job_create(K) EVD_ANSWER_job_info(K)
 #define EVD_ANSWER_job_update(K)                                                                   \
@@ -208,6 +210,7 @@ enum key_type {
     KEY_array,
     KEY_dict,
     KEY_column,
+    KEY_bin,
     KEY_map,
     KEY_maps
 };

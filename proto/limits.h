@@ -24,6 +24,8 @@
 #define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats, job.stats, job.preview */
 #define EVD_MAX_ROWS    256u  /* rows in one reply of dataset.list, job.list, job.workers */
 
+#define EVD_MAX_LABELS 65536u /* samples in one reply of dataset.labels: 256 KiB */
+
 /* Jobs and streams. */
 #define EVD_MAX_BATCH 65536u /* indices in a global batch */
 #define EVD_MAX_WORLD 4096u  /* ranks of a job */

@@ -48,6 +48,7 @@ enum method_trait {
     M(dataset_list, "dataset.list", METHOD_ASKS)                                                   \
     M(dataset_info, "dataset.info", METHOD_ASKS | METHOD_OF_DATASET)                               \
     M(dataset_stats, "dataset.stats", METHOD_ASKS | METHOD_OF_DATASET)                             \
+    M(dataset_labels, "dataset.labels", METHOD_ASKS | METHOD_OF_DATASET)                           \
     M(dataset_drop, "dataset.drop", METHOD_OF_DATASET)                                             \
     M(job_create, "job.create", METHOD_OF_NAME)                                                    \
     M(job_update, "job.update", METHOD_OF_JOB)                                                     \
@@ -96,6 +97,10 @@ enum method_trait {
 #define EVD_FIELDS_dataset_stats(F, m)                                                             \
     F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u32, first, OPTIONAL)           \
     F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)
+/* Samples `first` .. `first + count - 1`; count at most EVD_MAX_LABELS. */
+#define EVD_FIELDS_dataset_labels(F, m)                                                            \
+    F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u64, first, OPTIONAL)           \
+    F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";

@@ -78,10 +78,10 @@
  *   `reconnect_ms` are over (EVD_E_CLOSED: for good).
  * - Acknowledgements wait until they can be sent; those that may have been lost are sent again.
  *   evd_ack with EVD_ACK_CONFIRM is repeated until it is answered.
- * - evd_call is repeated if the method only asks (its name ends in info, list, stats, position,
- *   history, trace, batch, workers or preview). Any other fails with EVD_E_CLOSED if the connection
- *   ended before its answer came: look whether it was carried out. A call made meanwhile waits for
- *   the connection, up to the client's time limit.
+ * - evd_call is repeated if the method only asks (its name ends in info, list, stats, labels,
+ *   position, history, trace, batch, workers or preview). Any other fails with EVD_E_CLOSED if the
+ * connection ended before its answer came: look whether it was carried out. A call made meanwhile
+ * waits for the connection, up to the client's time limit.
  * - An upload that was under way has failed: begin it again.
  *
  * What is guaranteed (jobs are `at-least-once` if nothing else was said): within an epoch every
@@ -247,6 +247,16 @@ EVD_API EVD_MUST_CHECK int evd_dataset_commit(evd_upload *upload, char **info);
 /* Gives up and frees the upload. The daemon drops the draft when the connection ends. NULL is
  * allowed. */
 EVD_API void evd_dataset_abort(evd_upload *upload);
+
+/*
+ * The labels of a version as they were sent: n of them, from sample `first` on; EVD_NO_LABEL where
+ * there is none. `version` 0: the newest. How many samples there are, dataset.info says (evd_call).
+ * Repeated by itself where a connection is lost. Errors: EVD_E_NOT_FOUND; EVD_E_BAD_VALUE where
+ * there are not so many.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_labels(evd_client *client, const char *dataset,
+                                              uint32_t version, uint64_t first, uint32_t *labels,
+                                              size_t n);
 
 /* ---- Streams ---- */
 

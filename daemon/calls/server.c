@@ -23,6 +23,7 @@ static const struct {
     {"datasets", EVD_MAX_DATASETS},
     {"drafts", EVD_MAX_DRAFTS},
     {"works", EVD_MAX_WORKS},
+    {"labels", EVD_MAX_LABELS},
     {"send_limit", SERVER_SEND_LIMIT},
 };
 #define LIMITS_ALL   (sizeof(limits) / sizeof(limits[0]))

@@ -1,4 +1,5 @@
-/* Uploads of libevendraw against a daemon that keeps what it is sent. */
+/* Uploads of libevendraw against a daemon that keeps what it is sent, and labels read back from one
+ * that says anything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,13 +188,72 @@ static void owned(void **state)
     fake_stop(&fake);
 }
 
+/* Answers pieces of N labels, i being the label of sample i; then what `arg` says. */
+static void give(struct fake *fake)
+{
+    static uint32_t labels[EVD_MAX_LABELS + 1];
+    const msgpack_object *map;
+
+    fake_hello(fake);
+    while (fake_next(fake)) {
+        uint64_t first, count, n;
+        msgpack_packer *pk;
+
+        map = fake->msg.params->via.array.ptr;
+        first = fake_u64(map, "first");
+        count = fake_u64(map, "count");
+        n = first + count < N ? count : N - first;
+        assert_true(count <= EVD_MAX_LABELS);
+        assert_int_equal(fake_u64(map, "version"), first > 0 ? 2 : UINT64_MAX);
+        for (uint32_t i = 0; i < n; i++)
+            labels[i] = (uint32_t)first + i;
+        pk = fake_result(fake);
+        if (*(int *)fake->arg == 'v')
+            pack_key_u64(pk, "version", 0);
+        else
+            pack_key_u64(pk, "version", 2);
+        if (*(int *)fake->arg == 'm')
+            pack_key_bin(pk, "labels", labels, (n + 1) * sizeof(labels[0]));
+        else if (*(int *)fake->arg == 'c')
+            pack_key_bin(pk, "labels", labels, 3);
+        else if (*(int *)fake->arg != 'n')
+            pack_key_bin(pk, "labels", labels, n * sizeof(labels[0]));
+        fake_send(fake);
+    }
+}
+
+/* Pieces are put together, all of one version; and an answer that no daemon gives is refused. */
+static void labels_back(void **state)
+{
+    static const int wrong[] = {'v', 'm', 'c', 'n'};
+    static uint32_t labels[N + 1];
+    int says = 0;
+    struct fake fake;
+    evd_client *client;
+
+    (void)state;
+    fake_start(&fake, give, &says);
+    assert_int_equal(evd_connect(fake.address, NULL, &client), EVD_OK);
+    labels[N] = 77;
+    assert_int_equal(evd_dataset_labels(client, "d", 0, 0, labels, N), EVD_OK);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(labels[i], i);
+    assert_int_equal(labels[N], 77);
+    assert_int_equal(evd_dataset_labels(client, "d", 0, 0, labels, N + 1), EVD_E_BAD_VALUE);
+    assert_non_null(strstr(evd_error_message(client), "ends at sample 200000"));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        says = wrong[i];
+        assert_int_equal(evd_dataset_labels(client, "d", 0, 0, labels, 100), EVD_E_PROTOCOL);
+    }
+    evd_close(client);
+    fake_stop(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(bad_names),
-        cmocka_unit_test(owned),
+        cmocka_unit_test(columns), cmocka_unit_test(refused),     cmocka_unit_test(bad_names),
+        cmocka_unit_test(owned),   cmocka_unit_test(labels_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,9 +30,9 @@ struct reading {
 };
 
 static const char *const type_words[] = {
-    [KEY_str] = "text",     [KEY_u32] = "u32",     [KEY_u64] = "u64",  [KEY_f64] = "f64",
-    [KEY_boolean] = "bool", [KEY_array] = "array", [KEY_dict] = "map", [KEY_column] = "column",
-    [KEY_map] = "map",      [KEY_maps] = "maps",
+    [KEY_str] = "text",     [KEY_u32] = "u32",     [KEY_u64] = "u64",   [KEY_f64] = "f64",
+    [KEY_boolean] = "bool", [KEY_array] = "array", [KEY_dict] = "map",  [KEY_column] = "column",
+    [KEY_bin] = "bin",      [KEY_map] = "map",     [KEY_maps] = "maps",
 };
 
 /* Does the description of a key begin with its type? */

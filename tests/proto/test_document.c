@@ -157,6 +157,7 @@ static const struct {
     {"EVD_MAX_SAMPLES", "samples", EVD_MAX_SAMPLES},
     {"EVD_MAX_PAGE", "page", EVD_MAX_PAGE},
     {"EVD_MAX_ROWS", "rows", EVD_MAX_ROWS},
+    {"EVD_MAX_LABELS", "labels", EVD_MAX_LABELS},
     {"EVD_MAX_BATCH", "batch", EVD_MAX_BATCH},
     {"EVD_MAX_WORLD", "world_size", EVD_MAX_WORLD},
     {"EVD_MAX_WINDOW", "window", EVD_MAX_WINDOW},

@@ -110,6 +110,10 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_dataset_weights": (c_int, [c_void_p, c_char_p, c_void_p, c_size_t]),
     "evd_dataset_commit": (c_int, [c_void_p, POINTER(c_void_p)]),
     "evd_dataset_abort": (None, [c_void_p]),
+    "evd_dataset_labels": (
+        c_int,
+        [c_void_p, c_char_p, c_uint32, c_uint64, c_void_p, c_size_t],
+    ),
     "evd_stream_open": (c_int, [c_void_p, POINTER(StreamOptions), POINTER(c_void_p)]),
     "evd_stream_close": (None, [c_void_p]),
     "evd_stream_get_info": (POINTER(StreamInfo), [c_void_p]),
