@@ -110,6 +110,33 @@ static int paint_end(void *arg, struct evd_error *err)
     return EVD_OK;
 }
 
+static int paint_attachment(void *arg, const struct store_attachment *a, struct evd_error *err)
+{
+    (void)err;
+    paint(arg,
+          "attachment %" PRIu64 " %s of %" PRIu64 ": %s %u %s %s +%zu at %" PRIu64 ", %" PRIu64
+          " samples, %" PRIx64,
+          a->id, a->name, a->dataset, a->kind, a->width, a->scope, a->metric, a->facts_bytes,
+          a->created, a->samples, a->digest);
+    return EVD_OK;
+}
+
+static int paint_rows(void *arg, const struct store_rows *r, struct evd_error *err)
+{
+    (void)err;
+    paint(arg, " | %" PRIu64 "+%" PRIu64 ": %.*s %.*s", r->first_sample, r->n, (int)r->rows_bytes,
+          (const char *)r->rows, (int)r->distances_bytes,
+          r->distances ? (const char *)r->distances : "");
+    return EVD_OK;
+}
+
+static int paint_attachment_damaged(void *arg, const struct evd_error *why, struct evd_error *err)
+{
+    (void)err;
+    paint(arg, " damaged: %s\n", why->message);
+    return EVD_OK;
+}
+
 static int paint_job(void *arg, const struct store_job *j, struct evd_error *err)
 {
     (void)err;
@@ -208,6 +235,10 @@ static void open_and_load(struct fixture *f, char *picture, size_t size)
                                   .dataset_begin = paint_dataset,
                                   .dataset_chunk = picture ? paint_chunk : ignore_chunk,
                                   .dataset_end = paint_end,
+                                  .attachment_begin = paint_attachment,
+                                  .attachment_rows = paint_rows,
+                                  .attachment_end = paint_end,
+                                  .attachment_damaged = paint_attachment_damaged,
                                   .job = paint_job,
                                   .seek = paint_seek,
                                   .revision = paint_revision,
@@ -309,6 +340,46 @@ struct noted_op op_commit(uint64_t id, uint32_t version, uint64_t samples, uint3
 struct noted_op op_drop(uint64_t id)
 {
     return (struct noted_op){.op = {.kind = STORE_DATASET_DROP, .dataset = {.id = id}}};
+}
+
+struct noted_op op_attachment(uint64_t id, const char *name, uint64_t dataset)
+{
+    return (struct noted_op){.op = {.kind = STORE_ATTACHMENT_CREATE,
+                                    .attachment = {.id = id,
+                                                   .dataset = dataset,
+                                                   .name = name,
+                                                   .kind = "neighbours",
+                                                   .width = 2,
+                                                   .scope = "class",
+                                                   .metric = "cosine",
+                                                   .facts = "\x80",
+                                                   .facts_bytes = 1}}};
+}
+
+struct noted_op op_rows(uint64_t id, uint64_t first, const void *rows, const void *distances,
+                        size_t n)
+{
+    return (struct noted_op){.op = {.kind = STORE_ATTACHMENT_APPEND,
+                                    .rows = {.attachment = id,
+                                             .first_sample = first,
+                                             .n = n,
+                                             .rows = rows,
+                                             .rows_bytes = n * 8,
+                                             .distances = distances,
+                                             .distances_bytes = n * 8}}};
+}
+
+struct noted_op op_attachment_commit(uint64_t id, uint64_t samples)
+{
+    return (struct noted_op){
+        .op = {.kind = STORE_ATTACHMENT_COMMIT,
+               .attachment = {
+                   .id = id, .created = 7000 + id, .samples = samples, .digest = UINT64_MAX - id}}};
+}
+
+struct noted_op op_attachment_drop(uint64_t id)
+{
+    return (struct noted_op){.op = {.kind = STORE_ATTACHMENT_DROP, .attachment = {.id = id}}};
 }
 
 static struct store_revision revision(uint64_t job, uint32_t number, uint32_t keep)
