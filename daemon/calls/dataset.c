@@ -226,9 +226,9 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
         return call->err.code;
     if (dataset->users > 0)
         return error_set(&call->err, EVD_E_CONFLICT, dataset->name,
-                         "dataset \"%s\" version %u is in use (jobs, previews under way, and "
-                         "connections that will make a job of it: %u): drop those jobs and close "
-                         "those connections first",
+                         "dataset \"%s\" version %u is in use (jobs, previews under way, "
+                         "attachments that are being sent, and connections that will make a job of "
+                         "it: %u): drop those jobs and close those connections first",
                          dataset->name, dataset->version, dataset->users);
     drop = task_new(call, sizeof(*drop), NULL, drop_fini);
     if (!drop)

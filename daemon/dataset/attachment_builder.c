@@ -72,6 +72,19 @@ void attachment_builder_free(struct attachment_builder *builder)
     free(builder);
 }
 
+void attachment_builder_say(struct attachment_builder *builder, void *facts, size_t bytes)
+{
+    free(builder->attachment->facts);
+    builder->attachment->facts = facts;
+    builder->attachment->facts_bytes = bytes;
+}
+
+const void *attachment_builder_facts(const struct attachment_builder *builder, size_t *bytes)
+{
+    *bytes = builder->attachment->facts_bytes;
+    return builder->attachment->facts;
+}
+
 const struct attachment_form *attachment_builder_form(const struct attachment_builder *builder)
 {
     return &builder->attachment->form;
@@ -84,8 +97,8 @@ uint64_t attachment_builder_samples(const struct attachment_builder *builder)
 
 uint64_t attachment_builder_memory(const struct attachment_builder *builder)
 {
-    return sizeof(*builder) + sizeof(*builder->attachment) + 2 * STATE_BYTES +
-           attachment_rows_memory(&builder->attachment->form, builder->filled);
+    return sizeof(*builder) + sizeof(*builder->attachment) + builder->attachment->facts_bytes +
+           2 * STATE_BYTES + attachment_rows_memory(&builder->attachment->form, builder->filled);
 }
 
 uint64_t attachment_builder_more(const struct attachment_builder *builder, uint64_t rows)

@@ -14,6 +14,9 @@ struct attachment_builder;
 struct attachment_builder *attachment_builder_new(const struct attachment_form *form,
                                                   uint64_t samples) MUST_CHECK;
 void attachment_builder_free(struct attachment_builder *builder);
+/* What whoever makes it says of it: a MessagePack map, which the builder takes over. */
+void attachment_builder_say(struct attachment_builder *builder, void *facts, size_t bytes);
+const void *attachment_builder_facts(const struct attachment_builder *builder, size_t *bytes);
 const struct attachment_form *attachment_builder_form(const struct attachment_builder *builder);
 uint64_t attachment_builder_samples(const struct attachment_builder *builder); /* so far */
 /* Bytes, of what is filled; and how many more with so many rows. */

@@ -40,7 +40,9 @@ static void pack_hex(msgpack_packer *pk, const char *hex)
     unsigned byte;
 
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        const char digits[] = {hex[2 * i], hex[2 * i + 1], '\0'}; /* sscanf would measure all */
+
+        assert_int_equal(sscanf(digits, "%2x", &byte), 1);
         bytes[i] = (uint8_t)byte;
     }
     msgpack_pack_bin(pk, n);
