@@ -165,17 +165,18 @@ int attachment_builder_append(struct attachment_builder *builder, const void *ro
  * The digest of an attachment is XXH3-64 (seed 0) over
  *   its kind and one zero byte; its width, u32;
  *   its scope and one zero byte, its metric and one zero byte (both empty but for neighbours);
- *   the number of samples, u64;
+ *   the checksum of its dataset, u64; the number of samples, u64;
  *   XXH3-64 over all rows, u64, and over all distances, u64, both as on the wire.
  * All numbers are little-endian. It does not depend on how the rows were cut into pieces, nor on
  * what it is called and what is said of it.
  */
-static bool digest(const struct attachment_builder *builder, uint64_t *out)
+static bool digest(const struct attachment_builder *builder, const struct dataset *dataset,
+                   uint64_t *out)
 {
     const struct attachment *attachment = builder->attachment;
     const struct attachment_form *form = &attachment->form;
     const char *const texts[] = {attachment_scope_word(form), form->metric};
-    const uint64_t numbers[] = {htole64(attachment->samples),
+    const uint64_t numbers[] = {htole64(dataset->checksum), htole64(attachment->samples),
                                 htole64(XXH3_64bits_digest(builder->rows)),
                                 htole64(XXH3_64bits_digest(builder->distances))};
     const char *kind = attachment_kind_word(form->kind);
@@ -207,7 +208,7 @@ int attachment_build(struct attachment_builder *builder, const struct dataset *d
                          builder->filled, dataset->index.samples);
     if (attachment_check(attachment, dataset, cancel, err) != EVD_OK)
         return err->code;
-    if (!digest(builder, &attachment->digest))
+    if (!digest(builder, dataset, &attachment->digest))
         return error_set(err, EVD_E_NO_MEMORY, "rows", "no memory for the digest of an attachment");
     *out = attachment;
     builder->attachment = NULL;
