@@ -56,7 +56,8 @@ static int read_created(void *arg, const msgpack_object *result, struct evd_erro
 
     if (upload_read_draft(&attachment->base, result, err) != EVD_OK)
         return err->code;
-    if (row == 0 || row > EVD_MAX_NEIGHBOURS * sizeof(uint32_t) || row % unit_of(row) != 0)
+    if (row == 0 || row > EVD_MAX_NEIGHBOURS * sizeof(uint32_t) ||
+        (row > sizeof(uint16_t) && row % sizeof(uint32_t) != 0))
         return error_set(err, EVD_E_PROTOCOL, "row",
                          "the daemon's answer to attachment.create has no usable \"row\"");
     attachment->row = (uint32_t)row;
