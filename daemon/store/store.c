@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 #include "store/engine.h"
+#include "store/operation.h"
 
 /* One transaction takes at most this much, so that an acknowledgement that is queued behind a large
  * load waits for one such piece, not for all of it. */
@@ -56,45 +57,6 @@ struct store {
     struct store_ops queue, finished;
     struct store_info info;
 };
-
-static size_t job_bytes(const struct store_op *op)
-{
-    size_t bytes = op->revision.strategy_bytes;
-
-    for (size_t i = 0; i < op->progress_count; i++)
-        bytes += sizeof(op->progress[i]) + op->progress[i].acked_bytes;
-    return bytes;
-}
-
-static size_t op_bytes(const struct store_op *op)
-{
-    size_t bytes = sizeof(*op);
-
-    switch (op->kind) {
-    case STORE_DRAFT_APPEND:
-        bytes += op->chunk.n * sizeof(*op->chunk.labels) + op->chunk.class_names_bytes +
-                 op->chunk.weights_n * sizeof(*op->chunk.weights);
-        break;
-    case STORE_ATTACHMENT_CREATE:
-        bytes += op->attachment.facts_bytes;
-        break;
-    case STORE_ATTACHMENT_APPEND:
-        bytes += op->rows.rows_bytes + op->rows.distances_bytes;
-        break;
-    case STORE_JOB_CREATE:
-    case STORE_REVISION_ADD:
-    case STORE_SEEK_ADD:
-    case STORE_PROGRESS_PUT:
-        bytes += job_bytes(op);
-        break;
-    case STORE_FORGET:
-        bytes += op->forgotten_count * sizeof(*op->forgotten);
-        break;
-    default:
-        break;
-    }
-    return bytes;
-}
 
 /* Around an open database. */
 static void store_init(struct store *store, const struct store_engine *engine, void (*wake)(void *),
@@ -426,7 +388,7 @@ int store_submit(struct store *store, struct store_op *op, struct evd_error *err
     uint64_t most = piece ? STORE_PIECE_BYTES : STORE_QUEUE_BYTES;
     int code = EVD_OK;
 
-    op->bytes = op_bytes(op);
+    op->bytes = operation_bytes(op);
     op->error = (struct evd_error){0};
     pthread_mutex_lock(&store->lock);
     if (store->stage == STORE_STOPPING) {

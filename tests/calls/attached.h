@@ -31,6 +31,8 @@
 
 /* The next version of "d": classes a b a - b a. */
 void attached_dataset(struct peer *peer);
+/* The same, all of one class; 66,000 samples at most. */
+void attached_large(struct peer *peer, int samples);
 /* Begins one of the newest version of "d"; its draft. */
 int attached_begin(struct peer *peer, const char *name, const char *as);
 /* `distances`: in hex; or "". */
@@ -38,6 +40,8 @@ void attached_append(struct peer *peer, int draft, const char *rows, const char 
 /* All of it. The result. */
 json_t *attached_make(struct peer *peer, const char *name, const char *as, const char *rows,
                       const char *distances);
+/* It holds these rows, and distances if they are not "". */
+void attached_check(struct peer *peer, const char *name, const char *rows, const char *distances);
 /* How many there are. */
 size_t attached_count(struct peer *peer);
 

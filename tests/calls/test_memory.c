@@ -86,7 +86,7 @@ static const struct {
     {"dataset.append", "[{'draft': 1, 'column': 'w', 'weights': [1, 2, 3, 4]}]"},
     {"dataset.commit", "[{'draft': 1}]"},
     {"attachment.create", DATASET ", 'name': 'a', 'kind': 'neighbours', 'k': 1, 'scope': 'all', "
-                          "'metric': 'm', 'terms': {'a': 'b'}}]"},
+                                  "'metric': 'm', 'terms': {'a': 'b'}}]"},
     {"attachment.append", "[{'draft': 2, 'rows': {'$bin': '01000000000000000000000001000000'}, "
                           "'distances': {'$bin': '0000803f0000803f0000803f0000803f'}}]"},
     {"attachment.commit", "[{'draft': 2}]"},
