@@ -14,6 +14,7 @@
 #define KEY_IS_array       .type = KEY_array
 #define KEY_IS_dict        .type = KEY_dict
 #define KEY_IS_column      .type = KEY_column
+#define KEY_IS_bin         .type = KEY_bin
 #define KEY_IS_map(id)     .type = KEY_map, .part = &part_##id
 #define KEY_IS_maps(id)    .type = KEY_maps, .part = &part_##id
 #define KEY_IS_nullable(t) .nullable = true, KEY_IS_##t

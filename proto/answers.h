@@ -7,7 +7,7 @@
  *
  *     str u32 u64 f64 boolean array
  *     dict          a map whose keys are not ours: a strategy
- *     column        array or bin
+ *     column        array or bin                 bin
  *     map(part)     a map of these keys          maps(part)   an array of such
  *     nullable(t)   a t or nil                   maybe(t)     a t, or the key is not there
  */
@@ -25,7 +25,7 @@
 
 #define EVD_PARTS(P)                                                                               \
     P(hello_limits) P(limits) P(store) P(holds) P(works) P(parameter) P(kind) P(dataset)           \
-    P(extreme) P(position)                                                                         \
+    P(attachment) P(extreme) P(position)                                                           \
     P(revision) P(job_row) P(epoch) P(reported) P(scores) P(best) P(thresholds)                    \
     P(objective) P(worker) P(past_revision) P(seek) P(world) P(damage)
 
@@ -34,7 +34,7 @@
     K(u64, world_size) K(u64, page) K(u64, rows) K(u64, frame) K(u64, window) K(u64, streams)
 #define EVD_PART_limits(K)                                                                         \
     EVD_PART_hello_limits(K) K(u64, jobs) K(u64, datasets) K(u64, drafts) K(u64, works)            \
-    K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
+    K(u64, labels) K(u64, attachments) K(u64, send_limit) K(u64, connections) K(u64, outstanding) K(u64, send_buffer) K(u64, buffers) \
     K(u64, connections_each) K(u64, hello_time) K(u64, frame_time) K(u64, history) K(u64, memory)
 #define EVD_PART_store(K)                                                                          \
     K(u64, commits) K(u64, operations) K(u64, queued_bytes) K(u64, file_bytes)                     \
@@ -42,8 +42,8 @@
 #define EVD_PART_works(K) K(u32, waiting) K(u32, working)
 /* Bytes of the daemon's memory, by what they are for: struct holds has one of each. */
 #define EVD_PART_holds(K)                                                                          \
-    K(u64, process) K(u64, datasets) K(u64, drafts) K(u64, jobs) K(u64, strategies)                \
-    K(u64, reports) K(u64, uses) K(u64, sessions) K(u64, buffers) K(u64, queue) K(u64, database)
+    K(u64, process) K(u64, datasets) K(u64, attachments) K(u64, drafts) K(u64, jobs)               \
+    K(u64, strategies) K(u64, reports) K(u64, uses) K(u64, sessions) K(u64, buffers) K(u64, queue) K(u64, database)
 #define EVD_PART_parameter(K)                                                                      \
     K(str, name) K(array, accepts) K(maybe(str), default) K(boolean, required) K(str, help)
 #define EVD_PART_kind(K) K(str, kind) K(str, meaning) K(str, example) K(maps(parameter), parameters)
@@ -51,6 +51,11 @@
     K(str, dataset) K(u32, version) K(u64, samples) K(u64, labelled) K(u32, classes)               \
     K(str, checksum) K(u64, created) K(u64, memory) K(u32, jobs) K(boolean, owned) K(array, columns)    \
     K(maybe(str), damage)
+#define EVD_PART_attachment(K)                                                                     \
+    K(str, dataset) K(u32, version) K(str, name) K(str, kind) K(maybe(u32), k)                     \
+    K(maybe(str), scope) K(maybe(str), metric) K(maybe(u32), folds) K(dict, terms) K(str, digest)  \
+    K(u64, samples) K(maybe(u64), kept) K(maybe(u64), lacking) K(u64, created) K(u64, memory)      \
+    K(u32, uses) K(maybe(str), damage)
 #define EVD_PART_extreme(K) K(str, class) K(u64, count)
 #define EVD_PART_position(K) K(u64, epoch) K(u64, step)
 #define EVD_PART_revision(K)                                                                       \
@@ -85,7 +90,9 @@
     K(u32, generation) K(u64, epoch) K(u64, step) K(u32, world_size) K(str, author)                \
     K(u64, created)
 
-#define EVD_PART_damage(K) K(maybe(str), dataset) K(maybe(u32), version) K(maybe(str), job) K(str, damage)
+#define EVD_PART_damage(K)                                                                         \
+    K(maybe(str), dataset) K(maybe(u32), version) K(maybe(str), attachment) K(maybe(str), job)     \
+    K(str, damage)
 
 /* What sums up all classes of a confusion matrix in one number each: struct confusion_summary, what
  * job.confusion answers and what `evendraw confusion` prints have one for each row. */
@@ -114,7 +121,19 @@
     K(map(extreme), largest) K(map(extreme), smallest) K(u32, first) K(array, class)               \
     K(array, count) K(array, share) K(maybe(str), weights) K(maybe(f64), beta)                     \
     K(maybe(f64), tau) K(maybe(array), weight)
+#define EVD_ANSWER_dataset_labels(K)                                                               \
+    K(str, dataset) K(u32, version) K(u64, samples) K(u64, first) K(bin, labels)
 #define EVD_ANSWER_dataset_drop(K) K(str, dataset) K(u32, version)
+#define EVD_ANSWER_attachment_create(K)                                                            \
+    K(u32, draft) K(str, dataset) K(u32, version) K(str, name) K(u64, samples) K(u32, row)
+#define EVD_ANSWER_attachment_append(K) K(u64, samples)
+#define EVD_ANSWER_attachment_commit(K) EVD_PART_attachment(K)
+#define EVD_ANSWER_attachment_list(K)                                                              \
+    K(str, dataset) K(u32, version) K(maps(attachment), attachments)
+#define EVD_ANSWER_attachment_read(K)                                                              \
+    K(str, dataset) K(u32, version) K(str, name) K(str, digest) K(u64, samples) K(u32, row)        \
+    K(u64, first) K(u32, count) K(bin, rows) K(maybe(bin), distances)
+#define EVD_ANSWER_attachment_drop(K) K(str, dataset) K(u32, version) K(str, name)
 #define EVD_ANSWER_job_create(K) EVD_ANSWER_job_info(K)
 #define EVD_ANSWER_job_update(K)                                                                   \
     K(str, job) K(u32, revision) K(u64, epoch) K(u64, step) K(array, cancelled)
@@ -229,6 +248,7 @@ enum key_type {
     KEY_array,
     KEY_dict,
     KEY_column,
+    KEY_bin,
     KEY_map,
     KEY_maps
 };

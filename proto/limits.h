@@ -21,8 +21,9 @@
 #define EVD_MAX_NAME    128u                /* bytes of UTF-8 in a dataset, job or class name */
 #define EVD_MAX_CLASSES (1u << 20)          /* classes of a dataset */
 #define EVD_MAX_SAMPLES (UINT64_C(1) << 40) /* samples of a dataset */
-#define EVD_MAX_PAGE    4096u /* classes in one reply of dataset.stats, job.stats, job.preview */
-#define EVD_MAX_ROWS    256u  /* rows in one reply of dataset.list, job.list, job.workers */
+#define EVD_MAX_PAGE    4096u  /* classes in one reply of dataset.stats, job.stats, job.preview */
+#define EVD_MAX_ROWS    256u   /* rows in one reply of dataset.list, job.list, job.workers */
+#define EVD_MAX_LABELS  65536u /* samples in one reply of dataset.labels: 256 KiB */
 
 /* Jobs and streams. */
 #define EVD_MAX_BATCH 65536u /* indices in a global batch */
@@ -44,5 +45,14 @@
 
 /* A label that says "this sample has no label": it keeps its index and is never drawn. */
 #define EVD_UNLABELLED UINT32_C(0xFFFFFFFF)
+
+/* Attachments of a dataset version. */
+#define EVD_MAX_ATTACHMENTS 256u /* of one version, those that are being sent among them */
+#define EVD_MAX_NEIGHBOURS  64u  /* of one sample */
+#define EVD_MAX_FOLDS       1024u
+#define EVD_MAX_TERMS       4096u      /* bytes of what is said of an attachment, in MessagePack */
+#define EVD_MAX_PIECE       (1u << 20) /* bytes of rows and distances in one reply */
+#define EVD_NO_PLACE        UINT32_C(0xFFFFFFFF) /* in place of a neighbour: there is none */
+#define EVD_NO_FOLD         UINT32_C(0xFFFF)     /* in place of a fold: the sample has no label */
 
 #endif

@@ -48,7 +48,14 @@ enum method_trait {
     M(dataset_list, "dataset.list", METHOD_ASKS)                                                   \
     M(dataset_info, "dataset.info", METHOD_ASKS | METHOD_OF_DATASET)                               \
     M(dataset_stats, "dataset.stats", METHOD_ASKS | METHOD_OF_DATASET)                             \
+    M(dataset_labels, "dataset.labels", METHOD_ASKS | METHOD_QUIET | METHOD_OF_DATASET)            \
     M(dataset_drop, "dataset.drop", METHOD_OF_DATASET)                                             \
+    M(attachment_create, "attachment.create", METHOD_OF_DATASET)                                   \
+    M(attachment_append, "attachment.append", METHOD_QUIET)                                        \
+    M(attachment_commit, "attachment.commit", 0)                                                   \
+    M(attachment_list, "attachment.list", METHOD_ASKS | METHOD_OF_DATASET)                         \
+    M(attachment_read, "attachment.read", METHOD_ASKS | METHOD_QUIET | METHOD_OF_DATASET)          \
+    M(attachment_drop, "attachment.drop", METHOD_OF_DATASET)                                       \
     M(job_create, "job.create", METHOD_OF_NAME)                                                    \
     M(job_update, "job.update", METHOD_OF_JOB)                                                     \
     M(job_preview, "job.preview", METHOD_ASKS | METHOD_OF_JOB | METHOD_OF_DATASET)                 \
@@ -99,7 +106,29 @@ enum method_trait {
     F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u32, first, OPTIONAL)           \
     F(m, u32, count, OPTIONAL) F(m, str, weights, OPTIONAL) F(m, f64, beta, OPTIONAL)              \
     F(m, f64, tau, OPTIONAL)
+/* Samples `first` .. `first + count - 1`; count at most EVD_MAX_LABELS. */
+#define EVD_FIELDS_dataset_labels(F, m)                                                            \
+    F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, u64, first, OPTIONAL)           \
+    F(m, u32, count, OPTIONAL)
 #define EVD_FIELDS_dataset_drop(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
+
+/* `kind`: "neighbours", with `k`, `scope` ("all" or "class") and `metric`, "selection", or "folds",
+ * with `folds`; `terms`: map of text to text, numbers and booleans. `rows`: bin of little-endian u32
+ * (k a sample), u8 or u16, by kind; `distances`: bin of little-endian f32. */
+#define EVD_FIELDS_attachment_create(F, m)                                                         \
+    F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, str, name, REQUIRED)            \
+    F(m, str, kind, REQUIRED) F(m, u32, k, OPTIONAL) F(m, str, scope, OPTIONAL)                    \
+    F(m, str, metric, OPTIONAL) F(m, u32, folds, OPTIONAL) F(m, obj, terms, OPTIONAL)
+#define EVD_FIELDS_attachment_append(F, m)                                                         \
+    F(m, u32, draft, REQUIRED) F(m, obj, rows, REQUIRED) F(m, obj, distances, OPTIONAL)
+#define EVD_FIELDS_attachment_commit(F, m) F(m, u32, draft, REQUIRED) F(m, u64, samples, OPTIONAL)
+#define EVD_FIELDS_attachment_list(F, m) F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL)
+/* Samples `first` .. `first + count - 1`, perhaps fewer. */
+#define EVD_FIELDS_attachment_read(F, m)                                                           \
+    F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, str, name, REQUIRED)            \
+    F(m, u64, first, OPTIONAL) F(m, u32, count, OPTIONAL) F(m, boolean, distances, OPTIONAL)
+#define EVD_FIELDS_attachment_drop(F, m)                                                           \
+    F(m, str, dataset, REQUIRED) F(m, u32, version, OPTIONAL) F(m, str, name, REQUIRED)
 
 /* `strategy`: map with `kind` and that kind's parameters; `mode`: "shared" or "ranked";
  * `last_batch`: "short", "drop", "pad" or "exact"; `guarantee`: "at-least-once" or "at-most-once";

@@ -211,7 +211,7 @@ void pack_key_bool(msgpack_packer *pk, const char *key, bool value)
 void pack_key_bin(msgpack_packer *pk, const char *key, const void *bytes, size_t len)
 {
     pack_key(pk, key);
-    check_value(pk, key_->type == KEY_column);
+    check_value(pk, key_->type == KEY_column || key_->type == KEY_bin);
     msgpack_pack_bin(pk, len);
     msgpack_pack_bin_body(pk, bytes, len);
 }

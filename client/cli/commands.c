@@ -190,6 +190,23 @@ const struct command commands[] = {
                          {DATASET_VERSION("Which version (default: the newest)")})},
      .methods = {"dataset.drop"}, .print = print_removed_dataset},
 
+    {"dataset", "attachments", "list what is attached to a version of a dataset",
+     "List what clients have computed of a dataset's samples and attached to a version: "
+     "neighbours, "
+     "selections and folds.",
+     .options = {OPTIONS({DATASET("NAME")},
+                         {DATASET_VERSION("Which version (default: the newest)")})},
+     .methods = {"attachment.list"}, .print = print_attachments},
+
+    {"dataset", "detach", "remove what is attached to a version of a dataset",
+     "Remove an attachment of a version of a dataset. Refused while something needs it.",
+     .options = {OPTIONS(
+         {DATASET("NAME")},
+         {ARGUMENT("ATTACHMENT"), option_text, .param = "name",
+          .missing = "name the attachment (`evendraw dataset attachments` lists them)"},
+         {DATASET_VERSION("Which version (default: the newest)")})},
+     .methods = {"attachment.drop"}, .print = print_detached},
+
     {"stats", NULL, "draw the class distribution of a dataset",
      "Draw the class distribution of a dataset, with counts and shares of the labelled "
      "samples, the imbalance ratio (largest class to smallest) and the entropy.",

@@ -41,9 +41,10 @@ json_t *command_ask(struct cli *cli) __attribute__((warn_unused_result));
 void print_since(const json_t *answer, const char *done);
 
 /* What the rows name. Each stands in the file of its noun. */
-answer_print print_copy, print_created_job, print_dataset_stats, print_datasets, print_history,
-    print_job, print_job_stats, print_jobs, print_moved_job, print_position, print_preview,
-    print_removed_dataset, print_removed_job, print_revision, print_workers;
+answer_print print_attachments, print_copy, print_created_job, print_dataset_stats, print_datasets,
+    print_detached, print_history, print_job, print_job_stats, print_jobs, print_moved_job,
+    print_position, print_preview, print_removed_dataset, print_removed_job, print_revision,
+    print_workers;
 options_check check_confusion, check_job_create, check_job_seek, check_job_set, check_load,
     check_preview, check_replay, check_threshold, check_weights;
 command_run run_confusion, run_info, run_load, run_pull, run_repair, run_replay, run_strategies,

@@ -45,7 +45,7 @@ static void print_damage(const json_t *info)
                field_count(info, "damaged"));
     json_array_foreach(damage, i, thing)
     {
-        const char *job = field_text(thing, "job");
+        const char *job = field_text(thing, "job"); /* what else there is names itself */
 
         printf("    %s%s%s%s\n", job[0] ? "job " : "", job, job[0] ? ": " : "",
                field_text(thing, "damage"));

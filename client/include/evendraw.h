@@ -78,10 +78,10 @@
  *   `reconnect_ms` are over (EVD_E_CLOSED: for good).
  * - Acknowledgements wait until they can be sent; those that may have been lost are sent again.
  *   evd_ack with EVD_ACK_CONFIRM is repeated until it is answered.
- * - evd_call is repeated if the method only asks (its name ends in info, list, stats, position,
- *   history, trace, batch, workers or preview). Any other fails with EVD_E_CLOSED if the connection
- *   ended before its answer came: look whether it was carried out. A call made meanwhile waits for
- *   the connection, up to the client's time limit.
+ * - evd_call is repeated if the method only asks (its name ends in info, list, stats, labels,
+ *   read, position, history, trace, batch, workers or preview). Any other fails with EVD_E_CLOSED
+ * if the connection ended before its answer came: look whether it was carried out. A call made
+ * meanwhile waits for the connection, up to the client's time limit.
  * - An upload that was under way has failed: begin it again.
  *
  * What is guaranteed (jobs are `at-least-once` if nothing else was said): within an epoch every
@@ -247,6 +247,54 @@ EVD_API EVD_MUST_CHECK int evd_dataset_commit(evd_upload *upload, char **info);
 /* Gives up and frees the upload. The daemon drops the draft when the connection ends. NULL is
  * allowed. */
 EVD_API void evd_dataset_abort(evd_upload *upload);
+
+/*
+ * The labels of a version as they were sent: n of them, from sample `first` on; EVD_NO_LABEL where
+ * there is none. `version` 0: the newest. How many samples there are, dataset.info says (evd_call).
+ * Repeated by itself where a connection is lost. Errors: EVD_E_NOT_FOUND; EVD_E_BAD_VALUE where
+ * there are not so many.
+ */
+EVD_API EVD_MUST_CHECK int evd_dataset_labels(evd_client *client, const char *dataset,
+                                              uint32_t version, uint64_t first, uint32_t *labels,
+                                              size_t n);
+
+/* ---- Attachments ---- */
+
+typedef struct evd_attachment evd_attachment; /* one on its way to the daemon */
+
+/*
+ * Starts an attachment: a table over the samples of a dataset version that the caller has computed,
+ * as neighbours, a selection or folds. `params`: the fields of attachment.create (PROTOCOL.md) as
+ * JSON, such as {"dataset": "pets", "name": "near", "kind": "neighbours", "k": 5, "scope": "all",
+ * "metric": "euclidean"}. Nobody sees it until it is committed. *attachment belongs to the client.
+ */
+EVD_API EVD_MUST_CHECK int evd_attachment_begin(evd_client *client, const char *params,
+                                                evd_attachment **attachment);
+/*
+ * Appends the rows of the next n samples, `row_bytes` each. Of neighbours: k uint32_t, UINT32_MAX
+ * in the last places if there are fewer, and as many distances (INFINITY there); of a selection: a
+ * uint8_t, 1 or 0; of folds: a uint16_t, UINT16_MAX for a sample without a label. `distances`: NULL
+ * but for neighbours. Any n: sent in pieces, as labels are. EVD_E_USAGE: rows of another size.
+ */
+EVD_API EVD_MUST_CHECK int evd_attachment_append(evd_attachment *attachment, const void *rows,
+                                                 size_t row_bytes, const float *distances,
+                                                 size_t n);
+/* Sends what is left and commits; *info (unless `info` is NULL) is the answer of attachment.commit
+ * as JSON text, to be freed with evd_free(). The same under the same name is no error. Frees the
+ * attachment, whether it succeeds or not. */
+EVD_API EVD_MUST_CHECK int evd_attachment_commit(evd_attachment *attachment, char **info);
+/* Gives up and frees it. NULL is allowed. */
+EVD_API void evd_attachment_abort(evd_attachment *attachment);
+/*
+ * Rows of n samples from sample `first` on, and their distances unless `distances` is NULL, as they
+ * were appended. `row_bytes`: of a row, as the caller expects it (of neighbours 4 k);
+ * EVD_E_CONFLICT if they are others, or if the attachment was replaced meanwhile. `version` 0: the
+ * newest.
+ */
+EVD_API EVD_MUST_CHECK int evd_attachment_read(evd_client *client, const char *dataset,
+                                               uint32_t version, const char *name, uint64_t first,
+                                               void *rows, size_t row_bytes, float *distances,
+                                               size_t n);
 
 /* ---- Streams ---- */
 

@@ -7,7 +7,8 @@
  *   reader.c    bytes from the socket, cut into whole, guarded frames
  *   run.c       sending, waiting, sorting what arrives: answers to `pending`, the rest to streams
  *   call.c      any method, as JSON (json.c)
- *   upload.c    datasets
+ *   upload.c    what is sent in pieces: datasets; attach.c: attachments
+ *   fetch.c     what is read back in pieces
  *   stream.c    a stream's states, and the next batch
  *   open.c      stream.open, the first time and on a new connection
  *   backlog.c   frames for a stream that nobody asks at the moment
@@ -115,7 +116,7 @@ struct evd_client {
      * streams: the daemon refuses more of them. */
     uint32_t given_up[EVD_MAX_STREAMS], given_up_count;
     struct evd_stream *streams;
-    struct evd_upload *uploads;
+    struct upload *uploads;
     uint64_t reconnects, repeated, late_acks; /* evd_counters */
 };
 
@@ -365,6 +366,50 @@ void ack_void(struct evd_stream *stream);
 
 /* ---- upload.c ---- */
 
-void upload_free(struct evd_upload *upload);
+/* Appends without an answer yet: enough to keep the daemon's writer busy. */
+#define IN_FLIGHT 4u
+
+struct upload;
+
+/* What is sent in pieces. */
+struct upload_noun {
+    const char *name;
+    const char *create, *append, *commit; /* methods */
+    void (*fini)(struct upload *upload);  /* frees what the struct around it has */
+};
+
+/* The first member of what is being sent. */
+struct upload {
+    struct upload *next;
+    const struct upload_noun *noun;
+    struct evd_client *client;
+    uint32_t draft;
+    uint64_t connection;     /* the client's `reconnects` when it began: the draft dies with it */
+    struct evd_error failed; /* the first error; nothing is sent after it */
+    struct pending append[IN_FLIGHT];
+    uint32_t append_count; /* appends sent so far: the next uses append[append_count % IN_FLIGHT] */
+    uint64_t samples;
+};
+
+/* `size` zeroed bytes that begin with a struct upload, the client's; NULL without memory, told in
+ * the client. */
+void *upload_new(struct evd_client *client, const struct upload_noun *noun,
+                 size_t size) EVD_MUST_CHECK;
+void upload_free(struct upload *upload);
+/* Notes the first error; returns its code. */
+int upload_fail(struct upload *upload, const struct evd_error *err);
+/* Can it go on? */
+int upload_check(struct upload *upload) EVD_MUST_CHECK;
+/* Begins the request that opens the draft; the caller packs its fields, and awaits it. */
+int upload_create_begin(struct upload *upload, msgpack_packer *pk,
+                        struct pending *pending) EVD_MUST_CHECK;
+/* Takes the draft from its answer. */
+int upload_read_draft(struct upload *upload, const msgpack_object *result,
+                      struct evd_error *err) EVD_MUST_CHECK;
+/* Begins a piece, once there is room for it: the caller packs it; and sends it. */
+int upload_append_begin(struct upload *upload, msgpack_packer *pk) EVD_MUST_CHECK;
+int upload_append_end(struct upload *upload, msgpack_packer *pk) EVD_MUST_CHECK;
+/* Waits for all pieces, and commits. */
+int upload_commit(struct upload *upload, char **info) EVD_MUST_CHECK;
 
 #endif

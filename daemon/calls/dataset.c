@@ -1,4 +1,5 @@
-/* dataset.list, dataset.info, dataset.stats and dataset.drop. */
+/* dataset.list, dataset.info, dataset.stats, dataset.labels and dataset.drop. */
+#include <endian.h>
 #include <stdlib.h>
 #include "calls/class_weights.h"
 #include "calls/handlers.h"
@@ -149,6 +150,41 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     return answer_end(&call->ticket);
 }
 
+/* ---- dataset.labels ---- */
+
+/* Little-endian, one behind the other. */
+static void pack_labels(msgpack_packer *pk, const struct dataset *dataset, uint64_t first,
+                        uint32_t count)
+{
+    uint32_t block[1024];
+
+    pack_key(pk, "labels");
+    msgpack_pack_bin(pk, (size_t)count * sizeof(block[0]));
+    for (uint32_t done = 0, n; done < count; done += n) {
+        for (n = 0; n < sizeof(block) / sizeof(block[0]) && done + n < count; n++)
+            block[n] = htole32(dataset_label(dataset, first + done + n));
+        msgpack_pack_bin_body(pk, block, n * sizeof(block[0]));
+    }
+}
+
+int do_dataset_labels(struct call *call, const struct params_dataset_labels *p)
+{
+    struct dataset *dataset = datasets_find(call->server->jobs, p->dataset, p->version, &call->err);
+    struct span span;
+    msgpack_packer *pk;
+
+    if (!dataset || span_of(p->first, p->has_count ? p->count : EVD_MAX_LABELS,
+                            dataset->index.samples, &span, &call->err) != EVD_OK)
+        return call->err.code;
+    pk = answer_begin(&call->ticket);
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_u64(pk, "samples", dataset->index.samples);
+    pack_key_u64(pk, "first", span.first);
+    pack_labels(pk, dataset, span.first, span.count);
+    return answer_end(&call->ticket);
+}
+
 /* ---- dataset.drop ---- */
 
 struct dataset_drop {
@@ -191,9 +227,9 @@ int do_dataset_drop(struct call *call, const struct params_dataset_drop *p)
         return call->err.code;
     if (dataset->users > 0)
         return error_set(&call->err, EVD_E_CONFLICT, dataset->name,
-                         "dataset \"%s\" version %u is in use (jobs, previews under way, and "
-                         "connections that will make a job of it: %u): drop those jobs and close "
-                         "those connections first",
+                         "dataset \"%s\" version %u is in use (jobs, previews under way, "
+                         "attachments that are being sent, and connections that will make a job of "
+                         "it: %u): drop those jobs and close those connections first",
                          dataset->name, dataset->version, dataset->users);
     drop = task_new(call, sizeof(*drop), NULL, drop_fini);
     if (!drop)

@@ -4,24 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include "calls/draft_take.h"
+#include "calls/draft_write.h"
 #include "calls/handlers.h"
 #include "calls/replies.h"
 #include "codec/chunk.h"
 #include "jobs/datasets.h"
-#include "jobs/draft.h"
 #include "jobs/expiry.h"
 #include "jobs/memory.h"
 #include "jobs/uses.h"
 #include "proto/numbers.h"
-#include "server/task.h"
 
 /* ---- one write to the store on behalf of a draft ---- */
 
-struct draft_write {
-    struct task task; /* first */
-    struct store_op op;
-    struct draft *draft;     /* outlives it: the store answers in order */
-    struct dataset *dataset; /* commit: the task's until it is in the table */
+struct upload {
+    struct draft_write write; /* first */
+    struct dataset *dataset;  /* commit: the task's until it is in the table */
     struct dataset *twin; /* commit: perhaps the same, loaded earlier; the task is a user of it */
     uint64_t samples;     /* append: in all, with this chunk */
     uint32_t classes;
@@ -29,88 +26,51 @@ struct draft_write {
     char names[];       /* of new classes */
 };
 
-static void write_fini(struct task *task)
+static void upload_fini(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
+    struct upload *upload = (struct upload *)task;
 
-    chunk_fini(&write->chunk);
-    dataset_free(write->dataset);
-    if (write->twin)
-        dataset_release(task->server->jobs, write->twin);
+    chunk_fini(&upload->chunk);
+    dataset_free(upload->dataset);
+    if (upload->twin)
+        dataset_release(task->server->jobs, upload->twin);
 }
 
 /* `names`: class names that the draft has got, or NULL. */
-static struct draft_write *write_new(struct call *call, struct draft *draft, enum store_kind kind,
-                                     const char *names, size_t bytes)
+static struct upload *upload_new(struct call *call, struct draft *draft, enum store_kind kind,
+                                 const char *names, size_t bytes)
 {
-    struct draft_write *write =
-        task_new(call, sizeof(struct draft_write) + bytes, NULL, write_fini);
+    struct upload *upload =
+        draft_write_new(call, draft, kind, sizeof(struct upload) + bytes, upload_fini);
 
-    if (!write)
-        return NULL;
-    write->op.kind = kind;
-    write->draft = draft;
-    if (bytes > 0)
-        memcpy(write->names, names, bytes);
-    return write;
-}
-
-/* A draft of which something could not be stored is no more. */
-static void write_lost(struct draft_write *write)
-{
-    if (write->op.kind == STORE_DRAFT_COMMIT)
-        draft_not_stored(write->draft);
-    else
-        draft_doom(write->draft);
-}
-
-static int write_send(struct draft_write *write, task_step *stored)
-{
-    int code = task_store(&write->task, &write->op, stored);
-
-    if (code)
-        write_lost(write);
-    return code;
-}
-
-/* What the store refused is refused to whoever sent it, and to all who sent what came after it, in
- * the same words. */
-static int write_result(struct draft_write *write)
-{
-    struct evd_error *first = &write->draft->error;
-
-    if (write->task.err.code == EVD_OK)
-        return EVD_OK;
-    if (first->code == EVD_OK)
-        *first = write->task.err;
-    write->task.err = *first;
-    write_lost(write);
-    return first->code;
+    if (upload && bytes > 0)
+        memcpy(upload->names, names, bytes);
+    return upload;
 }
 
 /* ---- dataset.create ---- */
 
 static int created(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
+    struct upload *upload = (struct upload *)task;
     msgpack_packer *pk;
 
-    if (write_result(write) != EVD_OK)
+    if (draft_write_result(&upload->write) != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    pack_key_u64(pk, "draft", write->draft->number);
-    pack_key_cstr(pk, "name", write->draft->name);
-    pack_key_u64(pk, "version", write->draft->version);
+    pack_key_u64(pk, "draft", upload->write.draft->number);
+    pack_key_cstr(pk, "name", upload->write.draft->name);
+    pack_key_u64(pk, "version", upload->write.draft->version);
     return task_done(task);
 }
 
 /* Where class names follow, the answer comes with those. */
 static int created_part(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
+    struct upload *upload = (struct upload *)task;
 
     if (task->err.code != EVD_OK)
-        write->draft->error = task->err;
+        upload->write.draft->error = task->err;
     task_free(task);
     return EVD_OK;
 }
@@ -120,29 +80,30 @@ static int create_store(struct call *call, struct draft *draft)
 {
     size_t bytes = 0;
     const char *names = dataset_builder_names(draft->builder, 0, &bytes);
-    struct draft_write *create = write_new(call, draft, STORE_DRAFT_CREATE, NULL, 0);
-    struct draft_write *classes = write_new(call, draft, STORE_DRAFT_APPEND, names, bytes);
+    struct upload *create = upload_new(call, draft, STORE_DRAFT_CREATE, NULL, 0);
+    struct upload *classes = upload_new(call, draft, STORE_DRAFT_APPEND, names, bytes);
 
     if (!create || !classes) {
         if (create)
-            task_free(&create->task);
+            task_free(&create->write.task);
         if (classes)
-            task_free(&classes->task);
+            task_free(&classes->write.task);
         draft_free(draft);
         return call->err.code;
     }
-    create->op.dataset = (struct store_dataset){
+    create->write.op.dataset = (struct store_dataset){
         .id = draft->id, .name = draft->name, .version = draft->version, .created = draft->created};
-    classes->op.chunk.dataset = draft->id;
-    classes->op.chunk.class_names = classes->names;
-    classes->op.chunk.class_names_bytes = bytes;
+    classes->write.op.chunk.dataset = draft->id;
+    classes->write.op.chunk.class_names = classes->names;
+    classes->write.op.chunk.class_names_bytes = bytes;
     if (bytes == 0) {
-        task_free(&classes->task);
-        return task_begin(&create->task, write_send(create, created), call);
+        task_free(&classes->write.task);
+        return task_begin(&create->write.task, draft_write_send(&create->write, created), call);
     }
-    if (task_begin(&create->task, write_send(create, created_part), call) == EVD_OK)
-        return task_begin(&classes->task, write_send(classes, created), call);
-    task_free(&classes->task);
+    if (task_begin(&create->write.task, draft_write_send(&create->write, created_part), call) ==
+        EVD_OK)
+        return task_begin(&classes->write.task, draft_write_send(&classes->write, created), call);
+    task_free(&classes->write.task);
     return call->err.code;
 }
 
@@ -167,11 +128,8 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
 
     if (name_check(p->name, "name", &call->err) != EVD_OK)
         return call->err.code;
-    if (call->session->draft_count == EVD_MAX_DRAFTS)
-        return error_set(&call->err, EVD_E_LIMIT, "drafts",
-                         "this connection is sending %u datasets already: commit one first",
-                         EVD_MAX_DRAFTS);
-    if (check_room(jobs, &call->err) != EVD_OK)
+    if (draft_write_room(call->session, &call->err) != EVD_OK ||
+        check_room(jobs, &call->err) != EVD_OK)
         return call->err.code;
     draft = draft_new(call->session, p->name);
     if (!draft)
@@ -188,20 +146,20 @@ int do_dataset_create(struct call *call, const struct params_dataset_create *p)
 
 static int appended(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
+    struct upload *upload = (struct upload *)task;
     msgpack_packer *pk;
 
-    if (write_result(write) != EVD_OK)
+    if (draft_write_result(&upload->write) != EVD_OK)
         return task->err.code;
     pk = task_answer(task);
-    pack_key_u64(pk, "samples", write->samples);
-    pack_key_u64(pk, "classes", write->classes);
+    pack_key_u64(pk, "samples", upload->samples);
+    pack_key_u64(pk, "classes", upload->classes);
     return task_done(task);
 }
 
 /* Takes the chunk into the builder; what was new goes to the store. */
-static struct draft_write *append_take(struct call *call, struct draft *draft,
-                                       const msgpack_object *class_names, struct chunk *chunk)
+static struct upload *append_take(struct call *call, struct draft *draft,
+                                  const msgpack_object *class_names, struct chunk *chunk)
 {
     struct dataset_builder *builder = draft->builder;
     struct evd_str column = {chunk->column, (uint32_t)strlen(chunk->column)};
@@ -216,39 +174,39 @@ static struct draft_write *append_take(struct call *call, struct draft *draft,
         .weights = chunk->weights,
         .weights_n = chunk->weight_count,
     };
-    struct draft_write *write;
+    struct upload *upload;
     const char *names;
 
     if (draft_take(draft, class_names, chunk, &call->err) != EVD_OK)
         return NULL;
     names = dataset_builder_names(builder, store.first_class, &store.class_names_bytes);
-    write = write_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
-    if (!write)
+    upload = upload_new(call, draft, STORE_DRAFT_APPEND, names, store.class_names_bytes);
+    if (!upload)
         return NULL;
-    write->chunk = *chunk;
+    upload->chunk = *chunk;
     *chunk = (struct chunk){0};
     if (store.column)
-        store.column = write->chunk.column;
-    store.class_names = write->names;
-    write->op.chunk = store;
-    write->samples = dataset_builder_samples(builder);
-    write->classes = dataset_builder_classes(builder);
-    return write;
+        store.column = upload->chunk.column;
+    store.class_names = upload->names;
+    upload->write.op.chunk = store;
+    upload->samples = dataset_builder_samples(builder);
+    upload->classes = dataset_builder_classes(builder);
+    return upload;
 }
 
 int do_dataset_append(struct call *call, const struct params_dataset_append *p)
 {
-    struct draft *draft = draft_find(call->session, p->draft, &call->err);
-    struct draft_write *write = NULL;
+    struct draft *draft = draft_find(call->session, p->draft, false, &call->err);
+    struct upload *upload = NULL;
     struct chunk chunk;
 
     if (!draft)
         return call->err.code;
     if (chunk_decode(p, &chunk, &call->err) == EVD_OK)
-        write = append_take(call, draft, p->classes, &chunk);
+        upload = append_take(call, draft, p->classes, &chunk);
     chunk_fini(&chunk);
-    if (write)
-        return task_begin(&write->task, write_send(write, appended), call);
+    if (upload)
+        return task_begin(&upload->write.task, draft_write_send(&upload->write, appended), call);
     draft_doom(draft);
     return call->err.code;
 }
@@ -273,29 +231,29 @@ static int hold(struct task *task, struct dataset *dataset)
 
 static int committed(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
-    struct dataset *dataset = write->dataset;
+    struct upload *upload = (struct upload *)task;
+    struct dataset *dataset = upload->dataset;
 
     if (task->err.code == EVD_OK)
-        task->err =
-            write->draft->error; /* an earlier piece, whose answer came after all was built */
+        task->err = upload->write.draft
+                        ->error; /* an earlier piece, whose answer came after all was built */
     if (task->err.code == EVD_OK && !datasets_insert(task->server->jobs, dataset))
         error_no_memory(&task->err);
-    if (write_result(write) != EVD_OK)
+    if (draft_write_result(&upload->write) != EVD_OK)
         return task->err.code;
-    write->dataset = NULL; /* the table's now */
-    draft_free(write->draft);
+    upload->dataset = NULL; /* the table's now */
+    draft_free(upload->write.draft);
     if (hold(task, dataset) != EVD_OK)
         return task->err.code;
     reply_dataset(task_answer(task), dataset);
     return task_done(task);
 }
 
-static int commit_store(struct draft_write *write)
+static int commit_store(struct upload *upload)
 {
-    const struct dataset *dataset = write->dataset;
+    const struct dataset *dataset = upload->dataset;
 
-    write->op.dataset = (struct store_dataset){
+    upload->write.op.dataset = (struct store_dataset){
         .id = dataset->id,
         .name = dataset->name,
         .version = dataset->version,
@@ -306,57 +264,58 @@ static int commit_store(struct draft_write *write)
         .checksum = dataset->checksum,
         .owned = dataset->owned,
     };
-    return write_send(write, committed);
+    return draft_write_send(&upload->write, committed);
 }
 
 /* ---- an owned dataset that is there already is not kept a second time ---- */
 
 static void compare_run(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
+    struct upload *upload = (struct upload *)task;
 
-    if (!dataset_equal(write->dataset, write->twin, &task->work.cancelled))
+    if (!dataset_equal(upload->dataset, upload->twin, &task->work.cancelled))
         error_set(&task->err, EVD_E_NOT_FOUND, "", "another dataset of the same checksum");
 }
 
 static int compared(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
+    struct upload *upload = (struct upload *)task;
 
     if (task->err.code != EVD_OK)
-        return commit_store(write);
-    task->err = write->draft->error; /* an earlier piece: its answer said that the draft is gone */
-    draft_not_stored(write->draft);
-    if (task->err.code != EVD_OK || hold(task, write->twin) != EVD_OK)
+        return commit_store(upload);
+    task->err =
+        upload->write.draft->error; /* an earlier piece: its answer said that the draft is gone */
+    draft_not_stored(upload->write.draft);
+    if (task->err.code != EVD_OK || hold(task, upload->twin) != EVD_OK)
         return task->err.code;
-    reply_dataset(task_answer(task), write->twin);
+    reply_dataset(task_answer(task), upload->twin);
     return task_done(task);
 }
 
 /* Where there may be such a one, a pool thread looks; if that cannot be, it is kept. */
-static int commit_or_compare(struct draft_write *write)
+static int commit_or_compare(struct upload *upload)
 {
-    struct task *task = &write->task;
+    struct task *task = &upload->write.task;
     struct dataset *twin =
-        write->dataset->owned ? datasets_twin(task->server->jobs, write->dataset) : NULL;
+        upload->dataset->owned ? datasets_twin(task->server->jobs, upload->dataset) : NULL;
 
     if (!twin)
-        return commit_store(write);
-    write->twin = twin;
+        return commit_store(upload);
+    upload->twin = twin;
     twin->users++;
-    if (task_work(task, write->dataset->index.samples, compare_run, compared) == EVD_OK)
+    if (task_work(task, upload->dataset->index.samples, compare_run, compared) == EVD_OK)
         return EVD_OK;
-    return commit_store(write);
+    return commit_store(upload);
 }
 
 #define COMMIT_COST 4 /* of each sample: counted, put with its class, and summed up */
 
 static void commit_run(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
-    struct draft *draft = write->draft;
+    struct upload *upload = (struct upload *)task;
+    struct draft *draft = upload->write.draft;
 
-    int code = dataset_build(draft->builder, &task->work.cancelled, &write->dataset, &task->err);
+    int code = dataset_build(draft->builder, &task->work.cancelled, &upload->dataset, &task->err);
 
     if (code == EVD_OK)
         draft->builder = NULL;
@@ -366,15 +325,11 @@ static void commit_run(struct task *task)
 
 static int commit_built(struct task *task)
 {
-    struct draft_write *write = (struct draft_write *)task;
-    struct draft *draft = write->draft;
-    struct dataset *dataset = write->dataset;
+    struct upload *upload = (struct upload *)task;
+    struct draft *draft = upload->write.draft;
+    struct dataset *dataset = upload->dataset;
 
-    if (!draft_built(draft)) { /* its connection is gone, or an earlier piece was not stored */
-        task->err = draft->error;
-        return task->err.code ? task->err.code : error_given_up(&task->err);
-    }
-    if (write_result(write) != EVD_OK)
+    if (draft_write_built(&upload->write) != EVD_OK)
         return task->err.code;
     draft->memory = sizeof(*draft) + dataset_memory(dataset);
     dataset->id = draft->id;
@@ -382,13 +337,13 @@ static int commit_built(struct task *task)
     dataset->version = draft->version;
     dataset->created = draft->created;
     dataset->owned = draft->owned;
-    return commit_or_compare(write);
+    return commit_or_compare(upload);
 }
 
-static int commit_start(struct draft_write *write)
+static int commit_start(struct upload *upload)
 {
-    struct task *task = &write->task;
-    struct draft *draft = write->draft;
+    struct task *task = &upload->write.task;
+    struct draft *draft = upload->write.draft;
     uint64_t more = dataset_builder_index(draft->builder);
 
     if (memory_room(task->server->jobs, more, "the class index of this dataset", &task->err) !=
@@ -404,8 +359,8 @@ static int commit_start(struct draft_write *write)
 
 int do_dataset_commit(struct call *call, const struct params_dataset_commit *p)
 {
-    struct draft *draft = draft_find(call->session, p->draft, &call->err);
-    struct draft_write *write;
+    struct draft *draft = draft_find(call->session, p->draft, false, &call->err);
+    struct upload *upload;
     uint64_t samples;
 
     if (!draft)
@@ -416,6 +371,6 @@ int do_dataset_commit(struct call *call, const struct params_dataset_commit *p)
                          "%" PRIu64 " samples were sent, not %" PRIu64 ": send the rest, or start "
                          "again",
                          samples, p->samples);
-    write = write_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
-    return write ? task_begin(&write->task, commit_start(write), call) : call->err.code;
+    upload = upload_new(call, draft, STORE_DRAFT_COMMIT, NULL, 0);
+    return upload ? task_begin(&upload->write.task, commit_start(upload), call) : call->err.code;
 }

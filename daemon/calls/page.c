@@ -1,7 +1,8 @@
-/* Pages of classes and rows (page.h). Called by dataset.stats, job.stats, job.preview and
- * job.confusion, and by dataset.list, job.list and job.workers. */
+/* Pages of classes, samples and rows (page.h). Called by dataset.stats, job.stats, job.preview and
+ * job.confusion, by dataset.labels, and by dataset.list, job.list and job.workers. */
 #include "calls/page.h"
 
+#include <inttypes.h>
 #include "proto/pack.h"
 
 int page_of(uint32_t first, uint32_t count, uint32_t classes, struct page *out,
@@ -31,6 +32,23 @@ void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const 
     pack_key_array(pk, "count", page->count);
     for (uint32_t i = 0; i < page->count; i++)
         msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+}
+
+int span_of(uint64_t first, uint32_t count, uint64_t samples, struct span *out,
+            struct evd_error *err)
+{
+    if (count > EVD_MAX_LABELS)
+        return error_set(err, EVD_E_LIMIT, "count",
+                         "\"count\" is at most %u: ask for the rest with \"first\"",
+                         EVD_MAX_LABELS);
+    if (first > samples)
+        return error_set(err, EVD_E_BAD_VALUE, "first",
+                         "\"first\" is %" PRIu64 ", but there are %" PRIu64
+                         " samples, counted from 0",
+                         first, samples);
+    out->first = first;
+    out->count = count < samples - first ? count : (uint32_t)(samples - first);
+    return EVD_OK;
 }
 
 int rows_of(bool has_count, uint32_t count, uint32_t *out, struct evd_error *err)

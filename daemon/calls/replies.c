@@ -1,5 +1,5 @@
-/* What more than one method answers with (replies.h). Called by dataset.*, job.create, job.info and
- * job.list. */
+/* What more than one method answers with (replies.h). Called by dataset.*, attachment.*,
+ * job.create, job.info and job.list. */
 #include "calls/replies.h"
 
 #include <inttypes.h>
@@ -68,6 +68,36 @@ void reply_dataset(msgpack_packer *pk, const struct dataset *dataset)
         pack_cstr(pk, dataset->columns[i].name);
     if (dataset->damage)
         pack_key_cstr(pk, "damage", dataset->damage);
+}
+
+void reply_attachment(msgpack_packer *pk, const struct dataset *dataset,
+                      const struct attachment *attachment)
+{
+    const struct attachment_form *form = &attachment->form;
+    bool known = form->width > 0; /* else damage has taken it */
+
+    pack_key_cstr(pk, "dataset", dataset->name);
+    pack_key_u64(pk, "version", dataset->version);
+    pack_key_cstr(pk, "name", attachment->name);
+    pack_key_cstr(pk, "kind", known ? attachment_kind_word(form->kind) : "");
+    if (known && form->kind == ATTACHMENT_NEIGHBOURS) {
+        pack_key_u64(pk, "k", form->width);
+        pack_key_cstr(pk, "scope", attachment_scope_word(form));
+        pack_key_cstr(pk, "metric", form->metric);
+        pack_key_u64(pk, "lacking", attachment->lacking);
+    }
+    if (known && form->kind == ATTACHMENT_FOLDS)
+        pack_key_u64(pk, "folds", form->width);
+    if (known && form->kind == ATTACHMENT_SELECTION)
+        pack_key_u64(pk, "kept", attachment->kept);
+    pack_key_raw(pk, "terms", attachment->facts, attachment->facts_bytes);
+    pack_key_hex(pk, "digest", attachment->digest);
+    pack_key_u64(pk, "samples", attachment->samples);
+    pack_key_u64(pk, "created", attachment->created);
+    pack_key_u64(pk, "memory", attachment_memory(attachment));
+    pack_key_u64(pk, "uses", attachment->uses);
+    if (attachment->damage)
+        pack_key_cstr(pk, "damage", attachment->damage);
 }
 
 static void pack_revision(msgpack_packer *pk, const struct revision *revision,

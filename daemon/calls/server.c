@@ -23,6 +23,8 @@ static const struct {
     {"datasets", EVD_MAX_DATASETS},
     {"drafts", EVD_MAX_DRAFTS},
     {"works", EVD_MAX_WORKS},
+    {"labels", EVD_MAX_LABELS},
+    {"attachments", EVD_MAX_ATTACHMENTS},
     {"send_limit", SERVER_SEND_LIMIT},
 };
 #define LIMITS_ALL   (sizeof(limits) / sizeof(limits[0]))
@@ -83,13 +85,17 @@ struct damaged {
 static void tell_damaged(void *arg, const struct server_thing *thing)
 {
     struct damaged *damaged = arg;
-    bool dataset = thing->kind == SERVER_DATASET;
 
     if (!thing->damage || damaged->count++ >= DAMAGED_SHOWN || !damaged->pk)
         return;
     pack_map_begin(damaged->pk);
-    pack_key_cstr(damaged->pk, dataset ? "dataset" : "job", thing->name);
-    if (dataset)
+    if (thing->kind == SERVER_ATTACHMENT) {
+        pack_key_cstr(damaged->pk, "dataset", thing->dataset);
+        pack_key_cstr(damaged->pk, "attachment", thing->name);
+    } else {
+        pack_key_cstr(damaged->pk, thing->kind == SERVER_DATASET ? "dataset" : "job", thing->name);
+    }
+    if (thing->kind != SERVER_JOB)
         pack_key_u64(damaged->pk, "version", thing->version);
     pack_key_cstr(damaged->pk, "damage", thing->damage);
     pack_map_end(damaged->pk);

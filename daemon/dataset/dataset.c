@@ -2,6 +2,7 @@
  * it (dataset.h). Called by dataset.commit and when jobs are loaded. */
 #include "dataset/dataset.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -240,6 +241,7 @@ void dataset_free(struct dataset *dataset)
 {
     if (!dataset)
         return;
+    assert(dataset->attachment_count == 0); /* dataset_detach_all */
     names_fini(&dataset->class_names);
     weight_columns_free(dataset->columns, dataset->column_count);
     free(dataset->damage);

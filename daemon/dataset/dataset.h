@@ -1,6 +1,6 @@
 /*
  * Datasets: validated labels of one version, their class index and statistics. Immutable once
- * built.
+ * built, but for what is attached to them.
  *
  * Labels arrive in chunks into a builder; the finished dataset holds labels in the narrowest
  * integer (1, 2 or 4 bytes) and, unless every class is one run of indices, a member table (4 bytes
@@ -46,6 +46,8 @@ struct dataset_summary {
     double balance; /* entropy / log2(classes with samples): 1 is balanced; 1 for one class */
 };
 
+struct attachment;
+
 struct dataset {
     uint64_t id; /* key in the store; 0 until known */
     char name[EVD_MAX_NAME + 1];
@@ -60,6 +62,9 @@ struct dataset {
     bool owned;     /* it goes with its last user; set once, by whoever gives it a name */
     uint32_t users; /* jobs on it, and connections that will make one: not dropped while > 0; loop
                        thread only */
+    /* Tables over its samples, by name (attachment.h); loop thread only. */
+    struct attachment **attachments;
+    uint32_t attachment_count;
     /* private */
     void *labels;        /* samples values of label_width bytes; all ones: unlabelled */
     uint8_t label_width; /* 1, 2 or 4 */

@@ -216,6 +216,13 @@ static size_t list_drops(const struct things *things, struct store_op *ops)
     for (size_t i = 0; i < things->count; i++) {
         const struct server_thing *thing = &things->items[i];
 
+        if (thing->kind == SERVER_ATTACHMENT && thing->damage)
+            ops[n++] =
+                (struct store_op){.kind = STORE_ATTACHMENT_DROP, .attachment = {.id = thing->id}};
+    }
+    for (size_t i = 0; i < things->count; i++) {
+        const struct server_thing *thing = &things->items[i];
+
         if (thing->kind == SERVER_DATASET && thing->damage)
             ops[n++] = (struct store_op){.kind = STORE_DATASET_DROP, .dataset = {.id = thing->id}};
     }

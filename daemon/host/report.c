@@ -49,14 +49,32 @@ static void next_item(struct report *report)
     report->list_used = true;
 }
 
+/* Nouns of the kinds of things. */
+static const char *const nouns[SERVER_KINDS] = {
+    [SERVER_DATASET] = "dataset", [SERVER_ATTACHMENT] = "attachment", [SERVER_JOB] = "job"};
+
+/* The list of a kind, after those before it, which may be empty. */
+static void list_of(struct report *report, unsigned kind)
+{
+    char name[32];
+
+    while (report->list < kind) {
+        snprintf(name, sizeof(name), "%ss", nouns[++report->list]);
+        open_list(report, name);
+    }
+}
+
 static void json_thing(struct report *report, const struct server_thing *thing)
 {
-    bool dataset = thing->kind == SERVER_DATASET;
-
+    list_of(report, thing->kind);
     next_item(report);
-    printf("{\"%s\": ", dataset ? "dataset" : "job");
+    printf("{\"%s\": ", nouns[thing->kind]);
     put_json(thing->name);
-    if (dataset)
+    if (thing->kind == SERVER_ATTACHMENT) {
+        fputs(", \"dataset\": ", stdout);
+        put_json(thing->dataset);
+    }
+    if (thing->kind != SERVER_JOB)
         printf(", \"version\": %" PRIu32 ", \"samples\": %" PRIu64, thing->version, thing->samples);
     fputs(", \"damage\": ", stdout);
     if (thing->damage)
@@ -87,7 +105,7 @@ static void print_line(const struct report *report, const char *head, const char
 static void print_thing(const struct report *report, const struct server_thing *thing)
 {
     const char *word = report->repair ? "DROPPED" : "DAMAGED";
-    char text[TEXT_BYTES], name[256];
+    char text[TEXT_BYTES], name[256], of[256];
     size_t n;
 
     text_escape(name, sizeof(name), thing->name);
@@ -95,8 +113,13 @@ static void print_thing(const struct report *report, const struct server_thing *
         n = (size_t)snprintf(text, sizeof(text),
                              "dataset %s, version %" PRIu32 ": %" PRIu64 " samples", name,
                              thing->version, thing->samples);
-    else
+    else if (thing->kind == SERVER_JOB)
         n = (size_t)snprintf(text, sizeof(text), "job %s", name);
+    else {
+        text_escape(of, sizeof(of), thing->dataset);
+        n = (size_t)snprintf(text, sizeof(text), "attachment %s of dataset %s, version %" PRIu32,
+                             name, of, thing->version);
+    }
     clear_stage(report);
     printf("%s", text);
     if (thing->damage) {
@@ -148,14 +171,8 @@ void report_things(struct report *report)
 
 void report_thing(struct report *report, const struct server_thing *thing)
 {
-    bool dataset = thing->kind == SERVER_DATASET, bad = thing->damage != NULL;
-
-    if (!dataset && report->jobs == 0 && report->json)
-        open_list(report, "jobs");
-    report->datasets += dataset;
-    report->jobs += !dataset;
-    report->bad_datasets += dataset && bad;
-    report->bad_jobs += !dataset && bad;
+    report->things[thing->kind]++;
+    report->bad[thing->kind] += thing->damage != NULL;
     if (report->json)
         json_thing(report, thing);
     else
@@ -166,8 +183,7 @@ void report_notes(struct report *report)
 {
     if (!report->json)
         return;
-    if (report->jobs == 0)
-        open_list(report, "jobs");
+    list_of(report, SERVER_JOB);
     open_list(report, "notes");
 }
 
@@ -183,7 +199,11 @@ void report_note(struct report *report, const char *what)
 
 bool report_sound(const struct report *report)
 {
-    return report->findings + report->bad_datasets + report->bad_jobs == 0;
+    uint64_t wrong = report->findings;
+
+    for (size_t i = 0; i < SERVER_KINDS; i++)
+        wrong += report->bad[i];
+    return wrong == 0;
 }
 
 /* As a shell takes it. */
@@ -231,19 +251,33 @@ static void print_repaired(const char *file, const char *repaired)
     print_move(repaired, file, "\n");
 }
 
+/* "2 datasets, 1 jobs", or how many of how many. Few have attachments. */
+static void print_counts(const struct report *report)
+{
+    const char *between = "";
+
+    for (size_t i = 0; i < SERVER_KINDS; i++) {
+        if (i == SERVER_ATTACHMENT && report->things[i] == 0)
+            continue;
+        printf("%s", between);
+        if (!report_sound(report))
+            printf("%" PRIu64 " of ", report->bad[i]);
+        printf("%" PRIu64 " %ss", report->things[i], nouns[i]);
+        between = ", ";
+    }
+    putchar('\n');
+}
+
 static void print_end(const struct report *report, const char *repaired)
 {
     const char *file = report->database;
 
     clear_stage(report);
     if (report_sound(report))
-        printf("%s is sound: %" PRIu64 " datasets, %" PRIu64 " jobs\n", file, report->datasets,
-               report->jobs);
+        printf("%s is sound: ", file);
     else
-        printf("%s is DAMAGED: %" PRIu64 " findings in the file, %" PRIu64 " of %" PRIu64
-               " datasets, %" PRIu64 " of %" PRIu64 " jobs\n",
-               file, report->findings, report->bad_datasets, report->datasets, report->bad_jobs,
-               report->jobs);
+        printf("%s is DAMAGED: %" PRIu64 " findings in the file, ", file, report->findings);
+    print_counts(report);
     if (repaired)
         print_repaired(file, repaired);
     else if (!report_sound(report))

@@ -2,6 +2,7 @@
 #include "jobs/datasets.h"
 
 #include <assert.h>
+#include "dataset/attachment.h"
 #include "jobs/names.h"
 
 struct dataset *datasets_find_any(struct jobs *jobs, struct evd_str name, uint32_t version,
@@ -133,6 +134,7 @@ void datasets_remove(struct jobs *jobs, struct dataset_entry *entry)
 {
     size_t at = (size_t)(entry - jobs->datasets);
 
+    dataset_detach_all(entry->dataset);
     dataset_free(entry->dataset);
     memmove(entry, entry + 1, (jobs->dataset_count - at - 1) * sizeof(*entry));
     jobs->dataset_count--;

@@ -1,5 +1,5 @@
 /* Keeps drafts, by session, and has the store forget those that come to nothing. Called by
- * calls/dataset_upload.c, and by sessions and ticks. */
+ * calls/dataset_upload.c and calls/attachment_upload.c, and by sessions and ticks. */
 #include "jobs/draft.h"
 
 #include <assert.h>
@@ -33,10 +33,22 @@ static void unlist(struct draft *draft)
     }
 }
 
+/* Of what was sent nothing is wanted. */
+static void let_go(struct draft *draft)
+{
+    dataset_builder_free(draft->builder);
+    attachment_builder_free(draft->rows);
+    if (draft->of)
+        dataset_release(draft->jobs, draft->of);
+    draft->builder = NULL;
+    draft->rows = NULL;
+    draft->of = NULL;
+}
+
 void draft_free(struct draft *draft)
 {
     unlist(draft);
-    dataset_builder_free(draft->builder);
+    let_go(draft);
     free(draft);
 }
 
@@ -45,6 +57,8 @@ void draft_count(struct draft *draft)
     draft->memory = sizeof(*draft);
     if (draft->builder)
         draft->memory += dataset_builder_memory(draft->builder);
+    if (draft->rows)
+        draft->memory += attachment_builder_memory(draft->rows);
 }
 
 /* ---- the end of those that come to nothing ---- */
@@ -74,8 +88,13 @@ static void try_drop(struct draft *draft)
     struct evd_error err;
 
     assert(draft->state == DRAFT_DOOMED);
-    draft->drop = (struct store_op){
-        .kind = STORE_DATASET_DROP, .dataset.id = draft->id, .done = dropped, .owner = draft};
+    draft->drop = (struct store_op){.kind = STORE_DATASET_DROP, .done = dropped, .owner = draft};
+    if (draft->attachment) {
+        draft->drop.kind = STORE_ATTACHMENT_DROP;
+        draft->drop.attachment.id = draft->id;
+    } else {
+        draft->drop.dataset.id = draft->id;
+    }
     if (server_submit(draft->jobs->server, &draft->drop, &err) == EVD_OK)
         enter(draft, DRAFT_DROPPING);
     else
@@ -94,8 +113,7 @@ static void orphan(struct draft *draft)
 static void doom(struct draft *draft)
 {
     enter(draft, DRAFT_DOOMED);
-    dataset_builder_free(draft->builder);
-    draft->builder = NULL;
+    let_go(draft);
     draft_count(draft);
     try_drop(draft);
 }
@@ -163,7 +181,7 @@ static uint32_t highest_in(const struct draft_list *list, struct evd_str name)
     uint32_t highest = 0;
 
     TAILQ_FOREACH(draft, list, in_list) {
-        if (str_is(name, draft->name) && draft->version > highest)
+        if (!draft->attachment && str_is(name, draft->name) && draft->version > highest)
             highest = draft->version;
     }
     return highest;
@@ -217,23 +235,30 @@ uint64_t drafts_memory(const struct jobs *jobs)
     return bytes;
 }
 
-struct draft *draft_new(struct session *session, struct evd_str name)
+uint32_t drafts_of(const struct jobs *jobs, const struct dataset *dataset)
+{
+    const struct session *session;
+    const struct draft *draft;
+    uint32_t count = 0;
+
+    TAILQ_FOREACH(session, &jobs->server->sessions, in_list) {
+        TAILQ_FOREACH(draft, &session->drafts, in_list)
+            count += draft->of == dataset;
+    }
+    return count;
+}
+
+static struct draft *draft_add(struct session *session, struct evd_str name)
 {
     struct jobs *jobs = session->server->jobs;
-    uint32_t committed = datasets_highest(jobs, name), drafted = highest_draft(jobs, name);
     struct draft *draft = calloc(1, sizeof(*draft));
 
-    if (draft)
-        draft->builder = dataset_builder_new();
-    if (!draft || !draft->builder) {
-        free(draft);
+    if (!draft)
         return NULL;
-    }
     draft->jobs = jobs;
     draft->session = session;
     draft->number = ++session->last_draft;
     str_copy(draft->name, name);
-    draft->version = (committed > drafted ? committed : drafted) + 1;
     draft->id = jobs->next_id++;
     draft->created = server_wall(jobs->server);
     TAILQ_INSERT_TAIL(&session->drafts, draft, in_list);
@@ -241,21 +266,61 @@ struct draft *draft_new(struct session *session, struct evd_str name)
     return draft;
 }
 
-struct draft *draft_find(struct session *session, uint32_t number, struct evd_error *err)
+struct draft *draft_new(struct session *session, struct evd_str name)
 {
+    struct jobs *jobs = session->server->jobs;
+    uint32_t committed = datasets_highest(jobs, name), drafted = highest_draft(jobs, name);
+    struct dataset_builder *builder = dataset_builder_new();
+    struct draft *draft = builder ? draft_add(session, name) : NULL;
+
+    if (!draft) {
+        dataset_builder_free(builder);
+        return NULL;
+    }
+    draft->builder = builder;
+    draft->version = (committed > drafted ? committed : drafted) + 1;
+    return draft;
+}
+
+struct draft *draft_new_attachment(struct session *session, struct dataset *of, struct evd_str name,
+                                   struct attachment_builder *rows)
+{
+    struct draft *draft = draft_add(session, name);
+
+    if (!draft) {
+        attachment_builder_free(rows);
+        return NULL;
+    }
+    draft->attachment = true;
+    draft->rows = rows;
+    draft->of = of;
+    of->users++;
+    draft_count(draft);
+    return draft;
+}
+
+struct draft *draft_find(struct session *session, uint32_t number, bool attachment,
+                         struct evd_error *err)
+{
+    const char *noun = attachment ? "attachment" : "dataset";
     struct draft *draft;
 
     TAILQ_FOREACH(draft, &session->drafts, in_list) {
         if (draft->number != number)
             continue;
-        if (draft->state == DRAFT_OPEN)
+        if (draft->attachment != attachment)
+            error_set(err, EVD_E_CONFLICT, "draft",
+                      "draft %u is of another kind: it is sent by %s.append and %s.commit", number,
+                      attachment ? "dataset" : "attachment", attachment ? "dataset" : "attachment");
+        else if (draft->state == DRAFT_OPEN)
             return draft;
-        error_set(err, EVD_E_CONFLICT, "draft", "draft %u is being committed", number);
+        else
+            error_set(err, EVD_E_CONFLICT, "draft", "draft %u is being committed", number);
         return NULL;
     }
     error_set(err, EVD_E_NOT_FOUND, "draft",
               "this connection has no draft %u: it failed, was committed, or never began; start "
-              "again with dataset.create",
-              number);
+              "again with %s.create",
+              number, noun);
     return NULL;
 }

@@ -1,9 +1,10 @@
 /*
- * Drafts: datasets that are being sent. draft.c keeps them and lets them die;
- * calls/dataset_upload.c answers dataset.create, .append and .commit.
+ * Drafts: datasets and attachments that are being sent. draft.c keeps them and lets them die;
+ * calls/dataset_upload.c answers dataset.create, .append and .commit, calls/attachment_upload.c
+ * those of attachments.
  *
- *            dataset.commit      built           stored
- *     OPEN ---------------> BUILDING ---> STORING -----> gone, a dataset is there
+ *              commit            built           stored
+ *     OPEN ---------------> BUILDING ---> STORING -----> gone, what was sent is there
  *      |                       |             |
  *      | a write failed, or    |             | not stored
  *      | its session is gone   v             |
@@ -22,6 +23,7 @@
 #ifndef JOBS_DRAFT_H
 #define JOBS_DRAFT_H
 
+#include "dataset/attachment_builder.h"
 #include "jobs/state.h"
 
 enum draft_state {
@@ -39,26 +41,35 @@ struct draft {
     enum draft_state state;
     uint32_t number; /* in its session */
     char name[EVD_MAX_NAME + 1];
-    uint32_t version;
     uint64_t id; /* in the store */
     uint64_t created;
-    struct dataset_builder *builder; /* until built, or dropped */
-    uint64_t memory;                 /* bytes it takes, and will take while it is committed */
-    bool named;                      /* class names were given; else the classes are numbers */
-    bool owned;                      /* the dataset is to go with its last job */
-    struct store_op drop;            /* DROPPING */
-    struct evd_error error;          /* why its first write failed: all later answers say it */
-    TAILQ_ENTRY(draft) in_list;      /* the session's, or jobs->orphans */
+    /* Until built, or dropped, one of: */
+    struct dataset_builder *builder;
+    struct attachment_builder *rows;
+    struct dataset *of; /* what an attachment is of, and one of its users; NULL: no attachment, or
+                           nobody wants it any more */
+    bool attachment;    /* else a dataset, and this is for it: */
+    uint32_t version;
+    uint64_t memory;            /* bytes it takes, and will take while it is committed */
+    bool named;                 /* class names were given; else the classes are numbers */
+    bool owned;                 /* the dataset is to go with its last job */
+    struct store_op drop;       /* DROPPING */
+    struct evd_error error;     /* why its first write failed: all later answers say it */
+    TAILQ_ENTRY(draft) in_list; /* the session's, or jobs->orphans */
 };
 
 /* A new one, in the session's list; NULL without memory. */
 struct draft *draft_new(struct session *session, struct evd_str name) MUST_CHECK;
+/* The same of an attachment; takes the builder over, also where it fails. */
+struct draft *draft_new_attachment(struct session *session, struct dataset *of, struct evd_str name,
+                                   struct attachment_builder *rows) MUST_CHECK;
 /* Its builder has more, or less: notes how much memory it takes. */
 void draft_count(struct draft *draft);
 /* Out of its list and gone; nothing of it may be in the store. */
 void draft_free(struct draft *draft);
-/* An OPEN one of the session; NULL and NOT_FOUND or CONFLICT. */
-struct draft *draft_find(struct session *session, uint32_t number, struct evd_error *err);
+/* An OPEN one of the session, of a dataset or of an attachment; NULL and NOT_FOUND or CONFLICT. */
+struct draft *draft_find(struct session *session, uint32_t number, bool attachment,
+                         struct evd_error *err);
 
 /* ---- all of them ---- */
 
@@ -69,6 +80,8 @@ void drafts_tick(struct jobs *jobs);
 void drafts_free(struct jobs *jobs);
 uint32_t drafts_count(const struct jobs *jobs);  /* of the sessions with a connection */
 uint64_t drafts_memory(const struct jobs *jobs); /* bytes */
+/* Those of attachments of that dataset. */
+uint32_t drafts_of(const struct jobs *jobs, const struct dataset *dataset);
 
 /* ---- one ---- */
 

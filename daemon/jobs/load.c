@@ -1,4 +1,5 @@
-/* Reading back what is stored: datasets here, then jobs with their plans (restore.c). */
+/* Reading back what is stored: datasets here, then attachments (load_attachment.c) and jobs with
+ * their plans (restore.c). */
 #include "jobs/load.h"
 
 #include <inttypes.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include "jobs/datasets.h"
 #include "jobs/jobs.h"
+#include "jobs/load_attachment.h"
 #include "jobs/restore.h"
 #include "jobs/uses.h"
 
@@ -16,6 +18,7 @@ struct load {
     struct store_dataset dataset; /* being read; its name is in `name` */
     char name[EVD_MAX_NAME + 1];
     struct dataset_builder *builder;
+    struct attachment_load attachment;
 };
 
 static struct evd_str text_of(const char *text)
@@ -134,6 +137,31 @@ static int load_dataset_end(void *arg, struct evd_error *err)
     return error_no_memory(err);
 }
 
+/* ---- attachments ---- */
+
+static int load_attachment_begin(void *arg, const struct store_attachment *attachment,
+                                 struct evd_error *err)
+{
+    return attachment_load_begin(&((struct load *)arg)->attachment, attachment, err);
+}
+
+static int load_attachment_rows(void *arg, const struct store_rows *rows, struct evd_error *err)
+{
+    return attachment_load_rows(&((struct load *)arg)->attachment, rows, err);
+}
+
+static int load_attachment_end(void *arg, struct evd_error *err)
+{
+    return attachment_load_end(&((struct load *)arg)->attachment, err);
+}
+
+static int load_attachment_damaged(void *arg, const struct evd_error *why, struct evd_error *err)
+{
+    return attachment_load_damaged(&((struct load *)arg)->attachment, why, err);
+}
+
+/* ---- all of it ---- */
+
 /* Whoever used ephemeral jobs comes back, or does not; datasets that were sent for jobs that never
  * came to be go. */
 static void await_users(struct jobs *jobs)
@@ -145,13 +173,19 @@ static void await_users(struct jobs *jobs)
 
 int jobs_load(struct jobs *jobs, struct evd_error *err)
 {
-    struct load load = {.jobs = jobs, .restoring = {jobs, NULL, NULL, &load.restoring.first}};
+    struct load load = {.jobs = jobs,
+                        .restoring = {jobs, NULL, NULL, &load.restoring.first},
+                        .attachment.jobs = jobs};
     const struct store_reader reader = {
         .arg = &load,
         .dataset_begin = load_dataset_begin,
         .dataset_chunk = load_dataset_chunk,
         .dataset_end = load_dataset_end,
         .dataset_damaged = load_dataset_damaged,
+        .attachment_begin = load_attachment_begin,
+        .attachment_rows = load_attachment_rows,
+        .attachment_end = load_attachment_end,
+        .attachment_damaged = load_attachment_damaged,
         .job = restore_job_row,
         .seek = restore_seek_row,
         .revision = restore_revision_row,
@@ -169,6 +203,7 @@ int jobs_load(struct jobs *jobs, struct evd_error *err)
                     jobs->dataset_count, jobs->job_count);
     }
     dataset_builder_free(load.builder);
+    attachment_builder_free(load.attachment.builder);
     restore_end(&load.restoring);
     return code;
 }

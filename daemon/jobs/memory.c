@@ -1,7 +1,8 @@
-/* What datasets, drafts, jobs with what is recorded of them, plans, reports and uses take together,
- * and the limit there may be. */
+/* What datasets, attachments, drafts, jobs with what is recorded of them, plans, reports and uses
+ * take together, and the limit there may be. */
 #include "jobs/memory.h"
 
+#include "jobs/attachments.h"
 #include "jobs/datasets.h"
 #include "jobs/draft.h"
 #include "jobs/entry.h"
@@ -31,8 +32,8 @@ static uint64_t jobs_memory(const struct jobs *jobs)
 
 static uint64_t data_memory(const struct jobs *jobs)
 {
-    return jobs_memory(jobs) + datasets_memory(jobs) + drafts_memory(jobs) + jobs->reported +
-           jobs->used;
+    return jobs_memory(jobs) + datasets_memory(jobs) + attachments_memory(jobs) +
+           drafts_memory(jobs) + jobs->reported + jobs->used;
 }
 
 uint64_t memory_used(const struct jobs *jobs)
@@ -52,6 +53,7 @@ uint64_t memory_spare(const struct jobs *jobs)
 void memory_count(const struct jobs *jobs, struct holds *out)
 {
     out->datasets = datasets_memory(jobs);
+    out->attachments = attachments_memory(jobs);
     out->drafts = drafts_memory(jobs);
     out->jobs = jobs_memory(jobs);
     out->strategies = atomic_load(&jobs->budget.used);

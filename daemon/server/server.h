@@ -29,16 +29,17 @@ struct task;
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(task_list, task);
 
-/* A dataset or a job, as it was found in the database. */
+/* A dataset, an attachment of one, or a job, as it was found in the database. */
 struct server_thing {
-    enum { SERVER_DATASET, SERVER_JOB } kind;
+    enum { SERVER_DATASET, SERVER_ATTACHMENT, SERVER_JOB, SERVER_KINDS } kind;
     uint64_t id; /* in the store */
     const char *name;
-    uint32_t version;   /* of a dataset, and */
-    uint64_t samples;   /* how many it has */
-    uint64_t of;        /* the id of a job's dataset; 0: that is not there */
-    int code;           /* EVD_OK, or why it is out of service: */
-    const char *damage; /* NULL, or the same in words */
+    const char *dataset; /* of an attachment: what that is called */
+    uint32_t version;    /* of a dataset, or of that one; and */
+    uint64_t samples;    /* how many it has */
+    uint64_t of;         /* the id of a job's dataset; 0: that is not there */
+    int code;            /* EVD_OK, or why it is out of service: */
+    const char *damage;  /* NULL, or the same in words */
 };
 typedef void server_tell_thing(void *arg, const struct server_thing *thing);
 

@@ -25,6 +25,10 @@ struct store_engine {
     /* The strategy of a revision, in memory that the caller frees; EVD_E_NOT_FOUND. */
     int (*read_strategy)(struct store_db *db, const struct store_place *place, void **strategy,
                          size_t *bytes, struct evd_error *err);
+    /* Distances of an attachment's samples, span->n * span->bytes bytes; EVD_E_STORE: they are not
+     * there. */
+    int (*read_distances)(struct store_db *db, const struct store_span *span, void *distances,
+                          struct evd_error *err);
     /* Opens a database to be read only, and changes nothing in its files; what `open` would refuse
      * as damage it tells. *readable: `load` can be relied on. `write` and what follows are not for
      * it. */

@@ -15,8 +15,12 @@ enum store_kind {
     STORE_DRAFT_CREATE, /* a dataset that is not visible yet */
     STORE_DRAFT_APPEND, /* class names, labels, weights at its end */
     STORE_DRAFT_COMMIT, /* becomes visible, with version, totals and checksum */
-    STORE_DATASET_DROP, /* a draft or a committed version, with all its chunks */
-    STORE_JOB_CREATE,   /* a job and its revision 0, perhaps in place of another job */
+    STORE_DATASET_DROP, /* a draft or a committed version, with all its chunks and attachments */
+    STORE_ATTACHMENT_CREATE, /* a table over a dataset's samples that is not visible yet */
+    STORE_ATTACHMENT_APPEND, /* rows at its end */
+    STORE_ATTACHMENT_COMMIT, /* becomes visible, with its digest; EXISTS: another has the name */
+    STORE_ATTACHMENT_DROP,   /* whether visible or not, with all its rows */
+    STORE_JOB_CREATE,        /* a job and its revision 0, perhaps in place of another job */
     /* and removes the revisions of its generation numbered above `keep_revision`, to which it also
      * lowers the one of the generation's store_seek, if there is one and it is higher */
     STORE_REVISION_ADD,
@@ -50,6 +54,32 @@ struct store_chunk {
     uint64_t first_weight;
     const double *weights; /* weights_n values from sample first_weight on */
     size_t weights_n;
+};
+
+struct store_attachment {
+    uint64_t id; /* chosen by the daemon, as for datasets */
+    uint64_t dataset;
+    const char *name, *kind;
+    uint32_t width;
+    const char *scope, *metric;
+    const void *facts; /* MessagePack */
+    size_t facts_bytes;
+    uint64_t created, samples, digest; /* written by ATTACHMENT_COMMIT */
+};
+
+/* A piece of one. */
+struct store_rows {
+    uint64_t attachment;
+    uint64_t first_sample, n;
+    const void *rows, *distances; /* as they are, little-endian */
+    size_t rows_bytes, distances_bytes;
+};
+
+/* The distances of some of its samples, `bytes` each. */
+struct store_span {
+    uint64_t attachment;
+    uint64_t first_sample, n;
+    uint32_t bytes;
 };
 
 struct store_job {
@@ -140,6 +170,8 @@ struct store_op {
     union {
         struct store_dataset dataset; /* DRAFT_CREATE, DRAFT_COMMIT, DATASET_DROP (id only) */
         struct store_chunk chunk;
+        struct store_attachment attachment; /* ATTACHMENT_CREATE, _COMMIT, _DROP (id only) */
+        struct store_rows rows;             /* ATTACHMENT_APPEND */
         struct {
             /* JOB_CREATE, JOB_DROP (id only), PROGRESS_PUT (id, world_size, mark), SEEK_ADD (id,
              * world_size, mark), FORGET (id only) */
@@ -171,16 +203,18 @@ struct store_op {
 STAILQ_HEAD(store_ops, store_op);
 
 /* What was committed, read back once after opening and before store_start: datasets (class names
- * and label chunks in order, weight columns one after the other, then dataset_end), then each job
- * with its seeks by generation, revisions by generation and number, world sizes by generation and
- * position, and progress (a reader without `seek` or `world` is not told of those). Drafts are
- * deleted, not reported. A dataset whose row or pieces are not whole, or that the reader does not
- * take (with another code than EVD_E_NO_MEMORY), ends by dataset_damaged in place of dataset_end,
- * if the reader has it, and the load goes on. A row of a job that holds what cannot have been
- * written is told by job_damaged, if the reader has it: a job's own after `job`, any other in its
- * place. A callback that returns non-zero stops the load with that code and its error. Pointers are
- * valid during the callback only. The store checks that chunks are whole and without gaps; that
- * they give the dataset's checksum, and that a job's rows fit together, is for the caller to check.
+ * and label chunks in order, weight columns one after the other, then dataset_end), then
+ * attachments (rows in order, then attachment_end; a reader without `attachment_begin` is told of
+ * none, one with it has all four), then each job with its seeks by generation, revisions by
+ * generation and number, world sizes by generation and position, and progress (a reader without
+ * `seek` or `world` is not told of those). Drafts are deleted, not reported. A dataset whose row or
+ * pieces are not whole, or that the reader does not take (with another code than EVD_E_NO_MEMORY),
+ * ends by dataset_damaged in place of dataset_end, if the reader has it, and the load goes on;
+ * likewise an attachment. A row of a job that holds what cannot have been written is told by
+ * job_damaged, if the reader has it: a job's own after `job`, any other in its place. A callback
+ * that returns non-zero stops the load with that code and its error. Pointers are valid during the
+ * callback only. The store checks that chunks are whole and without gaps; that they give the
+ * dataset's checksum, and that a job's rows fit together, is for the caller to check.
  */
 struct store_reader {
     void *arg;
@@ -188,6 +222,11 @@ struct store_reader {
     int (*dataset_chunk)(void *arg, const struct store_chunk *chunk, struct evd_error *err);
     int (*dataset_end)(void *arg, struct evd_error *err);
     int (*dataset_damaged)(void *arg, const struct evd_error *why, struct evd_error *err);
+    int (*attachment_begin)(void *arg, const struct store_attachment *attachment,
+                            struct evd_error *err);
+    int (*attachment_rows)(void *arg, const struct store_rows *rows, struct evd_error *err);
+    int (*attachment_end)(void *arg, struct evd_error *err);
+    int (*attachment_damaged)(void *arg, const struct evd_error *why, struct evd_error *err);
     int (*job)(void *arg, const struct store_job *job, struct evd_error *err);
     int (*job_damaged)(void *arg, uint64_t job, const struct evd_error *why, struct evd_error *err);
     int (*seek)(void *arg, const struct store_seek *seek, struct evd_error *err);

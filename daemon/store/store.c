@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 #include "store/engine.h"
+#include "store/operation.h"
 
 /* One transaction takes at most this much, so that an acknowledgement that is queued behind a large
  * load waits for one such piece, not for all of it. */
@@ -29,11 +30,12 @@ enum store_stage {
     STORE_STOPPING, /* store_close: what is queued is still written, nothing is taken any more */
 };
 
-/* Somebody waits for a strategy, in a thread of theirs. */
+/* Somebody waits for a strategy or for distances, in a thread of theirs. */
 struct store_read {
-    const struct store_place *place;
-    void *strategy;
-    size_t bytes;
+    const struct store_place *place; /* NULL: distances are wanted */
+    const struct store_span *span;
+    void *bytes; /* of the strategy; or where the distances go */
+    size_t count;
     struct evd_error error;
     bool done;
     STAILQ_ENTRY(store_read) link;
@@ -55,39 +57,6 @@ struct store {
     struct store_ops queue, finished;
     struct store_info info;
 };
-
-static size_t job_bytes(const struct store_op *op)
-{
-    size_t bytes = op->revision.strategy_bytes;
-
-    for (size_t i = 0; i < op->progress_count; i++)
-        bytes += sizeof(op->progress[i]) + op->progress[i].acked_bytes;
-    return bytes;
-}
-
-static size_t op_bytes(const struct store_op *op)
-{
-    size_t bytes = sizeof(*op);
-
-    switch (op->kind) {
-    case STORE_DRAFT_APPEND:
-        bytes += op->chunk.n * sizeof(*op->chunk.labels) + op->chunk.class_names_bytes +
-                 op->chunk.weights_n * sizeof(*op->chunk.weights);
-        break;
-    case STORE_JOB_CREATE:
-    case STORE_REVISION_ADD:
-    case STORE_SEEK_ADD:
-    case STORE_PROGRESS_PUT:
-        bytes += job_bytes(op);
-        break;
-    case STORE_FORGET:
-        bytes += op->forgotten_count * sizeof(*op->forgotten);
-        break;
-    default:
-        break;
-    }
-    return bytes;
-}
 
 /* Around an open database. */
 static void store_init(struct store *store, const struct store_engine *engine, void (*wake)(void *),
@@ -244,6 +213,15 @@ static void wait_for_work(struct store *store)
 
 /* ---- reading ---- */
 
+static void do_read(struct store *store, struct store_read *read)
+{
+    if (read->place)
+        store->engine->read_strategy(store->db, read->place, &read->bytes, &read->count,
+                                     &read->error);
+    else
+        store->engine->read_distances(store->db, read->span, read->bytes, &read->error);
+}
+
 /* Those who wait to read come first: each is a row, and there are no more of them than threads. */
 static void serve_reads(struct store *store)
 {
@@ -253,8 +231,7 @@ static void serve_reads(struct store *store)
     while ((read = STAILQ_FIRST(&store->reads))) {
         STAILQ_REMOVE_HEAD(&store->reads, link);
         pthread_mutex_unlock(&store->lock);
-        store->engine->read_strategy(store->db, read->place, &read->strategy, &read->bytes,
-                                     &read->error);
+        do_read(store, read);
         pthread_mutex_lock(&store->lock);
         read->done = true;
         pthread_cond_broadcast(&store->read_done);
@@ -275,22 +252,36 @@ static void wait_for_read(struct store *store, struct store_read *read)
         pthread_cond_wait(&store->read_done, &store->lock);
 }
 
+static int read_now(struct store *store, struct store_read *read, struct evd_error *err)
+{
+    pthread_mutex_lock(&store->lock);
+    if (store->stage == STORE_OPEN)
+        do_read(store, read);
+    else
+        wait_for_read(store, read);
+    pthread_mutex_unlock(&store->lock);
+    if (read->error.code != EVD_OK)
+        *err = read->error;
+    return read->error.code;
+}
+
 int store_read_strategy(struct store *store, const struct store_place *place, void **strategy,
                         size_t *bytes, struct evd_error *err)
 {
     struct store_read read = {.place = place};
+    int code = read_now(store, &read, err);
 
-    pthread_mutex_lock(&store->lock);
-    if (store->stage == STORE_OPEN)
-        store->engine->read_strategy(store->db, place, &read.strategy, &read.bytes, &read.error);
-    else
-        wait_for_read(store, &read);
-    pthread_mutex_unlock(&store->lock);
-    *strategy = read.strategy;
-    *bytes = read.bytes;
-    if (read.error.code != EVD_OK)
-        *err = read.error;
-    return read.error.code;
+    *strategy = read.bytes;
+    *bytes = read.count;
+    return code;
+}
+
+int store_read_distances(struct store *store, const struct store_span *span, void *distances,
+                         struct evd_error *err)
+{
+    struct store_read read = {.span = span, .bytes = distances};
+
+    return read_now(store, &read, err);
 }
 
 /* ---- the writer thread ---- */
@@ -393,10 +384,11 @@ int store_start(struct store *store, struct evd_error *err)
 
 int store_submit(struct store *store, struct store_op *op, struct evd_error *err)
 {
-    uint64_t most = op->kind == STORE_DRAFT_APPEND ? STORE_PIECE_BYTES : STORE_QUEUE_BYTES;
+    bool piece = op->kind == STORE_DRAFT_APPEND || op->kind == STORE_ATTACHMENT_APPEND;
+    uint64_t most = piece ? STORE_PIECE_BYTES : STORE_QUEUE_BYTES;
     int code = EVD_OK;
 
-    op->bytes = op_bytes(op);
+    op->bytes = operation_bytes(op);
     op->error = (struct evd_error){0};
     pthread_mutex_lock(&store->lock);
     if (store->stage == STORE_STOPPING) {

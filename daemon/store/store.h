@@ -20,16 +20,18 @@
  * they were removed, moved or replaced, everything fails until they are back. A writer thread that
  * has nothing to do looks every two seconds.
  *
- * Pieces of a draft must follow one another without a gap, or they are refused (EVD_E_CONFLICT). A
- * dropped dataset is gone at the commit; its chunks are deleted in slices between later groups.
+ * Pieces of a draft, or of an attachment, must follow one another without a gap, or they are
+ * refused (EVD_E_CONFLICT). A dropped dataset is gone at the commit; its chunks are deleted in
+ * slices between later groups.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
 #include "store/records.h"
 
-/* Queued and not yet written; above it: EVD_E_BUSY. Pieces of datasets leave some of it to all
- * else, so that whoever loads faster than the disk writes keeps nobody from being confirmed. */
+/* Queued and not yet written; above it: EVD_E_BUSY. Pieces of datasets and attachments leave some
+ * of it to all else, so that whoever loads faster than the disk writes keeps nobody from being
+ * confirmed. */
 #define STORE_QUEUE_BYTES (64u << 20)
 #define STORE_PIECE_BYTES (56u << 20)
 
@@ -64,6 +66,10 @@ int store_load(struct store *store, const struct store_reader *reader, uint64_t 
  * before store_start, the thread that opened. EVD_E_NOT_FOUND: it is recorded no more. */
 int store_read_strategy(struct store *store, const struct store_place *place, void **strategy,
                         size_t *bytes, struct evd_error *err) MUST_CHECK;
+
+/* The distances of some samples of an attachment, as bytes: likewise. EVD_E_STORE: damaged. */
+int store_read_distances(struct store *store, const struct store_span *span, void *distances,
+                         struct evd_error *err) MUST_CHECK;
 
 /* Starts the writer thread. */
 int store_start(struct store *store, struct evd_error *err) MUST_CHECK;

@@ -117,6 +117,7 @@ void peer_forget(struct peer *peer);
 json_t *json_of(const char *text, ...) __attribute__((format(printf, 1, 2)));
 int64_t integer(const json_t *map, const char *key);
 const char *text(const json_t *map, const char *key);
+const char *bin(const json_t *map, const char *key); /* in hex */
 double real(const json_t *map, const char *key);
 
 #endif

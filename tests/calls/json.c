@@ -40,7 +40,9 @@ static void pack_hex(msgpack_packer *pk, const char *hex)
     unsigned byte;
 
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        const char digits[] = {hex[2 * i], hex[2 * i + 1], '\0'}; /* sscanf would measure all */
+
+        assert_int_equal(sscanf(digits, "%2x", &byte), 1);
         bytes[i] = (uint8_t)byte;
     }
     msgpack_pack_bin(pk, n);
@@ -97,6 +99,21 @@ void pack_json(msgpack_packer *pk, const json_t *value)
     }
 }
 
+static json_t *from_bin(const msgpack_object_bin *bin)
+{
+    char *hex = malloc(2 * (size_t)bin->size + 1);
+    json_t *value;
+
+    assert_non_null(hex);
+    hex[0] = '\0';
+    for (uint32_t i = 0; i < bin->size; i++)
+        snprintf(hex + 2 * (size_t)i, 3, "%02x", (uint8_t)bin->ptr[i]);
+    value = json_pack("{s:s}", "$bin", hex);
+    assert_non_null(value);
+    free(hex);
+    return value;
+}
+
 json_t *json_from(const msgpack_object *object)
 {
     json_t *value;
@@ -131,9 +148,14 @@ json_t *json_from(const msgpack_object *object)
             json_object_set_new(value, key, json_from(&kv->val));
         }
         return value;
-    default: /* bin: its length is enough here */
-        return json_integer(object->via.bin.size);
+    default:
+        return from_bin(&object->via.bin);
     }
+}
+
+const char *bin(const json_t *map, const char *key)
+{
+    return text(json_object_get(map, key), "$bin");
 }
 
 int64_t integer(const json_t *map, const char *key)

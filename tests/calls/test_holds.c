@@ -76,9 +76,10 @@ static void memory_by_kind(void **state)
     assert_true(integer(holds, "drafts") > 0);
     assert_true(integer(holds, "strategies") > 0);
     assert_int_equal(integer(result, "memory"),
-                     integer(holds, "datasets") + integer(holds, "drafts") +
-                         integer(holds, "jobs") + integer(holds, "strategies") +
-                         integer(holds, "reports") + integer(holds, "uses"));
+                     integer(holds, "datasets") + integer(holds, "attachments") +
+                         integer(holds, "drafts") + integer(holds, "jobs") +
+                         integer(holds, "strategies") + integer(holds, "reports") +
+                         integer(holds, "uses"));
     json_decref(result);
 }
 

@@ -85,6 +85,13 @@ static const struct {
                        "2', '" N64 "3', '" N64 "4']}]"},
     {"dataset.append", "[{'draft': 1, 'column': 'w', 'weights': [1, 2, 3, 4]}]"},
     {"dataset.commit", "[{'draft': 1}]"},
+    {"attachment.create", DATASET ", 'name': 'a', 'kind': 'neighbours', 'k': 1, 'scope': 'all', "
+                                  "'metric': 'm', 'terms': {'a': 'b'}}]"},
+    {"attachment.append", "[{'draft': 2, 'rows': {'$bin': '01000000000000000000000001000000'}, "
+                          "'distances': {'$bin': '0000803f0000803f0000803f0000803f'}}]"},
+    {"attachment.commit", "[{'draft': 2}]"},
+    {"attachment.read", DATASET ", 'name': 'a', 'distances': true}]"},
+    {"attachment.list", DATASET "}]"},
     {"dataset.stats", DATASET ", 'weights': 'balanced'}]"},
     {"job.preview", DATASET ", 'batch_size': 2, 'strategy': {'kind': 'weighted'}}]"},
     {"job.create", "[{'name': 'j%d', 'dataset': 'd%d', 'batch_size': 2, 'strategy': "
@@ -102,11 +109,11 @@ static const struct {
     {"job.info", JOB "}]"},
     /* A run with all that is its own; the dataset comes twice. */
     {"dataset.create", OWNED},
-    {"dataset.append", "[{'draft': 2, 'labels': [1, 0, 1]}]"},
-    {"dataset.commit", "[{'draft': 2}]"},
-    {"dataset.create", OWNED},
     {"dataset.append", "[{'draft': 3, 'labels': [1, 0, 1]}]"},
     {"dataset.commit", "[{'draft': 3}]"},
+    {"dataset.create", OWNED},
+    {"dataset.append", "[{'draft': 4, 'labels': [1, 0, 1]}]"},
+    {"dataset.commit", "[{'draft': 4}]"},
     {"job.create", RUN ", 'if_exists': 'same'}]"},
     {"job.create", RUN ", 'if_exists': 'same', 'strategy': {'kind': 'uniform'}}]"},
     {"job.create", RUN ", 'if_exists': 'attach'}]"},
@@ -125,7 +132,7 @@ static const struct {
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
 /* Those up to where a dataset is owned and nothing else is. */
-#define STEPS_TO_OWNED 22
+#define STEPS_TO_OWNED 27
 
 /* Returns how many of the first steps succeeded. */
 static size_t converse(struct peer *peer, size_t wanted, int n)
@@ -179,7 +186,7 @@ static void each_allocation(struct harness *h, size_t wanted)
 
 static void test_each_allocation(void **state)
 {
-    assert_string_equal(steps[STEPS_TO_OWNED - 1].params, "[{'draft': 2}]");
+    assert_string_equal(steps[STEPS_TO_OWNED - 1].params, "[{'draft': 3}]");
     each_allocation(*state, STEPS_TO_OWNED);
     each_allocation(*state, STEPS);
 }

@@ -7,10 +7,12 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 
-from damaged import STEPS, content, daemon, prints, run, tool
+from damaged import EVENDRAW, STEPS, content, daemon, prints, run, tool
 
+PARTS = ("datasets", "attachments", "jobs")
 ROUNDS = 5000 if os.environ.get("EVD_LONG") else 200
 
 
@@ -18,6 +20,22 @@ def batch(peer, job, epoch, step):
     """The global batch, or the daemon's refusal."""
     error, result = peer.ask("job.batch", job=job, epoch=epoch, step=step)
     return result["index"] if error is None else tuple(error)[2]
+
+
+def attachments(peer, dataset, version):
+    """The same of what is attached to a dataset."""
+    things, bad = {}, 0
+    where = {"dataset": dataset, "version": version}
+    for row in peer.call("attachment.list", **where)["attachments"]:
+        far = {"distances": True} if row["kind"] == "neighbours" else {}
+        error, read = peer.ask("attachment.read", name=row["name"], **where, **far)
+        if "damage" in row:
+            bad += 1
+            assert error and error[2] == "store", (row, error)
+        else:
+            what = (row["digest"], read["rows"], read.get("distances"))
+            things["attachment", dataset, version, row["name"]] = what
+    return things, bad
 
 
 def served(peer):
@@ -32,6 +50,9 @@ def served(peer):
         else:
             stats = peer.call("dataset.stats", dataset=row["dataset"], version=row["version"])
             things[key] = (row["checksum"], stats["class"], stats["count"])
+            attached, damaged = attachments(peer, *key[1:])
+            things.update(attached)
+            bad += damaged
     for row in peer.call("job.list")["jobs"]:
         if row["failed"]:
             bad += 1
@@ -65,7 +86,7 @@ def compare(things, whole, path, made, what):
     """Nothing is served otherwise than it was. Of names and seeds alone nobody can tell that they
     were others: a thing that has another is another."""
     for key, now in things.items():
-        if key in whole and key[0] == "dataset":
+        if key in whole and key[0] != "job":
             assert now == whole[key], (what, key)
         elif key in whole and rows(path) and rows(path)["job"] == rows(made)["job"]:
             # How far it was handed out is a number in the database.
@@ -135,8 +156,8 @@ def mend(folder, path, whole, made, what, report):
     assert status == 0 and told["repaired"] == new and not told["sound"], (what, told)
     assert {k: v for k, v in prints(folder).items() if k != "new.db"} == before, what
     _, after, _ = tool("verify", "-d", new, status=0)
-    kept = {json.dumps(thing) for part in ("datasets", "jobs") for thing in after[part]}
-    for part in ("datasets", "jobs"):
+    kept = {json.dumps(thing) for part in PARTS for thing in after[part]}
+    for part in PARTS:
         sound = [json.dumps(thing) for thing in report[part] if not thing["damage"]]
         assert kept.issuperset(sound), (what, sound, kept)
     with daemon(new) as (peer, said):
@@ -155,7 +176,7 @@ def test_random_damage(made):
         with daemon(f"{folder}/whole.db") as (peer, said):
             assert peer, said
             whole, bad = served(peer)
-    assert bad == 0 and len(whole) == 7
+    assert bad == 0 and len(whole) == 9
     data = content(made)
     told = {0: 0, 1: 0, 4: 0}
     for seed in range(ROUNDS):
@@ -219,6 +240,40 @@ def test_rows(made):
             assert {d["dataset"] for d in report["datasets"]} == left, sql
             left = {"shared", "moved", "once", "ranked"} - jobs
             assert {j["job"] for j in report["jobs"]} == left, sql
+
+
+ATTACHMENT_WOUNDS = [
+    "UPDATE attachment SET digest = digest + 1 WHERE name = 'near'",
+    "UPDATE attachment SET dataset = 3 WHERE name = 'near'",
+    "UPDATE attachment SET state = 0 WHERE name = 'near'",
+    "UPDATE attachment_chunk SET rows = zeroblob(length(rows)) WHERE distances <> x''",
+    "UPDATE attachment_chunk SET distances = zeroblob(length(rows)) WHERE distances <> x''",
+]
+
+
+def test_attachments(made):
+    """One that is damaged is named and left out, and its dataset and jobs are not."""
+    for sql in ATTACHMENT_WOUNDS:
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/db"
+            shutil.copy(made, path)
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                assert database.execute(sql).rowcount > 0, sql
+                database.commit()
+            _, report, _ = tool("verify", "-d", path, status=1)
+            bad = [a["attachment"] for a in report["attachments"] if a["damage"]]
+            assert bad == ["near"] and len(report["attachments"]) == 2, (sql, report)
+            assert not [x for p in ("datasets", "jobs") for x in report[p] if x["damage"]], report
+            done = subprocess.run([EVENDRAW, "verify", "-d", path], capture_output=True, text=True)
+            assert "attachment near of dataset " in done.stdout, done
+            assert "1 of 2 attachments, 0 of 4 jobs" in done.stdout, done
+            _, report, _ = tool("repair", "-d", path, status=0)
+            _, report, _ = tool("verify", "-d", path + ".repaired", status=0)
+            assert [a["attachment"] for a in report["attachments"]] == ["cv"], report
+            with daemon(path + ".repaired") as (peer, said):
+                assert peer, (sql, said)
+                things, bad = served(peer)
+                assert len(things) == 8 and bad == 0, sql
 
 
 def test_rows_of_nothing(made):

@@ -131,6 +131,16 @@ def load(peer, name, seed, classes):
     peer.call("dataset.commit", draft=draft["draft"])
 
 
+def attach(peer, name, dataset, rows, size, **fields):
+    """`rows`, of so many bytes a sample, in pieces."""
+    draft = peer.call("attachment.create", name=name, dataset=dataset, **fields)["draft"]
+    for at in range(0, len(rows), 4000 * size):
+        piece = rows[at : at + 4000 * size]
+        far = {"distances": b"\0\0\x80?" * (len(piece) // 4)} if "k" in fields else {}
+        peer.call("attachment.append", draft=draft, rows=piece, **far)
+    peer.call("attachment.commit", draft=draft, samples=LABELS)
+
+
 def take(peer, job, count, **options):
     stream = peer.call("stream.open", job=job, window=4, **options)["stream"]
     for _ in range(count):
@@ -143,6 +153,10 @@ def take(peer, job, count, **options):
 def fill(peer):
     for seed, (name, classes) in enumerate([("ant", 3), ("bee", 40), ("cat", 200)], 1):
         load(peer, name, seed, classes)
+    folds = b"".join((i % 5).to_bytes(2, "little") for i in range(LABELS))
+    attach(peer, "cv", "ant", folds, 2, kind="folds", folds=5)
+    near = b"".join(((i + 1) % LABELS).to_bytes(4, "little") for i in range(LABELS))
+    attach(peer, "near", "bee", near, 4, kind="neighbours", k=1, scope="all", metric="m")
     terms = {"batch_size": 16, "seed": 7}
     peer.call("job.create", name="shared", dataset="ant", **terms)
     peer.call("job.create", name="moved", dataset="bee", strategy={"kind": "weighted"}, **terms)

@@ -30,9 +30,9 @@ struct reading {
 };
 
 static const char *const type_words[] = {
-    [KEY_str] = "text",     [KEY_u32] = "u32",     [KEY_u64] = "u64",  [KEY_f64] = "f64",
-    [KEY_boolean] = "bool", [KEY_array] = "array", [KEY_dict] = "map", [KEY_column] = "column",
-    [KEY_map] = "map",      [KEY_maps] = "maps",
+    [KEY_str] = "text",     [KEY_u32] = "u32",     [KEY_u64] = "u64",   [KEY_f64] = "f64",
+    [KEY_boolean] = "bool", [KEY_array] = "array", [KEY_dict] = "map",  [KEY_column] = "column",
+    [KEY_bin] = "bin",      [KEY_map] = "map",     [KEY_maps] = "maps",
 };
 
 /* Does the description of a key begin with its type? */
@@ -64,19 +64,33 @@ static int read_key(struct reading *reading, const char *name, size_t len, const
 static void read_list(struct reading *reading, const char *at);
 static void check_complete(struct reading *reading);
 
+/* Maps that are described once, as an answer of their own. */
+static const struct {
+    const char *said, *part;
+} info_maps[] = {
+    {"the dataset info map", "dataset"},
+    {"the attachment info map", "attachment"},
+};
+
 /* `said` of the map of a key: a list, or whose it is. */
 static void read_inside(struct reading *reading, int key, const char *said)
 {
     struct reading part = {.shape = reading->shape->keys[key].part, .text = reading->text};
 
-    if (!part.shape || (*said != '`' && strncmp(said, "the dataset info map", 20) != 0))
+    const char *whole = NULL;
+
+    for (size_t i = 0; i < sizeof(info_maps) / sizeof(info_maps[0]); i++) {
+        if (strncmp(said, info_maps[i].said, strlen(info_maps[i].said)) == 0)
+            whole = info_maps[i].part;
+    }
+    if (!part.shape || (*said != '`' && !whole))
         return;
     reading->inside |= UINT64_C(1) << key;
     if (*said == '`') {
         read_list(&part, said);
         check_complete(&part);
     } else {
-        assert_string_equal(part.shape->name, "dataset");
+        assert_string_equal(part.shape->name, whole);
     }
 }
 

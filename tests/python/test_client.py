@@ -120,6 +120,8 @@ def test_create_dataset(client):
     assert stats["count"].tolist() == [1, 2]
     assert stats["share"] == pytest.approx([1 / 3, 2 / 3])
     assert client.create_dataset("pets", torch.tensor([0, 1, 1]))["version"] == 2
+    assert client.labels("pets").tolist() == [0, 1, 1]
+    assert client.labels("pets", 1).tolist() == [1, 0, -1, 1]
     assert client.dataset("pets")["samples"] == 3
     assert [d["version"] for d in client.datasets()] == [1, 2]
     client.drop_dataset("pets", 2)

@@ -146,4 +146,38 @@
     "UPDATE dataset SET owned = 1;"                                                                \
     "UPDATE job SET ephemeral = 60000 WHERE id = 8;"
 
+/* Version 4, over version 3: strategies as differences, and forgotten ones. */
+#define SCHEMA_4                                                                                   \
+    "ALTER TABLE job ADD COLUMN retain_epochs INTEGER NOT NULL DEFAULT 0;"                         \
+    "CREATE TABLE difference("                                                                     \
+    "  job INTEGER NOT NULL,"                                                                      \
+    "  generation INTEGER NOT NULL,"                                                               \
+    "  revision INTEGER NOT NULL,"                                                                 \
+    "  base_generation INTEGER NOT NULL,"                                                          \
+    "  base_revision INTEGER NOT NULL,"                                                            \
+    "  place INTEGER NOT NULL,"                                                                    \
+    "  PRIMARY KEY(job, generation, revision),"                                                    \
+    "  FOREIGN KEY(job, generation, revision) REFERENCES revision ON DELETE CASCADE)"              \
+    "  STRICT, WITHOUT ROWID;"                                                                     \
+    "CREATE INDEX difference_base ON difference(job, base_generation, base_revision);"             \
+    "CREATE TABLE forgotten("                                                                      \
+    "  job INTEGER NOT NULL,"                                                                      \
+    "  generation INTEGER NOT NULL,"                                                               \
+    "  revision INTEGER NOT NULL,"                                                                 \
+    "  bytes INTEGER NOT NULL,"                                                                    \
+    "  hash INTEGER NOT NULL,"                                                                     \
+    "  kind TEXT NOT NULL,"                                                                        \
+    "  held INTEGER NOT NULL,"                                                                     \
+    "  PRIMARY KEY(job, generation, revision),"                                                    \
+    "  FOREIGN KEY(job, generation, revision) REFERENCES revision ON DELETE CASCADE)"              \
+    "  STRICT, WITHOUT ROWID;"                                                                     \
+    "CREATE INDEX forgotten_held ON forgotten(job) WHERE held;"                                    \
+    "PRAGMA user_version = 4;"
+
+/* The first strategy of job 7 is forgotten. */
+#define SCHEMA_4_ROWS                                                                              \
+    "UPDATE job SET retain_epochs = 3 WHERE id = 7;"                                               \
+    "UPDATE revision SET strategy = x'' WHERE job = 7 AND revision = 0;"                           \
+    "INSERT INTO forgotten VALUES(7, 0, 0, 7, -5, 'uniform', 0);"
+
 #endif

@@ -110,6 +110,33 @@ static int paint_end(void *arg, struct evd_error *err)
     return EVD_OK;
 }
 
+static int paint_attachment(void *arg, const struct store_attachment *a, struct evd_error *err)
+{
+    (void)err;
+    paint(arg,
+          "attachment %" PRIu64 " %s of %" PRIu64 ": %s %u %s %s +%zu at %" PRIu64 ", %" PRIu64
+          " samples, %" PRIx64,
+          a->id, a->name, a->dataset, a->kind, a->width, a->scope, a->metric, a->facts_bytes,
+          a->created, a->samples, a->digest);
+    return EVD_OK;
+}
+
+static int paint_rows(void *arg, const struct store_rows *r, struct evd_error *err)
+{
+    (void)err;
+    paint(arg, " | %" PRIu64 "+%" PRIu64 ": %.*s %.*s", r->first_sample, r->n, (int)r->rows_bytes,
+          (const char *)r->rows, (int)r->distances_bytes,
+          r->distances ? (const char *)r->distances : "");
+    return EVD_OK;
+}
+
+static int paint_attachment_damaged(void *arg, const struct evd_error *why, struct evd_error *err)
+{
+    (void)err;
+    paint(arg, " damaged: %s\n", why->message);
+    return EVD_OK;
+}
+
 static int paint_job(void *arg, const struct store_job *j, struct evd_error *err)
 {
     (void)err;
@@ -208,6 +235,10 @@ static void open_and_load(struct fixture *f, char *picture, size_t size)
                                   .dataset_begin = paint_dataset,
                                   .dataset_chunk = picture ? paint_chunk : ignore_chunk,
                                   .dataset_end = paint_end,
+                                  .attachment_begin = paint_attachment,
+                                  .attachment_rows = paint_rows,
+                                  .attachment_end = paint_end,
+                                  .attachment_damaged = paint_attachment_damaged,
                                   .job = paint_job,
                                   .seek = paint_seek,
                                   .revision = paint_revision,
@@ -401,16 +432,6 @@ struct noted_op op_seek(uint64_t job, uint32_t generation, uint64_t step)
                                         .created = 6000 + generation,
                                         .author = "tests"};
     return noted;
-}
-
-struct noted_op op_backup(const char *path)
-{
-    return (struct noted_op){.op = {.kind = STORE_BACKUP, .backup = {.path = path}}};
-}
-
-struct noted_op op_job_drop(uint64_t id)
-{
-    return (struct noted_op){.op = {.kind = STORE_JOB_DROP, .job = {.id = id}}};
 }
 
 static void note(struct store_op *op)

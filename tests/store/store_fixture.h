@@ -54,6 +54,13 @@ struct noted_op op_weights(uint64_t id, const char *column, uint64_t first, cons
                            size_t n);
 struct noted_op op_commit(uint64_t id, uint32_t version, uint64_t samples, uint32_t classes);
 struct noted_op op_drop(uint64_t id);
+/* Two neighbours of each sample of that dataset. */
+struct noted_op op_attachment(uint64_t id, const char *name, uint64_t dataset);
+/* Rows of 8 bytes each, and distances likewise. */
+struct noted_op op_rows(uint64_t id, uint64_t first, const void *rows, const void *distances,
+                        size_t n);
+struct noted_op op_attachment_commit(uint64_t id, uint64_t samples);
+struct noted_op op_attachment_drop(uint64_t id);
 struct noted_op op_job(uint64_t id, const char *name, uint64_t dataset);
 struct noted_op op_revision(uint64_t job, uint32_t revision, uint32_t keep);
 struct noted_op op_progress(uint64_t job, uint64_t step, size_t ranks);

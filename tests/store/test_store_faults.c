@@ -293,15 +293,17 @@ static void newer_and_damaged_files_are_refused(void **state)
     fixture_close(f);
     sqlite_query(f->path, "PRAGMA user_version = 99");
     refused(f, EVD_E_STORE, "newer evendrawd");
-    sqlite_query(f->path, "PRAGMA user_version = 1"); /* with the tables of version 4 */
+    sqlite_query(f->path, "PRAGMA user_version = 1"); /* with the tables of version 5 */
     refused(f, EVD_E_STORE, "damaged");
     sqlite_query(f->path, "PRAGMA user_version = 2");
     refused(f, EVD_E_STORE, "damaged");
     sqlite_query(f->path, "PRAGMA user_version = 3");
     refused(f, EVD_E_STORE, "damaged");
+    sqlite_query(f->path, "PRAGMA user_version = 4");
+    refused(f, EVD_E_STORE, "damaged");
     sqlite_query(f->path, "PRAGMA user_version = -1");
     refused(f, EVD_E_STORE, "damaged");
-    sqlite_query(f->path, "PRAGMA user_version = 4");
+    sqlite_query(f->path, "PRAGMA user_version = 5");
     fixture_open(f, NULL, 0);
     fixture_close(f);
 

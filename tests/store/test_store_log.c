@@ -137,7 +137,7 @@ static void the_older_state_can_be_had(void **state)
     assert_int_equal(run(f, op_job(7, "train", 1)), EVD_OK);
     copy = killed(f, "alone", false);
     refused(&copy);
-    sqlite_query(copy.path, "PRAGMA user_version = 4");
+    sqlite_query(copy.path, "PRAGMA user_version = 5");
     opens_with(f, &copy, "dataset 1 pets");
     assert_int_equal(sqlite_query(copy.path, "SELECT count(*) FROM job"), 0);
 }

@@ -91,7 +91,7 @@ static void everything_of_version_2_is_there(void **state)
     assert_null(strstr(picture, "owned"));
     assert_null(strstr(picture, "ephemeral"));
     fixture_close(f);
-    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 4);
+    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 5);
 }
 
 /* Its strategies are whole, and none is forgotten. */
@@ -110,8 +110,32 @@ static void everything_of_version_3_is_there(void **state)
     assert_null(strstr(picture, "forgotten"));
     assert_null(strstr(picture, "retain"));
     fixture_close(f);
-    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 4);
+    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 5);
     assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM difference, forgotten"), 0);
+}
+
+/* Nothing is attached to its datasets, and something can be. */
+static void everything_of_version_4_is_there(void **state)
+{
+    static const char rows[] = "rowsrowsrowsrowsrowsrowsrowsrowsrowsrows";
+    struct fixture *f = *state;
+    char picture[4096];
+
+    make_file(f->path, NULL,
+              BEGIN_FILE SCHEMA_1 SCHEMA_1_ROWS SCHEMA_2 SCHEMA_2_ROWS SCHEMA_3 SCHEMA_3_ROWS
+                  SCHEMA_4 SCHEMA_4_ROWS "COMMIT");
+    fixture_open(f, picture, sizeof(picture));
+    assert_non_null(strstr(picture, " retain 3"));
+    assert_non_null(strstr(picture, "  forgotten: 7 bytes, fffffffffffffffb, uniform\n"));
+    assert_non_null(strstr(picture, " revision 0.1 from 1/10 of 100 (32) uniform "));
+    assert_null(strstr(picture, "attachment"));
+    assert_int_equal(run(f, op_attachment(20, "near", 1)), EVD_OK);
+    assert_int_equal(run(f, op_rows(20, 0, rows, rows, 5)), EVD_OK);
+    assert_int_equal(run(f, op_attachment_commit(20, 5)), EVD_OK);
+    fixture_reopen(f, picture, sizeof(picture));
+    assert_non_null(strstr(picture, "attachment 20 near of 1: neighbours 2 class cosine"));
+    fixture_close(f);
+    assert_int_equal(sqlite_query(f->path, "PRAGMA user_version"), 5);
 }
 
 /* A migrated file has the tables and columns of a new one. */
@@ -157,9 +181,9 @@ static void fail_each(struct fixture *f, unsigned calls, int code)
             assert_int_equal(opened, EVD_E_STORE);
         version = sqlite_query(f->path, "PRAGMA user_version");
         if (opened == EVD_OK)
-            assert_int_equal(version, 4);
-        else if (calls == FAULT_WRITE) /* 4: what failed came after it */
-            assert_true(version == 1 || version == 4);
+            assert_int_equal(version, 5);
+        else if (calls == FAULT_WRITE) /* 5: what failed came after it */
+            assert_true(version == 1 || version == 5);
         if (version == 1) {
             assert_int_equal(sqlite_query(f->path, "SELECT count(*) FROM sqlite_schema"
                                                    " WHERE name IN ('seek', 'world')"),
@@ -256,6 +280,7 @@ int main(void)
         TEST(everything_is_there),
         TEST(everything_of_version_2_is_there),
         TEST(everything_of_version_3_is_there),
+        TEST(everything_of_version_4_is_there),
         TEST(the_schema_is_that_of_a_new_file),
         TEST(a_failed_migration_leaves_the_old_file),
         TEST(cut_anywhere),

@@ -120,6 +120,31 @@ class Client(Feedback):
         """One version; None: the newest. Raises NotFound."""
         return self.call("dataset.info", dataset=name, version=version)
 
+    def labels(self, name: str, version: int | None = None) -> NDArray[np.int32]:
+        """The labels of a version as the daemon has them; version None: the newest.
+
+        Returns:
+            shape (samples,): the class number of each sample, -1 where it has no label. What the
+            classes are called says `dataset_stats`.
+
+        Raises:
+            NotFound.
+        """
+        info = self.dataset(name, version)
+        labels = np.empty(info["samples"], dtype=np.uint32)
+        with self._use():
+            self._check(
+                lib.evd_dataset_labels(
+                    self._handle,
+                    as_text(info["dataset"], "name"),
+                    info["version"],
+                    0,
+                    labels.ctypes.data,
+                    len(labels),
+                )
+            )
+        return labels.view(np.int32)  # no label is all ones
+
     def dataset_stats(self, name: str, version: int | None = None) -> Result:
         """How samples are spread over classes.
 

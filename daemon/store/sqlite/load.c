@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/limits.h"
+#include "store/sqlite/attachments.h"
 #include "store/sqlite/difference.h"
 #include "store/sqlite/error.h"
 #include "store/sqlite/load_jobs.h"
@@ -222,10 +223,13 @@ int sqlite_load(struct store_db *db, const struct store_reader *reader, uint64_t
 
     free(load.buffer);
     if (code == EVD_OK)
+        code = load_attachments(&load);
+    if (code == EVD_OK)
         code = load_jobs(&load);
     if (code == EVD_OK)
         code = rows_each(&load,
                          "SELECT max(coalesce((SELECT max(id) FROM dataset), 0),"
+                         " coalesce((SELECT max(id) FROM attachment), 0),"
                          " coalesce((SELECT max(id) FROM job), 0))",
                          0, read_max_id);
     if (code != EVD_OK)

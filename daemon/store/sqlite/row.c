@@ -2,6 +2,7 @@
  * The engine's row: everything that store.c calls of this room.
  */
 #include <sqlite3.h>
+#include "store/sqlite/attachments.h"
 #include "store/sqlite/backup.h"
 #include "store/sqlite/error.h"
 #include "store/sqlite/examine.h"
@@ -60,6 +61,7 @@ const struct store_engine sqlite_engine = {
     .close = sqlite_close,
     .load = sqlite_load,
     .read_strategy = sqlite_read_strategy,
+    .read_distances = sqlite_read_distances,
     .examine = sqlite_examine,
     .salvage = sqlite_salvage,
     .write = sqlite_write,

@@ -12,11 +12,12 @@ struct loading {
     struct sqlite *sqlite;
     const struct store_reader *reader;
     struct evd_error *err;
-    struct store_dataset dataset; /* the one being read */
-    uint64_t next;                /* sample or class that the next chunk must begin with */
-    void *buffer;                 /* working memory */
+    struct store_dataset dataset;       /* the one being read */
+    struct store_attachment attachment; /* likewise */
+    uint64_t next;                      /* sample or class that the next chunk must begin with */
+    void *buffer;                       /* working memory */
     size_t buffer_bytes;
-    bool damaged;     /* the dataset is, and not the database */
+    bool damaged;     /* the dataset or attachment is, and not the database */
     bool row_damaged; /* the row at hand has what cannot have been written */
     uint64_t job;     /* whose rows are being read */
     /* The strategy read last, from which the next one may differ; bytes 0: none. */

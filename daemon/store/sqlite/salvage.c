@@ -28,9 +28,10 @@ static const struct table {
     bool of_job; /* its key is a job's id, and several rows have it */
 } tables[] = {
     {"dataset", "id", false},      {"class_chunk", "id", false}, {"label_chunk", "id", false},
-    {"weight_chunk", "id", false}, {"job", "id", false},         {"revision", "job", true},
-    {"difference", "job", true},   {"forgotten", "job", true},   {"seek", "job", true},
-    {"world", "job", true},        {"progress", "job", true},
+    {"weight_chunk", "id", false}, {"attachment", "id", false},  {"attachment_chunk", "id", false},
+    {"job", "id", false},          {"revision", "job", true},    {"difference", "job", true},
+    {"forgotten", "job", true},    {"seek", "job", true},        {"world", "job", true},
+    {"progress", "job", true},
 };
 
 struct salvage {

@@ -155,6 +155,32 @@ static const char *const migrations[] = {
      "  FOREIGN KEY(job, generation, revision) REFERENCES revision ON DELETE CASCADE)"
      "  STRICT, WITHOUT ROWID;"
      "CREATE INDEX forgotten_held ON forgotten(job) WHERE held;"),
+    /* 4 -> 5: attachments */
+    ("CREATE TABLE attachment("
+     "  id INTEGER PRIMARY KEY,"
+     "  dataset INTEGER NOT NULL REFERENCES dataset,"
+     "  name TEXT NOT NULL,"
+     "  kind TEXT NOT NULL,"
+     "  width INTEGER NOT NULL,"
+     "  scope TEXT NOT NULL,"
+     "  metric TEXT NOT NULL,"
+     "  facts BLOB NOT NULL," /* MessagePack */
+     "  created INTEGER NOT NULL DEFAULT 0,"
+     "  samples INTEGER NOT NULL DEFAULT 0,"
+     "  digest INTEGER NOT NULL DEFAULT 0,"
+     "  state INTEGER NOT NULL) STRICT;"
+     "CREATE UNIQUE INDEX attachment_name ON attachment(dataset, name)"
+     "  WHERE state = " DATASET_COMMITTED ";"
+     "CREATE INDEX attachment_dataset ON attachment(dataset);"
+     "CREATE INDEX attachment_hidden ON attachment(id) WHERE state <> " DATASET_COMMITTED ";"
+     "CREATE TABLE attachment_chunk("
+     "  id INTEGER PRIMARY KEY,"
+     "  attachment INTEGER NOT NULL REFERENCES attachment,"
+     "  first_sample INTEGER NOT NULL,"
+     "  n INTEGER NOT NULL,"
+     "  rows BLOB NOT NULL,"
+     "  distances BLOB NOT NULL," /* float32, of neighbours */
+     "  UNIQUE(attachment, first_sample)) STRICT;"),
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(*migrations)))

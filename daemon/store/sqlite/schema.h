@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include "proto/error.h"
 
-/* States of a dataset's row. A dropped one stays until tidying has deleted its chunks. */
+/* States of a dataset's and an attachment's row. A dropped one stays until tidying has deleted its
+ * chunks. */
 #define DATASET_DRAFT     "0"
 #define DATASET_COMMITTED "1"
 #define DATASET_DROPPED   "2"
@@ -17,6 +18,10 @@
 #define DATASET_LEFT_BEHIND                                                                        \
     "((state = " DATASET_DROPPED " OR (state = " DATASET_DRAFT " AND version = 0))"                \
     " AND NOT EXISTS(SELECT 1 FROM job WHERE job.dataset = dataset.id))"
+
+/* The same of attachments, whose states are those of datasets. A draft has no time. */
+#define ATTACHMENT_LEFT_BEHIND                                                                     \
+    "(state = " DATASET_DROPPED " OR (state = " DATASET_DRAFT " AND created = 0))"
 
 struct sqlite;
 

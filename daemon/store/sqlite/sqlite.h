@@ -8,9 +8,10 @@
  *   error.c       what SQLite's result codes mean to whoever asked
  *   write.c       one group of operations, one transaction
  *   watch.c       whether the open files are still where they were
- *   tidy.c        checkpoints, and what dropped datasets leave behind
+ *   tidy.c        checkpoints, and what was dropped leaves behind
  *   backup.c      the copy made while everything goes on
  *   load.c        reading everything back
+ *   attachments.c tables over the samples of datasets
  *   difference.c  strategies, whole or as what differs from another
  *   overlay.c     files that are read and left alone
  *   examine.c     looking for damage

@@ -48,6 +48,25 @@ struct sqlite;
                       " WHERE id = ?1 AND state <> " DATASET_DROPPED                               \
                       " AND NOT EXISTS(SELECT 1 FROM job WHERE dataset = ?1)")                     \
     SQL(DATASET_USED, "SELECT 1 FROM job WHERE dataset = ?1 LIMIT 1")                              \
+    SQL(ATTACHMENT_CREATE,                                                                         \
+        "INSERT INTO attachment(id, dataset, name, kind, width, scope, metric, facts, state)"      \
+        " SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, " DATASET_DRAFT                                   \
+        " FROM dataset WHERE id = ?2 AND state = " DATASET_COMMITTED)                              \
+    SQL(ATTACHMENT_GROW, "UPDATE attachment SET samples = samples + ?2"                            \
+                         " WHERE id = ?1 AND state = " DATASET_DRAFT " AND samples = ?3")          \
+    SQL(ROWS_ADD, "INSERT INTO attachment_chunk(attachment, first_sample, n, rows, distances)"     \
+                  " VALUES(?1, ?2, ?3, ?4, ?5)")                                                   \
+    SQL(ATTACHMENT_COMMIT,                                                                         \
+        "UPDATE attachment SET state = " DATASET_COMMITTED ", created = ?2, digest = ?3"           \
+        " WHERE id = ?1 AND state = " DATASET_DRAFT " AND samples = ?4")                           \
+    SQL(ATTACHMENT_DROP, "UPDATE attachment SET state = " DATASET_DROPPED                          \
+                         " WHERE id = ?1 AND state <> " DATASET_DROPPED)                           \
+    SQL(ATTACHMENTS_DROP, "UPDATE attachment SET state = " DATASET_DROPPED                         \
+                          " WHERE dataset = ?1 AND state <> " DATASET_DROPPED)                     \
+    SQL(DISTANCES_READ,                                                                            \
+        "SELECT first_sample, n, distances FROM attachment_chunk WHERE attachment = ?1"            \
+        " AND first_sample >= (SELECT max(first_sample) FROM attachment_chunk"                     \
+        " WHERE attachment = ?1 AND first_sample <= ?2) ORDER BY first_sample")                    \
     SQL(JOB_CREATE,                                                                                \
         "INSERT INTO job(id, name, dataset, batch_size, world_size, seed, created, mode,"          \
         " last_batch, guarantee, time_to_run, grace, replicas, mark_epoch, mark_step, attended,"   \
@@ -106,7 +125,14 @@ struct sqlite;
                          " (SELECT id FROM weight_chunk WHERE dataset = ?1 LIMIT ?2)")             \
     SQL(GARBAGE_CLASSES, "DELETE FROM class_chunk WHERE id IN"                                     \
                          " (SELECT id FROM class_chunk WHERE dataset = ?1 LIMIT ?2)")              \
-    SQL(GARBAGE_DATASET, "DELETE FROM dataset WHERE id = ?1")
+    SQL(GARBAGE_DATASET, "DELETE FROM dataset WHERE id = ?1")                                      \
+    SQL(GARBAGE_FIND_ATTACHMENT,                                                                   \
+        "SELECT id FROM attachment INDEXED BY attachment_hidden"                                   \
+        " WHERE state <> " DATASET_COMMITTED " AND " ATTACHMENT_LEFT_BEHIND                        \
+        " AND (state = " DATASET_DROPPED " OR id < ?1) LIMIT 1")                                   \
+    SQL(GARBAGE_ROWS, "DELETE FROM attachment_chunk WHERE id IN"                                   \
+                      " (SELECT id FROM attachment_chunk WHERE attachment = ?1 LIMIT ?2)")         \
+    SQL(GARBAGE_ATTACHMENT, "DELETE FROM attachment WHERE id = ?1")
 
 enum sql_statement {
 #define SQL_ENUM(id, text) SQL_##id,

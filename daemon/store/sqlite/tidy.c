@@ -1,6 +1,6 @@
 /*
- * Checkpoints, and deleting what dropped datasets leave behind, a slice at a time. Runs in the
- * writer thread after every group and while there is nothing else to do.
+ * Checkpoints, and deleting what dropped datasets and attachments leave behind, a slice at a time.
+ * Runs in the writer thread after every group and while there is nothing else to do.
  */
 #include "store/sqlite/tidy.h"
 
@@ -53,31 +53,51 @@ static int bring_home(struct sqlite *sqlite)
 }
 
 /* Deletes a slice of one dropped dataset, and its row when nothing else is left of it. */
-static int sweep_one(struct sqlite *sqlite, uint64_t dataset)
+static int sweep_dataset(struct sqlite *sqlite, uint64_t dataset)
 {
     static const enum sql_statement slices[] = {SQL_GARBAGE_LABELS, SQL_GARBAGE_WEIGHTS,
                                                 SQL_GARBAGE_CLASSES};
+    int rc;
 
     for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
-        int rc = sqlite_run(sqlite, slices[i], NULL, "un", dataset, SWEEP_CHUNKS);
+        rc = sqlite_run(sqlite, slices[i], NULL, "un", dataset, SWEEP_CHUNKS);
         if (rc != SQLITE_DONE || sqlite3_changes(sqlite->db) > 0)
             return rc;
     }
+    /* What is still attached to it belongs to nothing. */
+    rc = sqlite_run(sqlite, SQL_ATTACHMENTS_DROP, NULL, "u", dataset);
+    if (rc != SQLITE_DONE || sqlite3_changes(sqlite->db) > 0)
+        return rc;
     return sqlite_run(sqlite, SQL_GARBAGE_DATASET, NULL, "u", dataset);
+}
+
+/* The same of an attachment. */
+static int sweep_attachment(struct sqlite *sqlite, uint64_t attachment)
+{
+    int rc = sqlite_run(sqlite, SQL_GARBAGE_ROWS, NULL, "un", attachment, SWEEP_CHUNKS);
+
+    if (rc != SQLITE_DONE || sqlite3_changes(sqlite->db) > 0)
+        return rc;
+    return sqlite_run(sqlite, SQL_GARBAGE_ATTACHMENT, NULL, "u", attachment);
 }
 
 static int sweep(struct sqlite *sqlite)
 {
-    uint64_t dataset;
-    int rc = sqlite_run(sqlite, SQL_GARBAGE_FIND, &dataset, "u", sqlite->draft_floor);
+    int (*sweep_found)(struct sqlite *, uint64_t) = sweep_attachment;
+    uint64_t found;
+    int rc = sqlite_run(sqlite, SQL_GARBAGE_FIND_ATTACHMENT, &found, "u", sqlite->draft_floor);
 
+    if (rc == SQLITE_DONE) {
+        sweep_found = sweep_dataset;
+        rc = sqlite_run(sqlite, SQL_GARBAGE_FIND, &found, "u", sqlite->draft_floor);
+    }
     if (rc == SQLITE_DONE)
         sqlite->garbage = false;
     if (rc != SQLITE_ROW)
         return rc;
     rc = sqlite_run(sqlite, SQL_BEGIN, NULL, "");
     if (rc == SQLITE_DONE)
-        rc = sweep_one(sqlite, dataset);
+        rc = sweep_found(sqlite, found);
     if (rc == SQLITE_DONE)
         rc = sqlite_run(sqlite, SQL_COMMIT, NULL, "");
     if (rc != SQLITE_DONE && !sqlite3_get_autocommit(sqlite->db))

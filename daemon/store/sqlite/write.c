@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/limits.h"
+#include "store/sqlite/attachments.h"
 #include "store/sqlite/difference.h"
 #include "store/sqlite/error.h"
 #include "store/sqlite/schema.h"
@@ -162,6 +163,8 @@ static int dataset_drop(struct sqlite *sqlite, uint64_t id, struct evd_error *er
         return error_set(err, EVD_E_CONFLICT, "store",
                          "a job uses this dataset version: drop the job first");
     if (rc == SQLITE_DONE)
+        rc = sqlite_run(sqlite, SQL_ATTACHMENTS_DROP, NULL, "u", id);
+    if (rc == SQLITE_DONE)
         rc = sqlite_run(sqlite, SQL_DATASET_DROP, NULL, "u", id);
     sqlite->garbage = true;
     return changed(sqlite, rc, EVD_E_NOT_FOUND, "this dataset is not in the database", err);
@@ -291,6 +294,14 @@ static int apply(struct sqlite *sqlite, struct store_op *op)
         return draft_commit(sqlite, &op->dataset, err);
     case STORE_DATASET_DROP:
         return dataset_drop(sqlite, op->dataset.id, err);
+    case STORE_ATTACHMENT_CREATE:
+        return attachment_create(sqlite, &op->attachment, err);
+    case STORE_ATTACHMENT_APPEND:
+        return attachment_append(sqlite, &op->rows, err);
+    case STORE_ATTACHMENT_COMMIT:
+        return attachment_commit(sqlite, &op->attachment, err);
+    case STORE_ATTACHMENT_DROP:
+        return attachment_drop(sqlite, op->attachment.id, err);
     case STORE_JOB_CREATE:
         return job_create(sqlite, &op->job, &op->revision, err);
     case STORE_REVISION_ADD:

@@ -1,0 +1,22 @@
+/*
+ * Attachments of datasets, as those who ask by name find them. The table itself is the dataset's
+ * (dataset/attachment.h).
+ *
+ * Who reads one beyond the turn of the loop in which it was found raises its `uses`, and is a user
+ * of its dataset: then neither goes. What it points to does not move, and never changes.
+ */
+#ifndef JOBS_ATTACHMENTS_H
+#define JOBS_ATTACHMENTS_H
+
+#include "dataset/attachment.h"
+#include "jobs/state.h"
+
+/* NULL and NOT_FOUND, which says what there is instead, or STORE if it is damaged. */
+struct attachment *attachments_find(struct jobs *jobs, const struct dataset *dataset,
+                                    struct evd_str name, struct evd_error *err);
+/* The same, damaged or not: to drop it. */
+struct attachment *attachments_find_any(struct jobs *jobs, const struct dataset *dataset,
+                                        struct evd_str name, struct evd_error *err);
+uint64_t attachments_memory(const struct jobs *jobs); /* bytes, of all datasets */
+
+#endif
