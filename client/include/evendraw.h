@@ -57,7 +57,7 @@
  * - Results: functions that can fail return EVD_OK (0) or a code of evendraw_errors.h (EVD_E_*, all
  *   positive); evd_error_message() then says what is wrong and what to do. Codes below zero
  *   (EVD_EPOCH_END, EVD_CANCELLED) are neither a success nor an error.
- * - Threads: a client and its streams and uploads belong to one thread at a time. Different clients
+ * - Threads: a client with all that is its own belongs to one thread at a time. Different clients
  *   may be used by different threads at once; there is no shared state. Connect after fork(), not
  *   before.
  * - Text: UTF-8, terminated by NUL; copied, so that an argument need not outlive its call.
@@ -82,7 +82,7 @@
  *   read, position, history, trace, batch, workers or preview). Any other fails with EVD_E_CLOSED
  * if the connection ended before its answer came: look whether it was carried out. A call made
  * meanwhile waits for the connection, up to the client's time limit.
- * - An upload that was under way has failed: begin it again.
+ * - An upload or attachment that was under way has failed: begin it again.
  *
  * What is guaranteed (jobs are `at-least-once` if nothing else was said): within an epoch every
  * step is acknowledged exactly once. A batch that a stream has returned is not returned by it
@@ -147,9 +147,9 @@ typedef struct evd_client_options {
 EVD_API EVD_MUST_CHECK int evd_connect(const char *address, const evd_client_options *options,
                                        evd_client **client);
 
-/* Ends the connection and frees the client with its streams and uploads: their handles are invalid
- * afterwards. What was due to be acknowledged is still sent if the socket takes it at once. NULL is
- * allowed. */
+/* Ends the connection and frees the client with its streams, uploads and attachments: their handles
+ * are invalid afterwards. What was due to be acknowledged is still sent if the socket takes it at
+ * once. NULL is allowed. */
 EVD_API void evd_close(evd_client *client);
 
 /* The address that is (or was tried to be) connected to, as text. Owned by the client. */

@@ -37,6 +37,7 @@ int do_attachment_list(struct call *call, const struct params_attachment_list *p
 /* Distances are wanted, and a thread waits for the database. */
 struct attachment_read {
     struct task task; /* first */
+    struct store *store;
     struct dataset *dataset;
     struct attachment *attachment; /* in use meanwhile, as is the dataset */
     struct span span;
@@ -97,7 +98,7 @@ static void read_run(struct task *task)
     const struct store_span span = {read->attachment->id, read->span.first, read->span.count,
                                     attachment_distance_bytes(&read->attachment->form)};
 
-    task->err.code = store_read_distances(task->server->store, &span, read->distances, &task->err);
+    task->err.code = store_read_distances(read->store, &span, read->distances, &task->err);
 }
 
 static int read_done(struct task *task)
@@ -117,6 +118,7 @@ static int read_distances(struct call *call, struct dataset *dataset, struct att
 
     if (!read)
         return call->err.code;
+    read->store = call->server->store;
     read->dataset = dataset;
     read->attachment = attachment;
     read->span = *span;

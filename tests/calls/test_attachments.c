@@ -65,7 +65,7 @@ static void they_come_back(void **state)
             "[{'draft': %d, 'rows': {'$bin': '%.16s'}, 'distances': {'$bin': '%.16s'}}]", draft,
             NEAR, AWAY);
     peer_do(peer, "attachment.append", "[{'draft': %d, 'rows': {'$bin': ''}}]", draft);
-    attached_append(peer, draft, NEAR + 16, AWAY + 16);
+    attached_append(peer, draft, &NEAR[16], &AWAY[16]);
     assert_int_equal(attached_count(peer), 0); /* nobody sees it yet */
     answer = peer_call(peer, "attachment.commit", "[{'draft': %d}]", draft);
     listed = peer_call(peer, "attachment.list", "[{'dataset': 'd'}]");
@@ -84,8 +84,8 @@ static void they_come_back(void **state)
                            "[{'dataset': 'd', 'name': 'near', 'first': 4, 'count': 9, 'distances': "
                            "true}]");
         assert_int_equal(integer(answer, "count"), 2);
-        assert_string_equal(bin(answer, "rows"), NEAR + 64);
-        assert_string_equal(bin(answer, "distances"), AWAY + 64);
+        assert_string_equal(bin(answer, "rows"), &NEAR[64]);
+        assert_string_equal(bin(answer, "distances"), &AWAY[64]);
         json_decref(answer);
         harness_restart(h);
         peer = peer_new(h);

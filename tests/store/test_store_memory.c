@@ -90,7 +90,7 @@ static int setup(void **state)
 /* ---- what is there ---- */
 
 struct seen {
-    unsigned datasets, chunks, jobs, revisions, seeks, worlds, ranks;
+    unsigned datasets, chunks, attachments, jobs, revisions, seeks, worlds, ranks;
     uint64_t newest; /* dataset */
     uint64_t step;   /* of job 7 */
     uint32_t revision;
@@ -213,12 +213,57 @@ static int see_progress(void *arg, uint64_t job, const struct store_progress *p,
     return EVD_OK;
 }
 
+/* What is attached has these rows and distances. */
+static const char rows[100 * 8] = "rows", distances[100 * 8] = "distances";
+
+static int see_attachment(void *arg, const struct store_attachment *a, struct evd_error *err)
+{
+    (void)arg;
+    (void)err;
+    assert_string_equal(a->name, "near");
+    assert_string_equal(a->metric, "cosine");
+    return EVD_OK;
+}
+
+static int see_rows(void *arg, const struct store_rows *r, struct evd_error *err)
+{
+    (void)arg;
+    (void)err;
+    assert_int_equal(r->rows_bytes, sizeof(rows));
+    assert_memory_equal(r->rows, rows, sizeof(rows));
+    assert_int_equal(r->distances_bytes, sizeof(distances));
+    assert_memory_equal(r->distances, distances, sizeof(distances));
+    return EVD_OK;
+}
+
+static int see_attached(void *arg, struct evd_error *err)
+{
+    struct seen *seen = arg;
+
+    (void)err;
+    seen->attachments++;
+    return EVD_OK;
+}
+
+/* For lack of memory alone nothing is damaged. */
+static int see_damaged(void *arg, const struct evd_error *why, struct evd_error *err)
+{
+    (void)arg;
+    (void)err;
+    fail_msg("%s", why->message);
+    return EVD_OK;
+}
+
 static int load(struct store_db *db, struct seen *seen, struct evd_error *err)
 {
     const struct store_reader reader = {.arg = seen,
                                         .dataset_begin = see_dataset,
                                         .dataset_chunk = see_chunk,
                                         .dataset_end = see_end,
+                                        .attachment_begin = see_attachment,
+                                        .attachment_rows = see_rows,
+                                        .attachment_end = see_attached,
+                                        .attachment_damaged = see_damaged,
                                         .job = see_job,
                                         .seek = see_seek,
                                         .revision = see_revision,
@@ -244,6 +289,9 @@ static void make_file(void)
                              op_labels(1, 0, labels, 3000),
                              op_weights(1, "w", 0, weights, 3000),
                              op_commit(1, 1, 3000, 2),
+                             op_attachment(6, "near", 1),
+                             op_rows(6, 0, rows, distances, 100),
+                             op_attachment_commit(6, 100),
                              with_strategy(op_job(7, "train", 1)),
                              op_world(7, 1, 2),
                              op_seek(7, 1, 1)};
@@ -252,8 +300,8 @@ static void make_file(void)
 
     power_reset();
     assert_int_equal(sqlite_open(&db, DATABASE, POWER_VFS, &err), EVD_OK);
-    assert_true(write_at_once(db, ops, 8));
-    for (int i = 0; i < 8; i++)
+    assert_true(write_at_once(db, ops, 11));
+    for (int i = 0; i < 11; i++)
         assert_int_equal(ops[i].op.error.code, EVD_OK);
     sqlite_engine.close(db);
 }
@@ -314,6 +362,7 @@ static void look(uint64_t id, uint64_t step, unsigned confirmed)
 
     assert_int_equal(sqlite_open(&db, DATABASE, POWER_VFS, &err), EVD_OK);
     assert_int_equal(load(db, &seen, &err), EVD_OK);
+    assert_int_equal(seen.attachments, 1);
     assert_int_equal(seen.datasets, committed ? 2 : 1);
     assert_int_equal(seen.newest, committed ? id : 1);
     assert_int_equal(seen.chunks, committed ? 4 + !!(confirmed & 4) : 3);
