@@ -189,6 +189,7 @@ def test_thresholds_refuse(arguments, says):
         ("f-beta", {"beta": 0}, "beta"),
         ("cost", {"cost": [0, 1]}, "two rows"),
         ("cost", {"cost": [[0, 1], [np.inf, 0]]}, "finite"),
+        ("cost", {"cost": [[0, 1e308], [-1e308, 0]]}, "1e[+]100"),
         ("precision-at-recall", {"recall": 1.5}, "recall"),
     ],
 )

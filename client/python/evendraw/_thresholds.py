@@ -31,6 +31,8 @@ _TERM = {
     "recall-at-precision": "precision",
 }
 
+_MOST_COST = 1e100  # as the daemon has it: their sum over all samples is a number still
+
 
 def joined(answer: Result, call: Callable[..., Result]) -> Result:
     """All pages of a curve, its arrays as NumPy's. `call` takes the fields of further pages, which
@@ -177,7 +179,9 @@ def _cost(cost: Any) -> Rate:
             "taken for this one and that is, then the same of this one: [[0, 1], [10, 0]]",
             "cost",
         )
-    rest, alarm, miss, hit = numbers(matrix.reshape(-1), "<f8", "cost")
+    rest, alarm, miss, hit = numbers(
+        matrix.reshape(-1), "<f8", "cost", low=-_MOST_COST, high=_MOST_COST
+    )
     return lambda hits, alarms, p, n: (
         -(((n - alarms) * rest + alarms * alarm + (p - hits) * miss + hits * hit) / (p + n)),
         np.zeros_like(hits),
