@@ -128,8 +128,16 @@ def test_pages(client):
     for key, value in joined(call(), call).items():
         if key != "first":
             np.testing.assert_array_equal(value, whole[key])
-    with pytest.raises(evendraw.Conflict, match="ask again"):  # as if another was reported since
-        joined({**call(), "samples": 299}, call)
+    # As if another was reported since, the job was rewound, or the scores went.
+    for other in {"samples": 299}, {"generation": 1}, {"exact": False}, {"points": 8}:
+        with pytest.raises(evendraw.Conflict, match="ask again"):
+            joined({**call(), **other}, call)
+
+    def beyond(first, **fields):
+        return call(first=first + 10000, **fields)
+
+    with pytest.raises(evendraw.Conflict, match="ask again"):  # as where bins are fewer than scores
+        joined(call(), beyond)
 
 
 @pytest.mark.parametrize("objective", SKLEARN)
