@@ -117,6 +117,26 @@ static int reserve(struct scored *scored, struct evd_error *err)
     return EVD_OK;
 }
 
+/* Only one order is kept. To free one of some millions takes milliseconds, which the loop's thread
+ * has not. */
+static void take_stale(struct scored *scored)
+{
+    struct job_entry *entry = scored->task.entry;
+
+    entry->jobs->reported -= feedback_memory(entry->feedback);
+    scored->stale = feedback_order_take(entry->feedback);
+    entry->jobs->reported += feedback_memory(entry->feedback);
+}
+
+/* On the pool thread, or where it never came to that. */
+static void free_scrap(struct scored *scored)
+{
+    free(scored->stale);
+    free(scored->scratch);
+    scored->stale = NULL;
+    scored->scratch = NULL;
+}
+
 int scored_take(struct scored *scored, const struct epochs_ask *ask, bool both)
 {
     struct evd_error *err = &scored->task.err;
@@ -141,8 +161,10 @@ int scored_take(struct scored *scored, const struct epochs_ask *ask, bool both)
         return err->code;
     scored->order = feedback_order_find(feedback, row);
     scored->ordered = scored->order;
-    if (!scored->order)
+    if (!scored->order) {
+        take_stale(scored);
         return reserve(scored, err);
+    }
     scored->order->refs++;
     return EVD_OK;
 }
@@ -158,15 +180,20 @@ int scored_order(struct scored *scored)
 {
     struct feedback_order *order = scored->order;
     uint64_t *to = order ? order->keys : NULL;
+    bool sorted;
 
     if (!order)
         return EVD_OK;
+    free(scored->stale);
+    scored->stale = NULL;
     for (uint32_t i = 0; !scored->ordered && i < scored->parts; i++) {
         scores_copy(scored->part[i].scores, scored->part[i].count, to);
         to += scored->part[i].count;
     }
-    if (!scored->ordered &&
-        !keys_sort(order->keys, scored->scratch, order->count, &scored->task.work.cancelled))
+    sorted = scored->ordered ||
+             keys_sort(order->keys, scored->scratch, order->count, &scored->task.work.cancelled);
+    free_scrap(scored);
+    if (!sorted)
         return error_given_up(&scored->task.err);
     scored->curve.keys = order->keys;
     scored->curve.count = order->count;
@@ -194,7 +221,7 @@ void scored_fini(struct task *task)
     for (uint32_t i = 0; i < scored->parts; i++)
         scores_unref(scored->part[i].scores);
     feedback_order_unref(scored->order);
-    free(scored->scratch);
+    free_scrap(scored);
 }
 
 void pack_scored(msgpack_packer *pk, const struct scored *scored)

@@ -61,6 +61,9 @@ static bool has_term(const struct params_job_threshold *p, enum objective_kind k
     }
 }
 
+/* So great a cost may be, or a gain: the sum over all samples is a number still. */
+#define MOST_COST 1e100
+
 static int read_cost(const msgpack_object *object, double cost[2][2], struct evd_error *err)
 {
     const msgpack_object_array *rows = &object->via.array;
@@ -74,8 +77,10 @@ static int read_cost(const msgpack_object *object, double cost[2][2], struct evd
         if (row->type != MSGPACK_OBJECT_ARRAY || row->via.array.size != 2 ||
             !number_f64(&row->via.array.ptr[i % 2], &cost[i / 2][i % 2]))
             break;
-        if (!isfinite(cost[i / 2][i % 2]))
-            return error_set(err, EVD_E_BAD_VALUE, "cost", "\"cost\" must be finite numbers");
+        if (!(fabs(cost[i / 2][i % 2]) <= MOST_COST))
+            return error_set(err, EVD_E_BAD_VALUE, "cost",
+                             "\"cost\" must be finite numbers from %g to %g, not %g", -MOST_COST,
+                             MOST_COST, cost[i / 2][i % 2]);
         if (i == 3)
             return EVD_OK;
     }

@@ -262,7 +262,9 @@ static int decode_pairs(struct strategy *strategy, const msgpack_object *object,
             return error_set(err, EVD_E_BAD_TYPE, "pairs",
                              "strategy %s: names within \"pairs\" must be text", kind->name);
         len = snprintf(name, sizeof(name), "pairs.%.*s", shown(key), key.data);
-        at = key.len < 64 ? strategy_param_find(kind, name, (size_t)len) : -1;
+        at = (size_t)len == strlen("pairs.") + key.len /* all of it, and no NUL within */
+                 ? strategy_param_find(kind, name, (size_t)len)
+                 : -1;
         if (at < 0)
             return unknown_param(kind, strategy_common, STRATEGY_VALUES - STRATEGY_MAX_PARAMS, "",
                                  (struct evd_str){name, (uint32_t)len}, err);

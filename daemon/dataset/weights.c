@@ -72,9 +72,10 @@ static int convert(enum weight_kind kind, uint32_t classes, double term, double 
         return error_set(err, EVD_E_BAD_VALUE, "beta",
                          "beta must be at least 0 and below 1 (usual: 0.9 to 0.9999), not %g",
                          term);
-    if (kind == WEIGHT_LOGIT_ADJUSTMENT && !(term > 0 && isfinite(term)))
+    if (kind == WEIGHT_LOGIT_ADJUSTMENT && !(term > 0 && term <= WEIGHT_MOST_TAU))
         return error_set(err, EVD_E_BAD_VALUE, "tau",
-                         "tau must be over 0 and finite (usual: 0.5 to 2), not %g", term);
+                         "tau must be over 0 and at most %g (usual: 0.5 to 2), not %g",
+                         WEIGHT_MOST_TAU, term);
     for (uint32_t c = 0; c < classes; c++) {
         sum += values[c];
         present += values[c] > 0;

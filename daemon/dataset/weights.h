@@ -33,6 +33,7 @@ enum weight_kind {
 
 #define WEIGHT_DEFAULT_BETA 0.999
 #define WEIGHT_DEFAULT_TAU  1.0
+#define WEIGHT_MOST_TAU     1e6 /* so that only a class without samples gets -infinity */
 
 const char *weight_kind_name(enum weight_kind kind);
 const char *weight_kind_meaning(enum weight_kind kind);
@@ -41,8 +42,8 @@ int weight_kind_find(struct evd_str name); /* or -1 */
 /* Writes one weight per class. Classes without samples count nowhere (as in scikit-learn, C and the
  * scaled sum are of the others) and get 0, since a loss never meets them; their log prior, and what
  * it is adjusted by, is -infinity. `term` is beta of effective, from 0 to below 1, and tau of
- * logit-adjustment, over 0 and finite. EVD_E_BAD_VALUE for another term of these, or when no class
- * has samples. */
+ * logit-adjustment, over 0 and at most WEIGHT_MOST_TAU. EVD_E_BAD_VALUE for another term of these,
+ * or when no class has samples. */
 int weights_from_counts(enum weight_kind kind, const uint64_t *counts, uint32_t classes,
                         double term, double *out, struct evd_error *err);
 /* The same from shares: non-negative, in any scale. They stand for counts that sum to `total`,

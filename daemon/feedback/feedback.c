@@ -166,6 +166,18 @@ void feedback_order_keep(struct feedback *feedback, struct feedback_order *order
     feedback->order = NULL;
 }
 
+struct feedback_order *feedback_order_take(struct feedback *feedback)
+{
+    struct feedback_order *order = feedback->order;
+    bool alone = order && order->refs == 1;
+
+    feedback->order = NULL;
+    if (alone)
+        return order;
+    feedback_order_unref(order);
+    return NULL;
+}
+
 /* ---- bounds ---- */
 
 static void drop_oldest(struct feedback *feedback)

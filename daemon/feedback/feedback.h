@@ -74,6 +74,9 @@ struct feedback_order *feedback_order_find(const struct feedback *feedback,
                                            const struct feedback_epoch *row);
 /* Keeps it for those that come, where it has room; takes the reference. */
 void feedback_order_keep(struct feedback *feedback, struct feedback_order *order);
+/* Gives up what is kept, to whoever frees it (free) where that may take its time: NULL if there is
+ * none, or somebody reads it yet. */
+struct feedback_order *feedback_order_take(struct feedback *feedback);
 /* With one reference, and room for so many keys; NULL without memory. */
 struct feedback_order *feedback_order_new(size_t count);
 size_t feedback_order_bytes(size_t count);

@@ -84,6 +84,22 @@ static void test_refusals(void **state)
     has_strategy(peer, "nil", "{'kind': 'uniform'}");
 }
 
+/* A name ends where its length says, and not at a byte that is zero. */
+static void test_zero_in_name(void **state)
+{
+    static const char bytes[] = "\x94\x00\x63\xaajob.create\x91\x84\xa4"
+                                "name\xa1j\xa7"
+                                "dataset\xa1"
+                                "d\xaa"
+                                "batch_size\x02\xa8strategy\x82\xa4kind\xa7uniform\xa5pairs\x81\xa5"
+                                "how\0x\xa5mixup";
+    struct peer *peer = peer_new(*state);
+
+    load(peer);
+    peer_bytes(peer, bytes, sizeof(bytes) - 1);
+    peer_error(peer, 0x63, EVD_E_UNKNOWN_FIELD);
+}
+
 static void test_listed(void **state)
 {
     static const char *const names[] = {"pairs.how", "pairs.alpha", "pairs.kappa", "pairs.tau"};
@@ -307,7 +323,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_refusals),   TEST(test_listed),   TEST(test_canonical), TEST(test_columns),
-        TEST(test_statistics), TEST(test_adaptive), TEST(test_seek),
+        TEST(test_statistics), TEST(test_adaptive), TEST(test_seek),      TEST(test_zero_in_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

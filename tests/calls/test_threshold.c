@@ -166,6 +166,7 @@ static void test_refused(void **state)
         {EVD_E_BAD_TYPE, "job.threshold", "'cost': [[0, 1], [10]]", "two arrays"},
         {EVD_E_BAD_TYPE, "job.threshold", "'cost': {}", "two arrays"},
         {EVD_E_BAD_VALUE, "job.threshold", "'cost': [[0, 1], [{'$f64': 'inf'}, 0]]", "finite"},
+        {EVD_E_BAD_VALUE, "job.threshold", "'cost': [[0, 1e308], [-1e308, 0]]", "1e+100"},
         {EVD_E_BAD_VALUE, "job.threshold", "'epoch': 0, 'all': true", "not both"},
         {EVD_E_NOT_FOUND, "job.threshold", "'epoch': 7", "kept from epoch 0 on"},
         {EVD_E_MISSING_FIELD, "job.curve", "'bins': 3", "kind"},
@@ -353,6 +354,31 @@ static void test_memory(void **state)
     says(peer_refused(peer, EVD_E_LIMIT, "job.threshold", "[{'job': 'v'}]"), "--memory-limit");
 }
 
+/* Where memory does for one order, an older one makes room for that of other scores. */
+static void test_order_makes_room(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    json_t *answer;
+    int64_t used, sorting = 16 * 12 + 64; /* keys and scratch of twelve, and what is beside them */
+
+    load(peer);
+    report_two(peer);
+    answer = peer_call(peer, "server.info", "[]");
+    used = integer(answer, "memory");
+    json_decref(answer);
+    h->limits.memory = (uint64_t)(used + sorting);
+    harness_restart(h);
+    peer = peer_new(h);
+    report_two(peer);
+    peer_do(peer, "job.threshold", "[{'job': 'v'}]");
+    report(peer, 2, "[5, 6, 7, 11]", "[0.5, 0.25, 0.125, 0.75]");
+    answer = peer_call(peer, "job.threshold", "[{'job': 'v'}]");
+    assert_true(json_is_true(json_object_get(answer, "exact")));
+    assert_int_equal(integer(answer, "samples"), 12);
+    json_decref(answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +390,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order_is_kept, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_gone_meanwhile, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_memory, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_order_makes_room, harness_setup, harness_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

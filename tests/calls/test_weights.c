@@ -135,6 +135,8 @@ static void test_weights_refused(void **state)
     peer_refused(peer, EVD_E_BAD_VALUE, "job.stats",
                  "[{'job': 'j', 'weights': 'logit-adjustment', 'tau': 0}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "dataset.stats",
+                 "[{'dataset': 'd', 'weights': 'logit-adjustment', 'tau': 1e308}]");
+    peer_refused(peer, EVD_E_BAD_VALUE, "dataset.stats",
                  "[{'dataset': 'd', 'weights': 'effective', 'beta': 1}]");
     peer_refused(peer, EVD_E_BAD_VALUE, "job.stats",
                  "[{'job': 'j', 'weights': 'effective', 'beta': -0.5}]");

@@ -128,8 +128,16 @@ def test_pages(client):
     for key, value in joined(call(), call).items():
         if key != "first":
             np.testing.assert_array_equal(value, whole[key])
-    with pytest.raises(evendraw.Conflict, match="ask again"):  # as if another was reported since
-        joined({**call(), "samples": 299}, call)
+    # As if another was reported since, the job was rewound, or the scores went.
+    for other in {"samples": 299}, {"generation": 1}, {"exact": False}, {"points": 8}:
+        with pytest.raises(evendraw.Conflict, match="ask again"):
+            joined({**call(), **other}, call)
+
+    def beyond(first, **fields):
+        return call(first=first + 10000, **fields)
+
+    with pytest.raises(evendraw.Conflict, match="ask again"):  # as where bins are fewer than scores
+        joined(call(), beyond)
 
 
 @pytest.mark.parametrize("objective", SKLEARN)
@@ -189,6 +197,7 @@ def test_thresholds_refuse(arguments, says):
         ("f-beta", {"beta": 0}, "beta"),
         ("cost", {"cost": [0, 1]}, "two rows"),
         ("cost", {"cost": [[0, 1], [np.inf, 0]]}, "finite"),
+        ("cost", {"cost": [[0, 1e308], [-1e308, 0]]}, "1e[+]100"),
         ("precision-at-recall", {"recall": 1.5}, "recall"),
     ],
 )

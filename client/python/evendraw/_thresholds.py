@@ -31,15 +31,25 @@ _TERM = {
     "recall-at-precision": "precision",
 }
 
+_MOST_COST = 1e100  # as the daemon has it: their sum over all samples is a number still
+
 
 def joined(answer: Result, call: Callable[..., Result]) -> Result:
     """All pages of a curve, its arrays as NumPy's. `call` takes the fields of further pages, which
-    are of the same epoch. Raises Conflict if more was reported meanwhile."""
+    are of the same epoch. Raises Conflict if that is another curve by now."""
     arrays = [key for key, value in answer.items() if isinstance(value, list) and key != "class"]
     epoch = {"epoch": answer["epoch"]} if "epoch" in answer else {}
     while (first := len(answer[arrays[0]])) < answer["points"]:
-        page = call(first=first, **epoch)
-        if page["samples"] != answer["samples"] or not page[arrays[0]]:
+        try:
+            page = call(first=first, **epoch)
+        except BadValue as error:
+            if error.detail != "first":
+                raise
+            page = {}  # scores became bins, of which there are fewer
+        same = all(
+            page.get(key) == answer.get(key) for key in ("generation", "exact", "samples", "points")
+        )
+        if not same or not page[arrays[0]]:
             raise Conflict(
                 f'job "{answer["job"]}" was reported to while its curve was read: ask again, or for '
                 "an epoch that is over",
@@ -177,7 +187,9 @@ def _cost(cost: Any) -> Rate:
             "taken for this one and that is, then the same of this one: [[0, 1], [10, 0]]",
             "cost",
         )
-    rest, alarm, miss, hit = numbers(matrix.reshape(-1), "<f8", "cost")
+    rest, alarm, miss, hit = numbers(
+        matrix.reshape(-1), "<f8", "cost", low=-_MOST_COST, high=_MOST_COST
+    )
     return lambda hits, alarms, p, n: (
         -(((n - alarms) * rest + alarms * alarm + (p - hits) * miss + hits * hit) / (p + n)),
         np.zeros_like(hits),

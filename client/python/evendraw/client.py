@@ -228,7 +228,7 @@ class Client(Feedback):
             dataset, job: what the model is trained on: a dataset as it is, or what a job's present
                 strategy serves. Of a job that draws all classes alike nothing is left to adjust:
                 what is added is the same for all classes.
-            tau: how strongly, over 0; 1: for the best balanced accuracy, if the model's
+            tau: how strongly, over 0, at most 1000000; 1: for the best balanced accuracy, if the model's
                 probabilities are right.
             like: float64 in "numpy", float32 in "torch".
 
