@@ -451,7 +451,7 @@ typedef struct evd_neighbours_options {
     int metric;        /* EVD_METRIC_* */
     int scope;         /* EVD_SCOPE_* */
     uint32_t of_class; /* EVD_SCOPE_OF_CLASS */
-    uint32_t threads;  /* 0: one for each processor; at most 1,024 */
+    uint32_t threads;  /* 0: one for each processor; at most 1,024. No more than have work */
     /* Called with `arg` about ten times a second, by the thread that called evd_neighbours and by
      * no other. NULL: nobody wants to know. */
     evd_progress *progress;

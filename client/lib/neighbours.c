@@ -234,10 +234,25 @@ static int tables_new(struct knn_search *s)
     return pack_new(s, &s->packed, s->self ? s->points_of_count : listed);
 }
 
+/* No more than there are units in any group: each thread has memory of its own. */
+static void limit_threads(struct knn_search *s)
+{
+    uint32_t any, listed;
+    uint64_t blocks, units;
+
+    largest(s, &any, &listed);
+    blocks = padded(any) / KNN_BLOCK;
+    units = s->points_of ? blocks * (padded(s->points_of_count) / KNN_BLOCK)
+                         : blocks * (blocks + 1) / 2;
+    if (s->threads > units)
+        s->threads = (uint32_t)units;
+}
+
 static int reserve(struct knn_search *s, evd_neighbours_result *result)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 
+    limit_threads(s);
     result->memory = memory_needed(s);
     if (pages > 0 && page > 0 && result->memory > (uint64_t)pages * (uint64_t)page)
         return error_set(&s->error, EVD_E_NO_MEMORY, "",

@@ -402,6 +402,26 @@ static void test_too_little_memory(void **state)
     near_free(&near);
 }
 
+/* Threads that would have nothing to do take no memory. */
+static void test_more_threads_than_work(void **state)
+{
+    static const uint32_t rows[] = {10, 385};
+    static const uint32_t units[] = {1, 3};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct near near = near_new(GAUSSIAN, rows[i], 300, 5);
+        uint64_t memory;
+
+        near_brute(&near);
+        near.options.threads = units[i];
+        memory = near_same(&near).memory;
+        near.options.threads = 1024;
+        assert_int_equal(near_same(&near).memory, memory);
+        near_free(&near);
+    }
+}
+
 static void test_no_threads(void **state)
 {
     evd_neighbours_result result;
@@ -449,6 +469,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_place_for_the_file, begin, end),
         cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
         cmocka_unit_test_setup_teardown(test_too_little_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_more_threads_than_work, begin, end),
         cmocka_unit_test_setup_teardown(test_no_threads, begin, end),
     };
 
