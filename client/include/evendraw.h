@@ -56,7 +56,7 @@
  *
  * - Results: functions that can fail return EVD_OK (0) or a code of evendraw_errors.h (EVD_E_*, all
  *   positive); evd_error_message() then says what is wrong and what to do. Codes below zero
- *   (EVD_EPOCH_END) are neither a success nor an error.
+ *   (EVD_EPOCH_END, EVD_CANCELLED) are neither a success nor an error.
  * - Threads: a client and its streams and uploads belong to one thread at a time. Different clients
  *   may be used by different threads at once; there is no shared state. Connect after fork(), not
  *   before.
