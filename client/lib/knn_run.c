@@ -117,11 +117,12 @@ int knn_run(struct knn_search *s, uint64_t units, uint64_t unit_cost,
     s->done += s->place.unit * unit_cost;
     while (s->place.unit < units) {
         run_threads(s);
-        /* After the last unit, too: a group of few rows has only one, and there are many such. */
-        if (atomic_load(&s->stop) == KNN_PAUSED && knn_state_save(s) != EVD_OK)
-            return s->error.code;
-        if (atomic_load(&s->stop) == KNN_CANCELLED && s->place.unit < units)
+        if (s->place.unit == units)
+            break;
+        if (atomic_load(&s->stop) == KNN_CANCELLED)
             return knn_end_cancelled(s);
+        if (knn_state_save(s) != EVD_OK)
+            return s->error.code;
     }
     s->units = 0; /* of which none is under way */
     return EVD_OK;

@@ -211,28 +211,6 @@ static void test_saved_now_and_then(void **state)
     }
 }
 
-/* Of classes of few rows each is over in one unit. */
-static void test_saved_between_small_classes(void **state)
-{
-    evd_neighbours_result result;
-    struct watch watch;
-    struct near near = prepare(GAUSSIAN, EVD_SCOPE_CLASS, &watch);
-
-    (void)state;
-    for (uint32_t i = 0; i < near.options.n; i++)
-        near.labels[i] = i % 30;
-    near_brute(&near);
-    knn_save_every = 0;
-    watch.keep = true;
-    assert_int_equal(search(&near, &result), EVD_OK);
-    knn_save_every = UINT64_MAX;
-    again(&watch, 0);
-    assert_int_equal(rename(copy, file), 0);
-    assert_int_equal(search(&near, &result), EVD_OK);
-    assert_int_equal(result.resumed, 1);
-    near_free(&near);
-}
-
 /* Before anything is done nothing is worth keeping. */
 static void test_cancelled_at_once(void **state)
 {
