@@ -457,7 +457,8 @@ typedef struct evd_neighbours_options {
     evd_progress *progress;
     void *arg;
     /* Set to another value than 0 by any thread (with an atomic store), a signal handler or
-     * `progress`: the search ends within some milliseconds. NULL: never. */
+     * `progress`: the search ends when the blocks under way are done (some milliseconds; up to a
+     * second with 65,536 columns) and the state is saved. NULL: never. */
     const volatile int *cancel;
     /* A file in which the search keeps how far it has come, about once a minute and when it is
      * cancelled: the same search goes on from there. Removed in the end. NULL: none. */

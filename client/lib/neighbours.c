@@ -321,16 +321,22 @@ static uint64_t group_pairs(struct knn_search *s, uint64_t group)
                     : knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
 }
 
-static int first_pass(struct knn_search *s)
+/* Lists that a file has are read first: whoever cancels while rows are packed keeps them. */
+static int lists_begin(struct knn_search *s)
 {
     const bool resumed = s->resumed >= 0;
 
-    knn_pack(s, s->points, s->point_count, &s->packed);
-    if (s->self)
-        knn_pack(s, s->queries, s->query_count, &s->packed_queries);
     if (resumed && knn_state_candidates(s) != EVD_OK)
         return s->error.code;
     knn_lists_begin(s, resumed);
+    return EVD_OK;
+}
+
+static int first_pass(struct knn_search *s)
+{
+    if (!knn_pack(s, s->points, s->point_count, &s->packed) ||
+        (s->self && !knn_pack(s, s->queries, s->query_count, &s->packed_queries)))
+        return knn_end_cancelled(s);
     if (s->place.stage == KNN_TILES) {
         const int code =
             knn_run(s, knn_tile_units(s), (uint64_t)KNN_BLOCK * KNN_BLOCK, knn_tile_unit);
@@ -354,7 +360,10 @@ static int search_group(struct knn_search *s, uint64_t group)
     group_begin(s, group);
     if (s->query_count == 0)
         return EVD_OK;
-    knn_centre(s);
+    if (!s->small && lists_begin(s) != EVD_OK)
+        return s->error.code;
+    if (!knn_centre(s))
+        return knn_end_cancelled(s);
     if (!s->small)
         code = first_pass(s);
     else {

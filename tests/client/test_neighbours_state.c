@@ -74,7 +74,8 @@ struct watch {
     int calls;
     pthread_t thread;
     uint64_t done, total;
-    bool keep; /* a copy of the file when there is one */
+    int before; /* calls before anything was done */
+    bool keep;  /* a copy of the file when there is one */
 };
 
 static void copy_file(const char *from, const char *to)
@@ -98,6 +99,7 @@ static void progress(void *arg, uint64_t done, uint64_t total)
     assert_true(done >= watch->done && total >= watch->total && done <= total);
     watch->done = done;
     watch->total = total;
+    watch->before += done == 0;
     if (++watch->calls == watch->until)
         __atomic_store_n(&watch->cancel, 1, __ATOMIC_RELAXED);
     if (watch->keep && access(file, F_OK) == 0)
@@ -224,6 +226,30 @@ static void test_cancelled_at_once(void **state)
     assert_string_equal(result.message, "");
     assert_int_equal(watch.calls, 0);
     assert_int_not_equal(access(file, F_OK), 0);
+    near_free(&near);
+}
+
+/* Rows are packed for as long as a second: meanwhile it is looked whether to end, panel by panel.
+ */
+static void test_cancelled_while_packing(void **state)
+{
+    evd_neighbours_result result;
+    struct watch watch;
+    struct near near = prepare(GAUSSIAN, EVD_SCOPE_ALL, &watch);
+    const int panels = 900 / KNN_PANEL;
+    int calls;
+
+    (void)state;
+    assert_int_equal(search(&near, &result), EVD_OK);
+    calls = watch.before;
+    assert_true(calls > panels);
+    for (int until = 1; until <= calls; until += 3) {
+        again(&watch, until);
+        assert_int_equal(search(&near, &result), EVD_CANCELLED);
+        assert_int_equal(watch.calls, until);
+    }
+    again(&watch, 0);
+    assert_int_equal(search(&near, &result), EVD_OK);
     near_free(&near);
 }
 
@@ -401,26 +427,6 @@ static void test_too_little_memory(void **state)
     near_free(&near);
 }
 
-/* Threads that would have nothing to do take no memory. */
-static void test_more_threads_than_work(void **state)
-{
-    static const uint32_t rows[] = {10, 385};
-    static const uint32_t units[] = {1, 3};
-
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct near near = near_new(GAUSSIAN, rows[i], 300, 5);
-        uint64_t memory;
-
-        near_brute(&near);
-        near.options.threads = units[i];
-        memory = near_same(&near).memory;
-        near.options.threads = 1024;
-        assert_int_equal(near_same(&near).memory, memory);
-        near_free(&near);
-    }
-}
-
 static void test_no_threads(void **state)
 {
     evd_neighbours_result result;
@@ -462,13 +468,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancelled, begin, end),
         cmocka_unit_test_setup_teardown(test_cancelled_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_saved_now_and_then, begin, end),
+        cmocka_unit_test_setup_teardown(test_cancelled_while_packing, begin, end),
         cmocka_unit_test_setup_teardown(test_saved_between_small_classes, begin, end),
         cmocka_unit_test_setup_teardown(test_of_another_search, begin, end),
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
         cmocka_unit_test_setup_teardown(test_no_place_for_the_file, begin, end),
         cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
         cmocka_unit_test_setup_teardown(test_too_little_memory, begin, end),
-        cmocka_unit_test_setup_teardown(test_more_threads_than_work, begin, end),
         cmocka_unit_test_setup_teardown(test_no_threads, begin, end),
     };
 
