@@ -70,6 +70,9 @@ static int check_options(struct knn_search *s)
         return error_set(&s->error, EVD_E_USAGE, "",
                          "type, metric or scope is not one of EVD_FEATURES_*, EVD_METRIC_*, "
                          "EVD_SCOPE_*");
+    if (o->partial && !*o->partial)
+        return error_set(&s->error, EVD_E_USAGE, "",
+                         "partial is \"\": name a file, or give NULL for none");
     if (check_limits(s, o) != EVD_OK)
         return s->error.code;
     s->features = o->features;

@@ -144,26 +144,6 @@ static void test_doubtful(void **state)
     near_free(&near);
 }
 
-/* Threads that would have nothing to do take no memory. */
-static void test_more_threads_than_work(void **state)
-{
-    static const uint32_t rows[] = {10, 385};
-    static const uint32_t units[] = {1, 3};
-
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct near near = near_new(GAUSSIAN, rows[i], 300, 5);
-        uint64_t memory;
-
-        near_brute(&near);
-        near.options.threads = units[i];
-        memory = near_same(&near).memory;
-        near.options.threads = 1024;
-        assert_int_equal(near_same(&near).memory, memory);
-        near_free(&near);
-    }
-}
-
 #if defined(__x86_64__)
 /* A caller that has small numbers taken for 0 and rounds up gets the same, and keeps its ways. */
 static void test_callers_rounding(void **state)
@@ -245,6 +225,7 @@ static void test_bad_options(void **state)
     REFUSED_WITH(type, 2, EVD_E_USAGE, "type");
     REFUSED_WITH(metric, -1, EVD_E_USAGE, "metric");
     REFUSED_WITH(scope, 3, EVD_E_USAGE, "scope");
+    REFUSED_WITH(partial, "", EVD_E_USAGE, "name a file");
     REFUSED_WITH(n, 0, EVD_E_LIMIT, "0 rows");
     REFUSED_WITH(n, UINT64_C(1) << 31, EVD_E_LIMIT, "2147483648 rows");
     REFUSED_WITH(d, 0, EVD_E_LIMIT, "0 columns");
@@ -276,7 +257,6 @@ int main(void)
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_few_of_a_class),
         cmocka_unit_test(test_doubtful),
-        cmocka_unit_test(test_more_threads_than_work),
 #if defined(__x86_64__)
         cmocka_unit_test(test_callers_rounding),
 #endif
