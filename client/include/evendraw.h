@@ -493,13 +493,13 @@ typedef struct evd_neighbours_result {
  *
  * Exact, and the same on every machine and with any number of threads: what is compared are squared
  * distances in doubles, summed from the first column to the last, each operation rounded by itself.
- * (For the cosine those of rows divided by their lengths: 1 - cosine is half of that.) What is
- * faster only finds out which pairs cannot matter.
+ * (For the cosine those of rows multiplied by 1 / their length, itself summed so: 1 - cosine is
+ * half of that.) What is faster only finds out which pairs cannot matter.
  *
  * Memory, beside the arrays of the caller, is about 4 n d + n (8 k + 88) bytes with EVD_SCOPE_ALL
  * (4 d for the largest class with EVD_SCOPE_CLASS, up to 8 n d with EVD_SCOPE_OF_CLASS), and
- * 3,500 d + 4,700 k + 25,000 for each thread: 0.7 GB for 10^6 x 128 with k = 5. Features may be a
- * mapped file; they are read in order but for the distances of candidates.
+ * 3,500 d + 4,700 k + 25,000 for each thread; the cosine takes 8 n more. 0.7 GB for 10^6 x 128 with
+ * k = 5. Features may be a mapped file; they are read in order but for the distances of candidates.
  *
  * Errors: EVD_E_USAGE (a pointer or an option that cannot be), EVD_E_LIMIT (n, d, k, threads, a
  * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both
