@@ -499,13 +499,14 @@ typedef struct evd_neighbours_options {
     int metric;        /* EVD_METRIC_* */
     int scope;         /* EVD_SCOPE_* */
     uint32_t of_class; /* EVD_SCOPE_OF_CLASS */
-    uint32_t threads;  /* 0: one for each processor; at most 1,024 */
+    uint32_t threads;  /* 0: one for each processor; at most 1,024. No more than have work */
     /* Called with `arg` about ten times a second, by the thread that called evd_neighbours and by
      * no other. NULL: nobody wants to know. */
     evd_progress *progress;
     void *arg;
     /* Set to another value than 0 by any thread (with an atomic store), a signal handler or
-     * `progress`: the search ends within some milliseconds. NULL: never. */
+     * `progress`: the search ends when the blocks under way are done (some milliseconds; up to a
+     * second with 65,536 columns) and the state is saved. NULL: never. */
     const volatile int *cancel;
     /* A file in which the search keeps how far it has come, about once a minute and when it is
      * cancelled: the same search goes on from there. Removed in the end. NULL: none. */
@@ -540,13 +541,13 @@ typedef struct evd_neighbours_result {
  *
  * Exact, and the same on every machine and with any number of threads: what is compared are squared
  * distances in doubles, summed from the first column to the last, each operation rounded by itself.
- * (For the cosine those of rows divided by their lengths: 1 - cosine is half of that.) What is
- * faster only finds out which pairs cannot matter.
+ * (For the cosine those of rows multiplied by 1 / their length, itself summed so: 1 - cosine is
+ * half of that.) What is faster only finds out which pairs cannot matter.
  *
  * Memory, beside the arrays of the caller, is about 4 n d + n (8 k + 88) bytes with EVD_SCOPE_ALL
  * (4 d for the largest class with EVD_SCOPE_CLASS, up to 8 n d with EVD_SCOPE_OF_CLASS), and
- * 3,500 d + 4,700 k + 25,000 for each thread: 0.7 GB for 10^6 x 128 with k = 5. Features may be a
- * mapped file; they are read in order but for the distances of candidates.
+ * 3,500 d + 4,700 k + 25,000 for each thread; the cosine takes 8 n more. 0.7 GB for 10^6 x 128 with
+ * k = 5. Features may be a mapped file; they are read in order but for the distances of candidates.
  *
  * Errors: EVD_E_USAGE (a pointer or an option that cannot be), EVD_E_LIMIT (n, d, k, threads, a
  * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both

@@ -184,12 +184,12 @@ void *knn_alloc(struct knn_search *s, size_t count, size_t size);
 int knn_check(struct knn_search *s) EVD_MUST_CHECK;
 /* The squared distance of two rows (numbers of the dataset, not of a group). */
 double knn_distance(const struct knn_search *s, uint32_t a, uint32_t b);
-/* Fills centre and scale for the group. */
-void knn_centre(struct knn_search *s);
-void knn_pack(const struct knn_search *s, const uint32_t *rows, uint32_t count,
+/* Fills centre and scale for the group. False if it was cancelled, as with knn_pack. */
+bool knn_centre(struct knn_search *s);
+bool knn_pack(const struct knn_search *s, const uint32_t *rows, uint32_t count,
               struct knn_pack *pack);
-/* The same for one panel in double, without scale: rows[lane], the first `count` of them. half of
- * the others is infinite. */
+/* The same for one panel in double, without scale: rows[lane], the first `count` of them, at most
+ * KNN_PANEL. half of the others is infinite. */
 void knn_pack_panel(const struct knn_search *s, const uint32_t *rows, uint32_t count,
                     double *values, double *half);
 

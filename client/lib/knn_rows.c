@@ -16,6 +16,8 @@
 #define SCALE_BITS 200
 /* Rows from which the centre is found. */
 #define CENTRE_ROWS 501
+/* Columns of a panel that are packed at once: what is written stays in the nearest cache. */
+#define PACK_COLUMNS 64u
 
 static inline double value_at(const struct knn_search *s, uint32_t row, uint32_t column)
 {
@@ -59,6 +61,24 @@ static int check_row(struct knn_search *s, uint32_t row)
     return EVD_OK;
 }
 
+/* Of all rows, also those that take no part: what is in the caller's array. */
+static bool hash_features(struct knn_search *s)
+{
+    const size_t row = s->d * (s->wide ? sizeof(double) : sizeof(float));
+    XXH3_state_t sum;
+
+    XXH3_64bits_reset(&sum);
+    for (uint32_t first = 0; first < s->n; first += KNN_BLOCK) {
+        const uint32_t rows = s->n - first < KNN_BLOCK ? s->n - first : KNN_BLOCK;
+
+        if (knn_cancelled(&s->workers[0]))
+            return false;
+        XXH3_64bits_update(&sum, (const char *)s->features + first * row, rows * row);
+    }
+    s->features_hash = XXH3_64bits_digest(&sum);
+    return true;
+}
+
 int knn_check(struct knn_search *s)
 {
     const uint32_t *labels = s->options->labels;
@@ -69,9 +89,7 @@ int knn_check(struct knn_search *s)
         if ((!labels || labels[row] != EVD_NO_LABEL) && check_row(s, row) != EVD_OK)
             return s->error.code;
     }
-    s->features_hash =
-        XXH3_64bits(s->features, (size_t)s->n * s->d * (s->wide ? sizeof(double) : sizeof(float)));
-    return EVD_OK;
+    return hash_features(s) ? EVD_OK : EVD_CANCELLED;
 }
 
 /* The sum in the order in which anybody would write it: see knn.h. */
@@ -107,15 +125,16 @@ static inline double scaled(const struct knn_search *s, uint32_t row, uint32_t c
     return value_at(s, row, column) * (s->factor ? s->factor[row] : 1);
 }
 
-/* The largest distance from the centre in one column. */
-static double widest(const struct knn_search *s, const uint32_t *rows, uint32_t count)
+/* Raises *most to the largest distance from the centre in one column. */
+static bool widest(const struct knn_search *s, const uint32_t *rows, uint32_t count, double *most)
 {
-    double most = 0;
-
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i % KNN_PANEL == 0 && knn_cancelled(&s->workers[0]))
+            return false;
         for (uint32_t u = 0; u < s->d; u++)
-            most = fmax(most, fabs(scaled(s, rows[i], u) - s->centre[u]));
-    return most;
+            *most = fmax(*most, fabs(scaled(s, rows[i], u) - s->centre[u]));
+    }
+    return true;
 }
 
 static int ascending(const void *a, const void *b)
@@ -127,12 +146,14 @@ static int ascending(const void *a, const void *b)
 
 /* The median of each column, of a few hundred points: as good as the mean where there is one
  * cluster, and no row far from all others, such as a wrong one, pulls it away. */
-static void find_centre(struct knn_search *s)
+static bool find_centre(struct knn_search *s)
 {
     const uint32_t count = s->point_count < CENTRE_ROWS ? s->point_count : CENTRE_ROWS;
     double value[CENTRE_ROWS];
 
     for (uint32_t u = 0; u < s->d; u++) {
+        if (knn_cancelled(&s->workers[0]))
+            return false;
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t point = (uint32_t)((uint64_t)i * s->point_count / count);
 
@@ -141,53 +162,61 @@ static void find_centre(struct knn_search *s)
         qsort(value, count, sizeof(*value), ascending);
         s->centre[u] = value[count / 2];
     }
+    return true;
 }
 
-void knn_centre(struct knn_search *s)
+bool knn_centre(struct knn_search *s)
 {
-    double most;
+    double most = 0;
     int bits;
 
-    find_centre(s);
-    most = widest(s, s->points, s->point_count);
-    if (s->queries != s->points)
-        most = fmax(most, widest(s, s->queries, s->query_count));
+    if (!find_centre(s) || !widest(s, s->points, s->point_count, &most) ||
+        (s->queries != s->points && !widest(s, s->queries, s->query_count, &most)))
+        return false;
     frexp(most, &bits);
     bits = bits > SCALE_BITS ? SCALE_BITS : bits < -SCALE_BITS ? -SCALE_BITS : bits;
     s->scale = ldexp(1, -bits);
+    return true;
 }
 
-void knn_pack(const struct knn_search *s, const uint32_t *rows, uint32_t count,
+#define PACK(type)                                                                                 \
+    static void pack_##type(const struct knn_search *s, const uint32_t *rows, uint32_t count,      \
+                            double scale, type *values, type *half)                                \
+    {                                                                                              \
+        double squares[KNN_PANEL] = {0};                                                           \
+        for (uint32_t first = 0; first < s->d; first += PACK_COLUMNS) {                            \
+            const uint32_t end = s->d - first < PACK_COLUMNS ? s->d : first + PACK_COLUMNS;        \
+            for (uint32_t lane = 0; lane < KNN_PANEL; lane++)                                      \
+                for (uint32_t u = first; u < end; u++) {                                           \
+                    type value = 0;                                                                \
+                    if (lane < count)                                                              \
+                        value = (type)((scaled(s, rows[lane], u) - s->centre[u]) * scale);         \
+                    values[(size_t)u * KNN_PANEL + lane] = value;                                  \
+                    squares[lane] += (double)value * value;                                        \
+                }                                                                                  \
+        }                                                                                          \
+        for (uint32_t lane = 0; lane < KNN_PANEL; lane++)                                          \
+            half[lane] = lane < count ? (type)(squares[lane] / 2) : (type)INFINITY;                \
+    }
+PACK(float)
+PACK(double)
+
+bool knn_pack(const struct knn_search *s, const uint32_t *rows, uint32_t count,
               struct knn_pack *pack)
 {
-    for (uint32_t i = 0; i < pack->blocks * KNN_BLOCK; i++) {
-        float *to = pack->values + (size_t)(i / KNN_PANEL) * KNN_PANEL * s->d + i % KNN_PANEL;
-        double squares = 0;
+    for (uint32_t first = 0; first < pack->blocks * KNN_BLOCK; first += KNN_PANEL) {
+        const uint32_t left = first < count ? count - first : 0;
 
-        for (uint32_t u = 0; u < s->d; u++) {
-            float value = 0;
-
-            if (i < count)
-                value = (float)((scaled(s, rows[i], u) - s->centre[u]) * s->scale);
-            to[(size_t)u * KNN_PANEL] = value;
-            squares += (double)value * value;
-        }
-        pack->half[i] = i < count ? (float)(squares / 2) : INFINITY;
+        if (knn_cancelled(&s->workers[0]))
+            return false;
+        pack_float(s, rows + (left ? first : 0), left, s->scale,
+                   pack->values + (size_t)first * s->d, pack->half + first);
     }
+    return true;
 }
 
 void knn_pack_panel(const struct knn_search *s, const uint32_t *rows, uint32_t count,
                     double *values, double *half)
 {
-    for (uint32_t lane = 0; lane < KNN_PANEL; lane++) {
-        double squares = 0;
-
-        for (uint32_t u = 0; u < s->d; u++) {
-            double value = lane < count ? scaled(s, rows[lane], u) - s->centre[u] : 0;
-
-            values[(size_t)u * KNN_PANEL + lane] = value;
-            squares += value * value;
-        }
-        half[lane] = lane < count ? squares / 2 : INFINITY;
-    }
+    pack_double(s, rows, count, 1, values, half);
 }

@@ -121,9 +121,12 @@ static char *beside(struct knn_search *s)
     return path;
 }
 
+/* A file of its own: not what another search writes to, nor what somebody has put there, such as a
+ * pipe that nobody reads. */
 static int open_beside(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    unlink(path);
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
 int knn_state_save(struct knn_search *s)
@@ -248,27 +251,29 @@ static int get_all(struct knn_search *s, int fd)
     return EVD_OK;
 }
 
+/* Whether the state can be saved: better to know at once than in a minute. */
+static int try_to_write(struct knn_search *s)
+{
+    char *path = beside(s);
+    int fd = path ? open_beside(path) : -1, code;
+
+    code = !path ? s->error.code : fd < 0 ? io_error(s, "write") : EVD_OK;
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+    free(path);
+    return code;
+}
+
 int knn_state_open(struct knn_search *s)
 {
-    int code;
-
     s->resumed = open(s->options->partial, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (s->resumed < 0 && errno != ENOENT)
         return io_error(s, "read");
-    if (s->resumed < 0) {
-        /* Better to know at once than in a minute. */
-        char *path = beside(s);
-        int fd = path ? open_beside(path) : -1;
-
-        code = !path ? s->error.code : fd < 0 ? io_error(s, "write") : EVD_OK;
-        if (fd >= 0) {
-            close(fd);
-            unlink(path);
-        }
-        free(path);
-        return code;
-    }
-    return get_all(s, s->resumed);
+    if (s->resumed >= 0 && get_all(s, s->resumed) != EVD_OK)
+        return s->error.code;
+    return try_to_write(s);
 }
 
 int knn_state_candidates(struct knn_search *s)

@@ -70,6 +70,9 @@ static int check_options(struct knn_search *s)
         return error_set(&s->error, EVD_E_USAGE, "",
                          "type, metric or scope is not one of EVD_FEATURES_*, EVD_METRIC_*, "
                          "EVD_SCOPE_*");
+    if (o->partial && !*o->partial)
+        return error_set(&s->error, EVD_E_USAGE, "",
+                         "partial is \"\": name a file, or give NULL for none");
     if (check_limits(s, o) != EVD_OK)
         return s->error.code;
     s->features = o->features;
@@ -234,10 +237,25 @@ static int tables_new(struct knn_search *s)
     return pack_new(s, &s->packed, s->self ? s->points_of_count : listed);
 }
 
+/* No more than there are units in any group: each thread has memory of its own. */
+static void limit_threads(struct knn_search *s)
+{
+    uint32_t any, listed;
+    uint64_t blocks, units;
+
+    largest(s, &any, &listed);
+    blocks = padded(any) / KNN_BLOCK;
+    units = s->points_of ? blocks * (padded(s->points_of_count) / KNN_BLOCK)
+                         : blocks * (blocks + 1) / 2;
+    if (s->threads > units)
+        s->threads = (uint32_t)units;
+}
+
 static int reserve(struct knn_search *s, evd_neighbours_result *result)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 
+    limit_threads(s);
     result->memory = memory_needed(s);
     if (pages > 0 && page > 0 && result->memory > (uint64_t)pages * (uint64_t)page)
         return error_set(&s->error, EVD_E_NO_MEMORY, "",
@@ -306,16 +324,22 @@ static uint64_t group_pairs(struct knn_search *s, uint64_t group)
                     : knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
 }
 
-static int first_pass(struct knn_search *s)
+/* Lists that a file has are read first: whoever cancels while rows are packed keeps them. */
+static int lists_begin(struct knn_search *s)
 {
     const bool resumed = s->resumed >= 0;
 
-    knn_pack(s, s->points, s->point_count, &s->packed);
-    if (s->self)
-        knn_pack(s, s->queries, s->query_count, &s->packed_queries);
     if (resumed && knn_state_candidates(s) != EVD_OK)
         return s->error.code;
     knn_lists_begin(s, resumed);
+    return EVD_OK;
+}
+
+static int first_pass(struct knn_search *s)
+{
+    if (!knn_pack(s, s->points, s->point_count, &s->packed) ||
+        (s->self && !knn_pack(s, s->queries, s->query_count, &s->packed_queries)))
+        return knn_end_cancelled(s);
     if (s->place.stage == KNN_TILES) {
         const int code =
             knn_run(s, knn_tile_units(s), (uint64_t)KNN_BLOCK * KNN_BLOCK, knn_tile_unit);
@@ -339,7 +363,10 @@ static int search_group(struct knn_search *s, uint64_t group)
     group_begin(s, group);
     if (s->query_count == 0)
         return EVD_OK;
-    knn_centre(s);
+    if (!s->small && lists_begin(s) != EVD_OK)
+        return s->error.code;
+    if (!knn_centre(s))
+        return knn_end_cancelled(s);
     if (!s->small)
         code = first_pass(s);
     else {

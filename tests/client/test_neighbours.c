@@ -225,6 +225,7 @@ static void test_bad_options(void **state)
     REFUSED_WITH(type, 2, EVD_E_USAGE, "type");
     REFUSED_WITH(metric, -1, EVD_E_USAGE, "metric");
     REFUSED_WITH(scope, 3, EVD_E_USAGE, "scope");
+    REFUSED_WITH(partial, "", EVD_E_USAGE, "name a file");
     REFUSED_WITH(n, 0, EVD_E_LIMIT, "0 rows");
     REFUSED_WITH(n, UINT64_C(1) << 31, EVD_E_LIMIT, "2147483648 rows");
     REFUSED_WITH(d, 0, EVD_E_LIMIT, "0 columns");
