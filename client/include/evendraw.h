@@ -400,6 +400,108 @@ EVD_API short evd_events(const evd_client *client);
  * connects again if that is due. */
 EVD_API EVD_MUST_CHECK int evd_process(evd_client *client);
 
+/* ---- Neighbours ---- */
+
+/* In a table of neighbours: there is none. Its distance is infinite. */
+#define EVD_NO_NEIGHBOUR UINT32_C(0xFFFFFFFF)
+
+#define EVD_NEIGHBOURS_MAX_ROWS  UINT32_C(0x7FFFFFFF)
+#define EVD_NEIGHBOURS_MAX_D     UINT32_C(65536) /* columns */
+#define EVD_NEIGHBOURS_MAX_K     UINT32_C(256)
+#define EVD_NEIGHBOURS_MAX_VALUE 1e35 /* of a feature, either sign: distances fit in a float */
+
+#define EVD_FEATURES_F32 0
+#define EVD_FEATURES_F64 1
+
+#define EVD_METRIC_EUCLIDEAN 0 /* root of the sum of squared differences */
+#define EVD_METRIC_COSINE    1 /* 1 - cosine of the angle between the rows */
+
+#define EVD_SCOPE_ALL   0 /* among all samples that have a label */
+#define EVD_SCOPE_CLASS 1 /* among those of the sample's own class */
+#define EVD_SCOPE_OF_CLASS                                                                         \
+    2 /* among those of the class `of_class`, for every sample with a label */
+
+/* What evd_neighbours returns when it was cancelled. */
+#define EVD_CANCELLED (-2)
+
+/* Told of `done` of `total` pairs of samples. Both only grow; `total` does where part of the search
+ * must be done once more in double. */
+typedef void evd_progress(void *arg, uint64_t done, uint64_t total);
+
+typedef struct evd_neighbours_options {
+    const void *features;   /* n rows of d numbers, one row behind the other, aligned as numbers */
+    const uint32_t *labels; /* n class numbers below 2^20; EVD_NO_LABEL: takes no part, whatever its
+                             * features are. NULL: all of one class */
+    uint64_t n;
+    uint32_t d;
+    uint32_t k;        /* neighbours of each sample */
+    int type;          /* EVD_FEATURES_* */
+    int metric;        /* EVD_METRIC_* */
+    int scope;         /* EVD_SCOPE_* */
+    uint32_t of_class; /* EVD_SCOPE_OF_CLASS */
+    uint32_t threads;  /* 0: one for each processor; at most 1,024 */
+    /* Called with `arg` about ten times a second, by the thread that called evd_neighbours and by
+     * no other. NULL: nobody wants to know. */
+    evd_progress *progress;
+    void *arg;
+    /* Set to another value than 0 by any thread, a signal handler or `progress`: the search ends
+     * within some milliseconds. NULL: never. */
+    const volatile int *cancel;
+    /* A file in which the search keeps how far it has come, about once a minute and when it is
+     * cancelled: the same search goes on from there. Removed in the end. NULL: none. */
+    const char *partial;
+} evd_neighbours_options;
+
+#define EVD_NEIGHBOURS_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        NULL, NULL, 0, 0, 5, EVD_FEATURES_F32, EVD_METRIC_EUCLIDEAN, EVD_SCOPE_ALL, 0, 0, NULL,    \
+            NULL, NULL, NULL                                                                       \
+    }
+
+typedef struct evd_neighbours_result {
+    char message[384]; /* after an error: what is wrong and what to do. Else "" */
+    uint64_t memory;   /* bytes that the search needs beside the caller's arrays */
+    uint64_t features; /* XXH3-64 of the features' bytes */
+    uint64_t samples;  /* that take part */
+    uint64_t doubtful; /* of these, how many were searched once more in double */
+    /* Classes with members, but fewer than k + 1, so that not every place is filled. That is no
+     * error here; it is one for oversampling by neighbours. */
+    uint32_t short_classes;
+    uint32_t short_class;   /* the lowest of them; EVD_NO_LABEL: none, or all samples together */
+    uint32_t short_members; /* its members */
+    uint32_t resumed;       /* 1: it went on from `partial` */
+} evd_neighbours_result;
+
+/*
+ * The k nearest neighbours of every sample, without a daemon. index and distance have room for
+ * n * k values: row i is the neighbours of sample i, the nearest first; among equally near ones the
+ * lower index comes first. A sample is no neighbour of its own. Rows of samples that take no part,
+ * and places for which there are too few samples, hold EVD_NO_NEIGHBOUR and infinity.
+ *
+ * Exact, and the same on every machine and with any number of threads: what is compared are squared
+ * distances in doubles, summed from the first column to the last, each operation rounded by itself.
+ * (For the cosine those of rows divided by their lengths: 1 - cosine is half of that.) What is
+ * faster only finds out which pairs cannot matter.
+ *
+ * Memory, beside the arrays of the caller, is about 4 n d + n (8 k + 88) bytes with EVD_SCOPE_ALL
+ * (4 d for the largest class with EVD_SCOPE_CLASS, up to 8 n d with EVD_SCOPE_OF_CLASS), and
+ * 3,500 d + 6,000 k for each thread: 0.7 GB for 10^6 x 128 with k = 5. Features may be a mapped
+ * file; they are read in order but for the distances of candidates.
+ *
+ * Errors: EVD_E_USAGE (a pointer or an option that cannot be), EVD_E_LIMIT (n, d, k, threads, a
+ * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both
+ * counted from 0; a row without direction for the cosine), EVD_E_NOT_FOUND (no sample has a label,
+ * or none is of the class), EVD_E_NO_MEMORY, EVD_E_STORE (`partial` cannot be read or written),
+ * EVD_E_CONFLICT (`partial` is of another search, or damaged: remove it to begin anew). The text is
+ * in result->message; `result` may be NULL. After EVD_CANCELLED and errors the two arrays hold
+ * nothing of use.
+ *
+ * Threads: it uses nothing that is shared, so several may run at once (with one `partial` each).
+ * Nothing of `options` is kept. Threads are its own and gone when it returns.
+ */
+EVD_API EVD_MUST_CHECK int evd_neighbours(const evd_neighbours_options *options, uint32_t *index,
+                                          float *distance, evd_neighbours_result *result);
+
 /* ---- Bindings ---- */
 
 /*

@@ -62,7 +62,7 @@ def test_the_library_knows_every_member_that_the_header_declares():
     text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
     declared = set()
     for name, members in re.findall(r"typedef struct (\w+) \{(.*?)\}", text, flags=re.DOTALL):
-        names = re.findall(r"(\w+)\s*[,;]", members)
+        names = re.findall(r"(\w+)(?:\[\w+\])?\s*[,;]", members)
         declared |= {name, *(f"{name}.{member}" for member in names)}
     assert declared == set(_library._layout_there(_library.lib))
 

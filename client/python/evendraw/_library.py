@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint, c_uint32, c_uint64
+from ctypes import POINTER, Structure, c_char, c_char_p, c_int, c_size_t, c_uint, c_uint32, c_uint64
 from ctypes import c_void_p
 
 EPOCH_END = -1
@@ -88,6 +88,42 @@ class Batch(Structure):
     ]
 
 
+PROGRESS = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
+
+
+class NeighboursOptions(Structure):
+    _fields_ = [
+        ("features", c_void_p),
+        ("labels", c_void_p),
+        ("n", c_uint64),
+        ("d", c_uint32),
+        ("k", c_uint32),
+        ("type", c_int),
+        ("metric", c_int),
+        ("scope", c_int),
+        ("of_class", c_uint32),
+        ("threads", c_uint32),
+        ("progress", PROGRESS),
+        ("arg", c_void_p),
+        ("cancel", POINTER(c_int)),
+        ("partial", c_char_p),
+    ]
+
+
+class NeighboursResult(Structure):
+    _fields_ = [
+        ("message", c_char * 384),
+        ("memory", c_uint64),
+        ("features", c_uint64),
+        ("samples", c_uint64),
+        ("doubtful", c_uint64),
+        ("short_classes", c_uint32),
+        ("short_class", c_uint32),
+        ("short_members", c_uint32),
+        ("resumed", c_uint32),
+    ]
+
+
 _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_version": (c_char_p, []),
     "evd_connect": (c_int, [c_char_p, POINTER(ClientOptions), POINTER(c_void_p)]),
@@ -119,6 +155,10 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_touch": (c_int, [c_void_p]),
     "evd_get_counters": (None, [c_void_p, POINTER(Counters)]),
     "evd_fd": (c_int, [c_void_p]),
+    "evd_neighbours": (
+        c_int,
+        [POINTER(NeighboursOptions), c_void_p, c_void_p, POINTER(NeighboursResult)],
+    ),
     "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }
 
@@ -128,6 +168,8 @@ _STRUCTS: dict[str, type[Structure]] = {
     "evd_stream_options": StreamOptions,
     "evd_stream_info": StreamInfo,
     "evd_batch": Batch,
+    "evd_neighbours_options": NeighboursOptions,
+    "evd_neighbours_result": NeighboursResult,
 }
 
 

@@ -1,0 +1,465 @@
+/*
+ * evd_neighbours of evendraw.h: what is asked for is checked, rows are put into groups, each group
+ * goes through the two passes of knn.h, and what came of it is reported.
+ */
+#include <fenv.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "client/lib/knn.h"
+#include "proto/limits.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define ALIGN       64
+#define MAX_THREADS 1024
+
+void *knn_alloc(struct knn_search *s, size_t count, size_t size)
+{
+    const size_t bytes = (count * size + ALIGN) / ALIGN * ALIGN;
+    void *memory = count < SIZE_MAX / 2 / size ? aligned_alloc(ALIGN, bytes) : NULL;
+
+    if (memory == NULL)
+        error_set(&s->error, EVD_E_NO_MEMORY, "",
+                  "no memory for %llu bytes of the search: give it fewer rows at once (class by "
+                  "class), or a machine with more memory",
+                  (unsigned long long)count * size);
+    return memory;
+}
+
+/* ---- what is asked for ---- */
+
+static int check_limits(struct knn_search *s, const evd_neighbours_options *o)
+{
+    if (o->n == 0 || o->n > EVD_NEIGHBOURS_MAX_ROWS)
+        return error_set(&s->error, EVD_E_LIMIT, "n", "%llu rows: from 1 to %u can be searched",
+                         (unsigned long long)o->n, EVD_NEIGHBOURS_MAX_ROWS);
+    if (o->d == 0 || o->d > EVD_NEIGHBOURS_MAX_D)
+        return error_set(&s->error, EVD_E_LIMIT, "d",
+                         "%u columns: from 1 to %u can be searched; reduce them first, by "
+                         "principal components for instance",
+                         o->d, EVD_NEIGHBOURS_MAX_D);
+    if (o->k == 0 || o->k > EVD_NEIGHBOURS_MAX_K)
+        return error_set(&s->error, EVD_E_LIMIT, "k", "k is %u: it can be from 1 to %u", o->k,
+                         EVD_NEIGHBOURS_MAX_K);
+    if (o->threads > MAX_THREADS)
+        return error_set(&s->error, EVD_E_LIMIT, "threads", "%u threads: at most %d can be used",
+                         o->threads, MAX_THREADS);
+    if (o->scope == EVD_SCOPE_OF_CLASS && o->of_class >= EVD_MAX_CLASSES)
+        return error_set(&s->error, EVD_E_LIMIT, "of_class", "class %u: they are below %u",
+                         o->of_class, EVD_MAX_CLASSES);
+    for (uint64_t i = 0; o->labels && i < o->n; i++)
+        if (o->labels[i] >= EVD_MAX_CLASSES && o->labels[i] != EVD_NO_LABEL)
+            return error_set(&s->error, EVD_E_LIMIT, "labels",
+                             "row %llu has label %u: class numbers are below %u",
+                             (unsigned long long)i, o->labels[i], EVD_MAX_CLASSES);
+    return EVD_OK;
+}
+
+static int check_options(struct knn_search *s)
+{
+    const evd_neighbours_options *o = s->options;
+
+    if (!o || !o->features || !s->index || !s->distance)
+        return error_set(&s->error, EVD_E_USAGE, "",
+                         "options, features, index and distance must be given");
+    if ((o->type != EVD_FEATURES_F32 && o->type != EVD_FEATURES_F64) ||
+        (o->metric != EVD_METRIC_EUCLIDEAN && o->metric != EVD_METRIC_COSINE) ||
+        o->scope < EVD_SCOPE_ALL || o->scope > EVD_SCOPE_OF_CLASS)
+        return error_set(&s->error, EVD_E_USAGE, "",
+                         "type, metric or scope is not one of EVD_FEATURES_*, EVD_METRIC_*, "
+                         "EVD_SCOPE_*");
+    if (check_limits(s, o) != EVD_OK)
+        return s->error.code;
+    s->features = o->features;
+    s->n = (uint32_t)o->n;
+    s->d = o->d;
+    s->k = o->k;
+    s->kept = o->k + KNN_SPARE;
+    s->wide = o->type == EVD_FEATURES_F64;
+    s->threads = o->threads;
+    if (s->threads == 0) {
+        const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        s->threads = processors < 1             ? 1
+                     : processors > MAX_THREADS ? MAX_THREADS
+                                                : (uint32_t)processors;
+    }
+    return EVD_OK;
+}
+
+/* ---- groups ---- */
+
+static uint32_t label_of(const struct knn_search *s, uint32_t row)
+{
+    return s->options->labels ? s->options->labels[row] : 0;
+}
+
+/* The group of a row, or EVD_NO_LABEL. */
+static uint32_t group_of(const struct knn_search *s, uint32_t row)
+{
+    const uint32_t label = label_of(s, row);
+
+    return label == EVD_NO_LABEL || s->options->scope == EVD_SCOPE_CLASS ? label : 0;
+}
+
+static void order_rows(struct knn_search *s)
+{
+    memset(s->starts, 0, (s->groups + 2) * sizeof(*s->starts));
+    for (uint32_t row = 0; row < s->n; row++)
+        if (group_of(s, row) != EVD_NO_LABEL)
+            s->starts[group_of(s, row) + 2]++;
+    for (uint64_t g = 2; g < s->groups + 2; g++)
+        s->starts[g] += s->starts[g - 1];
+    /* One place ahead: each start has gone on to the next one in the end. */
+    for (uint32_t row = 0; row < s->n; row++)
+        if (group_of(s, row) != EVD_NO_LABEL)
+            s->order[s->starts[group_of(s, row) + 1]++] = row;
+}
+
+static int choose_points(struct knn_search *s)
+{
+    const uint32_t wanted = s->options->of_class, queries = (uint32_t)s->starts[1];
+
+    s->points_of = knn_alloc(s, queries, sizeof(uint32_t));
+    s->self = knn_alloc(s, queries, sizeof(uint32_t));
+    if (!s->points_of || !s->self)
+        return s->error.code;
+    for (uint32_t i = 0; i < queries; i++) {
+        s->self[i] = KNN_NONE;
+        if (label_of(s, s->order[i]) == wanted) {
+            s->self[i] = s->points_of_count;
+            s->points_of[s->points_of_count++] = s->order[i];
+        }
+    }
+    if (s->points_of_count == 0)
+        return error_set(&s->error, EVD_E_NOT_FOUND, "of_class",
+                         "no sample is of class %u, so nothing is near to any", wanted);
+    return EVD_OK;
+}
+
+static int make_groups(struct knn_search *s)
+{
+    s->groups = 1;
+    for (uint32_t row = 0; s->options->scope == EVD_SCOPE_CLASS && row < s->n; row++)
+        if (group_of(s, row) != EVD_NO_LABEL && group_of(s, row) >= s->groups)
+            s->groups = group_of(s, row) + 1;
+    s->order = knn_alloc(s, s->n, sizeof(uint32_t));
+    s->starts = knn_alloc(s, s->groups + 2, sizeof(uint64_t));
+    if (!s->order || !s->starts)
+        return s->error.code;
+    order_rows(s);
+    if (s->starts[s->groups] == 0)
+        return error_set(&s->error, EVD_E_NOT_FOUND, "labels",
+                         "no sample has a label, so none has neighbours");
+    return s->options->scope == EVD_SCOPE_OF_CLASS ? choose_points(s) : EVD_OK;
+}
+
+/* ---- memory ---- */
+
+static size_t padded(uint32_t rows)
+{
+    return ((size_t)rows + KNN_BLOCK - 1) / KNN_BLOCK * KNN_BLOCK;
+}
+
+/* The largest group, and the largest that has a first pass. */
+static void largest(const struct knn_search *s, uint32_t *any, uint32_t *listed)
+{
+    *any = *listed = 0;
+    for (uint64_t g = 0; g < s->groups; g++) {
+        const uint32_t size = knn_group_size(s, g);
+
+        *any = size > *any ? size : *any;
+        if (!knn_group_small(s, g))
+            *listed = size > *listed ? size : *listed;
+    }
+}
+
+static uint64_t memory_needed(const struct knn_search *s)
+{
+    const uint64_t row = s->d * sizeof(float) + sizeof(float); /* packed, with its half */
+    uint64_t bytes = (uint64_t)s->n * sizeof(*s->order) + (s->groups + 2) * sizeof(*s->starts) +
+                     s->d * sizeof(double) +
+                     s->threads * (knn_batch_bytes(s) + sizeof(struct knn_worker));
+    uint32_t any, listed;
+
+    largest(s, &any, &listed);
+    if (s->options->metric == EVD_METRIC_COSINE)
+        bytes += (uint64_t)s->n * sizeof(double);
+    bytes += any * (uint64_t)(sizeof(*s->doubtful) + sizeof(*s->bound));
+    bytes += padded(listed) * (row + sizeof(float)) +
+             listed * (uint64_t)s->kept * (sizeof(float) + sizeof(uint32_t)) +
+             padded(listed) / KNN_BLOCK * sizeof(pthread_mutex_t);
+    if (s->points_of)
+        bytes +=
+            s->starts[1] * 2 * sizeof(uint32_t) + (listed ? padded(s->points_of_count) * row : 0);
+    return bytes;
+}
+
+static int pack_new(struct knn_search *s, struct knn_pack *pack, uint32_t rows)
+{
+    pack->values = knn_alloc(s, padded(rows) * s->d, sizeof(float));
+    pack->half = knn_alloc(s, padded(rows), sizeof(float));
+    return pack->values && pack->half ? EVD_OK : s->error.code;
+}
+
+/* Tables of the largest group, which all groups use. */
+static int tables_new(struct knn_search *s)
+{
+    uint32_t any, listed;
+
+    largest(s, &any, &listed);
+    s->workers = knn_alloc(s, s->threads, sizeof(*s->workers));
+    if (s->workers == NULL)
+        return s->error.code;
+    for (uint32_t i = 0; i < s->threads; i++)
+        s->workers[i] = (struct knn_worker){.search = s, .callers = i == 0};
+    s->centre = knn_alloc(s, s->d, sizeof(double));
+    s->doubtful = knn_alloc(s, any, sizeof(uint32_t));
+    s->bound = knn_alloc(s, any, sizeof(double));
+    if (!s->centre || !s->doubtful || !s->bound || knn_batches_new(s) != EVD_OK)
+        return s->error.code;
+    if (listed == 0)
+        return EVD_OK;
+    s->least = knn_alloc(s, padded(listed), sizeof(float));
+    s->near_value = knn_alloc(s, (size_t)listed * s->kept, sizeof(float));
+    s->near_index = knn_alloc(s, (size_t)listed * s->kept, sizeof(uint32_t));
+    s->locks = knn_alloc(s, padded(listed) / KNN_BLOCK, sizeof(*s->locks));
+    if (!s->least || !s->near_value || !s->near_index || !s->locks)
+        return s->error.code;
+    while (s->lock_count < padded(listed) / KNN_BLOCK)
+        pthread_mutex_init(&s->locks[s->lock_count++], NULL);
+    if (s->self && pack_new(s, &s->packed_queries, listed) != EVD_OK)
+        return s->error.code;
+    return pack_new(s, &s->packed, s->self ? s->points_of_count : listed);
+}
+
+static int reserve(struct knn_search *s, evd_neighbours_result *result)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+    result->memory = memory_needed(s);
+    if (pages > 0 && page > 0 && result->memory > (uint64_t)pages * (uint64_t)page)
+        return error_set(&s->error, EVD_E_NO_MEMORY, "",
+                         "the search needs %llu bytes beside the features, and this machine has "
+                         "%llu: search class by class, or reduce the columns",
+                         (unsigned long long)result->memory,
+                         (unsigned long long)pages * (unsigned long long)page);
+    if (s->options->metric == EVD_METRIC_COSINE) {
+        s->factor = knn_alloc(s, s->n, sizeof(double));
+        if (s->factor == NULL)
+            return s->error.code;
+    }
+    return tables_new(s);
+}
+
+static void release(struct knn_search *s)
+{
+    void *const memory[] = {
+        s->order,
+        s->starts,
+        s->points_of,
+        s->self,
+        s->factor,
+        s->centre,
+        s->least,
+        s->near_value,
+        s->near_index,
+        s->doubtful,
+        s->bound,
+        s->packed.values,
+        s->packed.half,
+        s->packed_queries.values,
+        s->packed_queries.half,
+    };
+
+    knn_batches_free(s);
+    free(s->workers);
+    for (uint32_t i = 0; i < s->lock_count; i++)
+        pthread_mutex_destroy(&s->locks[i]);
+    free(s->locks);
+    for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
+        free(memory[i]);
+    if (s->resumed >= 0)
+        close(s->resumed);
+}
+
+/* ---- the search ---- */
+
+static void group_begin(struct knn_search *s, uint64_t group)
+{
+    s->queries = s->order + s->starts[group];
+    s->query_count = knn_group_size(s, group);
+    s->points = s->points_of ? s->points_of : s->queries;
+    s->point_count = s->points_of ? s->points_of_count : s->query_count;
+    s->small = knn_group_small(s, group);
+    s->packed.blocks = (uint32_t)(padded(s->point_count) / KNN_BLOCK);
+    s->packed_queries.blocks = (uint32_t)(padded(s->query_count) / KNN_BLOCK);
+    s->doubtful_count = s->small ? s->query_count : 0;
+}
+
+/* Pairs that a group's first pass looks at; of a small group its only one. */
+static uint64_t group_pairs(struct knn_search *s, uint64_t group)
+{
+    group_begin(s, group);
+    return s->small ? knn_exact_units(s) * KNN_BLOCK * s->point_count
+                    : knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
+}
+
+static int first_pass(struct knn_search *s)
+{
+    const bool resumed = s->resumed >= 0;
+
+    knn_pack(s, s->points, s->point_count, &s->packed);
+    if (s->self)
+        knn_pack(s, s->queries, s->query_count, &s->packed_queries);
+    if (resumed && knn_state_candidates(s) != EVD_OK)
+        return s->error.code;
+    knn_lists_begin(s, resumed);
+    if (s->place.stage == KNN_TILES) {
+        const int code =
+            knn_run(s, knn_tile_units(s), (uint64_t)KNN_BLOCK * KNN_BLOCK, knn_tile_unit);
+
+        if (code != EVD_OK)
+            return code;
+        s->place.stage = KNN_EXACT;
+        s->place.unit = 0;
+    } else
+        s->done += knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
+    knn_refine(s);
+    s->total += knn_exact_units(s) * KNN_BLOCK * s->point_count;
+    return EVD_OK;
+}
+
+static int search_group(struct knn_search *s, uint64_t group)
+{
+    int code = EVD_OK;
+
+    group_begin(s, group);
+    if (s->query_count == 0)
+        return EVD_OK;
+    knn_centre(s);
+    if (!s->small)
+        code = first_pass(s);
+    else {
+        s->place.stage = KNN_EXACT;
+        for (uint32_t i = 0; i < s->query_count; i++) {
+            s->doubtful[i] = i;
+            s->bound[i] = INFINITY;
+        }
+    }
+    if (code == EVD_OK)
+        code = knn_run(s, knn_exact_units(s), (uint64_t)KNN_BLOCK * s->point_count, knn_exact_unit);
+    if (code == EVD_OK && !s->small)
+        s->doubtful_total += s->doubtful_count;
+    return code;
+}
+
+static int search_groups(struct knn_search *s)
+{
+    for (uint64_t g = 0; g < s->groups; g++)
+        s->total += group_pairs(s, g);
+    for (uint64_t g = 0; g < s->place.group; g++)
+        s->done += group_pairs(s, g);
+    s->ticked = s->saved = knn_now();
+    while (s->place.group < s->groups) {
+        const int code = search_group(s, s->place.group);
+
+        if (code != EVD_OK)
+            return code;
+        s->place = (struct knn_place){s->place.group + 1, KNN_TILES, 0};
+        if (s->resumed >= 0)
+            close(s->resumed);
+        s->resumed = -1;
+    }
+    if (s->options->progress)
+        s->options->progress(s->options->arg, s->total, s->total);
+    return EVD_OK;
+}
+
+/* A file of another search must not be gone on from. */
+static uint64_t digest_terms(const struct knn_search *s)
+{
+    const evd_neighbours_options *o = s->options;
+    const uint64_t terms[] = {
+        o->n,
+        o->d,
+        o->k,
+        (uint64_t)o->type,
+        (uint64_t)o->metric,
+        (uint64_t)o->scope,
+        o->scope == EVD_SCOPE_OF_CLASS ? o->of_class : 0,
+        s->features_hash,
+        o->labels ? XXH3_64bits(o->labels, o->n * sizeof(*o->labels)) : 0,
+        KNN_BLOCK,
+        KNN_SPARE,
+        KNN_SMALL,
+    };
+
+    return XXH3_64bits(terms, sizeof(terms));
+}
+
+static void report_short(const struct knn_search *s, evd_neighbours_result *result)
+{
+    for (uint64_t g = 0; g < s->groups; g++) {
+        const uint32_t members = s->points_of ? s->points_of_count : knn_group_size(s, g);
+
+        if (members == 0 || members > s->k)
+            continue;
+        if (result->short_classes++ > 0)
+            continue;
+        result->short_members = members;
+        if (s->options->scope != EVD_SCOPE_ALL)
+            result->short_class = s->points_of ? s->options->of_class : (uint32_t)g;
+    }
+}
+
+static int search(struct knn_search *s, evd_neighbours_result *result)
+{
+    int code;
+
+    if (check_options(s) != EVD_OK || make_groups(s) != EVD_OK || reserve(s, result) != EVD_OK ||
+        knn_check(s) != EVD_OK)
+        return s->error.code;
+    result->samples = s->starts[s->groups];
+    result->features = s->features_hash;
+    report_short(s, result);
+    for (size_t i = 0; i < (size_t)s->n * s->k; i++) {
+        s->index[i] = EVD_NO_NEIGHBOUR;
+        s->distance[i] = INFINITY;
+    }
+    s->path = knn_path();
+    s->terms = digest_terms(s);
+    if (s->options->partial && knn_state_open(s) != EVD_OK)
+        return s->error.code;
+    result->resumed = s->resumed >= 0;
+    code = search_groups(s);
+    result->doubtful = s->doubtful_total;
+    if (code == EVD_OK && s->options->partial)
+        knn_state_remove(s);
+    return code;
+}
+
+int evd_neighbours(const evd_neighbours_options *options, uint32_t *index, float *distance,
+                   evd_neighbours_result *result)
+{
+    struct knn_search s = {.options = options, .index = index, .distance = distance, .resumed = -1};
+    evd_neighbours_result unwanted;
+    fenv_t environment;
+    int code;
+
+    if (result == NULL)
+        result = &unwanted;
+    memset(result, 0, sizeof(*result));
+    result->short_class = EVD_NO_LABEL;
+    /* Doubles are rounded as everywhere, whatever the caller's thread is set to (some programs have
+     * small numbers taken for 0); threads begin as this one. */
+    fegetenv(&environment);
+    fesetenv(FE_DFL_ENV);
+    code = search(&s, result);
+    release(&s);
+    fesetenv(&environment);
+    if (code > 0)
+        memcpy(result->message, s.error.message, sizeof(result->message));
+    return code;
+}
