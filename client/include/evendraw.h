@@ -56,7 +56,7 @@
  *
  * - Results: functions that can fail return EVD_OK (0) or a code of evendraw_errors.h (EVD_E_*, all
  *   positive); evd_error_message() then says what is wrong and what to do. Codes below zero
- *   (EVD_EPOCH_END) are neither a success nor an error.
+ *   (EVD_EPOCH_END, EVD_CANCELLED) are neither a success nor an error.
  * - Threads: a client and its streams and uploads belong to one thread at a time. Different clients
  *   may be used by different threads at once; there is no shared state. Connect after fork(), not
  *   before.
@@ -444,8 +444,8 @@ typedef struct evd_neighbours_options {
      * no other. NULL: nobody wants to know. */
     evd_progress *progress;
     void *arg;
-    /* Set to another value than 0 by any thread, a signal handler or `progress`: the search ends
-     * within some milliseconds. NULL: never. */
+    /* Set to another value than 0 by any thread (with an atomic store), a signal handler or
+     * `progress`: the search ends within some milliseconds. NULL: never. */
     const volatile int *cancel;
     /* A file in which the search keeps how far it has come, about once a minute and when it is
      * cancelled: the same search goes on from there. Removed in the end. NULL: none. */
@@ -485,8 +485,8 @@ typedef struct evd_neighbours_result {
  *
  * Memory, beside the arrays of the caller, is about 4 n d + n (8 k + 88) bytes with EVD_SCOPE_ALL
  * (4 d for the largest class with EVD_SCOPE_CLASS, up to 8 n d with EVD_SCOPE_OF_CLASS), and
- * 3,500 d + 6,000 k for each thread: 0.7 GB for 10^6 x 128 with k = 5. Features may be a mapped
- * file; they are read in order but for the distances of candidates.
+ * 3,500 d + 4,700 k + 25,000 for each thread: 0.7 GB for 10^6 x 128 with k = 5. Features may be a
+ * mapped file; they are read in order but for the distances of candidates.
  *
  * Errors: EVD_E_USAGE (a pointer or an option that cannot be), EVD_E_LIMIT (n, d, k, threads, a
  * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both

@@ -179,7 +179,7 @@ void *knn_alloc(struct knn_search *s, size_t count, size_t size);
 /* ---- knn_rows.c ---- */
 
 /* Looks at each row that takes part, and fills s->factor for cosine: EVD_E_BAD_VALUE names the row
- * and column that cannot be. */
+ * and column that cannot be. EVD_CANCELLED where that is so. */
 int knn_check(struct knn_search *s) EVD_MUST_CHECK;
 /* The squared distance of two rows (numbers of the dataset, not of a group). */
 double knn_distance(const struct knn_search *s, uint32_t a, uint32_t b);
@@ -205,8 +205,9 @@ void knn_lists_begin(struct knn_search *s, bool read);
 int knn_batches_new(struct knn_search *s) EVD_MUST_CHECK;
 void knn_batches_free(struct knn_search *s);
 size_t knn_batch_bytes(const struct knn_search *s);
-/* Writes the neighbours of each query whose candidates are certain, and lists the others. */
-void knn_refine(struct knn_search *s);
+/* Writes the neighbours of each query whose candidates are certain, and lists the others. False if
+ * it was cancelled. */
+bool knn_refine(struct knn_search *s);
 uint64_t knn_exact_units(const struct knn_search *s);
 void knn_exact_unit(struct knn_worker *worker, uint64_t unit);
 
@@ -218,6 +219,8 @@ enum { KNN_GOES_ON, KNN_PAUSED, KNN_CANCELLED };
  * cancelled (EVD_CANCELLED) or the state cannot be saved (an error). */
 int knn_run(struct knn_search *s, uint64_t units, uint64_t unit_cost,
             void (*unit)(struct knn_worker *worker, uint64_t unit)) EVD_MUST_CHECK;
+/* Saves the state if it is to be kept: EVD_CANCELLED, or why it cannot be saved. */
+int knn_end_cancelled(struct knn_search *s) EVD_MUST_CHECK;
 /* Between units, and within those that may be given up half way and done again: whether to end. */
 bool knn_cancelled(struct knn_worker *worker);
 uint64_t knn_now(void);

@@ -96,15 +96,19 @@ static void refine(struct knn_search *s, uint32_t query, struct best *best)
     s->bound[s->doubtful_count++] = best->squared[s->k - 1];
 }
 
-void knn_refine(struct knn_search *s)
+bool knn_refine(struct knn_search *s)
 {
     double squared[EVD_NEIGHBOURS_MAX_K + KNN_SPARE];
     uint32_t point[EVD_NEIGHBOURS_MAX_K + KNN_SPARE];
     struct best best = {squared, point, 0, s->kept};
 
     s->doubtful_count = 0;
-    for (uint32_t query = 0; query < s->query_count; query++)
+    for (uint32_t query = 0; query < s->query_count; query++) {
+        if (query % KNN_BLOCK == 0 && knn_cancelled(&s->workers[0]))
+            return false;
         refine(s, query, &best);
+    }
+    return true;
 }
 
 /* ---- all points once more ---- */

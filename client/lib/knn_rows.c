@@ -63,9 +63,12 @@ int knn_check(struct knn_search *s)
 {
     const uint32_t *labels = s->options->labels;
 
-    for (uint32_t row = 0; row < s->n; row++)
+    for (uint32_t row = 0; row < s->n; row++) {
+        if (row % KNN_BLOCK == 0 && knn_cancelled(&s->workers[0]))
+            return EVD_CANCELLED;
         if ((!labels || labels[row] != EVD_NO_LABEL) && check_row(s, row) != EVD_OK)
             return s->error.code;
+    }
     s->features_hash =
         XXH3_64bits(s->features, (size_t)s->n * s->d * (s->wide ? sizeof(double) : sizeof(float)));
     return EVD_OK;

@@ -30,19 +30,20 @@ static void tick(struct knn_search *s)
     const uint64_t now = knn_now();
     uint64_t taken = atomic_load(&s->next);
 
-    if (now - s->ticked < knn_tick_every)
+    if (now - s->ticked < knn_tick_every || s->total == 0)
         return;
     s->ticked = now;
     taken = taken < s->units ? taken : s->units;
-    taken = s->done + (taken - s->place.unit) * s->unit_cost;
-    /* A pause takes units back that were given up half way. */
-    if (taken > s->told)
-        s->told = taken;
-    if (options->progress)
+    taken = taken > s->place.unit ? taken - s->place.unit : 0;
+    if (options->progress) {
+        const uint64_t done = s->done + taken * s->unit_cost;
+
+        /* A pause takes units back that were given up half way. */
+        s->told = done > s->told ? done : s->told;
         options->progress(options->arg, s->told < s->total ? s->told : s->total, s->total);
+    }
     /* Not before a unit was taken, or nothing would ever be done. */
-    if (options->partial && now - s->saved >= knn_save_every &&
-        atomic_load(&s->next) > s->place.unit)
+    if (options->partial && now - s->saved >= knn_save_every && taken > 0)
         pause_threads(s);
 }
 
@@ -101,6 +102,13 @@ static void run_threads(struct knn_search *s)
     s->place.unit = at;
 }
 
+int knn_end_cancelled(struct knn_search *s)
+{
+    if (s->options->partial && knn_state_save(s) != EVD_OK)
+        return s->error.code;
+    return EVD_CANCELLED;
+}
+
 int knn_run(struct knn_search *s, uint64_t units, uint64_t unit_cost,
             void (*unit)(struct knn_worker *worker, uint64_t unit))
 {
@@ -114,10 +122,11 @@ int knn_run(struct knn_search *s, uint64_t units, uint64_t unit_cost,
         run_threads(s);
         if (s->place.unit == units)
             break;
-        if (s->options->partial && knn_state_save(s) != EVD_OK)
-            return s->error.code;
         if (atomic_load(&s->stop) == KNN_CANCELLED)
-            return EVD_CANCELLED;
+            return knn_end_cancelled(s);
+        if (knn_state_save(s) != EVD_OK)
+            return s->error.code;
     }
+    s->units = 0; /* of which none is under way */
     return EVD_OK;
 }

@@ -326,7 +326,8 @@ static int first_pass(struct knn_search *s)
         s->place.unit = 0;
     } else
         s->done += knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
-    knn_refine(s);
+    if (!knn_refine(s))
+        return knn_end_cancelled(s);
     s->total += knn_exact_units(s) * KNN_BLOCK * s->point_count;
     return EVD_OK;
 }
@@ -418,9 +419,11 @@ static int search(struct knn_search *s, evd_neighbours_result *result)
 {
     int code;
 
-    if (check_options(s) != EVD_OK || make_groups(s) != EVD_OK || reserve(s, result) != EVD_OK ||
-        knn_check(s) != EVD_OK)
+    if (check_options(s) != EVD_OK || make_groups(s) != EVD_OK || reserve(s, result) != EVD_OK)
         return s->error.code;
+    code = knn_check(s);
+    if (code != EVD_OK)
+        return code;
     result->samples = s->starts[s->groups];
     result->features = s->features_hash;
     report_short(s, result);

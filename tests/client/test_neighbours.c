@@ -20,12 +20,12 @@ static void search_all(struct near *near)
     near_same_everywhere(near);
 }
 
-/* Three blocks of rows, the last one not full. */
+/* Two blocks of rows, the last one not full. */
 static void test_hard_features(void **state)
 {
     (void)state;
     for (int kind = 0; kind < KINDS; kind++) {
-        struct near near = near_new((enum kind)kind, 800, kind == WHOLE ? 8 : 17, 5);
+        struct near near = near_new((enum kind)kind, 500, kind == WHOLE ? 8 : 17, 5);
 
         print_message("%s\n", kind_names[kind]);
         search_all(&near);

@@ -99,7 +99,7 @@ static void progress(void *arg, uint64_t done, uint64_t total)
     watch->done = done;
     watch->total = total;
     if (++watch->calls == watch->until)
-        watch->cancel = 1;
+        __atomic_store_n(&watch->cancel, 1, __ATOMIC_RELAXED);
     if (watch->keep && access(file, F_OK) == 0)
         copy_file(file, copy);
 }
@@ -209,6 +209,22 @@ static void test_saved_now_and_then(void **state)
         assert_int_equal(result.resumed, 1);
         near_free(&near);
     }
+}
+
+/* Before anything is done nothing is worth keeping. */
+static void test_cancelled_at_once(void **state)
+{
+    evd_neighbours_result result;
+    struct watch watch;
+    struct near near = prepare(GAUSSIAN, EVD_SCOPE_ALL, &watch);
+
+    (void)state;
+    watch.cancel = 1;
+    assert_int_equal(search(&near, &result), EVD_CANCELLED);
+    assert_string_equal(result.message, "");
+    assert_int_equal(watch.calls, 0);
+    assert_int_not_equal(access(file, F_OK), 0);
+    near_free(&near);
 }
 
 static void refused(const struct near *near, int code, const char *words)
@@ -403,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cancelled, begin, end),
+        cmocka_unit_test_setup_teardown(test_cancelled_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_saved_now_and_then, begin, end),
         cmocka_unit_test_setup_teardown(test_of_another_search, begin, end),
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
