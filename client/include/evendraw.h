@@ -637,10 +637,11 @@ typedef struct evd_select_result {
  * fewer than k of these left, all are searched for again, among what is left.
  *
  * Memory, beside the caller's arrays and what evd_neighbours needs for k neighbours (RENN and
- * ALLKNN: k + 16; TOMEK, CNN and OSS: 1): 8 n bytes for each of these neighbours, up to 48 n, and
- * 40 for each class. Time, beside its searches: NEARMISS_2 compares each sample of a target with
- * each of the smallest class, NEARMISS_3 the other way round, with all threads; CNN and OSS, by one
- * thread, each sample that is kept with those that were not told apart before it.
+ * ALLKNN: k + 16; TOMEK, CNN and OSS: 1): 8 n bytes for each of these neighbours, up to 48 n, 40
+ * for each class, and 64 d for each thread. Time, beside its searches: NEARMISS_2 compares each
+ * sample of a target with each of the smallest class, NEARMISS_3 the other way round, with all
+ * threads; CNN and OSS, by one thread, each sample that is kept with those that were not told apart
+ * before it.
  *
  * Errors: those of evd_neighbours, and EVD_E_BAD_VALUE: one class only, too few samples for k, too
  * few of the smallest class or of a target (it is named), more wanted than there are, CNN or OSS

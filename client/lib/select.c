@@ -193,8 +193,8 @@ static int tables_new(struct select *s)
 static void release(struct select *s)
 {
     void *const memory[] = {
-        s->members,  s->living, s->wanted, s->target, s->labels,      s->table,
-        s->distance, s->ranks,  s->order,  s->starts, s->rows.factor, s->rows.workers,
+        s->members, s->living, s->wanted, s->target,      s->labels, s->table,        s->distance,
+        s->ranks,   s->order,  s->starts, s->rows.factor, s->packed, s->rows.workers,
     };
 
     for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)

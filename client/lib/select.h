@@ -58,6 +58,8 @@ struct select {
     uint64_t *starts;  /* class c: from order[starts[c]] to order[starts[c + 1]] */
     uint32_t of_class; /* nearmiss-3: the target that is gone through */
 
+    double *packed; /* of each thread, SELECT_LANES rows */
+
     uint64_t done, stage; /* progress of stages that are over, and of the one that goes on */
 };
 
@@ -103,10 +105,16 @@ int select_run(struct select *s, uint64_t units, uint64_t unit_cost,
 #define SELECT_LANES 8
 /* Squared distances of `row` to others[0] .. others[SELECT_LANES - 1], each as of knn_distance. */
 void select_distances(const struct select *s, uint32_t row, const uint32_t *others, double *out);
-/* Of `others`, the k nearest to `row` (or the farthest), by squared distance and then row: fills
- * rows and squares, ascending, and returns how many there are. */
-uint32_t select_extreme(const struct select *s, uint32_t row, const uint32_t *others,
-                        uint64_t count, uint32_t k, bool farthest, uint32_t *rows, double *squares);
+/* Some rows and how far they are, ascending by squared distance and then row. */
+struct select_near {
+    uint32_t count, rows[EVD_NEIGHBOURS_MAX_K];
+    double squares[EVD_NEIGHBOURS_MAX_K];
+};
+/* For units of work: of `points`, those that are the k nearest (or farthest) to each of `count`
+ * queries, SELECT_LANES at most, into near[0] and so on. */
+void select_extremes_of(const struct knn_worker *worker, const uint32_t *queries, uint32_t count,
+                        const uint32_t *points, uint64_t point_count, uint32_t k, bool farthest,
+                        struct select_near *near);
 /* The distance that a squared one stands for. */
 double select_distance(const struct select *s, double squared);
 

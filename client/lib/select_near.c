@@ -77,19 +77,27 @@ int select_nearmiss_1(struct select *s)
 
 /* ---- 2: the farthest ---- */
 
+static uint64_t units_of(uint64_t queries)
+{
+    return (queries + SELECT_LANES - 1) / SELECT_LANES;
+}
+
 static void sum_farthest(struct knn_worker *worker, uint64_t unit)
 {
     struct select *s = (struct select *)worker->search;
-    struct select_rank *rank = &s->ranks[unit];
-    uint32_t rows[EVD_NEIGHBOURS_MAX_K];
-    double squares[EVD_NEIGHBOURS_MAX_K], sum = 0;
-    const uint32_t found =
-        select_extreme(s, rank->row, s->order + s->starts[s->smallest], s->members[s->smallest],
-                       s->options->k, true, rows, squares);
+    struct select_rank *ranks = s->ranks + unit * SELECT_LANES;
+    const uint64_t rest = s->rank_count - unit * SELECT_LANES;
+    const uint32_t count = rest < SELECT_LANES ? (uint32_t)rest : SELECT_LANES;
+    struct select_near near[SELECT_LANES];
+    uint32_t queries[SELECT_LANES] = {0};
 
-    for (uint32_t i = 0; i < found; i++)
-        sum += select_distance(s, squares[i]);
-    rank->value = sum;
+    for (uint32_t i = 0; i < count; i++)
+        queries[i] = ranks[i].row;
+    select_extremes_of(worker, queries, count, s->order + s->starts[s->smallest],
+                       s->members[s->smallest], s->options->k, true, near);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < near[i].count; j++)
+            ranks[i].value += select_distance(s, near[i].squares[j]);
 }
 
 int select_nearmiss_2(struct select *s)
@@ -103,7 +111,8 @@ int select_nearmiss_2(struct select *s)
                     s->smallest, (unsigned long long)s->members[s->smallest], s->options->k);
     if (select_order(s) != EVD_OK || rank_targets(s) != EVD_OK)
         return s->rows.error.code;
-    code = select_run(s, s->rank_count, s->members[s->smallest], sum_farthest);
+    code = select_run(s, units_of(s->rank_count), SELECT_LANES * s->members[s->smallest],
+                      sum_farthest);
     if (code != EVD_OK)
         return code;
     select_sort(s);
@@ -113,20 +122,21 @@ int select_nearmiss_2(struct select *s)
 
 /* ---- 3: the farthest of those that are near ---- */
 
-/* One sample of the smallest class finds its nearest ones in the target, and marks them. Others may
- * mark the same. */
+/* Some samples of the smallest class find their nearest ones in the target, and mark them. Others
+ * may mark the same. */
 static void mark_nearest(struct knn_worker *worker, uint64_t unit)
 {
     struct select *s = (struct select *)worker->search;
-    uint32_t rows[EVD_NEIGHBOURS_MAX_K];
-    double squares[EVD_NEIGHBOURS_MAX_K];
-    const uint32_t row = s->order[s->starts[s->smallest] + unit];
-    const uint32_t found =
-        select_extreme(s, row, s->order + s->starts[s->of_class], s->members[s->of_class],
-                       s->options->candidates, false, rows, squares);
+    const uint64_t first = unit * SELECT_LANES, rest = s->members[s->smallest] - first;
+    const uint32_t count = rest < SELECT_LANES ? (uint32_t)rest : SELECT_LANES;
+    struct select_near near[SELECT_LANES];
 
-    for (uint32_t i = 0; i < found; i++)
-        __atomic_store_n(&s->keep[rows[i]], 1, __ATOMIC_RELAXED);
+    select_extremes_of(worker, s->order + s->starts[s->smallest] + first, count,
+                       s->order + s->starts[s->of_class], s->members[s->of_class],
+                       s->options->candidates, false, near);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < near[i].count; j++)
+            __atomic_store_n(&s->keep[near[i].rows[j]], 1, __ATOMIC_RELAXED);
 }
 
 static int mark_target(struct select *s, uint32_t target)
@@ -138,7 +148,8 @@ static int mark_target(struct select *s, uint32_t target)
                          target, (unsigned long long)s->members[target], s->smallest,
                          s->options->candidates, target);
     s->of_class = target;
-    return select_run(s, s->members[s->smallest], s->members[target], mark_nearest);
+    return select_run(s, units_of(s->members[s->smallest]), SELECT_LANES * s->members[target],
+                      mark_nearest);
 }
 
 static int mark_candidates(struct select *s)

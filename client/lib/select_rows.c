@@ -52,6 +52,11 @@ int select_run(struct select *s, uint64_t units, uint64_t unit_cost,
 {
     int code;
 
+    if (s->packed == NULL)
+        s->packed = knn_alloc(&s->rows, (size_t)s->rows.threads * s->rows.d * SELECT_LANES,
+                              sizeof(*s->packed));
+    if (s->packed == NULL)
+        return s->rows.error.code;
     s->rows.place.unit = 0;
     s->rows.done = s->rows.told = 0;
     s->rows.total = units * unit_cost;
@@ -101,23 +106,22 @@ static bool before(double a, uint32_t row_a, double b, uint32_t row_b)
     return a < b || (a == b && row_a < row_b);
 }
 
-/* Puts a row into an ascending list of at most k. Of a list of the nearest the last one goes, of
- * one of the farthest the first. */
-static uint32_t insert(uint32_t *rows, double *squares, uint32_t count, uint32_t k, bool farthest,
-                       uint32_t row, double square)
+/* Of a list of the nearest the last one goes, of one of the farthest the first. */
+static void insert(struct select_near *near, uint32_t k, bool farthest, uint32_t row, double square)
 {
-    uint32_t at = count;
+    uint32_t *rows = near->rows, at = near->count;
+    double *squares = near->squares;
 
-    if (count == k && farthest) {
+    if (at == k && farthest) {
         if (before(square, row, squares[0], rows[0]))
-            return count;
+            return;
         memmove(squares, squares + 1, (k - 1) * sizeof(*squares));
         memmove(rows, rows + 1, (k - 1) * sizeof(*rows));
-        at = --count;
-    } else if (count == k) {
+        at = --near->count;
+    } else if (at == k) {
         if (before(squares[k - 1], rows[k - 1], square, row))
-            return count;
-        at = --count;
+            return;
+        at = --near->count;
     }
     for (; at > 0 && before(square, row, squares[at - 1], rows[at - 1]); at--) {
         squares[at] = squares[at - 1];
@@ -125,25 +129,68 @@ static uint32_t insert(uint32_t *rows, double *squares, uint32_t count, uint32_t
     }
     squares[at] = square;
     rows[at] = row;
-    return count + 1;
+    near->count++;
 }
 
-uint32_t select_extreme(const struct select *s, uint32_t row, const uint32_t *others,
-                        uint64_t count, uint32_t k, bool farthest, uint32_t *rows, double *squares)
+/* Values of some rows side by side: the first value of each, then the second of each, and so on. */
+static void pack(const struct knn_search *rows, const uint32_t *queries, uint32_t count,
+                 double *packed)
 {
-    uint32_t found = 0;
+    for (uint32_t lane = 0; lane < SELECT_LANES; lane++) {
+        const uint32_t row = queries[lane < count ? lane : 0];
+        const double factor = rows->factor ? rows->factor[row] : 1;
 
-    for (uint64_t i = 0; i < count; i += SELECT_LANES) {
-        uint32_t lanes[SELECT_LANES];
+        for (uint32_t u = 0; u < rows->d; u++) {
+            const size_t at = (size_t)row * rows->d + u;
+
+            packed[u * (size_t)SELECT_LANES + lane] =
+                factor * (rows->wide ? ((const double *)rows->features)[at]
+                                     : ((const float *)rows->features)[at]);
+        }
+    }
+}
+
+/* One sum for each of the packed rows, in vectors. */
+#define PACKED_DISTANCES(type)                                                                     \
+    static void packed_##type(const struct knn_search *rows, const double *packed, uint32_t row,   \
+                              double *out)                                                         \
+    {                                                                                              \
+        const type *x = (const type *)rows->features + (size_t)row * rows->d;                      \
+        const double factor = rows->factor ? rows->factor[row] : 1;                                \
+        double sum[SELECT_LANES] = {0};                                                            \
+        for (uint32_t u = 0; u < rows->d; u++, packed += SELECT_LANES) {                           \
+            const double value = x[u] * factor;                                                    \
+            for (int lane = 0; lane < SELECT_LANES; lane++) {                                      \
+                const double diff = value - packed[lane];                                          \
+                sum[lane] += diff * diff;                                                          \
+            }                                                                                      \
+        }                                                                                          \
+        memcpy(out, sum, sizeof(sum));                                                             \
+    }
+PACKED_DISTANCES(float)
+PACKED_DISTANCES(double)
+
+void select_extremes_of(const struct knn_worker *worker, const uint32_t *queries, uint32_t count,
+                        const uint32_t *points, uint64_t point_count, uint32_t k, bool farthest,
+                        struct select_near *near)
+{
+    const struct knn_search *rows = worker->search;
+    const struct select *s = (const struct select *)rows;
+    double *packed = s->packed + (size_t)(worker - rows->workers) * rows->d * (size_t)SELECT_LANES;
+
+    pack(rows, queries, count, packed);
+    for (uint32_t lane = 0; lane < count; lane++)
+        near[lane].count = 0;
+    for (uint64_t i = 0; i < point_count; i++) {
         double out[SELECT_LANES];
 
-        for (uint64_t lane = 0; lane < SELECT_LANES; lane++)
-            lanes[lane] = others[i + lane < count ? i + lane : i];
-        select_distances(s, row, lanes, out);
-        for (uint64_t lane = 0; lane < SELECT_LANES && i + lane < count; lane++)
-            found = insert(rows, squares, found, k, farthest, lanes[lane], out[lane]);
+        if (rows->wide)
+            packed_double(rows, packed, points[i], out);
+        else
+            packed_float(rows, packed, points[i], out);
+        for (uint32_t lane = 0; lane < count; lane++)
+            insert(&near[lane], k, farthest, points[i], out[lane]);
     }
-    return found;
 }
 
 double select_distance(const struct select *s, double squared)
