@@ -2,7 +2,7 @@
  * Cleaning by neighbours among all samples: Tomek links, edited nearest neighbours in three forms,
  * and the neighbourhood cleaning rule. Called by select.c, and select_links by select_condense.c.
  */
-#include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 #include "client/lib/select.h"
 
@@ -21,11 +21,13 @@ static int needs(struct select *s, uint64_t living, uint32_t k)
 
 int select_links(struct select *s)
 {
+    int code;
+
     for (uint32_t row = 0; row < s->n; row++)
         s->labels[row] = s->keep[row] ? s->options->labels[row] : EVD_NO_LABEL;
     if (s->table == NULL && select_table_new(s, 1) != EVD_OK)
         return s->rows.error.code;
-    const int code = select_search(s, EVD_SCOPE_ALL, 0);
+    code = select_search(s, EVD_SCOPE_ALL, 0);
     if (code != EVD_OK)
         return code;
     for (uint32_t row = 0; row < s->n; row++) {
@@ -84,20 +86,23 @@ static bool agree(const struct select *s, int vote, const uint32_t *near, uint32
  * removed is no guide: then all rows are searched for again among those that are left. */
 static int neighbours_left(struct select *s, uint32_t row, uint32_t k, uint32_t *near)
 {
-    int code;
+    uint32_t count = living_neighbours(s, row, k, near);
 
-    if (living_neighbours(s, row, k, near) == k)
-        return EVD_OK;
-    code = select_search(s, EVD_SCOPE_ALL, 0);
-    if (code == EVD_OK)
-        living_neighbours(s, row, k, near);
-    return code;
+    if (count < k) {
+        const int code = select_search(s, EVD_SCOPE_ALL, 0);
+
+        if (code != EVD_OK)
+            return code;
+        count = living_neighbours(s, row, k, near);
+    }
+    assert(count == k); /* since more than k are left */
+    return EVD_OK;
 }
 
 /* Marks in s->keep what the vote of k neighbours removes of targets. */
 static int mark(struct select *s, uint32_t k, int vote)
 {
-    uint32_t near[EVD_NEIGHBOURS_MAX_K];
+    uint32_t near[EVD_NEIGHBOURS_MAX_K] = {0};
 
     for (uint32_t row = 0; row < s->n; row++) {
         const uint32_t label = s->labels[row];
