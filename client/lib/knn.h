@@ -152,6 +152,7 @@ struct knn_search {
 
     uint64_t done, total, told; /* progress, in pairs of rows */
     uint64_t ticked, saved;     /* when, in ns */
+    uint64_t saved_done;        /* `done` as it was saved last */
 
     uint64_t terms; /* digest of what is searched for */
     uint64_t features_hash;

@@ -40,22 +40,19 @@ static void tick(struct knn_search *s)
 {
     const evd_neighbours_options *options = s->options;
     const uint64_t now = knn_now();
-    uint64_t taken = atomic_load(&s->next);
+    uint64_t taken = atomic_load(&s->next), done;
 
     if (now - s->ticked < knn_tick_every || s->total == 0)
         return;
     s->ticked = now;
     taken = taken < s->units ? taken : s->units;
-    taken = taken > s->place.unit ? taken - s->place.unit : 0;
-    if (options->progress) {
-        const uint64_t done = s->done + taken * s->unit_cost;
-
-        /* A pause takes units back that were given up half way. */
-        s->told = done > s->told ? done : s->told;
+    done = s->done + (taken > s->place.unit ? (taken - s->place.unit) * s->unit_cost : 0);
+    /* A pause takes units back that were given up half way. */
+    s->told = done > s->told ? done : s->told;
+    if (options->progress)
         options->progress(options->arg, s->told < s->total ? s->told : s->total, s->total);
-    }
-    /* Not before a unit was taken, or nothing would ever be done. */
-    if (options->partial && now - s->saved >= knn_save_every && taken > 0)
+    /* Not again before a unit was taken, or nothing would ever be done. */
+    if (options->partial && now - s->saved >= knn_save_every && done > s->saved_done)
         pause_threads(s);
 }
 

@@ -145,6 +145,7 @@ int knn_state_save(struct knn_search *s)
         unlink(path);
     free(path);
     s->saved = knn_now();
+    s->saved_done = s->done;
     return code;
 }
 

@@ -227,6 +227,27 @@ static void test_cancelled_at_once(void **state)
     near_free(&near);
 }
 
+/* Between classes so small that each is one unit. */
+static void test_saved_between_small_classes(void **state)
+{
+    evd_neighbours_result result;
+    struct watch watch;
+    struct near near = prepare(GAUSSIAN, EVD_SCOPE_CLASS, &watch);
+
+    (void)state;
+    for (uint32_t i = 0; i < 900; i++)
+        near.labels[i] = i % 40;
+    near_brute(&near);
+    knn_save_every = 0;
+    watch.keep = true;
+    assert_int_equal(search(&near, &result), EVD_OK);
+    assert_int_equal(rename(copy, file), 0);
+    again(&watch, 0);
+    assert_int_equal(search(&near, &result), EVD_OK);
+    assert_int_equal(result.resumed, 1);
+    near_free(&near);
+}
+
 static void refused(const struct near *near, int code, const char *words)
 {
     evd_neighbours_result result;
@@ -421,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancelled, begin, end),
         cmocka_unit_test_setup_teardown(test_cancelled_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_saved_now_and_then, begin, end),
+        cmocka_unit_test_setup_teardown(test_saved_between_small_classes, begin, end),
         cmocka_unit_test_setup_teardown(test_of_another_search, begin, end),
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
         cmocka_unit_test_setup_teardown(test_no_place_for_the_file, begin, end),
