@@ -15,8 +15,8 @@
  *   ack.c       acknowledgements, and what is known of steps the caller was given
  *   loop.c      the same without ever waiting
  *
- * Everything here belongs to one thread. The search for nearest neighbours, which needs none of it,
- * has knn.h.
+ * Everything here belongs to one thread. The search for nearest neighbours and the selection of
+ * samples, which need none of it, have knn.h and select.h.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H

@@ -81,6 +81,8 @@ void knn_use(const struct knn_path *path);       /* tests only, before any searc
 #define KNN_SMALL 256u
 #define KNN_NONE  UINT32_MAX
 
+#define KNN_MAX_THREADS 1024
+
 struct knn_pack {
     float *values; /* blocks of KNN_BLOCK rows */
     float *half;
@@ -225,6 +227,8 @@ int knn_end_cancelled(struct knn_search *s) EVD_MUST_CHECK;
 /* Between units, and within those that may be given up half way and done again: whether to end. */
 bool knn_cancelled(struct knn_worker *worker);
 uint64_t knn_now(void);
+/* As many as were asked for; for 0 one for each processor. */
+uint32_t knn_threads(uint32_t asked);
 
 /* How often progress is told and the state saved, in ns; tests change them. */
 extern uint64_t knn_tick_every, knn_save_every;

@@ -3,6 +3,7 @@
  * units tells the progress and looks whether the state is to be saved. Called by neighbours.c.
  */
 #include <time.h>
+#include <unistd.h>
 #include "client/lib/knn.h"
 
 uint64_t knn_tick_every = 100000000;
@@ -14,6 +15,17 @@ uint64_t knn_now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint32_t knn_threads(uint32_t asked)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (asked > 0)
+        return asked;
+    return processors < 1                 ? 1
+           : processors > KNN_MAX_THREADS ? KNN_MAX_THREADS
+                                          : (uint32_t)processors;
 }
 
 /* For as long as it takes to save the state, unless it is cancelled. */

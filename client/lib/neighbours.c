@@ -12,8 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define ALIGN       64
-#define MAX_THREADS 1024
+#define ALIGN 64
 
 void *knn_alloc(struct knn_search *s, size_t count, size_t size)
 {
@@ -43,9 +42,9 @@ static int check_limits(struct knn_search *s, const evd_neighbours_options *o)
     if (o->k == 0 || o->k > EVD_NEIGHBOURS_MAX_K)
         return error_set(&s->error, EVD_E_LIMIT, "k", "k is %u: it can be from 1 to %u", o->k,
                          EVD_NEIGHBOURS_MAX_K);
-    if (o->threads > MAX_THREADS)
+    if (o->threads > KNN_MAX_THREADS)
         return error_set(&s->error, EVD_E_LIMIT, "threads", "%u threads: at most %d can be used",
-                         o->threads, MAX_THREADS);
+                         o->threads, KNN_MAX_THREADS);
     if (o->scope == EVD_SCOPE_OF_CLASS && o->of_class >= EVD_MAX_CLASSES)
         return error_set(&s->error, EVD_E_LIMIT, "of_class", "class %u: they are below %u",
                          o->of_class, EVD_MAX_CLASSES);
@@ -81,13 +80,7 @@ static int check_options(struct knn_search *s)
     s->k = o->k;
     s->kept = o->k + KNN_SPARE;
     s->wide = o->type == EVD_FEATURES_F64;
-    s->threads = o->threads;
-    if (s->threads == 0) {
-        const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        s->threads = processors < 1             ? 1
-                     : processors > MAX_THREADS ? MAX_THREADS
-                                                : (uint32_t)processors;
-    }
+    s->threads = knn_threads(o->threads);
     return EVD_OK;
 }
 

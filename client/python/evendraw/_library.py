@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_char, c_char_p, c_int, c_size_t, c_uint, c_uint32, c_uint64
+from ctypes import POINTER, Structure, c_char, c_char_p, c_double, c_int, c_size_t, c_uint, c_uint32, c_uint64
 from ctypes import c_void_p
 
 EPOCH_END = -1
@@ -139,6 +139,50 @@ class NeighboursResult(Structure):
     ]
 
 
+class SelectOptions(Structure):
+    _fields_ = [
+        ("features", c_void_p),
+        ("labels", c_void_p),
+        ("n", c_uint64),
+        ("d", c_uint32),
+        ("classes", c_uint32),
+        ("type", c_int),
+        ("metric", c_int),
+        ("method", c_int),
+        ("targets", c_int),
+        ("target_list", c_void_p),
+        ("target_counts", c_void_p),
+        ("target_count", c_uint32),
+        ("k", c_uint32),
+        ("vote", c_int),
+        ("max_iterations", c_uint32),
+        ("allow_minority", c_int),
+        ("candidates", c_uint32),
+        ("threshold", c_double),
+        ("first", c_void_p),
+        ("first_count", c_uint64),
+        ("seed", c_uint64),
+        ("seeds", c_uint32),
+        ("threads", c_uint32),
+        ("probabilities", c_void_p),
+        ("progress", PROGRESS),
+        ("arg", c_void_p),
+        ("cancel", POINTER(c_int)),
+    ]
+
+
+class SelectResult(Structure):
+    _fields_ = [
+        ("message", c_char * 384),
+        ("warning", c_char * 384),
+        ("samples", c_uint64),
+        ("kept", c_uint64),
+        ("smallest", c_uint32),
+        ("iterations", c_uint32),
+        ("searches", c_uint32),
+    ]
+
+
 _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_version": (c_char_p, []),
     "evd_connect": (c_int, [c_char_p, POINTER(ClientOptions), POINTER(c_void_p)]),
@@ -196,6 +240,10 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
         c_int,
         [POINTER(NeighboursOptions), c_void_p, c_void_p, POINTER(NeighboursResult)],
     ),
+    "evd_select": (
+        c_int,
+        [POINTER(SelectOptions), c_void_p, c_void_p, POINTER(SelectResult)],
+    ),
     "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }
 
@@ -207,6 +255,8 @@ _STRUCTS: dict[str, type[Structure]] = {
     "evd_batch": Batch,
     "evd_neighbours_options": NeighboursOptions,
     "evd_neighbours_result": NeighboursResult,
+    "evd_select_options": SelectOptions,
+    "evd_select_result": SelectResult,
 }
 
 
