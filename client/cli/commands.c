@@ -172,6 +172,18 @@ static const struct cli_option set_options[] = {
     "order given. If one dataset fails, none is made.\n\n"                                         \
     "Example: evendraw load pets labels.npy --split train=0.8,val=0.2 --stratify"
 
+#define NEIGHBOURS_DOC                                                                             \
+    "Find the nearest neighbours of every sample that has a label, and attach them to the "        \
+    "dataset, for strategies and selections that need them. Row i of FEATURES.npy, float32 or "    \
+    "float64, is sample i; embeddings of a model, for instance. The features stay here.\v"         \
+    "With neither --within-class nor --all both are found, and called class and all: SMOTE needs " \
+    "the first, cleaning the second, borderline SMOTE and ADASYN both. The search is exact. What " \
+    "is there already, of the same features, is not searched again.\n\n"                           \
+    "Ctrl-C stops it, and the same command goes on from there. How far it is stands in a file "    \
+    "FEATURES.npy.*.partial beside FEATURES.npy, or in the present folder where that one is "      \
+    "read-only, and is gone in the end.\n\n"                                                       \
+    "Example: evendraw neighbours pets embeddings.npy --k 5 --metric cosine"
+
 /* ---- the table ---- */
 
 const struct command commands[] = {
@@ -206,6 +218,15 @@ const struct command commands[] = {
           .missing = "name the attachment (`evendraw dataset attachments` lists them)"},
          {DATASET_VERSION("Which version (default: the newest)")})},
      .methods = {"attachment.drop"}, .print = print_detached},
+
+    {"neighbours", NULL, "attach nearest neighbours to a dataset, from its features",
+     NEIGHBOURS_DOC,
+     .options = {OPTIONS({DATASET("DATASET")},
+                         {DATASET_VERSION("Of which version (default: the newest)")}),
+                 neighbours_options},
+     .check = check_neighbours,
+     .methods = {"attachment.create", "attachment.append", "attachment.commit"}, .patient = true,
+     .run = run_neighbours},
 
     {"stats", NULL, "draw the class distribution of a dataset",
      "Draw the class distribution of a dataset, with counts and shares of the labelled "

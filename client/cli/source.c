@@ -11,14 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "print.h"
 
 static void print_place(const struct source *source, const char *kind)
 {
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr); /* over the progress */
+    progress_clear();
     fprintf(stderr, "evendraw: %s%s", kind,
             strcmp(source->path, "-") == 0 ? "standard input" : source->path);
     if (source->line > 0)
@@ -94,40 +92,25 @@ void source_tell(struct source *source, const char *key, json_t *value)
 
 /* ---- progress ---- */
 
-static double now(void)
+static void show_progress(struct source *source)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-static void show_progress(struct source *source, bool end)
-{
-    double t = now();
     char line[512];
     int n;
 
-    if (!isatty(STDERR_FILENO) || (!end && t - source->shown < 0.2))
-        return;
-    source->shown = t;
-    fputs("\r\033[K", stderr);
-    if (end)
-        return;
     n = snprintf(line, sizeof(line), "%s %s samples, ", source->doing, text_count(source->samples));
     if (source->gz)
         n += snprintf(line + n, sizeof(line) - (size_t)n, "%s of %s, ",
                       text_bytes((uint64_t)gzoffset(source->gz)), text_bytes(source->file_bytes));
     snprintf(line + n, sizeof(line) - (size_t)n, "%s/s: %s",
-             text_count((uint64_t)((double)source->samples / (t - source->started + 1e-6))),
+             text_count((uint64_t)((double)source->samples / progress_seconds(&source->progress))),
              source->path);
-    /* Where it fills a line, the next one could not go over it. */
-    print_padded(stderr, line, terminal_width(stderr) - 1);
+    progress_line(line);
 }
 
 void source_progress(struct source *source)
 {
-    show_progress(source, false);
+    if (progress_due(&source->progress))
+        show_progress(source);
 }
 
 int source_bytes(struct source *source, void *bytes, unsigned size)
@@ -254,7 +237,7 @@ bool source_open(struct source *source)
 {
     int fd;
 
-    source->started = source->shown = now();
+    progress_begin(&source->progress);
     source->about = json_object();
     if (!source->format && !source->column && is_folder(source->path))
         source->format = source_of_folders();
@@ -295,7 +278,7 @@ static bool rewind_all(struct source *source)
         return source_error(source, "cannot read it again from its beginning");
     source->line = 0;
     source->samples = 0;
-    source->started = now();
+    progress_begin(&source->progress);
     return true;
 }
 
@@ -312,7 +295,7 @@ bool source_read(struct source *source, label_sink *sink, void *arg)
 {
     bool ok = rewind_all(source) && source->format->read(source, sink, arg) && at_end(source);
 
-    show_progress(source, true);
+    progress_clear();
     source->noted = source->noted || ok;
     return ok;
 }
@@ -349,6 +332,6 @@ bool source_read_numbers(struct source *source, number_sink *sink, void *arg)
     if (!source->format->read_numbers)
         return source_read(source, pass_number, &numbers);
     ok = rewind_all(source) && source->format->read_numbers(source, sink, arg) && at_end(source);
-    show_progress(source, true);
+    progress_clear();
     return ok;
 }

@@ -10,6 +10,7 @@
 
 #include <zlib.h>
 #include "cli.h"
+#include "progress.h"
 
 /* What a quote character in a table is. */
 enum source_quote {
@@ -40,10 +41,10 @@ struct source {
     uint64_t samples;  /* so far */
     const char *group; /* during label_sink: the text under group_column, not terminated */
     size_t group_len;
-    double started, shown; /* for the progress */
-    json_t *about;         /* for --json: what was taken for what; NULL without memory */
-    bool noted;            /* the notes were printed, in the first pass */
-    char **classes;        /* in their order, where the file says it; NULL: it does not */
+    struct progress progress;
+    json_t *about;  /* for --json: what was taken for what; NULL without memory */
+    bool noted;     /* the notes were printed, in the first pass */
+    char **classes; /* in their order, where the file says it; NULL: it does not */
     uint32_t class_count;
 };
 

@@ -25,4 +25,15 @@ bool source_array_numbers(struct source *source, const struct source_array *arra
 bool source_array_column(struct source *source, struct source_array *array, const char *many)
     __attribute__((warn_unused_result));
 
+/* A file with a row of floating point numbers for each sample. */
+struct source_matrix {
+    uint64_t n, d;
+    unsigned size;   /* bytes of a number, in the machine's order: 4 or 8 */
+    uint64_t offset; /* of the first in the file */
+};
+
+/* Reads the header of an NPY; false after a message: it is another kind of array. */
+bool source_npy_matrix(struct source *source, struct source_matrix *matrix)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -2,10 +2,12 @@
  * NumPy's .npy: a magic string, two bytes of version, the length of the header (16 bits in version
  * 1, 32 in 2 and 3; little-endian), the header as a Python dictionary, then the values. Labels are
  * one-dimensional arrays of whole numbers, bool or text, or --column of two-dimensional ones;
- * floats have to be whole, or NaN, which is no label. Weights are numbers.
+ * floats have to be whole, or NaN, which is no label. Weights are numbers. Features are a matrix,
+ * of which only the header is read here (features.c maps the file).
  */
 #include "source_array.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,31 +113,97 @@ static bool read_shape(struct source *source, const char *shape, const char *ord
     return true;
 }
 
-static bool read_header(struct source *source, struct source_array *npy)
+/* The dictionary, to be freed; NULL after a message. *offset: where the values begin. */
+static char *read_dictionary(struct source *source, uint64_t *offset)
 {
     unsigned char head[12];
     char *header;
     uint32_t len;
-    bool ok;
 
     if (!source_header(source, head, 10))
-        return false;
-    if (memcmp(head, "\x93NUMPY", 6) != 0 || head[6] < 1 || head[6] > 3)
-        return bad_header(source);
+        return NULL;
+    if (memcmp(head, "\x93NUMPY", 6) != 0 || head[6] < 1 || head[6] > 3) {
+        bad_header(source);
+        return NULL;
+    }
     len = head[8] | (uint32_t)head[9] << 8;
     if (head[6] > 1) {
         if (!source_header(source, head + 10, 2))
-            return false;
+            return NULL;
         len |= (uint32_t)head[10] << 16 | (uint32_t)head[11] << 24;
     }
-    if (len > HEADER_LIMIT)
+    *offset = (head[6] > 1 ? 12u : 10u) + len;
+    header = len > 0 && len <= HEADER_LIMIT ? calloc(len + 1u, 1) : NULL;
+    if (!header) {
+        if (len > 0 && len <= HEADER_LIMIT)
+            source_error(source, "no memory for its header");
+        else
+            bad_header(source);
+        return NULL;
+    }
+    if (source_header(source, header, len))
+        return header;
+    free(header);
+    return NULL;
+}
+
+static bool read_header(struct source *source, struct source_array *npy)
+{
+    uint64_t offset;
+    char *header = read_dictionary(source, &offset);
+    bool ok = header && read_type(source, value_of(header, "descr"), npy) &&
+              read_shape(source, value_of(header, "shape"), value_of(header, "fortran_order"), npy);
+
+    free(header);
+    return ok;
+}
+
+/* ---- matrices ---- */
+
+static bool read_float(struct source *source, const char *descr, struct source_matrix *matrix)
+{
+    const char native = htole16(1) == 1 ? '<' : '>';
+
+    if (!descr || strlen(descr) < 5)
         return bad_header(source);
-    header = calloc(len + 1u, 1);
-    if (!header)
-        return source_error(source, "no memory for its header");
-    ok = len > 0 && source_header(source, header, len) &&
-         read_type(source, value_of(header, "descr"), npy) &&
-         read_shape(source, value_of(header, "shape"), value_of(header, "fortran_order"), npy);
+    matrix->size = (unsigned)(descr[3] - '0');
+    if ((*descr == '\'' || *descr == '"') && (descr[1] == native || descr[1] == '=') &&
+        descr[2] == 'f' && (descr[3] == '4' || descr[3] == '8') && descr[4] == *descr)
+        return true;
+    return source_error(source,
+                        "holds values of type %.*s, and features are float32 or float64 of this "
+                        "machine's byte order: numpy.save(FILE, X.astype(\"float32\"))",
+                        *descr == '[' ? 6 : (int)strcspn(descr + 1, "'\""),
+                        *descr == '[' ? "record" : descr + 1);
+}
+
+static bool read_rows(struct source *source, const char *header, struct source_matrix *matrix)
+{
+    const char *shape = value_of(header, "shape"), *order = value_of(header, "fortran_order");
+    const char *close = shape ? strchr(shape, ')') : NULL;
+    struct source_array extents = {.row = 0};
+
+    if (!close || *shape != '(' || !order)
+        return bad_header(source);
+    if (!read_extents(shape, close, &extents) || extents.row == 0)
+        return source_error(source,
+                            "has the shape %.*s, but a row of features for each sample is needed, "
+                            "shape (n, d): X.reshape(len(X), -1)",
+                            (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
+    if (strncmp(order, "False", 5) != 0)
+        return source_error(source, "is stored by columns (in Fortran's order): "
+                                    "numpy.save(FILE, numpy.ascontiguousarray(X))");
+    matrix->n = extents.count;
+    matrix->d = extents.row;
+    return true;
+}
+
+bool source_npy_matrix(struct source *source, struct source_matrix *matrix)
+{
+    char *header = read_dictionary(source, &matrix->offset);
+    bool ok = header && read_float(source, value_of(header, "descr"), matrix) &&
+              read_rows(source, header, matrix);
+
     free(header);
     return ok;
 }

@@ -562,6 +562,9 @@ typedef struct evd_neighbours_result {
  */
 EVD_API EVD_MUST_CHECK int evd_neighbours(const evd_neighbours_options *options, uint32_t *index,
                                           float *distance, evd_neighbours_result *result);
+/* Of features, type, n and d alone what `features` of the result will be: who kept it with a table
+ * sees that it is of the same features without searching. */
+EVD_API uint64_t evd_features_digest(const evd_neighbours_options *options);
 
 /* ---- Selections ---- */
 

@@ -486,3 +486,10 @@ int evd_neighbours(const evd_neighbours_options *options, uint32_t *index, float
         memcpy(result->message, s.error.message, sizeof(result->message));
     return code;
 }
+
+uint64_t evd_features_digest(const evd_neighbours_options *options)
+{
+    const size_t number = options->type == EVD_FEATURES_F64 ? sizeof(double) : sizeof(float);
+
+    return XXH3_64bits(options->features, options->n * options->d * number);
+}

@@ -17,7 +17,7 @@ from ._values import Result, as_text
 from .errors import BadValue, Error
 
 if TYPE_CHECKING:
-    from .client import Client
+    from ._connection import Connection
 
 lib = _library.lib
 
@@ -25,7 +25,7 @@ _ROWS: dict[str, Any] = {"neighbours": np.uint32, "selection": np.uint8, "folds"
 
 
 def attach(
-    client: Client, rows: NDArray[Any], distances: NDArray[np.float32] | None = None, **fields: Any
+    client: Connection, rows: NDArray[Any], distances: NDArray[np.float32] | None = None, **fields: Any
 ) -> Result:
     """Sends an attachment. The same under the same name is no error.
 
@@ -68,14 +68,14 @@ def attach(
         return json.loads(_library.take_text(result))  # type: ignore[no-any-return]
 
 
-def attachments(client: Client, dataset: str, version: int | None = None) -> list[Result]:
+def attachments(client: Connection, dataset: str, version: int | None = None) -> list[Result]:
     """Those of a version, by name; version None: the newest."""
     answer = client.call("attachment.list", dataset=dataset, version=version)
     return answer["attachments"]  # type: ignore[no-any-return]
 
 
 def read(
-    client: Client, info: Result, *, distances: bool = False
+    client: Connection, info: Result, *, distances: bool = False
 ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
     """Rows, and distances if they are wanted, of one that `attachments` lists."""
     kind, samples = info["kind"], info["samples"]

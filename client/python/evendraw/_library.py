@@ -244,6 +244,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
         c_int,
         [POINTER(SelectOptions), c_void_p, c_void_p, POINTER(SelectResult)],
     ),
+    "evd_features_digest": (c_uint64, [POINTER(NeighboursOptions)]),
     "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }
 

@@ -1,0 +1,327 @@
+"""Nearest neighbours of a dataset's samples, from features, attached to the dataset; and what is
+attached to one. A part of `Client`."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _attachments, _library
+from ._arrays import mask_of, to_array
+from ._connection import Connection
+from ._values import Result
+from .errors import BY_NAME, BadValue, Error, Exists, LimitError, UsageError
+
+lib = _library.lib
+
+Progress = Callable[[int, int], object]
+
+_METRICS = {"euclidean": 0, "cosine": 1}
+_SCOPES = {"all": 0, "class": 1}
+_MOST = 64  # neighbours of a sample that the daemon keeps
+
+
+class Neighbours(Connection):
+    """The methods of a connection that are about attachments of datasets."""
+
+    def neighbours(
+        self,
+        dataset: str,
+        features: Any,
+        k: int = 5,
+        scope: Literal["class", "all", "both"] = "both",
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        allow_short: bool = False,
+        threads: int = 0,
+        progress: Progress | None = None,
+    ) -> dict[str, Result]:
+        """Finds the k nearest neighbours of every sample with a label, exactly, and attaches them to
+        the dataset. The features stay here. What is there already, of the same features, is not
+        searched again. Ctrl-C ends the search.
+
+        Args:
+            features: shape (samples, d): NumPy array, torch tensor on any device, DataFrame or list
+                of rows; row i is sample i, those without a label too. float32 and float64 in C
+                order are used where they are, others are copied.
+            scope: "class": among samples of the same class, as SMOTE needs them; "all": among all
+                that have a label, as cleaning needs them.
+            name: what it is called there, of one scope; None: as the scope.
+            version: of the dataset; None: the newest.
+            allow_short: also where a class has too few samples for k neighbours; SMOTE cannot fill
+                it up then.
+            threads: 0: one for each processor.
+            progress: called with how much of how much is done, ten times a second, by this thread.
+
+        Returns:
+            for each scope, by its name: dataset, version, name, k, scope, metric, terms, digest,
+            lacking (samples with fewer than k), ... `attachment` gives the numbers.
+
+        Raises:
+            NotFound (dataset); BadValue: features of another length, not finite, of a type that is
+            no number, a class that is too small; Exists: something else has the name.
+        """
+        scopes = _checked_scopes(scope, name)
+        if metric not in _METRICS:
+            raise BadValue(f'metric is {metric!r}: it is "euclidean" or "cosine"', "metric")
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= _MOST:
+            raise LimitError(f"k is {k!r}: it can be from 1 to {_MOST}", "k")
+        if not 0 <= threads <= 1024:
+            raise LimitError(f"threads is {threads!r}: it can be from 0 to 1024", "threads")
+        info = self.call("dataset.info", dataset=dataset, version=version)
+        rows = as_features(features, info)
+        labels = np.empty(len(rows), dtype=np.uint32)
+        with self._use():
+            self._check(
+                lib.evd_dataset_labels(
+                    self._handle, dataset.encode(), info["version"], 0, labels.ctypes.data, len(labels)
+                )
+            )
+        search = _Search(rows, labels, int(k), metric, threads, progress)
+        if not allow_short:
+            for one in scopes:
+                self._check_members(info, labels, int(k), one)
+        return {one: self._found(info, search, one, name or one) for one in scopes}
+
+    def attachments(self, dataset: str, version: int | None = None) -> list[Result]:
+        """What is attached to a version of a dataset, by name; version None: the newest."""
+        return _attachments.attachments(self, dataset, version)
+
+    def attachment(
+        self, dataset: str, name: str, version: int | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+        """The numbers of what is attached to a dataset.
+
+        Returns:
+            of neighbours their indices, shape (samples, k), uint32, all ones where there is none,
+            and their distances, float32, infinite there; of others one value for each sample, and
+            None.
+
+        Raises:
+            NotFound.
+        """
+        for info in self.attachments(dataset, version):
+            if info["name"] == name:
+                return _attachments.read(self, info, distances=info["kind"] == "neighbours")
+        # The daemon says what there is.
+        self.call("attachment.read", dataset=dataset, version=version, name=name, count=1)
+        raise UsageError(f"{name!r} was attached just then: ask again", name)
+
+    def detach(self, dataset: str, name: str, version: int | None = None) -> None:
+        """Removes what is attached. Raises Conflict while something needs it."""
+        self.call("attachment.drop", dataset=dataset, name=name, version=version)
+
+    def _check_members(self, info: Result, labels: NDArray[np.uint32], k: int, scope: str) -> None:
+        """imbalanced-learn's rule: k + 1 samples, or none."""
+        used = labels[labels != _library.NO_LABEL]
+        counts = np.bincount(used, minlength=1) if scope == "class" else np.array([len(used)])
+        short = np.flatnonzero((counts > 0) & (counts <= k))
+        if len(short) == 0:
+            return
+        least = int(short[np.argmin(counts[short])])
+        members = int(counts[least])
+        whom = "with a label there are only"
+        if scope == "class":
+            answer = self.call(
+                "dataset.stats", dataset=info["dataset"], version=info["version"], first=least
+            )
+            whom = f"class {answer['class'][0]!r} has only"
+        raise BadValue(
+            f"{whom} {members} {'samples' if members > 1 else 'sample'}"
+            + (f" (and {len(short) - 1} more have too few)" if len(short) > 1 else "")
+            + f", and {k + 1} are needed for {k} neighbours of each: give "
+            + (f"k={members - 1}, " if members > 1 else "")
+            + "more samples, or allow_short=True if those may have fewer neighbours",
+            "k",
+        )
+
+    def _found(self, info: Result, search: _Search, scope: str, name: str) -> Result:
+        fields: Result = {
+            "dataset": info["dataset"],
+            "version": info["version"],
+            "name": name,
+            "kind": "neighbours",
+            "k": search.k,
+            "scope": scope,
+            "metric": search.metric,
+            "terms": search.terms(),
+        }
+        if (there := self._there(fields)) is not None:
+            return there
+        index, distance = search.run(scope)
+        # It may have taken long: asking once more connects again where the daemon was restarted.
+        if (there := self._there(fields)) is not None:
+            return there
+        return _attachments.attach(self, index, distance, **fields)
+
+    def _there(self, fields: Result) -> Result | None:
+        """What has the name, if it is the same; Exists if it is something else."""
+        named = (row for row in self.attachments(fields["dataset"], fields["version"]))
+        there = next((row for row in named if row["name"] == fields["name"]), None)
+        if there is None:
+            return None
+        made = all(there.get(key) == fields[key] for key in ("kind", "k", "scope", "metric"))
+        terms, wanted = there["terms"], fields["terms"]
+        said = all(terms.get(key) == wanted[key] for key in ("type", "exact"))
+        if made and not (said and "features" in terms) and "damage" not in there:
+            return None  # nobody said of which features it is: the daemon compares what is found
+        if made and terms["features"] == wanted["features"] and "damage" not in there:
+            return there
+        raise Exists(
+            f"{fields['dataset']}, version {fields['version']}, has another attachment "
+            f"{fields['name']!r} already, of other features or made otherwise: give this one another "
+            f"name=, or remove that one by client.detach({fields['dataset']!r}, {fields['name']!r})",
+            fields["name"],
+        )
+
+
+def _checked_scopes(scope: str, name: str | None) -> list[str]:
+    scopes = ["class", "all"] if scope == "both" else [scope]
+    if not all(one in _SCOPES for one in scopes):
+        raise BadValue(f'scope is {scope!r}: it is "class", "all" or "both"', "scope")
+    if name is not None and len(scopes) > 1:
+        raise UsageError('name= is for one search: pass scope="class" or scope="all" with it', "name")
+    return scopes
+
+
+# ---- features ----
+
+
+def as_features(features: Any, info: Result) -> NDArray[Any]:
+    """float32 or float64 of shape (samples, d) in C order: itself, if it is that."""
+    array = _matrix(features)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise BadValue(
+            f"features has shape {array.shape}, and a row for each sample is needed, shape (n, d): "
+            "X.reshape(len(X), -1)",
+            "features",
+        )
+    if len(array) != info["samples"]:
+        raise BadValue(
+            f"features has {len(array)} rows, and {info['dataset']}, version {info['version']}, has "
+            f"{info['samples']} samples: a row is needed for each, those without a label too "
+            "(version= names an older version)",
+            "features",
+        )
+    # What float32 holds exactly is searched in it, which is faster.
+    kind = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
+    return np.ascontiguousarray(array, dtype=kind)
+
+
+def _matrix(features: Any) -> NDArray[Any]:
+    if hasattr(features, "toarray") and hasattr(features, "nnz"):
+        raise BadValue("features is sparse: pass features.toarray()", "features")
+    if isinstance(features, (list, tuple)) and not any(hasattr(row, "detach") for row in features):
+        try:
+            features = np.array(features)
+        except ValueError:
+            raise BadValue("features has rows of several lengths", "features") from None
+    array = to_array(features, "features")
+    if (mask := mask_of(array)) is not None:
+        if mask.any():
+            raise BadValue("features is masked: every sample needs all of its numbers", "features")
+        array = np.asarray(array)
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
+    if array.dtype.kind not in "biuf":
+        raise BadValue(
+            f"features has dtype {array.dtype}, and numbers are needed: give columns of text or "
+            "dates a number first, and leave out the others",
+            "features",
+        )
+    return array
+
+
+# ---- the search ----
+
+
+class _Search:
+    """Searches over the same features and labels, in a thread of their own, so that Ctrl-C arrives
+    while they run."""
+
+    def __init__(
+        self,
+        features: NDArray[Any],
+        labels: NDArray[np.uint32],
+        k: int,
+        metric: str,
+        threads: int,
+        progress: Progress | None,
+    ) -> None:
+        self.k, self.metric = k, metric
+        self._features, self._labels, self._progress = features, labels, progress
+        self._cancel = ctypes.c_int(0)
+        self._told = (0, 0)
+        options = self._options = _library.NeighboursOptions()
+        options.features, options.labels = features.ctypes.data, labels.ctypes.data
+        (options.n, options.d), options.k = features.shape, k
+        options.type = int(features.dtype == np.float64)
+        options.metric, options.threads = _METRICS[metric], threads
+        options.cancel = ctypes.pointer(self._cancel)
+        options.progress = _library.PROGRESS(self._tell)
+
+    def terms(self) -> Result:
+        """What there is to say of a table that comes of it."""
+        n, d = self._features.shape
+        digest = lib.evd_features_digest(ctypes.byref(self._options))
+        return {
+            "features": f"{digest:016x}",
+            "type": str(self._features.dtype),
+            "d": d,
+            "n": n,
+            "exact": True,
+            "library": lib.evd_version().decode(),
+        }
+
+    def run(self, scope: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Indices and distances."""
+        shape = (len(self._features), self.k)
+        index, distance = np.empty(shape, np.uint32), np.empty(shape, np.float32)
+        result = _library.NeighboursResult()
+        codes: list[int] = []
+        self._options.scope = _SCOPES[scope]
+        self._told, self._cancel.value = (0, 0), 0
+
+        def work() -> None:
+            codes.append(
+                lib.evd_neighbours(
+                    ctypes.byref(self._options),
+                    index.ctypes.data,
+                    distance.ctypes.data,
+                    ctypes.byref(result),
+                )
+            )
+
+        self._wait_for(threading.Thread(target=work, name="evendraw neighbours"))
+        if codes[0] != 0:
+            kind = BY_NAME.get(lib.evd_error_name(codes[0]).decode(), Error)
+            raise kind(f"features: {result.message.decode(errors='replace')}", "features")
+        return index, distance
+
+    def _tell(self, _: Any, done: int, total: int) -> None:
+        """By the thread that searches."""
+        self._told = (done, total)
+
+    def _wait_for(self, thread: threading.Thread) -> None:
+        """Whatever is raised meanwhile ends the search first: it writes into our arrays."""
+        thread.start()
+        last = (0, 0)
+        try:
+            while thread.is_alive():
+                thread.join(0.1)
+                if self._progress is not None and self._told != last:
+                    last = self._told
+                    self._progress(*last)
+        finally:
+            self._cancel.value = 1
+            thread.join()
