@@ -7,6 +7,7 @@
  *   print.c, table.c, ...    what people read
  *   a file per noun          printers, and the commands that do more than ask
  *   source.c, source_*.c     files of labels, for load*.c
+ *   features.c               files of features, for neighbours*.c
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H

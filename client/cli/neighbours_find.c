@@ -36,6 +36,8 @@ static void release_signals(const struct sigaction before[2])
 
 /* ---- the file from which it goes on ---- */
 
+#define NAME_MOST 200 /* bytes; what is added to it has to fit in a file's name */
+
 /* Its name says what is searched for, so that only the same search meets it. */
 static uint64_t digest_terms(const struct neighbours *n, int scope)
 {
@@ -47,7 +49,8 @@ static uint64_t digest_terms(const struct neighbours *n, int scope)
     return XXH3_64bits(terms, sizeof(terms));
 }
 
-/* Beside the features; where that folder is read-only, in the present one; "" if that is, too. */
+/* Beside the features; where that folder is read-only, in the present one; "" if that is, too, or
+ * the name would be too long. */
 static void place_partial(const struct neighbours *n, int scope, char *path, size_t size)
 {
     const char *slash = strrchr(n->path, '/');
@@ -62,7 +65,7 @@ static void place_partial(const struct neighbours *n, int scope, char *path, siz
         snprintf(folder, sizeof(folder), ".");
     len =
         snprintf(path, size, "%s/%s.%016" PRIx64 ".partial", folder, name, digest_terms(n, scope));
-    if (len >= (int)size || access(folder, W_OK) != 0)
+    if (len >= (int)size || strlen(name) > NAME_MOST || access(folder, W_OK) != 0)
         path[0] = '\0';
 }
 

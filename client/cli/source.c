@@ -1,7 +1,7 @@
 /*
  * What all formats share: opening a file, reading its bytes, passes, progress, messages. Called by
- * load.c, load_classes.c and load_send.c, and from below by the formats, source_NAME.c. Which
- * format a file has is source_kind.c's.
+ * load.c, load_classes.c, load_send.c and features.c, and from below by the formats, source_NAME.c.
+ * Which format a file has is source_kind.c's.
  */
 #include "source.h"
 

@@ -1,4 +1,4 @@
-/* Arrays of numbers in files, for the formats that hold one. */
+/* Arrays of numbers in files, for the formats that hold one, and for features.c. */
 #ifndef CLI_SOURCE_ARRAY_H
 #define CLI_SOURCE_ARRAY_H
 

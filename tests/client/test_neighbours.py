@@ -5,8 +5,11 @@ others may be among its own neighbours: rows with such ties are compared by thei
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
+from evendraw import _library
 from neighbours import ALL, CLASS, COSINE, EUCLIDEAN, NONE, OF_CLASS, Refused, neighbours
 from sklearn.datasets import load_digits, load_wine
 from sklearn.neighbors import NearestNeighbors
@@ -109,3 +112,16 @@ def test_a_value_that_cannot_be_is_named():
     x[4, 2] = np.nan
     with pytest.raises(Refused, match="8: row 4, column 2 is nan"):
         neighbours(x, 5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_digest_of_features(dtype):
+    """It is known before the search what the search will say."""
+    x = np.random.default_rng(1).normal(size=(50, 7)).astype(dtype)
+    options = _library.NeighboursOptions()
+    options.features, (options.n, options.d) = x.ctypes.data, x.shape
+    options.type = int(dtype == np.float64)
+    digest = _library.lib.evd_features_digest(ctypes.byref(options))
+    assert digest == neighbours(x, 3)[2].features
+    x[49, 6] += 1
+    assert digest != _library.lib.evd_features_digest(ctypes.byref(options))

@@ -264,6 +264,23 @@ def test_error_in_progress(client):
     assert 0 <= done < total and client.attachments("large") == []
 
 
+def test_daemon_that_is_restarted(daemon):
+    """The search does not know, and what it found is attached to the daemon that is there."""
+    x = np.random.default_rng(0).normal(size=(60000, 64)).astype("f4")
+    restarted = []
+
+    def restart(done, total):
+        if not restarted:
+            restarted.append(done)
+            daemon.end(signal.SIGKILL)
+            daemon.start()
+
+    with evendraw.connect() as client:
+        client.create_dataset("large", np.arange(len(x)) % 2)
+        info = client.neighbours("large", x, scope="class", threads=1, progress=restart)["class"]
+        assert restarted and client.attachments("large") == [info]
+
+
 # ---- on the command line ----
 
 
@@ -366,6 +383,21 @@ def test_short_classes_on_the_command_line(client, tmp_path):
     assert "--allow-short" in said and "--k" not in said
     assert "all: 5 nearest" in tool("digits", path, "--all")
     assert "4 samples with fewer" in tool("digits", path, "--within-class", "--allow-short")
+
+
+def test_file_that_is_cut_while_it_is_read(client, tmp_path):
+    x = np.random.default_rng(0).normal(size=(80000, 64)).astype("f4")
+    client.create_dataset("large", np.zeros(len(x), int))
+    path = saved(tmp_path, x)
+    terminal, inside = pty.openpty()
+    command = [os.environ["EVENDRAW"], "neighbours", "large", str(path), "--all", "--threads=1"]
+    with subprocess.Popen(command, stderr=inside) as process:
+        read_until(terminal, b"searching among all, ")
+        os.truncate(path, 4096)
+        read_until(terminal, b"was cut off")
+    os.close(inside)
+    os.close(terminal)
+    assert process.returncode == 4 and client.attachments("large") == []
 
 
 def read_until(terminal, text):

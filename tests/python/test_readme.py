@@ -91,6 +91,14 @@ def pairs(scope, client, printed):
     assert ((targets > 0.05).sum(1) > 1).sum() > 100  # are of two classes
 
 
+def neighbours(scope, client, printed):
+    index, distance = scope["index"], scope["distance"]
+    x, labels = (tensor.numpy() for tensor in scope["dataset"].tensors)
+    assert index.shape == distance.shape == (1000, 5)
+    assert (labels[index] == labels[:, None]).all()
+    assert np.allclose(distance, np.linalg.norm(x[:, None] - x[index], axis=2), atol=1e-5)
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -135,6 +143,7 @@ CHECKS = {
     "Evaluation": evaluation,
     "Augmentation": augmentation,
     "Pairs": pairs,
+    "Neighbours": neighbours,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

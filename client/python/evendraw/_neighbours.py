@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import _attachments, _library
 from ._arrays import mask_of, to_array
 from ._connection import Connection
-from ._values import Result
+from ._values import Result, as_text
 from .errors import BY_NAME, BadValue, Error, Exists, LimitError, UsageError
 
 lib = _library.lib
@@ -81,7 +81,12 @@ class Neighbours(Connection):
         with self._use():
             self._check(
                 lib.evd_dataset_labels(
-                    self._handle, dataset.encode(), info["version"], 0, labels.ctypes.data, len(labels)
+                    self._handle,
+                    as_text(info["dataset"], "dataset"),
+                    info["version"],
+                    0,
+                    labels.ctypes.data,
+                    len(labels),
                 )
             )
         search = _Search(rows, labels, int(k), metric, threads, progress)
