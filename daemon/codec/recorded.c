@@ -19,6 +19,13 @@ static bool is_text(const msgpack_object *object)
            str_utf8((struct evd_str){object->via.str.ptr, object->via.str.size});
 }
 
+/* What is attached to the dataset, by name and digest. */
+static bool is_attached(const msgpack_object *value)
+{
+    return value->type == MSGPACK_OBJECT_MAP && value->via.map.size == 2 &&
+           is_text(&value->via.map.ptr[0].val) && is_text(&value->via.map.ptr[1].val);
+}
+
 /* A parameter's value: one of what strategy_encode writes. In a map are numbers of classes; in
  * `pairs` there may be words, too. */
 static bool is_recorded_value(const msgpack_object *value, bool words)
@@ -47,7 +54,8 @@ static bool is_recorded(const msgpack_object *object)
 
         struct evd_str key = {kv->key.via.str.ptr, kv->key.via.str.size};
 
-        if (!is_text(&kv->key) || !is_recorded_value(&kv->val, str_is(key, "pairs")))
+        if (!is_text(&kv->key) ||
+            !is_recorded_value(&kv->val, str_is(key, "pairs") || is_attached(&kv->val)))
             return false;
     }
     return true;

@@ -76,6 +76,7 @@ static int bad_type(const struct strategy_kind *kind, const struct strategy_para
         {STRATEGY_BOOLEAN, "true or false"},
         {STRATEGY_CLASS_MAP, "numbers by class"},
         {STRATEGY_COLUMN, "the name of a column"},
+        {STRATEGY_NEIGHBOURS, "the name of neighbours"},
     };
     char list[96] = "";
     size_t len = 0;
@@ -143,6 +144,57 @@ static int decode_column(struct strategy *strategy, int at, struct evd_str text,
     return unknown_column(strategy, at, dataset, err);
 }
 
+/* Sixteen digits, as answers have them. */
+static bool digest_from(const msgpack_object *object, uint64_t *out)
+{
+    struct evd_str text;
+
+    *out = 0;
+    if (!text_from(object, &text) || text.len != 16)
+        return false;
+    for (uint32_t i = 0; i < text.len; i++) {
+        const char *digits = "0123456789abcdef";
+        const char *at = text.data[i] ? strchr(digits, text.data[i]) : NULL;
+
+        if (!at)
+            return false;
+        *out = *out << 4 | (uint64_t)(at - digits);
+    }
+    return true;
+}
+
+/* A name, or as it is recorded: {name, digest}. */
+static int decode_neighbours(struct strategy *strategy, int at, const msgpack_object *object,
+                             struct evd_error *err)
+{
+    struct strategy_value *value = &strategy->values[at];
+    struct evd_str text = {NULL, 0}, key;
+    bool valid = text_from(object, &text), digest = false;
+
+    if (object->type == MSGPACK_OBJECT_MAP && object->via.map.size == 2) {
+        for (uint32_t i = 0; i < 2; i++) {
+            const msgpack_object_kv *kv = &object->via.map.ptr[i];
+
+            if (!text_from(&kv->key, &key))
+                continue;
+            if (str_is(key, "name"))
+                valid = text_from(&kv->val, &text);
+            else if (str_is(key, "digest"))
+                digest = digest_from(&kv->val, &value->digest);
+        }
+        valid &= digest;
+    }
+    if (!valid)
+        return error_set(err, EVD_E_BAD_TYPE, param_name(strategy, at),
+                         "strategy %s: \"%s\" must be the name of neighbours, or {\"name\": ..., "
+                         "\"digest\": sixteen hexadecimal digits}",
+                         strategy->kind->name, param_name(strategy, at));
+    if (decode_text(strategy, at, text, err) != EVD_OK)
+        return err->code;
+    value->tag = VALUE_NEIGHBOURS;
+    return EVD_OK;
+}
+
 static bool is_word(const msgpack_object *bin)
 {
     for (uint32_t i = 0; i < bin->via.bin.size; i++) {
@@ -178,6 +230,8 @@ static int decode_value(struct strategy *strategy, int at, const msgpack_object 
                          strategy->kind->name, param->name);
     if (object->type == MSGPACK_OBJECT_NIL)
         return EVD_OK;
+    if (param->accepts & STRATEGY_NEIGHBOURS)
+        return decode_neighbours(strategy, at, object, err);
     if (by_class && param->accepts & STRATEGY_CLASS_MAP)
         return class_map_decode(strategy, at, object, dataset, err);
     if (param->accepts & STRATEGY_TEXT && text_from(object, &text))
@@ -341,6 +395,19 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
     return code;
 }
 
+static void encode_neighbours(msgpack_packer *pk, const char *name,
+                              const struct strategy_value *value)
+{
+    char digest[17];
+
+    snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)value->digest);
+    pack_key(pk, name);
+    pack_map_begin(pk);
+    pack_key_cstr(pk, "name", value->text);
+    pack_key_cstr(pk, "digest", digest);
+    pack_map_end(pk);
+}
+
 static void encode_value(msgpack_packer *pk, const char *name, const struct strategy_value *value,
                          const struct dataset *dataset, struct evd_buf *out)
 {
@@ -355,6 +422,9 @@ static void encode_value(msgpack_packer *pk, const char *name, const struct stra
         break;
     case VALUE_BOOLEAN:
         pack_key_bool(pk, name, value->number != 0);
+        break;
+    case VALUE_NEIGHBOURS:
+        encode_neighbours(pk, name, value);
         break;
     case VALUE_CLASS_MAP:
         pack_key(pk, name);

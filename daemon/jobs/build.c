@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "codec/strategy.h"
+#include "jobs/attachments.h"
 #include "jobs/jobs.h"
 #include "jobs/memory.h"
 
@@ -70,6 +71,66 @@ static int exact_check(const struct job_entry *entry, const struct strategy *str
     return EVD_OK;
 }
 
+/* The attachment that a parameter names, of the version that the job draws from. */
+static int find_table(struct build *build, int param, struct attachment **out,
+                      struct evd_error *err)
+{
+    const struct dataset *dataset = build->task.entry->dataset;
+    struct strategy_value *value = &build->strategy.values[param];
+    const char *text = strategy_text(&build->strategy, param);
+    struct evd_str name = {text, (uint32_t)strlen(text)};
+    struct attachment *found = attachments_find(build->task.entry->jobs, dataset, name, err);
+    struct evd_error why = *err;
+
+    if (!found && why.code == EVD_E_NOT_FOUND)
+        return error_set(err, EVD_E_NOT_FOUND, why.detail,
+                         "%s; \"evendraw neighbours %s FEATURES.npy\" makes neighbours",
+                         why.message, dataset->name);
+    if (!found)
+        return err->code;
+    if (found->form.kind != ATTACHMENT_NEIGHBOURS)
+        return error_set(err, EVD_E_STRATEGY, found->name,
+                         "attachment \"%s\" is a %s, and strategy %s needs neighbours: \"evendraw "
+                         "neighbours %s FEATURES.npy\" makes them",
+                         found->name, attachment_kind_word(found->form.kind),
+                         build->strategy.kind->name, dataset->name);
+    if (value->tag == VALUE_NEIGHBOURS && value->digest != 0 && value->digest != found->digest)
+        return error_set(err, EVD_E_STRATEGY, found->name,
+                         "attachment \"%s\" is another than this strategy was made with (its "
+                         "digest differs): leave the digest out to take it as it is",
+                         found->name);
+    value->tag = VALUE_NEIGHBOURS;
+    memcpy(value->text, found->name, strlen(found->name) + 1);
+    value->digest = found->digest;
+    *out = found;
+    return EVD_OK;
+}
+
+static int find_tables(struct build *build, struct evd_error *err)
+{
+    const struct strategy *strategy = &build->strategy;
+    int table = 0;
+
+    for (int i = strategy_next_table(strategy->kind, -1); i >= 0;
+         i = strategy_next_table(strategy->kind, i), table++) {
+        if (!strategy->kind->needs(strategy, i))
+            continue;
+        if (find_table(build, i, &build->tables[table], err) != EVD_OK)
+            return err->code;
+        build->tables[table]->uses++;
+    }
+    return EVD_OK;
+}
+
+int build_hold(struct build *build)
+{
+    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
+        if (build->tables[i] && !entry_hold(build->task.entry, build->tables[i]))
+            return error_no_memory(&build->task.err);
+    }
+    return EVD_OK;
+}
+
 void *build_new(struct call *call, size_t size, struct job_entry *entry,
                 const msgpack_object *strategy, uint32_t revision, const char *author,
                 void (*fini)(struct task *))
@@ -82,7 +143,7 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
         return NULL;
     if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
         exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
-        record_prepare(build, author, err) != EVD_OK) {
+        find_tables(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
         task_free(&build->task);
         return NULL;
     }
@@ -97,6 +158,10 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
         .cancel = &build->task.work.cancelled,
         .budget = &entry->jobs->budget,
     };
+    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
+        if (build->tables[i])
+            build->input.tables[i] = plan_table_of(build->tables[i]);
+    }
     return build;
 }
 
@@ -121,6 +186,10 @@ void build_fini(struct task *task)
 {
     struct build *build = (struct build *)task;
 
+    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
+        if (build->tables[i])
+            build->tables[i]->uses--;
+    }
     strategy_fini(&build->strategy);
     plan_unref(build->plan);
     revision_fini(&build->record);

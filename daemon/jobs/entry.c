@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "codec/recorded.h"
+#include "codec/strategy.h"
 #include "jobs/datasets.h"
 
 struct job_entry *entry_new(struct jobs *jobs, struct evd_str name, struct dataset *dataset)
@@ -68,6 +69,13 @@ void entry_unref(struct job_entry *entry)
     entry->jobs->ops->entry_free(entry);
     records_fini(&entry->records);
     free(entry->streams);
+    while (entry->held) {
+        struct plan_held *next = entry->held->next;
+
+        entry->held->attachment->uses--;
+        free(entry->held);
+        entry->held = next;
+    }
     if (entry->dataset)
         dataset_release(entry->jobs, entry->dataset);
     free(entry);
@@ -157,10 +165,52 @@ bool entry_history_full(const struct job_entry *entry)
            !history_fits(entry, records->revisions[records->revision_count - 1].strategy_bytes);
 }
 
+bool entry_hold(struct job_entry *entry, struct attachment *attachment)
+{
+    struct plan_held *held = entry->held;
+
+    while (held && held->attachment != attachment)
+        held = held->next;
+    if (held)
+        return true;
+    held = malloc(sizeof(*held));
+    if (!held)
+        return false;
+    *held = (struct plan_held){attachment, entry->held};
+    attachment->uses++;
+    entry->held = held;
+    return true;
+}
+
+bool entry_hold_recorded(struct job_entry *entry, const void *bytes, size_t n)
+{
+    struct evd_str word = strategy_kind_text(bytes, n);
+    const struct strategy_kind *kind = strategy_find(word.data, word.len);
+    struct strategy strategy;
+    struct evd_error why;
+    bool done = true;
+
+    if (!kind || !kind->needs || !entry->dataset || entry->dataset->damage)
+        return true;
+    if (strategy_decode_bytes(bytes, n, entry->dataset, &strategy, &why) != EVD_OK)
+        return why.code != EVD_E_NO_MEMORY; /* whoever draws by it will say what is wrong */
+    for (int i = strategy_next_table(kind, -1); i >= 0; i = strategy_next_table(kind, i)) {
+        const struct strategy_value *value = &strategy.values[i];
+        struct evd_str name = {value->text, (uint32_t)strlen(value->text)};
+        struct attachment *attachment = dataset_attachment(entry->dataset, name);
+
+        if (value->tag == VALUE_NEIGHBOURS && attachment && attachment->digest == value->digest)
+            done &= entry_hold(entry, attachment);
+    }
+    strategy_fini(&strategy);
+    return done;
+}
+
 struct plan_base entry_plan_base(const struct job_entry *entry)
 {
     return (struct plan_base){
         .dataset = entry->dataset,
+        .held = entry->held,
         .seed = entry->seed,
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,

@@ -195,6 +195,9 @@ static int keep_strategy(const struct restoring *restoring, const struct store_r
     code = recorded_check(revision->strategy, revision->strategy_bytes, err);
     if (code != EVD_OK && code != EVD_E_STORE)
         return code;
+    if (code == EVD_OK &&
+        !entry_hold_recorded(restoring->entry, revision->strategy, revision->strategy_bytes))
+        return error_no_memory(err);
     record->stored_bytes = revision->stored_bytes;
     revision_describe(record, revision->strategy, code == EVD_OK ? revision->strategy_bytes : 0);
     if (record->strategy_bytes > STRATEGY_STAYS)

@@ -1,6 +1,7 @@
 /* Plans from recorded strategies (plan.h). Called by whoever loads jobs or draws again. */
 #include "replay/plan.h"
 
+#include <string.h>
 #include "codec/strategy.h"
 
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err)
@@ -11,6 +12,41 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
         return error_given_up(err);
     return error_set(err, code == PLAN_LIMIT ? EVD_E_LIMIT : EVD_E_STRATEGY, refused->detail, "%s",
                      refused->message);
+}
+
+struct plan_table plan_table_of(const struct attachment *attachment)
+{
+    return (struct plan_table){attachment_neighbours(attachment), attachment->form.width,
+                               attachment->form.by_class};
+}
+
+/* The neighbours that a recorded strategy names. */
+static int find_tables(const struct plan_base *base, const struct strategy *strategy,
+                       struct plan_input *input, struct evd_error *err)
+{
+    int table = 0;
+
+    for (int i = strategy_next_table(strategy->kind, -1); i >= 0;
+         i = strategy_next_table(strategy->kind, i), table++) {
+        const struct strategy_value *value = &strategy->values[i];
+        const struct plan_held *held = base->held;
+
+        if (!strategy->kind->needs(strategy, i))
+            continue;
+        while (held && (strcmp(held->attachment->name, value->text) != 0 ||
+                        held->attachment->digest != value->digest))
+            held = held->next;
+        if (!held)
+            return error_set(err, EVD_E_STORE, value->text,
+                             "the neighbours \"%s\" that it was made with are not in the database "
+                             "any more: restore the file from a backup, or drop the job and create "
+                             "it anew",
+                             value->text);
+        if (held->attachment->damage)
+            return error_set(err, EVD_E_STORE, value->text, "%s", held->attachment->damage);
+        input->tables[table] = plan_table_of(held->attachment);
+    }
+    return EVD_OK;
 }
 
 static int build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
@@ -34,9 +70,13 @@ static int build(const struct plan_base *base, const void *strategy, size_t stra
     if (strategy_decode_bytes(strategy, strategy_bytes, base->dataset, &decoded, err) != EVD_OK)
         return err->code;
     input.weights = strategy_column(&decoded, base->dataset);
-    code = plan_build(out, &input, &refused);
+    code = find_tables(base, &decoded, &input, err);
+    if (code == EVD_OK) {
+        code = plan_build(out, &input, &refused);
+        code = code == PLAN_OK ? EVD_OK : plan_error(code, &refused, err);
+    }
     strategy_fini(&decoded);
-    return code == PLAN_OK ? EVD_OK : plan_error(code, &refused, err);
+    return code;
 }
 
 int revision_build(const struct plan_base *base, const void *strategy, size_t strategy_bytes,

@@ -6,7 +6,7 @@
 #define REPLAY_PLAN_H
 
 #include <stdatomic.h>
-#include "dataset/dataset.h"
+#include "dataset/attachment.h"
 #include "sampler/plan.h"
 
 /* Where the strategies are that are recorded and not in memory. */
@@ -17,9 +17,17 @@ struct strategy_source {
     const void *arg;
 };
 
+/* Attachments that recorded strategies name, each in use. Whoever has a list reads it on any
+ * thread: it only ever grows in front of what there is. */
+struct plan_held {
+    struct attachment *attachment;
+    struct plan_held *next;
+};
+
 /* What all plans of a job have in common; may be read by any thread. */
 struct plan_base {
     const struct dataset *dataset;
+    const struct plan_held *held;
     uint64_t seed;
     uint32_t batch_size;
     enum last_batch last_batch;
@@ -33,6 +41,9 @@ int revision_build(const struct plan_base *base, const void *strategy, size_t st
 /* Builds a recorded revision's plan again; EVD_E_STORE if it is not what it was. Any thread. */
 int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
                   uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
+
+/* The attachment as plans take it. */
+struct plan_table plan_table_of(const struct attachment *attachment);
 
 /* What plan_build and plan_place return, other than PLAN_OK, as an error of the protocol. */
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);

@@ -4,14 +4,16 @@
  * class becomes a member. A slot may take several draws in a row.
  */
 #include <assert.h>
+#include "sampler/bases.h"
 #include "sampler/coverage.h"
 #include "sampler/internal.h"
 #include "sampler/members.h"
 
 struct epoch_tables {
-    struct cuts cuts;       /* of [0, slots of a pass) */
-    const uint64_t *kept;   /* ordinals below it are members in permuted order, others uniform */
-    const uint64_t *offset; /* where in the fixed order a class' ordinals begin */
+    struct cuts cuts;          /* of [0, slots of a pass) */
+    const uint64_t *kept;      /* ordinals below it are members in permuted order, others uniform */
+    const uint64_t *offset;    /* where in the fixed order a class' ordinals begin */
+    const struct bases *bases; /* uniform ones take these instead; or NULL */
     const double *shares;
     uint64_t slots;   /* of a pass */
     uint64_t repeats; /* draws of a slot, one behind the other */
@@ -60,6 +62,17 @@ static void members_uniform(const struct plan *plan, const struct epoch_tables *
     }
 }
 
+/* The same numbers choose among bases. */
+static void members_bases(const struct plan *plan, const struct epoch_tables *tables, uint64_t key,
+                          struct draw_block *block, const uint64_t *ordinal, const uint64_t *beyond,
+                          const uint8_t *free_draw)
+{
+    lanes_numbers(key, KEY_BOOTSTRAP, ordinal, block->class, block->first, block->second, block->n);
+    bases_members(tables->bases, block, beyond, free_draw);
+    for (uint32_t k = 0; k < block->n; k++)
+        member_prefetch(plan, block->member[k]);
+}
+
 /* The order of a class never changes: ordinals beyond its end begin at its start again. */
 static void members_fixed(const struct plan *plan, uint64_t key, struct draw_block *block)
 {
@@ -96,7 +109,7 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
 {
     const struct epoch_tables *tables = plan->tables;
     const uint64_t *cut = tables->cuts.cut;
-    uint64_t ordinal[LANES];
+    uint64_t ordinal[LANES], beyond[LANES]; /* of those that are not kept, which one it is */
     uint8_t free_draw[LANES];
     order_slots(tables, at, block);
     if (tables->plain) {
@@ -109,6 +122,7 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
         uint64_t pass = tables->fixed ? 0 : block->second[k];
         block->class[k] = c;
         ordinal[k] = tables->offset[c] + pass * (cut[c + 1] - cut[c]) + j;
+        beyond[k] = j - tables->kept[c];
         free_draw[k] = j >= tables->kept[c];
         block->member[k] = free_draw[k] ? 0 : tables->offset[c] + pass * tables->kept[c] + j;
     }
@@ -117,7 +131,9 @@ static void epoch_resolve(const struct plan *plan, const struct draw_step *at,
         members_fixed(plan, key, block);
     else if (tables->permuted)
         members_permuted(plan, key, block);
-    if (tables->uniform)
+    if (tables->bases)
+        members_bases(plan, tables, key, block, ordinal, beyond, free_draw);
+    else if (tables->uniform)
         members_uniform(plan, tables, key, block, ordinal, free_draw);
 }
 
@@ -141,7 +157,9 @@ static void epoch_coverage(const struct plan *plan, uint64_t epoch, uint64_t dra
         struct coverage coverage = coverage_begin(class_size(plan->index, c));
         coverage_permuted(&coverage, tables->kept[c], chance);
         coverage_uniform(&coverage, slots - tables->kept[c], chance);
-        out[c] = coverage_end(&coverage);
+        out[c] = tables->bases
+                     ? bases_coverage(plan, tables->bases, c, slots - tables->kept[c], chance)
+                     : coverage_end(&coverage);
     }
 }
 
@@ -182,6 +200,7 @@ int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sample
     if (!cuts_init(&tables->cuts, plan, cut, classes))
         return PLAN_NO_MEMORY;
     tables->kept = kept;
+    tables->bases = spec->bases;
     tables->offset = offset;
     tables->shares = shares;
     tables->slots = cut[classes];

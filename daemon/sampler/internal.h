@@ -28,6 +28,7 @@ struct draw_block {
     uint64_t partner[LANES];       /* the second sample of a pair: its place among all members */
     uint32_t partner_class[LANES]; /* its class */
     uint32_t share[LANES];         /* its share, of BETA_ONE; 0: it is the first one once more */
+    uint32_t base[LANES]; /* by bases.h: next to which base it is made; only where there are any */
     struct lanes_walk walk;
 };
 
@@ -65,6 +66,7 @@ struct engine {
 
 struct plan_memory_block;
 struct pairs;
+struct bases;
 
 struct plan {
     atomic_uint users;
@@ -133,7 +135,6 @@ uint64_t index_sample(const struct class_index *index, uint64_t place);
 /* Parameters as a strategy's compile function reads them: given values, or defaults. */
 double strategy_number(const struct strategy *s, int param);
 bool strategy_flag(const struct strategy *s, int param);
-const char *strategy_text(const struct strategy *s, int param);
 /* A parameter that must be a whole number from min to max, and not_set where it has no value. */
 int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t max,
                    uint64_t not_set, uint64_t *out, struct sampler_error *err);
@@ -168,6 +169,7 @@ struct epoch_spec {
     uint64_t draws;         /* of an epoch; 0: one for each slot */
     uint32_t repeats; /* draws in a row that are one slot's; 0 and 1: one. More only where every
                        * slot is a member of its own (as for uniform) */
+    const struct bases *bases; /* slots from kept on take these; NULL: members, uniformly */
 };
 int epoch_engine(struct plan *plan, const struct epoch_spec *spec, struct sampler_error *err);
 

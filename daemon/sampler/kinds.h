@@ -12,6 +12,7 @@
     ROW(kind_stratified)                                                                           \
     ROW(kind_undersampled)                                                                         \
     ROW(kind_oversampled)                                                                          \
+    ROW(kind_smote)                                                                                \
     ROW(kind_resampled)                                                                            \
     ROW(kind_repeat_factor)                                                                        \
     ROW(kind_p_by_k)                                                                               \

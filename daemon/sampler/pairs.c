@@ -1,5 +1,6 @@
-/* Mixup and its kin (pairs.h). What differs between them is chosen when the plan is built: which
- * law picks the second sample, the quantiles of its share, and the rule for the label. */
+/* Mixup and its kin, and neighbours of bases (pairs.h). What differs between them is chosen when
+ * the plan is built: which law picks the second sample and its share, and the rule for the label.
+ */
 #include "sampler/pairs.h"
 
 #include <string.h>
@@ -8,10 +9,12 @@
 #define SHARE_UNIT 0x1p-24f /* 1 / BETA_ONE */
 
 struct pairs {
-    /* Fills partner and partner_class from first[]. NULL: no sample gets a second one. */
+    /* Fills partner, partner_class and share from first[] and second[]. NULL: no sample gets a
+     * second one. */
     void (*pick)(const struct plan *plan, struct draw_block *block);
     /* The label's share of a draw; NULL: that of the features. */
     float (*label)(const struct plan *plan, const struct draw_block *block, uint32_t k);
+    const struct bases *bases;
     uint32_t quantile[BETA_CELLS + 1]; /* of the share */
     struct cuts members;               /* which class has a place among all members */
     const uint32_t *some;              /* classes with samples, */
@@ -21,6 +24,12 @@ struct pairs {
 
 /* ---- drawing ---- */
 
+static void shares_by_quantile(const struct plan *plan, struct draw_block *block)
+{
+    for (uint32_t k = 0; k < block->n; k++)
+        block->share[k] = beta_draw(plan->pairs->quantile, block->second[k]);
+}
+
 /* Any sample with a label. */
 static void pick_any(const struct plan *plan, struct draw_block *block)
 {
@@ -28,6 +37,7 @@ static void pick_any(const struct plan *plan, struct draw_block *block)
         block->partner[k] = key_below(block->first[k], plan->index->labelled);
         block->partner_class[k] = cuts_find(&plan->pairs->members, block->partner[k]);
     }
+    shares_by_quantile(plan, block);
 }
 
 /* Any class with samples, then any of its own. That one number gives both is as good as two, as in
@@ -40,6 +50,20 @@ static void pick_balanced(const struct plan *plan, struct draw_block *block)
         block->partner_class[k] = c;
         block->partner[k] =
             plan->index->start[c] + key_below(block->first[k] * GOLDEN, class_size(plan->index, c));
+    }
+    shares_by_quantile(plan, block);
+}
+
+/* One of the neighbours of a draw's base, which are of its class; a share from 0 to below 1. */
+static void pick_neighbour(const struct plan *plan, struct draw_block *block)
+{
+    const struct bases *bases = plan->pairs->bases;
+    for (uint32_t k = 0; k < block->n; k++) {
+        bool made = block->base[k] != NO_BASE;
+        uint64_t base = made ? block->base[k] : 0;
+        block->partner[k] = bases->near[base * bases->k + key_below(block->first[k], bases->k)];
+        block->partner_class[k] = block->class[k];
+        block->share[k] = made ? (uint32_t)(block->second[k] >> 40) : 0;
     }
 }
 
@@ -55,8 +79,6 @@ void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
         lanes_numbers(epoch_key, KEY_PAIR, block->draw, block->position, block->first,
                       block->second, n);
         pairs->pick(plan, block);
-        for (uint32_t k = 0; k < n; k++)
-            block->share[k] = beta_draw(pairs->quantile, block->second[k]);
     } else {
         memset(block->share, 0, n * sizeof(block->share[0]));
     }
@@ -82,6 +104,13 @@ static float label_remix(const struct plan *plan, const struct draw_block *block
     if (n2 >= pairs->kappa * n1 && of_second < pairs->tau)
         return 0;
     return (float)of_second;
+}
+
+/* A sample between two of a class is of that class. */
+static float label_of_first(const struct plan *plan, const struct draw_block *block, uint32_t k)
+{
+    (void)plan, (void)block, (void)k;
+    return 0;
 }
 
 void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out)
@@ -143,10 +172,34 @@ static int read_parameters(const struct strategy *s, struct pairs *pairs, int *h
                : PLAN_OK;
 }
 
+static void pairs_take(struct plan *plan, const struct pairs *pairs)
+{
+    plan->pairs = pairs;
+    plan->columns |= 1u << PLAN_MIX_INDEX | 1u << PLAN_MIX_LABEL | 1u << PLAN_MIX_LAMBDA |
+                     1u << PLAN_MIX_LABEL_LAMBDA;
+}
+
+bool pairs_of_bases(struct plan *plan, const struct bases *bases)
+{
+    struct pairs *pairs = plan_alloc(plan, 1, sizeof(*pairs));
+    if (!pairs)
+        return false;
+    pairs->pick = bases ? pick_neighbour : NULL;
+    pairs->label = label_of_first;
+    pairs->bases = bases;
+    pairs_take(plan, pairs);
+    return true;
+}
+
 int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_error *err)
 {
     if (!pairs_given(in->strategy))
         return PLAN_OK;
+    if (plan->pairs)
+        return plan_refuse(err, "pairs",
+                           "%s gives second samples of its own, so there can be no pairs beside "
+                           "it: leave \"pairs\" out, or take \"oversampled\" with them",
+                           in->strategy->kind->name);
     struct pairs *pairs = plan_alloc(plan, 1, sizeof(*pairs));
     int how;
     double alpha;
@@ -166,9 +219,7 @@ int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_e
     }
     if (pairs->pick)
         beta_quantiles(alpha, how == BALANCED_MIXUP ? 1 : alpha, pairs->quantile);
-    plan->pairs = pairs;
-    plan->columns |= 1u << PLAN_MIX_INDEX | 1u << PLAN_MIX_LABEL | 1u << PLAN_MIX_LAMBDA |
-                     1u << PLAN_MIX_LABEL_LAMBDA;
+    pairs_take(plan, pairs);
     plan_hash(plan, &how, sizeof(how));
     plan_hash(plan, pairs->quantile, sizeof(pairs->quantile));
     if (how == REMIX) {

@@ -6,7 +6,7 @@
 #ifndef SAMPLER_PAIRS_H
 #define SAMPLER_PAIRS_H
 
-#include "sampler/internal.h"
+#include "sampler/bases.h"
 
 /* About how many numbers of 4 ns the quantiles cost. */
 #define COST_OF_PAIRS (1u << 20)
@@ -19,6 +19,10 @@ static inline bool pairs_given(const struct strategy *strategy)
 /* Makes plan->pairs, if the strategy has any, and adds to the digest. PLAN_OK, PLAN_REFUSED or
  * PLAN_NO_MEMORY. */
 int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_error *err);
+
+/* Makes plan->pairs of what its bases (bases.h) have for neighbours; NULL: none, so that nobody has
+ * a second one. False without memory. */
+bool pairs_of_bases(struct plan *plan, const struct bases *bases);
 
 /* Fills partner, partner_class and share of a block whose members, classes and positions are known,
  * of a plan without pairs as if none had a second one. Overwrites draw, first and second. */

@@ -49,6 +49,15 @@ struct plan_budget {
     atomic_uint_least64_t limit; /* may be changed at any time, also to less than is used */
 };
 
+/* A row of numbers for each sample: its nearest others, as they were found by whoever has features.
+ * Borrowed, and only read during plan_build. */
+struct plan_table {
+    const uint32_t *rows; /* S x width sample indices, the nearest first; NULL: not needed */
+    uint32_t width;
+    bool by_class; /* they are of the sample's own class */
+};
+#define PLAN_NO_NEIGHBOUR UINT32_MAX /* where there are not so many, or no label */
+
 struct plan_input {
     const struct class_index *index;
     const struct strategy *strategy; /* only read during plan_build */
@@ -57,9 +66,11 @@ struct plan_input {
     uint32_t batch_size; /* G: of the global batch */
     enum last_batch last_batch;
     const double *weights; /* S per-sample weights where the strategy names a column, else NULL */
-    bool older_rules;      /* as plans were made that some databases have recorded: SAMPLING.md,
-                            * "Recorded plans" */
-    const atomic_bool *cancel;  /* plan_build gives up soon after it becomes true; NULL: never */
+    /* Of the strategy's parameters that take STRATEGY_NEIGHBOURS, in their order. */
+    struct plan_table tables[STRATEGY_MAX_TABLES];
+    bool older_rules;          /* as plans were made that some databases have recorded: SAMPLING.md,
+                                * "Recorded plans" */
+    const atomic_bool *cancel; /* plan_build gives up soon after it becomes true; NULL: never */
     struct plan_budget *budget; /* NULL: no limit */
 };
 

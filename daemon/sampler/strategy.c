@@ -96,6 +96,15 @@ bool strategy_class_map(struct strategy *strategy, int param)
     return true;
 }
 
+int strategy_next_table(const struct strategy_kind *kind, int param)
+{
+    for (int i = param + 1; i < STRATEGY_MAX_PARAMS && kind->params[i].name; i++) {
+        if (kind->params[i].accepts & STRATEGY_NEIGHBOURS)
+            return i;
+    }
+    return -1;
+}
+
 /* ---- reading parameters ---- */
 
 bool strategy_given(const struct strategy *s, int param)
@@ -124,7 +133,9 @@ bool strategy_flag(const struct strategy *s, int param)
 const char *strategy_text(const struct strategy *s, int param)
 {
     const struct strategy_value *value = &s->values[param];
-    return value->tag == VALUE_TEXT ? value->text : strategy_param(s->kind, param)->default_value;
+    return value->tag == VALUE_TEXT || value->tag == VALUE_NEIGHBOURS
+               ? value->text
+               : strategy_param(s->kind, param)->default_value;
 }
 
 int strategy_whole(const struct strategy *s, int param, uint64_t min, uint64_t max,

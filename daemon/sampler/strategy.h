@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define STRATEGY_MAX_PARAMS 12
+#define STRATEGY_MAX_TABLES 2 /* parameters of a kind that name neighbours */
 
 /* What every kind takes beside its own parameters, numbered behind them: the parameters of maps
  * within the strategy's, whose names have a dot ("pairs.how" is `how` of the map `pairs`). */
@@ -26,11 +27,12 @@ enum strategy_common_param {
 
 /* What a parameter accepts: a set of these bits. */
 enum strategy_accepts {
-    STRATEGY_NUMBER = 1,    /* a float or integer */
-    STRATEGY_TEXT = 2,      /* one of a few words */
-    STRATEGY_BOOLEAN = 4,   /* false or true: number 0 or 1 */
-    STRATEGY_CLASS_MAP = 8, /* class name -> number */
-    STRATEGY_COLUMN = 16,   /* the name of a dataset's column of weights: a text */
+    STRATEGY_NUMBER = 1,      /* a float or integer */
+    STRATEGY_TEXT = 2,        /* one of a few words */
+    STRATEGY_BOOLEAN = 4,     /* false or true: number 0 or 1 */
+    STRATEGY_CLASS_MAP = 8,   /* class name -> number */
+    STRATEGY_COLUMN = 16,     /* the name of a dataset's column of weights: a text */
+    STRATEGY_NEIGHBOURS = 32, /* the name of a dataset's table of neighbours: a text */
 };
 
 struct strategy_param {
@@ -40,12 +42,20 @@ struct strategy_param {
     const char *help;          /* one line */
 };
 
-enum strategy_tag { VALUE_UNSET = 0, VALUE_NUMBER, VALUE_TEXT, VALUE_BOOLEAN, VALUE_CLASS_MAP };
+enum strategy_tag {
+    VALUE_UNSET = 0,
+    VALUE_NUMBER,
+    VALUE_TEXT,
+    VALUE_BOOLEAN,
+    VALUE_CLASS_MAP,
+    VALUE_NEIGHBOURS, /* name and digest */
+};
 
 struct strategy_value {
     enum strategy_tag tag;
     double number;    /* NUMBER, BOOLEAN */
-    char text[136];   /* TEXT, terminated; names have up to 128 bytes */
+    uint64_t digest;  /* NEIGHBOURS: of the table of that name; 0: not known */
+    char text[136];   /* TEXT, NEIGHBOURS, terminated; names have up to 128 bytes */
     double *by_class; /* CLASS_MAP: one per class of the dataset, NaN where not named; owned */
 };
 
@@ -69,6 +79,8 @@ struct strategy_kind {
     int (*compile)(struct plan *plan, const struct plan_input *in, struct sampler_error *err);
     /* About how many numbers it looks at; NULL: a few for each class. */
     uint64_t (*cost)(const struct plan_input *in);
+    /* Whether it needs the neighbours that a parameter names; NULL: it has no such parameter. */
+    bool (*needs)(const struct strategy *strategy, int param);
 };
 
 /* All kinds, ended by NULL. */
@@ -87,6 +99,10 @@ void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, 
 void strategy_fini(struct strategy *strategy);
 /* Whether a parameter has a value of its own, and not its default. */
 bool strategy_given(const struct strategy *s, int param);
+/* Of a parameter that takes text or names neighbours: what it is given as, or its default. */
+const char *strategy_text(const struct strategy *s, int param);
+/* The next parameter after `param` (from -1 on) that names neighbours; -1: there are no more. */
+int strategy_next_table(const struct strategy_kind *kind, int param);
 /* values[param].by_class filled with NaN, ready to be set; false without memory. */
 bool strategy_class_map(struct strategy *strategy, int param);
 

@@ -168,21 +168,56 @@ static void test_refusals(void **state)
                  "'column': 'hard', 'replacement': false, 'num_samples': 5}}]");
 }
 
+/* Neighbours of 600 samples that are sorted by class: the next ones of the class, after the last
+ * its first. */
+static void attach_neighbours(struct peer *peer, const int *label)
+{
+    enum { N = 600, K = 5 };
+    static char rows[8 * K * N + 1], distances[8 * K * N + 1];
+    json_t *answer = peer_call(peer, "attachment.create",
+                               "[{'dataset': 'd', 'name': 'class', 'kind': 'neighbours', 'k': 5, "
+                               "'scope': 'class', 'metric': 'euclidean'}]");
+
+    for (int i = 0; i < N; i++) {
+        int first = i, end = i;
+
+        while (first > 0 && label[first - 1] == label[i])
+            first--;
+        while (end < N && label[end] == label[i])
+            end++;
+        for (int j = 0; j < K; j++) {
+            unsigned at = (unsigned)(first + (i - first + j + 1) % (end - first));
+
+            snprintf(rows + 8 * (i * K + j), 9, "%08x", __builtin_bswap32(at));
+            memcpy(distances + 8 * (i * K + j), "00000000", 9);
+        }
+    }
+    peer_do(peer, "attachment.append",
+            "[{'draft': %d, 'rows': {'$bin': '%s'}, 'distances': {'$bin': '%s'}}]",
+            (int)integer(answer, "draft"), rows, distances);
+    peer_do(peer, "attachment.commit", "[{'draft': %d}]", (int)integer(answer, "draft"));
+    json_decref(answer);
+}
+
 /* The example of every kind builds, serves, and is the same after a restart. */
 static void test_every_kind(void **state)
 {
     struct peer *peer = peer_new(*state);
     json_t *labels = json_array(), *first[32], *list, *listed;
     char *chunk;
+    int label[600];
 
-    for (int i = 0; i < 600; i++)
-        json_array_append_new(labels, json_integer(i * i / 40000));
+    for (int i = 0; i < 600; i++) {
+        label[i] = i * i / 40000;
+        json_array_append_new(labels, json_integer(label[i]));
+    }
     chunk = json_dumps(labels, 0);
     peer_do(peer, "dataset.create", "[{'name': 'd'}]");
     peer_do(peer, "dataset.append", "[{'draft': 1, 'labels': %s}]", chunk);
     peer_do(peer, "dataset.commit", "[{'draft': 1}]");
     free(chunk);
     json_decref(labels);
+    attach_neighbours(peer, label);
     list = peer_call(peer, "strategy.list", "[]");
     listed = json_object_get(list, "strategies");
     for (int k = 0; strategy_kinds[k]; k++) {

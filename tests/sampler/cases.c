@@ -113,6 +113,25 @@ static void oversampled_evenly(struct strategy *s, uint32_t classes)
     strategy_say(s, "members", "balanced-repeat");
 }
 
+static void smote(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "smote", classes);
+}
+
+static void smote_borderline(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "smote", classes);
+    strategy_say(s, "variant", "borderline-1");
+    strategy_set(s, "k", 3);
+    strategy_set(s, "m", 9);
+}
+
+static void smote_adasyn(struct strategy *s, uint32_t classes)
+{
+    strategy_make(s, "smote", classes);
+    strategy_say(s, "variant", "adasyn");
+}
+
 static void resampled(struct strategy *s, uint32_t classes)
 {
     strategy_make(s, "resampled", classes);
@@ -229,6 +248,9 @@ const struct strategy_case strategy_cases[] = {
     {"weighted, samples, once", DISTINCT | EXACT | WEIGHED | UNEVEN, weighted_samples_once},
     {"oversampled", EXACT, oversampled},
     {"oversampled, evenly", EXACT, oversampled_evenly},
+    {"smote", EXACT | POINTS, smote},
+    {"smote, borderline", EXACT | POINTS | SUBSET, smote_borderline},
+    {"smote, adasyn", EXACT | POINTS | SUBSET, smote_adasyn},
     {"resampled", EXACT, resampled},
     {"resampled, evenly", EXACT, resampled_evenly},
     {"repeat-factor", EXACT, repeat_factor},

@@ -15,6 +15,7 @@ enum trait {
     BALANCED = 16, /* every batch and rank within one of its share */
     VARYING = 32,  /* shares differ from epoch to epoch */
     UNEVEN = 128,  /* samples of a class do not come equally often, or orders come again */
+    POINTS = 256,  /* between two samples: draws have no probability */
     SUBSET = 64,   /* a fixed part of the samples: only classes are in proportion */
 };
 

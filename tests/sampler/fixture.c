@@ -21,6 +21,37 @@ static uint64_t fill_starts(struct data *data, const uint64_t *counts, uint32_t 
     return data->start[classes];
 }
 
+static uint32_t sample_at(const struct data *data, uint64_t place)
+{
+    const struct class_index *index = &data->index;
+    return index->member32 ? index->member32[place] : (uint32_t)place; /* else they are grouped */
+}
+
+/* Of a class the next ones in it, after the last its first; of any those at some distance, so that
+ * some have few of their own class and others none. */
+static void fill_tables(struct data *data)
+{
+    const struct class_index *index = &data->index;
+    uint64_t room = index->samples * TABLE_WIDTH;
+    if (index->samples > 1u << 22)
+        return; /* too large for tables, and no test needs them there */
+    data->of_class = grab(room, sizeof(*data->of_class));
+    data->of_all = grab(room, sizeof(*data->of_all));
+    memset(data->of_class, 0xff, room * sizeof(*data->of_class));
+    memset(data->of_all, 0xff, room * sizeof(*data->of_all));
+    for (uint32_t c = 0; c < index->classes; c++) {
+        uint64_t first = index->start[c], n = index->start[c + 1] - first;
+        for (uint64_t p = first; p < first + n; p++) {
+            uint64_t at = (uint64_t)sample_at(data, p) * TABLE_WIDTH;
+            for (uint64_t j = 0; j < TABLE_WIDTH && j + 1 < n; j++)
+                data->of_class[at + j] = sample_at(data, first + (p - first + j + 1) % n);
+            for (uint64_t j = 0; j < TABLE_WIDTH && j + 1 < index->labelled; j++)
+                data->of_all[at + j] =
+                    sample_at(data, (p + (j + 1) * (1 + p % 5 * 7)) % index->labelled);
+        }
+    }
+}
+
 void data_init(struct data *data, const uint64_t *counts, uint32_t classes)
 {
     uint64_t n = fill_starts(data, counts, classes);
@@ -44,6 +75,7 @@ void data_init(struct data *data, const uint64_t *counts, uint32_t classes)
     assert_int_equal(left, 0);
     free(given);
     data->index.member32 = data->member32;
+    fill_tables(data);
 }
 
 void data_init_grouped(struct data *data, const uint64_t *counts, uint32_t classes)
@@ -53,6 +85,7 @@ void data_init_grouped(struct data *data, const uint64_t *counts, uint32_t class
     data->first = grab(classes, sizeof(*data->first));
     memcpy(data->first, data->start, classes * sizeof(*data->first));
     data->index.first = data->first;
+    fill_tables(data);
 }
 
 void data_fini(struct data *data)
@@ -61,6 +94,8 @@ void data_fini(struct data *data)
     free(data->first);
     free(data->member32);
     free(data->label);
+    free(data->of_class);
+    free(data->of_all);
 }
 
 /* ---- strategies ---- */
@@ -100,19 +135,25 @@ void strategy_map(struct strategy *s, const char *param, const double *by_class)
     memcpy(value_of(s, param)->by_class, by_class, s->classes * sizeof(*by_class));
 }
 
+struct plan_input input_of(const struct data *data, const struct strategy *s, uint32_t batch_size)
+{
+    return (struct plan_input){
+        .index = &data->index,
+        .strategy = s,
+        .batch_size = batch_size,
+        .tables = {{data->of_class, TABLE_WIDTH, true}, {data->of_all, TABLE_WIDTH, false}},
+    };
+}
+
 struct plan *plan_make(const struct data *data, const struct strategy *s, uint32_t batch_size,
                        enum last_batch last, uint64_t seed, const double *weights)
 {
     struct plan *plan = NULL;
     struct sampler_error err = {.message = "no memory"};
-    const struct plan_input in = {
-        .index = &data->index,
-        .strategy = s,
-        .seed = seed,
-        .batch_size = batch_size,
-        .last_batch = last,
-        .weights = weights,
-    };
+    struct plan_input in = input_of(data, s, batch_size);
+    in.seed = seed;
+    in.last_batch = last;
+    in.weights = weights;
     if (plan_build(&plan, &in, &err) != PLAN_OK)
         fail_msg("%s: %s", s->kind->name, err.message);
     assert_int_equal(plan_place(plan, 0, 0, plan_epoch(plan, 0), &err), PLAN_OK);

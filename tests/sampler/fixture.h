@@ -9,10 +9,14 @@
 #include <cmocka.h>
 #include "sampler/plan.h"
 
+#define TABLE_WIDTH 10u
+
 struct data {
     struct class_index index;
     uint64_t *start, *first;
     uint32_t *member32, *label; /* label of each sample, UINT32_MAX: none */
+    /* TABLE_WIDTH neighbours of each sample, of its class and of any: not near, but others. */
+    uint32_t *of_class, *of_all;
 };
 
 /* Classes of these sizes, their samples in mixed order, every 7th sample without a label. */
@@ -26,6 +30,8 @@ void strategy_set(struct strategy *s, const char *param, double number);
 void strategy_say(struct strategy *s, const char *param, const char *text);
 void strategy_map(struct strategy *s, const char *param, const double *by_class);
 
+/* What plans are built from, without weights. */
+struct plan_input input_of(const struct data *data, const struct strategy *s, uint32_t batch_size);
 /* Fails the test with the message if the plan is refused. */
 struct plan *plan_make(const struct data *data, const struct strategy *s, uint32_t batch_size,
                        enum last_batch last, uint64_t seed, const double *weights);

@@ -62,13 +62,9 @@ static void what_is_cancelled_is_not_begun(void **state)
     for (const struct strategy_case *c = strategy_cases; c->name; c++) {
         struct strategy s;
         c->make(&s, CASE_CLASSES);
-        const struct plan_input in = {
-            .index = &data.index,
-            .strategy = &s,
-            .batch_size = 24,
-            .weights = c->traits & WEIGHED ? weights : NULL,
-            .cancel = &cancel,
-        };
+        struct plan_input in = input_of(&data, &s, 24);
+        in.weights = c->traits & WEIGHED ? weights : NULL;
+        in.cancel = &cancel;
         struct plan *plan;
         struct sampler_error err;
         assert_int_equal(plan_build(&plan, &in, &err), PLAN_CANCELLED);
@@ -89,13 +85,9 @@ static void a_budget_is_kept(void **state)
         struct strategy s;
         c->make(&s, CASE_CLASSES);
         struct plan_budget budget = {0};
-        const struct plan_input in = {
-            .index = &data.index,
-            .strategy = &s,
-            .batch_size = 24,
-            .weights = c->traits & WEIGHED ? weights : NULL,
-            .budget = &budget,
-        };
+        struct plan_input in = input_of(&data, &s, 24);
+        in.weights = c->traits & WEIGHED ? weights : NULL;
+        in.budget = &budget;
         struct plan *plan = NULL;
         struct sampler_error err;
         int code = plan_build(&plan, &in, &err);

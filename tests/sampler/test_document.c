@@ -31,13 +31,21 @@ static void vector_permute(char *out, size_t room, uint64_t n, uint64_t key)
         len += (size_t)snprintf(out + len, room - len, " %" PRIu64, permute(x, n, key));
 }
 
+/* The smallest class has 3 samples: two neighbours at most. */
+static void vector_strategy(struct strategy *s, const char *kind)
+{
+    strategy_make(s, kind, 3);
+    if (strcmp(kind, "smote") == 0)
+        strategy_set(s, "k", 2);
+}
+
 static void vector_draw(char *out, size_t room, const char *kind, uint64_t epoch, uint64_t step)
 {
     struct data data;
     struct strategy s;
     struct drawn one;
     data_init_grouped(&data, vector_counts, 3);
-    strategy_make(&s, kind, 3);
+    vector_strategy(&s, kind);
     drawn_init(&one, VECTOR_BATCH);
     struct plan *plan = plan_make(&data, &s, VECTOR_BATCH, LAST_DROP, VECTOR_SEED, NULL);
     draw_step(plan, epoch, step, &one);
@@ -51,15 +59,17 @@ static void vector_draw(char *out, size_t room, const char *kind, uint64_t epoch
     data_fini(&data);
 }
 
-/* Of `uniform` with pairs: the second samples of a step, and their shares. */
+/* Of `uniform` with pairs, or of `smote`: the second samples of a step, and their shares. */
 static void vector_pair(char *out, size_t room, const char *how, uint64_t epoch, uint64_t step)
 {
     struct data data;
     struct strategy s;
     struct drawn one;
     data_init_grouped(&data, vector_counts, 3);
-    strategy_make(&s, "uniform", 3);
-    strategy_say(&s, "pairs.how", how);
+    bool of_its_own = strcmp(how, "smote") == 0;
+    vector_strategy(&s, of_its_own ? how : "uniform");
+    if (!of_its_own)
+        strategy_say(&s, "pairs.how", how);
     drawn_init(&one, VECTOR_BATCH);
     struct plan *plan = plan_make(&data, &s, VECTOR_BATCH, LAST_DROP, VECTOR_SEED, NULL);
     draw_step(plan, epoch, step, &one);
@@ -244,7 +254,7 @@ static void columns_are_documented(void **state)
         char *save, *name = strtok_r(line + 3, "`", &save);
         assert_non_null(strategy_kinds[kinds]);
         assert_string_equal(name, strategy_kinds[kinds++]->name);
-        strategy_make(&s, name, 3);
+        vector_strategy(&s, name);
         struct plan *plan = plan_make(&data, &s, VECTOR_BATCH, LAST_DROP, VECTOR_SEED, NULL);
         strtok_r(NULL, "|", &save); /* what follows the name */
         check_column(plan, PLAN_PROBABILITY, strtok_r(NULL, "|", &save) + 1);
@@ -280,7 +290,7 @@ static void print(void)
             printf("    %s\n", line);
         }
     }
-    static const char *const hows[] = {"mixup", "cutmix", "remix", "balanced-mixup"};
+    static const char *const hows[] = {"mixup", "cutmix", "remix", "balanced-mixup", "smote"};
     for (size_t i = 0; i < sizeof(hows) / sizeof(*hows); i++) {
         vector_pair(line, sizeof(line), hows[i], 1, 1);
         printf("    %s\n", line);

@@ -40,12 +40,8 @@ static void every_allocation_may_fail(void **state)
     for (const struct strategy_case *c = strategy_cases; c->name; c++) {
         struct strategy s;
         c->make(&s, CASE_CLASSES);
-        const struct plan_input in = {
-            .index = &data.index,
-            .strategy = &s,
-            .batch_size = 24,
-            .weights = c->traits & WEIGHED ? weights : NULL,
-        };
+        struct plan_input in = input_of(&data, &s, 24);
+        in.weights = c->traits & WEIGHED ? weights : NULL;
         const struct epoch_shape shape = {.steps = 50, .last_size = 24};
         struct sampler_error err;
         int built = PLAN_NO_MEMORY;

@@ -55,6 +55,8 @@ static void what_is_drawn_stays(void **state)
     drawn_init(&alone, G);
     drawn_init(&mixed, G);
     for (size_t i = 0; strategy_kinds[i]; i++) {
+        if (strcmp(strategy_kinds[i]->name, "smote") == 0)
+            continue; /* has second samples of its own */
         struct plan *plain = pairs_plan(data, strategy_kinds[i]->name, NULL, 0);
         assert_int_equal(plan_columns_known(plain) >> PLAN_MIX_INDEX, 0);
         for (size_t h = 0; hows[h]; h++) {
