@@ -5,6 +5,7 @@ A plan is a strategy for one dataset; `batch()` of every plan is the same, `draw
 
 import math
 from bisect import bisect_right
+from fractions import Fraction
 from itertools import accumulate
 
 from imblearn.utils import check_sampling_strategy
@@ -174,6 +175,60 @@ class Epoch(Plan):
         if j < kept:
             return c, *self.permuted(p * kept + j, E, c)
         return c, below(derive(E, BOOTSTRAP, p * s + j, c), n), None
+
+
+class Smote(Epoch):
+    """Its rows of neighbours are lists of sample indices, by sample; they are its pairs, too."""
+
+    def bases(self, kept, gives, of_class, k):
+        """gives: by class, of each member how often it is a base, or 0 and 1 if it is at random."""
+        self.slots([n + a for n, a in zip(self.n, kept)], self.n)
+        self.gives, self.of_class, self.near, self.pairs = gives, of_class, k, SecondOfBase()
+
+    def draw_base(self, E, p, c, j):
+        gives = self.gives[c]
+        if self.in_turn:
+            return bisect_right([*accumulate(gives)], j - self.n[c])
+        some = [i for i, g in enumerate(gives) if g]
+        return some[below(derive(E, BOOTSTRAP, p * self.s[c] + j, c), len(some))]
+
+    def draw(self, epoch, step, i):
+        E = self.E(epoch)
+        p, place = divmod(self.t(epoch, step, i), self.L)
+        x = permute(place, self.L, derive(E, ORDER, p))
+        c = bisect_right(self.first, x) - 1
+        j = x - self.first[c]
+        self.made = j >= self.n[c]
+        if self.made:
+            return c, self.draw_base(E, p, c, j), None
+        return c, self.permuted(p * self.n[c] + j, E, c)[0], None
+
+    def probability(self, epoch, c, j):
+        return None
+
+
+class SecondOfBase:
+    def draw(self, plan, index, c, uv):
+        u, v = uv
+        share = v >> 40 if plan.made else 0
+        return (plan.of_class[index][below(u, plan.near)] if share else index), c, share / 2**24, 0
+
+
+def smote(plan, of_class, of_all=None, k=5, m=10, variant="regular", sampling_strategy="auto"):
+    add = [more or 0 for more in sizes(plan, sampling_strategy, "over-sampling")]
+    label = {i: c for c, members in enumerate(plan.members) for i in members}
+    gives = [[1] * n for n in plan.n]
+    for c in range(plan.C):
+        if not add[c] or variant == "regular":
+            continue
+        first = m if variant == "borderline-1" else k
+        others = [sum(label[j] != c for j in of_all[i][:first]) for i in plan.members[c]]
+        gives[c] = [int(first <= 2 * o < 2 * first) for o in others]
+        if variant == "adasyn":
+            gives[c] = [round(Fraction(o * add[c], sum(others))) for o in others]
+            add[c] = sum(gives[c])
+    plan.in_turn = variant == "adasyn"
+    plan.bases(add, gives, of_class, k)
 
 
 # ---- The quota engine ----
