@@ -1,6 +1,7 @@
 /* smote: small classes filled up with samples between two neighbours of a class (Chawla et al.
  * 2002, SMOTE: Synthetic Minority Over-sampling Technique), as imbalanced-learn 0.10 makes them.
  * The plan says which two, and how far between them; whoever has the features makes the sample. */
+#include <assert.h>
 #include <stdlib.h>
 #include "sampler/bases.h"
 #include "sampler/kinds.h"
@@ -141,6 +142,7 @@ static int64_t count_others(const struct plan_input *in, const struct smote *smo
 /* The whole number next to a / b, of two equally near ones the even one. */
 static uint64_t round_half_even(unsigned __int128 a, uint64_t b)
 {
+    assert(b > 0);
     uint64_t whole = (uint64_t)(a / b), rest = (uint64_t)(a % b);
     return whole + (rest > b - rest || (rest == b - rest && (whole & 1)));
 }

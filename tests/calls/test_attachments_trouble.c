@@ -210,6 +210,51 @@ static void a_damaged_one(void **state)
     }
 }
 
+/* One neighbour of each, of its class. */
+#define SECOND "020000000400000000000000ffffffff0100000002000000"
+
+static void is_out_of_service(struct peer *peer, const char *why)
+{
+    json_t *info = peer_call(peer, "job.info", "[{'job': 's'}]");
+
+    if (!strstr(text(info, "failure"), why))
+        fail_msg("\"%s\" is not in \"%s\"", why, text(info, "failure"));
+    json_decref(info);
+    peer_refused(peer, EVD_E_STORE, "stream.open", "[{'job': 's'}]");
+    trouble_job_has(peer, "j", 5);
+}
+
+/* A job that names one that is damaged, or is not there, is out of service alone, and comes back
+ * with it. */
+static void jobs_that_name_one(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+    static const char smote[] =
+        "[{'name': 's', 'dataset': 'd', 'batch_size': 1, 'strategy': {'kind': 'smote', 'k': 1, "
+        "'neighbours': 'near'}}]";
+
+    attached_dataset(peer);
+    json_decref(attached_make(
+        peer, "near", "'kind': 'neighbours', 'k': 1, 'scope': 'class', 'metric': 'euclidean'",
+        SECOND, "0000803f0000803f0000803f0000807f0000803f0000803f"));
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 1}]");
+    peer_do(peer, "job.create", "%s", smote);
+    trouble_query(h, "UPDATE attachment_chunk SET rows = zeroblob(24)");
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"near\" of dataset \"d\" version 1 is damaged");
+    peer_refused(peer, EVD_E_CONFLICT, "attachment.drop", "[{'dataset': 'd', 'name': 'near'}]");
+    trouble_query(h, "UPDATE attachment_chunk SET rows = x'" SECOND "'"); /* a backup */
+    peer = peer_new(h);
+    trouble_job_has(peer, "s", 6);
+    trouble_query(h, "UPDATE attachment SET name = 'far'");
+    peer = peer_new(h);
+    is_out_of_service(peer, "neighbours \"near\" that it was made with are not in the database");
+    peer_do(peer, "job.drop", "[{'job': 's'}]");
+    peer_do(peer, "attachment.drop", "[{'dataset': 'd', 'name': 'far'}]");
+    peer_refused(peer, EVD_E_NOT_FOUND, "job.create", "%s", smote);
+}
+
 /* Of a damaged dataset they are out of service with it, and go with it. */
 static void of_a_damaged_dataset(void **state)
 {
@@ -242,7 +287,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_store_refuses), TEST(while_it_is_dropped),  TEST(gone_while_it_is_stored),
-        TEST(a_damaged_one),     TEST(of_a_damaged_dataset),
+        TEST(a_damaged_one),     TEST(of_a_damaged_dataset), TEST(jobs_that_name_one),
     };
 
     trouble_setup();
