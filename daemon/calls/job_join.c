@@ -9,6 +9,7 @@
 #include "calls/replies.h"
 #include "calls/shown.h"
 #include "codec/strategy.h"
+#include "jobs/build.h"
 #include "jobs/uses.h"
 
 int if_exists_decode(const struct params_job_create *p, enum if_exists *if_exists,
@@ -139,12 +140,18 @@ static int compare_strategy(struct differences *found, const struct job_entry *e
                             const struct dataset *dataset, const msgpack_object *asked,
                             struct evd_error *err)
 {
+    struct attachment *tables[STRATEGY_MAX_TABLES];
     struct strategy strategy;
     struct evd_buf encoded;
     int code = strategy_decode(asked, dataset, &strategy, err);
 
     if (code != EVD_OK)
         return code;
+    code = build_tables(entry->jobs, entry->dataset, &strategy, tables, err);
+    if (code != EVD_OK) {
+        strategy_fini(&strategy);
+        return code;
+    }
     buf_init(&encoded, EVD_MAX_REPLY_FRAME);
     strategy_encode(&strategy, dataset, &encoded);
     if (encoded.failed)

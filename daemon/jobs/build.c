@@ -72,14 +72,13 @@ static int exact_check(const struct job_entry *entry, const struct strategy *str
 }
 
 /* The attachment that a parameter names, of the version that the job draws from. */
-static int find_table(struct build *build, int param, struct attachment **out,
-                      struct evd_error *err)
+static int find_table(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
+                      int param, struct attachment **out, struct evd_error *err)
 {
-    const struct dataset *dataset = build->task.entry->dataset;
-    struct strategy_value *value = &build->strategy.values[param];
-    const char *text = strategy_text(&build->strategy, param);
+    struct strategy_value *value = &strategy->values[param];
+    const char *text = strategy_text(strategy, param);
     struct evd_str name = {text, (uint32_t)strlen(text)};
-    struct attachment *found = attachments_find(build->task.entry->jobs, dataset, name, err);
+    struct attachment *found = attachments_find(jobs, dataset, name, err);
     struct evd_error why = *err;
 
     if (!found && why.code == EVD_E_NOT_FOUND)
@@ -92,8 +91,8 @@ static int find_table(struct build *build, int param, struct attachment **out,
         return error_set(err, EVD_E_STRATEGY, found->name,
                          "attachment \"%s\" is a %s, and strategy %s needs neighbours: \"evendraw "
                          "neighbours %s FEATURES.npy\" makes them",
-                         found->name, attachment_kind_word(found->form.kind),
-                         build->strategy.kind->name, dataset->name);
+                         found->name, attachment_kind_word(found->form.kind), strategy->kind->name,
+                         dataset->name);
     if (value->tag == VALUE_NEIGHBOURS && value->digest != 0 && value->digest != found->digest)
         return error_set(err, EVD_E_STRATEGY, found->name,
                          "attachment \"%s\" is another than this strategy was made with (its "
@@ -106,18 +105,33 @@ static int find_table(struct build *build, int param, struct attachment **out,
     return EVD_OK;
 }
 
-static int find_tables(struct build *build, struct evd_error *err)
+int build_tables(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
+                 struct attachment *tables[STRATEGY_MAX_TABLES], struct evd_error *err)
 {
-    const struct strategy *strategy = &build->strategy;
     int table = 0;
 
     for (int i = strategy_next_table(strategy->kind, -1); i >= 0;
          i = strategy_next_table(strategy->kind, i), table++) {
-        if (!strategy->kind->needs(strategy, i))
-            continue;
-        if (find_table(build, i, &build->tables[table], err) != EVD_OK)
+        tables[table] = NULL;
+        if (strategy->kind->needs(strategy, i) &&
+            find_table(jobs, dataset, strategy, i, &tables[table], err) != EVD_OK)
             return err->code;
-        build->tables[table]->uses++;
+    }
+    return EVD_OK;
+}
+
+/* The task's own, in use from now on. */
+static int find_tables(struct build *build, struct evd_error *err)
+{
+    const struct job_entry *entry = build->task.entry;
+    struct attachment *tables[STRATEGY_MAX_TABLES] = {NULL};
+
+    if (build_tables(entry->jobs, entry->dataset, &build->strategy, tables, err) != EVD_OK)
+        return err->code;
+    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
+        build->tables[i] = tables[i];
+        if (tables[i])
+            tables[i]->uses++;
     }
     return EVD_OK;
 }

@@ -83,6 +83,9 @@ static void a_job_keeps_its_neighbours(void **state)
     peer_do(peer, "job.create", CREATE(""));
     assert_int_equal(uses_of(peer), 1);
     check_recorded(peer, digest);
+    peer_do(peer, "job.create",
+            "[{'name': 'j', 'dataset': 'd', 'batch_size': 3, 'seed': 5, 'grace': 0, 'if_exists': "
+            "'same', " SMOTE("") "}]");
     batch = first_batch(peer);
     peer_refused(peer, EVD_E_CONFLICT, "attachment.drop", "[{'dataset': 'd', 'name': 'class'}]");
     harness_restart(h);
