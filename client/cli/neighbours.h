@@ -7,6 +7,7 @@
 #ifndef CLI_NEIGHBOURS_H
 #define CLI_NEIGHBOURS_H
 
+#include <evendraw_features.h>
 #include "features.h"
 
 struct neighbours {

@@ -34,7 +34,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <evendraw.h>
+#include <evendraw_features.h>
 #include "proto/error.h"
 
 /* ---- knn_kernel.c ---- */

@@ -2,7 +2,7 @@
  * Where the members of the public structs lie. Bindings, which declare the structs once more in
  * their own language, ask when they load the library.
  */
-#include <evendraw.h>
+#include <evendraw_features.h>
 #include <stddef.h>
 
 struct member {

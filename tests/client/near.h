@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <evendraw.h>
+#include <evendraw_features.h>
 
 enum kind {
     GAUSSIAN,

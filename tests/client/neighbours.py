@@ -21,7 +21,7 @@ class Refused(Exception):
 def neighbours(
     x: np.ndarray, k: int, labels: np.ndarray | None = None, **options: Any
 ) -> tuple[np.ndarray, np.ndarray, NeighboursResult]:
-    """Indices, distances, and what the library says of the search; `options` as in evendraw.h."""
+    """Indices, distances, and what the library says of the search; `options` as in evendraw_features.h."""
     assert x.flags.c_contiguous and x.dtype in (np.float32, np.float64)
     n, d = x.shape
     index, distance = np.empty((n, k), np.uint32), np.empty((n, k), np.float32)

@@ -7,7 +7,7 @@
 2. With its searches replaced by one that orders equally near ones by their row and finds no sample in
    its own neighbourhood, on sets that are full of ties: all must be equal.
 
-Three defects of 0.10 are repaired in it for both (REPAIRS in select_theirs.py), as evendraw.h says; that
+Three defects of 0.10 are repaired in it for both (REPAIRS in select_theirs.py), as evendraw_features.h says; that
 these are all, and what they change, is tested too."""
 
 from __future__ import annotations

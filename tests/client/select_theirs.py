@@ -203,7 +203,7 @@ def random_set(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distances(x: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Squared, summed from the first column to the last as evendraw.h says."""
+    """Squared, summed from the first column to the last as evendraw_features.h says."""
     total = np.zeros((len(x), len(others)))
     for column in range(x.shape[1]):
         total += (x[:, None, column] - others[None, :, column]) ** 2

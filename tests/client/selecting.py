@@ -26,7 +26,7 @@ class Refused(Exception):
 def select(
     x: np.ndarray | None, y: np.ndarray, method: str, **options: Any
 ) -> tuple[np.ndarray, SelectResult]:
-    """The rows that are kept, and what the library says of it; `options` as in evendraw.h, but for
+    """The rows that are kept, and what the library says of it; `options` as in evendraw_features.h, but for
     targets (a word, a list, or a dict of counts), vote (a word), first and probabilities (arrays)."""
     call, result = SelectOptions(), SelectResult()
     y = np.ascontiguousarray(y, np.uint32)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
-#include <evendraw.h>
+#include <evendraw_features.h>
 
 #define ROWS 12
 #define NO   EVD_NO_LABEL

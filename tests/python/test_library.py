@@ -12,7 +12,7 @@ import pytest
 
 from evendraw import _library
 
-HEADER = pathlib.Path(__file__).parents[2] / "client" / "include" / "evendraw.h"
+HEADERS = sorted((pathlib.Path(__file__).parents[2] / "client" / "include").glob("*.h"))
 
 
 def renamed(fields, name, to):
@@ -59,7 +59,7 @@ def test_every_struct_of_the_library_is_compared():
 
 
 def test_the_library_knows_every_member_that_the_header_declares():
-    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", "", "".join(h.read_text() for h in HEADERS), flags=re.DOTALL)
     declared = set()
     for name, members in re.findall(r"typedef struct (\w+) \{(.*?)\}", text, flags=re.DOTALL):
         names = re.findall(r"(\w+)(?:\[\w+\])?\s*[,;]", members)

@@ -1,4 +1,4 @@
-"""libevendraw by ctypes: its structs and functions as evendraw.h declares them.
+"""libevendraw by ctypes: its structs and functions as the public headers declare them.
 
 The structs are compared with those of the library when it is loaded, and one that differs is refused.
 """
