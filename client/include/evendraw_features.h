@@ -84,7 +84,8 @@ typedef struct evd_neighbours_result {
     /* Classes with members, but fewer than k + 1, so that not every place is filled. That is no
      * error here; it is one for oversampling by neighbours. */
     uint32_t short_classes;
-    uint32_t short_class;   /* the lowest of them; EVD_NO_LABEL: none, or all samples together */
+    uint32_t short_class;   /* the smallest of them, of several the lowest; EVD_NO_LABEL: none, or
+                             * all samples together */
     uint32_t short_members; /* its members */
     uint32_t resumed;       /* 1: it went on from `partial` */
 } evd_neighbours_result;
@@ -118,6 +119,17 @@ typedef struct evd_neighbours_result {
  */
 EVD_API EVD_MUST_CHECK int evd_neighbours(const evd_neighbours_options *options, uint32_t *index,
                                           float *distance, evd_neighbours_result *result);
+/*
+ * Has every class k + 1 members, or none, as oversampling by neighbours needs it? (With
+ * EVD_SCOPE_ALL: all samples together.) EVD_E_BAD_VALUE if not, with samples and short_* of *result
+ * as evd_neighbours has them, to which that is no error. Looks at labels, n, k, scope and of_class.
+ * Else EVD_E_USAGE, EVD_E_LIMIT or EVD_E_NO_MEMORY, as there.
+ */
+EVD_API EVD_MUST_CHECK int evd_neighbours_check(const evd_neighbours_options *options,
+                                                evd_neighbours_result *result);
+/* The `terms` with which a table that comes of these options is attached (evd_attachment_begin): as
+ * JSON text, to be freed with evd_free(); NULL without memory. Reads all features. */
+EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options);
 /* Of features, type, n and d alone what `features` of the result will be: who kept it with a table
  * sees that it is of the same features without searching. */
 EVD_API uint64_t evd_features_digest(const evd_neighbours_options *options);
