@@ -227,6 +227,7 @@ typedef struct evd_select_options {
     /* Instance hardness: for each sample how probable a model that was not trained on it finds its
      * own class, from 0 to 1. */
     const double *probabilities;
+    const char *const *class_names; /* what messages call them. NULL: their numbers */
     /* As for evd_neighbours. `total` grows where another search turns out to be needed. */
     evd_progress *progress;
     void *arg;
@@ -238,7 +239,7 @@ typedef struct evd_select_options {
     {                                                                                              \
         NULL, NULL, 0, 0, 0, EVD_FEATURES_F32, EVD_METRIC_EUCLIDEAN, EVD_SELECT_TOMEK,             \
             EVD_TARGETS_NOT_MINORITY, NULL, NULL, 0, 3, EVD_VOTE_ALL, 100, 0, 3, 0.5, NULL, 0, 0,  \
-            1, 0, NULL, NULL, NULL, NULL                                                           \
+            1, 0, NULL, NULL, NULL, NULL, NULL                                                     \
     }
 
 typedef struct evd_select_result {
@@ -283,6 +284,16 @@ typedef struct evd_select_result {
  */
 EVD_API EVD_MUST_CHECK int evd_select(const evd_select_options *options, uint8_t *keep,
                                       uint64_t *counts, evd_select_result *result);
+
+/* How constants are called where people name them: the i-th word of "method" ("tomek", "enn", ...),
+ * "targets" ("not minority", ...), "vote" or "metric", which are EVD_SELECT_*, EVD_TARGETS_* but
+ * for the list, EVD_VOTE_*, EVD_METRIC_*. NULL: there is no such. Static storage. */
+EVD_API const char *evd_select_word(const char *member, int i);
+/* Does the method look at this member of evd_select_options ("features", "k", "seeds", ...), of
+ * those that say how? 1 or 0. */
+EVD_API int evd_select_takes(int method, const char *member);
+/* As evd_neighbours_terms, for a selection that comes of these options. */
+EVD_API char *evd_select_terms(const evd_select_options *options);
 
 #ifdef __cplusplus
 }

@@ -165,6 +165,7 @@ class SelectOptions(Structure):
         ("seeds", c_uint32),
         ("threads", c_uint32),
         ("probabilities", c_void_p),
+        ("class_names", POINTER(c_char_p)),
         ("progress", PROGRESS),
         ("arg", c_void_p),
         ("cancel", POINTER(c_int)),
@@ -247,6 +248,9 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     ),
     "evd_neighbours_check": (c_int, [POINTER(NeighboursOptions), POINTER(NeighboursResult)]),
     "evd_neighbours_terms": (c_void_p, [POINTER(NeighboursOptions)]),
+    "evd_select_word": (c_char_p, [c_char_p, c_int]),
+    "evd_select_takes": (c_int, [c_int, c_char_p]),
+    "evd_select_terms": (c_void_p, [POINTER(SelectOptions)]),
     "evd_features_digest": (c_uint64, [POINTER(NeighboursOptions)]),
     "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }

@@ -165,20 +165,13 @@ def _checked_scopes(scope: str, name: str | None) -> list[str]:
 # ---- features ----
 
 
-def as_features(features: Any, info: Result) -> NDArray[Any]:
-    """float32 or float64 of shape (samples, d) in C order: itself, if it is that."""
-    array = _matrix(features)
+def as_matrix(features: Any) -> NDArray[Any]:
+    """float32 or float64 of shape (n, d) in C order: itself, if it is that."""
+    array = _numbers(features)
     if array.ndim != 2 or array.shape[1] == 0:
         raise BadValue(
             f"features has shape {array.shape}, and a row for each sample is needed, shape (n, d): "
             "X.reshape(len(X), -1)",
-            "features",
-        )
-    if len(array) != info["samples"]:
-        raise BadValue(
-            f"features has {len(array)} rows, and {info['dataset']}, version {info['version']}, has "
-            f"{info['samples']} samples: a row is needed for each, those without a label too "
-            "(version= names an older version)",
             "features",
         )
     # What float32 holds exactly is searched in it, which is faster.
@@ -186,7 +179,20 @@ def as_features(features: Any, info: Result) -> NDArray[Any]:
     return np.ascontiguousarray(array, dtype=kind)
 
 
-def _matrix(features: Any) -> NDArray[Any]:
+def as_features(features: Any, info: Result) -> NDArray[Any]:
+    """The same with a row for each sample of a dataset's version, of which `info` is."""
+    array = as_matrix(features)
+    if len(array) != info["samples"]:
+        raise BadValue(
+            f"features has {len(array)} rows, and {info['dataset']}, version {info['version']}, has "
+            f"{info['samples']} samples: a row is needed for each, those without a label too "
+            "(version= names an older version)",
+            "features",
+        )
+    return array
+
+
+def _numbers(features: Any) -> NDArray[Any]:
     if hasattr(features, "toarray") and hasattr(features, "nnz"):
         raise BadValue("features is sparse: pass features.toarray()", "features")
     if isinstance(features, (list, tuple)) and not any(hasattr(row, "detach") for row in features):
@@ -213,18 +219,42 @@ def _matrix(features: Any) -> NDArray[Any]:
     return array
 
 
-# ---- the search ----
+# ---- searches ----
 
 
-def error_of(code: int, result: Any) -> Error:
+def error_of(code: int, result: Any, what: str) -> Error:
     """What the library says of a search, as an exception."""
     kind = BY_NAME.get(lib.evd_error_name(code).decode(), Error)
-    return kind(f"features: {result.message.decode(errors='replace')}", "features")
+    return kind(f"{what}: {result.message.decode(errors='replace')}", "features")
+
+
+def run(call: Callable[[], Any], options: Any, progress: Progress | None) -> int:
+    """The code that `call` returns, which searches by these options. In a thread of its own, so that
+    Ctrl-C arrives meanwhile."""
+    cancel, told, codes = ctypes.c_int(0), [(0, 0)], list[int]()
+
+    def tell(_: Any, done: int, total: int) -> None:  # by the thread that searches
+        told[0] = (done, total)
+
+    options.cancel = ctypes.pointer(cancel)
+    options.progress = _library.PROGRESS(tell)
+    thread = threading.Thread(target=lambda: codes.append(int(call())), name="evendraw search")
+    thread.start()
+    last = (0, 0)
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+            if progress is not None and told[0] != last:
+                last = told[0]
+                progress(*last)
+    finally:  # whatever was raised ends the search first: it writes into the caller's arrays
+        cancel.value = 1
+        thread.join()
+    return codes[0]
 
 
 class _Search:
-    """Searches over the same features and labels, in a thread of their own, so that Ctrl-C arrives
-    while they run."""
+    """Searches over the same features and labels."""
 
     def __init__(
         self,
@@ -237,15 +267,11 @@ class _Search:
     ) -> None:
         self.k, self.metric = k, metric
         self._features, self._labels, self._progress = features, labels, progress
-        self._cancel = ctypes.c_int(0)
-        self._told = (0, 0)
         options = self._options = _library.NeighboursOptions()
         options.features, options.labels = features.ctypes.data, labels.ctypes.data
         (options.n, options.d), options.k = features.shape, k
         options.type = int(features.dtype == np.float64)
         options.metric, options.threads = _METRICS[metric], threads
-        options.cancel = ctypes.pointer(self._cancel)
-        options.progress = _library.PROGRESS(self._tell)
 
     @cached_property
     def terms(self) -> Result:
@@ -260,7 +286,7 @@ class _Search:
         if (code := lib.evd_neighbours_check(ctypes.byref(self._options), ctypes.byref(result))) == 0:
             return None
         if result.short_classes == 0:
-            raise error_of(code, result)
+            raise error_of(code, result, "labels")
         return result
 
     def run(self, scope: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
@@ -268,39 +294,17 @@ class _Search:
         shape = (len(self._features), self.k)
         index, distance = np.empty(shape, np.uint32), np.empty(shape, np.float32)
         result = _library.NeighboursResult()
-        codes: list[int] = []
         self._options.scope = _SCOPES[scope]
-        self._told, self._cancel.value = (0, 0), 0
-
-        def work() -> None:
-            codes.append(
-                lib.evd_neighbours(
-                    ctypes.byref(self._options),
-                    index.ctypes.data,
-                    distance.ctypes.data,
-                    ctypes.byref(result),
-                )
-            )
-
-        self._wait_for(threading.Thread(target=work, name="evendraw neighbours"))
-        if codes[0] != 0:
-            raise error_of(codes[0], result)
+        code = run(
+            lambda: lib.evd_neighbours(
+                ctypes.byref(self._options),
+                index.ctypes.data,
+                distance.ctypes.data,
+                ctypes.byref(result),
+            ),
+            self._options,
+            self._progress,
+        )
+        if code != 0:
+            raise error_of(code, result, "features")
         return index, distance
-
-    def _tell(self, _: Any, done: int, total: int) -> None:
-        """By the thread that searches."""
-        self._told = (done, total)
-
-    def _wait_for(self, thread: threading.Thread) -> None:
-        """Whatever is raised meanwhile ends the search first: it writes into our arrays."""
-        thread.start()
-        last = (0, 0)
-        try:
-            while thread.is_alive():
-                thread.join(0.1)
-                if self._progress is not None and self._told != last:
-                    last = self._told
-                    self._progress(*last)
-        finally:
-            self._cancel.value = 1
-            thread.join()
