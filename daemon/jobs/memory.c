@@ -57,7 +57,7 @@ void memory_count(const struct jobs *jobs, struct holds *out)
     out->drafts = drafts_memory(jobs);
     out->jobs = jobs_memory(jobs);
     out->strategies = atomic_load(&jobs->budget.used);
-    out->reports = jobs->reported;
+    out->reports = jobs->reported + jobs->server->scrapped;
     out->uses = jobs->used;
 }
 

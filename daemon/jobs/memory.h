@@ -11,7 +11,8 @@
 uint64_t memory_used(const struct jobs *jobs); /* bytes */
 uint64_t
 memory_spare(const struct jobs *jobs); /* bytes that there is room for; UINT64_MAX: no limit */
-/* The same as memory_used, by what it is for. */
+/* The same as memory_used, by what it is for; and with reports, those that are given up and wait
+ * for a thread to free them (server/scrap.h), which take no room from what comes. */
 void memory_count(const struct jobs *jobs, struct holds *out);
 /* Lets plans take what datasets, drafts, jobs and reports leave, as it is now. */
 void memory_update(struct jobs *jobs);
