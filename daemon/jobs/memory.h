@@ -16,7 +16,9 @@ memory_spare(const struct jobs *jobs); /* bytes that there is room for; UINT64_M
 void memory_count(const struct jobs *jobs, struct holds *out);
 /* Lets plans take what datasets, drafts, jobs and reports leave, as it is now. */
 void memory_update(struct jobs *jobs);
-/* EVD_E_LIMIT if so many bytes more do not fit. */
+/* EVD_E_LIMIT if so many bytes more do not fit. 0 always do, also where more is taken than the
+ * limit by what needs no leave (what was loaded, progress of jobs): who has room for it already,
+ * which is counted, would only hold that for longer. */
 int memory_room(struct jobs *jobs, uint64_t more, const char *what,
                 struct evd_error *err) MUST_CHECK;
 
