@@ -191,7 +191,7 @@ static int dropped(struct task *task)
     pack_key_cstr(pk, "dataset", drop->dataset->name);
     pack_key_u64(pk, "version", drop->dataset->version);
     pack_key_cstr(pk, "name", drop->attachment->name);
-    dataset_detach(drop->dataset, drop->attachment);
+    attachments_remove(task->server->jobs, drop->dataset, drop->attachment);
     drop->attachment = NULL;
     return task_done(task);
 }

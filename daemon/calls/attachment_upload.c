@@ -347,7 +347,7 @@ static int committed(struct task *task)
     }
     if (task->err.code == EVD_OK)
         task->err = draft->error; /* an earlier piece, whose answer came after all was built */
-    if (task->err.code == EVD_OK && !dataset_attach(dataset, attachment))
+    if (task->err.code == EVD_OK && !attachments_add(task->server->jobs, dataset, attachment))
         error_no_memory(&task->err);
     if (draft_write_result(&upload->write) != EVD_OK)
         return task->err.code;
@@ -380,7 +380,7 @@ static int commit_built(struct task *task)
 
     if (draft_write_built(&upload->write) != EVD_OK)
         return task->err.code;
-    draft->memory = sizeof(*draft) + attachment_memory(attachment);
+    draft_takes(draft, sizeof(*draft) + attachment_memory(attachment));
     attachment->id = draft->id;
     memcpy(attachment->name, draft->name, sizeof(attachment->name));
     attachment->created = draft->created;

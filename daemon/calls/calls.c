@@ -15,6 +15,7 @@
 #include "jobs/survey.h"
 #include "jobs/uses.h"
 #include "server/counters.h"
+#include "server/scrap.h"
 
 static int call(struct call *call, enum method method, const union params *params)
 {
@@ -30,11 +31,18 @@ static int call(struct call *call, enum method method, const union params *param
     return error_set(&call->err, EVD_E_INTERNAL, "", "a method without a handler");
 }
 
+static void dispose_feedback(void *feedback)
+{
+    feedback_free(feedback);
+}
+
 static void free_entry(struct job_entry *entry)
 {
+    size_t reported = feedback_memory(entry->feedback);
+
     job_stats_free(entry->stats);
-    entry->jobs->reported -= feedback_memory(entry->feedback);
-    feedback_free(entry->feedback);
+    entry->jobs->reported -= reported;
+    scrap_free(entry->jobs->server, entry->feedback, reported, dispose_feedback);
     adaptive_free(entry->adaptive);
 }
 

@@ -331,7 +331,7 @@ static int commit_built(struct task *task)
 
     if (draft_write_built(&upload->write) != EVD_OK)
         return task->err.code;
-    draft->memory = sizeof(*draft) + dataset_memory(dataset);
+    draft_takes(draft, sizeof(*draft) + dataset_memory(dataset));
     dataset->id = draft->id;
     memcpy(dataset->name, draft->name, sizeof(dataset->name));
     dataset->version = draft->version;
@@ -352,7 +352,7 @@ static int commit_start(struct upload *upload)
                   commit_built) != EVD_OK)
         return task->err.code;
     draft_building(draft);
-    draft->memory += more;
+    draft_takes(draft, draft->memory + more);
     memory_update(task->server->jobs);
     return EVD_OK;
 }

@@ -10,6 +10,7 @@
 #include "codec/report.h"
 #include "jobs/jobs.h"
 #include "jobs/memory.h"
+#include "server/scrap.h"
 
 /* Cells of the matrix in one answer. */
 #define CELLS_AT_ONCE 131072u
@@ -58,6 +59,20 @@ static int place_report(const struct params_job_report *p, const struct job_entr
     return EVD_OK;
 }
 
+static void discard(void *server, void *what, size_t bytes, void (*dispose)(void *))
+{
+    scrap_free(server, what, bytes, dispose);
+}
+
+static struct feedback *feedback_new(struct server *server)
+{
+    struct feedback *feedback = calloc(1, sizeof(*feedback));
+
+    if (feedback)
+        feedback->waste = (struct feedback_waste){discard, server};
+    return feedback;
+}
+
 /* Room to count an epoch's reports, if this is its first. */
 static int reserve_epoch(struct job_entry *entry, struct feedback_at at, struct evd_error *err)
 {
@@ -70,7 +85,7 @@ static int reserve_epoch(struct job_entry *entry, struct feedback_at at, struct 
                     "counting what is reported of an epoch", err) != EVD_OK)
         return err->code;
     if (!entry->feedback)
-        entry->feedback = calloc(1, sizeof(*entry->feedback));
+        entry->feedback = feedback_new(entry->jobs->server);
     return entry->feedback ? EVD_OK : error_no_memory(err);
 }
 

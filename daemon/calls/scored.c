@@ -117,24 +117,12 @@ static int reserve(struct scored *scored, struct evd_error *err)
     return EVD_OK;
 }
 
-/* Only one order is kept. To free one of some millions takes milliseconds, which the loop's thread
- * has not. */
-static void take_stale(struct scored *scored)
+/* Only one order is kept, and that goes before another is made. */
+static void drop_order(const struct job_entry *entry)
 {
-    struct job_entry *entry = scored->task.entry;
-
     entry->jobs->reported -= feedback_memory(entry->feedback);
-    scored->stale = feedback_order_take(entry->feedback);
+    feedback_order_drop(entry->feedback);
     entry->jobs->reported += feedback_memory(entry->feedback);
-}
-
-/* On the pool thread, or where it never came to that. */
-static void free_scrap(struct scored *scored)
-{
-    free(scored->stale);
-    free(scored->scratch);
-    scored->stale = NULL;
-    scored->scratch = NULL;
 }
 
 int scored_take(struct scored *scored, const struct epochs_ask *ask, bool both)
@@ -162,7 +150,7 @@ int scored_take(struct scored *scored, const struct epochs_ask *ask, bool both)
     scored->order = feedback_order_find(feedback, row);
     scored->ordered = scored->order;
     if (!scored->order) {
-        take_stale(scored);
+        drop_order(entry);
         return reserve(scored, err);
     }
     scored->order->refs++;
@@ -184,15 +172,14 @@ int scored_order(struct scored *scored)
 
     if (!order)
         return EVD_OK;
-    free(scored->stale);
-    scored->stale = NULL;
     for (uint32_t i = 0; !scored->ordered && i < scored->parts; i++) {
         scores_copy(scored->part[i].scores, scored->part[i].count, to);
         to += scored->part[i].count;
     }
     sorted = scored->ordered ||
              keys_sort(order->keys, scored->scratch, order->count, &scored->task.work.cancelled);
-    free_scrap(scored);
+    free(scored->scratch); /* here, since the loop's thread has not the time */
+    scored->scratch = NULL;
     if (!sorted)
         return error_given_up(&scored->task.err);
     scored->curve.keys = order->keys;
@@ -219,9 +206,9 @@ void scored_fini(struct task *task)
 
     task->entry->jobs->reported -= scored->reserved;
     for (uint32_t i = 0; i < scored->parts; i++)
-        scores_unref(scored->part[i].scores);
-    feedback_order_unref(scored->order);
-    free_scrap(scored);
+        feedback_scores_unref(task->entry->feedback, scored->part[i].scores);
+    feedback_order_unref(task->entry->feedback, scored->order);
+    free(scored->scratch); /* where it never came to a pool thread, and was not touched */
 }
 
 void pack_scored(msgpack_packer *pk, const struct scored *scored)

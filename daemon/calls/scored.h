@@ -34,7 +34,6 @@ struct scored {
     uint64_t bins[2 * CONFUSION_THRESHOLDS];
     struct feedback_order *order; /* NULL: only the bins are known */
     bool ordered;                 /* `order` was made for another request */
-    struct feedback_order *stale; /* what `order` will replace, for the pool thread to free */
     uint64_t *scratch, reserved;  /* reserved: bytes, counted as memory */
     uint32_t parts;
     struct {

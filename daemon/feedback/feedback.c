@@ -7,8 +7,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void epoch_free(struct feedback_epoch *row)
+/* ---- what is not needed any more ---- */
+
+static void discard(const struct feedback *feedback, void *what, size_t bytes,
+                    void (*dispose)(void *))
 {
+    if (feedback->waste.take)
+        feedback->waste.take(feedback->waste.arg, what, bytes, dispose);
+    else
+        dispose(what);
+}
+
+void feedback_scores_unref(const struct feedback *feedback, struct scores *scores)
+{
+    size_t bytes = scores_memory(scores);
+
+    scores = scores_release(scores);
+    if (scores)
+        discard(feedback, scores, bytes, scores_free);
+}
+
+void feedback_order_unref(const struct feedback *feedback, struct feedback_order *order)
+{
+    if (order && --order->refs == 0)
+        discard(feedback, order, feedback_order_bytes(order->count), free);
+}
+
+void feedback_order_drop(struct feedback *feedback)
+{
+    feedback_order_unref(feedback, feedback->order);
+    feedback->order = NULL;
+}
+
+static void epoch_free(void *what)
+{
+    struct feedback_epoch *row = what;
+
     tally_fini(&row->tally);
     confusion_fini(&row->confusion);
     scores_unref(row->scores);
@@ -20,7 +54,7 @@ void feedback_free(struct feedback *feedback)
     for (uint32_t i = 0; feedback && i < feedback->count; i++)
         epoch_free(feedback->epochs[i]);
     if (feedback)
-        feedback_order_unref(feedback->order);
+        free(feedback->order);
     free(feedback);
 }
 
@@ -68,14 +102,18 @@ static struct feedback_epoch *epoch_new(uint32_t classes, struct feedback_at at)
     return row;
 }
 
+static size_t epoch_memory(const struct feedback_epoch *row)
+{
+    return confusion_memory(&row->confusion) + tally_memory(&row->tally) +
+           scores_memory(row->scores);
+}
+
 size_t feedback_memory(const struct feedback *feedback)
 {
     size_t bytes = 0;
 
     for (uint32_t i = 0; feedback && i < feedback->count; i++)
-        bytes += confusion_memory(&feedback->epochs[i]->confusion) +
-                 tally_memory(&feedback->epochs[i]->tally) +
-                 scores_memory(feedback->epochs[i]->scores);
+        bytes += epoch_memory(feedback->epochs[i]);
     if (feedback && feedback->order)
         bytes += feedback_order_bytes(feedback->order->count);
     return bytes;
@@ -88,15 +126,15 @@ static bool has_scores(const struct confusion_batch *batch)
     return batch->score && batch->n > 0;
 }
 
-static void lose_scores(struct feedback_epoch *row)
+static void lose_scores(const struct feedback *feedback, struct feedback_epoch *row)
 {
-    scores_unref(row->scores);
+    feedback_scores_unref(feedback, row->scores);
     row->scores = NULL;
     row->lost = true;
 }
 
 /* What cannot be kept is in the bins alone, and so is then what came before. */
-static void keep_scores(struct feedback_epoch *row, size_t room,
+static void keep_scores(const struct feedback *feedback, struct feedback_epoch *row, size_t room,
                         const struct confusion_batch *batch)
 {
     if (!has_scores(batch) || row->lost)
@@ -105,7 +143,7 @@ static void keep_scores(struct feedback_epoch *row, size_t room,
         row->scores = scores_new();
     if (!row->scores || scores_needs(row->scores, batch->n) > room ||
         !scores_add(row->scores, batch->score, batch->label, batch->n))
-        lose_scores(row);
+        lose_scores(feedback, row);
 }
 
 size_t feedback_score_bytes(const struct feedback *feedback, struct feedback_at at, size_t n)
@@ -135,12 +173,6 @@ size_t feedback_order_bytes(size_t count)
     return sizeof(struct feedback_order) + count * sizeof(uint64_t);
 }
 
-void feedback_order_unref(struct feedback_order *order)
-{
-    if (order && --order->refs == 0)
-        free(order);
-}
-
 struct feedback_order *feedback_order_find(const struct feedback *feedback,
                                            const struct feedback_epoch *row)
 {
@@ -158,31 +190,21 @@ struct feedback_order *feedback_order_find(const struct feedback *feedback,
 
 void feedback_order_keep(struct feedback *feedback, struct feedback_order *order)
 {
-    feedback_order_unref(feedback->order);
+    feedback_order_drop(feedback);
     feedback->order = order;
-    if (feedback_memory(feedback) <= FEEDBACK_BYTES)
-        return;
-    feedback_order_unref(order);
-    feedback->order = NULL;
-}
-
-struct feedback_order *feedback_order_take(struct feedback *feedback)
-{
-    struct feedback_order *order = feedback->order;
-    bool alone = order && order->refs == 1;
-
-    feedback->order = NULL;
-    if (alone)
-        return order;
-    feedback_order_unref(order);
-    return NULL;
+    if (feedback_memory(feedback) > FEEDBACK_BYTES)
+        feedback_order_drop(feedback);
 }
 
 /* ---- bounds ---- */
 
 static void drop_oldest(struct feedback *feedback)
 {
-    epoch_free(feedback->epochs[0]);
+    struct feedback_epoch *row = feedback->epochs[0];
+
+    feedback_scores_unref(feedback, row->scores); /* which a pool thread may read yet */
+    row->scores = NULL;
+    discard(feedback, row, epoch_memory(row), epoch_free);
     feedback->dropped = true;
     feedback->count--;
     memmove(feedback->epochs, feedback->epochs + 1, feedback->count * sizeof(feedback->epochs[0]));
@@ -193,7 +215,7 @@ static bool drop_scores(struct feedback *feedback)
 {
     for (uint32_t i = 0; i < feedback->count; i++) {
         if (feedback->epochs[i]->scores) {
-            lose_scores(feedback->epochs[i]);
+            lose_scores(feedback, feedback->epochs[i]);
             return true;
         }
     }
@@ -204,8 +226,7 @@ static void keep_within(struct feedback *feedback)
 {
     while (feedback_memory(feedback) > FEEDBACK_BYTES) {
         if (feedback->order) {
-            feedback_order_unref(feedback->order);
-            feedback->order = NULL;
+            feedback_order_drop(feedback);
         } else if (!drop_scores(feedback)) {
             if (feedback->count == 1)
                 return;
@@ -216,8 +237,9 @@ static void keep_within(struct feedback *feedback)
 
 /* ---- counting ---- */
 
-static int count_into(struct feedback_epoch *row, struct feedback_at at, size_t room,
-                      const struct confusion_batch *batch, bool *counted, struct evd_error *err)
+static int count_into(const struct feedback *feedback, struct feedback_epoch *row,
+                      struct feedback_at at, size_t room, const struct confusion_batch *batch,
+                      bool *counted, struct evd_error *err)
 {
     if (tally_reserve(&row->tally, at.slice, at.step, err) != EVD_OK)
         return err->code;
@@ -226,7 +248,7 @@ static int count_into(struct feedback_epoch *row, struct feedback_at at, size_t 
         return EVD_OK;
     if (confusion_add(&row->confusion, batch, err) != EVD_OK)
         return err->code;
-    keep_scores(row, room, batch);
+    keep_scores(feedback, row, room, batch);
     tally_set(&row->tally, at.slice, at.step);
     return EVD_OK;
 }
@@ -238,7 +260,7 @@ static int begin(struct feedback *feedback, uint32_t place, struct feedback_epoc
 {
     if (!row)
         return error_set(err, EVD_E_NO_MEMORY, "", "no memory to count a report");
-    if (count_into(row, at, room, batch, counted, err) != EVD_OK) {
+    if (count_into(feedback, row, at, room, batch, counted, err) != EVD_OK) {
         epoch_free(row);
         return err->code;
     }
@@ -266,7 +288,7 @@ int feedback_report(struct feedback *feedback, uint32_t classes, struct feedback
                          "epoch %" PRIu64 " is over too long: reports are kept from epoch %" PRIu64
                          " on",
                          at.epoch, feedback->epochs[0]->epoch);
-    if ((known ? count_into(row, at, room, batch, counted, err)
+    if ((known ? count_into(feedback, row, at, room, batch, counted, err)
                : begin(feedback, place, epoch_new(classes, at), at, room, batch, counted, err)) !=
         EVD_OK)
         return err->code;

@@ -38,7 +38,15 @@ struct feedback_order {
     uint64_t keys[]; /* ascending */
 };
 
+/* Where goes what nobody needs any more: to free some MiB takes milliseconds, which the loop's
+ * thread has not. `take` has `what` freed by `dispose`, at once or later, on any thread. */
+struct feedback_waste {
+    void (*take)(void *arg, void *what, size_t bytes, void (*dispose)(void *what));
+    void *arg;
+};
+
 struct feedback {
+    struct feedback_waste waste;                    /* `take` NULL: all is freed at once */
     struct feedback_epoch *epochs[FEEDBACK_EPOCHS]; /* in order of generation, then epoch */
     uint32_t count;
     bool dropped;                 /* an epoch is gone; older ones are not begun again */
@@ -46,7 +54,8 @@ struct feedback {
     struct feedback_order *order; /* the newest that was made; NULL: none */
 };
 
-void feedback_free(struct feedback *feedback);           /* NULL is fine */
+/* When nobody reads scores or an order of it, on any thread. NULL is fine. */
+void feedback_free(struct feedback *feedback);
 size_t feedback_memory(const struct feedback *feedback); /* bytes; NULL: 0 */
 /* The newest with that number, whatever its generation; NULL: none. */
 struct feedback_epoch *feedback_find(const struct feedback *feedback, uint64_t epoch);
@@ -74,12 +83,13 @@ struct feedback_order *feedback_order_find(const struct feedback *feedback,
                                            const struct feedback_epoch *row);
 /* Keeps it for those that come, where it has room; takes the reference. */
 void feedback_order_keep(struct feedback *feedback, struct feedback_order *order);
-/* Gives up what is kept, to whoever frees it (free) where that may take its time: NULL if there is
- * none, or somebody reads it yet. */
-struct feedback_order *feedback_order_take(struct feedback *feedback);
+/* Gives up what is kept. */
+void feedback_order_drop(struct feedback *feedback);
 /* With one reference, and room for so many keys; NULL without memory. */
 struct feedback_order *feedback_order_new(size_t count);
 size_t feedback_order_bytes(size_t count);
-void feedback_order_unref(struct feedback_order *order); /* NULL is fine */
+/* Give up a reference; NULL is fine. */
+void feedback_order_unref(const struct feedback *feedback, struct feedback_order *order);
+void feedback_scores_unref(const struct feedback *feedback, struct scores *scores);
 
 #endif

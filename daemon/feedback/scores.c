@@ -47,13 +47,23 @@ struct scores *scores_ref(struct scores *scores)
     return scores;
 }
 
-void scores_unref(struct scores *scores)
+struct scores *scores_release(struct scores *scores)
 {
-    if (!scores || --scores->refs > 0)
-        return;
-    for (uint32_t i = 0; i < scores->block_count; i++)
+    return scores && --scores->refs == 0 ? scores : NULL;
+}
+
+void scores_free(void *what)
+{
+    struct scores *scores = what;
+
+    for (uint32_t i = 0; scores && i < scores->block_count; i++)
         free(scores->blocks[i]);
     free(scores);
+}
+
+void scores_unref(struct scores *scores)
+{
+    scores_free(scores_release(scores));
 }
 
 /* Keys that so many blocks hold. */

@@ -40,7 +40,11 @@ static inline uint32_t score_label(uint64_t key)
 
 struct scores *scores_new(void); /* with one reference; NULL without memory */
 struct scores *scores_ref(struct scores *scores);
-void scores_unref(struct scores *scores);          /* NULL is fine */
+void scores_unref(struct scores *scores); /* NULL is fine */
+/* Gives up a reference: what is left for whoever had the last one to free, on any thread. NULL: it
+ * was not the last, or there was none. */
+struct scores *scores_release(struct scores *scores);
+void scores_free(void *scores);                    /* NULL is fine */
 size_t scores_memory(const struct scores *scores); /* bytes; NULL: 0 */
 /* Bytes that n more would take; SIZE_MAX: that would be more than SCORES_MOST. NULL: of none yet.
  */

@@ -1,4 +1,5 @@
-/* Finds attachments of datasets (attachments.h). Called by calls/attachment*.c and memory.c. */
+/* Finds attachments of datasets, and counts what they take (attachments.h). Called by
+ * calls/attachment*.c, datasets.c and load_attachment.c. */
 #include "jobs/attachments.h"
 
 #include "jobs/datasets.h"
@@ -63,15 +64,16 @@ struct attachment *attachments_find(struct jobs *jobs, const struct dataset *dat
     return NULL;
 }
 
-uint64_t attachments_memory(const struct jobs *jobs)
+bool attachments_add(struct jobs *jobs, struct dataset *dataset, struct attachment *attachment)
 {
-    uint64_t bytes = 0;
+    if (!dataset_attach(dataset, attachment))
+        return false;
+    jobs->attached += attachment_memory(attachment);
+    return true;
+}
 
-    for (uint32_t i = 0; i < jobs->dataset_count; i++) {
-        const struct dataset *dataset = jobs->datasets[i].dataset;
-
-        for (uint32_t j = 0; j < dataset->attachment_count; j++)
-            bytes += attachment_memory(dataset->attachments[j]);
-    }
-    return bytes;
+void attachments_remove(struct jobs *jobs, struct dataset *dataset, struct attachment *attachment)
+{
+    jobs->attached -= attachment_memory(attachment);
+    dataset_detach(dataset, attachment);
 }

@@ -17,6 +17,10 @@ struct attachment *attachments_find(struct jobs *jobs, const struct dataset *dat
 /* The same, damaged or not: to drop it. */
 struct attachment *attachments_find_any(struct jobs *jobs, const struct dataset *dataset,
                                         struct evd_str name, struct evd_error *err);
-uint64_t attachments_memory(const struct jobs *jobs); /* bytes, of all datasets */
+/* To the dataset's, of which none has that name (dataset_attach); false without memory. */
+bool attachments_add(struct jobs *jobs, struct dataset *dataset,
+                     struct attachment *attachment) MUST_CHECK;
+/* Out of the dataset's, and freed. */
+void attachments_remove(struct jobs *jobs, struct dataset *dataset, struct attachment *attachment);
 
 #endif

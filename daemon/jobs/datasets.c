@@ -87,6 +87,7 @@ bool datasets_insert(struct jobs *jobs, struct dataset *dataset)
     memmove(&grown[at + 1], &grown[at], (jobs->dataset_count - at) * sizeof(*grown));
     grown[at] = (struct dataset_entry){.dataset = dataset};
     jobs->dataset_count++;
+    jobs->dataset_bytes += dataset_memory(dataset);
     return true;
 }
 
@@ -132,10 +133,14 @@ struct dataset_entry *datasets_entry(struct jobs *jobs, const struct dataset *da
 
 void datasets_remove(struct jobs *jobs, struct dataset_entry *entry)
 {
+    struct dataset *dataset = entry->dataset;
     size_t at = (size_t)(entry - jobs->datasets);
 
-    dataset_detach_all(entry->dataset);
-    dataset_free(entry->dataset);
+    for (uint32_t i = 0; i < dataset->attachment_count; i++)
+        jobs->attached -= attachment_memory(dataset->attachments[i]);
+    dataset_detach_all(dataset);
+    jobs->dataset_bytes -= dataset_memory(dataset);
+    dataset_free(dataset);
     memmove(entry, entry + 1, (jobs->dataset_count - at - 1) * sizeof(*entry));
     jobs->dataset_count--;
 }

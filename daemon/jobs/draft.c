@@ -49,16 +49,25 @@ void draft_free(struct draft *draft)
 {
     unlist(draft);
     let_go(draft);
+    draft_takes(draft, 0);
     free(draft);
+}
+
+void draft_takes(struct draft *draft, uint64_t bytes)
+{
+    draft->jobs->drafted += bytes - draft->memory;
+    draft->memory = bytes;
 }
 
 void draft_count(struct draft *draft)
 {
-    draft->memory = sizeof(*draft);
+    uint64_t bytes = sizeof(*draft);
+
     if (draft->builder)
-        draft->memory += dataset_builder_memory(draft->builder);
+        bytes += dataset_builder_memory(draft->builder);
     if (draft->rows)
-        draft->memory += attachment_builder_memory(draft->rows);
+        bytes += attachment_builder_memory(draft->rows);
+    draft_takes(draft, bytes);
 }
 
 /* ---- the end of those that come to nothing ---- */
@@ -211,28 +220,6 @@ uint32_t drafts_count(const struct jobs *jobs)
         count += session->draft_count;
     }
     return count;
-}
-
-static uint64_t memory_in(const struct draft_list *list)
-{
-    const struct draft *draft;
-    uint64_t bytes = 0;
-
-    TAILQ_FOREACH(draft, list, in_list) {
-        bytes += draft->memory;
-    }
-    return bytes;
-}
-
-uint64_t drafts_memory(const struct jobs *jobs)
-{
-    uint64_t bytes = memory_in(&jobs->orphans);
-    const struct session *session;
-
-    TAILQ_FOREACH(session, &jobs->server->sessions, in_list) {
-        bytes += memory_in(&session->drafts);
-    }
-    return bytes;
 }
 
 uint32_t drafts_of(const struct jobs *jobs, const struct dataset *dataset)

@@ -65,6 +65,8 @@ struct draft *draft_new_attachment(struct session *session, struct dataset *of, 
                                    struct attachment_builder *rows) MUST_CHECK;
 /* Its builder has more, or less: notes how much memory it takes. */
 void draft_count(struct draft *draft);
+/* The same where it is known to be so many bytes. */
+void draft_takes(struct draft *draft, uint64_t bytes);
 /* Out of its list and gone; nothing of it may be in the store. */
 void draft_free(struct draft *draft);
 /* An OPEN one of the session, of a dataset or of an attachment; NULL and NOT_FOUND or CONFLICT. */
@@ -78,8 +80,7 @@ void drafts_orphan(struct session *session);
 /* Asks the store again to drop what it could not be asked to drop. */
 void drafts_tick(struct jobs *jobs);
 void drafts_free(struct jobs *jobs);
-uint32_t drafts_count(const struct jobs *jobs);  /* of the sessions with a connection */
-uint64_t drafts_memory(const struct jobs *jobs); /* bytes */
+uint32_t drafts_count(const struct jobs *jobs); /* of the sessions with a connection */
 /* Those of attachments of that dataset. */
 uint32_t drafts_of(const struct jobs *jobs, const struct dataset *dataset);
 

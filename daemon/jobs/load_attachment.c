@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "codec/facts.h"
+#include "jobs/attachments.h"
 #include "jobs/datasets.h"
 
 static struct evd_str text_of(const char *text)
@@ -118,7 +119,7 @@ int attachment_load_end(struct attachment_load *load, struct evd_error *err)
     attachment->created = load->row.created;
     if (attachment->digest != load->row.digest)
         code = damaged(load, "its digest is another", err);
-    else if (!dataset_attach(load->dataset, attachment))
+    else if (!attachments_add(load->jobs, load->dataset, attachment))
         code = error_no_memory(err);
     if (code != EVD_OK)
         attachment_free(attachment);
@@ -172,7 +173,7 @@ int attachment_load_damaged(struct attachment_load *load, const struct evd_error
         "the file from a backup, or drop the attachment and make it again",
         load->name, dataset->name, dataset->version, why->message);
     attachment = without_rows(load, text);
-    if (!attachment || !dataset_attach(load->dataset, attachment)) {
+    if (!attachment || !attachments_add(load->jobs, load->dataset, attachment)) {
         attachment_free(attachment);
         return error_no_memory(err);
     }

@@ -2,19 +2,7 @@
  * take together, and the limit there may be. */
 #include "jobs/memory.h"
 
-#include "jobs/attachments.h"
-#include "jobs/datasets.h"
-#include "jobs/draft.h"
 #include "jobs/entry.h"
-
-static uint64_t datasets_memory(const struct jobs *jobs)
-{
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < jobs->dataset_count; i++)
-        bytes += dataset_memory(jobs->datasets[i].dataset);
-    return bytes;
-}
 
 /* Without their plans. */
 static uint64_t jobs_memory(const struct jobs *jobs)
@@ -32,8 +20,8 @@ static uint64_t jobs_memory(const struct jobs *jobs)
 
 static uint64_t data_memory(const struct jobs *jobs)
 {
-    return jobs_memory(jobs) + datasets_memory(jobs) + attachments_memory(jobs) +
-           drafts_memory(jobs) + jobs->reported + jobs->used;
+    return jobs_memory(jobs) + jobs->dataset_bytes + jobs->attached + jobs->drafted +
+           jobs->reported + jobs->used;
 }
 
 uint64_t memory_used(const struct jobs *jobs)
@@ -41,38 +29,45 @@ uint64_t memory_used(const struct jobs *jobs)
     return data_memory(jobs) + atomic_load(&jobs->budget.used);
 }
 
-uint64_t memory_spare(const struct jobs *jobs)
+/* What there is room for besides so much. */
+static uint64_t spare(const struct jobs *jobs, uint64_t used)
 {
-    uint64_t used = memory_used(jobs), limit = jobs->server->host.limits.memory;
+    uint64_t limit = jobs->server->host.limits.memory;
 
     if (limit == 0)
         return UINT64_MAX;
     return used < limit ? limit - used : 0;
 }
 
+uint64_t memory_spare(const struct jobs *jobs)
+{
+    return spare(jobs, memory_used(jobs));
+}
+
 void memory_count(const struct jobs *jobs, struct holds *out)
 {
-    out->datasets = datasets_memory(jobs);
-    out->attachments = attachments_memory(jobs);
-    out->drafts = drafts_memory(jobs);
+    out->datasets = jobs->dataset_bytes;
+    out->attachments = jobs->attached;
+    out->drafts = jobs->drafted;
     out->jobs = jobs_memory(jobs);
     out->strategies = atomic_load(&jobs->budget.used);
-    out->reports = jobs->reported;
+    out->reports = jobs->reported + jobs->server->scrapped;
     out->uses = jobs->used;
 }
 
 void memory_update(struct jobs *jobs)
 {
-    uint64_t data = data_memory(jobs), limit = jobs->server->host.limits.memory;
-
-    atomic_store(&jobs->budget.limit, limit == 0 ? UINT64_MAX : limit > data ? limit - data : 0);
+    atomic_store(&jobs->budget.limit, spare(jobs, data_memory(jobs)));
 }
 
 int memory_room(struct jobs *jobs, uint64_t more, const char *what, struct evd_error *err)
 {
-    uint64_t used = memory_used(jobs), limit = jobs->server->host.limits.memory;
+    uint64_t used, limit = jobs->server->host.limits.memory;
 
-    if (more <= memory_spare(jobs))
+    if (more == 0 || limit == 0)
+        return EVD_OK;
+    used = memory_used(jobs);
+    if (more <= spare(jobs, used))
         return EVD_OK;
     return error_set(err, EVD_E_LIMIT, "memory",
                      "%s needs %.1f MB more, and datasets and jobs take %.1f of the %.1f MB they "

@@ -40,9 +40,13 @@ struct jobs {
     uint64_t last_worker; /* the last number given to a worker */
     uint64_t streamed;    /* bytes of streams */
     struct plan_budget budget;
-    uint64_t reported; /* bytes of what was reported of all jobs */
-    uint64_t counted;  /* bytes of what jobs keep for job.stats */
-    uint64_t used;     /* bytes of who uses what (uses.h) */
+    /* Bytes, kept up as things come and go: whoever asks for memory asks for their sum. */
+    uint64_t dataset_bytes; /* of datasets */
+    uint64_t attached;      /* of attachments */
+    uint64_t drafted;       /* of drafts */
+    uint64_t reported;      /* of what was reported of all jobs */
+    uint64_t counted;       /* of what jobs keep for job.stats */
+    uint64_t used;          /* of who uses what (uses.h) */
     /* Drawing: working memory and columns, enough for every plan and batch. */
     void *scratch;
     size_t scratch_size;

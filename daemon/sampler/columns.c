@@ -2,7 +2,6 @@
  * plan_draw. */
 #include "sampler/columns.h"
 
-#include "sampler/beta.h"
 #include "sampler/pairs.h"
 
 /* Writes the sample indices of a block's members, or of their partners, as numbers of some type. */
@@ -41,10 +40,8 @@ static void fill_pairs(const struct plan *plan, uint64_t epoch_key, uint64_t ste
         for (uint32_t k = 0; k < block->n; k++)
             columns->mix_label[block->place[k]] = block->partner_class[k];
     }
-    if (columns->mix_lambda) {
-        for (uint32_t k = 0; k < block->n; k++)
-            columns->mix_lambda[block->place[k]] = (float)block->share[k] * (1.0f / BETA_ONE);
-    }
+    if (columns->mix_lambda)
+        pairs_shares(block, columns->mix_lambda);
     if (columns->mix_label_lambda)
         pairs_label_shares(plan, block, columns->mix_label_lambda);
 }

@@ -6,14 +6,12 @@
 #include <string.h>
 #include "sampler/beta.h"
 
-#define SHARE_UNIT 0x1p-24f /* 1 / BETA_ONE */
-
 struct pairs {
     /* Fills partner, partner_class and share from first[] and second[]. NULL: no sample gets a
      * second one. */
     void (*pick)(const struct plan *plan, struct draw_block *block);
-    /* The label's share of a draw; NULL: that of the features. */
-    float (*label)(const struct plan *plan, const struct draw_block *block, uint32_t k);
+    /* Writes the labels' shares of the block's draws; NULL: they are those of the features. */
+    void (*label)(const struct plan *plan, const struct draw_block *block, float *out);
     const struct bases *bases;
     uint32_t quantile[BETA_CELLS + 1]; /* of the share */
     struct cuts members;               /* which class has a place among all members */
@@ -72,8 +70,7 @@ void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
 {
     const struct pairs *pairs = plan->pairs;
     const uint32_t n = block->n;
-    const bool picks = pairs && pairs->pick;
-    if (picks) {
+    if (pairs && pairs->pick) {
         for (uint32_t k = 0; k < n; k++)
             block->draw[k] = step;
         lanes_numbers(epoch_key, KEY_PAIR, block->draw, block->position, block->first,
@@ -83,43 +80,57 @@ void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
         memset(block->share, 0, n * sizeof(block->share[0]));
     }
     for (uint32_t k = 0; k < n; k++) {
-        bool alone = !picks || block->share[k] == 0;
+        bool alone = block->share[k] == 0;
         block->partner[k] = alone ? block->member[k] : block->partner[k];
         block->partner_class[k] = alone ? block->class[k] : block->partner_class[k];
         member_prefetch(plan, block->partner[k]);
     }
 }
 
-/* Chou and others: the label is the minority's alone where the majority's share is below tau. */
-static float label_remix(const struct plan *plan, const struct draw_block *block, uint32_t k)
+/* The share as a number from 0 to 1, which a float has room for to the bit. */
+static inline float share_number(uint32_t share)
 {
-    const struct pairs *pairs = plan->pairs;
-    double of_second = block->share[k] * 0x1p-24, of_first = 1 - of_second;
-    double n1 = (double)class_size(plan->index, block->class[k]);
-    double n2 = (double)class_size(plan->index, block->partner_class[k]);
-    if (block->share[k] == 0)
-        return 0;
-    if (n1 >= pairs->kappa * n2 && of_first < pairs->tau)
-        return 1;
-    if (n2 >= pairs->kappa * n1 && of_second < pairs->tau)
-        return 0;
-    return (float)of_second;
+    return (float)share * (1.0f / BETA_ONE);
+}
+
+void pairs_shares(const struct draw_block *block, float *out)
+{
+    for (uint32_t k = 0; k < block->n; k++)
+        out[block->place[k]] = share_number(block->share[k]);
+}
+
+/* Chou and others: the label is the minority's alone where the majority's share is below tau. */
+static void label_remix(const struct plan *plan, const struct draw_block *block, float *out)
+{
+    const double kappa = plan->pairs->kappa, tau = plan->pairs->tau;
+    for (uint32_t k = 0; k < block->n; k++) {
+        double n1 = (double)class_size(plan->index, block->class[k]);
+        double n2 = (double)class_size(plan->index, block->partner_class[k]);
+        float of_second = share_number(block->share[k]), label = of_second;
+        if (of_second == 0) /* both are the first sample */
+            label = 0;
+        else if (n1 >= kappa * n2 && 1 - (double)of_second < tau)
+            label = 1;
+        else if (n2 >= kappa * n1 && of_second < tau)
+            label = 0;
+        out[block->place[k]] = label;
+    }
 }
 
 /* A sample between two of a class is of that class. */
-static float label_of_first(const struct plan *plan, const struct draw_block *block, uint32_t k)
+static void label_of_first(const struct plan *plan, const struct draw_block *block, float *out)
 {
-    (void)plan, (void)block, (void)k;
-    return 0;
+    (void)plan;
+    for (uint32_t k = 0; k < block->n; k++)
+        out[block->place[k]] = 0;
 }
 
 void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out)
 {
-    const struct pairs *pairs = plan->pairs;
-    bool of_its_own = pairs && pairs->label;
-    for (uint32_t k = 0; k < block->n; k++)
-        out[block->place[k]] =
-            of_its_own ? pairs->label(plan, block, k) : (float)block->share[k] * SHARE_UNIT;
+    if (plan->pairs && plan->pairs->label)
+        plan->pairs->label(plan, block, out);
+    else
+        pairs_shares(block, out);
 }
 
 /* ---- building ---- */

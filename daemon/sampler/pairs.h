@@ -29,7 +29,9 @@ bool pairs_of_bases(struct plan *plan, const struct bases *bases);
 void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
                 struct draw_block *block);
 
-/* The second label's share of the mixture's, of such a block, each where the draw goes. */
+/* The second sample's share of the mixture, of such a block, each where the draw goes; */
+void pairs_shares(const struct draw_block *block, float *out);
+/* and the second label's. */
 void pairs_label_shares(const struct plan *plan, const struct draw_block *block, float *out);
 
 #endif

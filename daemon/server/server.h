@@ -5,6 +5,7 @@
  *     services.h  what the host gives; port.h: what it calls
  *     session.h   connections, and answers to them
  *     task.h      requests that are answered later; works.h: which of them gets a thread
+ *     scrap.h     memory that a pool thread is to free
  *     counters.h  what the server is doing, in numbers
  *
  * Everything belongs to the loop thread.
@@ -100,6 +101,7 @@ struct server {
     struct task_list heavy;         /* tasks that work or wait for their turn */
     struct works works;             /* and the turns of those that are to have a thread */
     struct works_account own_works; /* those that no session pays for */
+    uint64_t scrapped;              /* bytes that wait for a thread to free them (scrap.h) */
     struct message message;         /* the frame at hand, */
     union params params;            /* and its parameters */
     struct evd_buf discard;         /* where answers go that nobody wants */

@@ -5,7 +5,7 @@
  *
  * Long-tailed datasets (the k-th class has 1/k of the first one's samples) of 10^5, 10^6 and 10^7
  * samples, with EVD_LONG=1 in the environment also 10^8, in 10, 1,000 and 10^5 classes, members in
- * mixed order, batches of 256. Those with pairs also draw the second samples and their shares.
+ * mixed order, batches of 256. Those with pairs also draw the second samples and both shares.
  * Prints one JSON object a line:
  *
  *     {"strategy": "weighted", "n": 1000000, "classes": 10, "draws_per_s": 1.2e8,
@@ -46,6 +46,7 @@ static const struct variant variants[] = {
     {"ensemble", "ensemble", "sampling_strategy", "majority", 0},
     {"progressive", "progressive", NULL, NULL, 0},
     {"uniform, mixup", "uniform", "pairs.how", "mixup", 0},
+    {"uniform, remix", "uniform", "pairs.how", "remix", 0},
     {"uniform, balanced-mixup", "uniform", "pairs.how", "balanced-mixup", 0},
 };
 
@@ -102,11 +103,15 @@ static double draw_for(const struct plan *plan, double seconds)
 {
     void *scratch = aligned_alloc(64, (plan_scratch_size(plan) + 63) / 64 * 64);
     uint32_t *index = grab(BATCH, sizeof(*index)), *second = grab(BATCH, sizeof(*second));
-    float *share = grab(BATCH, sizeof(*share));
+    float *share = grab(BATCH, sizeof(*share)), *label = grab(BATCH, sizeof(*label));
     uint64_t at = 0;
     bool pairs = plan_columns_known(plan) >> PLAN_MIX_INDEX & 1;
     const struct plan_columns columns = {
-        .index32 = index, .mix_index32 = pairs ? second : NULL, .mix_lambda = pairs ? share : NULL};
+        .index32 = index,
+        .mix_index32 = pairs ? second : NULL,
+        .mix_lambda = pairs ? share : NULL,
+        .mix_label_lambda = pairs ? label : NULL,
+    };
     struct epoch_shape shape = plan_epoch(plan, 0);
     double best = INFINITY;
     for (int run = 0; run < RUNS; run++) {
@@ -127,6 +132,7 @@ static double draw_for(const struct plan *plan, double seconds)
     free(index);
     free(second);
     free(share);
+    free(label);
     free(scratch);
     return best;
 }

@@ -195,12 +195,53 @@ static void memory_is_counted(void **state)
     attached_begin(peer, "b", AS_FOLDS);
 }
 
+/* Sums are kept up: what is committed, dropped, abandoned, and loaded. */
+static void sums_follow(void **state)
+{
+    static const char *const kinds[] = {"datasets", "attachments", "drafts"};
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *other;
+    int64_t one, two, attached;
+    json_t *info;
+
+    attached_dataset(peer);
+    one = holds(peer, "datasets");
+    attached_dataset(peer);
+    two = holds(peer, "datasets");
+    assert_int_equal(two, 2 * one);
+    json_decref(attached_make(peer, "near", AS_NEAR, NEAR, AWAY));
+    json_decref(attached_make(peer, "cv", AS_FOLDS, FOLDS, ""));
+    attached = holds(peer, "attachments");
+    harness_restart(h);
+    peer = peer_new(h);
+    other = peer_new(h);
+    assert_int_equal(holds(peer, "datasets"), two);
+    assert_int_equal(holds(peer, "attachments"), attached);
+    assert_int_equal(holds(peer, "drafts"), 0);
+    attached_begin(other, "kept", AS_KEPT);
+    peer_do(other, "dataset.create", "[{'name': 'e', 'classes': ['x']}]");
+    assert_true(holds(peer, "drafts") > 0);
+    peer_close(other);
+    harness_quiet(h);
+    assert_int_equal(holds(peer, "drafts"), 0);
+    peer_do(peer, "attachment.drop", "[{'dataset': 'd', 'name': 'cv'}]");
+    assert_in_range(holds(peer, "attachments"), 1, attached - 1);
+    peer_do(peer, "dataset.drop", "[{'dataset': 'd', 'version': 2}]");
+    assert_int_equal(holds(peer, "datasets"), one);
+    peer_do(peer, "dataset.drop", "[{'dataset': 'd', 'version': 1}]");
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        assert_int_equal(holds(peer, kinds[i]), 0);
+    info = peer_call(peer, "server.info", "[]");
+    assert_int_equal(integer(info, "memory"), 0);
+    json_decref(info);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_same_again), TEST(two_at_once),         TEST(who_goes),
-        TEST(who_reads),      TEST(of_an_older_version), TEST(memory_is_counted),
+        TEST(the_same_again),      TEST(two_at_once),       TEST(who_goes),    TEST(who_reads),
+        TEST(of_an_older_version), TEST(memory_is_counted), TEST(sums_follow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

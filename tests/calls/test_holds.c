@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "server/server.h"
 
 #define SAMPLES 4096
 
@@ -148,6 +149,33 @@ static void counts_are_counted(void **state)
         strstr(peer_refused(peer, EVD_E_LIMIT, "job.stats", "[{'job': 'k'}]"), "--memory-limit"));
 }
 
+/* Who needs nothing more goes on where the limit is passed already; who does is refused. */
+static void nothing_more_fits(void **state)
+{
+    static const struct {
+        const char *method, *fields;
+    } refused[] = {
+        {"dataset.append", "{'draft': 2, 'labels': [0]}"},
+        {"dataset.append", "{'draft': 3, 'labels': [0]}"},
+        {"job.create", "{'name': 'k', 'dataset': 'pets', 'batch_size': 1}"},
+    };
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+
+    load(peer);
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'pets', 'batch_size': 1}]");
+    peer_do(peer, "job.stats", "[{'job': 'j'}]");
+    peer_do(peer, "dataset.create", "[{'name': 'next', 'classes': ['a']}]");
+    h->server->host.limits.memory = SAMPLES; /* less than there is */
+    peer_do(peer, "dataset.append", "[{'draft': 2, 'labels': []}]");
+    peer_do(peer, "dataset.create", "[{'name': 'empty'}]");
+    peer_do(peer, "job.stats", "[{'job': 'j'}]");
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_non_null(
+            strstr(peer_refused(peer, EVD_E_LIMIT, refused[i].method, "[%s]", refused[i].fields),
+                   "--memory-limit"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +183,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ranks_are_counted, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(counts_are_counted, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(memory_by_kind, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(nothing_more_fits, harness_setup, harness_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,55 @@ static void test_order_without_room(void **state)
     feedback_free(feedback);
 }
 
+/* What was handed over to be freed. */
+struct waste {
+    size_t bytes, things;
+};
+
+static void waste_take(void *arg, void *what, size_t bytes, void (*dispose)(void *what))
+{
+    struct waste *waste = arg;
+
+    waste->bytes += bytes;
+    waste->things++;
+    dispose(what);
+}
+
+/* All that goes is handed over to be freed, with the bytes that it was counted with; what somebody
+ * reads, when they are done. */
+static void test_waste(void **state)
+{
+    struct waste waste = {0};
+    struct feedback *feedback = calloc(1, sizeof(*feedback));
+    struct scores *read;
+    size_t before;
+
+    (void)state;
+    feedback->waste = (struct feedback_waste){waste_take, &waste};
+    for (uint64_t epoch = 0; epoch < FEEDBACK_EPOCHS; epoch++)
+        report(feedback, epoch, 0, 1000, SIZE_MAX);
+    feedback_order_keep(feedback, order_of(feedback_find(feedback, 0), false, 0));
+    before = feedback_memory(feedback);
+    feedback_order_drop(feedback);
+    assert_int_equal(waste.things, 1);
+    assert_int_equal(waste.bytes, before - feedback_memory(feedback));
+    feedback_order_drop(feedback);
+    assert_int_equal(waste.things, 1);
+    before = feedback_memory(feedback);
+    report(feedback, FEEDBACK_EPOCHS, 0, 1000, SIZE_MAX); /* as much as the first one took */
+    assert_int_equal(waste.things, 3);                    /* its scores, and the rest */
+    assert_int_equal(waste.bytes, feedback_order_bytes(1000) + before / FEEDBACK_EPOCHS);
+    read = scores_ref(feedback_find(feedback, 1)->scores);
+    report(feedback, FEEDBACK_EPOCHS + 1, 0, 1000, SIZE_MAX);
+    assert_int_equal(waste.things, 4);
+    assert_int_equal(read->count, 1000);
+    before = waste.bytes;
+    feedback_scores_unref(feedback, read);
+    assert_int_equal(waste.things, 5);
+    assert_true(waste.bytes > before + 1000 * sizeof(uint64_t));
+    feedback_free(feedback);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_order),      cmocka_unit_test(test_so_many),
         cmocka_unit_test(test_no_room),    cmocka_unit_test(test_oldest_scores_go),
         cmocka_unit_test(test_kept_order), cmocka_unit_test(test_order_without_room),
+        cmocka_unit_test(test_waste),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
