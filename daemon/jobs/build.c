@@ -120,7 +120,7 @@ int build_tables(struct jobs *jobs, const struct dataset *dataset, struct strate
     return EVD_OK;
 }
 
-/* The task's own, in use from now on. */
+/* What will be recorded names them, so they are in use as long as that is there. */
 static int find_tables(struct build *build, struct evd_error *err)
 {
     const struct job_entry *entry = build->task.entry;
@@ -129,18 +129,11 @@ static int find_tables(struct build *build, struct evd_error *err)
     if (build_tables(entry->jobs, entry->dataset, &build->strategy, tables, err) != EVD_OK)
         return err->code;
     for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
-        build->tables[i] = tables[i];
-        if (tables[i])
-            tables[i]->uses++;
-    }
-    return EVD_OK;
-}
-
-int build_hold(struct build *build)
-{
-    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
-        if (build->tables[i] && !entry_hold(build->task.entry, build->tables[i]))
-            return error_no_memory(&build->task.err);
+        if (!tables[i])
+            continue;
+        build->input.tables[i] = plan_table_of(tables[i]);
+        if (!plan_hold(&build->record.held, tables[i]))
+            return error_no_memory(err);
     }
     return EVD_OK;
 }
@@ -155,12 +148,6 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
     assert(size >= sizeof(*build));
     if (!build)
         return NULL;
-    if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
-        exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
-        find_tables(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
-        task_free(&build->task);
-        return NULL;
-    }
     build->input = (struct plan_input){
         .index = &entry->dataset->index,
         .strategy = &build->strategy,
@@ -168,14 +155,16 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
         .revision = revision,
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
-        .weights = strategy_column(&build->strategy, entry->dataset),
         .cancel = &build->task.work.cancelled,
         .budget = &entry->jobs->budget,
     };
-    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
-        if (build->tables[i])
-            build->input.tables[i] = plan_table_of(build->tables[i]);
+    if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
+        exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
+        find_tables(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
+        task_free(&build->task);
+        return NULL;
     }
+    build->input.weights = strategy_column(&build->strategy, entry->dataset);
     return build;
 }
 
@@ -200,10 +189,6 @@ void build_fini(struct task *task)
 {
     struct build *build = (struct build *)task;
 
-    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
-        if (build->tables[i])
-            build->tables[i]->uses--;
-    }
     strategy_fini(&build->strategy);
     plan_unref(build->plan);
     revision_fini(&build->record);

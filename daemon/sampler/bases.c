@@ -2,6 +2,7 @@
  * by the epoch engine for each block. */
 #include "sampler/bases.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* ---- drawing ---- */
@@ -43,22 +44,58 @@ static uint64_t count_bases(const struct plan *plan, const struct base_rule *rul
     return first[plan->index->classes];
 }
 
-/* The tables of a class' bases, from number `at` on. */
+/* Tables of bases, as struct bases has them, while they are filled. */
+struct filling {
+    uint32_t *place, *near, *other;
+    uint64_t *turn;
+};
+
+/* The nearest member of another class than c. */
+static uint32_t nearest_other(const struct plan *plan, const struct base_rows *rows, uint32_t c,
+                              uint64_t sample)
+{
+    const uint64_t *start = plan->index->start;
+    uint32_t at = 0, place;
+    do {
+        place = base_rows_next(rows, sample, &at);
+    } while (place != NO_PLACE && place >= start[c] && place < start[c + 1]);
+    assert(place != NO_PLACE);
+    return place;
+}
+
+/* Those of a class, from number `at` on. */
 static void fill_class(const struct plan *plan, const struct base_rule *rule, uint32_t c,
-                       uint64_t at, uint32_t *place, uint32_t *near, uint64_t *turn)
+                       uint64_t at, const struct filling *fill)
 {
     for (uint64_t i = 0; i < class_size(plan->index, c) && !plan_cancelled(plan); i++) {
         uint64_t times = gives(plan, rule, c, i);
         uint64_t sample = index_sample(plan->index, plan->index->start[c] + i);
+        uint32_t next = 0;
         if (times == 0)
             continue;
-        place[at] = (uint32_t)(plan->index->start[c] + i);
+        fill->place[at] = (uint32_t)(plan->index->start[c] + i);
         for (uint32_t j = 0; j < rule->k; j++)
-            near[at * rule->k + j] = rule->place_of[rule->rows[sample * rule->width + j]];
-        if (turn)
-            turn[at + 1] = turn[at] + times;
+            fill->near[at * rule->k + j] = base_rows_next(&rule->of_class, sample, &next);
+        if (fill->other)
+            fill->other[at] = nearest_other(plan, &rule->of_all, c, sample);
+        if (fill->turn)
+            fill->turn[at + 1] = fill->turn[at] + times;
         at++;
     }
+}
+
+static void hash_bases(struct plan *plan, const struct bases *bases)
+{
+    uint32_t classes = plan->index->classes;
+    uint64_t count = bases->first[classes];
+    plan_hash(plan, &bases->k, sizeof(bases->k));
+    plan_hash(plan, bases->first, (classes + 1ull) * sizeof(*bases->first));
+    plan_hash(plan, bases->place, count * sizeof(*bases->place));
+    plan_hash(plan, bases->near, count * bases->k * sizeof(*bases->near));
+    if (bases->other)
+        plan_hash(plan, bases->other, count * sizeof(*bases->other));
+    if (bases->turn)
+        plan_hash(plan, bases->turn, (count + 1) * sizeof(*bases->turn));
 }
 
 const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
@@ -69,25 +106,29 @@ const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
     if (!bases || !first)
         return NULL;
     uint64_t count = count_bases(plan, rule, first);
-    uint32_t *place = plan_alloc(plan, count + 1, sizeof(*place));
-    uint32_t *near = plan_alloc(plan, count, rule->k * sizeof(*near));
-    uint64_t *turn = rule->in_turn ? plan_alloc(plan, count + 1, sizeof(*turn)) : NULL;
-    if (!place || !near || (rule->in_turn && !turn))
+    bool others = rule->of_all.rows != NULL;
+    struct filling fill = {
+        .place = plan_alloc(plan, count + 1, sizeof(*fill.place)),
+        .near = plan_alloc(plan, count, rule->k * sizeof(*fill.near)),
+        .other = others ? plan_alloc(plan, count, sizeof(*fill.other)) : NULL,
+        .turn = rule->in_turn ? plan_alloc(plan, count + 1, sizeof(*fill.turn)) : NULL,
+    };
+    if (!fill.place || !fill.near || (others && !fill.other) || (rule->in_turn && !fill.turn))
         return NULL;
     for (uint32_t c = 0; c < classes; c++) {
         if (rule->added[c] > 0)
-            fill_class(plan, rule, c, first[c], place, near, turn);
+            fill_class(plan, rule, c, first[c], &fill);
     }
-    *bases =
-        (struct bases){.k = rule->k, .first = first, .place = place, .near = near, .turn = turn};
-    if (plan_cancelled(plan) || (turn && !cuts_init(&bases->turns, plan, turn, (uint32_t)count)))
+    *bases = (struct bases){.k = rule->k,
+                            .first = first,
+                            .place = fill.place,
+                            .near = fill.near,
+                            .other = fill.other,
+                            .turn = fill.turn};
+    if (plan_cancelled(plan) ||
+        (fill.turn && !cuts_init(&bases->turns, plan, fill.turn, (uint32_t)count)))
         return NULL;
-    plan_hash(plan, &rule->k, sizeof(rule->k));
-    plan_hash(plan, first, (classes + 1ull) * sizeof(*first));
-    plan_hash(plan, place, count * sizeof(*place));
-    plan_hash(plan, near, count * rule->k * sizeof(*near));
-    if (turn)
-        plan_hash(plan, turn, (count + 1) * sizeof(*turn));
+    hash_bases(plan, bases);
     return bases;
 }
 
