@@ -3,7 +3,7 @@
  * database opens again by itself, is sound, holds everything that was confirmed and the group under
  * way as a whole or not at all.
  *
- * EVD_LONG=1 cuts more often; EVD_SEED=n cuts in other places.
+ * EVD_LONG=1 cuts 200,000 times; EVD_SEED=n cuts in other places.
  */
 #include "store_fixture.h"
 
@@ -18,14 +18,13 @@
 
 #define DATABASE "power.db"
 
-#if defined(__SANITIZE_THREAD__) /* slow, and there is one thread */
-enum { CUTS = 200 };
-#elif defined(__SANITIZE_ADDRESS__)
-enum { CUTS = 1000 };
+#if defined(__SANITIZE_ADDRESS__)
+enum { CUTS = 600 };
 #else
-enum { CUTS = 10000 };
+enum { CUTS = 2000 };
 #endif
 
+enum { PETS = 1 }; /* the dataset that stays, before those of `sets` */
 enum { JOBS = 3, SETS = 3, PIECE = 700, MAX_GROUP = 4 };
 
 /* What can be seen of the database, and what the operations make of it. */
@@ -35,7 +34,8 @@ struct state {
         uint64_t step;
         uint32_t world, ranks, revision, generation;
     } jobs[JOBS];
-    uint64_t sets[SETS]; /* ids of committed datasets, 0: none */
+    uint64_t sets[SETS];       /* ids of committed datasets, 0: none */
+    uint64_t tables[SETS + 1]; /* and of what is attached to them, and to pets */
 };
 
 /* Drafts, which nobody sees and no restart survives. */
@@ -51,12 +51,19 @@ struct run {
     struct state sure; /* confirmed */
     struct state seen; /* read back */
     struct draft drafts[SETS];
+    struct draft tables[SETS + 1]; /* to be attached to the committed dataset of that place */
     struct store_db *db;
+    unsigned kept, lost; /* attachments that outlived a cut, and drafts of some that did not */
 };
 
 static uint32_t label_of(uint64_t id, uint64_t sample)
 {
     return (uint32_t)((id * 31 + sample) % 1000);
+}
+
+static uint64_t row_of(uint64_t id, uint64_t sample)
+{
+    return id * UINT64_C(0x9e3779b97f4a7c15) + sample;
 }
 
 /* ---- reading back ---- */
@@ -66,7 +73,7 @@ static int see_dataset(void *arg, const struct store_dataset *d, struct evd_erro
     struct run *run = arg;
 
     (void)err;
-    if (d->id == 1)
+    if (d->id == PETS)
         return EVD_OK;
     assert_int_equal(d->samples, 2 * PIECE);
     run->seen.sets[strtoul(d->name + 1, NULL, 10)] = d->id;
@@ -86,6 +93,43 @@ static int see_end(void *arg, struct evd_error *err)
 {
     (void)arg;
     (void)err;
+    return EVD_OK;
+}
+
+static int see_attachment(void *arg, const struct store_attachment *a, struct evd_error *err)
+{
+    struct run *run = arg;
+    unsigned set = (unsigned)strtoul(a->name + 1, NULL, 10);
+
+    (void)err;
+    assert_int_equal(a->samples, 2 * PIECE);
+    assert_int_equal(a->digest, UINT64_MAX - a->id);
+    assert_int_equal(a->dataset, set == SETS ? PETS : run->seen.sets[set]);
+    run->seen.tables[set] = a->id;
+    return EVD_OK;
+}
+
+static int see_rows(void *arg, const struct store_rows *r, struct evd_error *err)
+{
+    (void)arg;
+    (void)err;
+    assert_int_equal(r->rows_bytes, r->n * sizeof(uint64_t));
+    assert_int_equal(r->distances_bytes, r->n * sizeof(uint64_t));
+    for (size_t i = 0; i < r->n; i++) {
+        uint64_t row = row_of(r->attachment, r->first_sample + i), distance;
+
+        assert_memory_equal((const char *)r->rows + i * sizeof(row), &row, sizeof(row));
+        distance = ~row;
+        assert_memory_equal((const char *)r->distances + i * sizeof(row), &distance, sizeof(row));
+    }
+    return EVD_OK;
+}
+
+static int see_damaged(void *arg, const struct evd_error *why, struct evd_error *err)
+{
+    (void)arg;
+    (void)err;
+    fail_msg("%s", why->message);
     return EVD_OK;
 }
 
@@ -144,6 +188,7 @@ static int see_progress(void *arg, uint64_t job, const struct store_progress *p,
 struct group {
     struct noted_op ops[MAX_GROUP];
     uint32_t labels[MAX_GROUP][PIECE];
+    uint64_t rows[MAX_GROUP][PIECE], distances[MAX_GROUP][PIECE];
     char names[MAX_GROUP][8];
     unsigned count;
 };
@@ -153,15 +198,46 @@ static void add(struct group *group, struct noted_op op)
     group->ops[group->count++] = op;
 }
 
-/* Create, two pieces, commit, drop, and anew. */
-static void add_dataset_op(struct run *run, struct group *group)
+/* Create, two pieces, commit, drop, and anew: what is attached to a dataset. */
+static void add_table_op(struct run *run, struct group *group, unsigned set)
 {
-    unsigned i = group->count, set = (unsigned)power_random(&run->random, SETS);
+    unsigned i = group->count;
+    struct draft *draft = &run->tables[set];
+
+    if (run->now.tables[set]) {
+        add(group, op_attachment_drop(run->now.tables[set]));
+        run->now.tables[set] = 0;
+    } else if (!draft->id) {
+        *draft = (struct draft){.id = run->next_id++};
+        snprintf(group->names[i], sizeof(group->names[i]), "t%u", set);
+        add(group,
+            op_attachment(draft->id, group->names[i], set == SETS ? PETS : run->now.sets[set]));
+    } else if (draft->pieces < 2) {
+        uint64_t first = (uint64_t)draft->pieces++ * PIECE;
+        for (uint64_t s = 0; s < PIECE; s++) {
+            group->rows[i][s] = row_of(draft->id, first + s);
+            group->distances[i][s] = ~group->rows[i][s];
+        }
+        add(group, op_rows(draft->id, first, group->rows[i], group->distances[i], PIECE));
+    } else {
+        add(group, op_attachment_commit(draft->id, 2 * PIECE));
+        run->now.tables[set] = draft->id;
+        draft->id = 0;
+    }
+}
+
+/* The same of datasets, with which goes what is attached to them, also by halves. */
+static void add_dataset_op(struct run *run, struct group *group, unsigned set)
+{
+    unsigned i = group->count;
     struct draft *draft = &run->drafts[set];
 
-    if (run->now.sets[set]) {
+    if (run->now.sets[set] && power_random(&run->random, 6) != 0) {
+        add_table_op(run, group, set);
+    } else if (run->now.sets[set]) {
         add(group, op_drop(run->now.sets[set]));
-        run->now.sets[set] = 0;
+        run->now.sets[set] = run->now.tables[set] = 0;
+        run->tables[set].id = 0;
     } else if (!draft->id) {
         *draft = (struct draft){.id = run->next_id++};
         snprintf(group->names[i], sizeof(group->names[i]), "s%u", set);
@@ -186,7 +262,7 @@ static void add_job_op(struct run *run, struct group *group)
     uint32_t ranks = 1 + (uint32_t)power_random(&run->random, 4);
 
     if (!run->now.jobs[j].exists) {
-        add(group, op_job(id, names[j], 1));
+        add(group, op_job(id, names[j], PETS));
         run->now.jobs[j].exists = true;
     } else if (run->now.jobs[j].revision >= 40) {
         add(group, op_job_drop(id));
@@ -209,14 +285,17 @@ static bool write_group(struct run *run)
 {
     static struct group group;
     unsigned count = 1 + (unsigned)power_random(&run->random, MAX_GROUP);
+    unsigned set = (unsigned)power_random(&run->random, SETS + 1);
     bool committed;
 
     memset(&group, 0, sizeof(group));
     while (group.count < count) {
         if (power_random(&run->random, 3) == 0)
-            add_dataset_op(run, &group);
-        else
             add_job_op(run, &group);
+        else if (set == SETS)
+            add_table_op(run, &group, set);
+        else
+            add_dataset_op(run, &group, set);
     }
     committed = write_at_once(run->db, group.ops, count);
     for (unsigned i = 0; i < count; i++)
@@ -226,16 +305,34 @@ static bool write_group(struct run *run)
 
 /* ---- cuts ---- */
 
-static void check_sound(struct store_db *db)
+static void expect(struct store_db *db, const char *sql, const char *text)
 {
     sqlite3_stmt *stmt;
 
-    assert_int_equal(
-        sqlite3_prepare_v2(sqlite_of(db)->db, "PRAGMA integrity_check", -1, &stmt, NULL),
-        SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(sqlite_of(db)->db, sql, -1, &stmt, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    assert_string_equal(sqlite3_column_text(stmt, 0), "ok");
+    assert_string_equal(sqlite3_column_text(stmt, 0), text);
     sqlite3_finalize(stmt);
+}
+
+/* Tidied, the database holds what can be seen and nothing else: no drafts, no pieces of them. */
+static void check_tidy(struct run *run)
+{
+    unsigned sets = 1, tables = 0;
+    char text[64];
+
+    while (sqlite_engine.tidy(run->db))
+        continue;
+    for (unsigned i = 0; i < SETS; i++)
+        sets += run->seen.sets[i] != 0;
+    for (unsigned i = 0; i <= SETS; i++)
+        tables += run->seen.tables[i] != 0;
+    snprintf(text, sizeof(text), "%u %u %u %u", sets, 2 * sets - 1, tables, 2 * tables);
+    expect(run->db,
+           "SELECT (SELECT count(*) FROM dataset) || ' ' || (SELECT count(*) FROM label_chunk)"
+           " || ' ' || (SELECT count(*) FROM attachment)"
+           " || ' ' || (SELECT count(*) FROM attachment_chunk)",
+           text);
 }
 
 /* Opens and looks. False: the power went meanwhile. */
@@ -245,6 +342,10 @@ static bool open_and_see(struct run *run)
                                         .dataset_begin = see_dataset,
                                         .dataset_chunk = see_chunk,
                                         .dataset_end = see_end,
+                                        .attachment_begin = see_attachment,
+                                        .attachment_rows = see_rows,
+                                        .attachment_end = see_end,
+                                        .attachment_damaged = see_damaged,
                                         .job = see_job,
                                         .seek = see_seek,
                                         .revision = see_revision,
@@ -254,6 +355,7 @@ static bool open_and_see(struct run *run)
 
     memset(&run->seen, 0, sizeof(run->seen));
     memset(run->drafts, 0, sizeof(run->drafts));
+    memset(run->tables, 0, sizeof(run->tables));
     if (sqlite_open(&run->db, DATABASE, POWER_VFS, &err) == EVD_OK &&
         sqlite_engine.load(run->db, &reader, &run->next_id, &err) == EVD_OK)
         return true;
@@ -297,7 +399,11 @@ static void recover(struct run *run)
         power_cut_at((unsigned)power_random(&run->random, 8));
     } while (!open_and_see(run));
     power_cut_at(0);
-    check_sound(run->db);
+    expect(run->db, "PRAGMA integrity_check", "ok");
+    for (unsigned i = 0; i <= SETS; i++)
+        run->kept += run->seen.tables[i] != 0;
+    if (power_random(&run->random, 4) == 0)
+        check_tidy(run);
     if (memcmp(&run->seen, &run->sure, sizeof(run->seen)) != 0)
         assert_memory_equal(&run->seen, &run->now, sizeof(run->seen));
     run->sure = run->now = run->seen;
@@ -313,12 +419,11 @@ static unsigned long environment(const char *name, unsigned long otherwise)
 static void nothing_confirmed_is_lost(void **state)
 {
     static struct run run;
-    unsigned cuts =
-        (unsigned)environment("EVD_CUTS", environment("EVD_LONG", 0) ? 20 * CUTS : CUTS);
+    unsigned cuts = (unsigned)environment("EVD_CUTS", environment("EVD_LONG", 0) ? 200000 : CUTS);
     unsigned long seed = environment("EVD_SEED", 1);
-    const uint32_t label = label_of(1, 0);
-    struct noted_op pets[] = {op_draft(1, "pets"), op_labels(1, 0, &label, 1),
-                              op_commit(1, 1, 1, 0)};
+    const uint32_t label = label_of(PETS, 0);
+    struct noted_op pets[] = {op_draft(PETS, "pets"), op_labels(PETS, 0, &label, 1),
+                              op_commit(PETS, 1, 1, 0)};
 
     (void)state;
     power_reset();
@@ -327,12 +432,17 @@ static void nothing_confirmed_is_lost(void **state)
     run.next_id = 100; /* above those of the jobs */
     for (unsigned i = 0; i < cuts; i++, seed++) {
         run.random = seed;
-        power_cut_at(1 + (unsigned)power_random(&run.random, 60));
+        /* Sometimes there is time for a dataset and what is attached to it. */
+        power_cut_at(1 + (unsigned)power_random(&run.random, i % 8 == 0 ? 500 : 60));
         work(&run);
+        for (unsigned t = 0; t <= SETS; t++)
+            run.lost += run.tables[t].id != 0 && run.tables[t].pieces > 0;
         recover(&run);
     }
     close_it(&run);
-    printf("%u power cuts survived\n", cuts);
+    printf("%u power cuts survived, by %u attachments; %u drafts of some lost\n", cuts, run.kept,
+           run.lost);
+    assert_true(run.kept > cuts / 20 && run.lost > cuts / 20);
 }
 
 int main(void)
