@@ -99,6 +99,17 @@ def neighbours(scope, client, printed):
     assert np.allclose(distance, np.linalg.norm(x[:, None] - x[index], axis=2), atol=1e-5)
 
 
+def selections(scope, client, printed):
+    keep, labels = scope["keep"], scope["dataset"].tensors[1].numpy()
+    assert keep.shape == (1000,) and 0 < keep.sum() < 1000 and keep[labels == 2].all()
+    mask, _ = client.attachment("pets", "enn")
+    assert np.array_equal(mask.astype(bool), keep)
+    fewer, _ = client.attachment("pets", "fewer")
+    assert np.array_equal(np.bincount(labels[fewer.astype(bool)]), [100, 90, 10])
+    mine, _ = client.attachment("pets", "mine")
+    assert np.array_equal(mine.astype(bool), keep & (labels != 2))
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -144,6 +155,7 @@ CHECKS = {
     "Augmentation": augmentation,
     "Pairs": pairs,
     "Neighbours": neighbours,
+    "Selections": selections,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,
