@@ -110,6 +110,13 @@ def selections(scope, client, printed):
     assert np.array_equal(mine.astype(bool), keep & (labels != 2))
 
 
+def smote(scope, client, printed):
+    counts = torch.cat(scope["trained"]).bincount(minlength=3)
+    assert counts.sum() == 2700 // 32 * 32 and counts.max() <= 900 and counts.min() >= 900 - 2700 % 32
+    assert scope["rows"].shape[1] == 2 and set(scope["rows"][:, 1]) <= {"round", "square"}
+    assert client.job("table")["strategy"]["variant"] == "smotenc"
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -156,6 +163,7 @@ CHECKS = {
     "Pairs": pairs,
     "Neighbours": neighbours,
     "Selections": selections,
+    "SMOTE": smote,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

@@ -15,6 +15,7 @@ the environment variable EVENDRAW_LIBRARY).
 from . import errors
 from ._library import lib as _lib
 from ._select import select
+from ._nominal import encode_nominal, nominal_neighbours
 from ._synthesise import synthesise
 from ._thresholds import thresholds
 from ._values import Result, Strategy
@@ -59,9 +60,11 @@ __all__ = [
     "StreamInfo",
     "connect",
     "encode",
+    "encode_nominal",
     "errors",
     "labels_of",
     "select",
+    "nominal_neighbours",
     "synthesise",
     "thresholds",
     *(kind.__name__ for kind in (Error, *Error.__subclasses__())),
