@@ -26,6 +26,18 @@ void bases_members(const struct bases *bases, struct draw_block *block, const ui
 
 /* ---- building ---- */
 
+uint32_t bases_near(const struct base_rule *rule, uint64_t sample, uint32_t *out)
+{
+    const uint32_t *row = rule->rows + sample * rule->width;
+    uint32_t n = 0;
+    for (uint32_t j = 0; j < rule->width && n < rule->k && row[j] != PLAN_NO_NEIGHBOUR; j++) {
+        uint32_t place = rule->place_of[row[j]];
+        if (place != NO_PLACE)
+            out[n++] = place;
+    }
+    return n;
+}
+
 static uint64_t gives(const struct plan *plan, const struct base_rule *rule, uint32_t c, uint64_t i)
 {
     if (rule->added[c] == 0)
@@ -45,7 +57,7 @@ static uint64_t count_bases(const struct plan *plan, const struct base_rule *rul
 
 /* The tables of a class' bases, from number `at` on. */
 static void fill_class(const struct plan *plan, const struct base_rule *rule, uint32_t c,
-                       uint64_t at, uint32_t *place, uint32_t *near, uint64_t *turn)
+                       uint64_t at, uint32_t *place, uint32_t *near, uint32_t *some, uint64_t *turn)
 {
     for (uint64_t i = 0; i < class_size(plan->index, c) && !plan_cancelled(plan); i++) {
         uint64_t times = gives(plan, rule, c, i);
@@ -53,8 +65,9 @@ static void fill_class(const struct plan *plan, const struct base_rule *rule, ui
         if (times == 0)
             continue;
         place[at] = (uint32_t)(plan->index->start[c] + i);
-        for (uint32_t j = 0; j < rule->k; j++)
-            near[at * rule->k + j] = rule->place_of[rule->rows[sample * rule->width + j]];
+        uint32_t n = bases_near(rule, sample, near + at * rule->k);
+        if (some)
+            some[at] = n;
         if (turn)
             turn[at + 1] = turn[at] + times;
         at++;
@@ -72,20 +85,23 @@ const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
     uint32_t *place = plan_alloc(plan, count + 1, sizeof(*place));
     uint32_t *near = plan_alloc(plan, count, rule->k * sizeof(*near));
     uint64_t *turn = rule->in_turn ? plan_alloc(plan, count + 1, sizeof(*turn)) : NULL;
-    if (!place || !near || (rule->in_turn && !turn))
+    uint32_t *some = rule->part ? plan_alloc(plan, count + 1, sizeof(*some)) : NULL;
+    if (!place || !near || (rule->in_turn && !turn) || (rule->part && !some))
         return NULL;
     for (uint32_t c = 0; c < classes; c++) {
         if (rule->added[c] > 0)
-            fill_class(plan, rule, c, first[c], place, near, turn);
+            fill_class(plan, rule, c, first[c], place, near, some, turn);
     }
-    *bases =
-        (struct bases){.k = rule->k, .first = first, .place = place, .near = near, .turn = turn};
+    *bases = (struct bases){
+        .k = rule->k, .first = first, .place = place, .near = near, .some = some, .turn = turn};
     if (plan_cancelled(plan) || (turn && !cuts_init(&bases->turns, plan, turn, (uint32_t)count)))
         return NULL;
     plan_hash(plan, &rule->k, sizeof(rule->k));
     plan_hash(plan, first, (classes + 1ull) * sizeof(*first));
     plan_hash(plan, place, count * sizeof(*place));
     plan_hash(plan, near, count * rule->k * sizeof(*near));
+    if (some)
+        plan_hash(plan, some, count * sizeof(*some));
     if (turn)
         plan_hash(plan, turn, (count + 1) * sizeof(*turn));
     return bases;

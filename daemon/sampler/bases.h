@@ -16,6 +16,7 @@ struct bases {
     const uint64_t *first; /* C + 1: those of class c are numbered first[c] .. first[c + 1] - 1 */
     const uint32_t *place; /* of each: its place among all members; one more at the end, unused */
     const uint32_t *near;  /* k of each: places of its neighbours */
+    const uint32_t *some;  /* of each: how many of these there are, above 0; NULL: all k */
     const uint64_t *turn;  /* of each, and the end: where its turns begin; NULL: any base, at
                             * random */
     struct cuts turns;     /* the same */
@@ -30,8 +31,13 @@ struct base_rule {
     bool in_turn;         /* exactly so often; otherwise at random, all equally likely */
     const uint32_t *rows; /* of neighbours, `width` of each sample */
     uint32_t width;
-    const uint32_t *place_of; /* S: a sample's place among all members */
+    const uint32_t *place_of; /* S: a sample's place among all members, or NO_PLACE */
+    bool part; /* not all samples have a place, and a base may have fewer than k neighbours */
 };
+#define NO_PLACE UINT32_MAX
+
+/* The places of a sample's first k neighbours that have one, for as many as there are: so many. */
+uint32_t bases_near(const struct base_rule *rule, uint64_t sample, uint32_t *out);
 
 /* In the plan's memory, and part of its digest; NULL without memory, or when cancelled. */
 const struct bases *bases_build(struct plan *plan, const struct base_rule *rule);

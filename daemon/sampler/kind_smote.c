@@ -3,6 +3,7 @@
  * The plan says which two, and how far between them; whoever has the features makes the sample. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include "sampler/bases.h"
 #include "sampler/kinds.h"
 #include "sampler/pairs.h"
@@ -20,8 +21,10 @@ struct smote {
     int variant;
     uint64_t k, m;
     uint64_t *added;    /* C: by how many each class grows */
-    uint64_t *gives;    /* S: how often each sample is a base; not with regular */
-    uint32_t *place_of; /* S: place among all members */
+    uint64_t *gives;    /* S: how often each sample is a base; NULL: each is one */
+    uint32_t *place_of; /* S: place among all members, or NO_PLACE */
+    uint32_t *near;     /* k: room for places of neighbours */
+    struct base_rule rule;
 };
 
 static bool uses_all(int variant)
@@ -109,15 +112,12 @@ static int check_rows(const struct plan_input *in, const struct smote *smote, ui
                            n > 1 ? "give a smaller k" : "one sample has no neighbour");
     for (uint64_t i = 0; i < n; i++) {
         uint64_t sample = index_sample(index, index->start[c] + i);
-        for (uint64_t j = 0; j < smote->k; j++) {
-            if (in->tables[OF_CLASS].rows[sample * in->tables[OF_CLASS].width + j] ==
-                PLAN_NO_NEIGHBOUR)
-                return plan_refuse(err, "neighbours",
-                                   "sample %llu of %.60s has fewer than k = %llu neighbours in "
-                                   "the table: run evendraw neighbours again",
-                                   (unsigned long long)sample, class_words(index, c, words),
-                                   (unsigned long long)smote->k);
-        }
+        if (!smote->rule.part && bases_near(&smote->rule, sample, smote->near) < smote->k)
+            return plan_refuse(err, "neighbours",
+                               "sample %llu of %.60s has fewer than k = %llu neighbours in "
+                               "the table: run evendraw neighbours again",
+                               (unsigned long long)sample, class_words(index, c, words),
+                               (unsigned long long)smote->k);
     }
     return PLAN_OK;
 }
@@ -130,13 +130,15 @@ static int64_t count_others(const struct plan_input *in, const struct smote *smo
     const struct plan_table *table = &in->tables[OF_ALL];
     const uint32_t *row = table->rows + sample * table->width;
     int64_t others = 0;
-    for (uint64_t j = 0; j < smote->m; j++) {
-        if (row[j] == PLAN_NO_NEIGHBOUR)
-            return -1;
+    uint64_t found = 0;
+    for (uint32_t j = 0; j < table->width && found < smote->m && row[j] != PLAN_NO_NEIGHBOUR; j++) {
         uint64_t place = smote->place_of[row[j]];
+        if (place == NO_PLACE)
+            continue;
         others += place < in->index->start[c] || place >= in->index->start[c + 1];
+        found++;
     }
-    return others;
+    return found < smote->m ? -1 : others;
 }
 
 /* The whole number next to a / b, of two equally near ones the even one. */
@@ -187,11 +189,15 @@ static int choose_bases(const struct plan *plan, const struct plan_input *in, st
         if (others < 0)
             return plan_refuse(err, "all_neighbours",
                                "sample %llu has fewer than %llu neighbours (\"Expected n_neighbors "
-                               "<= n_samples\"): give a smaller %s",
+                               "<= n_samples\"): give a smaller %s%s",
                                (unsigned long long)sample, (unsigned long long)m,
-                               smote->variant == ADASYN ? "k" : "m");
+                               smote->variant == ADASYN ? "k" : "m",
+                               smote->rule.part ? ", or run evendraw neighbours with a larger --k"
+                                                : "");
         bool danger = 2 * (uint64_t)others >= m && (uint64_t)others < m;
         smote->gives[sample] = smote->variant == ADASYN ? (uint64_t)others : danger;
+        if (smote->rule.part && bases_near(&smote->rule, sample, smote->near) == 0)
+            smote->gives[sample] = 0;
         sum += smote->gives[sample];
     }
     if (plan_cancelled(plan))
@@ -207,6 +213,26 @@ static int choose_bases(const struct plan *plan, const struct plan_input *in, st
     return PLAN_OK;
 }
 
+/* Whoever has a neighbour that is drawn from is a base. */
+static int choose_any(const struct plan *plan, const struct plan_input *in, struct smote *smote,
+                      uint32_t c, struct sampler_error *err)
+{
+    const struct class_index *index = in->index;
+    char words[CLASS_WORDS];
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < class_size(index, c) && !plan_cancelled(plan); i++) {
+        uint64_t sample = index_sample(index, index->start[c] + i);
+        smote->gives[sample] = bases_near(&smote->rule, sample, smote->near) > 0;
+        sum += smote->gives[sample];
+    }
+    if (sum > 0 || plan_cancelled(plan))
+        return PLAN_OK;
+    return plan_refuse(err, "neighbours",
+                       "no sample of %.60s has a neighbour there: run evendraw neighbours with a "
+                       "larger --k, or leave the class out of sampling_strategy",
+                       class_words(index, c, words));
+}
+
 /* ---- plans ---- */
 
 static int build_bases(struct plan *plan, const struct plan_input *in, struct smote *smote,
@@ -214,6 +240,7 @@ static int build_bases(struct plan *plan, const struct plan_input *in, struct sm
 {
     const struct class_index *index = in->index;
     bool any = false;
+    memset(smote->place_of, 0xff, index->samples * sizeof(*smote->place_of)); /* NO_PLACE */
     for (uint64_t i = 0; i < index->labelled; i++)
         smote->place_of[index_sample(index, i)] = (uint32_t)i;
     for (uint32_t c = 0; c < index->classes; c++) {
@@ -221,24 +248,18 @@ static int build_bases(struct plan *plan, const struct plan_input *in, struct sm
         if (smote->added[c] == 0)
             continue;
         any = true;
-        if (smote->gives)
+        if (uses_all(smote->variant))
             rc = choose_bases(plan, in, smote, c, err);
         if (rc == PLAN_OK)
             rc = check_rows(in, smote, c, err);
+        if (rc == PLAN_OK && smote->gives && !uses_all(smote->variant))
+            rc = choose_any(plan, in, smote, c, err);
         if (rc != PLAN_OK)
             return rc;
     }
     if (!any)
         return PLAN_OK;
-    *out = bases_build(plan, &(struct base_rule){
-                                 .k = (uint32_t)smote->k,
-                                 .added = smote->added,
-                                 .gives = smote->gives,
-                                 .in_turn = smote->variant == ADASYN,
-                                 .rows = in->tables[OF_CLASS].rows,
-                                 .width = in->tables[OF_CLASS].width,
-                                 .place_of = smote->place_of,
-                             });
+    *out = bases_build(plan, &smote->rule);
     return *out ? PLAN_OK : PLAN_NO_MEMORY;
 }
 
@@ -270,11 +291,24 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     uint64_t samples = in->index->samples;
     if (read_parameters(in, &smote, err) != PLAN_OK)
         return PLAN_REFUSED;
-    bool gives = uses_all(smote.variant);
+    bool part = strategy_has_from(in->strategy), gives = uses_all(smote.variant) || part;
     smote.added = calloc(in->index->classes, sizeof(*smote.added));
     smote.place_of = plan_work_alloc(plan, samples, sizeof(*smote.place_of));
     smote.gives = gives ? plan_work_alloc(plan, samples, sizeof(*smote.gives)) : NULL;
-    int rc = smote.added && smote.place_of && (smote.gives || !gives) ? PLAN_OK : PLAN_NO_MEMORY;
+    smote.near = calloc(smote.k, sizeof(*smote.near));
+    smote.rule = (struct base_rule){
+        .k = (uint32_t)smote.k,
+        .added = smote.added,
+        .gives = smote.gives,
+        .in_turn = smote.variant == ADASYN,
+        .rows = in->tables[OF_CLASS].rows,
+        .width = in->tables[OF_CLASS].width,
+        .place_of = smote.place_of,
+        .part = part,
+    };
+    int rc = smote.added && smote.place_of && smote.near && (smote.gives || !gives)
+                 ? PLAN_OK
+                 : PLAN_NO_MEMORY;
     if (rc == PLAN_OK)
         rc = sampling_strategy_over(in, SAMPLING_STRATEGY, smote.added, err);
     if (rc == PLAN_OK)
@@ -284,6 +318,7 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     plan_work_free(plan, smote.gives, samples, sizeof(*smote.gives));
     plan_work_free(plan, smote.place_of, samples, sizeof(*smote.place_of));
     free(smote.added);
+    free(smote.near);
     return rc;
 }
 

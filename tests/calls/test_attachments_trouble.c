@@ -249,7 +249,7 @@ static void jobs_that_name_one(void **state)
     trouble_job_has(peer, "s", 6);
     trouble_query(h, "UPDATE attachment SET name = 'far'");
     peer = peer_new(h);
-    is_out_of_service(peer, "neighbours \"near\" that it was made with are not in the database");
+    is_out_of_service(peer, "attachment \"near\" that it was made with is not in the database");
     peer_do(peer, "job.drop", "[{'job': 's'}]");
     peer_do(peer, "attachment.drop", "[{'dataset': 'd', 'name': 'far'}]");
     peer_refused(peer, EVD_E_NOT_FOUND, "job.create", "%s", smote);
