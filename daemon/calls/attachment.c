@@ -210,7 +210,8 @@ int do_attachment_drop(struct call *call, const struct params_attachment_drop *p
         return error_set(
             &call->err, EVD_E_CONFLICT, attachment->name,
             "attachment \"%s\" of dataset \"%s\" version %u is in use (strategies that "
-            "jobs have on record, and who reads it: %u): drop those jobs first",
+            "jobs have on record, and who reads it: %u): drop those jobs first, or have "
+            "them forget (\"retain_epochs\")",
             attachment->name, dataset->name, dataset->version, attachment->uses);
     drop = task_new(call, sizeof(*drop), NULL, drop_fini);
     if (!drop)

@@ -91,7 +91,7 @@ static int create_built(struct task *task)
     struct build *build = &creation->build;
     struct job_entry *entry = task->entry;
 
-    if (build_check(build) != EVD_OK || build_hold(build) != EVD_OK)
+    if (build_check(build) != EVD_OK)
         return task->err.code;
     build->record.created = entry->created;
     build->record.digest = plan_digest(build->plan);

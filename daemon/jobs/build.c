@@ -126,7 +126,7 @@ int build_attached(struct jobs *jobs, const struct dataset *dataset, struct stra
     return EVD_OK;
 }
 
-/* The task's own, in use from now on. */
+/* What will be recorded names them, so they are in use as long as that is there. */
 static int take_attached(struct build *build, struct evd_error *err)
 {
     const struct job_entry *entry = build->task.entry;
@@ -134,19 +134,11 @@ static int take_attached(struct build *build, struct evd_error *err)
 
     if (build_attached(entry->jobs, entry->dataset, &build->strategy, attached, err) != EVD_OK)
         return err->code;
-    for (int i = 0; i < STRATEGY_MAX_ATTACHED; i++) {
-        build->attached[i] = attached[i];
-        if (attached[i])
-            attached[i]->uses++;
-    }
-    return EVD_OK;
-}
-
-int build_hold(struct build *build)
-{
-    for (int i = 0; i < STRATEGY_MAX_ATTACHED; i++) {
-        if (build->attached[i] && !entry_hold(build->task.entry, build->attached[i]))
-            return error_no_memory(&build->task.err);
+    for (int i = strategy_next_attached(&build->strategy, -1), n = 0; i >= 0;
+         i = strategy_next_attached(&build->strategy, i), n++) {
+        plan_input_attach(&build->input, i, attached[n]);
+        if (!plan_hold(&build->record.held, attached[n]))
+            return error_no_memory(err);
     }
     return EVD_OK;
 }
@@ -161,12 +153,6 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
     assert(size >= sizeof(*build));
     if (!build)
         return NULL;
-    if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
-        exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
-        take_attached(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
-        task_free(&build->task);
-        return NULL;
-    }
     build->input = (struct plan_input){
         .index = &entry->dataset->index,
         .strategy = &build->strategy,
@@ -174,13 +160,16 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
         .revision = revision,
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,
-        .weights = strategy_column(&build->strategy, entry->dataset),
         .cancel = &build->task.work.cancelled,
         .budget = &entry->jobs->budget,
     };
-    for (int i = strategy_next_attached(&build->strategy, -1), n = 0; i >= 0;
-         i = strategy_next_attached(&build->strategy, i))
-        plan_input_attach(&build->input, i, build->attached[n++]);
+    if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
+        exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
+        take_attached(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
+        task_free(&build->task);
+        return NULL;
+    }
+    build->input.weights = strategy_column(&build->strategy, entry->dataset);
     return build;
 }
 
@@ -205,10 +194,6 @@ void build_fini(struct task *task)
 {
     struct build *build = (struct build *)task;
 
-    for (int i = 0; i < STRATEGY_MAX_ATTACHED; i++) {
-        if (build->attached[i])
-            build->attached[i]->uses--;
-    }
     strategy_fini(&build->strategy);
     plan_unref(build->plan);
     revision_fini(&build->record);

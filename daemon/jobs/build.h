@@ -16,8 +16,7 @@ struct build {
     struct task task; /* first; of the job it is for */
     struct strategy strategy;
     struct plan_input input;
-    struct attachment *attached[STRATEGY_MAX_ATTACHED]; /* in use by the task; then NULLs */
-    struct plan *plan;                                  /* when built; until a job takes it */
+    struct plan *plan;      /* when built; until a job takes it */
     struct revision record; /* what will be recorded; author and strategy from the start */
 };
 
@@ -38,10 +37,6 @@ uint64_t build_cost(const struct build *build);
 void build_run(struct task *task);
 /* After that: EVD_OK, or why the job cannot go on with this plan, or has none; in task.err, too. */
 int build_check(struct build *build) MUST_CHECK;
-
-/* What will be recorded names attachments, which the job keeps from now on; an error in task.err.
- */
-int build_hold(struct build *build) MUST_CHECK;
 
 /* A revision as the store takes it; later ones than `keep` go. What it points to stays the
  * record's. */

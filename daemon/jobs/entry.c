@@ -69,13 +69,6 @@ void entry_unref(struct job_entry *entry)
     entry->jobs->ops->entry_free(entry);
     records_fini(&entry->records);
     free(entry->streams);
-    while (entry->held) {
-        struct plan_held *next = entry->held->next;
-
-        entry->held->attachment->uses--;
-        free(entry->held);
-        entry->held = next;
-    }
     if (entry->dataset)
         dataset_release(entry->jobs, entry->dataset);
     free(entry);
@@ -165,24 +158,8 @@ bool entry_history_full(const struct job_entry *entry)
            !history_fits(entry, records->revisions[records->revision_count - 1].strategy_bytes);
 }
 
-bool entry_hold(struct job_entry *entry, struct attachment *attachment)
-{
-    struct plan_held *held = entry->held;
-
-    while (held && held->attachment != attachment)
-        held = held->next;
-    if (held)
-        return true;
-    held = malloc(sizeof(*held));
-    if (!held)
-        return false;
-    *held = (struct plan_held){attachment, entry->held};
-    attachment->uses++;
-    entry->held = held;
-    return true;
-}
-
-bool entry_hold_recorded(struct job_entry *entry, const void *bytes, size_t n)
+bool entry_hold_recorded(const struct job_entry *entry, const void *bytes, size_t n,
+                         struct plan_held **held)
 {
     struct strategy strategy;
     struct evd_error why;
@@ -199,7 +176,7 @@ bool entry_hold_recorded(struct job_entry *entry, const void *bytes, size_t n)
         struct attachment *attachment = dataset_attachment(entry->dataset, name);
 
         if (value->tag == VALUE_ATTACHED && attachment && attachment->digest == value->digest)
-            done &= entry_hold(entry, attachment);
+            done &= plan_hold(held, attachment);
     }
     strategy_fini(&strategy);
     return done;
@@ -209,7 +186,6 @@ struct plan_base entry_plan_base(const struct job_entry *entry)
 {
     return (struct plan_base){
         .dataset = entry->dataset,
-        .held = entry->held,
         .seed = entry->seed,
         .batch_size = entry->config.batch_size,
         .last_batch = entry->last_batch,

@@ -43,7 +43,6 @@ struct job_entry {
     uint32_t name_len;
     struct dataset *dataset; /* holds one of its users; NULL in a failed entry without one */
     struct job_config config;
-    struct plan_held *held; /* attachments that its strategies name; loop thread only */
     enum last_batch last_batch;
     uint64_t seed, created;
     struct job *job; /* while LIVE or DROPPING */
@@ -82,11 +81,9 @@ void entry_expire_in(struct job_entry *entry, uint64_t ms);
 void entry_ref(struct job_entry *entry);
 void entry_unref(struct job_entry *entry);
 
-/* Uses the attachment as long as the entry is; false without memory. */
-bool entry_hold(struct job_entry *entry, struct attachment *attachment) MUST_CHECK;
-/* The same for all that a recorded strategy names, as far as they are there; false without memory.
- */
-bool entry_hold_recorded(struct job_entry *entry, const void *strategy, size_t bytes) MUST_CHECK;
+/* What a recorded strategy names, as far as it is there; false without memory. */
+bool entry_hold_recorded(const struct job_entry *entry, const void *strategy, size_t bytes,
+                         struct plan_held **held) MUST_CHECK;
 /* What all its plans have in common, and whose its tokens are. */
 struct plan_base entry_plan_base(const struct job_entry *entry);
 /* Where its strategies are that are not in memory; while the entry is held. */

@@ -195,8 +195,8 @@ static int keep_strategy(const struct restoring *restoring, const struct store_r
     code = recorded_check(revision->strategy, revision->strategy_bytes, err);
     if (code != EVD_OK && code != EVD_E_STORE)
         return code;
-    if (code == EVD_OK &&
-        !entry_hold_recorded(restoring->entry, revision->strategy, revision->strategy_bytes))
+    if (code == EVD_OK && !entry_hold_recorded(restoring->entry, revision->strategy,
+                                               revision->strategy_bytes, &record->held))
         return error_no_memory(err);
     record->stored_bytes = revision->stored_bytes;
     revision_describe(record, revision->strategy, code == EVD_OK ? revision->strategy_bytes : 0);
@@ -231,8 +231,10 @@ int restore_revision_row(void *arg, const struct store_revision *revision, struc
         spoil(restoring->entry, "a revision in its history cannot be");
         return EVD_OK;
     }
-    if (keep_strategy(restoring, revision, &record, err) != EVD_OK)
+    if (keep_strategy(restoring, revision, &record, err) != EVD_OK) {
+        revision_fini(&record);
         return err->code;
+    }
     record.author = strdup(readable_author(restoring, revision->author));
     if (!record.author || !records_reserve(records)) {
         revision_fini(&record);
@@ -294,6 +296,7 @@ static int restore_plan(struct job_entry *entry, const struct revision *record, 
     size_t bytes;
     int code;
 
+    base.held = record->held;
     if (revision_is_away(record) &&
         base.recorded.read(base.recorded.arg, record->generation, record->number, &strategy, &bytes,
                            err) != EVD_OK)

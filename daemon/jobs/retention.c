@@ -23,9 +23,9 @@ static int forgotten(struct task *task)
     struct job_entry *entry = task->entry;
     bool stored = task->err.code == EVD_OK;
 
-    for (size_t i = 0; i < forgetting->op.forgotten_count && !stored; i++)
-        retention_undo(&entry->records, forgetting->rows[i].generation,
-                       forgetting->rows[i].revision);
+    for (size_t i = 0; i < forgetting->op.forgotten_count; i++)
+        retention_end(&entry->records, forgetting->rows[i].generation, forgetting->rows[i].revision,
+                      stored);
     entry->forgetting = false;
     entry_ref(entry);
     task_free(task);

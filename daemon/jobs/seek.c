@@ -54,10 +54,12 @@ static int build_follow(struct seek *seek, const struct replay_step *step)
     struct revision *follow = &seek->follow;
     struct sampler_error refused;
     struct job_position at = seek->record.at;
+    struct plan_base base = seek->line.base;
     int code;
 
-    if (revision_build(&seek->line.base, follow->strategy, follow->strategy_bytes, follow->number,
-                       &seek->plan, &seek->task.err) != EVD_OK)
+    base.held = follow->held;
+    if (revision_build(&base, follow->strategy, follow->strategy_bytes, follow->number, &seek->plan,
+                       &seek->task.err) != EVD_OK)
         return seek->task.err.code;
     follow->at = at;
     follow->shape = at.step > 0 ? step->shape : plan_epoch(seek->plan, at.epoch);
@@ -310,7 +312,8 @@ static int seek_prepare(struct seek *seek, struct evd_error *err)
     seek->follow.number = job_next_revision(entry->job);
     seek->follow.author = strdup(author);
     seek->follow.strategy = malloc(newest->strategy_bytes);
-    if (!seek->record.author || !seek->follow.author || !seek->follow.strategy)
+    if (!seek->record.author || !seek->follow.author || !seek->follow.strategy ||
+        !plan_hold_same(newest->held, &seek->follow.held))
         return error_no_memory(err);
     memcpy(seek->follow.strategy, newest->strategy, newest->strategy_bytes);
     revision_describe(&seek->follow, newest->strategy, newest->strategy_bytes);

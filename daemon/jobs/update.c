@@ -37,7 +37,7 @@ static int update_built(struct task *task)
     if (entry->status != JOB_STATUS_LIVE)
         return error_set(&task->err, EVD_E_CONFLICT, entry->name, "job \"%s\" is being dropped",
                          entry->name);
-    if (build_check(&update->build) != EVD_OK || build_hold(&update->build) != EVD_OK)
+    if (build_check(&update->build) != EVD_OK)
         return task->err.code;
     update->change.plan = plan;
     plan_ref(plan);

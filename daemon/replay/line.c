@@ -35,6 +35,8 @@ static bool hold_plan(struct line_plan *plan, const struct job *job, const struc
         plan->plan = plan_ref(held);
         return true;
     }
+    if (!plan_hold_same(record->held, &plan->held))
+        return false;
     if (!record->strategy)
         return true;
     plan->strategy = malloc(record->strategy_bytes ? record->strategy_bytes : 1);
@@ -83,6 +85,7 @@ void line_fini(struct line *line)
     for (uint32_t i = 0; line->plans && i < line->count; i++) {
         plan_unref(line->plans[i].plan);
         free(line->plans[i].strategy);
+        plan_release(&line->plans[i].held);
     }
     free(line->revisions);
     free(line->plans);
@@ -179,16 +182,18 @@ const struct plan *line_plan(void *arg, uint32_t i, struct evd_error *err)
     struct line *line = arg;
     struct line_plan *plan = &line->plans[i];
     const struct replay_revision *revision = &line->revisions[i];
+    struct plan_base base = line->base;
     struct sampler_error refused;
     int code;
 
     if (plan->plan)
         return plan->plan;
+    base.held = plan->held;
     sweep(line);
     line->last = -1;
     if (line_strategy(line, i, err) != EVD_OK ||
-        revision_plan(&line->base, plan->strategy, plan->strategy_bytes, revision->revision,
-                      plan->digest, &plan->plan, err) != EVD_OK)
+        revision_plan(&base, plan->strategy, plan->strategy_bytes, revision->revision, plan->digest,
+                      &plan->plan, err) != EVD_OK)
         return NULL;
     line->last = i;
     code = plan_place(plan->plan, revision->at.epoch, revision->at.step, revision->shape, &refused);

@@ -16,7 +16,8 @@ struct line_plan {
     /* A copy, only where the plan may have to be built and the job has it in memory. */
     void *strategy;
     size_t strategy_bytes;
-    uint32_t generation; /* in which it was recorded */
+    struct plan_held *held; /* what it names, if the plan may have to be built */
+    uint32_t generation;    /* in which it was recorded */
     bool forgotten;
 };
 

@@ -1,6 +1,8 @@
 /* Plans from recorded strategies (plan.h). Called by whoever loads jobs or draws again. */
 #include "replay/plan.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "codec/strategy.h"
 
@@ -28,6 +30,42 @@ void plan_input_attach(struct plan_input *input, int param, const struct attachm
         input->from = (struct plan_from){.folds = attachment_folds(attachment),
                                          .count = attachment->form.width};
         break;
+    }
+}
+
+bool plan_hold(struct plan_held **held, struct attachment *attachment)
+{
+    struct plan_held *one = malloc(sizeof(*one));
+
+    if (!one)
+        return false;
+    *one = (struct plan_held){attachment, *held};
+    attachment->uses++;
+    *held = one;
+    return true;
+}
+
+bool plan_hold_same(const struct plan_held *held, struct plan_held **out)
+{
+    *out = NULL;
+    for (; held; held = held->next) {
+        if (!plan_hold(out, held->attachment)) {
+            plan_release(out);
+            return false;
+        }
+    }
+    return true;
+}
+
+void plan_release(struct plan_held **held)
+{
+    while (*held) {
+        struct plan_held *one = *held;
+
+        *held = one->next;
+        assert(one->attachment->uses > 0);
+        one->attachment->uses--;
+        free(one);
     }
 }
 

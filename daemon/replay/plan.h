@@ -17,17 +17,24 @@ struct strategy_source {
     const void *arg;
 };
 
-/* Attachments that recorded strategies name, each in use. Whoever has a list reads it on any
- * thread: it only ever grows in front of what there is. */
+/* Attachments that a strategy names, each in use once for every list that it is in. Lists are made
+ * and released on the loop thread, and read on any. */
 struct plan_held {
     struct attachment *attachment;
     struct plan_held *next;
 };
 
+/* One more in front; false without memory. */
+bool plan_hold(struct plan_held **held, struct attachment *attachment) MUST_CHECK;
+/* The same ones, in use once more; false without memory, and then *out is NULL. */
+bool plan_hold_same(const struct plan_held *held, struct plan_held **out) MUST_CHECK;
+void plan_release(struct plan_held **held); /* NULL afterwards */
+
 /* What all plans of a job have in common; may be read by any thread. */
 struct plan_base {
     const struct dataset *dataset;
-    const struct plan_held *held;
+    const struct plan_held
+        *held; /* not in common: what the strategy at hand names; NULL at first */
     uint64_t seed;
     uint32_t batch_size;
     enum last_batch last_batch;

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 #include "codec/strategy.h"
 #include "job/position.h"
+#include "replay/plan.h"
 
 uint32_t records_generation(const struct records *records)
 {
@@ -170,6 +171,7 @@ void revision_fini(struct revision *revision)
 {
     free(revision->author);
     free(revision->strategy);
+    plan_release(&revision->held);
 }
 
 void revision_describe(struct revision *revision, const void *bytes, size_t n)

@@ -15,6 +15,8 @@
 
 #include "job/job.h"
 
+struct plan_held;
+
 /* A revision as it is recorded. */
 struct revision {
     uint32_t generation, number;
@@ -27,7 +29,9 @@ struct revision {
     size_t stored_bytes;    /* what it takes in the database */
     uint64_t strategy_hash; /* of those bytes */
     char kind[32];          /* of the strategy; "": not known */
-    bool forgotten;         /* the strategy is in the database no more (retention.h) */
+    struct plan_held
+        *held;      /* attachments that the strategy names (plan.h), until it is forgotten */
+    bool forgotten; /* the strategy is in the database no more (retention.h) */
 };
 
 /* Strategies of so many bytes at most are always in memory: less would not save much. */

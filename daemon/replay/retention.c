@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "job/position.h"
+#include "replay/plan.h"
 
 /* The generation from which on revisions draw nothing at `from` or later but in the line as it is
  * now. Those of an earlier one are part of a line that was left behind `from`. */
@@ -51,17 +52,22 @@ void retention_note(struct records *records, struct revision *const *revisions, 
     records_measure(records);
 }
 
-static void undo(struct revision *revisions, uint32_t count, uint32_t generation, uint32_t number)
+static void end(struct revision *revisions, uint32_t count, uint32_t generation, uint32_t number,
+                bool stored)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (revisions[i].generation == generation && revisions[i].number == number)
+        if (revisions[i].generation != generation || revisions[i].number != number)
+            continue;
+        if (stored)
+            plan_release(&revisions[i].held);
+        else
             note(&revisions[i], false);
     }
 }
 
-void retention_undo(struct records *records, uint32_t generation, uint32_t number)
+void retention_end(struct records *records, uint32_t generation, uint32_t number, bool stored)
 {
-    undo(records->past, records->past_count, generation, number);
-    undo(records->revisions, records->revision_count, generation, number);
+    end(records->past, records->past_count, generation, number, stored);
+    end(records->revisions, records->revision_count, generation, number, stored);
     records_measure(records);
 }

@@ -14,8 +14,10 @@
  * not forgotten, oldest first; returns how many. They are valid until the records change. */
 uint32_t retention_find(const struct records *records, uint64_t epoch, struct revision **out,
                         uint32_t most);
-/* They are forgotten; or, as the store could not, this one is not. */
+/* They are forgotten. What becomes of each is said when the store has answered. */
 void retention_note(struct records *records, struct revision *const *revisions, uint32_t count);
-void retention_undo(struct records *records, uint32_t generation, uint32_t number);
+/* The store has forgotten it, too, and what it named is released; or it could not, and it is not
+ * forgotten. */
+void retention_end(struct records *records, uint32_t generation, uint32_t number, bool stored);
 
 #endif

@@ -2,6 +2,7 @@
  * by the epoch engine for each block. */
 #include "sampler/bases.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* ---- drawing ---- */
@@ -26,18 +27,6 @@ void bases_members(const struct bases *bases, struct draw_block *block, const ui
 
 /* ---- building ---- */
 
-uint32_t bases_near(const struct base_rule *rule, uint64_t sample, uint32_t *out)
-{
-    const uint32_t *row = rule->rows + sample * rule->width;
-    uint32_t n = 0;
-    for (uint32_t j = 0; j < rule->width && n < rule->k && row[j] != PLAN_NO_NEIGHBOUR; j++) {
-        uint32_t place = rule->place_of[row[j]];
-        if (place != NO_PLACE)
-            out[n++] = place;
-    }
-    return n;
-}
-
 static uint64_t gives(const struct plan *plan, const struct base_rule *rule, uint32_t c, uint64_t i)
 {
     if (rule->added[c] == 0)
@@ -55,23 +44,62 @@ static uint64_t count_bases(const struct plan *plan, const struct base_rule *rul
     return first[plan->index->classes];
 }
 
-/* The tables of a class' bases, from number `at` on. */
+/* Tables of bases, as struct bases has them, while they are filled. */
+struct filling {
+    uint32_t *place, *near, *some, *other;
+    uint64_t *turn;
+};
+
+/* The nearest member of another class than c. */
+static uint32_t nearest_other(const struct plan *plan, const struct base_rows *rows, uint32_t c,
+                              uint64_t sample)
+{
+    const uint64_t *start = plan->index->start;
+    uint32_t at = 0, place;
+    do {
+        place = base_rows_next(rows, sample, &at);
+    } while (place != NO_PLACE && place >= start[c] && place < start[c + 1]);
+    assert(place != NO_PLACE);
+    return place;
+}
+
+/* Those of a class, from number `at` on. */
 static void fill_class(const struct plan *plan, const struct base_rule *rule, uint32_t c,
-                       uint64_t at, uint32_t *place, uint32_t *near, uint32_t *some, uint64_t *turn)
+                       uint64_t at, const struct filling *fill)
 {
     for (uint64_t i = 0; i < class_size(plan->index, c) && !plan_cancelled(plan); i++) {
         uint64_t times = gives(plan, rule, c, i);
         uint64_t sample = index_sample(plan->index, plan->index->start[c] + i);
+        uint32_t next = 0, n = 0, near;
         if (times == 0)
             continue;
-        place[at] = (uint32_t)(plan->index->start[c] + i);
-        uint32_t n = bases_near(rule, sample, near + at * rule->k);
-        if (some)
-            some[at] = n;
-        if (turn)
-            turn[at + 1] = turn[at] + times;
+        fill->place[at] = (uint32_t)(plan->index->start[c] + i);
+        while (n < rule->k && (near = base_rows_next(&rule->of_class, sample, &next)) != NO_PLACE)
+            fill->near[at * rule->k + n++] = near;
+        if (fill->some)
+            fill->some[at] = n;
+        if (fill->other)
+            fill->other[at] = nearest_other(plan, &rule->of_all, c, sample);
+        if (fill->turn)
+            fill->turn[at + 1] = fill->turn[at] + times;
         at++;
     }
+}
+
+static void hash_bases(struct plan *plan, const struct bases *bases)
+{
+    uint32_t classes = plan->index->classes;
+    uint64_t count = bases->first[classes];
+    plan_hash(plan, &bases->k, sizeof(bases->k));
+    plan_hash(plan, bases->first, (classes + 1ull) * sizeof(*bases->first));
+    plan_hash(plan, bases->place, count * sizeof(*bases->place));
+    plan_hash(plan, bases->near, count * bases->k * sizeof(*bases->near));
+    if (bases->some)
+        plan_hash(plan, bases->some, count * sizeof(*bases->some));
+    if (bases->other)
+        plan_hash(plan, bases->other, count * sizeof(*bases->other));
+    if (bases->turn)
+        plan_hash(plan, bases->turn, (count + 1) * sizeof(*bases->turn));
 }
 
 const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
@@ -82,28 +110,32 @@ const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
     if (!bases || !first)
         return NULL;
     uint64_t count = count_bases(plan, rule, first);
-    uint32_t *place = plan_alloc(plan, count + 1, sizeof(*place));
-    uint32_t *near = plan_alloc(plan, count, rule->k * sizeof(*near));
-    uint64_t *turn = rule->in_turn ? plan_alloc(plan, count + 1, sizeof(*turn)) : NULL;
-    uint32_t *some = rule->part ? plan_alloc(plan, count + 1, sizeof(*some)) : NULL;
-    if (!place || !near || (rule->in_turn && !turn) || (rule->part && !some))
+    bool others = rule->of_all.rows != NULL;
+    struct filling fill = {
+        .place = plan_alloc(plan, count + 1, sizeof(*fill.place)),
+        .near = plan_alloc(plan, count, rule->k * sizeof(*fill.near)),
+        .some = rule->part ? plan_alloc(plan, count + 1, sizeof(*fill.some)) : NULL,
+        .other = others ? plan_alloc(plan, count, sizeof(*fill.other)) : NULL,
+        .turn = rule->in_turn ? plan_alloc(plan, count + 1, sizeof(*fill.turn)) : NULL,
+    };
+    if (!fill.place || !fill.near || (rule->part && !fill.some) || (others && !fill.other) ||
+        (rule->in_turn && !fill.turn))
         return NULL;
     for (uint32_t c = 0; c < classes; c++) {
         if (rule->added[c] > 0)
-            fill_class(plan, rule, c, first[c], place, near, some, turn);
+            fill_class(plan, rule, c, first[c], &fill);
     }
-    *bases = (struct bases){
-        .k = rule->k, .first = first, .place = place, .near = near, .some = some, .turn = turn};
-    if (plan_cancelled(plan) || (turn && !cuts_init(&bases->turns, plan, turn, (uint32_t)count)))
+    *bases = (struct bases){.k = rule->k,
+                            .first = first,
+                            .place = fill.place,
+                            .near = fill.near,
+                            .some = fill.some,
+                            .other = fill.other,
+                            .turn = fill.turn};
+    if (plan_cancelled(plan) ||
+        (fill.turn && !cuts_init(&bases->turns, plan, fill.turn, (uint32_t)count)))
         return NULL;
-    plan_hash(plan, &rule->k, sizeof(rule->k));
-    plan_hash(plan, first, (classes + 1ull) * sizeof(*first));
-    plan_hash(plan, place, count * sizeof(*place));
-    plan_hash(plan, near, count * rule->k * sizeof(*near));
-    if (some)
-        plan_hash(plan, some, count * sizeof(*some));
-    if (turn)
-        plan_hash(plan, turn, (count + 1) * sizeof(*turn));
+    hash_bases(plan, bases);
     return bases;
 }
 

@@ -9,18 +9,40 @@
 
 #include "sampler/internal.h"
 
-#define NO_BASE UINT32_MAX /* in a block: the draw is a member as it is */
+#define NO_BASE  UINT32_MAX /* in a block: the draw is a member as it is */
+#define NO_PLACE UINT32_MAX
 
 struct bases {
     uint32_t k;            /* neighbours of each */
     const uint64_t *first; /* C + 1: those of class c are numbered first[c] .. first[c + 1] - 1 */
     const uint32_t *place; /* of each: its place among all members; one more at the end, unused */
-    const uint32_t *near;  /* k of each: places of its neighbours */
+    const uint32_t *near;  /* k of each: places of its neighbours, which are of its class */
     const uint32_t *some;  /* of each: how many of these there are, above 0; NULL: all k */
+    const uint32_t *other; /* of each: the place of its nearest of another class; NULL: only near */
     const uint64_t *turn;  /* of each, and the end: where its turns begin; NULL: any base, at
                             * random */
     struct cuts turns;     /* the same */
 };
+
+/* A table of neighbours as a plan's members see it. */
+struct base_rows {
+    const uint32_t *rows; /* `width` sample indices of each sample, the nearest first */
+    uint32_t width;
+    const uint32_t *place_of; /* S: a sample's place among all members; NO_PLACE: it is none */
+};
+
+/* The place of a sample's next neighbour that is a member, from *at = 0 on; NO_PLACE: there are no
+ * more. */
+static inline uint32_t base_rows_next(const struct base_rows *rows, uint64_t sample, uint32_t *at)
+{
+    const uint32_t *row = rows->rows + sample * rows->width;
+    while (*at < rows->width && row[*at] != PLAN_NO_NEIGHBOUR) {
+        uint32_t place = rows->place_of[row[(*at)++]];
+        if (place != NO_PLACE)
+            return place;
+    }
+    return NO_PLACE;
+}
 
 /* How often a base gives something; 0: it is none. */
 struct base_rule {
@@ -28,16 +50,11 @@ struct base_rule {
     const uint64_t *added; /* C: how many the class is given; 0: it has no bases */
     /* S, or NULL: each sample of those classes is a base. */
     const uint64_t *gives;
-    bool in_turn;         /* exactly so often; otherwise at random, all equally likely */
-    const uint32_t *rows; /* of neighbours, `width` of each sample */
-    uint32_t width;
-    const uint32_t *place_of; /* S: a sample's place among all members, or NO_PLACE */
-    bool part; /* not all samples have a place, and a base may have fewer than k neighbours */
+    bool in_turn;              /* exactly so often; otherwise at random, all equally likely */
+    struct base_rows of_class; /* with k members of the class, for each base */
+    bool part;                 /* or fewer, but for none */
+    struct base_rows of_all;   /* with one of another class, for each; rows NULL: not needed */
 };
-#define NO_PLACE UINT32_MAX
-
-/* The places of a sample's first k neighbours that have one, for as many as there are: so many. */
-uint32_t bases_near(const struct base_rule *rule, uint64_t sample, uint32_t *out);
 
 /* In the plan's memory, and part of its digest; NULL without memory, or when cancelled. */
 const struct bases *bases_build(struct plan *plan, const struct base_rule *rule);

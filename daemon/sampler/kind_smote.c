@@ -11,25 +11,31 @@
 
 enum { SAMPLING_STRATEGY, VARIANT, K, M, NEIGHBOURS, ALL_NEIGHBOURS };
 enum { OF_CLASS, OF_ALL }; /* plan_input.tables */
-enum variant { REGULAR, BORDERLINE_1, ADASYN, BORDERLINE_2, SVM };
+/* smotenc and smoten differ from regular in what the client makes of the pairs. */
+enum variant { REGULAR, SMOTENC, SMOTEN, BORDERLINE_1, BORDERLINE_2, ADASYN, SVM };
 
-static const char *const variants[] = {"regular",      "borderline-1", "adasyn",
-                                       "borderline-2", "svm",          NULL};
+static const char *const variants[] = {"regular",      "smotenc", "smoten", "borderline-1",
+                                       "borderline-2", "adasyn",  "svm",    NULL};
 
 /* A plan in the making. */
 struct smote {
     int variant;
     uint64_t k, m;
     uint64_t *added;    /* C: by how many each class grows */
-    uint64_t *gives;    /* S: how often each sample is a base; NULL: each is one */
-    uint32_t *place_of; /* S: place among all members, or NO_PLACE */
-    uint32_t *near;     /* k: room for places of neighbours */
-    struct base_rule rule;
+    uint64_t *gives;    /* S: how often each sample is a base; NULL: any of the class may be */
+    uint32_t *place_of; /* S: place among all members */
+    struct base_rows of_class, of_all;
+    bool part; /* not all samples are drawn from, and a base may have fewer than k neighbours */
 };
+
+static bool is_borderline(int variant)
+{
+    return variant == BORDERLINE_1 || variant == BORDERLINE_2;
+}
 
 static bool uses_all(int variant)
 {
-    return variant == BORDERLINE_1 || variant == ADASYN;
+    return is_borderline(variant) || variant == ADASYN;
 }
 
 /* ---- parameters ---- */
@@ -43,11 +49,6 @@ static int read_variant(const struct strategy *s, int *variant, struct sampler_e
                            "variant svm needs the support vectors of a classifier, and so the "
                            "features, which evendrawd does not have: take borderline-1, which "
                            "also works along the border between classes");
-    if (*variant == BORDERLINE_2)
-        return plan_refuse(err, "variant",
-                           "variant borderline-2 is not offered: imbalanced-learn's second sample "
-                           "is not a neighbour but one with the neighbour's number among the other "
-                           "classes: take borderline-1");
     return PLAN_OK;
 }
 
@@ -81,10 +82,10 @@ static int read_parameters(const struct plan_input *in, struct smote *smote,
     if (read_variant(s, &smote->variant, err) != PLAN_OK ||
         strategy_whole(s, K, 1, UINT32_MAX, 0, &smote->k, err) != PLAN_OK ||
         strategy_whole(s, M, 1, UINT32_MAX, 0, &smote->m, err) != PLAN_OK ||
-        strategy_only_with(s, M, smote->variant == BORDERLINE_1, "variant borderline-1", err) !=
-            PLAN_OK ||
+        strategy_only_with(s, M, is_borderline(smote->variant), "variant borderline-1 or -2",
+                           err) != PLAN_OK ||
         strategy_only_with(s, ALL_NEIGHBOURS, uses_all(smote->variant),
-                           "variant borderline-1 or adasyn", err) != PLAN_OK ||
+                           "variant borderline-1, -2 or adasyn", err) != PLAN_OK ||
         check_table(in, OF_CLASS, smote->k, "k", err) != PLAN_OK)
         return PLAN_REFUSED;
     if (smote->variant == ADASYN)
@@ -96,6 +97,28 @@ static int read_parameters(const struct plan_input *in, struct smote *smote,
 
 /* ---- neighbours ---- */
 
+/* As many neighbours as there are samples, or more. */
+static int too_few(const char *param, const char *whose, uint64_t n, uint64_t wanted,
+                   const char *advice, struct sampler_error *err)
+{
+    return plan_refuse(
+        err, param,
+        "%.60s has %llu samples, and %s = %llu needs more (\"Expected n_neighbors <= "
+        "n_samples,  but n_samples = %llu, n_neighbors = %llu\"): %s",
+        whose, (unsigned long long)n, param, (unsigned long long)wanted, (unsigned long long)n,
+        (unsigned long long)wanted + 1, advice);
+}
+
+/* How many of a sample's neighbours in its class there are, k at most. */
+static uint64_t count_near(const struct smote *smote, uint64_t sample)
+{
+    uint32_t next = 0;
+    uint64_t n = 0;
+    while (n < smote->k && base_rows_next(&smote->of_class, sample, &next) != NO_PLACE)
+        n++;
+    return n;
+}
+
 /* Refuses a class whose samples have fewer than k neighbours in it. */
 static int check_rows(const struct plan_input *in, const struct smote *smote, uint32_t c,
                       struct sampler_error *err)
@@ -104,20 +127,19 @@ static int check_rows(const struct plan_input *in, const struct smote *smote, ui
     uint64_t n = class_size(index, c);
     char words[CLASS_WORDS];
     if (n <= smote->k)
-        return plan_refuse(err, "k",
-                           "%.60s has %llu samples, k = %llu needs %llu (\"Expected n_neighbors <= "
-                           "n_samples\"): %s, or leave the class out of sampling_strategy",
-                           class_words(index, c, words), (unsigned long long)n,
-                           (unsigned long long)smote->k, (unsigned long long)smote->k + 1,
-                           n > 1 ? "give a smaller k" : "one sample has no neighbour");
-    for (uint64_t i = 0; i < n; i++) {
+        return too_few("k", class_words(index, c, words), n, smote->k,
+                       n > 1 ? "give a smaller k, or leave the class out of sampling_strategy"
+                             : "leave the class out of sampling_strategy",
+                       err);
+    for (uint64_t i = 0; !smote->part && i < n; i++) {
         uint64_t sample = index_sample(index, index->start[c] + i);
-        if (!smote->rule.part && bases_near(&smote->rule, sample, smote->near) < smote->k)
+        uint64_t j = count_near(smote, sample);
+        if (j < smote->k)
             return plan_refuse(err, "neighbours",
-                               "sample %llu of %.60s has fewer than k = %llu neighbours in "
-                               "the table: run evendraw neighbours again",
+                               "sample %llu of %.60s has only %llu neighbours that are drawn from, "
+                               "and k is %llu: run evendraw neighbours with a larger --k",
                                (unsigned long long)sample, class_words(index, c, words),
-                               (unsigned long long)smote->k);
+                               (unsigned long long)j, (unsigned long long)smote->k);
     }
     return PLAN_OK;
 }
@@ -127,18 +149,15 @@ static int check_rows(const struct plan_input *in, const struct smote *smote, ui
 static int64_t count_others(const struct plan_input *in, const struct smote *smote, uint32_t c,
                             uint64_t sample)
 {
-    const struct plan_table *table = &in->tables[OF_ALL];
-    const uint32_t *row = table->rows + sample * table->width;
     int64_t others = 0;
-    uint64_t found = 0;
-    for (uint32_t j = 0; j < table->width && found < smote->m && row[j] != PLAN_NO_NEIGHBOUR; j++) {
-        uint64_t place = smote->place_of[row[j]];
+    uint32_t next = 0;
+    for (uint64_t j = 0; j < smote->m; j++) {
+        uint32_t place = base_rows_next(&smote->of_all, sample, &next);
         if (place == NO_PLACE)
-            continue;
+            return -1;
         others += place < in->index->start[c] || place >= in->index->start[c + 1];
-        found++;
     }
-    return found < smote->m ? -1 : others;
+    return others;
 }
 
 /* The whole number next to a / b, of two equally near ones the even one. */
@@ -158,9 +177,9 @@ static int divide_added(const struct class_index *index, struct smote *smote, ui
     uint64_t sum = 0;
     if (all == 0)
         return plan_refuse(err, "variant",
-                           "%.60s has no neighbours of other classes, by which adasyn would divide "
-                           "what is added (imbalanced-learn refuses it, too): take variant "
-                           "regular, or leave the class out of sampling_strategy",
+                           "%.60s: adasyn divides by neighbours of other classes (\"Not any "
+                           "neigbours belong to the majority class\"): take variant regular, or "
+                           "leave the class out of sampling_strategy",
                            class_words(index, c, words));
     for (uint64_t i = 0; i < class_size(index, c); i++) {
         uint64_t *gives = &smote->gives[index_sample(index, index->start[c] + i)];
@@ -169,9 +188,9 @@ static int divide_added(const struct class_index *index, struct smote *smote, ui
     }
     if (sum == 0)
         return plan_refuse(err, "variant",
-                           "adasyn would add nothing to %.60s: none of its samples' parts comes to "
-                           "one (imbalanced-learn: \"No samples will be generated\"): ask for more "
-                           "in sampling_strategy, or take variant regular",
+                           "adasyn would add nothing to %.60s: no sample's part comes to one (\"No "
+                           "samples will be generated with the provided ratio settings.\"): ask "
+                           "for more in sampling_strategy, or take variant regular",
                            class_words(index, c, words));
     smote->added[c] = sum;
     return PLAN_OK;
@@ -183,20 +202,21 @@ static int choose_bases(const struct plan *plan, const struct plan_input *in, st
 {
     char words[CLASS_WORDS];
     uint64_t sum = 0, m = smote->m;
+    if (in->index->labelled <= m)
+        return too_few(smote->variant == ADASYN ? "k" : "m", "the dataset", in->index->labelled, m,
+                       smote->variant == ADASYN ? "give a smaller k" : "give a smaller m", err);
     for (uint64_t i = 0; i < class_size(in->index, c) && !plan_cancelled(plan); i++) {
         uint64_t sample = index_sample(in->index, in->index->start[c] + i);
         int64_t others = count_others(in, smote, c, sample);
         if (others < 0)
             return plan_refuse(err, "all_neighbours",
-                               "sample %llu has fewer than %llu neighbours (\"Expected n_neighbors "
-                               "<= n_samples\"): give a smaller %s%s",
-                               (unsigned long long)sample, (unsigned long long)m,
-                               smote->variant == ADASYN ? "k" : "m",
-                               smote->rule.part ? ", or run evendraw neighbours with a larger --k"
-                                                : "");
+                               "sample %llu has fewer than %s = %llu neighbours of any class that "
+                               "are drawn from: run evendraw neighbours with a larger --k",
+                               (unsigned long long)sample, smote->variant == ADASYN ? "k" : "m",
+                               (unsigned long long)m);
         bool danger = 2 * (uint64_t)others >= m && (uint64_t)others < m;
         smote->gives[sample] = smote->variant == ADASYN ? (uint64_t)others : danger;
-        if (smote->rule.part && bases_near(&smote->rule, sample, smote->near) == 0)
+        if (smote->part && count_near(smote, sample) == 0)
             smote->gives[sample] = 0;
         sum += smote->gives[sample];
     }
@@ -207,42 +227,53 @@ static int choose_bases(const struct plan *plan, const struct plan_input *in, st
     if (sum == 0)
         return plan_refuse(err, "variant",
                            "%.60s has no sample in danger (m/2 or more of its m neighbours of "
-                           "other classes, but not all): borderline-1 would add nothing to it. "
-                           "Take variant regular, or leave the class out of sampling_strategy",
-                           class_words(in->index, c, words));
+                           "other classes, but not all), so %s would add nothing to it: take "
+                           "variant regular, or leave the class out of sampling_strategy",
+                           class_words(in->index, c, words), variants[smote->variant]);
     return PLAN_OK;
 }
 
-/* Whoever has a neighbour that is drawn from is a base. */
-static int choose_any(const struct plan *plan, const struct plan_input *in, struct smote *smote,
+/* Of a part of the dataset: whoever has a neighbour in it is a base. */
+static int choose_any(const struct plan *plan, const struct class_index *index, struct smote *smote,
                       uint32_t c, struct sampler_error *err)
 {
-    const struct class_index *index = in->index;
     char words[CLASS_WORDS];
     uint64_t sum = 0;
     for (uint64_t i = 0; i < class_size(index, c) && !plan_cancelled(plan); i++) {
         uint64_t sample = index_sample(index, index->start[c] + i);
-        smote->gives[sample] = bases_near(&smote->rule, sample, smote->near) > 0;
+        smote->gives[sample] = count_near(smote, sample) > 0;
         sum += smote->gives[sample];
     }
     if (sum > 0 || plan_cancelled(plan))
         return PLAN_OK;
     return plan_refuse(err, "neighbours",
-                       "no sample of %.60s has a neighbour there: run evendraw neighbours with a "
-                       "larger --k, or leave the class out of sampling_strategy",
+                       "no sample of %.60s has a neighbour that is drawn from: run evendraw "
+                       "neighbours with a larger --k, or leave the class out of sampling_strategy",
                        class_words(index, c, words));
 }
 
 /* ---- plans ---- */
+
+static void list_places(const struct class_index *index, uint32_t *place_of)
+{
+    memset(place_of, 0xff, index->samples * sizeof(*place_of)); /* NO_PLACE */
+    for (uint64_t i = 0; i < index->labelled; i++)
+        place_of[index_sample(index, i)] = (uint32_t)i;
+}
+
+static struct base_rows rows_of(const struct plan_table *table, const uint32_t *place_of)
+{
+    return (struct base_rows){.rows = table->rows, .width = table->width, .place_of = place_of};
+}
 
 static int build_bases(struct plan *plan, const struct plan_input *in, struct smote *smote,
                        const struct bases **out, struct sampler_error *err)
 {
     const struct class_index *index = in->index;
     bool any = false;
-    memset(smote->place_of, 0xff, index->samples * sizeof(*smote->place_of)); /* NO_PLACE */
-    for (uint64_t i = 0; i < index->labelled; i++)
-        smote->place_of[index_sample(index, i)] = (uint32_t)i;
+    list_places(index, smote->place_of);
+    smote->of_class = rows_of(&in->tables[OF_CLASS], smote->place_of);
+    smote->of_all = rows_of(&in->tables[OF_ALL], smote->place_of);
     for (uint32_t c = 0; c < index->classes; c++) {
         int rc = PLAN_OK;
         if (smote->added[c] == 0)
@@ -252,14 +283,23 @@ static int build_bases(struct plan *plan, const struct plan_input *in, struct sm
             rc = choose_bases(plan, in, smote, c, err);
         if (rc == PLAN_OK)
             rc = check_rows(in, smote, c, err);
-        if (rc == PLAN_OK && smote->gives && !uses_all(smote->variant))
-            rc = choose_any(plan, in, smote, c, err);
+        if (rc == PLAN_OK && smote->part && !uses_all(smote->variant))
+            rc = choose_any(plan, index, smote, c, err);
         if (rc != PLAN_OK)
             return rc;
     }
     if (!any)
         return PLAN_OK;
-    *out = bases_build(plan, &smote->rule);
+    *out = bases_build(
+        plan, &(struct base_rule){
+                  .k = (uint32_t)smote->k,
+                  .added = smote->added,
+                  .gives = smote->gives,
+                  .in_turn = smote->variant == ADASYN,
+                  .of_class = smote->of_class,
+                  .part = smote->part,
+                  .of_all = smote->variant == BORDERLINE_2 ? smote->of_all : (struct base_rows){0},
+              });
     return *out ? PLAN_OK : PLAN_NO_MEMORY;
 }
 
@@ -291,24 +331,12 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     uint64_t samples = in->index->samples;
     if (read_parameters(in, &smote, err) != PLAN_OK)
         return PLAN_REFUSED;
-    bool part = strategy_has_from(in->strategy), gives = uses_all(smote.variant) || part;
+    smote.part = strategy_has_from(in->strategy);
+    bool gives = uses_all(smote.variant) || smote.part;
     smote.added = calloc(in->index->classes, sizeof(*smote.added));
     smote.place_of = plan_work_alloc(plan, samples, sizeof(*smote.place_of));
     smote.gives = gives ? plan_work_alloc(plan, samples, sizeof(*smote.gives)) : NULL;
-    smote.near = calloc(smote.k, sizeof(*smote.near));
-    smote.rule = (struct base_rule){
-        .k = (uint32_t)smote.k,
-        .added = smote.added,
-        .gives = smote.gives,
-        .in_turn = smote.variant == ADASYN,
-        .rows = in->tables[OF_CLASS].rows,
-        .width = in->tables[OF_CLASS].width,
-        .place_of = smote.place_of,
-        .part = part,
-    };
-    int rc = smote.added && smote.place_of && smote.near && (smote.gives || !gives)
-                 ? PLAN_OK
-                 : PLAN_NO_MEMORY;
+    int rc = smote.added && smote.place_of && (smote.gives || !gives) ? PLAN_OK : PLAN_NO_MEMORY;
     if (rc == PLAN_OK)
         rc = sampling_strategy_over(in, SAMPLING_STRATEGY, smote.added, err);
     if (rc == PLAN_OK)
@@ -318,7 +346,6 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     plan_work_free(plan, smote.gives, samples, sizeof(*smote.gives));
     plan_work_free(plan, smote.place_of, samples, sizeof(*smote.place_of));
     free(smote.added);
-    free(smote.near);
     return rc;
 }
 
@@ -333,8 +360,7 @@ static bool needs(const struct strategy *s, int param)
     int variant = REGULAR;
     if (strategy_word(s, VARIANT, variants, &variant, &ignored) != PLAN_OK)
         return false; /* which compile refuses */
-    return param == NEIGHBOURS ? variant < BORDERLINE_2
-                               : param == ALL_NEIGHBOURS && uses_all(variant);
+    return param == NEIGHBOURS ? variant != SVM : param == ALL_NEIGHBOURS && uses_all(variant);
 }
 
 const struct strategy_kind kind_smote = {
@@ -347,16 +373,18 @@ const struct strategy_kind kind_smote = {
              "as imbalanced-learn: auto, minority, not minority, not majority, all; a ratio of "
              "minority to majority (two classes); or how many of each class to reach"},
             {"variant", STRATEGY_TEXT, "regular",
-             "regular: any sample of the class; borderline-1: only those in danger, with half or "
-             "more of their neighbours of other classes but not all; adasyn: each as often as it "
-             "has neighbours of other classes"},
+             "regular: any sample of the class; smotenc, smoten: the same, for categorical "
+             "features; borderline-1: only those in danger, with half or more of their neighbours "
+             "of other classes but not all; borderline-2: the same, half of them towards the "
+             "nearest of another class; adasyn: each as often as it has neighbours of other "
+             "classes"},
             {"k", STRATEGY_NUMBER, "5", "so many nearest of the same class, one of which is taken"},
             {"m", STRATEGY_NUMBER, "10",
-             "with borderline-1: so many nearest of any class say who is in danger"},
+             "with borderline-1 and -2: so many nearest of any class say who is in danger"},
             {"neighbours", STRATEGY_NEIGHBOURS, "class",
              "name of the neighbours within the class, which evendraw neighbours makes"},
             {"all_neighbours", STRATEGY_NEIGHBOURS, "all",
-             "with borderline-1 and adasyn: name of the neighbours of any class"},
+             "with borderline-1, -2 and adasyn: name of the neighbours of any class"},
             {NULL, 0, NULL, NULL},
         },
     .compile = compile,

@@ -68,6 +68,20 @@ static void pick_neighbour(const struct plan *plan, struct draw_block *block)
     }
 }
 
+/* Half of them have the nearest of another class instead, and less than half of its features. */
+static void pick_either(const struct plan *plan, struct draw_block *block)
+{
+    const struct pairs *pairs = plan->pairs;
+    pick_neighbour(plan, block);
+    for (uint32_t k = 0; k < block->n; k++) {
+        if (block->base[k] == NO_BASE || !(block->second[k] & 1))
+            continue;
+        block->partner[k] = pairs->bases->other[block->base[k]];
+        block->partner_class[k] = cuts_find(&pairs->members, block->partner[k]);
+        block->share[k] >>= 1;
+    }
+}
+
 void pairs_draw(const struct plan *plan, uint64_t epoch_key, uint64_t step,
                 struct draw_block *block)
 {
@@ -107,7 +121,7 @@ static float label_remix(const struct plan *plan, const struct draw_block *block
     return (float)of_second;
 }
 
-/* A sample between two of a class is of that class. */
+/* What is made next to a sample is of its class. */
 static float label_of_first(const struct plan *plan, const struct draw_block *block, uint32_t k)
 {
     (void)plan, (void)block, (void)k;
@@ -185,11 +199,13 @@ bool pairs_of_bases(struct plan *plan, const struct bases *bases)
     struct pairs *pairs = plan_alloc(plan, 1, sizeof(*pairs));
     if (!pairs)
         return false;
-    pairs->pick = bases ? pick_neighbour : NULL;
+    if (bases)
+        pairs->pick = bases->other ? pick_either : pick_neighbour;
     pairs->label = label_of_first;
     pairs->bases = bases;
     pairs_take(plan, pairs);
-    return true;
+    return !bases || !bases->other ||
+           cuts_init(&pairs->members, plan, plan->index->start, plan->index->classes);
 }
 
 int pairs_build(struct plan *plan, const struct plan_input *in, struct sampler_error *err)

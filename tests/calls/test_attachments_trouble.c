@@ -255,6 +255,86 @@ static void jobs_that_name_one(void **state)
     peer_refused(peer, EVD_E_NOT_FOUND, "job.create", "%s", smote);
 }
 
+/* So it is with a selection from which a job draws: it draws from no other one. */
+static void jobs_that_draw_from_one(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+
+    attached_dataset(peer);
+    json_decref(attached_make(peer, "few", AS_KEPT, KEPT, ""));
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 1}]");
+    peer_do(peer, "job.create",
+            "[{'name': 's', 'dataset': 'd', 'batch_size': 1, 'strategy': {'kind': 'uniform', "
+            "'from': 'few'}}]");
+    trouble_job_has(peer, "s", 3);
+    trouble_query(h, "UPDATE attachment_chunk SET rows = x'010000000000'");
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" of dataset \"d\" version 1 is damaged");
+    peer_refused(peer, EVD_E_STORE, "job.preview",
+                 "[{'dataset': 'd', 'batch_size': 1, 'strategy': {'kind': 'uniform', 'from': "
+                 "'few'}}]");
+    peer_refused(peer, EVD_E_CONFLICT, "attachment.drop", "[{'dataset': 'd', 'name': 'few'}]");
+    trouble_query(h, "UPDATE attachment_chunk SET rows = x'" KEPT "'"); /* a backup */
+    peer = peer_new(h);
+    trouble_job_has(peer, "s", 3);
+    trouble_query(h, "UPDATE attachment SET name = 'others'");
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" that it was made with is not in the database");
+    /* Another one of that name is not taken for it. */
+    json_decref(attached_make(peer, "few", AS_KEPT, "000000000001", ""));
+    harness_restart(h);
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" that it was made with is not in the database");
+    peer_do(peer, "job.drop", "[{'job': 's'}]");
+}
+
+static int uses_of_near(struct peer *peer)
+{
+    json_t *answer = peer_call(peer, "attachment.list", "[{'dataset': 'd'}]");
+    int uses = (int)integer(json_array_get(json_object_get(answer, "attachments"), 0), "uses");
+
+    json_decref(answer);
+    return uses;
+}
+
+/* Jobs and updates that the store does not take name nothing, but do until it has said so. */
+static void strategies_the_store_refuses(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h), *other = peer_new(h);
+    static const char *const asks[][2] = {
+        {"job.create", "[{'name': 's', 'dataset': 'd', 'batch_size': 1, 'strategy': %s}]"},
+        {"job.update", "[{'job': 'j', 'strategy': %s}]"},
+    };
+
+    attached_dataset(peer);
+    json_decref(attached_make(
+        peer, "near", "'kind': 'neighbours', 'k': 1, 'scope': 'class', 'metric': 'euclidean'",
+        SECOND, "0000803f0000803f0000803f0000807f0000803f0000803f"));
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 1}]");
+    for (int i = 0; i < 2; i++) {
+        uint32_t id;
+
+        slow = true;
+        id = peer_send(peer, asks[i][0], asks[i][1],
+                       "{'kind': 'smote', 'k': 1, 'neighbours': 'near'}");
+        harness_pump(h);
+        work_run(h);
+        slow = false;
+        assert_int_equal(uses_of_near(other), 1);
+        peer_refused(other, EVD_E_CONFLICT, "attachment.drop",
+                     "[{'dataset': 'd', 'name': 'near'}]");
+        trouble_refuse(h);
+        peer_error(peer, id, EVD_E_STORE);
+        assert_int_equal(uses_of_near(other), 0);
+    }
+    harness_restart(h);
+    peer = peer_new(h);
+    trouble_job_has(peer, "j", 5);
+    peer_do(peer, "attachment.drop", "[{'dataset': 'd', 'name': 'near'}]");
+}
+
 /* Of a damaged dataset they are out of service with it, and go with it. */
 static void of_a_damaged_dataset(void **state)
 {
@@ -286,8 +366,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_store_refuses), TEST(while_it_is_dropped),  TEST(gone_while_it_is_stored),
-        TEST(a_damaged_one),     TEST(of_a_damaged_dataset), TEST(jobs_that_name_one),
+        TEST(the_store_refuses),       TEST(while_it_is_dropped),
+        TEST(gone_while_it_is_stored), TEST(a_damaged_one),
+        TEST(of_a_damaged_dataset),    TEST(jobs_that_name_one),
+        TEST(jobs_that_draw_from_one), TEST(strategies_the_store_refuses),
     };
 
     trouble_setup();

@@ -156,13 +156,38 @@ static void a_job_changes_its_part(void **state)
     harness_quiet(h);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(uses_of(peer, "clean"), 1);
-        assert_int_equal(uses_of(peer, "cv"), 1);
+        assert_int_equal(uses_of(peer, "cv"), 2);
         harness_restart(h);
         peer = peer_new(h);
     }
     peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 0, 'mode': 'replay'}]");
     for (int epoch = 0; epoch < 4; epoch++)
         assert_int_equal(an_epoch(peer, "j", parts[epoch].steps), parts[epoch].set);
+}
+
+/* What is only named by strategies that are forgotten can be dropped; the job goes on, and a
+ * restart finds it. */
+static void forgotten_parts(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = parts_begin(h);
+
+    peer_do(peer, "job.create", JOB("j", "'retain_epochs': 1, " FROM("'clean'")));
+    peer_do(peer, "job.update",
+            "[{'job': 'j', 'when': 'at', 'epoch': 1, 'step': 0, " FROM(ONLY(0)) "}]");
+    for (int epoch = 0; epoch < 4; epoch++)
+        an_epoch(peer, "j", epoch ? 1 : 2);
+    harness_pass(h, 200);
+    harness_quiet(h);
+    harness_pump(h);
+    assert_int_equal(uses_of(peer, "clean"), 0);
+    assert_int_equal(uses_of(peer, "cv"), 1);
+    peer_do(peer, "attachment.drop", "[{'dataset': 'd', 'name': 'clean'}]");
+    harness_restart(h);
+    peer = peer_new(h);
+    assert_int_equal(uses_of(peer, "cv"), 1);
+    assert_int_equal(an_epoch(peer, "j", 1), FOLD_0);
+    peer_refused(peer, EVD_E_NOT_FOUND, "job.batch", "[{'job': 'j', 'epoch': 0, 'step': 0}]");
 }
 
 /* In the middle of an epoch its number of steps stays, as with any other update. */
@@ -290,8 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_selection),           TEST(folds),
         TEST(each_of_a_fold_once),   TEST(a_job_changes_its_part),
-        TEST(a_change_in_mid_epoch), TEST(second_samples),
-        TEST(memory_is_counted),
+        TEST(a_change_in_mid_epoch), TEST(forgotten_parts),
+        TEST(second_samples),        TEST(memory_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

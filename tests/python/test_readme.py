@@ -99,6 +99,13 @@ def neighbours(scope, client, printed):
     assert np.allclose(distance, np.linalg.norm(x[:, None] - x[index], axis=2), atol=1e-5)
 
 
+def smote(scope, client, printed):
+    counts = torch.cat(scope["trained"]).bincount(minlength=3)
+    assert counts.sum() == 2700 // 32 * 32 and counts.max() <= 900 and counts.min() >= 900 - 2700 % 32
+    assert scope["rows"].shape[1] == 2 and set(scope["rows"][:, 1]) <= {"round", "square"}
+    assert client.job("table")["strategy"]["variant"] == "smotenc"
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -144,6 +151,7 @@ CHECKS = {
     "Augmentation": augmentation,
     "Pairs": pairs,
     "Neighbours": neighbours,
+    "SMOTE": smote,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

@@ -126,6 +126,12 @@ static void smote_borderline(struct strategy *s, uint32_t classes)
     strategy_set(s, "m", 9);
 }
 
+static void smote_borderline_2(struct strategy *s, uint32_t classes)
+{
+    smote_borderline(s, classes);
+    strategy_say(s, "variant", "borderline-2");
+}
+
 static void smote_adasyn(struct strategy *s, uint32_t classes)
 {
     strategy_make(s, "smote", classes);
@@ -250,6 +256,7 @@ const struct strategy_case strategy_cases[] = {
     {"oversampled, evenly", EXACT, oversampled_evenly},
     {"smote", EXACT | POINTS, smote},
     {"smote, borderline", EXACT | POINTS | SUBSET, smote_borderline},
+    {"smote, borderline-2", EXACT | POINTS | SUBSET, smote_borderline_2},
     {"smote, adasyn", EXACT | POINTS | SUBSET, smote_adasyn},
     {"resampled", EXACT, resampled},
     {"resampled, evenly", EXACT, resampled_evenly},

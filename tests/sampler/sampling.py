@@ -180,10 +180,11 @@ class Epoch(Plan):
 class Smote(Epoch):
     """Its rows of neighbours are lists of sample indices, by sample; they are its pairs, too."""
 
-    def bases(self, kept, gives, of_class, k):
-        """gives: by class, of each member how often it is a base, or 0 and 1 if it is at random."""
+    def bases(self, kept, gives, of_class, k, other):
+        """gives: by class, of each member how often it is a base, or 0 and 1 if it is at random. other: of
+        each sample its nearest of another class, if that is a second sample, too."""
         self.slots([n + a for n, a in zip(self.n, kept)], self.n)
-        self.gives, self.of_class, self.near, self.pairs = gives, of_class, k, SecondOfBase()
+        self.gives, self.of_class, self.near, self.pairs = gives, of_class, k, SecondOfBase(other)
 
     def draw_base(self, E, p, c, j):
         gives = self.gives[c]
@@ -208,10 +209,17 @@ class Smote(Epoch):
 
 
 class SecondOfBase:
+    def __init__(self, other):
+        self.other = other
+
     def draw(self, plan, index, c, uv):
         u, v = uv
-        share = v >> 40 if plan.made else 0
-        return (plan.of_class[index][below(u, plan.near)] if share else index), c, share / 2**24, 0
+        other = self.other and v & 1
+        share = v >> (41 if other else 40) if plan.made else 0
+        if not share:
+            return index, c, 0, 0
+        j = self.other[index] if other else plan.of_class[index][below(u, plan.near)]
+        return j, plan.label[j], share / 2**24, 0
 
 
 def smote(plan, of_class, of_all=None, k=5, m=10, variant="regular", sampling_strategy="auto"):
@@ -221,14 +229,18 @@ def smote(plan, of_class, of_all=None, k=5, m=10, variant="regular", sampling_st
     for c in range(plan.C):
         if not add[c] or variant == "regular":
             continue
-        first = m if variant == "borderline-1" else k
+        first = k if variant == "adasyn" else m
         others = [sum(label[j] != c for j in of_all[i][:first]) for i in plan.members[c]]
         gives[c] = [int(first <= 2 * o < 2 * first) for o in others]
         if variant == "adasyn":
             gives[c] = [round(Fraction(o * add[c], sum(others))) for o in others]
             add[c] = sum(gives[c])
-    plan.in_turn = variant == "adasyn"
-    plan.bases(add, gives, of_class, k)
+    other = None
+    if variant == "borderline-2":
+        other = {i: next(j for j in of_all[i] if label[j] != c) for i, c in label.items()
+                 if any(label[j] != c for j in of_all[i])}
+    plan.in_turn, plan.label = variant == "adasyn", label
+    plan.bases(add, gives, of_class, k, other)
 
 
 # ---- The quota engine ----

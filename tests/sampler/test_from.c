@@ -320,7 +320,7 @@ static void smote_of(struct strategy *s, const char *variant)
     strategy_make(s, "smote", CASE_CLASSES);
     strategy_say(s, "variant", variant);
     strategy_set(s, "k", 3);
-    if (strcmp(variant, "borderline-1") == 0)
+    if (strncmp(variant, "borderline", 10) == 0)
         strategy_set(s, "m", 5);
     say_selection(s);
 }
@@ -329,13 +329,13 @@ static void smote_of(struct strategy *s, const char *variant)
 static void neighbours_are_of_the_part(void **state)
 {
     (void)state;
-    static const char *const variants[] = {"regular", "borderline-1", "adasyn"};
+    static const char *const variants[] = {"regular", "borderline-1", "borderline-2", "adasyn"};
     struct data data;
     struct part part;
     data_init(&data, case_counts, CASE_CLASSES);
     uint64_t *bits = most(&data);
     part_init(&part, &data, bits);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct strategy s;
         smote_of(&s, variants[i]);
         struct plan_input in = input_of(&data, &s, G);

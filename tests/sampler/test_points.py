@@ -2,14 +2,17 @@
 imbalanced-learn makes: as many of each class, next to the same bases, with the same neighbours."""
 
 import collections
+import re
 
 import numpy as np
 import pytest
 import sampling as s
-from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, _adasyn
+import scipy.stats
+from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, _adasyn
 from sklearn.neighbors import NearestNeighbors
 from test_sampling import ENDS, G, client, compare, daemon  # noqa: F401
 
+import evendraw
 from evendraw._attachments import attach
 
 VARIANTS = [
@@ -17,6 +20,8 @@ VARIANTS = [
     {"variant": "regular", "k": 3, "sampling_strategy": "all"},
     {"variant": "borderline-1", "k": 4, "m": 8},
     {"variant": "borderline-1"},
+    {"variant": "borderline-2", "k": 3, "m": 7},
+    {"variant": "borderline-2"},
     {"variant": "adasyn"},
     {"variant": "adasyn", "k": 3, "sampling_strategy": "not majority"},
 ]
@@ -33,20 +38,28 @@ def nearest(X, k):
     return NearestNeighbors(n_neighbors=k + 1).fit(X).kneighbors(X, return_distance=False)[:, 1:]
 
 
-def tables(X, y, k=10):
-    of_class = np.empty((len(X), k), np.uint32)
+NONE = 2**32 - 1
+
+
+def tables(X, y, k):
+    """Neighbours within the class, and of any; NONE where there are fewer."""
+    of_class, of_all = (np.full((len(X), k), NONE, np.uint32) for _ in range(2))
     for c in set(y):
         where = np.flatnonzero(y == c)
-        of_class[where] = where[nearest(X[where], k)]
-    return of_class, nearest(X, k).astype(np.uint32)
+        found = min(k, len(where) - 1)
+        of_class[where, :found] = where[nearest(X[where], found)]
+    found = min(k, len(X) - 1)
+    of_all[:, :found] = nearest(X, found)
+    return of_class, of_all
 
 
-def send(client, name, X, y):
+def send(client, name, X, y, k=10):
     client.create_dataset(name, y.tolist(), classes=list(range(5)))
-    both = tables(X, y)
+    both = tables(X, y, k)
     for scope, rows in zip(("class", "all"), both):
-        far = np.linalg.norm(X[:, None] - X[rows], axis=2).astype(np.float32)
-        far = np.maximum.accumulate(far, axis=1)
+        near = np.minimum(rows, len(X) - 1)
+        far = np.where(rows == NONE, np.inf, np.linalg.norm(X[:, None] - X[near], axis=2))
+        far = np.maximum.accumulate(far.astype(np.float32), axis=1)
         attach(client, rows, far, dataset=name, name=scope, kind="neighbours", k=rows.shape[1],
                scope=scope, metric="euclidean")
     return [rows.tolist() for rows in both]
@@ -84,50 +97,62 @@ def test_after_a_change_in_mid_epoch(client):
 # ---- imbalanced-learn ----
 
 
-def theirs(monkeypatch, X, y, given, seeds):
-    """How many of each class are made, and every pair of base and neighbour that is met; of ADASYN, how
-    often each base gives."""
-    variant, k = given.get("variant"), given.get("k", 5)
-    strategy, pairs, gives, made = given.get("sampling_strategy", "auto"), set(), {}, None
+class Theirs:
+    """What imbalanced-learn makes, seed after seed: how many of each class, every pair of base and second
+    sample that is met, and the way between them; of ADASYN, how often each base gives."""
 
-    at = {tuple(row): i for i, row in enumerate(X)}
+    def __init__(self, monkeypatch, X, y, given, seeds):
+        self.counts, self.pairs, self.shares, self.gives = [], collections.Counter(), [], {}
+        self.at = {tuple(row): i for i, row in enumerate(X)}
+        for seed in range(seeds):
+            with monkeypatch.context() as patch:
+                sampler = estimator(given, seed)
+                if isinstance(sampler, ADASYN):
+                    patch.setattr(_adasyn, "np", Spy(self.gives))
+                else:
+                    self.original = type(sampler)._generate_samples
+                    patch.setattr(SMOTE.__mro__[1], "_generate_samples", self.noted())
+                self.counts.append(collections.Counter(sampler.fit_resample(X, y)[1].tolist()))
 
-    def noted(self, bases, nn_data, nn_num, rows, cols, steps):
-        for row, col in zip(rows, cols):
-            pairs.add((at[tuple(bases[row])], at[tuple(nn_data[nn_num[row, col]])]))
-        return original(self, bases, nn_data, nn_num, rows, cols, steps)
+    def noted(theirs):
+        def generate(self, bases, nn_data, nn_num, rows, cols, steps):
+            for row, col, step in zip(rows, cols, steps.ravel()):
+                pair = theirs.at[tuple(bases[row])], theirs.at[tuple(nn_data[nn_num[row, col]])]
+                theirs.pairs[pair] += 1
+                theirs.shares.append((pair, step))
+            return theirs.original(self, bases, nn_data, nn_num, rows, cols, steps)
 
-    class Spy:
-        """numpy, as ADASYN sees it: which it repeats how often are its bases."""
+        return generate
 
-        def __getattr__(self, name):
-            return getattr(np, name)
 
-        def repeat(self, what, times):
-            gives[len(what)] = [int(t) for t in times]
-            return np.repeat(what, times)
+class Spy:
+    """numpy, as ADASYN sees it: which it repeats how often are its bases."""
 
-    for seed in range(seeds):
-        with monkeypatch.context() as patch:
-            if variant == "adasyn":
-                patch.setattr(_adasyn, "np", Spy())
-                sampler = ADASYN(n_neighbors=k, random_state=seed, sampling_strategy=strategy)
-            else:
-                base = SMOTE.__mro__[1]
-                original = base._generate_samples
-                patch.setattr(base, "_generate_samples", noted)
-                more = {"random_state": seed, "k_neighbors": k, "sampling_strategy": strategy}
-                sampler = (SMOTE(**more) if variant == "regular" else
-                           BorderlineSMOTE(m_neighbors=given.get("m", 10), kind="borderline-1", **more))
-            counts = collections.Counter(sampler.fit_resample(X, y)[1].tolist())
-        assert made in (None, counts)
-        made = counts
-    return made, pairs, gives
+    def __init__(self, gives):
+        self.gives = gives
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def repeat(self, what, times):
+        self.gives[len(what)] = [int(t) for t in times]
+        return np.repeat(what, times)
+
+
+def estimator(given, seed):
+    variant, k = given["variant"], given.get("k", 5)
+    more = {"random_state": seed, "sampling_strategy": given.get("sampling_strategy", "auto")}
+    if variant == "adasyn":
+        return ADASYN(n_neighbors=k, **more)
+    if variant == "regular":
+        return SMOTE(k_neighbors=k, **more)
+    return BorderlineSMOTE(k_neighbors=k, m_neighbors=given.get("m", 10), kind=variant, **more)
 
 
 def drawn(client, job, epochs):
-    """What an epoch has of each class; the pairs that were made, each with how often it came."""
+    """What an epoch has of each class; the pairs that were made, each with how often it came; their shares."""
     steps, counts, pairs = client.job(job)["steps"], collections.Counter(), collections.Counter()
+    shares = []
     with client.open(job, columns=["label", "mix_index", "mix_lambda"]) as stream:
         for _ in range(steps * epochs + epochs - 1):
             batch = stream.next(timeout=10)
@@ -138,24 +163,139 @@ def drawn(client, job, epochs):
                                    batch.mix_lambda.tolist()):
                 if share:
                     pairs[i, j] += 1
+                    shares.append(((i, j), share))
     assert all(n % epochs == 0 for n in counts.values())
-    return {c: n // epochs for c, n in counts.items()}, pairs
+    return {c: n // epochs for c, n in counts.items()}, pairs, shares
+
+
+def bases_of(pairs):
+    bases = collections.Counter()
+    for (i, _), times in pairs.items():
+        bases[i] += times
+    return bases
+
+
+def alike(ours, theirs):
+    """Two counts of the same things could come from one distribution; the seeds are fixed."""
+    keys = sorted(ours | theirs)
+    table = np.array([[ours[key] for key in keys], [theirs[key] for key in keys]])
+    assert scipy.stats.chi2_contingency(table)[1] > 1e-3
+
+
+def same_way(ours, theirs):
+    assert scipy.stats.ks_2samp(ours, theirs).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("number", range(len(VARIANTS)))
 def test_imbalanced_learn(client, monkeypatch, number):
     given, epochs = VARIANTS[number], 60
     X, y = make_samples(10 + number)
-    send(client, "d", X, y)
+    both = send(client, "d", X, y)
     client.create_job("j", "d", G, {"kind": "smote", **given}, seed=1, last_batch="short")
-    counts, pairs = drawn(client, "j", epochs)
-    made, met, gives = theirs(monkeypatch, X, y, given, 1 if given["variant"] == "adasyn" else 60)
-    assert counts == made
-    if given["variant"] != "adasyn":
-        assert set(pairs) == met
+    counts, pairs, shares = drawn(client, "j", epochs)
+    theirs = Theirs(monkeypatch, X, y, given, 1 if given["variant"] == "adasyn" else 60)
+    if given["variant"] == "adasyn":
+        assert all(made == counts for made in theirs.counts)
+        for c in set(y):
+            members, n = np.flatnonzero(y == c).tolist(), (y == c).sum()
+            if n in theirs.gives:
+                ours = [bases_of(pairs)[member] for member in members]
+                assert ours == [g * epochs for g in theirs.gives[n]]
         return
-    for c in set(y):
-        members, n = np.flatnonzero(y == c).tolist(), (y == c).sum()
-        if n in gives:
-            ours = [sum(t for (i, _), t in pairs.items() if i == member) for member in members]
-            assert ours == [g * epochs for g in gives[n]]
+    if given["variant"] == "borderline-2":
+        compare_borderline_2(y, both[1], counts, pairs, shares, theirs)
+        return
+    assert all(made == counts for made in theirs.counts)
+    assert set(pairs) == set(theirs.pairs)
+    alike(pairs, theirs.pairs)
+    same_way([share for _, share in shares], [share for _, share in theirs.shares])
+
+
+def compare_borderline_2(y, of_all, counts, pairs, shares, theirs):
+    """The second samples from other classes are not compared: theirs are no neighbours. Here each is the
+    nearest one, as Han, Wang and Mao have it. Which part goes which way is a random number there, once for a
+    class, and a half on average; and one may be missing."""
+
+    def part(counted, same):
+        return collections.Counter({p: n for p, n in counted.items() if (y[p[0]] == y[p[1]]) == same})
+
+    def way(listed, same):
+        return [share for (i, j), share in listed if (y[i] == y[j]) == same]
+
+    for made in theirs.counts:
+        assert all(0 <= counts[c] - made[c] <= 1 for c in counts)
+    assert all(counts[c] == max(made[c] for made in theirs.counts) for c in counts)
+    assert set(part(pairs, True)) == set(part(theirs.pairs, True))
+    assert set(bases_of(part(pairs, False))) == set(bases_of(part(theirs.pairs, False)))
+    for i, j in part(pairs, False):
+        assert j == next(j for j in of_all[i] if y[j] != y[i])
+    for same in True, False:
+        alike(bases_of(part(pairs, same)), bases_of(part(theirs.pairs, same)))
+        same_way(way(shares, same), way(theirs.shares, same))
+    assert 0.45 < len(way(shares, True)) / len(shares) < 0.55
+
+
+# ---- errors ----
+
+
+def refused(client, given):
+    with pytest.raises(evendraw.StrategyError) as ours:
+        client.create_job("refused", "d", G, {"kind": "smote", **given})
+    assert re.search("give a smaller [km]|take variant regular", str(ours.value)), ours.value
+    return str(ours.value)
+
+
+@pytest.mark.parametrize("given", [{"variant": "regular"}, {"variant": "adasyn"},
+                                   {"variant": "borderline-1", "m": 6}, {"variant": "borderline-2", "m": 6}])
+def test_a_class_that_is_too_small(client, given):
+    """imbalanced-learn says the same, and we say what to do."""
+    X, y = make_samples(30, sizes=(30, 5))
+    send(client, "d", X, y, k=6)
+    with pytest.raises(ValueError) as theirs:
+        estimator(given, 0).fit_resample(X, y)
+    assert "Expected n_neighbors <= n_samples" in str(theirs.value)
+    assert str(theirs.value) in refused(client, given)
+    client.create_job("smaller", "d", G, {"kind": "smote", **given, "k": 4})
+    client.create_job("left out", "d", G, {"kind": "smote", **given, "sampling_strategy": {0: 30}})
+
+
+@pytest.mark.parametrize("given", [{"variant": "adasyn", "k": 3},
+                                   {"variant": "borderline-1", "k": 3, "m": 9}])
+def test_a_dataset_that_is_too_small(client, given):
+    X, y = make_samples(31, sizes=(5, 4) if given["variant"] != "adasyn" else (2, 1))
+    send(client, "d", X, y, k=9)
+    with pytest.raises(ValueError, match="Expected n_neighbors <= n_samples") as theirs:
+        estimator(given, 0).fit_resample(X, y)
+    assert str(theirs.value) in refused(client, given)
+
+
+def test_adasyn_that_has_nothing_to_do(client):
+    X, y = make_samples(32, sizes=(40, 20))
+    X[y == 1] += 100  # nobody of another class is near
+    send(client, "d", X, y)
+    with pytest.raises(RuntimeError, match="Not any neigbours belong to the majority class") as theirs:
+        estimator({"variant": "adasyn"}, 0).fit_resample(X, y)
+    assert str(theirs.value).split(".")[0] in refused(client, {"variant": "adasyn"})
+    X, y = make_samples(33, sizes=(41, 40))
+    send(client, "d", X, y)
+    with pytest.raises(ValueError, match="No samples will be generated") as theirs:
+        estimator({"variant": "adasyn"}, 0).fit_resample(X, y)
+    assert str(theirs.value) in refused(client, {"variant": "adasyn"})
+
+
+def test_nobody_in_danger(client):
+    """imbalanced-learn leaves the class as it is, without a word."""
+    X, y = make_samples(34, sizes=(40, 20))
+    X[y == 1] += 100
+    send(client, "d", X, y)
+    for variant in "borderline-1", "borderline-2":
+        assert len(estimator({"variant": variant}, 0).fit_resample(X, y)[1]) == 60
+        assert "no sample in danger" in refused(client, {"variant": variant})
+
+
+def test_svm(client):
+    assert len(SVMSMOTE(random_state=0).fit_resample(*make_samples(35))[1]) > 185
+    X, y = make_samples(35)
+    send(client, "d", X, y)
+    with pytest.raises(evendraw.StrategyError, match="support vectors.*borderline-1"):
+        client.create_job("refused", "d", G, {"kind": "smote", "variant": "svm"})

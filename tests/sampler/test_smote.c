@@ -6,9 +6,14 @@
 #include <string.h>
 #include "cases.h"
 
-enum { G = 60, EPOCHS = 400, K = 3, M = 9 };
+enum { G = 60, EPOCHS = 400, K = 3, M = 9, VARIANTS = 4 };
 
-static const char *const variants[] = {"regular", "borderline-1", "adasyn"};
+static const char *const variants[VARIANTS] = {"regular", "borderline-1", "borderline-2", "adasyn"};
+
+static bool is_borderline(const char *variant)
+{
+    return strncmp(variant, "borderline", 10) == 0;
+}
 
 static int setup(void **state)
 {
@@ -29,7 +34,7 @@ static void smote_strategy(struct strategy *s, const char *variant)
     strategy_make(s, "smote", CASE_CLASSES);
     strategy_say(s, "variant", variant);
     strategy_set(s, "k", K);
-    if (strcmp(variant, "borderline-1") == 0)
+    if (is_borderline(variant))
         strategy_set(s, "m", M);
 }
 
@@ -40,6 +45,16 @@ static struct plan *smote_plan(const struct data *data, const char *variant, uin
     struct plan *plan = plan_make(data, &s, G, LAST_SHORT, seed, NULL);
     strategy_fini(&s);
     return plan;
+}
+
+static void expect(const struct plan_input *in, const char *detail, const char *words)
+{
+    struct sampler_error err = {.message = ""};
+    struct plan *plan;
+    assert_int_equal(plan_build(&plan, in, &err), PLAN_REFUSED);
+    if (strcmp(err.detail, detail) != 0 || !strstr(err.message, words))
+        fail_msg("\"%s\" about %s, not \"%s\" about %s", err.message, err.detail, words, detail);
+    assert_true(strlen(err.message) < sizeof(err.message) - 1); /* nothing is cut off */
 }
 
 /* How many of a sample's first neighbours of any class are of others. */
@@ -95,12 +110,35 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* The nearest that is of another class. */
+static uint64_t nearest_other(const struct data *data, uint64_t sample)
+{
+    const uint32_t *row = data->of_all + sample * TABLE_WIDTH;
+    while (data->label[*row] == data->label[sample])
+        row++;
+    return *row;
+}
+
 struct seen {
     double *bases, ranks[K];
     uint64_t *originals;
-    float *shares;
-    size_t count;
+    float *shares, *other_shares;
+    size_t count, other_count; /* towards the own class, and towards others */
 };
+
+static void add_point(const struct data *data, const struct drawn *one, uint32_t k,
+                      struct seen *seen)
+{
+    seen->bases[one->index[k]]++;
+    if (one->mix_label[k] == one->label[k]) {
+        seen->ranks[neighbour_rank(data, one->index[k], one->mix_index[k])]++;
+        seen->shares[seen->count++] = one->mix_lambda[k];
+        return;
+    }
+    assert_int_equal(one->mix_index[k], nearest_other(data, one->index[k]));
+    assert_true(one->mix_lambda[k] < 0.5f);
+    seen->other_shares[seen->other_count++] = 2 * one->mix_lambda[k];
+}
 
 /* One epoch: originals once each, and what was added to the counts. */
 static void add_epoch(const struct plan *plan, const struct data *data, uint64_t epoch,
@@ -110,16 +148,14 @@ static void add_epoch(const struct plan *plan, const struct data *data, uint64_t
         draw_step(plan, epoch, step, one);
         for (uint32_t k = 0; k < one->n; k++) {
             assert_int_equal(one->label[k], data->label[one->index[k]]);
-            assert_int_equal(one->mix_label[k], one->label[k]);
+            assert_int_equal(one->mix_label[k], data->label[one->mix_index[k]]);
             assert_true(one->mix_label_lambda[k] == 0 && one->mix_lambda[k] < 1);
             if (one->mix_lambda[k] == 0) {
                 assert_int_equal(one->mix_index[k], one->index[k]);
                 seen->originals[one->index[k]]++;
                 continue;
             }
-            seen->bases[one->index[k]]++;
-            seen->ranks[neighbour_rank(data, one->index[k], one->mix_index[k])]++;
-            seen->shares[seen->count++] = one->mix_lambda[k];
+            add_point(data, one, k, seen);
         }
     }
 }
@@ -156,13 +192,20 @@ static void check_seen(const char *variant, const struct data *data, const struc
         chi += pow(seen->ranks[j] - (double)seen->count / K, 2) / ((double)seen->count / K);
     assert_true(chi_square_tail(chi, K - 1) > 1e-4);
     check_uniform(seen->shares, seen->count);
+    double total = (double)(seen->count + seen->other_count);
+    if (strcmp(variant, "borderline-2") == 0) {
+        check_uniform(seen->other_shares, seen->other_count);
+        assert_true(fabs((double)seen->other_count / total - 0.5) * 2 * sqrt(total) < 4);
+    } else {
+        assert_int_equal(seen->other_count, 0);
+    }
 }
 
 /* A share is 0 in 1 of 2^24 draws, and then the draw looks like an original: not with this seed. */
 static void points_are_as_they_should(void **state)
 {
     const struct data *data = *state;
-    for (int v = 0; v < 3; v++) {
+    for (int v = 0; v < VARIANTS; v++) {
         struct plan *plan = smote_plan(data, variants[v], 7);
         double *want = expected_bases(data, variants[v]);
         struct seen seen = {0};
@@ -171,6 +214,7 @@ static void points_are_as_they_should(void **state)
         seen.bases = calloc(data->index.samples, sizeof(double));
         seen.originals = calloc(data->index.samples, sizeof(uint64_t));
         seen.shares = calloc(EPOCHS * 6 * case_counts[0], sizeof(float));
+        seen.other_shares = calloc(EPOCHS * 6 * case_counts[0], sizeof(float));
         for (uint64_t epoch = 0; epoch < EPOCHS; epoch++)
             add_epoch(plan, data, epoch, &one, &seen);
         check_seen(variants[v], data, &seen, want);
@@ -180,6 +224,7 @@ static void points_are_as_they_should(void **state)
         free(seen.bases);
         free(seen.originals);
         free(seen.shares);
+        free(seen.other_shares);
         free(want);
         drawn_fini(&one);
         plan_unref(plan);
@@ -193,7 +238,7 @@ static void slices_are_the_batch(void **state)
     struct drawn whole, part;
     drawn_init(&whole, G);
     drawn_init(&part, G);
-    for (int v = 0; v < 3; v++) {
+    for (int v = 0; v < VARIANTS; v++) {
         struct plan *plan = smote_plan(data, variants[v], 3);
         struct epoch_shape shape = plan_epoch(plan, 2);
         for (uint64_t step = shape.steps; step-- > 0;) {
@@ -239,7 +284,7 @@ static void bases_are_those_of_oversampled(void **state)
     plan_unref(plan);
     plan_unref(plain);
     data_init(&even, equal, 2);
-    for (int v = 0; v < 3; v++) {
+    for (int v = 0; v < VARIANTS; v++) {
         strategy_make(&s, "smote", 2);
         strategy_say(&s, "variant", variants[v]);
         plan = plan_make(&even, &s, G, LAST_SHORT, 5, NULL);
@@ -260,12 +305,12 @@ static void digests_tell_tables_apart(void **state)
     struct data *data = *state;
     uint64_t at = (uint64_t)data->member32[data->start[5]] * TABLE_WIDTH;
     uint32_t kept = data->of_class[at];
-    uint64_t digest[4];
-    for (int i = 0; i < 4; i++) {
+    uint64_t digest[VARIANTS + 1];
+    for (int i = 0; i <= VARIANTS; i++) {
         struct plan *plan;
-        if (i == 3)
+        if (i == VARIANTS)
             data->of_class[at] = data->of_class[at + 1];
-        plan = smote_plan(data, variants[i % 3], 1);
+        plan = smote_plan(data, variants[i % VARIANTS], 1);
         digest[i] = plan_digest(plan);
         for (int j = 0; j < i; j++)
             assert_true(digest[i] != digest[j]);
@@ -274,17 +319,70 @@ static void digests_tell_tables_apart(void **state)
     data->of_class[at] = kept;
 }
 
-/* ---- refusals ---- */
-
-static void expect(const struct plan_input *in, const char *detail, const char *words)
+/* What they are for is made of their pairs by whoever has the features. */
+static void categorical_variants_draw_as_regular(void **state)
 {
-    struct sampler_error err = {.message = ""};
-    struct plan *plan;
-    assert_int_equal(plan_build(&plan, in, &err), PLAN_REFUSED);
-    if (strcmp(err.detail, detail) != 0 || !strstr(err.message, words))
-        fail_msg("\"%s\" about %s, not \"%s\" about %s", err.message, err.detail, words, detail);
-    assert_true(strlen(err.message) < sizeof(err.message) - 1); /* nothing is cut off */
+    const char *const names[] = {"regular", "smotenc", "smoten"};
+    uint64_t digest[3];
+    for (int i = 0; i < 3; i++) {
+        struct plan *plan = smote_plan(*state, names[i], 1);
+        digest[i] = plan_digest(plan);
+        plan_unref(plan);
+    }
+    assert_true(digest[0] == digest[1] && digest[0] == digest[2]);
 }
+
+/* Where only a part of the samples is drawn from, neighbours are the nearest of that part. */
+static void neighbours_are_drawn_from(void **state)
+{
+    const struct data *data = *state;
+    struct data part = *data;
+    struct strategy s;
+    struct drawn one;
+    uint64_t start[CASE_CLASSES + 1] = {0}, n = 0;
+    uint32_t *members = calloc(data->index.labelled, sizeof(*members));
+    bool *in = calloc(data->index.samples, sizeof(*in));
+    assert_true(members && in);
+    for (uint32_t c = 0; c < CASE_CLASSES; c++) {
+        for (uint64_t p = data->start[c]; p < data->start[c + 1]; p++) {
+            if (p % 7 == 0)
+                continue;
+            in[data->member32[p]] = true;
+            members[n++] = data->member32[p];
+        }
+        start[c + 1] = n;
+    }
+    part.index.start = start;
+    part.index.member32 = members;
+    part.index.labelled = n;
+    smote_strategy(&s, "borderline-1");
+    strategy_set(&s, "m", 5);
+    strategy_say(&s, "sampling_strategy", "not minority"); /* in which nobody is in danger */
+    struct plan *plan = plan_make(&part, &s, G, LAST_SHORT, 9, NULL);
+    drawn_init(&one, G);
+    for (uint64_t step = 0; step < plan_epoch(plan, 0).steps; step++) {
+        draw_step(plan, 0, step, &one);
+        for (uint32_t k = 0; k < one.n; k++) {
+            uint32_t rank = 0;
+            const uint32_t *row = data->of_class + one.index[k] * TABLE_WIDTH;
+            assert_true(in[one.index[k]] && in[one.mix_index[k]]);
+            for (; one.mix_lambda[k] > 0 && *row != one.mix_index[k]; row++)
+                rank += in[*row];
+            assert_true(rank < K);
+        }
+    }
+    plan_unref(plan);
+    smote_strategy(&s, "regular");
+    strategy_set(&s, "k", 9);
+    struct plan_input input = input_of(&part, &s, G);
+    expect(&input, "neighbours", "that are drawn from");
+    strategy_fini(&s);
+    drawn_fini(&one);
+    free(members);
+    free(in);
+}
+
+/* ---- refusals ---- */
 
 static void expect_variant(const struct data *data, const char *variant, const char *words)
 {
@@ -300,7 +398,6 @@ static void refusals(void **state)
     const struct data *data = *state;
     struct strategy s;
     expect_variant(data, "svm", "support vectors");
-    expect_variant(data, "borderline-2", "not a neighbour");
     expect_variant(data, "borderline", "give one of");
     smote_strategy(&s, "borderline-1");
     struct plan_input in = input_of(data, &s, G);
@@ -321,7 +418,8 @@ static void refusals(void **state)
     expect(&in, "k", "whole number");
     smote_strategy(&s, "regular");
     strategy_set(&s, "k", 7); /* of 7 samples */
-    expect(&in, "k", "needs 8 (\"Expected n_neighbors <= n_samples\")");
+    expect(&in, "k",
+           "(\"Expected n_neighbors <= n_samples,  but n_samples = 7, n_neighbors = 8\")");
     strategy_set(&s, "k", 6);
     struct plan *plan = plan_make(data, &s, G, LAST_SHORT, 1, NULL);
     plan_unref(plan);
@@ -345,7 +443,7 @@ static void tables_that_do_not_do(void **state)
     smote_strategy(&s, "adasyn");
     struct plan_input in = input_of(data, &s, G);
     in.tables[1].rows = rows;
-    expect(&in, "variant", "no neighbours of other classes");
+    expect(&in, "variant", "\"Not any neigbours belong to the majority class");
     smote_strategy(&s, "borderline-1");
     strategy_set(&s, "m", 5);
     expect(&in, "variant", "in danger");
@@ -353,10 +451,10 @@ static void tables_that_do_not_do(void **state)
     in.tables[0].rows = rows;
     uint64_t sample = data->member32[data->start[1]];
     rows[sample * TABLE_WIDTH + K - 1] = UINT32_MAX;
-    expect(&in, "neighbours", "fewer than k = 3");
+    expect(&in, "neighbours", "has only 2 neighbours that are drawn from, and k is 3");
     in.tables[0].rows = data->of_class;
     in.tables[1].rows = rows;
-    expect(&in, "all_neighbours", "fewer than 5");
+    expect(&in, "all_neighbours", "fewer than m = 5");
     smote_strategy(&s, "adasyn");
     double counts[CASE_CLASSES] = {NAN, (double)case_counts[1] + 1, NAN, NAN, NAN, NAN};
     strategy_map(&s, "sampling_strategy", counts);
@@ -373,6 +471,8 @@ int main(void)
         cmocka_unit_test(slices_are_the_batch),
         cmocka_unit_test(bases_are_those_of_oversampled),
         cmocka_unit_test(digests_tell_tables_apart),
+        cmocka_unit_test(categorical_variants_draw_as_regular),
+        cmocka_unit_test(neighbours_are_drawn_from),
         cmocka_unit_test(refusals),
         cmocka_unit_test(tables_that_do_not_do),
     };

@@ -14,6 +14,7 @@ the environment variable EVENDRAW_LIBRARY).
 
 from . import errors
 from ._library import lib as _lib
+from ._nominal import encode_nominal, nominal_neighbours
 from ._synthesise import synthesise
 from ._thresholds import thresholds
 from ._values import Result, Strategy
@@ -58,8 +59,10 @@ __all__ = [
     "StreamInfo",
     "connect",
     "encode",
+    "encode_nominal",
     "errors",
     "labels_of",
+    "nominal_neighbours",
     "synthesise",
     "thresholds",
     *(kind.__name__ for kind in (Error, *Error.__subclasses__())),

@@ -195,6 +195,8 @@ class Attachment:
         except NotFound as error:
             if error.detail == data["dataset"]:
                 raise _DatasetGone(str(error), error.detail) from None
+            if "attachment" in str(error):
+                raise NotFound(f"{error}: {_NEIGHBOURS_ADVICE}", error.detail) from None
             raise
 
     def _labels(self) -> tuple[Any, Sequence[Any] | None]:
@@ -308,6 +310,12 @@ class Attachment:
 
 _EXISTS_ADVICE = (
     'exists="attach" or exists="restart"; without a name a sampler has a job of its own'
+)
+
+_NEIGHBOURS_ADVICE = (
+    "make dataset, neighbours and job first, by client.create_dataset(name, dataset), "
+    "client.neighbours(name, features) and client.create_job(job, name, batch_size, strategy, "
+    'mode="ranked"), and pass job and dataset='
 )
 
 _ADVICE = {
