@@ -11,6 +11,7 @@
 /* A kind ("stratified"), or a JSON object. */
 void parse_strategy(const struct given *given)
 {
+    static const char *const maps[] = {"from", "pairs"};
     const char *text = given->text;
     json_error_t why = {.column = 0};
     json_t *chosen, *before;
@@ -27,12 +28,14 @@ void parse_strategy(const struct given *given)
     /* What --set said before. */
     before = json_object_get(given->cli->params, given->option->param);
     json_object_update_missing(chosen, before);
-    json_object_update_missing(json_object_get(chosen, "pairs"), json_object_get(before, "pairs"));
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+        json_object_update_missing(json_object_get(chosen, maps[i]),
+                                   json_object_get(before, maps[i]));
     given_param(given, chosen);
 }
 
 /* "name=value": a value that is JSON is taken as such, anything else as text. "map.name=value" is
- * of a map within the strategy's, such as pairs. */
+ * of a map within the strategy's, such as pairs or from. */
 void parse_strategy_parameter(const struct given *given)
 {
     const char *equals = strchr(given->text, '='), *name = given->text, *dot;

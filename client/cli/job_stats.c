@@ -6,7 +6,7 @@
 void print_job_stats(const json_t *stats, const struct cli *cli)
 {
     static const struct column columns[] = {{"CLASS", NULL, LEFT, NULL},
-                                            {"IN DATASET", "count", RIGHT, cell_count},
+                                            {"SAMPLES", "count", RIGHT, cell_count},
                                             {"ASKED", "asked", RIGHT, cell_share},
                                             {"SERVED", "share", RIGHT, cell_share},
                                             {"SAMPLES", "served", RIGHT, cell_count},

@@ -38,7 +38,7 @@ static const char *cell_expected(const json_t *value)
 void print_preview(const json_t *answer, const struct cli *cli)
 {
     static const struct column columns[] = {{"CLASS", NULL, LEFT, NULL},
-                                            {"IN DATASET", "count", RIGHT, cell_count},
+                                            {"SAMPLES", "count", RIGHT, cell_count},
                                             {"DRAWN", "drawn", RIGHT, cell_expected},
                                             {"REPEATS", "repeats", RIGHT, cell_expected},
                                             {"COVERAGE", "coverage", RIGHT, cell_share1},

@@ -41,7 +41,7 @@ static void print_weights(const json_t *answer, const struct cli *cli)
 {
     bool job = params_have(cli, "job");
     const struct column columns[] = {{"CLASS", NULL, LEFT, NULL},
-                                     {"IN DATASET", "count", RIGHT, cell_count},
+                                     {"SAMPLES", "count", RIGHT, cell_count},
                                      {"SHARE", job ? "present" : "share", RIGHT, cell_share},
                                      {"WEIGHT", "weight", RIGHT, cell_number},
                                      {0}};

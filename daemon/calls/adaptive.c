@@ -108,6 +108,7 @@ static void move(struct call *call, struct report *report, struct job_entry *ent
                  const struct adaptive *adaptive, const struct confusion *counts)
 {
     const struct revision *revision = newest_revision(entry);
+    const struct plan *newest = job_revision(entry->job, job_revisions(entry->job) - 1).plan;
     struct moment moment = {.when = adaptive->policy.every ? JOB_NOW : JOB_NEXT_EPOCH};
     msgpack_unpacked unpacked;
     struct strategy strategy;
@@ -120,7 +121,7 @@ static void move(struct call *call, struct report *report, struct job_entry *ent
     buf_init(&encoded, EVD_MAX_REPLY_FRAME);
     msgpack_unpacked_init(&unpacked);
     if (policy_next(&adaptive->policy, counts, report->task.entry->dataset, entry->dataset,
-                    &strategy)) {
+                    plan_index(newest), &strategy)) {
         strategy_encode(&strategy, entry->dataset, &encoded);
         if (!encoded.failed && msgpack_unpack_next(&unpacked, (const char *)encoded.data,
                                                    encoded.len, NULL) == MSGPACK_UNPACK_SUCCESS)

@@ -140,7 +140,7 @@ int do_dataset_stats(struct call *call, const struct params_dataset_stats *p)
     pack_extreme(pk, "smallest", dataset, sum->smallest, sum->smallest_count);
     pack_key_u64(pk, "first", page.first);
     pack_class_names(pk, dataset, &page);
-    pack_class_counts(pk, dataset, &page);
+    pack_class_counts(pk, &dataset->index, &page);
     pack_key_array(pk, "share", page.count);
     for (uint32_t i = 0; i < page.count; i++)
         msgpack_pack_double(pk, (double)dataset_class_count(dataset, page.first + i) /

@@ -140,14 +140,14 @@ static int compare_strategy(struct differences *found, const struct job_entry *e
                             const struct dataset *dataset, const msgpack_object *asked,
                             struct evd_error *err)
 {
-    struct attachment *tables[STRATEGY_MAX_TABLES];
+    struct attachment *attached[STRATEGY_MAX_ATTACHED];
     struct strategy strategy;
     struct evd_buf encoded;
     int code = strategy_decode(asked, dataset, &strategy, err);
 
     if (code != EVD_OK)
         return code;
-    code = build_tables(entry->jobs, entry->dataset, &strategy, tables, err);
+    code = build_attached(entry->jobs, entry->dataset, &strategy, attached, err);
     if (code != EVD_OK) {
         strategy_fini(&strategy);
         return code;

@@ -55,7 +55,7 @@ static void pack_column(msgpack_packer *pk, const char *key, const struct previe
 
     pack_key_array(pk, key, page->count);
     for (uint32_t c = page->first; c < page->first + page->count; c++) {
-        uint64_t members = dataset_class_count(preview->build.task.entry->dataset, c);
+        uint64_t members = class_size(plan_index(preview->build.plan), c);
         double by = by_member && members > 0 ? (double)members : 1;
 
         msgpack_pack_double(pk, values[c] * scale / by);
@@ -85,7 +85,7 @@ static void reply_preview(msgpack_packer *pk, const struct preview *preview)
     pack_key_u64(pk, "classes", dataset->index.classes);
     pack_key_u64(pk, "first", preview->page.first);
     pack_class_names(pk, dataset, &preview->page);
-    pack_class_counts(pk, dataset, &preview->page);
+    pack_class_counts(pk, plan_index(build->plan), &preview->page);
     pack_column(pk, "drawn", preview, preview->share, (double)samples, false);
     pack_column(pk, "repeats", preview, preview->share, (double)samples, true);
     pack_column(pk, "coverage", preview, preview->coverage, 1, false);

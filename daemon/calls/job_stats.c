@@ -105,7 +105,7 @@ static void reply_stats(msgpack_packer *pk, const struct stats *stats)
                 any ? (double)counts->totals.samples : 1, page);
     pack_shares(pk, "present", stats->present, 1, page);
     pack_served(pk, counts, page);
-    pack_class_counts(pk, dataset, page);
+    pack_class_counts(pk, plan_index(stats->current), page);
     pack_weights(pk, &stats->ask, stats->weights, page);
     pack_epochs(pk, count->cache);
 }
@@ -115,15 +115,14 @@ static void reply_stats(msgpack_packer *pk, const struct stats *stats)
 static void stats_run(struct task *task)
 {
     struct stats *stats = (struct stats *)task;
-    const struct dataset *dataset = stats->count.line.base.dataset;
+    const struct class_index *index = plan_index(stats->current);
 
     if (count_run(&stats->count, &task->err) != EVD_OK || stats->count.unfinished)
         return;
     plan_expected(stats->current, stats->current_epoch, stats->present);
     if (stats->ask.wanted)
-        weights_from_shares(stats->ask.kind, stats->present, dataset->index.classes,
-                            (double)dataset->index.labelled, stats->ask.term, stats->weights,
-                            &task->err);
+        weights_from_shares(stats->ask.kind, stats->present, index->classes,
+                            (double)index->labelled, stats->ask.term, stats->weights, &task->err);
 }
 
 static int stats_send(struct task *task);

@@ -27,11 +27,11 @@ void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const s
         pack_cstr(pk, dataset_class_name(dataset, page->first + i));
 }
 
-void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page)
+void pack_class_counts(msgpack_packer *pk, const struct class_index *index, const struct page *page)
 {
     pack_key_array(pk, "count", page->count);
     for (uint32_t i = 0; i < page->count; i++)
-        msgpack_pack_uint64(pk, dataset_class_count(dataset, page->first + i));
+        msgpack_pack_uint64(pk, class_size(index, page->first + i));
 }
 
 int span_of(uint64_t first, uint32_t count, uint64_t samples, struct span *out,

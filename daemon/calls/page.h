@@ -16,7 +16,8 @@ struct page {
 int page_of(uint32_t first, uint32_t count, uint32_t classes, struct page *out,
             struct evd_error *err);
 void pack_class_names(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
-void pack_class_counts(msgpack_packer *pk, const struct dataset *dataset, const struct page *page);
+void pack_class_counts(msgpack_packer *pk, const struct class_index *index,
+                       const struct page *page);
 
 /* Some of the samples. */
 struct span {

@@ -165,8 +165,8 @@ int do_server_info(struct call *call, const struct params_server_info *p)
 
 static void pack_accepts(msgpack_packer *pk, unsigned accepts)
 {
-    static const char *const words[] = {"number",    "text",   "boolean",
-                                        "class_map", "column", "neighbours"};
+    static const char *const words[] = {"number", "text",       "boolean",   "class_map",
+                                        "column", "neighbours", "selection", "folds"};
 
     pack_key_array(pk, "accepts", (size_t)__builtin_popcount(accepts));
     for (unsigned bit = 0; bit < sizeof(words) / sizeof(words[0]); bit++) {

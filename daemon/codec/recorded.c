@@ -27,7 +27,7 @@ static bool is_attached(const msgpack_object *value)
 }
 
 /* A parameter's value: one of what strategy_encode writes. In a map are numbers of classes; in
- * `pairs` there may be words, too. */
+ * `pairs` and `from` there may be words, too, and what is attached. */
 static bool is_recorded_value(const msgpack_object *value, bool words)
 {
     double number;
@@ -39,7 +39,8 @@ static bool is_recorded_value(const msgpack_object *value, bool words)
     for (uint32_t i = 0; i < value->via.map.size; i++) {
         const msgpack_object_kv *kv = &value->via.map.ptr[i];
 
-        if (!is_text(&kv->key) || !((words && is_text(&kv->val)) || number_f64(&kv->val, &number)))
+        if (!is_text(&kv->key) || !((words && (is_text(&kv->val) || is_attached(&kv->val))) ||
+                                    number_f64(&kv->val, &number)))
             return false;
     }
     return true;
@@ -55,7 +56,8 @@ static bool is_recorded(const msgpack_object *object)
         struct evd_str key = {kv->key.via.str.ptr, kv->key.via.str.size};
 
         if (!is_text(&kv->key) ||
-            !is_recorded_value(&kv->val, str_is(key, "pairs") || is_attached(&kv->val)))
+            !is_recorded_value(&kv->val, str_is(key, "pairs") || str_is(key, "from") ||
+                                             is_attached(&kv->val)))
             return false;
     }
     return true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "codec/class_map.h"
+#include "codec/named.h"
 #include "codec/recorded.h"
 #include "proto/numbers.h"
 #include "proto/pack.h"
@@ -76,7 +77,6 @@ static int bad_type(const struct strategy_kind *kind, const struct strategy_para
         {STRATEGY_BOOLEAN, "true or false"},
         {STRATEGY_CLASS_MAP, "numbers by class"},
         {STRATEGY_COLUMN, "the name of a column"},
-        {STRATEGY_NEIGHBOURS, "the name of neighbours"},
     };
     char list[96] = "";
     size_t len = 0;
@@ -88,21 +88,6 @@ static int bad_type(const struct strategy_kind *kind, const struct strategy_para
     }
     return error_set(err, EVD_E_BAD_TYPE, param->name, "strategy %s: \"%s\" must be %s (%s)",
                      kind->name, param->name, list, param->help);
-}
-
-static int decode_text(struct strategy *strategy, int at, struct evd_str text,
-                       struct evd_error *err)
-{
-    struct strategy_value *value = &strategy->values[at];
-
-    if (text.len >= sizeof(value->text) || !str_utf8(text) || memchr(text.data, 0, text.len))
-        return error_set(err, EVD_E_BAD_VALUE, param_name(strategy, at),
-                         "strategy %s: \"%s\" must be text of at most %zu bytes",
-                         strategy->kind->name, param_name(strategy, at), sizeof(value->text) - 1);
-    memcpy(value->text, text.data, text.len);
-    value->text[text.len] = '\0';
-    value->tag = VALUE_TEXT;
-    return EVD_OK;
 }
 
 static int unknown_column(const struct strategy *strategy, int at, const struct dataset *dataset,
@@ -137,62 +122,11 @@ const double *strategy_column(const struct strategy *strategy, const struct data
 static int decode_column(struct strategy *strategy, int at, struct evd_str text,
                          const struct dataset *dataset, struct evd_error *err)
 {
-    if (decode_text(strategy, at, text, err) != EVD_OK)
+    if (text_decode(strategy, at, text, err) != EVD_OK)
         return err->code;
     if (dataset_weights(dataset, text))
         return EVD_OK;
     return unknown_column(strategy, at, dataset, err);
-}
-
-/* Sixteen digits, as answers have them. */
-static bool digest_from(const msgpack_object *object, uint64_t *out)
-{
-    struct evd_str text;
-
-    *out = 0;
-    if (!text_from(object, &text) || text.len != 16)
-        return false;
-    for (uint32_t i = 0; i < text.len; i++) {
-        const char *digits = "0123456789abcdef";
-        const char *at = text.data[i] ? strchr(digits, text.data[i]) : NULL;
-
-        if (!at)
-            return false;
-        *out = *out << 4 | (uint64_t)(at - digits);
-    }
-    return true;
-}
-
-/* A name, or as it is recorded: {name, digest}. */
-static int decode_neighbours(struct strategy *strategy, int at, const msgpack_object *object,
-                             struct evd_error *err)
-{
-    struct strategy_value *value = &strategy->values[at];
-    struct evd_str text = {NULL, 0}, key;
-    bool valid = text_from(object, &text), digest = false;
-
-    if (object->type == MSGPACK_OBJECT_MAP && object->via.map.size == 2) {
-        for (uint32_t i = 0; i < 2; i++) {
-            const msgpack_object_kv *kv = &object->via.map.ptr[i];
-
-            if (!text_from(&kv->key, &key))
-                continue;
-            if (str_is(key, "name"))
-                valid = text_from(&kv->val, &text);
-            else if (str_is(key, "digest"))
-                digest = digest_from(&kv->val, &value->digest);
-        }
-        valid &= digest;
-    }
-    if (!valid)
-        return error_set(err, EVD_E_BAD_TYPE, param_name(strategy, at),
-                         "strategy %s: \"%s\" must be the name of neighbours, or {\"name\": ..., "
-                         "\"digest\": sixteen hexadecimal digits}",
-                         strategy->kind->name, param_name(strategy, at));
-    if (decode_text(strategy, at, text, err) != EVD_OK)
-        return err->code;
-    value->tag = VALUE_NEIGHBOURS;
-    return EVD_OK;
 }
 
 static bool is_word(const msgpack_object *bin)
@@ -230,12 +164,12 @@ static int decode_value(struct strategy *strategy, int at, const msgpack_object 
                          strategy->kind->name, param->name);
     if (object->type == MSGPACK_OBJECT_NIL)
         return EVD_OK;
-    if (param->accepts & STRATEGY_NEIGHBOURS)
-        return decode_neighbours(strategy, at, object, err);
+    if (param->accepts & STRATEGY_ATTACHED)
+        return attached_decode(strategy, at, object, err);
     if (by_class && param->accepts & STRATEGY_CLASS_MAP)
         return class_map_decode(strategy, at, object, dataset, err);
     if (param->accepts & STRATEGY_TEXT && text_from(object, &text))
-        return decode_text(strategy, at, text, err);
+        return text_decode(strategy, at, text, err);
     if (param->accepts & STRATEGY_COLUMN && text_from(object, &text))
         return decode_column(strategy, at, text, dataset, err);
     if (object->type == MSGPACK_OBJECT_BOOLEAN && param->accepts & STRATEGY_BOOLEAN) {
@@ -294,18 +228,14 @@ static int check_required(const struct strategy *strategy, int first, int end,
     return EVD_OK;
 }
 
-/* The map `pairs`, whose parameters are the common ones. */
-static int decode_pairs(struct strategy *strategy, const msgpack_object *object,
-                        const struct dataset *dataset, struct evd_error *err)
+/* A map within the strategy's: `pairs` or `from`, whose parameters are common ones, from `first` to
+ * before `end`. */
+static int decode_map(struct strategy *strategy, const char *map, int first, int end,
+                      const msgpack_object *object, const struct dataset *dataset,
+                      struct evd_error *err)
 {
     const struct strategy_kind *kind = strategy->kind;
 
-    if (object->type == MSGPACK_OBJECT_NIL)
-        return EVD_OK;
-    if (object->type != MSGPACK_OBJECT_MAP)
-        return error_set(err, EVD_E_BAD_TYPE, "pairs",
-                         "strategy %s: \"pairs\" must be a map, as in {\"how\": \"mixup\"}",
-                         kind->name);
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *kv = &object->via.map.ptr[i];
         struct evd_str key;
@@ -313,47 +243,101 @@ static int decode_pairs(struct strategy *strategy, const msgpack_object *object,
         int at, len;
 
         if (!text_from(&kv->key, &key))
-            return error_set(err, EVD_E_BAD_TYPE, "pairs",
-                             "strategy %s: names within \"pairs\" must be text", kind->name);
-        len = snprintf(name, sizeof(name), "pairs.%.*s", shown(key), key.data);
-        at = (size_t)len == strlen("pairs.") + key.len /* all of it, and no NUL within */
+            return error_set(err, EVD_E_BAD_TYPE, map,
+                             "strategy %s: names within \"%s\" must be text", kind->name, map);
+        len = snprintf(name, sizeof(name), "%s.%.*s", map, shown(key), key.data);
+        at = (size_t)len == strlen(map) + 1 + key.len /* all of it, and no NUL within */
                  ? strategy_param_find(kind, name, (size_t)len)
                  : -1;
-        if (at < 0)
-            return unknown_param(kind, strategy_common, STRATEGY_VALUES - STRATEGY_MAX_PARAMS, "",
+        if (at < first || at >= end)
+            return unknown_param(kind, strategy_param(kind, first), end - first, "",
                                  (struct evd_str){name, (uint32_t)len}, err);
         if (decode_value(strategy, at, &kv->val, dataset, err) != EVD_OK)
             return err->code;
     }
-    return check_required(strategy, STRATEGY_MAX_PARAMS, STRATEGY_VALUES, err);
+    return check_required(strategy, first, end, err);
+}
+
+static int decode_pairs(struct strategy *strategy, const msgpack_object *object,
+                        const struct dataset *dataset, struct evd_error *err)
+{
+    if (object->type == MSGPACK_OBJECT_MAP)
+        return decode_map(strategy, "pairs", PAIRS_HOW, STRATEGY_VALUES, object, dataset, err);
+    return error_set(err, EVD_E_BAD_TYPE, "pairs",
+                     "strategy %s: \"pairs\" must be a map, as in {\"how\": \"mixup\"}",
+                     strategy->kind->name);
+}
+
+static bool map_has(const msgpack_object *object, const char *name)
+{
+    struct evd_str key;
+
+    for (uint32_t i = 0; object->type == MSGPACK_OBJECT_MAP && i < object->via.map.size; i++) {
+        if (text_from(&object->via.map.ptr[i].key, &key) && str_is(key, name))
+            return true;
+    }
+    return false;
+}
+
+/* A selection, by its name or as it is recorded; or the map of folds. */
+static int decode_from(struct strategy *strategy, const msgpack_object *object,
+                       const struct dataset *dataset, struct evd_error *err)
+{
+    struct evd_str text;
+
+    if (text_from(object, &text) || map_has(object, "digest"))
+        return decode_value(strategy, FROM_SELECTION, object, dataset, err);
+    if (object->type == MSGPACK_OBJECT_MAP)
+        return decode_map(strategy, "from", FROM_FOLDS, FROM_ONLY + 1, object, dataset, err);
+    return error_set(err, EVD_E_BAD_TYPE, "from",
+                     "strategy %s: \"from\" must be the name of a selection, or a map, as in "
+                     "{\"folds\": \"cv\", \"without\": 0}",
+                     strategy->kind->name);
+}
+
+/* A kind may have a number of that name, and other values of it are what every kind takes. */
+static bool is_own_from(const struct strategy_kind *kind, const msgpack_object *object)
+{
+    struct evd_str text;
+
+    return strategy_param_find(kind, "from", strlen("from")) < STRATEGY_MAX_PARAMS &&
+           object->type != MSGPACK_OBJECT_MAP && !text_from(object, &text);
+}
+
+static int decode_param(struct strategy *strategy, struct evd_str key, const msgpack_object *object,
+                        const struct dataset *dataset, struct evd_error *err)
+{
+    const struct strategy_kind *kind = strategy->kind;
+    bool from = str_is(key, "from"), pairs = str_is(key, "pairs");
+    bool own_from = from && is_own_from(kind, object);
+    int at = strategy_param_find(kind, key.data, key.len);
+
+    if ((from && strategy_has_from(strategy)) ||
+        (from && at < STRATEGY_MAX_PARAMS && strategy_given(strategy, at)) ||
+        (pairs && strategy_given(strategy, PAIRS_HOW)))
+        return error_set(err, EVD_E_BAD_VALUE, from ? "from" : "pairs",
+                         "strategy %s: \"%s\" is given twice", kind->name, from ? "from" : "pairs");
+    if ((from || pairs) && object->type == MSGPACK_OBJECT_NIL)
+        return EVD_OK;
+    if (pairs)
+        return decode_pairs(strategy, object, dataset, err);
+    if (from && !own_from)
+        return decode_from(strategy, object, dataset, err);
+    if (at < 0 || at >= STRATEGY_MAX_PARAMS)
+        return unknown_param(kind, kind->params, STRATEGY_MAX_PARAMS, "from, pairs", key, err);
+    return decode_value(strategy, at, object, dataset, err);
 }
 
 static int decode_params(struct strategy *strategy, const msgpack_object *object,
                          const struct dataset *dataset, struct evd_error *err)
 {
-    const struct strategy_kind *kind = strategy->kind;
-    bool pairs = false;
-
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *kv = &object->via.map.ptr[i];
         struct evd_str key;
-        int at;
 
         if (!text_from(&kv->key, &key) || str_is(key, "kind"))
             continue; /* find_kind has seen that all are text */
-        if (str_is(key, "pairs")) {
-            if (pairs)
-                return error_set(err, EVD_E_BAD_VALUE, "pairs",
-                                 "strategy %s: \"pairs\" is given twice", kind->name);
-            pairs = true;
-            if (decode_pairs(strategy, &kv->val, dataset, err) != EVD_OK)
-                return err->code;
-            continue;
-        }
-        at = strategy_param_find(kind, key.data, key.len);
-        if (at < 0 || at >= STRATEGY_MAX_PARAMS)
-            return unknown_param(kind, kind->params, STRATEGY_MAX_PARAMS, "pairs", key, err);
-        if (decode_value(strategy, at, &kv->val, dataset, err) != EVD_OK)
+        if (decode_param(strategy, key, &kv->val, dataset, err) != EVD_OK)
             return err->code;
     }
     return check_required(strategy, 0, STRATEGY_MAX_PARAMS, err);
@@ -395,19 +379,6 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
     return code;
 }
 
-static void encode_neighbours(msgpack_packer *pk, const char *name,
-                              const struct strategy_value *value)
-{
-    char digest[17];
-
-    snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)value->digest);
-    pack_key(pk, name);
-    pack_map_begin(pk);
-    pack_key_cstr(pk, "name", value->text);
-    pack_key_cstr(pk, "digest", digest);
-    pack_map_end(pk);
-}
-
 static void encode_value(msgpack_packer *pk, const char *name, const struct strategy_value *value,
                          const struct dataset *dataset, struct evd_buf *out)
 {
@@ -423,8 +394,8 @@ static void encode_value(msgpack_packer *pk, const char *name, const struct stra
     case VALUE_BOOLEAN:
         pack_key_bool(pk, name, value->number != 0);
         break;
-    case VALUE_NEIGHBOURS:
-        encode_neighbours(pk, name, value);
+    case VALUE_ATTACHED:
+        attached_encode(pk, name, value);
         break;
     case VALUE_CLASS_MAP:
         pack_key(pk, name);
@@ -433,6 +404,20 @@ static void encode_value(msgpack_packer *pk, const char *name, const struct stra
     }
 }
 
+/* A map within the strategy's: the common parameters from `first` to `last` that have values. */
+static void encode_map(msgpack_packer *pk, const char *map, int first, int last,
+                       const struct strategy *strategy, const struct dataset *dataset,
+                       struct evd_buf *out)
+{
+    pack_key(pk, map);
+    pack_map_begin(pk);
+    for (int i = first; i <= last; i++)
+        encode_value(pk, param_name(strategy, i) + strlen(map) + 1, &strategy->values[i], dataset,
+                     out);
+    pack_map_end(pk);
+}
+
+/* `from` comes first, where strategy_names_attached looks for it. */
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out)
 {
@@ -441,21 +426,19 @@ void strategy_encode(const struct strategy *strategy, const struct dataset *data
     buf_packer(out, &pk);
     pack_map_begin(&pk);
     pack_key_cstr(&pk, "kind", strategy->kind->name);
+    if (strategy_given(strategy, FROM_SELECTION))
+        attached_encode(&pk, "from", &strategy->values[FROM_SELECTION]);
+    else if (strategy_given(strategy, FROM_FOLDS))
+        encode_map(&pk, "from", FROM_FOLDS, FROM_ONLY, strategy, dataset, out);
     for (int i = 0; i < STRATEGY_MAX_PARAMS; i++)
         encode_value(&pk, param_name(strategy, i), &strategy->values[i], dataset, out);
-    if (strategy_given(strategy, PAIRS_HOW)) {
-        pack_key(&pk, "pairs");
-        pack_map_begin(&pk);
-        for (int i = PAIRS_HOW; i <= PAIRS_TAU; i++)
-            encode_value(&pk, param_name(strategy, i) + strlen("pairs."), &strategy->values[i],
-                         dataset, out);
-        pack_map_end(&pk);
-    }
+    if (strategy_given(strategy, PAIRS_HOW))
+        encode_map(&pk, "pairs", PAIRS_HOW, PAIRS_TAU, strategy, dataset, out);
     pack_map_end(&pk);
 }
 
-/* What strategy_kind_text looks for: kind, own parameters and pairs. */
-_Static_assert(STRATEGY_MAX_PARAMS + 2 <= 15, "a strategy's map has its count in its first byte");
+/* What strategy_kind_text looks for: kind, own parameters, from and pairs. */
+_Static_assert(STRATEGY_MAX_PARAMS + 3 <= 15, "a strategy's map has its count in its first byte");
 
 struct evd_str strategy_kind_text(const void *bytes, size_t n)
 {
@@ -467,4 +450,18 @@ struct evd_str strategy_kind_text(const void *bytes, size_t n)
         (at[head] & 0xe0) != 0xa0 || (at[head] & 0x1fu) > n - head - 1)
         return (struct evd_str){"", 0};
     return (struct evd_str){(const char *)at + head + 1, at[head] & 0x1fu};
+}
+
+bool strategy_names_attached(const void *bytes, size_t n)
+{
+    static const char from[] = "\xa4"
+                               "from";
+    struct evd_str kind = strategy_kind_text(bytes, n);
+    const struct strategy_kind *found = strategy_find(kind.data, kind.len);
+    const char *next = kind.data + kind.len, *end = (const char *)bytes + n;
+
+    if (!found)
+        return false;
+    return found->needs ||
+           ((size_t)(end - next) > sizeof(from) - 1 && memcmp(next, from, sizeof(from) - 1) == 0);
 }

@@ -22,10 +22,13 @@ int strategy_decode_bytes(const void *bytes, size_t n, const struct dataset *dat
                           struct strategy *out, struct evd_error *err);
 /* The weights of samples that a parameter names, or NULL: none does. They are the dataset's. */
 const double *strategy_column(const struct strategy *strategy, const struct dataset *dataset);
-/* The canonical form: parameters in the table's order, only those that were given. */
+/* The canonical form: `from`, parameters in the table's order, `pairs`; only those that were given.
+ */
 void strategy_encode(const struct strategy *strategy, const struct dataset *dataset,
                      struct evd_buf *out);
 /* The kind that a canonical form begins with, within its bytes; empty if it is none. */
 struct evd_str strategy_kind_text(const void *bytes, size_t n);
+/* May a canonical form name attachments? False only if it does not. */
+bool strategy_names_attached(const void *bytes, size_t n);
 
 #endif

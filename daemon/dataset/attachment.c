@@ -77,6 +77,16 @@ const uint32_t *attachment_neighbours(const struct attachment *attachment)
     return attachment->neighbours;
 }
 
+const uint64_t *attachment_kept(const struct attachment *attachment)
+{
+    return attachment->bits;
+}
+
+const uint16_t *attachment_folds(const struct attachment *attachment)
+{
+    return attachment->folds;
+}
+
 bool attachment_keeps(const struct attachment *attachment, uint64_t sample)
 {
     return attachment->bits[sample / 64] >> sample % 64 & 1;

@@ -65,6 +65,10 @@ void attachment_free(struct attachment *attachment);
 
 /* form.width of each sample, one behind the other; NULL: it has no neighbours. */
 const uint32_t *attachment_neighbours(const struct attachment *attachment);
+/* All bits of a selection, the first sample's the lowest of the first number; all folds. NULL: it
+ * is none. */
+const uint64_t *attachment_kept(const struct attachment *attachment);
+const uint16_t *attachment_folds(const struct attachment *attachment);
 /* Of a selection: whether the sample is in it. */
 bool attachment_keeps(const struct attachment *attachment, uint64_t sample);
 /* Of folds: the sample's, or EVD_NO_FOLD. */

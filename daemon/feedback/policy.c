@@ -60,10 +60,11 @@ static void needs(const struct policy *policy, const struct confusion *counts,
 }
 
 bool policy_next(const struct policy *policy, const struct confusion *counts,
-                 const struct dataset *from, const struct dataset *to, struct strategy *strategy)
+                 const struct dataset *from, const struct dataset *to,
+                 const struct class_index *index, struct strategy *strategy)
 {
     struct strategy_value *value = (struct strategy_value *)value_of(strategy, "weights");
-    double *need = malloc(to->index.classes * sizeof(*need));
+    double *need = malloc(index->classes * sizeof(*need));
     bool worth;
 
     if (!need || (value->tag == VALUE_UNSET &&
@@ -72,15 +73,15 @@ bool policy_next(const struct policy *policy, const struct confusion *counts,
         return false;
     }
     needs(policy, counts, from, to, need);
-    for (uint32_t c = 0; c < to->index.classes; c++) {
+    for (uint32_t c = 0; c < index->classes; c++) {
         if (isnan(value->by_class[c]))
             value->by_class[c] = 1;
-        if (dataset_class_count(to, c) == 0)
+        if (class_size(index, c) == 0)
             need[c] = NAN;
     }
-    worth = adapt_weights(&policy->rule, need, to->index.classes, value->by_class);
-    for (uint32_t c = 0; c < to->index.classes; c++) {
-        if (dataset_class_count(to, c) == 0)
+    worth = adapt_weights(&policy->rule, need, index->classes, value->by_class);
+    for (uint32_t c = 0; c < index->classes; c++) {
+        if (class_size(index, c) == 0)
             value->by_class[c] = NAN; /* not named: nothing can be drawn of it */
     }
     free(need);

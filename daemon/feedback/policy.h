@@ -20,9 +20,11 @@ struct policy {
 
 /* Of a strategy of the kind "adaptive". */
 void policy_read(struct policy *policy, const struct strategy *strategy);
-/* The strategy's next weights, in it, for a job on `to`; the counts are of a job on `from`, whose
- * classes are the same by name. False if there is no reason to move, or no memory. */
+/* The strategy's next weights, in it, for a job on `to` that draws from `index` of it; the counts
+ * are of a job on `from`, whose classes are the same by name. False if there is no reason to move,
+ * or no memory. */
 bool policy_next(const struct policy *policy, const struct confusion *counts,
-                 const struct dataset *from, const struct dataset *to, struct strategy *strategy);
+                 const struct dataset *from, const struct dataset *to,
+                 const struct class_index *index, struct strategy *strategy);
 
 #endif

@@ -2,6 +2,7 @@
  * calls/attachment*.c, datasets.c and load_attachment.c. */
 #include "jobs/attachments.h"
 
+#include <stdio.h>
 #include "jobs/datasets.h"
 #include "jobs/names.h"
 
@@ -61,6 +62,53 @@ struct attachment *attachments_find(struct jobs *jobs, const struct dataset *dat
     if (!attachment || !attachment->damage)
         return attachment;
     error_set(err, EVD_E_STORE, attachment->name, "%s", attachment->damage);
+    return NULL;
+}
+
+/* "it has "a", "b"", as far as there is room. */
+static void list_kind(const struct dataset *dataset, enum attachment_kind kind, char *out,
+                      size_t size)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (uint32_t i = 0; i < dataset->attachment_count && len < size; i++) {
+        const struct attachment *attachment = dataset->attachments[i];
+
+        if (attachment->form.kind == kind && !attachment->dropping && !attachment->damage)
+            len += (size_t)snprintf(out + len, size - len, len ? ", \"%s\"" : "it has \"%s\"",
+                                    attachment->name);
+    }
+    if (len == 0)
+        snprintf(out, size, "it has none");
+    else if (len >= size)
+        snprintf(out + size - 4, 4, "...");
+}
+
+struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset *dataset,
+                                         struct evd_str name, enum attachment_kind kind,
+                                         struct evd_error *err)
+{
+    struct attachment *attachment = attachments_find(jobs, dataset, name, err);
+    char known[128], older[80] = "", maker[128] = "", detail[EVD_MAX_NAME + 1] = "";
+    uint32_t version;
+
+    if (attachment || err->code != EVD_E_NOT_FOUND)
+        return attachment;
+    list_kind(dataset, kind, known, sizeof(known));
+    version = other_version(jobs, dataset, name);
+    if (version > 0)
+        snprintf(older, sizeof(older),
+                 "; version %u has one, but its labels may be others: make it again", version);
+    if (kind == ATTACHMENT_NEIGHBOURS)
+        snprintf(maker, sizeof(maker), "; \"evendraw neighbours %.64s FEATURES.npy\" makes them",
+                 dataset->name);
+    if (name.len <= EVD_MAX_NAME)
+        str_copy(detail, name);
+    error_set(err, EVD_E_NOT_FOUND, detail,
+              "dataset \"%.64s\" version %u has no attachment \"%.64s\" of the kind \"%s\": %s%s%s",
+              dataset->name, dataset->version, detail, attachment_kind_word(kind), known, older,
+              maker);
     return NULL;
 }
 

@@ -14,7 +14,12 @@
 /* NULL and NOT_FOUND, which says what there is instead, or STORE if it is damaged. */
 struct attachment *attachments_find(struct jobs *jobs, const struct dataset *dataset,
                                     struct evd_str name, struct evd_error *err);
-/* The same, damaged or not: to drop it. */
+/* The same for a strategy that needs one of a kind; whoever finds one looks whether it is of that.
+ * NOT_FOUND says which of the kind there are. */
+struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset *dataset,
+                                         struct evd_str name, enum attachment_kind kind,
+                                         struct evd_error *err);
+/* The same as the first, damaged or not: to drop it. */
 struct attachment *attachments_find_any(struct jobs *jobs, const struct dataset *dataset,
                                         struct evd_str name, struct evd_error *err);
 /* To the dataset's, of which none has that name (dataset_attach); false without memory. */

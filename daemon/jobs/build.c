@@ -43,11 +43,11 @@ static int record_prepare(struct build *build, const char *author, struct evd_er
                        err);
 }
 
-/* Does the strategy give every sample once in each epoch? */
+/* Does the strategy give every sample that it draws from once in each epoch? */
 static bool gives_each_once(const struct strategy *strategy)
 {
     for (int i = 0; i < STRATEGY_VALUES; i++) {
-        if (strategy->values[i].tag != VALUE_UNSET)
+        if (strategy->values[i].tag != VALUE_UNSET && (i < FROM_SELECTION || i > FROM_ONLY))
             return false;
     }
     return strcmp(strategy->kind->name, "uniform") == 0;
@@ -63,7 +63,7 @@ static int exact_check(const struct job_entry *entry, const struct strategy *str
         return error_set(
             err, EVD_E_STRATEGY, "last_batch",
             "\"last_batch\": \"exact\" goes only with the strategy \"uniform\" without "
-            "parameters, which gives every sample once");
+            "parameters but \"from\", which gives every sample once");
     if (revision > 0)
         return error_set(err, EVD_E_STRATEGY, "last_batch",
                          "an exact job gives every sample once in each epoch: its strategy cannot "
@@ -71,68 +71,73 @@ static int exact_check(const struct job_entry *entry, const struct strategy *str
     return EVD_OK;
 }
 
+/* What an attachment that a parameter names has to be. */
+static enum attachment_kind kind_of(const struct strategy_param *param)
+{
+    if (param->accepts & STRATEGY_NEIGHBOURS)
+        return ATTACHMENT_NEIGHBOURS;
+    return param->accepts & STRATEGY_SELECTION ? ATTACHMENT_SELECTION : ATTACHMENT_FOLDS;
+}
+
 /* The attachment that a parameter names, of the version that the job draws from. */
-static int find_table(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
-                      int param, struct attachment **out, struct evd_error *err)
+static int find_attached(struct jobs *jobs, const struct dataset *dataset,
+                         struct strategy *strategy, int param, struct attachment **out,
+                         struct evd_error *err)
 {
     struct strategy_value *value = &strategy->values[param];
+    const struct strategy_param *of = strategy_param(strategy->kind, param);
     const char *text = strategy_text(strategy, param);
     struct evd_str name = {text, (uint32_t)strlen(text)};
-    struct attachment *found = attachments_find(jobs, dataset, name, err);
-    struct evd_error why = *err;
+    struct attachment *found = attachments_find_kind(jobs, dataset, name, kind_of(of), err);
 
-    if (!found && why.code == EVD_E_NOT_FOUND)
-        return error_set(err, EVD_E_NOT_FOUND, why.detail,
-                         "%s; \"evendraw neighbours %s FEATURES.npy\" makes neighbours",
-                         why.message, dataset->name);
     if (!found)
         return err->code;
-    if (found->form.kind != ATTACHMENT_NEIGHBOURS)
+    if (found->form.kind != kind_of(of))
         return error_set(err, EVD_E_STRATEGY, found->name,
-                         "attachment \"%s\" is a %s, and strategy %s needs neighbours: \"evendraw "
-                         "neighbours %s FEATURES.npy\" makes them",
-                         found->name, attachment_kind_word(found->form.kind), strategy->kind->name,
-                         dataset->name);
-    if (value->tag == VALUE_NEIGHBOURS && value->digest != 0 && value->digest != found->digest)
+                         "attachment \"%s\" is of the kind \"%s\", and \"%s\" of strategy %s must "
+                         "be of the kind \"%s\": attachment.list shows which are",
+                         found->name, attachment_kind_word(found->form.kind), of->name,
+                         strategy->kind->name, attachment_kind_word(kind_of(of)));
+    if (value->tag == VALUE_ATTACHED && value->digest != 0 && value->digest != found->digest)
         return error_set(err, EVD_E_STRATEGY, found->name,
                          "attachment \"%s\" is another than this strategy was made with (its "
                          "digest differs): leave the digest out to take it as it is",
                          found->name);
-    value->tag = VALUE_NEIGHBOURS;
+    value->tag = VALUE_ATTACHED;
     memcpy(value->text, found->name, strlen(found->name) + 1);
     value->digest = found->digest;
     *out = found;
     return EVD_OK;
 }
 
-int build_tables(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
-                 struct attachment *tables[STRATEGY_MAX_TABLES], struct evd_error *err)
+int build_attached(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
+                   struct attachment *attached[STRATEGY_MAX_ATTACHED], struct evd_error *err)
 {
-    int table = 0;
+    int n = 0;
 
-    for (int i = strategy_next_table(strategy->kind, -1); i >= 0;
-         i = strategy_next_table(strategy->kind, i), table++) {
-        tables[table] = NULL;
-        if (strategy->kind->needs(strategy, i) &&
-            find_table(jobs, dataset, strategy, i, &tables[table], err) != EVD_OK)
+    for (int i = strategy_next_attached(strategy, -1); i >= 0;
+         i = strategy_next_attached(strategy, i)) {
+        assert(n < STRATEGY_MAX_ATTACHED);
+        if (find_attached(jobs, dataset, strategy, i, &attached[n++], err) != EVD_OK)
             return err->code;
     }
+    while (n < STRATEGY_MAX_ATTACHED)
+        attached[n++] = NULL;
     return EVD_OK;
 }
 
 /* What will be recorded names them, so they are in use as long as that is there. */
-static int find_tables(struct build *build, struct evd_error *err)
+static int take_attached(struct build *build, struct evd_error *err)
 {
     const struct job_entry *entry = build->task.entry;
-    struct attachment *tables[STRATEGY_MAX_TABLES] = {NULL};
+    struct attachment *attached[STRATEGY_MAX_ATTACHED] = {NULL};
 
-    if (build_tables(entry->jobs, entry->dataset, &build->strategy, tables, err) != EVD_OK)
+    if (build_attached(entry->jobs, entry->dataset, &build->strategy, attached, err) != EVD_OK)
         return err->code;
-    for (int i = 0; i < STRATEGY_MAX_TABLES; i++) {
-        if (!tables[i])
-            continue;
-        build->input.tables[i] = plan_table_of(tables[i]);
-        if (!plan_hold(&build->record.held, tables[i]))
+    for (int i = strategy_next_attached(&build->strategy, -1), n = 0; i >= 0;
+         i = strategy_next_attached(&build->strategy, i), n++) {
+        plan_input_attach(&build->input, i, attached[n]);
+        if (!plan_hold(&build->record.held, attached[n]))
             return error_no_memory(err);
     }
     return EVD_OK;
@@ -160,7 +165,7 @@ void *build_new(struct call *call, size_t size, struct job_entry *entry,
     };
     if (strategy_decode(strategy, entry->dataset, &build->strategy, err) != EVD_OK ||
         exact_check(entry, &build->strategy, revision, err) != EVD_OK ||
-        find_tables(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
+        take_attached(build, err) != EVD_OK || record_prepare(build, author, err) != EVD_OK) {
         task_free(&build->task);
         return NULL;
     }

@@ -25,10 +25,11 @@ struct build {
 void *build_new(struct call *call, size_t size, struct job_entry *entry,
                 const msgpack_object *strategy, uint32_t revision, const char *author,
                 void (*fini)(struct task *)) MUST_CHECK;
-/* Finds what a strategy names of the dataset, and notes the digests in the strategy; NULL where it
- * needs none. Loop thread only. */
-int build_tables(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
-                 struct attachment *tables[STRATEGY_MAX_TABLES], struct evd_error *err) MUST_CHECK;
+/* Finds what a strategy needs that is attached to the dataset, as strategy_next_attached has it,
+ * and notes the digests in the strategy; NULLs behind. Loop thread only. */
+int build_attached(struct jobs *jobs, const struct dataset *dataset, struct strategy *strategy,
+                   struct attachment *attached[STRATEGY_MAX_ATTACHED],
+                   struct evd_error *err) MUST_CHECK;
 /* The end of every such task. */
 void build_fini(struct task *task);
 /* What it costs, as task_work wants it; and the task_run. */

@@ -161,22 +161,21 @@ bool entry_history_full(const struct job_entry *entry)
 bool entry_hold_recorded(const struct job_entry *entry, const void *bytes, size_t n,
                          struct plan_held **held)
 {
-    struct evd_str word = strategy_kind_text(bytes, n);
-    const struct strategy_kind *kind = strategy_find(word.data, word.len);
     struct strategy strategy;
     struct evd_error why;
     bool done = true;
 
-    if (!kind || !kind->needs || !entry->dataset || entry->dataset->damage)
+    if (!entry->dataset || entry->dataset->damage || !strategy_names_attached(bytes, n))
         return true;
     if (strategy_decode_bytes(bytes, n, entry->dataset, &strategy, &why) != EVD_OK)
         return why.code != EVD_E_NO_MEMORY; /* whoever draws by it will say what is wrong */
-    for (int i = strategy_next_table(kind, -1); i >= 0; i = strategy_next_table(kind, i)) {
+    for (int i = strategy_next_attached(&strategy, -1); i >= 0;
+         i = strategy_next_attached(&strategy, i)) {
         const struct strategy_value *value = &strategy.values[i];
         struct evd_str name = {value->text, (uint32_t)strlen(value->text)};
         struct attachment *attachment = dataset_attachment(entry->dataset, name);
 
-        if (value->tag == VALUE_NEIGHBOURS && attachment && attachment->digest == value->digest)
+        if (value->tag == VALUE_ATTACHED && attachment && attachment->digest == value->digest)
             done &= plan_hold(held, attachment);
     }
     strategy_fini(&strategy);

@@ -16,10 +16,21 @@ int plan_error(int code, const struct sampler_error *refused, struct evd_error *
                      refused->message);
 }
 
-struct plan_table plan_table_of(const struct attachment *attachment)
+void plan_input_attach(struct plan_input *input, int param, const struct attachment *attachment)
 {
-    return (struct plan_table){attachment_neighbours(attachment), attachment->form.width,
-                               attachment->form.by_class};
+    switch (attachment->form.kind) {
+    case ATTACHMENT_NEIGHBOURS:
+        input->tables[strategy_table(input->strategy->kind, param)] = (struct plan_table){
+            attachment_neighbours(attachment), attachment->form.width, attachment->form.by_class};
+        break;
+    case ATTACHMENT_SELECTION:
+        input->from = (struct plan_from){.kept = attachment_kept(attachment)};
+        break;
+    case ATTACHMENT_FOLDS:
+        input->from = (struct plan_from){.folds = attachment_folds(attachment),
+                                         .count = attachment->form.width};
+        break;
+    }
 }
 
 bool plan_hold(struct plan_held **held, struct attachment *attachment)
@@ -58,31 +69,29 @@ void plan_release(struct plan_held **held)
     }
 }
 
-/* The neighbours that a recorded strategy names. */
-static int find_tables(const struct plan_base *base, const struct strategy *strategy,
-                       struct plan_input *input, struct evd_error *err)
+/* What a recorded strategy names that is attached to the dataset. */
+static int find_attached(const struct plan_base *base, struct plan_input *input,
+                         struct evd_error *err)
 {
-    int table = 0;
+    const struct strategy *strategy = input->strategy;
 
-    for (int i = strategy_next_table(strategy->kind, -1); i >= 0;
-         i = strategy_next_table(strategy->kind, i), table++) {
+    for (int i = strategy_next_attached(strategy, -1); i >= 0;
+         i = strategy_next_attached(strategy, i)) {
         const struct strategy_value *value = &strategy->values[i];
         const struct plan_held *held = base->held;
 
-        if (!strategy->kind->needs(strategy, i))
-            continue;
         while (held && (strcmp(held->attachment->name, value->text) != 0 ||
                         held->attachment->digest != value->digest))
             held = held->next;
         if (!held)
             return error_set(err, EVD_E_STORE, value->text,
-                             "the neighbours \"%s\" that it was made with are not in the database "
-                             "any more: restore the file from a backup, or drop the job and create "
-                             "it anew",
+                             "attachment \"%s\" that it was made with is not in the database any "
+                             "more: restore the file from a backup, or drop the job and create it "
+                             "anew",
                              value->text);
         if (held->attachment->damage)
             return error_set(err, EVD_E_STORE, value->text, "%s", held->attachment->damage);
-        input->tables[table] = plan_table_of(held->attachment);
+        plan_input_attach(input, i, held->attachment);
     }
     return EVD_OK;
 }
@@ -108,7 +117,7 @@ static int build(const struct plan_base *base, const void *strategy, size_t stra
     if (strategy_decode_bytes(strategy, strategy_bytes, base->dataset, &decoded, err) != EVD_OK)
         return err->code;
     input.weights = strategy_column(&decoded, base->dataset);
-    code = find_tables(base, &decoded, &input, err);
+    code = find_attached(base, &input, err);
     if (code == EVD_OK) {
         code = plan_build(out, &input, &refused);
         code = code == PLAN_OK ? EVD_OK : plan_error(code, &refused, err);

@@ -49,8 +49,8 @@ int revision_build(const struct plan_base *base, const void *strategy, size_t st
 int revision_plan(const struct plan_base *base, const void *strategy, size_t strategy_bytes,
                   uint32_t number, uint64_t digest, struct plan **out, struct evd_error *err);
 
-/* The attachment as plans take it. */
-struct plan_table plan_table_of(const struct attachment *attachment);
+/* The attachment that a parameter of the input's strategy names. */
+void plan_input_attach(struct plan_input *input, int param, const struct attachment *attachment);
 
 /* What plan_build and plan_place return, other than PLAN_OK, as an error of the protocol. */
 int plan_error(int code, const struct sampler_error *refused, struct evd_error *err);

@@ -46,7 +46,7 @@ static uint64_t count_bases(const struct plan *plan, const struct base_rule *rul
 
 /* Tables of bases, as struct bases has them, while they are filled. */
 struct filling {
-    uint32_t *place, *near, *other;
+    uint32_t *place, *near, *some, *other;
     uint64_t *turn;
 };
 
@@ -70,12 +70,14 @@ static void fill_class(const struct plan *plan, const struct base_rule *rule, ui
     for (uint64_t i = 0; i < class_size(plan->index, c) && !plan_cancelled(plan); i++) {
         uint64_t times = gives(plan, rule, c, i);
         uint64_t sample = index_sample(plan->index, plan->index->start[c] + i);
-        uint32_t next = 0;
+        uint32_t next = 0, n = 0, near;
         if (times == 0)
             continue;
         fill->place[at] = (uint32_t)(plan->index->start[c] + i);
-        for (uint32_t j = 0; j < rule->k; j++)
-            fill->near[at * rule->k + j] = base_rows_next(&rule->of_class, sample, &next);
+        while (n < rule->k && (near = base_rows_next(&rule->of_class, sample, &next)) != NO_PLACE)
+            fill->near[at * rule->k + n++] = near;
+        if (fill->some)
+            fill->some[at] = n;
         if (fill->other)
             fill->other[at] = nearest_other(plan, &rule->of_all, c, sample);
         if (fill->turn)
@@ -92,6 +94,8 @@ static void hash_bases(struct plan *plan, const struct bases *bases)
     plan_hash(plan, bases->first, (classes + 1ull) * sizeof(*bases->first));
     plan_hash(plan, bases->place, count * sizeof(*bases->place));
     plan_hash(plan, bases->near, count * bases->k * sizeof(*bases->near));
+    if (bases->some)
+        plan_hash(plan, bases->some, count * sizeof(*bases->some));
     if (bases->other)
         plan_hash(plan, bases->other, count * sizeof(*bases->other));
     if (bases->turn)
@@ -110,10 +114,12 @@ const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
     struct filling fill = {
         .place = plan_alloc(plan, count + 1, sizeof(*fill.place)),
         .near = plan_alloc(plan, count, rule->k * sizeof(*fill.near)),
+        .some = rule->part ? plan_alloc(plan, count + 1, sizeof(*fill.some)) : NULL,
         .other = others ? plan_alloc(plan, count, sizeof(*fill.other)) : NULL,
         .turn = rule->in_turn ? plan_alloc(plan, count + 1, sizeof(*fill.turn)) : NULL,
     };
-    if (!fill.place || !fill.near || (others && !fill.other) || (rule->in_turn && !fill.turn))
+    if (!fill.place || !fill.near || (rule->part && !fill.some) || (others && !fill.other) ||
+        (rule->in_turn && !fill.turn))
         return NULL;
     for (uint32_t c = 0; c < classes; c++) {
         if (rule->added[c] > 0)
@@ -123,6 +129,7 @@ const struct bases *bases_build(struct plan *plan, const struct base_rule *rule)
                             .first = first,
                             .place = fill.place,
                             .near = fill.near,
+                            .some = fill.some,
                             .other = fill.other,
                             .turn = fill.turn};
     if (plan_cancelled(plan) ||

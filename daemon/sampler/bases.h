@@ -17,6 +17,7 @@ struct bases {
     const uint64_t *first; /* C + 1: those of class c are numbered first[c] .. first[c + 1] - 1 */
     const uint32_t *place; /* of each: its place among all members; one more at the end, unused */
     const uint32_t *near;  /* k of each: places of its neighbours, which are of its class */
+    const uint32_t *some;  /* of each: how many of these there are, above 0; NULL: all k */
     const uint32_t *other; /* of each: the place of its nearest of another class; NULL: only near */
     const uint64_t *turn;  /* of each, and the end: where its turns begin; NULL: any base, at
                             * random */
@@ -51,6 +52,7 @@ struct base_rule {
     const uint64_t *gives;
     bool in_turn;              /* exactly so often; otherwise at random, all equally likely */
     struct base_rows of_class; /* with k members of the class, for each base */
+    bool part;                 /* or fewer, but for none */
     struct base_rows of_all;   /* with one of another class, for each; rows NULL: not needed */
 };
 

@@ -116,11 +116,6 @@ void plan_hash(struct plan *plan, const void *data, size_t size);
 int plan_refuse(struct sampler_error *err, const char *detail, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static inline uint64_t class_size(const struct class_index *index, uint32_t c)
-{
-    return index->start[c + 1] - index->start[c];
-}
-
 /* How a message names a class: `class "dog"`, or `class number 3`. */
 #define CLASS_WORDS 160
 const char *class_words(const struct class_index *index, uint32_t c, char words[CLASS_WORDS]);

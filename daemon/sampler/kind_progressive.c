@@ -3,7 +3,7 @@
 #include "sampler/internal.h"
 #include "sampler/kinds.h"
 
-enum { SCHEDULE, FROM, TO, START, EPOCHS, STAGES, DECAY, MAX_RATIO, NUM_SAMPLES };
+enum { SCHEDULE, FROM, ALPHA, TO, START, EPOCHS, STAGES, DECAY, MAX_RATIO, NUM_SAMPLES };
 
 static const char *const schedules[] = {"linear", "cosine", "step", "exponential", NULL};
 enum schedule { LINEAR, COSINE, STEP, EXPONENTIAL };
@@ -40,7 +40,9 @@ static int read_course(const struct plan_input *in, struct course *course,
         strategy_whole(s, NUM_SAMPLES, 1, PLAN_MAX_DRAWS, in->index->labelled, &course->draws,
                        err) != PLAN_OK)
         return PLAN_REFUSED;
-    course->from = strategy_number(s, FROM);
+    if (strategy_given(s, FROM) && strategy_given(s, ALPHA))
+        return plan_refuse(err, "alpha", "alpha and from are the same number: give one of them");
+    course->from = strategy_number(s, strategy_given(s, ALPHA) ? ALPHA : FROM);
     course->to = strategy_number(s, TO);
     course->decay = strategy_number(s, DECAY);
     course->max_ratio = strategy_number(s, MAX_RATIO);
@@ -150,6 +152,7 @@ const struct strategy_kind kind_progressive = {
              "linear, cosine, step (in equal stages), or exponential (decay^epoch of the way "
              "left)"},
             {"from", STRATEGY_NUMBER, "1", "alpha at the start; 1: the dataset's own shares"},
+            {"alpha", STRATEGY_NUMBER, "", "the same, where from says of which samples"},
             {"to", STRATEGY_NUMBER, "0", "alpha at the end; 0: balanced"},
             {"start", STRATEGY_NUMBER, "0", "the epoch of the job in which it sets out"},
             {"epochs", STRATEGY_NUMBER, "10",

@@ -25,6 +25,7 @@ struct smote {
     uint64_t *gives;    /* S: how often each sample is a base; NULL: any of the class may be */
     uint32_t *place_of; /* S: place among all members */
     struct base_rows of_class, of_all;
+    bool part; /* not all samples are drawn from, and a base may have fewer than k neighbours */
 };
 
 static bool is_borderline(int variant)
@@ -108,6 +109,16 @@ static int too_few(const char *param, const char *whose, uint64_t n, uint64_t wa
         (unsigned long long)wanted + 1, advice);
 }
 
+/* How many of a sample's neighbours in its class there are, k at most. */
+static uint64_t count_near(const struct smote *smote, uint64_t sample)
+{
+    uint32_t next = 0;
+    uint64_t n = 0;
+    while (n < smote->k && base_rows_next(&smote->of_class, sample, &next) != NO_PLACE)
+        n++;
+    return n;
+}
+
 /* Refuses a class whose samples have fewer than k neighbours in it. */
 static int check_rows(const struct plan_input *in, const struct smote *smote, uint32_t c,
                       struct sampler_error *err)
@@ -120,11 +131,9 @@ static int check_rows(const struct plan_input *in, const struct smote *smote, ui
                        n > 1 ? "give a smaller k, or leave the class out of sampling_strategy"
                              : "leave the class out of sampling_strategy",
                        err);
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t sample = index_sample(index, index->start[c] + i), j = 0;
-        uint32_t next = 0;
-        while (j < smote->k && base_rows_next(&smote->of_class, sample, &next) != NO_PLACE)
-            j++;
+    for (uint64_t i = 0; !smote->part && i < n; i++) {
+        uint64_t sample = index_sample(index, index->start[c] + i);
+        uint64_t j = count_near(smote, sample);
         if (j < smote->k)
             return plan_refuse(err, "neighbours",
                                "sample %llu of %.60s has only %llu neighbours that are drawn from, "
@@ -207,6 +216,8 @@ static int choose_bases(const struct plan *plan, const struct plan_input *in, st
                                (unsigned long long)m);
         bool danger = 2 * (uint64_t)others >= m && (uint64_t)others < m;
         smote->gives[sample] = smote->variant == ADASYN ? (uint64_t)others : danger;
+        if (smote->part && count_near(smote, sample) == 0)
+            smote->gives[sample] = 0;
         sum += smote->gives[sample];
     }
     if (plan_cancelled(plan))
@@ -220,6 +231,25 @@ static int choose_bases(const struct plan *plan, const struct plan_input *in, st
                            "variant regular, or leave the class out of sampling_strategy",
                            class_words(in->index, c, words), variants[smote->variant]);
     return PLAN_OK;
+}
+
+/* Of a part of the dataset: whoever has a neighbour in it is a base. */
+static int choose_any(const struct plan *plan, const struct class_index *index, struct smote *smote,
+                      uint32_t c, struct sampler_error *err)
+{
+    char words[CLASS_WORDS];
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < class_size(index, c) && !plan_cancelled(plan); i++) {
+        uint64_t sample = index_sample(index, index->start[c] + i);
+        smote->gives[sample] = count_near(smote, sample) > 0;
+        sum += smote->gives[sample];
+    }
+    if (sum > 0 || plan_cancelled(plan))
+        return PLAN_OK;
+    return plan_refuse(err, "neighbours",
+                       "no sample of %.60s has a neighbour that is drawn from: run evendraw "
+                       "neighbours with a larger --k, or leave the class out of sampling_strategy",
+                       class_words(index, c, words));
 }
 
 /* ---- plans ---- */
@@ -249,10 +279,12 @@ static int build_bases(struct plan *plan, const struct plan_input *in, struct sm
         if (smote->added[c] == 0)
             continue;
         any = true;
-        if (smote->gives)
+        if (uses_all(smote->variant))
             rc = choose_bases(plan, in, smote, c, err);
         if (rc == PLAN_OK)
             rc = check_rows(in, smote, c, err);
+        if (rc == PLAN_OK && smote->part && !uses_all(smote->variant))
+            rc = choose_any(plan, index, smote, c, err);
         if (rc != PLAN_OK)
             return rc;
     }
@@ -265,6 +297,7 @@ static int build_bases(struct plan *plan, const struct plan_input *in, struct sm
                   .gives = smote->gives,
                   .in_turn = smote->variant == ADASYN,
                   .of_class = smote->of_class,
+                  .part = smote->part,
                   .of_all = smote->variant == BORDERLINE_2 ? smote->of_all : (struct base_rows){0},
               });
     return *out ? PLAN_OK : PLAN_NO_MEMORY;
@@ -298,7 +331,8 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
     uint64_t samples = in->index->samples;
     if (read_parameters(in, &smote, err) != PLAN_OK)
         return PLAN_REFUSED;
-    bool gives = uses_all(smote.variant);
+    smote.part = strategy_has_from(in->strategy);
+    bool gives = uses_all(smote.variant) || smote.part;
     smote.added = calloc(in->index->classes, sizeof(*smote.added));
     smote.place_of = plan_work_alloc(plan, samples, sizeof(*smote.place_of));
     smote.gives = gives ? plan_work_alloc(plan, samples, sizeof(*smote.gives)) : NULL;

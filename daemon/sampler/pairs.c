@@ -59,7 +59,8 @@ static void pick_neighbour(const struct plan *plan, struct draw_block *block)
     for (uint32_t k = 0; k < block->n; k++) {
         bool made = block->base[k] != NO_BASE;
         uint64_t base = made ? block->base[k] : 0;
-        block->partner[k] = bases->near[base * bases->k + key_below(block->first[k], bases->k)];
+        uint32_t near = bases->some ? bases->some[base] : bases->k;
+        block->partner[k] = bases->near[base * bases->k + key_below(block->first[k], near)];
         block->partner_class[k] = block->class[k];
         block->share[k] = made ? (uint32_t)(block->second[k] >> 40) : 0;
     }

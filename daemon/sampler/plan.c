@@ -11,6 +11,7 @@
 #include "sampler/columns.h"
 #include "sampler/internal.h"
 #include "sampler/pairs.h"
+#include "sampler/view.h"
 
 /* ---- memory and digest ---- */
 
@@ -128,8 +129,42 @@ static int build_failed(const struct plan *plan, int code, struct sampler_error 
     return PLAN_LIMIT;
 }
 
+/* A plan that draws from the index, by no strategy yet. */
+static void plan_draw_from(struct plan *plan, const struct class_index *index)
+{
+    plan->index = index;
+    if (index->member32) {
+        plan->member_table = (const char *)index->member32;
+        plan->member_width = sizeof(*index->member32);
+    } else if (index->member64) {
+        plan->member_table = (const char *)index->member64;
+        plan->member_width = sizeof(*index->member64);
+    } else {
+        plan->member_table = (const char *)index->start; /* some address */
+    }
+    plan_hash(plan, index->start, (index->classes + 1ull) * sizeof(*index->start));
+}
+
+/* Its tables, for an index that is that of the input or a view of it. */
+static int plan_compile(struct plan *plan, const struct plan_input *in,
+                        const struct class_index *index, struct sampler_error *err)
+{
+    struct plan_input part = *in;
+    part.index = index;
+    plan_draw_from(plan, index);
+    if (index != in->index)
+        view_hash(plan, index);
+    int rc = plan_cancelled(plan) ? PLAN_CANCELLED : in->strategy->kind->compile(plan, &part, err);
+    if (rc == PLAN_OK)
+        rc = pairs_build(plan, &part, err);
+    if (rc == PLAN_REFUSED && index != in->index)
+        view_name(in, index, err);
+    return rc;
+}
+
 int plan_build(struct plan **out, const struct plan_input *in, struct sampler_error *err)
 {
+    const struct class_index *index;
     if (in->batch_size == 0)
         return plan_refuse(err, "batch_size", "a batch needs at least one sample");
     if (in->index->labelled == 0)
@@ -138,16 +173,6 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     if (!plan)
         return PLAN_NO_MEMORY;
     atomic_init(&plan->users, 1);
-    plan->index = in->index;
-    if (in->index->member32) {
-        plan->member_table = (const char *)in->index->member32;
-        plan->member_width = sizeof(*in->index->member32);
-    } else if (in->index->member64) {
-        plan->member_table = (const char *)in->index->member64;
-        plan->member_width = sizeof(*in->index->member64);
-    } else {
-        plan->member_table = (const char *)in->index->start; /* some address */
-    }
     plan->seed = in->seed;
     plan->revision = in->revision;
     plan->batch_size = in->batch_size;
@@ -161,10 +186,9 @@ int plan_build(struct plan **out, const struct plan_input *in, struct sampler_er
     hash_number(plan, in->revision);
     hash_number(plan, in->batch_size);
     hash_number(plan, in->last_batch);
-    plan_hash(plan, in->index->start, (in->index->classes + 1ull) * sizeof(*in->index->start));
-    int rc = plan_cancelled(plan) ? PLAN_CANCELLED : in->strategy->kind->compile(plan, in, err);
+    int rc = view_build(plan, in, &index, err);
     if (rc == PLAN_OK)
-        rc = pairs_build(plan, in, err);
+        rc = plan_compile(plan, in, index, err);
     if (rc != PLAN_OK) {
         rc = build_failed(plan, rc, err);
         plan_free(plan);
@@ -185,6 +209,8 @@ uint64_t plan_cost(const struct plan_input *in)
 
     uint64_t cost = kind->cost ? kind->cost(in) : in->index->classes * COST_OF_CLASS;
 
+    if (strategy_has_from(in->strategy))
+        cost += in->index->labelled * COST_OF_VIEW;
     return pairs_given(in->strategy) ? cost + COST_OF_PAIRS : cost;
 }
 
@@ -407,6 +433,11 @@ uint64_t index_sample(const struct class_index *index, uint64_t place)
 }
 
 /* ---- asking ---- */
+
+const struct class_index *plan_index(const struct plan *plan)
+{
+    return plan->index;
+}
 
 void plan_expected(const struct plan *plan, uint64_t epoch, double *share)
 {

@@ -35,6 +35,11 @@ struct class_index {
     const uint64_t *name_at;
 };
 
+static inline uint64_t class_size(const struct class_index *index, uint32_t c)
+{
+    return index->start[c + 1] - index->start[c];
+}
+
 enum last_batch {
     LAST_SHORT, /* the epoch's last batch may be smaller */
     LAST_DROP,  /* what does not fill a batch is left out of the epoch */
@@ -58,6 +63,14 @@ struct plan_table {
 };
 #define PLAN_NO_NEIGHBOUR UINT32_MAX /* where there are not so many, or no label */
 
+/* What the strategy's `from` names: one of both, or none. Borrowed, and only read during
+ * plan_build. */
+struct plan_from {
+    const uint64_t *kept;  /* S bits: the samples of a selection */
+    const uint16_t *folds; /* S: the fold of each sample; any number where it has no label */
+    uint32_t count;        /* so many folds */
+};
+
 struct plan_input {
     const struct class_index *index;
     const struct strategy *strategy; /* only read during plan_build */
@@ -68,6 +81,7 @@ struct plan_input {
     const double *weights; /* S per-sample weights where the strategy names a column, else NULL */
     /* Of the strategy's parameters that take STRATEGY_NEIGHBOURS, in their order. */
     struct plan_table tables[STRATEGY_MAX_TABLES];
+    struct plan_from from;
     bool older_rules;          /* as plans were made that some databases have recorded: SAMPLING.md,
                                 * "Recorded plans" */
     const atomic_bool *cancel; /* plan_build gives up soon after it becomes true; NULL: never */
@@ -75,7 +89,7 @@ struct plan_input {
 };
 
 struct sampler_error {
-    char message[256]; /* what is wrong and what to do */
+    char message[384]; /* what is wrong and what to do */
     char detail[64];   /* the parameter it is about */
 };
 
@@ -166,6 +180,10 @@ void plan_expected(const struct plan *plan, uint64_t epoch, double *share);
  * proportion to the number of classes, and to that of samples where they have weights of their own
  * or are drawn by weight without replacement. */
 void plan_coverage(const struct plan *plan, uint64_t epoch, double *share);
+
+/* The samples that it draws from: those of its dataset, or of them what the strategy's `from`
+ * keeps. As long as the plan. */
+const struct class_index *plan_index(const struct plan *plan);
 
 /* A digest of every integer that draws depend on: two plans with the same digest draw the same. */
 uint64_t plan_digest(const struct plan *plan);

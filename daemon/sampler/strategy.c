@@ -18,6 +18,14 @@ const struct strategy_kind *const strategy_kinds[] = {
 
 const struct strategy_param strategy_common[STRATEGY_VALUES - STRATEGY_MAX_PARAMS + 1] = {
 #define COMMON(param) [(param)-STRATEGY_MAX_PARAMS]
+    COMMON(FROM_SELECTION) = {"from", STRATEGY_SELECTION, "",
+                              "a selection of the dataset: only samples that it keeps are drawn"},
+    COMMON(FROM_FOLDS) = {"from.folds", STRATEGY_FOLDS, NULL,
+                          "or folds of the dataset, of which one is left out or alone drawn from"},
+    COMMON(FROM_WITHOUT) = {"from.without", STRATEGY_NUMBER, "",
+                            "the number of the fold that is left out, from 0 on"},
+    COMMON(FROM_ONLY) = {"from.only", STRATEGY_NUMBER, "",
+                         "instead: the number of the fold that alone is drawn from"},
     COMMON(
         PAIRS_HOW) = {"pairs.how", STRATEGY_TEXT, NULL,
                       "each sample gets a second one to be mixed with, by: mixup, cutmix, remix, "
@@ -96,13 +104,28 @@ bool strategy_class_map(struct strategy *strategy, int param)
     return true;
 }
 
-int strategy_next_table(const struct strategy_kind *kind, int param)
+int strategy_next_attached(const struct strategy *s, int param)
 {
-    for (int i = param + 1; i < STRATEGY_MAX_PARAMS && kind->params[i].name; i++) {
-        if (kind->params[i].accepts & STRATEGY_NEIGHBOURS)
+    for (int i = param + 1; i < STRATEGY_VALUES; i++) {
+        if (!(strategy_param(s->kind, i)->accepts & STRATEGY_ATTACHED))
+            continue;
+        if (i < STRATEGY_MAX_PARAMS ? s->kind->needs(s, i) : strategy_given(s, i))
             return i;
     }
     return -1;
+}
+
+int strategy_table(const struct strategy_kind *kind, int param)
+{
+    int table = 0;
+    for (int i = 0; i < param; i++)
+        table += (kind->params[i].accepts & STRATEGY_NEIGHBOURS) != 0;
+    return table;
+}
+
+bool strategy_has_from(const struct strategy *s)
+{
+    return strategy_given(s, FROM_SELECTION) || strategy_given(s, FROM_FOLDS);
 }
 
 /* ---- reading parameters ---- */
@@ -133,7 +156,7 @@ bool strategy_flag(const struct strategy *s, int param)
 const char *strategy_text(const struct strategy *s, int param)
 {
     const struct strategy_value *value = &s->values[param];
-    return value->tag == VALUE_TEXT || value->tag == VALUE_NEIGHBOURS
+    return value->tag == VALUE_TEXT || value->tag == VALUE_ATTACHED
                ? value->text
                : strategy_param(s->kind, param)->default_value;
 }

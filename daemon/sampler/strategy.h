@@ -14,11 +14,18 @@
 
 #define STRATEGY_MAX_PARAMS 12
 #define STRATEGY_MAX_TABLES 2 /* parameters of a kind that name neighbours */
+/* Names of attachments in a strategy: those, and one from which it draws. */
+#define STRATEGY_MAX_ATTACHED (STRATEGY_MAX_TABLES + 1)
 
 /* What every kind takes beside its own parameters, numbered behind them: the parameters of maps
- * within the strategy's, whose names have a dot ("pairs.how" is `how` of the map `pairs`). */
+ * within the strategy's, whose names have a dot ("pairs.how" is `how` of the map `pairs`), and
+ * `from`, which is a name or a map. */
 enum strategy_common_param {
-    PAIRS_HOW = STRATEGY_MAX_PARAMS,
+    FROM_SELECTION = STRATEGY_MAX_PARAMS,
+    FROM_FOLDS,
+    FROM_WITHOUT,
+    FROM_ONLY,
+    PAIRS_HOW,
     PAIRS_ALPHA,
     PAIRS_KAPPA,
     PAIRS_TAU,
@@ -27,13 +34,17 @@ enum strategy_common_param {
 
 /* What a parameter accepts: a set of these bits. */
 enum strategy_accepts {
-    STRATEGY_NUMBER = 1,      /* a float or integer */
-    STRATEGY_TEXT = 2,        /* one of a few words */
-    STRATEGY_BOOLEAN = 4,     /* false or true: number 0 or 1 */
-    STRATEGY_CLASS_MAP = 8,   /* class name -> number */
-    STRATEGY_COLUMN = 16,     /* the name of a dataset's column of weights: a text */
-    STRATEGY_NEIGHBOURS = 32, /* the name of a dataset's table of neighbours: a text */
+    STRATEGY_NUMBER = 1,    /* a float or integer */
+    STRATEGY_TEXT = 2,      /* one of a few words */
+    STRATEGY_BOOLEAN = 4,   /* false or true: number 0 or 1 */
+    STRATEGY_CLASS_MAP = 8, /* class name -> number */
+    STRATEGY_COLUMN = 16,   /* the name of a dataset's column of weights: a text */
+    /* The name of what is attached to a dataset: a text. */
+    STRATEGY_NEIGHBOURS = 32,
+    STRATEGY_SELECTION = 64,
+    STRATEGY_FOLDS = 128,
 };
+#define STRATEGY_ATTACHED (STRATEGY_NEIGHBOURS | STRATEGY_SELECTION | STRATEGY_FOLDS)
 
 struct strategy_param {
     const char *name;
@@ -48,14 +59,14 @@ enum strategy_tag {
     VALUE_TEXT,
     VALUE_BOOLEAN,
     VALUE_CLASS_MAP,
-    VALUE_NEIGHBOURS, /* name and digest */
+    VALUE_ATTACHED, /* name and digest */
 };
 
 struct strategy_value {
     enum strategy_tag tag;
     double number;    /* NUMBER, BOOLEAN */
-    uint64_t digest;  /* NEIGHBOURS: of the table of that name; 0: not known */
-    char text[136];   /* TEXT, NEIGHBOURS, terminated; names have up to 128 bytes */
+    uint64_t digest;  /* ATTACHED: of what has that name; 0: not known */
+    char text[136];   /* TEXT, ATTACHED, terminated; names have up to 128 bytes */
     double *by_class; /* CLASS_MAP: one per class of the dataset, NaN where not named; owned */
 };
 
@@ -85,8 +96,8 @@ struct strategy_kind {
 
 /* All kinds, ended by NULL. */
 extern const struct strategy_kind *const strategy_kinds[];
-/* The first is PAIRS_HOW; ends with a NULL name. Where the default is NULL, whoever gives the map
- * has to give it. */
+/* The first is FROM_SELECTION; ends with a NULL name. Where the default is NULL, whoever gives the
+ * map has to give it. */
 extern const struct strategy_param strategy_common[];
 
 const struct strategy_kind *strategy_find(const char *name, size_t len); /* or NULL */
@@ -99,10 +110,16 @@ void strategy_init(struct strategy *strategy, const struct strategy_kind *kind, 
 void strategy_fini(struct strategy *strategy);
 /* Whether a parameter has a value of its own, and not its default. */
 bool strategy_given(const struct strategy *s, int param);
-/* Of a parameter that takes text or names neighbours: what it is given as, or its default. */
+/* Of a parameter that takes text or the name of an attachment: what it is given as, or its default.
+ */
 const char *strategy_text(const struct strategy *s, int param);
-/* The next parameter after `param` (from -1 on) that names neighbours; -1: there are no more. */
-int strategy_next_table(const struct strategy_kind *kind, int param);
+/* The next parameter after `param` (from -1 on) that names an attachment which the strategy needs;
+ * -1: there are no more. */
+int strategy_next_attached(const struct strategy *s, int param);
+/* Of a parameter that takes STRATEGY_NEIGHBOURS: how many of the kind's do before it. */
+int strategy_table(const struct strategy_kind *kind, int param);
+/* Does it draw from a part of the dataset? */
+bool strategy_has_from(const struct strategy *s);
 /* values[param].by_class filled with NaN, ready to be set; false without memory. */
 bool strategy_class_map(struct strategy *strategy, int param);
 

@@ -249,10 +249,44 @@ static void jobs_that_name_one(void **state)
     trouble_job_has(peer, "s", 6);
     trouble_query(h, "UPDATE attachment SET name = 'far'");
     peer = peer_new(h);
-    is_out_of_service(peer, "neighbours \"near\" that it was made with are not in the database");
+    is_out_of_service(peer, "attachment \"near\" that it was made with is not in the database");
     peer_do(peer, "job.drop", "[{'job': 's'}]");
     peer_do(peer, "attachment.drop", "[{'dataset': 'd', 'name': 'far'}]");
     peer_refused(peer, EVD_E_NOT_FOUND, "job.create", "%s", smote);
+}
+
+/* So it is with a selection from which a job draws: it draws from no other one. */
+static void jobs_that_draw_from_one(void **state)
+{
+    struct harness *h = *state;
+    struct peer *peer = peer_new(h);
+
+    attached_dataset(peer);
+    json_decref(attached_make(peer, "few", AS_KEPT, KEPT, ""));
+    peer_do(peer, "job.create", "[{'name': 'j', 'dataset': 'd', 'batch_size': 1}]");
+    peer_do(peer, "job.create",
+            "[{'name': 's', 'dataset': 'd', 'batch_size': 1, 'strategy': {'kind': 'uniform', "
+            "'from': 'few'}}]");
+    trouble_job_has(peer, "s", 3);
+    trouble_query(h, "UPDATE attachment_chunk SET rows = x'010000000000'");
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" of dataset \"d\" version 1 is damaged");
+    peer_refused(peer, EVD_E_STORE, "job.preview",
+                 "[{'dataset': 'd', 'batch_size': 1, 'strategy': {'kind': 'uniform', 'from': "
+                 "'few'}}]");
+    peer_refused(peer, EVD_E_CONFLICT, "attachment.drop", "[{'dataset': 'd', 'name': 'few'}]");
+    trouble_query(h, "UPDATE attachment_chunk SET rows = x'" KEPT "'"); /* a backup */
+    peer = peer_new(h);
+    trouble_job_has(peer, "s", 3);
+    trouble_query(h, "UPDATE attachment SET name = 'others'");
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" that it was made with is not in the database");
+    /* Another one of that name is not taken for it. */
+    json_decref(attached_make(peer, "few", AS_KEPT, "000000000001", ""));
+    harness_restart(h);
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" that it was made with is not in the database");
+    peer_do(peer, "job.drop", "[{'job': 's'}]");
 }
 
 static int uses_of_near(struct peer *peer)
@@ -332,13 +366,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_store_refuses),
-        TEST(while_it_is_dropped),
-        TEST(gone_while_it_is_stored),
-        TEST(a_damaged_one),
-        TEST(of_a_damaged_dataset),
-        TEST(jobs_that_name_one),
-        TEST(strategies_the_store_refuses),
+        TEST(the_store_refuses),       TEST(while_it_is_dropped),
+        TEST(gone_while_it_is_stored), TEST(a_damaged_one),
+        TEST(of_a_damaged_dataset),    TEST(jobs_that_name_one),
+        TEST(jobs_that_draw_from_one), TEST(strategies_the_store_refuses),
     };
 
     trouble_setup();

@@ -75,7 +75,7 @@ static void test_refusals(void **state)
     assert_non_null(strstr(peer_refused(peer, EVD_E_UNKNOWN_FIELD, "job.create",
                                         "[{'name': 'j', 'dataset': 'd', 'batch_size': 2, "
                                         "'strategy': {'kind': 'uniform', 'pairs.how': 'mixup'}}]"),
-                           "it takes repeats, num_samples, pairs"));
+                           "it takes repeats, num_samples, from, pairs"));
     peer_refused(
         peer, EVD_E_STRATEGY, "job.create",
         "[{'name': 'j', 'dataset': 'd', 'batch_size': 2, 'last_batch': 'exact', 'mode': 'ranked', "
@@ -107,9 +107,9 @@ static void test_listed(void **state)
     json_t *list = peer_call(peer, "strategy.list", "[]"),
            *common = json_object_get(list, "common");
 
-    assert_int_equal(json_array_size(common), 4);
+    assert_int_equal(json_array_size(common), 4 + 4); /* behind those of `from` */
     for (size_t i = 0; i < 4; i++) {
-        const json_t *param = json_array_get(common, i);
+        const json_t *param = json_array_get(common, 4 + i);
 
         assert_string_equal(text(param, "name"), names[i]);
         assert_int_equal(json_is_true(json_object_get(param, "required")), i == 0);

@@ -1,5 +1,6 @@
 /* Every allocation of a plan fails once: nothing leaks, nothing half-built is left. */
 #include <stdlib.h>
+#include <string.h>
 #include "cases.h"
 
 void *__real_malloc(size_t size);
@@ -37,10 +38,16 @@ static void every_allocation_may_fail(void **state)
     struct data data;
     data_init(&data, case_counts, CASE_CLASSES);
     double *weights = case_weights(&data);
-    for (const struct strategy_case *c = strategy_cases; c->name; c++) {
+    uint64_t *bits = malloc(data.index.samples / 8 + 8);
+    assert_non_null(bits);
+    memset(bits, 0xff, data.index.samples / 8 + 8);
+    for (int i = 0; strategy_cases[i / 2].name; i++) {
+        const struct strategy_case *c = &strategy_cases[i / 2];
         struct strategy s;
         c->make(&s, CASE_CLASSES);
         struct plan_input in = input_of(&data, &s, 24);
+        in.from.kept = bits;
+        s.values[FROM_SELECTION].tag = i % 2 ? VALUE_ATTACHED : VALUE_UNSET;
         in.weights = c->traits & WEIGHED ? weights : NULL;
         const struct epoch_shape shape = {.steps = 50, .last_size = 24};
         struct sampler_error err;
@@ -67,6 +74,7 @@ static void every_allocation_may_fail(void **state)
     assert_false(got);
     strategy_fini(&s);
     free(weights);
+    free(bits);
     data_fini(&data);
 }
 

@@ -261,7 +261,9 @@ class Client(Feedback, Neighbours, Selections):
 
         Args:
             batch_size: global, of all ranks together.
-            strategy: None: "uniform".
+            strategy: None: "uniform". With "from" it draws from a part of the dataset: {"kind": "uniform",
+                "from": "clean"} from a selection, "from": {"folds": "cv", "without": 0} or "only": 0 from
+                folds, which are attached to the version.
             seed: None: 0.
             mode: None or "shared": each step goes to one worker; "ranked": every rank gets its slice of
                 every step.
@@ -279,7 +281,7 @@ class Client(Feedback, Neighbours, Selections):
             As `job`, and joined (bool): it was there before.
 
         Raises:
-            Exists, NotFound (dataset), StrategyError; Busy (it is being created or dropped at this
+            Exists, NotFound (dataset, or what the strategy names), StrategyError; Busy (it is being created or dropped at this
             moment: ask again); Conflict ("restart" while workers are attached).
         """
         return self.call(
@@ -336,8 +338,8 @@ class Client(Feedback, Neighbours, Selections):
 
         Returns:
             steps, samples (of the epoch), memory (bytes), build_ms, columns; and by class, shape
-            (classes,): class (list of names), count (int64), drawn, repeats, coverage, per_batch
-            (float64).
+            (classes,): class (list of names), count (int64: what is drawn from), drawn, repeats, coverage,
+            per_batch (float64).
         """
         return self._paged(
             "job.preview",

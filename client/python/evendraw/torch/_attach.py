@@ -34,6 +34,10 @@ class _DatasetGone(NotFound):
     """The connection was lost between the dataset and its job."""
 
 
+BatchSize = int | Callable[[Client, Result], int]
+"""Or what says it, once the dataset is there that the job is made of."""
+
+
 @dataclass
 class Attachment:
     """A job, and all that is needed to create it. Can be pickled; connects when first used in a
@@ -45,7 +49,7 @@ class Attachment:
     labels: Any
     callback: Callable[[Any], Any] | None
     strategy: Strategy | None
-    batch_size: int | None  # global
+    batch_size: BatchSize | None  # global
     seed: int | None
     mode: str
     last_batch: str | None
@@ -90,6 +94,8 @@ class Attachment:
         try:
             info = self._ensure()
             self.job = info["job"]
+            if callable(self.batch_size):  # somebody else has made the job
+                self.batch_size = None
             self._check(info)
         except BaseException:
             self.close()  # and with it goes what the job would have been made of
@@ -170,6 +176,8 @@ class Attachment:
         weights = None if self.weights is None else {"weight": self.weights}
         data = client.create_dataset(name, labels, classes, weights=weights, owned=True)
         assert self.batch_size is not None
+        if callable(self.batch_size):
+            self.batch_size = self.batch_size(client, data)
         try:
             return client.create_job(
                 name,
@@ -248,7 +256,7 @@ class Attachment:
                 ),
                 "mode",
             )
-        if self.batch_size is not None and info["batch_size"] != self.batch_size:
+        if isinstance(self.batch_size, int) and info["batch_size"] != self.batch_size:
             total = info["batch_size"]
             raise BadValue(
                 f"job {self.job!r} has a global batch of {total}, and you asked for "

@@ -3,7 +3,7 @@ samplers it stands in for. MIGRATING.md shows each, line by line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch.utils.data
 
 from .. import labels as _labels
 from .._arrays import numbers
-from .._values import Strategy, as_strategy
+from .._values import Result, Strategy, as_strategy
+from ..client import Client
 from ..errors import BadValue, UsageError
-from ._attach import Attachment, IfExists
+from ._attach import Attachment, BatchSize, IfExists
 from ._items import columns_of, items
 from ._job_sampler import Iteration, JobSampler, Resume
 from ._ranks import check_undivided, rank_and_world
@@ -37,7 +38,8 @@ class Sampler(JobSampler):
         job: its name, or None: a run of its own.
         strategy: None: "weighted", all classes alike; with `weights`, by them.
         weights: shape (n,), of each sample, as WeightedRandomSampler's.
-        num_samples: draws in an epoch, over all ranks; None: as many as there are labelled samples.
+        num_samples: draws in an epoch, over all ranks; None: as many as there are labelled samples, or
+            of them in the part that the strategy draws from.
         replacement: with `weights`: whether a sample may come twice.
         labels: shape (n,), instead of the dataset's.
         indices: only these samples are drawn, as ImbalancedDatasetSampler's.
@@ -78,11 +80,10 @@ class Sampler(JobSampler):
             labels = _only(labels, indices)
         full = _strategy(strategy, weights, num_samples, replacement)
         alone = world_size == 1
-        batch_size = None
+        batch_size: BatchSize | None = None
         if labels is not None:
-            total = full.get("num_samples", _labelled(labels))
             whole = not alone or full.get("kind") == "stratified"  # epochs of whole batches only
-            batch_size = world_size * _chunk(total, world_size, drop_last) if whole else _CHUNK
+            batch_size = _batch_size(full, labels, world_size, drop_last) if whole else _CHUNK
         attachment = Attachment(
             job=job or "",
             address=address,
@@ -299,6 +300,27 @@ def _strategy(
     else:
         full = {"kind": "weighted", "weight": "inverse"}
     return full if num_samples is None else {**full, "num_samples": num_samples}
+
+
+def _batch_size(
+    strategy: dict[str, Any], labels: Any, world_size: int, drop_last: bool
+) -> BatchSize:
+    """Of all ranks. How many samples a part of a dataset has, the daemon knows."""
+    part = strategy.get("from")
+    if "num_samples" in strategy or not isinstance(part, (str, Mapping)):
+        total = strategy.get("num_samples", _labelled(labels))
+        return world_size * _chunk(total, world_size, drop_last)
+
+    def of_part(client: Client, data: Result) -> int:
+        info = client.preview(
+            {"kind": "uniform", "from": part},
+            dataset=data["dataset"],
+            version=data["version"],
+            batch_size=1,
+        )
+        return world_size * _chunk(info["samples"], world_size, drop_last)
+
+    return of_part
 
 
 def _chunk(total: int, world_size: int, drop_last: bool) -> int:
