@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import typing
 import warnings
 
 import imblearn.under_sampling as under
@@ -477,8 +478,9 @@ def test_more_input_that_is_refused(client, files):
 def test_words_that_completion_offers():
     said = subprocess.run([os.environ["EVENDRAW"], "--completion"], capture_output=True, text=True)
     offered = dict(line.split("\t")[1:] for line in said.stdout.splitlines() if line.startswith("select\t"))
-    from evendraw._select import _words
+    from evendraw._select import Method, _words
 
+    assert list(typing.get_args(Method)) == _words("method")
     assert offered["--method="].split() == _words("method")
     assert offered["--targets="].split() == [word.replace(" ", "-") for word in _words("targets")]
     assert offered["--vote="].split() == _words("vote")
@@ -505,3 +507,21 @@ def test_stopped(client, files):
     os.close(inside)
     os.close(terminal)
     assert client.attachments("large") == []
+
+
+def test_daemon_that_is_restarted_under_the_command(daemon, files):
+    """What was computed meanwhile goes to the daemon that is there in the end."""
+    with evendraw.connect() as client:
+        np.save("large.npy", large(client, 40000))
+    terminal, inside = pty.openpty()
+    command = [os.environ["EVENDRAW"], "select", "large", "large.npy", "--method=tomek", "--threads=1"]
+    with subprocess.Popen(command, stderr=inside, stdout=subprocess.DEVNULL) as process:
+        read_until(terminal, b"selecting by tomek, ")
+        daemon.end(signal.SIGKILL)
+        daemon.start()
+    assert process.returncode == 0
+    os.close(inside)
+    os.close(terminal)
+    with evendraw.connect() as client:
+        (info,) = client.attachments("large")
+        assert info["name"] == "tomek" and 0 < info["kept"] <= 40000
