@@ -53,6 +53,16 @@ def test_versions_in_pages(client):
     assert [(d["dataset"], d["version"]) for d in rows] == want
 
 
+def test_strategies(client):
+    strategies = client.strategies()
+    assert [s["kind"] for s in strategies][0] == "uniform"
+    for strategy in strategies:
+        common = {p["name"]: p for p in strategy["common"]}
+        assert common["pairs.how"]["required"] and "mixup" in common["pairs.how"]["help"]
+        assert not common.keys() & {p["name"] for p in strategy["parameters"]}
+    assert client.call("strategy.list")["common"] == strategies[-1]["common"]
+
+
 # ---- errors ----
 
 
