@@ -93,6 +93,15 @@ static void clean(json_t *value)
     }
 }
 
+json_t *cli_read(const struct cli *cli, const char *text)
+{
+    json_t *answer = json_loads(text, 0, NULL);
+
+    if (!cli->json)
+        clean(answer);
+    return answer;
+}
+
 /* Calls a method; takes over the reference to params. An error of the call is returned, for the
  * caller to print; other reasons for an *answer of NULL are printed. */
 static int ask(struct cli *cli, const char *method, json_t *params, json_t **answer)
@@ -106,15 +115,13 @@ static int ask(struct cli *cli, const char *method, json_t *params, json_t **ans
         cli_not_utf8(cli);
     } else if (cli_connect(cli)) {
         code = evd_call(cli->client, method, text, &result);
-        if (code == EVD_OK && !(*answer = json_loads(result, 0, NULL)))
+        if (code == EVD_OK && !(*answer = cli_read(cli, result)))
             cli_error(
                 cli, EXIT_REFUSED,
                 "%s: the answer cannot be read, or there is no memory: `evendraw info` shows which "
                 "daemon this is",
                 method);
     }
-    if (!cli->json)
-        clean(*answer);
     json_decref(params);
     free(text);
     evd_free(result);
