@@ -102,20 +102,20 @@ json_t *cli_read(const struct cli *cli, const char *text)
     return answer;
 }
 
-json_t *cli_call(struct cli *cli, const char *method, json_t *params)
+/* Calls a method; takes over the reference to params. An error of the call is returned, for the
+ * caller to print; other reasons for an *answer of NULL are printed. */
+static int ask(struct cli *cli, const char *method, json_t *params, json_t **answer)
 {
     char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
     char *result = NULL;
-    json_t *answer = NULL;
-    int code;
+    int code = EVD_OK;
 
+    *answer = NULL;
     if (!text) {
         cli_not_utf8(cli);
     } else if (cli_connect(cli)) {
         code = evd_call(cli->client, method, text, &result);
-        if (code != EVD_OK)
-            cli_failed(cli, code);
-        else if (!(answer = cli_read(cli, result)))
+        if (code == EVD_OK && !(*answer = cli_read(cli, result)))
             cli_error(
                 cli, EXIT_REFUSED,
                 "%s: the answer cannot be read, or there is no memory: `evendraw info` shows which "
@@ -125,7 +125,48 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
     json_decref(params);
     free(text);
     evd_free(result);
+    return code;
+}
+
+json_t *cli_call(struct cli *cli, const char *method, json_t *params)
+{
+    json_t *answer;
+    int code = ask(cli, method, params, &answer);
+
+    if (code != EVD_OK)
+        cli_failed(cli, code);
     return answer;
+}
+
+/* ---- reports that come meanwhile ---- */
+
+static bool same_field(const json_t *a, const json_t *b, const char *key)
+{
+    const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+
+    return (!x && !y) || json_equal(x, y);
+}
+
+/* Are both of the same scores? The points of others are another curve. */
+static bool same_scores(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"generation", "epoch", "exact", "samples", "positives"};
+    bool same = true;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        same &= same_field(a, b, keys[i]);
+    return same;
+}
+
+bool cli_same_scores(struct cli *cli, const json_t *answer, const json_t *later)
+{
+    if (later && same_scores(answer, later))
+        return true;
+    cli_error(cli, EXIT_REFUSED,
+              "job %s was reported to meanwhile: try again, or name an epoch that is over by "
+              "--epoch",
+              field_text(answer, "job"));
+    return false;
 }
 
 /* ---- answers in pages ---- */
@@ -134,13 +175,6 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
 static const char *counted_by(const json_t *answer)
 {
     return json_object_get(answer, "points") ? "points" : "classes";
-}
-
-/* Points of more samples than before are those of another curve. */
-static bool goes_on(const json_t *answer, const json_t *page)
-{
-    return !json_object_get(answer, "points") ||
-           field_u64(answer, "samples") == field_u64(page, "samples");
 }
 
 /* Appends what `page` has in each of the arrays; how many classes it had (the first one is always
@@ -157,6 +191,33 @@ static int append_page(json_t *answer, const json_t *page, const char *const *ar
     return count;
 }
 
+/* What follows behind `got` of an answer; NULL: the reason was printed. Of a curve it must be of
+ * the same one: not even so many points may be there, where scores were given up for bins. */
+static json_t *next_page(struct cli *cli, const char *method, json_t *params, const json_t *answer,
+                         size_t got)
+{
+    const bool curve = json_object_get(answer, "points");
+    bool beyond, same;
+    json_t *page;
+    int code;
+
+    params_set_u64(params, "first", got);
+    if (json_object_get(params, "dataset")) /* the newest may be another by now */
+        json_object_set(params, "version", json_object_get(answer, "version"));
+    code = ask(cli, method, json_copy(params), &page);
+    beyond =
+        curve && code == EVD_E_BAD_VALUE && strcmp(evd_error_detail(cli->client), "first") == 0;
+    if (code != EVD_OK && !beyond)
+        cli_failed(cli, code);
+    if (!curve || (!page && !beyond))
+        return page;
+    same = page && same_field(answer, page, "points");
+    if (cli_same_scores(cli, answer, same ? page : NULL))
+        return page;
+    json_decref(page);
+    return NULL;
+}
+
 json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
                        const char *const *arrays)
 {
@@ -164,15 +225,9 @@ json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
     size_t got = json_array_size(json_object_get(answer, arrays[0]));
 
     while (answer && got > 0 && got < field_u64(answer, counted_by(answer))) {
-        json_t *page;
-        int count = -1;
+        json_t *page = next_page(cli, method, params, answer, got);
+        int count = page ? append_page(answer, page, arrays) : -1;
 
-        params_set_u64(params, "first", got);
-        if (json_object_get(params, "dataset")) /* the newest may be another by now */
-            json_object_set(params, "version", json_object_get(answer, "version"));
-        page = cli_call(cli, method, json_copy(params));
-        if (page && goes_on(answer, page))
-            count = append_page(answer, page, arrays);
         json_decref(page);
         if (count <= 0) {
             if (page)

@@ -50,6 +50,10 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
  * again until the arrays named in `arrays` are whole. */
 json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
                        const char *const *arrays) __attribute__((warn_unused_result));
+/* Whether what was asked for later (NULL: it is not there any more) is about the same scores that
+ * were reported to a job. False: that was printed. */
+bool cli_same_scores(struct cli *cli, const json_t *answer, const json_t *later)
+    __attribute__((warn_unused_result));
 /* An answer that came as text, as cli_call returns it. NULL: it cannot be read, or no memory. */
 json_t *cli_read(const struct cli *cli, const char *text) __attribute__((warn_unused_result));
 /* A list of rows, which comes in pages: the array that they are in, and which fields of the last

@@ -47,7 +47,8 @@ const struct cli_option neighbours_options[] = {
     {"metric", 'm', "METRIC", "euclidean (default) or cosine", parse_metric, .param = "metric",
      .words = "euclidean cosine"},
     {"name", 'n', "NAME",
-     "What it is called there, with one of --within-class and --all (default: class, all)",
+     "What it is called there, with one of --within-class and --all (default: class and all; of "
+     "another metric with its name behind, as class-cosine)",
      option_text, .param = "name"},
     {"allow-short", 0, NULL,
      "Also where a class has too few samples for K neighbours; SMOTE cannot fill it up then",
@@ -210,9 +211,12 @@ static json_t *attach_one(struct neighbours *n, bool *found)
 {
     json_t *params = json_deep_copy(n->cli->params);
     const char *scope = scope_word(n->search.scope);
+    const bool usual = n->search.metric == EVD_METRIC_EUCLIDEAN; /* those that SMOTE looks for */
 
     if (!params_have(n->cli, "name"))
-        json_object_set_new(params, "name", json_string(scope));
+        json_object_set_new(params, "name",
+                            usual ? json_string(scope)
+                                  : json_sprintf("%s-%s", scope, metrics[n->search.metric]));
     json_object_set_new(params, "kind", json_string("neighbours"));
     json_object_set_new(params, "scope", json_string(scope));
     json_object_set(params, "terms", n->terms);

@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,7 +22,46 @@ static bool write_to(FILE *out, output_writer *write, const json_t *answer)
     return fclose(out) == 0 && !failed;
 }
 
-/* Beside the file and then in its place, with the rights that the file had. */
+/* What is written to instead of opening it: who opens /dev/stdout, where that is a file, begins at
+ * its beginning, over which the rest of the output goes. */
+static bool is_stdout(const struct stat *there)
+{
+    struct stat output;
+
+    return fstat(STDOUT_FILENO, &output) == 0 && output.st_dev == there->st_dev &&
+           output.st_ino == there->st_ino;
+}
+
+static FILE *open_stdout(void)
+{
+    int fd = dup(STDOUT_FILENO);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+
+    if (!out && fd >= 0)
+        close(fd);
+    return out;
+}
+
+/* A new file that is as the one there was: whose it is, and who may do what with it. */
+static FILE *open_beside(const char *beside, const struct stat *before)
+{
+    FILE *out = fopen(beside, "wx");
+    int why;
+
+    if (!out || !before)
+        return out;
+    if (((before->st_uid == geteuid() && before->st_gid == getegid()) ||
+         fchown(fileno(out), before->st_uid, before->st_gid) == 0) &&
+        fchmod(fileno(out), before->st_mode & 07777) == 0)
+        return out;
+    why = errno;
+    fclose(out);
+    unlink(beside);
+    errno = why;
+    return NULL;
+}
+
+/* Beside the file and then in its place. False with errno. */
 static bool replace(const char *path, const struct stat *before, output_writer *write,
                     const json_t *answer)
 {
@@ -34,11 +74,10 @@ static bool replace(const char *path, const struct stat *before, output_writer *
         errno = ENAMETOOLONG;
         return false;
     }
-    out = fopen(beside, "wx");
+    out = open_beside(beside, before);
     if (!out)
         return false;
-    if (write_to(out, write, answer) && (!before || chmod(beside, before->st_mode & 07777) == 0) &&
-        rename(beside, path) == 0)
+    if (write_to(out, write, answer) && rename(beside, path) == 0)
         return true;
     why = errno;
     unlink(beside);
@@ -46,16 +85,46 @@ static bool replace(const char *path, const struct stat *before, output_writer *
     return false;
 }
 
+/* A folder, or the file's owner, has it that nothing can be put in its place. */
+static bool cannot_replace(int why)
+{
+    return why == EACCES || why == EPERM || why == EROFS || why == ENAMETOOLONG;
+}
+
+/* As `>` would: who may not write to a file does not replace it either. */
+static bool may_write(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd >= 0 && close(fd) == 0;
+}
+
+/* False with errno. */
+static bool write_file(const char *path, output_writer *write, const json_t *answer)
+{
+    struct stat before, at;
+    bool there = lstat(path, &before) == 0;
+
+    if (stat(path, &at) == 0 && is_stdout(&at))
+        return write_to(open_stdout(), write, answer);
+    if (there && (!S_ISREG(before.st_mode) || before.st_nlink > 1))
+        return write_to(fopen(path, "w"), write, answer);
+    if (there && !may_write(path))
+        return false;
+    if (replace(path, there ? &before : NULL, write, answer))
+        return true;
+    return cannot_replace(errno) && write_to(fopen(path, "w"), write, answer);
+}
+
 bool output_write(struct cli *cli, const char *path, output_writer *write, const json_t *answer)
 {
-    struct stat before;
-    bool there = lstat(path, &before) == 0, done;
+    bool done = write_file(path, write, answer);
 
-    if (there && !S_ISREG(before.st_mode))
-        done = write_to(fopen(path, "w"), write, answer);
-    else
-        done = replace(path, there ? &before : NULL, write, answer);
-    if (!done)
+    if (!done && errno == EACCES && access(path, F_OK) == 0)
+        cli_error(cli, EXIT_INPUT,
+                  "cannot write %s: it is write-protected: make it writable, or name another file",
+                  path);
+    else if (!done)
         cli_error(cli, EXIT_INPUT, "cannot write %s: %s", path, strerror(errno));
     return done;
 }

@@ -6,9 +6,11 @@
 
 #include "cli.h"
 
-/* Writes what is made of the answer. The file is there when all of it is written, with what stood
- * there before until then; what is no plain file (a pipe, a link) is written as it is. False: the
- * reason was printed, and cli->status is set. The writer leaves errors to the stream. */
+/* Writes what is made of the answer, where a shell's `>` would. The file is there when all of it is
+ * written, with what stood there before until then. What cannot be replaced is written as it
+ * stands: what is no plain file (a pipe, a link) or has several names, and where the folder allows
+ * no second file. False: the reason was printed, and cli->status is set. The writer leaves errors
+ * to the stream. */
 typedef void output_writer(FILE *out, const json_t *answer);
 bool output_write(struct cli *cli, const char *path, output_writer *write, const json_t *answer);
 

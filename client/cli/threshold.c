@@ -205,11 +205,7 @@ static bool add_curve(struct cli *cli, const struct curve *curve, json_t *answer
     else
         json_object_set_new(params, "all", json_true());
     points = cli_call_pages(cli, "job.curve", params, curve->arrays);
-    if (points && field_u64(points, "samples") != field_u64(answer, "samples")) {
-        cli_error(cli, EXIT_REFUSED,
-                  "job %s was reported to meanwhile: try again, or name an epoch "
-                  "that is over by --epoch",
-                  field_text(answer, "job"));
+    if (points && !cli_same_scores(cli, answer, points)) {
         json_decref(points);
         return false;
     }

@@ -159,6 +159,8 @@ struct knn_search {
     uint64_t features_hash;
     struct knn_place place; /* where it is, or goes on after a file was read */
     int resumed;            /* the file that is gone on from, or -1 */
+    bool locked;            /* options->partial is this search's, as long as it has open: */
+    int lock;
 };
 
 /* Of the row that query or point number i is. */
@@ -238,9 +240,11 @@ extern uint64_t knn_tick_every, knn_save_every;
 
 /* EVD_E_CONFLICT: the file is not what this library has written. */
 int knn_state_damaged(struct knn_search *s);
-/* Reads the file of options->partial if there is one: fills the results so far and s->place, and
- * leaves s->resumed open. */
+/* Keeps other searches away from options->partial, and reads it if there is such a file: fills the
+ * results so far and s->place, and leaves s->resumed open. */
 int knn_state_open(struct knn_search *s) EVD_MUST_CHECK;
+/* Lets others have it, however the search has ended. */
+void knn_state_close(struct knn_search *s);
 /* The lists of the group that the file was in. */
 int knn_state_candidates(struct knn_search *s) EVD_MUST_CHECK;
 int knn_state_save(struct knn_search *s) EVD_MUST_CHECK;

@@ -8,7 +8,8 @@
  *   checksum   XXH3-64 of all before
  *
  * Numbers are as the machine has them: a file from another byte order has another magic number. It
- * is written beside its name and then renamed, so that a crash leaves the one before.
+ * is written beside its name and then renamed, so that a crash leaves the one before. Beside it is
+ * the lock, NAME.lock, as long as a search has it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "client/lib/knn.h"
@@ -111,13 +113,13 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-static char *beside(struct knn_search *s)
+static char *beside(struct knn_search *s, const char *suffix)
 {
-    const size_t len = strlen(s->options->partial);
-    char *path = knn_alloc(s, len + sizeof(".new"), 1);
+    const size_t size = strlen(s->options->partial) + strlen(suffix) + 1;
+    char *path = knn_alloc(s, size, 1);
 
     if (path != NULL)
-        snprintf(path, len + sizeof(".new"), "%s.new", s->options->partial);
+        snprintf(path, size, "%s%s", s->options->partial, suffix);
     return path;
 }
 
@@ -131,7 +133,7 @@ static int open_beside(const char *path)
 
 int knn_state_save(struct knn_search *s)
 {
-    char *path = beside(s);
+    char *path = beside(s, ".new");
     int fd, code;
 
     if (path == NULL)
@@ -236,8 +238,14 @@ static int get_all(struct knn_search *s, int fd)
     XXH3_64bits_reset(&p.sum);
     if (fstat(fd, &info) != 0)
         return io_error(s, "read");
+    if (S_ISDIR(info.st_mode))
+        return error_set(&s->error, EVD_E_STORE, s->options->partial,
+                         "%s is a folder: name a file in it, which the search makes",
+                         s->options->partial);
     if (!S_ISREG(info.st_mode))
-        return knn_state_damaged(s);
+        return error_set(&s->error, EVD_E_STORE, s->options->partial,
+                         "%s is no plain file: name another, which the search makes",
+                         s->options->partial);
     if (get_head(&p, (uint64_t)info.st_size, &head) != EVD_OK ||
         get(&p, s->index, results * sizeof(*s->index)) != EVD_OK ||
         get(&p, s->distance, results * sizeof(*s->distance)) != EVD_OK ||
@@ -254,7 +262,7 @@ static int get_all(struct knn_search *s, int fd)
 /* Whether the state can be saved: better to know at once than in a minute. */
 static int try_to_write(struct knn_search *s)
 {
-    char *path = beside(s);
+    char *path = beside(s, ".new");
     int fd = path ? open_beside(path) : -1, code;
 
     code = !path ? s->error.code : fd < 0 ? io_error(s, "write") : EVD_OK;
@@ -266,8 +274,61 @@ static int try_to_write(struct knn_search *s)
     return code;
 }
 
+/* ---- one search at a time ---- */
+
+/* A lock that is no more when its process is not. It is on a file of its own, since the state is
+ * another file each time that it is saved. Where there are no locks (some network file systems)
+ * nobody is kept away. */
+static int take_lock(struct knn_search *s, const char *path)
+{
+    struct stat mine, there;
+
+    for (;;) {
+        s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        if (s->lock < 0)
+            return io_error(s, "lock");
+        s->locked = true;
+        if (flock(s->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            s->locked = false;
+            close(s->lock);
+            return error_set(&s->error, EVD_E_CONFLICT, s->options->partial,
+                             "another search keeps its state in %s: wait for its end, or name "
+                             "another file",
+                             s->options->partial);
+        }
+        if (fstat(s->lock, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
+            mine.st_ino == there.st_ino)
+            return EVD_OK;
+        close(s->lock); /* who had it before has removed it just then */
+        s->locked = false;
+    }
+}
+
+static int lock(struct knn_search *s)
+{
+    char *path = beside(s, ".lock");
+    int code = path ? take_lock(s, path) : s->error.code;
+
+    free(path);
+    return code;
+}
+
+void knn_state_close(struct knn_search *s)
+{
+    char *path = s->locked ? beside(s, ".lock") : NULL;
+
+    if (path)
+        unlink(path);
+    if (s->locked)
+        close(s->lock);
+    s->locked = false;
+    free(path);
+}
+
 int knn_state_open(struct knn_search *s)
 {
+    if (lock(s) != EVD_OK)
+        return s->error.code;
     s->resumed = open(s->options->partial, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (s->resumed < 0 && errno != ENOENT)
         return io_error(s, "read");

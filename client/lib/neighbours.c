@@ -465,6 +465,7 @@ int evd_neighbours(const evd_neighbours_options *options, uint32_t *index, float
     fegetenv(&environment);
     fesetenv(FE_DFL_ENV);
     code = search(&s, result);
+    knn_state_close(&s);
     release(&s);
     fesetenv(&environment);
     if (code > 0)

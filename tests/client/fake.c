@@ -136,14 +136,19 @@ void fake_note(struct fake *fake, const char *method)
     pack_map_begin(&fake->pk);
 }
 
-void fake_error(struct fake *fake, int code, const char *message)
+void fake_error_of(struct fake *fake, int code, const char *detail, const char *message)
 {
     struct evd_error err;
 
     end_message(fake);
-    error_set(&err, code, "thing", "%s", message);
+    error_set(&err, code, detail, "%s", message);
     message_error(&fake->pk, fake->msg.id, &err);
     fake_send(fake);
+}
+
+void fake_error(struct fake *fake, int code, const char *message)
+{
+    fake_error_of(fake, code, "thing", message);
 }
 
 void fake_bytes(struct fake *fake, const void *bytes, size_t n)

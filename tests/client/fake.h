@@ -42,7 +42,8 @@ uint64_t fake_u64(const msgpack_object *map, const char *key); /* or UINT64_MAX 
  * map. It ends with the next message, or fake_send. */
 msgpack_packer *fake_result(struct fake *fake);
 void fake_note(struct fake *fake, const char *method);
-void fake_error(struct fake *fake, int code, const char *message);
+void fake_error(struct fake *fake, int code, const char *message); /* its detail is "thing" */
+void fake_error_of(struct fake *fake, int code, const char *detail, const char *message);
 void fake_send(struct fake *fake);
 void fake_bytes(struct fake *fake, const void *bytes, size_t n);
 /* Ends the connection, and waits for the client to come again. */

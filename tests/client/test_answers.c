@@ -12,7 +12,8 @@
 #include "fake.h"
 
 /* `evendraw ARGUMENTS`, whose output on both streams is kept. Its exit code. */
-static int run(void (*script)(struct fake *fake), const char *arguments, char *out, size_t size)
+static int run_with(void (*script)(struct fake *fake), void *arg, const char *arguments, char *out,
+                    size_t size)
 {
     char command[1024];
     struct fake fake;
@@ -20,7 +21,7 @@ static int run(void (*script)(struct fake *fake), const char *arguments, char *o
     size_t n;
     int status;
 
-    fake_start(&fake, script, NULL);
+    fake_start(&fake, script, arg);
     snprintf(command, sizeof(command), "EVENDRAW_SERVER=%s timeout 20 %s %s 2>&1", fake.address,
              EVENDRAW, arguments);
     pipe = popen(command, "r");
@@ -31,6 +32,11 @@ static int run(void (*script)(struct fake *fake), const char *arguments, char *o
     fake_stop(&fake);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static int run(void (*script)(struct fake *fake), const char *arguments, char *out, size_t size)
+{
+    return run_with(script, NULL, arguments, out, size);
 }
 
 static void escapes(struct fake *fake)
@@ -133,6 +139,100 @@ static void pages_of_one_version(void **state)
 
     (void)state;
     assert_int_equal(run(versions, "stats d --json", out, sizeof(out)), 0);
+}
+
+/* ---- a curve, whose reports go on ---- */
+
+/* How the curve, or a page of it, differs from what was said before. */
+struct change {
+    const char *what;
+    const char *key; /* in what it says; NULL: it is an error */
+    uint64_t value;
+    bool later; /* only the second page is another */
+};
+
+static const struct change changes[] = {
+    {"as before", "generation", 0, false}, {"generation", "generation", 1, false},
+    {"exact", "exact", 0, false},          {"samples", "samples", 5, false},
+    {"positives", "positives", 1, false},  {"points", "points", 7, true},
+    {"generation", "generation", 1, true}, {"exact", "exact", 0, true},
+    {"samples", "samples", 5, true},       {"fewer points than there were", NULL, 0, true},
+};
+
+/* What the table and each page of the curve say. */
+static void say_scores(struct fake *fake, const struct change *change, bool changed)
+{
+    static const struct {
+        const char *key;
+        uint64_t value;
+    } usual[] = {{"generation", 0}, {"epoch", 3}, {"samples", 4}, {"positives", 2}};
+    const bool exact = !changed || !change->key || strcmp(change->key, "exact") != 0;
+
+    pack_key_cstr(&fake->pk, "job", "j");
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        pack_key_u64(&fake->pk, usual[i].key,
+                     changed && change->key && strcmp(change->key, usual[i].key) == 0
+                         ? change->value
+                         : usual[i].value);
+    pack_key_bool(&fake->pk, "exact", exact);
+}
+
+static void curve_page(struct fake *fake, const struct change *change, bool changed)
+{
+    static const char *const arrays[] = {"threshold", "recall", "precision"};
+    const bool points = changed && change->key && strcmp(change->key, "points") == 0;
+
+    fake_result(fake);
+    say_scores(fake, change, changed);
+    pack_key_u64(&fake->pk, "points", points ? change->value : 2);
+    for (size_t i = 0; i < 3; i++) {
+        pack_key_array(&fake->pk, arrays[i], 1);
+        msgpack_pack_double(&fake->pk, 0.5);
+    }
+    fake_send(fake);
+}
+
+/* A table, and a curve of two pages, the second of which is asked for only if the first is of the
+ * table's scores and goes on. */
+static void curve_in_pages(struct fake *fake)
+{
+    const struct change *change = fake->arg;
+    const msgpack_object *map;
+
+    fake_hello(fake);
+    fake_expect(fake, "job.threshold");
+    fake_result(fake);
+    say_scores(fake, change, false);
+    pack_key_array(&fake->pk, "objectives", 0);
+    fake_send(fake);
+    fake_expect(fake, "job.curve");
+    curve_page(fake, change, !change->later);
+    map = fake_expect(fake, "job.curve");
+    if (fake_u64(map, "first") != 1 || fake_u64(map, "epoch") != 3)
+        abort();
+    if (change->key)
+        curve_page(fake, change, true);
+    else
+        fake_error_of(fake, EVD_E_BAD_VALUE, "first", "there are fewer points");
+    fake_wait_end(fake);
+}
+
+/* The table and all pages of the curve are of the same scores, or nothing is shown. */
+static void curve_of_the_same_scores(void **state)
+{
+    char out[4096];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct change change = changes[i];
+        int code =
+            run_with(curve_in_pages, &change, "threshold j --curve pr --json", out, sizeof(out));
+
+        if (i == 0 ? code != 0 || !strstr(out, "0.5,\n")
+                   : code != 1 || !strstr(out, "reported to meanwhile"))
+            fail_msg("%s%s: exit code %d, %s", change.what, change.later ? ", later" : "", code,
+                     out);
+    }
 }
 
 /* One version on each page, but on the last, which is empty. */
@@ -239,9 +339,13 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_escapes), cmocka_unit_test(matrix_is_drawn),
-        cmocka_unit_test(pages_end),  cmocka_unit_test(pages_of_one_version),
-        cmocka_unit_test(all_rows),   cmocka_unit_test(rows_end),
+        cmocka_unit_test(no_escapes),
+        cmocka_unit_test(matrix_is_drawn),
+        cmocka_unit_test(pages_end),
+        cmocka_unit_test(pages_of_one_version),
+        cmocka_unit_test(curve_of_the_same_scores),
+        cmocka_unit_test(all_rows),
+        cmocka_unit_test(rows_end),
         cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,7 +334,12 @@ static void test_no_place_for_the_file(void **state)
 
     (void)state;
     near.options.partial = folder;
-    refused(&near, EVD_E_CONFLICT, "no state of a search");
+    refused(&near, EVD_E_STORE, "is a folder: name a file in it");
+    snprintf(inside, sizeof(inside), "%s/pipe", folder);
+    assert_int_equal(mkfifo(inside, 0600), 0);
+    near.options.partial = inside;
+    refused(&near, EVD_E_STORE, "is no plain file");
+    assert_int_equal(unlink(inside), 0);
     snprintf(inside, sizeof(inside), "%s/none/file", folder);
     near.options.partial = inside;
     refused(&near, EVD_E_STORE, "No such file or directory");
@@ -392,6 +397,58 @@ static void test_something_in_the_way(void **state)
     near_free(&near);
 }
 
+/* A search within another one's progress, by the same file. */
+static void second(void *arg, uint64_t done, uint64_t total)
+{
+    struct near *near = arg;
+    evd_neighbours_options options = near->options;
+    const size_t count = (size_t)options.n * options.k;
+    uint32_t *index = malloc(count * sizeof(*index));
+    float *distance = malloc(count * sizeof(*distance));
+    evd_neighbours_result result;
+
+    (void)done, (void)total;
+    options.progress = NULL;
+    assert_int_equal(evd_neighbours(&options, index, distance, &result), EVD_E_CONFLICT);
+    assert_non_null(strstr(result.message, "another search keeps its state in"));
+    options.partial = copy;
+    assert_int_equal(evd_neighbours(&options, index, distance, &result), EVD_OK);
+    near->options.arg = NULL; /* it was here */
+    near->options.progress = NULL;
+    free(index);
+    free(distance);
+}
+
+/* One search at a time has the file; what a process that was killed left behind keeps nobody away.
+ */
+static void test_two_at_once(void **state)
+{
+    struct watch watch;
+    struct near near = interrupted(&watch);
+    evd_neighbours_result result;
+    char lock[112];
+    FILE *left;
+
+    (void)state;
+    snprintf(lock, sizeof(lock), "%s.lock", file);
+    assert_int_not_equal(access(lock, F_OK), 0); /* the one that was cancelled has it no more */
+    left = fopen(lock, "w");
+    assert_true(left && fclose(left) == 0);
+    near.options.progress = second;
+    near.options.arg = &near;
+    assert_int_equal(search(&near, &result), EVD_OK);
+    assert_null(near.options.arg);
+    assert_int_equal(result.resumed, 1);
+    assert_int_equal(unlink(file), -1);
+
+    assert_int_equal(symlink(copy, lock), 0); /* somebody's file is not to be made or locked */
+    again(&watch, 0);
+    refused(&near, EVD_E_STORE, "cannot lock");
+    assert_int_not_equal(access(copy, F_OK), 0);
+    assert_int_equal(unlink(lock), 0);
+    near_free(&near);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -425,6 +482,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
         cmocka_unit_test_setup_teardown(test_no_place_for_the_file, begin, end),
         cmocka_unit_test_setup_teardown(test_something_in_the_way, begin, end),
+        cmocka_unit_test_setup_teardown(test_two_at_once, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,12 +59,13 @@ def test_as_scikit_learn(digits, metric):
     found = digits.neighbours("digits", X, metric=metric)
     assert list(found) == ["class", "all"]
     for scope, info in found.items():
-        assert (info["name"], info["scope"], info["k"]) == (scope, scope, 5)
+        name = scope if metric == "euclidean" else scope + "-cosine"
+        assert (info["name"], info["scope"], info["k"]) == (name, scope, 5)
         assert info["metric"] == metric and info["lacking"] == 0
         terms = info["terms"]
         assert (terms["n"], terms["d"], terms["exact"]) == (len(X), 64, True)
         assert terms["library"] == evendraw.__version__ and terms["type"] == "float32"
-        check(digits, scope, metric, scope)
+        check(digits, name, metric, scope)
     assert sorted(found.values(), key=lambda info: info["name"]) == digits.attachments("digits")
 
 
@@ -185,7 +186,8 @@ def test_twice_and_other_features(digits, monkeypatch):
     found = digits.neighbours("digits", X)
     other = X + np.float32(1) * (np.arange(64) == 3)
     other[:, 5] *= 3
-    for options in ({"features": other}, {"k": 4}, {"metric": "cosine"}):
+    cosine = {"metric": "cosine", "scope": "class", "name": "class"}
+    for options in ({"features": other}, {"k": 4}, cosine):
         with pytest.raises(evendraw.Exists, match=r"name=.*client.detach\('digits', 'class'\)"):
             digits.neighbours("digits", **({"features": X, "k": 5} | options))
     monkeypatch.setattr("evendraw._neighbours._Search.run", None)  # nothing is searched
@@ -316,6 +318,10 @@ def test_command(digits, tmp_path):
     assert sorted(answer["attachments"], key=lambda info: info["name"]) == digits.attachments("digits")
     tool("digits", saved(tmp_path, X.astype("f8")), "--k=3", "--all", "--metric=cosine", "--name=c")
     check(digits, "c", "cosine", k=3)
+    said = tool("digits", path, "--metric=cosine")  # beside those of the other metric
+    assert "  class-cosine: 5 nearest within the class, cosine\n" in said
+    check(digits, "all-cosine", "cosine")
+    assert tool("digits", path, "--metric=cosine").count("(was there already)") == 2
     assert os.listdir(tmp_path) == ["x.npy"]
     other = saved(tmp_path, X[::-1].copy(), "y.npy")
     said = tool("digits", other, "--all", code=1)

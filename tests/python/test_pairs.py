@@ -261,6 +261,8 @@ def pair(first, second=None, **more):
         (pair(torch.ones(2), np.ones(2)), "cutmix", "if they are alike"),
         (pair([1.0, 2.0]), "mixup", "x is a list, and a tensor or array"),
         (pair(torch.ones(2)), "cutmix", r"shape \(2,\), and cutmix needs \(..., height, width\)"),
+        (pair(torch.ones(3, 0, 4)), "cutmix", r"\(3, 0, 4\): an image of 0 rows and 4 columns has no pixels"),
+        (pair(np.ones((5, 0))), "cutmix", "5 rows and 0 columns"),
         (pair("text"), "smote", "x is a str"),
         (Listed({"x": 1}, {"x": 2}), "mixup", r"sample 0 is a dict, and \(x, y\) is needed"),
         (Listed((1.0,), (2.0,)), "smote", r"\(x, y\) is needed"),

@@ -9,140 +9,24 @@ from fractions import Fraction
 from itertools import accumulate
 
 from imblearn.utils import check_sampling_strategy
-
-EPOCH, REVISION, FIXED, ORDER, MEMBER, BOOTSTRAP, DRAW, GRID, STEP, AUGMENT = range(1, 11)
-CLASSES, ARRIVAL, TURN, RANK, TAIL, PAIR = range(11, 17)
-
-# ---- Keys ----
-
-
-def numbers(key, purpose, a=0, b=0):
-    low = 2**32 - 1
-    k0, k1 = key & low, key >> 32
-    x = [a & low, a >> 32, b, purpose]
-    for _ in range(10):
-        p, q = 0xD2511F53 * x[0], 0xCD9E8D57 * x[2]
-        x = [q >> 32 ^ x[1] ^ k0, q & low, p >> 32 ^ x[3] ^ k1, p & low]
-        k0, k1 = k0 + 0x9E3779B9 & low, k1 + 0xBB67AE85 & low
-    return x[1] << 32 | x[0], x[3] << 32 | x[2]
-
-
-def derive(key, purpose, a=0, b=0):
-    return numbers(key, purpose, a, b)[0]
-
-
-def below(u, n):
-    return u * n >> 64
-
-
-# ---- Permutation without memory ----
-
-
-def permute_few(x, n, key):
-    order = list(range(n))
-    for i in range(n):
-        j = i + below(key, n - i)
-        key = key * (n - i) & 2**64 - 1
-        order[i], order[j] = order[j], order[i]
-    return order[x]
-
-
-def permute(x, n, key):
-    if n <= 16:
-        return permute_few(x, n, key)
-    bits = max(6, (n - 1).bit_length())
-    width = bits // 2, bits - bits // 2
-    while True:
-        half = [x >> width[1], x & (1 << width[1]) - 1]
-        k, m = key & 2**32 - 1, key >> 32
-        for turn in range(12):
-            to = turn % 2
-            half[to] ^= ((half[1 - to] ^ k) * (m | 1) & 2**32 - 1) >> 32 - width[to]
-            k, m = k + 0x9E3779B9 & 2**32 - 1, m + 0xBB67AE85 & 2**32 - 1
-        x = half[0] << width[1] | half[1]
-        if x < n:
-            return x
-
-
-# ---- From a step to the ranks ----
-
-
-class Plan:
-    """labels: by sample, a class below C or None. A revision that took over in mid-epoch has `began`
-    (epoch, step) and `shape` (steps of that epoch, size of the last one)."""
-
-    ordered = False  # positions of a step are ordered by class
-    whole = False  # full steps only
-    began, shape = (0, 0), None
-    pairs = None
-
-    def __init__(self, labels, C, G, last="short", seed=0, revision=0):
-        self.members = [[i for i, label in enumerate(labels) if label == c] for c in range(C)]
-        self.n = [len(members) for members in self.members]
-        self.N, self.C, self.G, self.last = sum(self.n), C, G, last
-        self.seed, self.revision = seed, revision
-        self.R, self.F = derive(seed, REVISION, 0, revision), derive(seed, FIXED)
-        self.start = [0, *accumulate(self.n)]
-
-    def E(self, epoch):
-        return derive(self.seed, EPOCH, epoch, self.revision)
-
-    def steps(self):
-        return self.D // self.G if self.last == "drop" or self.whole else -(-self.D // self.G)
-
-    def head(self, epoch):
-        """Steps that were left of the epoch, if the revision took it over."""
-        return self.shape[0] - self.began[1] if self.shape and epoch == self.began[0] else 0
-
-    def size(self, epoch, step):
-        partial = self.last in ("short", "exact") and not self.whole and self.D % self.G
-        steps, size = self.steps(), partial or self.G
-        if self.head(epoch):
-            steps, size = self.shape
-        return size if step == steps - 1 else self.G
-
-    def own_step(self, epoch, step):
-        return step - self.began[1] if epoch == self.began[0] else step
-
-    def t(self, epoch, step, i):
-        t = self.own_step(epoch, step) * self.G + i
-        return t % self.D if self.last == "pad" and not self.head(epoch) else t
-
-    def batch(self, epoch, step, rank=0, W=1):
-        """Rows (index, label, repeat, augment_seed, probability) of a rank, with pairs also (mix_index,
-        mix_label, mix_lambda, mix_label_lambda); augment_strength is `strength(repeat)`."""
-        key = derive(self.E(epoch), STEP, step)
-        size, o = self.size(epoch, step), below(derive(key, TURN), self.G)
-        rows = []
-        for slot in range(rank, self.G, W):
-            i = (slot - o) % self.G
-            if i < size:
-                c, j, repeat = self.draw(epoch, step, i)
-                seed = derive(self.E(epoch), AUGMENT, step, i)
-                chance = self.probability(epoch, c, j)
-                row = self.members[c][j], c, repeat, seed, chance
-                if self.pairs:
-                    row += self.pairs.draw(self, *row[:2], numbers(self.E(epoch), PAIR, step, i))
-                rows.append(row)
-        if not self.ordered:
-            return rows
-        key, placed = derive(key, RANK, rank, W), list(rows)
-        for k, row in enumerate(rows):
-            placed[permute(k, len(rows), key)] = row
-        return placed
-
-    def probability(self, epoch, c, j):
-        return self.share(epoch)[c] / self.n[c]
-
-    def permuted(self, J, key, c):
-        """Ordinals and members: who it is, and how often it came before."""
-        n = self.n[c]
-        return permute(J % n, n, derive(key, MEMBER, J // n, c)), J // n
-
-
-def strength(repeat):
-    return 1 - 1 / (1 + repeat)
-
+from sampling_pairs import Pairs  # noqa: F401 (any plan may have them)
+from sampling_steps import (
+    ARRIVAL,
+    BOOTSTRAP,
+    CLASSES,
+    DRAW,
+    GRID,
+    MEMBER,
+    ORDER,
+    STEP,
+    TAIL,
+    Plan,
+    below,
+    derive,
+    numbers,
+    permute,
+    strength,  # noqa: F401 (for tests)
+)
 
 # ---- The epoch engine ----
 
@@ -426,118 +310,6 @@ class Ordered(Plan):
         if self.of_classes:
             j = self.permuted(p * self.n[c] + j, self.E(epoch), c)[0]
         return c, j, None
-
-
-# ---- Pairs ----
-
-LN2 = float.fromhex("0x1.62e42fefa39efp-1")
-ROOT_HALF = float.fromhex("0x1.6a09e667f3bcdp-1")
-
-
-def log(x):
-    m, e = math.frexp(x)
-    if m < ROOT_HALF:
-        m, e = m * 2, e - 1
-    s = (m - 1) / (m + 1)
-    z, t = s * s, 0.0
-    for i in range(23, 0, -2):
-        t = t * z + 1 / i
-    return 2 * s * t + e * LN2
-
-
-def exp(y):
-    if y < -700:
-        return 0.0
-    n = math.floor(y / LN2 + 0.5)
-    r, t = y - n * LN2, 1.0
-    for i in range(16, 0, -1):
-        t = t * r / i + 1
-    return math.ldexp(t, n)
-
-
-def series(a, b, x):
-    t = u = 1.0
-    n = 0
-    while u > t * 2**-60:
-        u = u * (x * (a + b + n) / (a + 1 + n))
-        t += u
-        n += 1
-    return t
-
-
-def mass(a, b, y):
-    x = exp(y)
-    t = series(a, b, x)
-    return a * y + b * log(1 - x) + log(t / a), a / ((1 - x) * t)
-
-
-def solve(a, b, g, y):
-    for _ in range(60):
-        value, slope = mass(a, b, y)
-        d = (g - value) / slope
-        y = min(y + d, -LN2)
-        if abs(d) < 2**-30:
-            break
-    return y
-
-
-def lower(a, b, c, count):
-    y, q = log(c * a) / a, []
-    for k in range(1, count + 1):
-        y = solve(a, b, log(k * c), y)
-        q.append(math.floor(exp(y) * 2**24 + 0.5))
-    return q
-
-
-def tail(a, b, c, q):
-    if q == 0:
-        return 0
-    x = q / 2**24
-    m = exp(mass(a + 1, b, log(x))[0]) / c
-    return math.floor((2 * m - x) * 2**24 + 0.5) if m > x / 2 else 0
-
-
-def quantiles(a, b):
-    A, B = exp(mass(a, b, -LN2)[0]), exp(mass(b, a, -LN2)[0])
-    c = (A + B) / 4096
-    M = min(math.floor(A / c), 4095)
-    end = [2**24 - q for q in lower(b, a, c, 4095 - M)]
-    q = [*lower(a, b, c, M), *reversed(end)]
-    return [tail(a, b, c, q[0]), *q, 2**24 - tail(b, a, c, 2**24 - q[-1])]
-
-
-def beta(q, v):
-    k, r = v >> 52, v >> 20 & 2**32 - 1
-    return q[k] + ((q[k + 1] - q[k]) * r >> 32)
-
-
-class Pairs:
-    def __init__(self, how, alpha=None, kappa=3, tau=0.5):
-        self.how, self.kappa, self.tau = how, kappa, tau
-        alpha = alpha or (1 if how in ("cutmix", "remix") else 0.2)
-        self.q = quantiles(alpha, 1 if how == "balanced-mixup" else alpha) if how != "none" else None
-
-    def second(self, plan, u):
-        if self.how == "balanced-mixup":
-            some = [c for c, n in enumerate(plan.n) if n]
-            c = some[below(u, len(some))]
-            return plan.members[c][below(u * 0x9E3779B97F4A7C15 % 2**64, plan.n[c])], c
-        place = below(u, plan.N)
-        c = bisect_right(plan.start, place) - 1
-        return plan.members[c][place - plan.start[c]], c
-
-    def draw(self, plan, index, label, uv):
-        share = beta(self.q, uv[1]) if self.q else 0
-        if share == 0:
-            return index, label, 0.0, 0.0
-        second, c = self.second(plan, uv[0])
-        x = of_label = share / 2**24
-        n, m = plan.n[label], plan.n[c]
-        if self.how == "remix" and n >= self.kappa * m and 1 - x < self.tau:
-            of_label = 1.0
-        elif self.how == "remix" and m >= self.kappa * n and x < self.tau:
-            of_label = 0.0
-        return second, c, x, of_label
 
 
 # ---- Strategies ----

@@ -11,7 +11,7 @@ from scipy import special, stats
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "python"))
 from conftest import client, daemon  # noqa: E402, F401
 
-import sampling as s  # noqa: E402
+import sampling_pairs as s  # noqa: E402
 
 PARAMETERS = [(a, b) for a in (0.01, 0.1, 0.2, 0.5, 1, 2.5, 8, 32, 100) for b in (a, 1)]
 UNIT = 2.0**-24

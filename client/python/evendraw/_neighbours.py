@@ -55,7 +55,8 @@ class Neighbours(Connection):
                 order are used where they are, others are copied.
             scope: "class": among samples of the same class, as SMOTE needs them; "all": among all
                 that have a label, as cleaning needs them.
-            name: what it is called there, of one scope; None: as the scope.
+            name: what it is called there, of one scope; None: as the scope, "class" or "all", and of
+                another metric with its name behind, as "class-cosine".
             version: of the dataset; None: the newest.
             allow_short: also where a class has too few samples for k neighbours; SMOTE cannot fill
                 it up then.
@@ -84,7 +85,8 @@ class Neighbours(Connection):
         if not allow_short:
             for one in scopes:
                 self._check_members(info, search, one)
-        return {one: self._found(info, search, one, name or one) for one in scopes}
+        behind = "" if metric == "euclidean" else f"-{metric}"
+        return {one: self._found(info, search, one, name or one + behind) for one in scopes}
 
     def attachments(self, dataset: str, version: int | None = None) -> list[Result]:
         """What is attached to a version of a dataset, by name; version None: the newest."""

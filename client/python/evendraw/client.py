@@ -56,8 +56,11 @@ class Client(Feedback, Neighbours, Selections):
         return self.call("server.info")
 
     def strategies(self) -> list[Result]:
-        """Every strategy with its parameters, an example and what it does."""
-        return self.call("strategy.list")["strategies"]  # type: ignore[no-any-return]
+        """Every strategy: its kind, meaning, example, its own parameters, and those that all kinds
+        take beside them (common), such as "pairs.how": `how` of the map `pairs`."""
+        answer = self.call("strategy.list")
+        common = answer.get("common", [])  # a daemon of before has none
+        return [{**strategy, "common": common} for strategy in answer["strategies"]]
 
     # ---- datasets ----
 

@@ -174,6 +174,12 @@ def cut(first: Any, second: Any, share: float, place: int) -> tuple[Any, float]:
             f"x has shape {tuple(first.shape)}, and cutmix needs (..., height, width)", "x"
         )
     height, width = first.shape[-2:]
+    if height == 0 or width == 0:
+        raise BadValue(
+            f"x has shape {tuple(first.shape)}: an image of {height} rows and {width} columns has no "
+            "pixels to cut, so leave such samples out, or resize them inside (Pairs(Augmented(...)))",
+            "x",
+        )
     rows = min(max(1, round(height * math.sqrt(share))), height)
     columns = min(round(share * height * width / rows), width)
     top = (place & 0xFFFFFFFF) * (height - rows + 1) >> 32
