@@ -13,6 +13,7 @@ these are all, and what they change, is tested too."""
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from importlib import import_module
 from typing import Any
@@ -28,13 +29,17 @@ from sklearn.neighbors import NearestNeighbors
 
 warnings.simplefilter("ignore")
 
+LONG = bool(os.environ.get("EVD_LONG"))
+
 # ---- 1: as it is ----
 
 
 @pytest.mark.parametrize("method", THEIRS)
 def test_equal(method: str) -> None:
     compared, ties = 0, []
-    for name, (x, y) in [*OWN.items(), *enumerate(RANDOM)]:
+    # Theirs takes seconds for cnn, where the others take milliseconds.
+    sets = 17 if method == "cnn" and not LONG else len(RANDOM)
+    for name, (x, y) in [*OWN.items(), *list(enumerate(RANDOM))[:sets]]:
         for i, asked in enumerate(CASES[method]):
             if i > 0 and isinstance(name, int) and (name + i) % 3:
                 continue  # the defaults on each set, the others on a third of them
@@ -48,7 +53,7 @@ def test_equal(method: str) -> None:
                 assert tied(x), (name, asked, theirs ^ ours)
                 ties.append((name, asked))
     print(f"{method}: {compared} compared, {len(ties)} differ on sets with ties: {ties}")
-    assert compared >= 50 + 16 * (len(CASES[method]) - 1)
+    assert compared >= sets + (sets - 2) // 3 * (len(CASES[method]) - 1)
     assert len({name for name, _ in ties}) <= 10  # the sets that are made with equal rows
 
 
@@ -144,15 +149,15 @@ def test_ncr_and_label_0() -> None:
 
 def test_cnn_and_places() -> None:
     """The same as unrepaired where the target is all that comes first, so that rows are places."""
-    some = dict(list(SETS.items())[:12])
+    some = dict(list(SETS.items())[: 12 if LONG else 5])
     found = differing("cnn", {}, some)
     print(f"cnn: numbers are taken for places, and it shows, on {len(found)} of {len(some)} sets")
-    assert len(found) > 6
+    assert len(found) > len(some) / 2
     sorted_by_class = {}
-    for name, (x, y) in list(zero_or_one(0).items())[:6]:
+    for name, (x, y) in list(zero_or_one(0).items())[: 6 if LONG else 3]:
         order = np.argsort(y, kind="stable")
         sorted_by_class[name] = np.ascontiguousarray(x[order]), y[order]
-    assert len(sorted_by_class) == 6
+    assert len(sorted_by_class) == (6 if LONG else 3)
     assert differing("cnn", {}, sorted_by_class) == set()
 
 

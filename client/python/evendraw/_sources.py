@@ -114,13 +114,7 @@ def labels_of(
     if callback is not None:
         return callback(dataset), None
     dataset = _inside(dataset)
-    if _is_iterable_dataset(dataset):
-        raise BadValue(
-            f"the samples of a {type(dataset).__name__} have no numbers that could be drawn: use a "
-            "map-style dataset (ConcatDataset for ChainDataset; Hugging Face's without "
-            "streaming=True), or read it once into a list and pass its labels as labels=[...]",
-            "labels",
-        )
+    refuse_iterable(dataset, "labels")
     if hasattr(dataset, "features") and hasattr(dataset, "column_names"):
         return _of_hugging_face(dataset)
     if hasattr(dataset, "datasets") and hasattr(dataset, "cumulative_sizes"):
@@ -196,6 +190,17 @@ def _inside(dataset: Any) -> Any:
 
 def _is_iterable_dataset(value: Any) -> bool:
     return any(kind.__name__ == "IterableDataset" for kind in type(value).__mro__)
+
+
+def refuse_iterable(dataset: Any, field: str) -> None:
+    """BadValue for PyTorch's and Hugging Face's IterableDataset, also for one that knows its length."""
+    if _is_iterable_dataset(dataset):
+        raise BadValue(
+            f"the samples of a {type(dataset).__name__} have no numbers that could be drawn: use a "
+            "map-style dataset (ConcatDataset for ChainDataset; Hugging Face's without "
+            "streaming=True), or read it once into a list and pass its labels as labels=[...]",
+            field,
+        )
 
 
 def classes_of(dataset: Any) -> list[Any] | None:

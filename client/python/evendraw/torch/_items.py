@@ -8,16 +8,26 @@ read them (`column`), and say in `evendraw_columns` which columns they need (`co
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import torch.utils.data
 
+from .._sources import refuse_iterable
 from ..errors import BadValue, UsageError
 from ..stream import Batch
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
+
+
+def whole(value: Any, what: str) -> int:
+    """An int of whatever is one, also of NumPy or a tensor; BadValue for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise BadValue(f"{what} is {value!r}, and a whole number is needed", what) from None
 
 
 class Item(int):
@@ -35,7 +45,7 @@ class Item(int):
     mix_label_lambda: float
 
     def __new__(cls, index: int, **columns: Any) -> Item:
-        self = super().__new__(cls, index)
+        self = super().__new__(cls, whole(index, "the number of a sample"))
         self.__dict__.update(columns)
         return self
 
@@ -59,14 +69,21 @@ def column(index: Any, name: str, who: str) -> Any:
     try:
         return getattr(index, name)
     except AttributeError:
+        instead = "and belongs inside"
+        if who == "augment":  # called by a dataset, which nothing goes inside of
+            instead = "so leave augment() out, and wrap that in Augmented, which seeds all that it reads"
         raise UsageError(
             f"{who} needs the {name} of a position, and got {index!r}, a plain {type(index).__name__}. A "
             "sampler of evendraw.torch hands it on if it was made with the same dataset, "
             f'BatchSampler(dataset, ...), or with columns=["{name}"], and only as indices="list". A Subset or '
-            f"ConcatDataset around {who} makes plain numbers of it, and belongs inside. To look at one "
-            f"sample: dataset[evendraw.torch.Item(0, {name}=...)]",
+            f"ConcatDataset around {who} makes plain numbers of it, {instead}. To look at one sample: "
+            f"dataset[evendraw.torch.Item(0, {name}=...)]",
             name,
         ) from None
+
+
+def seed_of(index: Any, who: str) -> int:
+    return whole(column(index, "augment_seed", who), "augment_seed")
 
 
 def columns_of(dataset: Any, more: Sequence[str] = ()) -> tuple[str, ...]:
@@ -93,6 +110,7 @@ class Wrapper(torch.utils.data.Dataset):
     evendraw_columns: tuple[str, ...] = ()
 
     def __init__(self, dataset: Any) -> None:
+        refuse_iterable(dataset, "dataset")
         if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
             raise BadValue(
                 f"{type(self).__name__} wraps map-style datasets, which have numbers of samples and a "

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ..errors import BadValue
-from ._items import Wrapper, column, columns_of, derived
+from ._items import Wrapper, column, columns_of, derived, seed_of
 
 Transform = Callable[..., Any]
 
@@ -118,7 +118,7 @@ class Augment:
         return ("augment_seed", "augment_strength") if self.takes_strength else ("augment_seed",)
 
     def __call__(self, sample: Any, item: Any) -> Any:
-        with seeded(column(item, "augment_seed", "augment")):
+        with seeded(seed_of(item, "augment")):
             return self.apply(sample, item)
 
     def apply(self, sample: Any, item: Any) -> Any:
@@ -166,7 +166,7 @@ class Augmented(Wrapper):
         self.evendraw_columns = columns_of(dataset, needed)
 
     def __getitem__(self, item: Any) -> Any:
-        with seeded(column(item, "augment_seed", "Augmented")):
+        with seeded(seed_of(item, "Augmented")):
             sample = self.dataset[item]
             if self._augment is None:
                 return sample

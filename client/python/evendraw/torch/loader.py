@@ -7,6 +7,7 @@ from typing import Any
 
 import torch.utils.data
 
+from .._sources import refuse_iterable
 from .._values import Result
 from ..errors import UsageError
 from ..stream import Batch
@@ -47,6 +48,7 @@ class DataLoader(torch.utils.data.DataLoader):
                 "with any other sampler use torch.utils.data.DataLoader",
                 "batch_sampler",
             )
+        refuse_iterable(dataset, "dataset")
         check_fed(dataset, batch_sampler.columns)
         super().__init__(dataset, batch_sampler=batch_sampler, **arguments)
         self._after: Position | None = None  # the last batch yielded; None: where the sampler is

@@ -14,7 +14,7 @@ import torch
 
 from .. import labels as _labels
 from ..errors import BadValue
-from ._items import PARTNER, PLACE, Item, Wrapper, column, columns_of, derived
+from ._items import PARTNER, PLACE, Item, Wrapper, column, columns_of, derived, seed_of, whole
 
 How = Literal["mixup", "cutmix", "smote"]
 
@@ -78,7 +78,7 @@ class Pairs(Wrapper):
         self.evendraw_columns = columns_of(dataset, needed)
 
     def __getitem__(self, item: Any) -> Any:
-        partner = column(item, "mix_index", "Pairs")
+        partner = whole(column(item, "mix_index", "Pairs"), "mix_index")
         share = _checked(column(item, "mix_lambda", "Pairs"), "mix_lambda")
         of_target = _checked(getattr(item, "mix_label_lambda", share), "mix_label_lambda")
         sample = self._read(item)
@@ -87,8 +87,7 @@ class Pairs(Wrapper):
         if share > 0:
             x_2, y_2, *_ = self._read(_partner(item, partner))
             if self.how == "cutmix":
-                seed = column(item, "augment_seed", "Pairs")
-                x, pixels = cut(x, x_2, share, derived(seed, PLACE))
+                x, pixels = cut(x, x_2, share, derived(seed_of(item, "Pairs"), PLACE))
                 of_target = pixels if of_target == share else of_target
             else:
                 x = between(x, x_2, share)
@@ -139,16 +138,21 @@ class Pairs(Wrapper):
 
 
 def _checked(share: Any, name: str) -> float:
-    if not 0 <= share <= 1:
-        raise BadValue(f"{name} is {share!r}, and a share from 0 to 1 is needed", name)
-    return float(share)
+    try:
+        if 0 <= share <= 1:
+            return float(share)
+    except (TypeError, ValueError, RuntimeError):  # a text, an array
+        pass
+    raise BadValue(f"{name} is {share!r}, and a share from 0 to 1 is needed", name)
 
 
 def _partner(item: Any, index: int) -> Item:
     """The second sample, with a seed of its own if the first has one."""
+    if index < 0:
+        raise BadValue(f"mix_index is {index}, and the number of a sample is needed", "mix_index")
     if not hasattr(item, "augment_seed"):
         return Item(index)
-    return Item(index, augment_seed=derived(item.augment_seed, PARTNER), augment_strength=0.0)
+    return Item(index, augment_seed=derived(seed_of(item, "Pairs"), PARTNER), augment_strength=0.0)
 
 
 def between(first: Any, second: Any, share: float, field: str = "x") -> Any:
