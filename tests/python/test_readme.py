@@ -110,6 +110,13 @@ def selections(scope, client, printed):
     assert np.array_equal(mine.astype(bool), keep & (labels != 2))
 
 
+def folds(scope, client, printed):
+    labels, fold = scope["labels"].numpy(), scope["fold"]
+    assert np.array_equal(fold, scope["same"])
+    counts = np.array([np.bincount(labels[fold == f], minlength=3) for f in range(5)])
+    assert np.ptp(counts, axis=0).max() <= 1 and np.ptp(counts.sum(axis=1)) <= 1
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -156,6 +163,7 @@ CHECKS = {
     "Pairs": pairs,
     "Neighbours": neighbours,
     "Selections": selections,
+    "Folds": folds,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

@@ -13,6 +13,7 @@ the environment variable EVENDRAW_LIBRARY).
 """
 
 from . import errors
+from ._folds import folds
 from ._library import lib as _lib
 from ._select import select
 from ._synthesise import synthesise
@@ -60,6 +61,7 @@ __all__ = [
     "connect",
     "encode",
     "errors",
+    "folds",
     "labels_of",
     "select",
     "synthesise",
