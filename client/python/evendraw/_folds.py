@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from . import _attachments, _library
 from ._arrays import is_missing, mask_of, one_dimensional, to_array
 from ._connection import Connection
+from ._select import own_probabilities
 from ._values import Result
 from .errors import BY_NAME, BadValue, Error, LimitError, UsageError
 from .labels import UNLABELLED, encode
@@ -52,9 +53,10 @@ def folds(
         labels: shape (n, q) of 0 and 1, dense or a SciPy sparse matrix: which of q labels each
             sample has. Each label is spread as evenly as may be: iterative stratification
             (Sechidis et al. 2011).
-        probabilities: shape (n,), how probable a model that was not trained on it finds a sample's
-            own class: each fold gets as many hard samples as any other. For two classes these are the
-            folds of imbalanced-learn's InstanceHardnessCV. Nothing is drawn.
+        probabilities: how probable a model that was not trained on it finds a sample's own class, shape
+            (n,), or each class, shape (n, classes), in the order of `encode`: each fold gets as many
+            hard samples as any other. For two classes these are the folds of imbalanced-learn's
+            InstanceHardnessCV. Nothing is drawn.
         seed: which samples of a class go to which fold; 0 to 2**63 - 1.
 
     Returns:
@@ -162,7 +164,7 @@ class _Maker:
             options.groups = self._hold(_group_numbers(groups, codes != UNLABELLED))
         elif codes is not None and probabilities is not None:
             options.method = _HARDNESS
-            options.probabilities = self._hold(_probabilities(probabilities, len(codes)))
+            options.probabilities = self._hold(own_probabilities(probabilities, codes, classes))
 
     def run(self) -> NDArray[np.uint16]:
         fold = np.empty(self._options.n, dtype=np.uint16)
@@ -236,20 +238,6 @@ def _group_numbers(groups: Any, labelled: NDArray[np.bool_]) -> NDArray[np.uint6
             "groups",
         )
     return codes
-
-
-def _probabilities(values: Any, n: int) -> NDArray[np.float64]:
-    advice = "the probability of its own class, p[np.arange(n), y]"
-    array = one_dimensional(to_array(values, "probabilities"), "probabilities", advice)
-    if len(array) != n:
-        raise BadValue(
-            f"probabilities has {len(array)} values, but {n} are needed: one for each sample",
-            "probabilities",
-        )
-    try:
-        return np.ascontiguousarray(array, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise BadValue("probabilities are numbers from 0 to 1", "probabilities") from None
 
 
 def _sets(labels: Any) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int]:
