@@ -1,4 +1,4 @@
-/* What commands attach to a dataset (attach.h). Called by neighbours.c and select.c. */
+/* What commands attach to a dataset (attach.h). Called by neighbours.c, select*.c and folds*.c. */
 #include "attach.h"
 
 #include <inttypes.h>
@@ -53,6 +53,38 @@ bool attached_labels(struct attached *to)
     if (code != EVD_OK)
         cli_failed(to->cli, code);
     return code == EVD_OK;
+}
+
+/* The only one of its row, or that of the class. */
+static double own(const struct features *file, uint64_t row, uint32_t label)
+{
+    uint64_t at = row * file->shape.d + (file->shape.d > 1 ? label : 0);
+
+    return file->shape.size == sizeof(float) ? (double)((const float *)file->values)[at]
+                                             : ((const double *)file->values)[at];
+}
+
+double *attached_own(struct attached *to, const struct features *file, const char *path)
+{
+    double *found;
+
+    if (file->shape.d > 1 && file->shape.d != to->classes) {
+        cli_error(to->cli, EXIT_INPUT,
+                  "%s: has %" PRIu64
+                  " columns, and there are %s: give one for each class, in their "
+                  "order, or that of the sample's own class alone",
+                  path, file->shape.d, text_items(to->classes, "class"));
+        return NULL;
+    }
+    found = calloc(to->samples, sizeof(*found));
+    if (!found)
+        cli_error(to->cli, EXIT_INPUT, "no memory for the probabilities of %" PRIu64 " samples",
+                  to->samples);
+    for (uint64_t row = 0; found && row < to->samples; row++) {
+        if (to->labels[row] < to->classes)
+            found[row] = own(file, row, to->labels[row]);
+    }
+    return found;
 }
 
 void attached_fini(struct attached *to)

@@ -1,12 +1,12 @@
 /*
  * What the commands share that compute something of a dataset's samples and attach it
- * (`evendraw neighbours`, `select`): which version it is, its labels and classes, and that nothing
- * is computed that is there already.
+ * (`evendraw neighbours`, `select`, `folds`): which version it is, its labels and classes, and that
+ * nothing is computed that is there already.
  */
 #ifndef CLI_ATTACH_H
 #define CLI_ATTACH_H
 
-#include "cli.h"
+#include "features.h"
 
 /* A dataset version that gets an attachment. */
 struct attached {
@@ -25,6 +25,11 @@ bool attached_fits(struct attached *to, const char *path, uint64_t rows)
     __attribute__((warn_unused_result));
 bool attached_labels(struct attached *to) __attribute__((warn_unused_result));
 void attached_fini(struct attached *to);
+
+/* Of a file with a probability for each sample, or one for each class, that of the sample's own
+ * class (0 without a label), to be freed; NULL after a message. The file fits. */
+double *attached_own(struct attached *to, const struct features *file, const char *path)
+    __attribute__((warn_unused_result));
 
 /* What dataset.stats has of a class under "class", or of all of them. NULL after a message. */
 json_t *attached_class(struct attached *to, uint32_t label) __attribute__((warn_unused_result));

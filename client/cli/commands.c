@@ -212,6 +212,22 @@ static const struct cli_option set_options[] = {
     "evendraw select pets x.npy --method nearmiss-1 --target dog=500 --name few\n"                 \
     "evendraw select pets --keep clean.txt --name clean"
 
+#define FOLDS_DOC                                                                                  \
+    "Put the samples of a dataset that have a label into K folds for cross-validation, and "       \
+    "attach "                                                                                      \
+    "the folds to the dataset, for jobs that draw from all but one of them, or from that one.\v"   \
+    "Folds are stratified: what two of them have of a class differs by one sample at most, and "   \
+    "so "                                                                                          \
+    "do their sizes. Which samples go where is drawn by --seed.\n\n"                               \
+    "With --groups classes are as even as groups allow: the rule of scikit-learn's "               \
+    "StratifiedGroupKFold, and then each group may move once more. With --labels it is iterative " \
+    "stratification (Sechidis et al. 2011). With --probabilities the samples of each class are "   \
+    "dealt out from easy to hard, or hard to easy: for two classes as imbalanced-learn's "         \
+    "InstanceHardnessCV does. Row i of a file is sample i, those without a label too. The same "   \
+    "input makes the same folds on every machine.\n\n"                                             \
+    "Examples:\nevendraw folds pets --k 10\n"                                                      \
+    "evendraw folds pets --groups owners.txt --name by-owner"
+
 /* ---- the table ---- */
 
 const struct command commands[] = {
@@ -262,6 +278,13 @@ const struct command commands[] = {
                          {ALL_CLASSES}),
                  select_options},
      .check = check_select, .patient = true, .run = run_select},
+
+    {"folds", NULL, "attach folds for cross-validation to a dataset", FOLDS_DOC,
+     .options = {OPTIONS({DATASET("DATASET")},
+                         {DATASET_VERSION("Of which version (default: the newest)")},
+                         {ALL_CLASSES}),
+                 folds_options},
+     .check = check_folds, .patient = true, .run = run_folds},
 
     {"stats", NULL, "draw the class distribution of a dataset",
      "Draw the class distribution of a dataset, with counts and shares of the labelled "

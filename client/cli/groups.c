@@ -1,13 +1,14 @@
 /*
- * --group: groups are collected in the first pass and each is given a part (groups.h). Called by
- * load_classes.c to collect and to plan, by load_send.c for each sample.
+ * --group: groups are collected in the first pass and each is given a part (groups.h), by the rule
+ * of client/lib/folds.h. Called by load_classes.c to collect and to plan, by load_send.c for each
+ * sample.
  */
 #include "groups.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "client/lib/folds.h"
 
 void groups_init(struct groups *groups)
 {
@@ -120,44 +121,21 @@ bool groups_part(struct groups *groups, const char *name, size_t len, int *part)
 
 /* ---- the plan ---- */
 
-/* Samples of a class in a group. */
-struct member {
-    uint32_t class;
-    double count;
-};
-
-struct ranked {
-    double spread; /* of the group's counts: their variance times the square of the classes */
-    uint32_t group;
-};
-
-/* Sums over the parts of a class, and how uneven they are. */
-struct class_sums {
-    double all;      /* samples of the class */
-    double squares;  /* of a part's samples over its share */
-    double placed;   /* samples so far */
-    double deviance; /* standard deviation of the parts' shares, times their number */
-};
-
 struct planner {
-    uint32_t parts, classes, present; /* the samples in no part are a part; classes with samples */
-    double whole[SPLIT_PARTS + 1];    /* 1 over the part's share */
-    double samples[SPLIT_PARTS + 1];
-    struct class_sums *sums;
-    double *placed;   /* classes x parts */
-    double deviances; /* of all classes */
-    uint32_t *first;  /* groups + 1: where its members begin */
-    struct member *members;
-    struct ranked *order;
+    uint32_t parts; /* the samples in no part are a part */
+    double whole[SPLIT_PARTS + 1], samples[SPLIT_PARTS + 1];
+    uint32_t *first; /* groups + 1: where its members begin */
+    uint32_t *part;  /* groups */
+    struct folds_member *members;
 };
 
 static bool planner_init(struct planner *planner, const struct groups *groups,
-                         const struct labels *labels, const struct split *split)
+                         const struct split *split)
 {
     uint32_t n = groups->names.count;
     uint64_t rest = split_whole(split);
 
-    *planner = (struct planner){.classes = labels->class_count};
+    *planner = (struct planner){0};
     for (; planner->parts < split->count; planner->parts++) {
         uint64_t share = split->parts[planner->parts].share;
         planner->whole[planner->parts] = (double)split_whole(split) / (double)(share ? share : 1);
@@ -165,21 +143,17 @@ static bool planner_init(struct planner *planner, const struct groups *groups,
     }
     if (rest > 0)
         planner->whole[planner->parts++] = (double)split_whole(split) / (double)rest;
-    planner->sums = calloc(planner->classes + 1u, sizeof(*planner->sums));
-    planner->placed = calloc((size_t)planner->classes * planner->parts + 1, sizeof(double));
     planner->first = calloc(n + 2u, sizeof(*planner->first));
+    planner->part = calloc(n + 1u, sizeof(*planner->part));
     planner->members = calloc(groups->count + 1u, sizeof(*planner->members));
-    planner->order = calloc(n + 1u, sizeof(*planner->order));
-    return planner->sums && planner->placed && planner->first && planner->members && planner->order;
+    return planner->first && planner->part && planner->members;
 }
 
 static void planner_fini(struct planner *planner)
 {
-    free(planner->sums);
-    free(planner->placed);
     free(planner->first);
+    free(planner->part);
     free(planner->members);
-    free(planner->order);
 }
 
 /* The pairs sorted by group, without those whose label is no class. */
@@ -190,12 +164,8 @@ static void sort_members(struct planner *planner, const struct groups *groups,
 
     for (uint32_t i = 0; i < groups->count; i++) {
         const struct group_pair *pair = &groups->pairs[i];
-        uint32_t class = labels->items[pair->label].number;
-        if (class == LABELS_EXCLUDED)
-            continue;
-        planner->first[pair->group + 2]++;
-        planner->present += planner->sums[class].all == 0;
-        planner->sums[class].all += (double)pair->count;
+        if (labels->items[pair->label].number != LABELS_EXCLUDED)
+            planner->first[pair->group + 2]++;
     }
     for (uint32_t g = 0; g < n; g++)
         planner->first[g + 2] += planner->first[g + 1];
@@ -204,109 +174,8 @@ static void sort_members(struct planner *planner, const struct groups *groups,
         uint32_t class = labels->items[pair->label].number;
         if (class != LABELS_EXCLUDED)
             planner->members[planner->first[pair->group + 1]++] =
-                (struct member){class, (double)pair->count};
+                (struct folds_member){class, (double)pair->count};
     }
-}
-
-static int by_spread(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-
-    if (x->spread != y->spread)
-        return x->spread < y->spread ? 1 : -1;
-    return (x->group > y->group) - (x->group < y->group);
-}
-
-static void sort_groups(struct planner *planner, uint32_t groups)
-{
-    for (uint32_t g = 0; g < groups; g++) {
-        double sum = 0, squares = 0;
-        for (uint32_t m = planner->first[g]; m < planner->first[g + 1]; m++) {
-            sum += planner->members[m].count;
-            squares += planner->members[m].count * planner->members[m].count;
-        }
-        planner->order[g] = (struct ranked){planner->present * squares - sum * sum, g};
-    }
-    qsort(planner->order, groups, sizeof(*planner->order), by_spread);
-}
-
-/* The class' sums with so many more samples in a part, or (sign -1) fewer. */
-static struct class_sums sums_with(const struct planner *planner, const struct member *member,
-                                   uint32_t part, int sign)
-{
-    struct class_sums sums = planner->sums[member->class];
-    double placed = planner->placed[(size_t)member->class * planner->parts + part];
-    double n = sign * member->count, variance;
-
-    sums.squares += planner->whole[part] * n * (2 * placed + n);
-    sums.placed += n;
-    variance = sums.squares - sums.placed * sums.placed;
-    sums.deviance = variance > 0 ? sqrt(variance) / sums.all : 0;
-    return sums;
-}
-
-/* How uneven the classes are, on average, if the group goes to that part. */
-static double unevenness(const struct planner *planner, uint32_t group, uint32_t part)
-{
-    double deviances = planner->deviances;
-
-    for (uint32_t m = planner->first[group]; m < planner->first[group + 1]; m++) {
-        const struct member *member = &planner->members[m];
-        deviances +=
-            sums_with(planner, member, part, 1).deviance - planner->sums[member->class].deviance;
-    }
-    return deviances / planner->present / planner->parts;
-}
-
-static uint32_t best_part(const struct planner *planner, uint32_t group)
-{
-    double least = INFINITY, fewest = INFINITY;
-    uint32_t best = 0;
-
-    for (uint32_t p = 0; p < planner->parts; p++) {
-        double uneven = unevenness(planner, group, p);
-        double filled = planner->samples[p] * planner->whole[p];
-        if (uneven < least || (uneven - least <= 1e-8 + 1e-5 * least && filled < fewest)) {
-            least = uneven;
-            fewest = filled;
-            best = p;
-        }
-    }
-    return best;
-}
-
-/* Puts the group into the part, or (sign -1) takes it out. */
-static void place(struct planner *planner, uint32_t group, uint32_t part, int sign)
-{
-    for (uint32_t m = planner->first[group]; m < planner->first[group + 1]; m++) {
-        const struct member *member = &planner->members[m];
-        struct class_sums *sums = &planner->sums[member->class];
-        struct class_sums after = sums_with(planner, member, part, sign);
-
-        planner->deviances += after.deviance - sums->deviance;
-        *sums = after;
-        planner->placed[(size_t)member->class * planner->parts + part] += sign * member->count;
-        planner->samples[part] += sign * member->count;
-    }
-}
-
-/* Once all have a place, each may still find a better one. */
-static void place_again(struct planner *planner, uint32_t group, uint32_t *part)
-{
-    double before, least;
-    uint32_t best = *part;
-
-    place(planner, group, *part, -1);
-    before = least = unevenness(planner, group, *part);
-    for (uint32_t p = 0; p < planner->parts; p++) {
-        double uneven = unevenness(planner, group, p);
-        if (uneven < least && before - uneven > 1e-8 + 1e-5 * before) {
-            least = uneven;
-            best = p;
-        }
-    }
-    *part = best;
-    place(planner, group, best, 1);
 }
 
 bool groups_plan(struct groups *groups, const struct labels *labels, const struct split *split,
@@ -314,22 +183,23 @@ bool groups_plan(struct groups *groups, const struct labels *labels, const struc
 {
     struct planner planner;
     uint32_t n = groups->names.count;
-    bool ok = planner_init(&planner, groups, labels, split);
+    bool ok = planner_init(&planner, groups, split);
 
     if (ok) {
+        const struct folds_plan plan = {n,
+                                        labels->class_count,
+                                        planner.parts,
+                                        planner.first,
+                                        planner.members,
+                                        planner.whole,
+                                        planner.part,
+                                        planner.samples};
         sort_members(&planner, groups, labels);
-        sort_groups(&planner, n);
+        ok = folds_plan(&plan);
     }
-    for (uint32_t i = 0; ok && i < n; i++) {
-        struct label *group = &groups->names.items[planner.order[i].group];
-        group->number = best_part(&planner, planner.order[i].group);
-        place(&planner, planner.order[i].group, group->number, 1);
-    }
-    for (uint32_t i = 0; ok && i < n; i++) {
-        struct label *group = &groups->names.items[planner.order[i].group];
-        place_again(&planner, planner.order[i].group, &group->number);
-        group->number = group->number < split->count ? group->number : LABELS_EXCLUDED;
-    }
+    for (uint32_t g = 0; ok && g < n; g++)
+        groups->names.items[g].number =
+            planner.part[g] < split->count ? planner.part[g] : LABELS_EXCLUDED;
     for (uint32_t p = 0; ok && p <= SPLIT_PARTS; p++)
         samples[p] = (uint64_t)planner.samples[p];
     planner_fini(&planner);

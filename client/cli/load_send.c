@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "client/lib/folds.h"
 #include "load.h"
 
 #define BUFFER_LABELS 65536u
@@ -81,7 +82,7 @@ static bool part_of(struct load *load, uint32_t number, uint64_t i, int *part)
     if (load->longtail && !longtail_keep(&load->longtail[number], args->seed, i))
         *part = -1;
     else if (load->need)
-        *part = split_pick(&load->need[lot * (args->split.count + 1)], args->split.count,
+        *part = folds_pick(&load->need[lot * (args->split.count + 1)], args->split.count,
                            args->seed, i);
     return true;
 }

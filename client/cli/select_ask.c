@@ -132,40 +132,6 @@ static bool read_targets(struct select *s)
     return ok;
 }
 
-/* ---- probabilities ---- */
-
-/* That of the sample's own class: the only one, or one of a row. */
-static double own(const struct features *file, uint64_t row, uint32_t label)
-{
-    uint64_t at = row * file->shape.d + (file->shape.d > 1 ? label : 0);
-
-    return file->shape.size == sizeof(float) ? (double)((const float *)file->values)[at]
-                                             : ((const double *)file->values)[at];
-}
-
-static bool take_probabilities(struct select *s, const struct features *file)
-{
-    if (file->shape.d > 1 && file->shape.d != s->to.classes) {
-        cli_error(s->cli, EXIT_INPUT,
-                  "%s: has %" PRIu64
-                  " columns, and there are %s: give one for each class, in their "
-                  "order, or that of the sample's own class alone",
-                  s->probabilities_path, file->shape.d, text_items(s->to.classes, "class"));
-        return false;
-    }
-    s->probabilities = calloc(s->to.samples, sizeof(*s->probabilities));
-    if (!s->probabilities)
-        return no_memory(s);
-    for (uint64_t row = 0; row < s->to.samples; row++) {
-        uint32_t label = s->to.labels[row];
-
-        if (label != EVD_NO_LABEL && label < s->to.classes)
-            s->probabilities[row] = own(file, row, label);
-    }
-    s->options.probabilities = s->probabilities;
-    return true;
-}
-
 /* ---- all of it ---- */
 
 static void set(uint32_t *member, uint64_t given)
@@ -206,8 +172,11 @@ bool select_ask(struct select *s)
     s->classes = attached_classes(&s->to);
     if (!s->classes || !name_classes(s) || !read_targets(s))
         return false;
-    if (!evd_select_takes(o->method, "features"))
-        return take_probabilities(s, &s->features);
+    if (!evd_select_takes(o->method, "features")) {
+        s->probabilities = attached_own(&s->to, &s->features, s->probabilities_path);
+        o->probabilities = s->probabilities;
+        return s->probabilities != NULL;
+    }
     o->features = s->features.values;
     o->d = (uint32_t)s->features.shape.d;
     o->type = s->features.shape.size == sizeof(double) ? EVD_FEATURES_F64 : EVD_FEATURES_F32;

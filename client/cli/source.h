@@ -33,12 +33,14 @@ struct source {
     enum source_quote quote;
     const char *one_hot;    /* a table's columns that are classes: "A,B,C", or "all"; NULL: none */
     const char *extensions; /* folders: "wav,flac"; NULL: those of images */
-    const char *doing;      /* shown with the progress: "reading", "sending" */
+    bool every; /* of a matrix of numbers all, a sample's one after the other; not one of each */
+    const char *doing; /* shown with the progress: "reading", "sending" */
     /* set by source_open and source_read */
     gzFile gz; /* NULL: a folder */
     uint64_t file_bytes;
     uint64_t line;     /* now being read, from 1; 0: the format has no lines */
     uint64_t samples;  /* so far */
+    uint64_t row;      /* with `every`: numbers of a sample */
     const char *group; /* during label_sink: the text under group_column, not terminated */
     size_t group_len;
     struct progress progress;

@@ -165,6 +165,19 @@ static bool pass_value(struct source *source, const struct array_sink *sink,
     return sink->label(sink->arg, label, len);
 }
 
+/* What is read of a sample. */
+static bool pass_row(struct source *source, const struct array_sink *sink, const unsigned char *at,
+                     const struct source_array *array)
+{
+    if (!array->every)
+        return pass_value(source, sink, at + (size_t)array->column * array->size, array);
+    for (uint64_t i = 0; i < array->row; i++) {
+        if (!pass_value(source, sink, at + i * array->size, array))
+            return false;
+    }
+    return true;
+}
+
 /* The next n samples. */
 static bool read_block(struct source *source, void *values, unsigned n, unsigned bytes,
                        const struct source_array *array)
@@ -196,12 +209,12 @@ static bool read_values(struct source *source, const struct source_array *array,
     while (source->samples < array->count) {
         uint64_t left = array->count - source->samples;
         unsigned room = ROW_LIMIT / bytes, n = left < room ? (unsigned)left : room;
-        const unsigned char *at = block + (size_t)array->column * array->size;
+        const unsigned char *at = block;
 
         if (!read_block(source, block, n, bytes, array))
             return false;
         for (; n > 0; n--, at += bytes) {
-            if (!pass_value(source, sink, at, array))
+            if (!pass_row(source, sink, at, array))
                 return false;
             source->samples++;
         }

@@ -11,6 +11,7 @@ struct source_array {
     uint64_t count;    /* samples, as the header promises */
     uint64_t row;      /* values a sample has; 0: one */
     uint32_t column;   /* which of them is read */
+    bool every;        /* all of them are, of numbers */
     const char *holds; /* what messages call the values */
 };
 

@@ -108,8 +108,12 @@ static bool read_shape(struct source *source, const char *shape, const char *ord
                             "has the shape %.*s, but one value a sample is needed: shape (n,)",
                             (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
     if (npy->row > 1 && (!order || strncmp(order, "False", 5) != 0))
-        return source_error(source, "is stored by columns: store array.argmax(axis=1) if it is "
-                                    "one-hot, or array[:, 0], the column with the labels");
+        return source->every
+                   ? source_error(source, "is stored by columns (in Fortran's order): "
+                                          "numpy.save(FILE, numpy.ascontiguousarray(array))")
+                   : source_error(source,
+                                  "is stored by columns: store array.argmax(axis=1) if it is "
+                                  "one-hot, or array[:, 0], the column with the labels");
     return true;
 }
 
@@ -225,12 +229,22 @@ static bool read_labels(struct source *source, label_sink *sink, void *arg)
            source_array_labels(source, &npy, sink, arg);
 }
 
+/* A row of numbers for each sample, or which of them is read. */
+static bool choose_numbers(struct source *source, struct source_array *npy)
+{
+    if (!source->every)
+        return source_array_column(source, npy, "store the column with the numbers, array[:, 0]");
+    npy->every = true;
+    source->row = npy->row;
+    return npy->row > 0 || source_error(source, "has one value a sample, where a row of them is "
+                                                "needed: shape (n, m)");
+}
+
 static bool read_numbers(struct source *source, number_sink *sink, void *arg)
 {
     struct source_array npy = {.holds = "values"};
 
-    if (!read_header(source, &npy) ||
-        !source_array_column(source, &npy, "store the column with the numbers, array[:, 0]"))
+    if (!read_header(source, &npy) || !choose_numbers(source, &npy))
         return false;
     if (npy.kind == 'U' || npy.kind == 'S')
         return source_error(source, "holds text: store array.astype('float64')");

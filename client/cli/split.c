@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <Random123/philox.h>
+#include "client/lib/folds.h"
 
 static const char *parse_part(struct split *split, char *text)
 {
@@ -67,15 +67,6 @@ uint64_t split_whole(const struct split *split)
     return split->folds ? split->count : SPLIT_WHOLE;
 }
 
-/* Of the places before .. before + n - 1, those of each fold, taking turns. */
-static void fold_counts(uint32_t folds, uint64_t before, uint64_t n, uint64_t *need)
-{
-    for (uint32_t p = 0; p < folds; p++) {
-        uint64_t first = (p + folds - before % folds) % folds;
-        need[p] = n > first ? (n - first - 1) / folds + 1 : 0;
-    }
-}
-
 static void share_counts(const struct split *split, uint64_t n, uint64_t *need)
 {
     uint64_t share[SPLIT_PARTS + 1] = {0}, count[SPLIT_PARTS + 1], remainder[SPLIT_PARTS + 1];
@@ -107,29 +98,9 @@ void split_counts(const struct split *split, uint64_t before, uint64_t n, uint64
 {
     need[0] = n;
     if (split->folds)
-        fold_counts(split->count, before, n, need + 1);
+        folds_share(split->count, before, n, need + 1);
     else
         share_counts(split, n, need + 1);
-}
-
-int split_pick(uint64_t *need, uint32_t parts, uint64_t seed, uint64_t sample)
-{
-    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
-    philox4x32_ctr_t counter = {{(uint32_t)sample, (uint32_t)(sample >> 32), 1, 0}};
-    philox4x32_ctr_t random = philox4x32(counter, key);
-    uint64_t u = (uint64_t)random.v[1] << 32 | random.v[0];
-    uint64_t place = (uint64_t)((unsigned __int128)u * need[0] >> 64);
-
-    assert(need[0] > 0);
-    need[0]--;
-    for (uint32_t p = 0; p < parts; p++) {
-        if (place < need[1 + p]) {
-            need[1 + p]--;
-            return (int)p;
-        }
-        place -= need[1 + p];
-    }
-    return -1;
 }
 
 /* ---- datasets ---- */

@@ -11,11 +11,9 @@
  * the folds in turn. So a class' counts in two folds differ by one at most, and so do the folds'
  * sizes.
  *
- * Which. Sample i, of whose class (or of which) `left` samples are still to come (itself among
- * them), takes place number floor(u(i) * left) of the places that are free: first those of part 0,
- * then of part 1, ... u(i) is the first 64 bits of Philox4x32-10 with key = seed and counter =
- * (i, 1), as a fraction of 2^64. Every division with these counts is equally likely, and one pass
- * is enough. (Where samples belong together, groups.h says which part they go to.)
+ * Which. Of the samples of a class (or of all), in one pass, folds_pick of client/lib/folds.h draws
+ * as many for each part, by the seed; every division with these counts is equally likely. (Where
+ * samples belong together, groups.h says which part they go to.)
  *
  * Which datasets. Of a split one for each part; of folds two: the fold, and the rest without it.
  */
@@ -47,11 +45,9 @@ void split_folds(struct split *split, uint32_t folds);
 /* What the shares of all samples would sum to. */
 uint64_t split_whole(const struct split *split);
 
-/* How many of n samples are to come, and how many of them each part still needs: 1 + count numbers.
- * `before`: samples of the classes before this one. */
+/* For folds_pick: how many of n samples are to come, and how many of them each part needs: 1 +
+ * count numbers. `before`: samples of the classes before this one. */
 void split_counts(const struct split *split, uint64_t before, uint64_t n, uint64_t *need);
-/* The part of a sample, or -1 for none. To be asked for all of the samples, in order. */
-int split_pick(uint64_t *need, uint32_t parts, uint64_t seed, uint64_t sample);
 
 uint32_t split_datasets(const struct split *split);
 /* The name of dataset d of NAME, to be freed; NULL without memory. */

@@ -3,6 +3,7 @@
  * their own language, ask when they load the library.
  */
 #include <evendraw_features.h>
+#include <evendraw_folds.h>
 #include <stddef.h>
 
 struct member {
@@ -131,6 +132,25 @@ static const struct member places[] = {
     {MEMBER(evd_select_result, smallest)},
     {MEMBER(evd_select_result, iterations)},
     {MEMBER(evd_select_result, searches)},
+    {WHOLE(evd_folds_options)},
+    {MEMBER(evd_folds_options, labels)},
+    {MEMBER(evd_folds_options, n)},
+    {MEMBER(evd_folds_options, classes)},
+    {MEMBER(evd_folds_options, folds)},
+    {MEMBER(evd_folds_options, method)},
+    {MEMBER(evd_folds_options, seed)},
+    {MEMBER(evd_folds_options, groups)},
+    {MEMBER(evd_folds_options, set_starts)},
+    {MEMBER(evd_folds_options, set_labels)},
+    {MEMBER(evd_folds_options, probabilities)},
+    {WHOLE(evd_folds_result)},
+    {MEMBER(evd_folds_result, message)},
+    {MEMBER(evd_folds_result, samples)},
+    {MEMBER(evd_folds_result, groups)},
+    {MEMBER(evd_folds_result, absent)},
+    {MEMBER(evd_folds_result, absent_class)},
+    {MEMBER(evd_folds_result, absent_folds)},
+    {MEMBER(evd_folds_result, absent_members)},
 };
 
 const char *evd_layout(size_t i, size_t *offset, size_t *size)

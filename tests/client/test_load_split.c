@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "client/cli/split.h"
+#include "client/lib/folds.h"
 #include "loading.h"
 
 /* Loads; part p must have wanted[p][c] samples of class c, and no sample may be in two parts. */
@@ -379,7 +380,7 @@ static void even(void **state)
 
         split_counts(&shares, 0, N, need);
         for (uint64_t i = 0; i < N; i++) {
-            int p = split_pick(need, 2, seed, i);
+            int p = folds_pick(need, 2, seed, i);
             if (p >= 0)
                 met[p][i]++;
             first[i] = p == 0;

@@ -110,6 +110,13 @@ def selections(scope, client, printed):
     assert np.array_equal(mine.astype(bool), keep & (labels != 2))
 
 
+def folds(scope, client, printed):
+    labels, fold = scope["labels"].numpy(), scope["fold"]
+    assert np.array_equal(fold, scope["same"])
+    counts = np.array([np.bincount(labels[fold == f], minlength=3) for f in range(5)])
+    assert np.ptp(counts, axis=0).max() <= 1 and np.ptp(counts.sum(axis=1)) <= 1
+
+
 def smote(scope, client, printed):
     counts = torch.cat(scope["trained"]).bincount(minlength=3)
     assert counts.sum() == 2700 // 32 * 32 and counts.max() <= 900 and counts.min() >= 900 - 2700 % 32
@@ -163,6 +170,7 @@ CHECKS = {
     "Pairs": pairs,
     "Neighbours": neighbours,
     "Selections": selections,
+    "Folds": folds,
     "SMOTE": smote,
     "Several processes": several_processes,
     "Several runs at once": several_runs,

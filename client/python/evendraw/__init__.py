@@ -13,6 +13,7 @@ the environment variable EVENDRAW_LIBRARY).
 """
 
 from . import errors
+from ._folds import folds
 from ._library import lib as _lib
 from ._select import select
 from ._nominal import encode_nominal, nominal_neighbours
@@ -62,6 +63,7 @@ __all__ = [
     "encode",
     "encode_nominal",
     "errors",
+    "folds",
     "labels_of",
     "select",
     "nominal_neighbours",

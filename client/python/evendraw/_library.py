@@ -184,6 +184,33 @@ class SelectResult(Structure):
     ]
 
 
+class FoldsOptions(Structure):
+    _fields_ = [
+        ("labels", c_void_p),
+        ("n", c_uint64),
+        ("classes", c_uint32),
+        ("folds", c_uint32),
+        ("method", c_int),
+        ("seed", c_uint64),
+        ("groups", c_void_p),
+        ("set_starts", c_void_p),
+        ("set_labels", c_void_p),
+        ("probabilities", c_void_p),
+    ]
+
+
+class FoldsResult(Structure):
+    _fields_ = [
+        ("message", c_char * 384),
+        ("samples", c_uint64),
+        ("groups", c_uint64),
+        ("absent", c_uint32),
+        ("absent_class", c_uint32),
+        ("absent_folds", c_uint32),
+        ("absent_members", c_uint64),
+    ]
+
+
 _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_version": (c_char_p, []),
     "evd_connect": (c_int, [c_char_p, POINTER(ClientOptions), POINTER(c_void_p)]),
@@ -251,6 +278,8 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_select_word": (c_char_p, [c_char_p, c_int]),
     "evd_select_takes": (c_int, [c_int, c_char_p]),
     "evd_select_terms": (c_void_p, [POINTER(SelectOptions)]),
+    "evd_folds": (c_int, [POINTER(FoldsOptions), c_void_p, c_void_p, POINTER(FoldsResult)]),
+    "evd_folds_terms": (c_void_p, [POINTER(FoldsOptions), c_void_p]),
     "evd_features_digest": (c_uint64, [POINTER(NeighboursOptions)]),
     "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }
@@ -265,6 +294,8 @@ _STRUCTS: dict[str, type[Structure]] = {
     "evd_neighbours_result": NeighboursResult,
     "evd_select_options": SelectOptions,
     "evd_select_result": SelectResult,
+    "evd_folds_options": FoldsOptions,
+    "evd_folds_result": FoldsResult,
 }
 
 

@@ -247,7 +247,13 @@ class _Selection:
         self._set(_DEFAULTS | options)
         self._set_targets(targets)
         if self.takes("probabilities"):
-            own = _own_probabilities(probabilities, codes, len(names))
+            if probabilities is None:
+                raise UsageError(
+                    "instance-hardness needs probabilities=: how probable a model that was not "
+                    "trained on a sample finds its own class",
+                    "probabilities",
+                )
+            own = own_probabilities(probabilities, codes, len(names))
             call.probabilities = self._pointer(own, np.float64)
 
     def takes(self, member: str) -> bool:
@@ -367,13 +373,10 @@ def _class_number(value: Any, names: Sequence[str]) -> int:
     raise BadValue(f"targets has {value!r}, and the classes are {some}", "targets")
 
 
-def _own_probabilities(
+def own_probabilities(
     probabilities: Any, codes: NDArray[np.uint32], classes: int
 ) -> NDArray[np.float64]:
-    """Of each sample's own class; 0 where it has none."""
-    advice = "how probable a model that was not trained on a sample finds its own class"
-    if probabilities is None:
-        raise UsageError(f"instance-hardness needs probabilities=: {advice}", "probabilities")
+    """Of each sample's own class, from what a caller gave; 0 where it has none."""
     array = to_array(probabilities, "probabilities")
     labelled = codes != _library.NO_LABEL
     if len(array) != len(codes):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from . import _attachments, _library, labels as _labels
 from ._arrays import numbers
 from ._feedback import Feedback
+from ._folds import Folds
 from ._neighbours import Neighbours
 from ._select import Selections
 from ._values import Result, Strategy, as_strategy, as_text
@@ -45,7 +46,7 @@ def connect(
     return Client(address, name=name, time_limit=time_limit, reconnect=reconnect)
 
 
-class Client(Feedback, Neighbours, Selections):
+class Client(Feedback, Folds, Neighbours, Selections):
     """One connection. May be used by several threads, one of which waits while another calls.
 
     A connection does not survive fork(): in the child it is closed, and using it raises UsageError.
