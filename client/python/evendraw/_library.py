@@ -122,6 +122,7 @@ class NeighboursOptions(Structure):
         ("arg", c_void_p),
         ("cancel", POINTER(c_int)),
         ("partial", c_char_p),
+        ("recall", c_double),
     ]
 
 
@@ -136,6 +137,10 @@ class NeighboursResult(Structure):
         ("short_class", c_uint32),
         ("short_members", c_uint32),
         ("resumed", c_uint32),
+        ("approximate", c_uint64),
+        ("recall", c_double),
+        ("recall_low", c_double),
+        ("recall_high", c_double),
     ]
 
 
