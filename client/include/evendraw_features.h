@@ -146,8 +146,11 @@ EVD_API EVD_MUST_CHECK int evd_neighbours(const evd_neighbours_options *options,
 EVD_API EVD_MUST_CHECK int evd_neighbours_check(const evd_neighbours_options *options,
                                                 evd_neighbours_result *result);
 /* The `terms` with which a table that comes of these options is attached (evd_attachment_begin): as
- * JSON text, to be freed with evd_free(); NULL without memory. Reads all features. */
-EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options);
+ * JSON text, to be freed with evd_free(); NULL without memory. `result`: of the search, by which
+ * they say whether it is exact, and else its recall; NULL, before it: what evd_attachment_find has
+ * to look for. Reads all features. */
+EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options,
+                                   const evd_neighbours_result *result);
 /* Of features, type, n and d alone what `features` of the result will be: who kept it with a table
  * sees that it is of the same features without searching. */
 EVD_API uint64_t evd_features_digest(const evd_neighbours_options *options);

@@ -35,7 +35,7 @@ static uint32_t least_members(const struct knn_search *s)
 
 uint32_t knn_lists_for(const struct knn_search *s, uint32_t points)
 {
-    const uint32_t root = (uint32_t)ceil(sqrt(points)), full = points / (2 * least_members(s));
+    const uint32_t root = (uint32_t)sqrt(points), full = points / (2 * least_members(s));
     const uint32_t count = root < full ? root : full;
 
     return count < MOST_LISTS ? count : MOST_LISTS;

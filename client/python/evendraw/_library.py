@@ -252,7 +252,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
         [POINTER(SelectOptions), c_void_p, c_void_p, POINTER(SelectResult)],
     ),
     "evd_neighbours_check": (c_int, [POINTER(NeighboursOptions), POINTER(NeighboursResult)]),
-    "evd_neighbours_terms": (c_void_p, [POINTER(NeighboursOptions)]),
+    "evd_neighbours_terms": (c_void_p, [POINTER(NeighboursOptions), POINTER(NeighboursResult)]),
     "evd_select_word": (c_char_p, [c_char_p, c_int]),
     "evd_select_takes": (c_int, [c_int, c_char_p]),
     "evd_select_terms": (c_void_p, [POINTER(SelectOptions)]),
