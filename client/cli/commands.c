@@ -177,8 +177,9 @@ static const struct cli_option set_options[] = {
     "dataset, for strategies and selections that need them. Row i of FEATURES.npy, float32 or "    \
     "float64, is sample i; embeddings of a model, for instance. The features stay here.\v"         \
     "With neither --within-class nor --all both are found, and called class and all: SMOTE needs " \
-    "the first, cleaning the second, borderline SMOTE and ADASYN both. The search is exact. What " \
-    "is there already, of the same features, is not searched again.\n\n"                           \
+    "the first, cleaning the second, borderline SMOTE and ADASYN both. The search is exact, "      \
+    "unless --approximate is given. What is there already, of the same features, is not searched " \
+    "again.\n\n"                                                                                   \
     "Ctrl-C stops it, and the same command goes on from there. How far it is stands in a file "    \
     "FEATURES.npy.*.partial beside FEATURES.npy, or in the present folder where that one is "      \
     "read-only, and is gone in the end.\n\n"                                                       \

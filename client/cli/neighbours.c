@@ -14,6 +14,8 @@
 
 /* Of a sample: so many neighbours without --k, as imbalanced-learn has it. */
 #define DEFAULT_K 5
+/* With --approximate. */
+#define DEFAULT_RECALL 0.95
 
 static const char *const metrics[] = {
     [EVD_METRIC_EUCLIDEAN] = "euclidean",
@@ -32,6 +34,16 @@ static void parse_metric(const struct given *given)
     if (strcmp(given->text, "euclidean") != 0 && strcmp(given->text, "cosine") != 0)
         argp_error(given->state, "--metric: '%s' is neither euclidean nor cosine", given->text);
     given_param(given, json_string(given->text));
+}
+
+static void parse_recall(const struct given *given)
+{
+    struct neighbours *n = given->fields;
+    char *end;
+
+    n->recall = strtod(given->text, &end);
+    if (end == given->text || *end || !(n->recall > 0 && n->recall < 1))
+        argp_error(given->state, "--recall: '%s' is not a number between 0 and 1", given->text);
 }
 
 const struct cli_option neighbours_options[] = {
@@ -53,6 +65,13 @@ const struct cli_option neighbours_options[] = {
     {"allow-short", 0, NULL,
      "Also where a class has too few samples for K neighbours; SMOTE cannot fill it up then",
      option_flag, FIELD(struct neighbours, allow_short)},
+    {"approximate", 'x', NULL,
+     "Find most of them, of many samples several times faster; the recall is measured and printed. "
+     "Where that is no faster the search is exact",
+     option_flag, FIELD(struct neighbours, approximate)},
+    {"recall", 'r', "SHARE",
+     "With --approximate: at least this share of the exact neighbours (default: 0.95)",
+     parse_recall, FIELD(struct neighbours, recall)},
     {"threads", 't', "N", "Search with so many threads (default: one for each processor)",
      NUMBER(1, 1024), FIELD(struct neighbours, threads)},
     {0},
@@ -64,6 +83,8 @@ void check_neighbours(struct argp_state *state, struct cli *cli, const void *fie
 
     if (params_have(cli, "name") && n->within_class == n->all)
         argp_error(state, "--name is for one search: give --within-class or --all with it");
+    if (n->recall > 0 && !n->approximate)
+        argp_error(state, "--recall is of an approximate search: give --approximate with it");
     if (!params_have(cli, "k"))
         params_set_u64(cli->params, "k", DEFAULT_K);
     if (!params_have(cli, "metric"))
@@ -103,22 +124,32 @@ static bool open_features(struct neighbours *n)
                            ? EVD_METRIC_COSINE
                            : EVD_METRIC_EUCLIDEAN;
     n->search.threads = (uint32_t)n->threads;
+    if (n->approximate)
+        n->search.recall = n->recall > 0 ? n->recall : DEFAULT_RECALL;
     return true;
+}
+
+/* NULL: no memory. */
+static json_t *terms_of(const struct neighbours *n, const evd_neighbours_result *result)
+{
+    char *text = evd_neighbours_terms(&n->search, result);
+    json_t *terms = text ? json_loads(text, 0, NULL) : NULL;
+
+    evd_free(text);
+    return terms;
 }
 
 static bool read_labels(struct neighbours *n)
 {
     uint64_t places = n->to.samples * n->search.k;
-    char *terms = NULL;
 
     if (!attached_labels(&n->to))
         return false;
     n->search.labels = n->to.labels;
     n->index = calloc(places, sizeof(*n->index));
     n->distance = calloc(places, sizeof(*n->distance));
-    if (n->index && n->distance && (terms = evd_neighbours_terms(&n->search)))
-        n->terms = json_loads(terms, 0, NULL);
-    evd_free(terms);
+    if (n->index && n->distance)
+        n->terms = terms_of(n, NULL);
     if (!n->terms)
         return no_memory(n);
     n->digest = strtoull(field_text(n->terms, "features"), NULL, 16);
@@ -198,12 +229,14 @@ static bool check_short(struct neighbours *n)
 static bool compute(void *arg, json_t *params, struct attached_rows *rows)
 {
     struct neighbours *n = arg;
+    evd_neighbours_result result;
 
-    (void)params;
     rows->rows = n->index;
     rows->bytes = n->search.k * sizeof(*n->index);
     rows->distances = n->distance;
-    return neighbours_find(n);
+    if (!neighbours_find(n, &result))
+        return false;
+    return json_object_set_new(params, "terms", terms_of(n, &result)) == 0 || no_memory(n);
 }
 
 /* NULL after a message. *found: it was searched for. */
@@ -225,14 +258,32 @@ static json_t *attach_one(struct neighbours *n, bool *found)
 
 /* ---- the command ---- */
 
+static void print_recall(const json_t *terms, bool found)
+{
+    const json_t *recall = json_object_get(terms, "recall");
+    const json_t *low = json_object_get(terms, "recall_low");
+    const json_t *high = json_object_get(terms, "recall_high");
+
+    if (json_is_true(json_object_get(terms, "exact")))
+        printf(", exact%s", found ? ": an approximate search would take as long" : "");
+    else
+        printf(", recall %.3f", json_number_value(recall));
+    if (low && high)
+        printf(" (%.3f to %.3f)", json_number_value(low), json_number_value(high));
+}
+
 static void report(const struct neighbours *n, const json_t *info, bool first, bool found)
 {
     if (first)
         printf("%s: %s of %s\n", field_dataset(info), text_items(n->to.samples, "sample"),
                text_items(n->search.d, "feature"));
-    printf("  %s: %s nearest %s, %s%s", field_text(info, "name"), field_count(info, "k"),
+    printf("  %s: %s nearest %s, %s", field_text(info, "name"), field_count(info, "k"),
            strcmp(field_text(info, "scope"), "class") == 0 ? "within the class" : "among all",
-           field_text(info, "metric"), found ? "" : " (was there already)");
+           field_text(info, "metric"));
+    if (n->approximate)
+        print_recall(json_object_get(info, "terms"), found);
+    if (!found)
+        fputs(" (was there already)", stdout);
     if (field_u64(info, "lacking") > 0)
         printf("; %s with fewer", field_items(info, "lacking", "sample"));
     fputc('\n', stdout);

@@ -14,7 +14,8 @@
 struct neighbours {
     struct cli *cli;
     const char *path; /* of the features */
-    bool within_class, all, allow_short;
+    bool within_class, all, allow_short, approximate;
+    double recall;    /* with `approximate`: at least; 0: as much as is usual */
     uint64_t threads; /* 0: as many as there are processors */
     struct features features;
     struct attached to;
@@ -27,6 +28,7 @@ struct neighbours {
 
 /* Fills index and distance by n->search. False after a message; does not return where it was
  * stopped by a signal. */
-bool neighbours_find(struct neighbours *n) __attribute__((warn_unused_result));
+bool neighbours_find(struct neighbours *n, evd_neighbours_result *result)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -19,7 +19,8 @@ static uint64_t digest_terms(const struct neighbours *n)
                               n->search.k,
                               (uint64_t)n->search.metric,
                               (uint64_t)n->search.scope,
-                              n->search.d};
+                              n->search.d,
+                              XXH3_64bits(&n->search.recall, sizeof(n->search.recall))};
 
     return XXH3_64bits(terms, sizeof(terms));
 }
@@ -60,10 +61,9 @@ static int end_stopped(const char *partial)
     return search_raise();
 }
 
-bool neighbours_find(struct neighbours *n)
+bool neighbours_find(struct neighbours *n, evd_neighbours_result *result)
 {
     evd_neighbours_options options = n->search;
-    evd_neighbours_result result;
     struct search search;
     char partial[4400];
     int code;
@@ -77,13 +77,13 @@ bool neighbours_find(struct neighbours *n)
                  options.scope == EVD_SCOPE_CLASS ? "searching within classes"
                                                   : "searching among all",
                  n->path);
-    code = evd_neighbours(&options, n->index, n->distance, &result);
+    code = evd_neighbours(&options, n->index, n->distance, result);
     search_end(&search);
     if (code == EVD_CANCELLED) {
         n->cli->status = end_stopped(partial);
         return false;
     }
     if (code != EVD_OK)
-        cli_error(n->cli, EXIT_INPUT, "%s: %s", n->path, result.message);
+        cli_error(n->cli, EXIT_INPUT, "%s: %s", n->path, result->message);
     return code == EVD_OK;
 }

@@ -292,6 +292,8 @@ EVD_API void evd_attachment_abort(evd_attachment *attachment);
  *
  * - the attachment info map of what has the name, as JSON text to be freed with evd_free(), if
  * kind, k, scope, metric and folds are the same, and so are all terms of `params` but "library";
+ * where "exact" is false and "recall" a number there, exact ones will do, and those with no smaller
+ * "recall";
  * - NULL, if nothing has the name, or if it cannot be known: terms are missing there, or "features"
  *   are the digest of those in another "type". Then compute and commit, which compares what was
  *   computed.

@@ -68,12 +68,15 @@ typedef struct evd_neighbours_options {
      * cancelled: the same search goes on from there. Removed in the end. Beside it are NAME.new and
      * NAME.lock meanwhile. NULL: none. */
     const char *partial;
+    /* 0: exact. Else approximate, with at least this recall (the share of the neighbours of an
+     * exact search that are found), up to 1; 0.95 is a good choice. */
+    double recall;
 } evd_neighbours_options;
 
 #define EVD_NEIGHBOURS_OPTIONS_INIT                                                                \
     {                                                                                              \
         NULL, NULL, 0, 0, 5, EVD_FEATURES_F32, EVD_METRIC_EUCLIDEAN, EVD_SCOPE_ALL, 0, 0, NULL,    \
-            NULL, NULL, NULL                                                                       \
+            NULL, NULL, NULL, 0                                                                    \
     }
 
 typedef struct evd_neighbours_result {
@@ -89,6 +92,10 @@ typedef struct evd_neighbours_result {
                              * all samples together */
     uint32_t short_members; /* its members */
     uint32_t resumed;       /* 1: it went on from `partial` */
+    uint64_t approximate; /* samples that were compared with a part of the others; 0: it is exact */
+    /* Share of the exact neighbours that are here, as measured on some of the samples, and the ends
+     * of its interval at 95 %. Of an exact search 1. */
+    double recall, recall_low, recall_high;
 } evd_neighbours_result;
 
 /*
@@ -102,10 +109,21 @@ typedef struct evd_neighbours_result {
  * (For the cosine those of rows multiplied by 1 / their length, itself summed so: 1 - cosine is
  * half of that.) What is faster only finds out which pairs cannot matter.
  *
+ * Approximate, if `recall` is not 0: samples are put into about as many lists as the root of their
+ * number, by k-means, and each is compared with those in the lists nearest to it, exactly: what is
+ * here are the nearest of these, with their distances, in the same order, and no place is empty
+ * that the exact search fills. How many lists that are is found out by searching for a sample of
+ * 1,152 exactly: the fewest for which the whole interval of the recall is above `recall`. All
+ * samples are searched for exactly where that is as fast: fewer than 20,000 in a group (a class
+ * with EVD_SCOPE_CLASS), or features without clusters, of which most lists would have to be looked
+ * at; the result says so. It, too, is the same on every machine and with any number of threads.
+ *
  * Memory, beside the arrays of the caller, is about 4 n d + n (8 k + 88) bytes with EVD_SCOPE_ALL
  * (4 d for the largest class with EVD_SCOPE_CLASS, up to 8 n d with EVD_SCOPE_OF_CLASS), and
- * 3,500 d + 4,700 k + 25,000 for each thread; the cosine takes 8 n more. 0.7 GB for 10^6 x 128 with
- * k = 5. Features may be a mapped file; they are read in order but for the distances of candidates.
+ * 3,500 d + 4,700 k + 25,000 for each thread; the cosine takes 8 n more. An approximate
+ * search takes 12 n + 210 d sqrt(n) more, and 3,100 d + 2,700 sqrt(n) for each thread. 0.7 GB for
+ * 10^6 x 128 with k = 5. Features may be a mapped file; they are read in order but for the
+ * distances of candidates.
  *
  * Errors: EVD_E_USAGE (a pointer or an option that cannot be), EVD_E_LIMIT (n, d, k, threads, a
  * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both
@@ -129,8 +147,11 @@ EVD_API EVD_MUST_CHECK int evd_neighbours(const evd_neighbours_options *options,
 EVD_API EVD_MUST_CHECK int evd_neighbours_check(const evd_neighbours_options *options,
                                                 evd_neighbours_result *result);
 /* The `terms` with which a table that comes of these options is attached (evd_attachment_begin): as
- * JSON text, to be freed with evd_free(); NULL without memory. Reads all features. */
-EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options);
+ * JSON text, to be freed with evd_free(); NULL without memory. `result`: of the search, by which
+ * they say whether it is exact, and else its recall; NULL, before it: what evd_attachment_find has
+ * to look for. Reads all features. */
+EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options,
+                                   const evd_neighbours_result *result);
 /* Of features, type, n and d alone what `features` of the result will be: who kept it with a table
  * sees that it is of the same features without searching. */
 EVD_API uint64_t evd_features_digest(const evd_neighbours_options *options);

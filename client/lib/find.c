@@ -17,6 +17,19 @@ static bool same(const json_t *a, const json_t *b, const char *key)
                                                   : json_equal(x, y) || (!x && !y);
 }
 
+/* Neighbours may be approximate: exact ones will do, and those of at least the wanted recall. */
+static bool near_enough(const json_t *there, const json_t *wanted, const char *key)
+{
+    const json_t *recall = json_object_get(there, "recall"), *least = json_object_get(wanted, key);
+
+    if (!json_is_false(json_object_get(wanted, "exact")))
+        return false;
+    if (json_is_true(json_object_get(there, "exact")))
+        return strcmp(key, "exact") == 0 || strncmp(key, "recall", strlen("recall")) == 0;
+    return strcmp(key, "recall") == 0 && json_is_number(recall) && json_is_number(least) &&
+           json_number_value(recall) >= json_number_value(least);
+}
+
 /* The first key by which they differ, or NULL. *unknown: something cannot be compared. */
 static const char *compare_terms(const json_t *there, const json_t *wanted, bool *unknown)
 {
@@ -26,7 +39,7 @@ static const char *compare_terms(const json_t *there, const json_t *wanted, bool
 
     json_object_foreach((json_t *)wanted, key, value)
     {
-        if (strcmp(key, "library") == 0)
+        if (strcmp(key, "library") == 0 || near_enough(there, wanted, key))
             continue;
         if (!json_object_get(there, key) ||
             (other_type && (strcmp(key, "type") == 0 || strcmp(key, "features") == 0)))

@@ -24,14 +24,7 @@
 /* More than the relative rounding of a length or a distance. */
 #define INFLATE (1 + 1e-6)
 
-/* Neighbours of one query: by squared distance, then by point. */
-struct best {
-    double *squared;
-    uint32_t *point;
-    uint32_t count, limit;
-};
-
-static bool best_take(struct best *best, uint32_t point, double squared)
+bool knn_best_take(struct knn_best *best, uint32_t point, double squared)
 {
     uint32_t i = best->count;
 
@@ -54,7 +47,7 @@ static bool best_take(struct best *best, uint32_t point, double squared)
 }
 
 /* Into the caller's table. Places that do not exist were filled before. */
-static void write_row(struct knn_search *s, uint32_t query, const struct best *best)
+static void write_row(struct knn_search *s, uint32_t query, const struct knn_best *best)
 {
     const size_t at = (size_t)s->queries[query] * s->k;
 
@@ -66,19 +59,21 @@ static void write_row(struct knn_search *s, uint32_t query, const struct best *b
 
 /* ---- the candidates ---- */
 
-/* Whether every point that is not among the candidates is farther than the k-th. */
+/* Whether every point that is not among the candidates is farther than the k-th, of those that the
+ * query was compared with. */
 static bool certain(const struct knn_search *s, uint32_t query, double squared, float least)
 {
-    const struct knn_pack *pack = s->self ? &s->packed_queries : &s->packed;
+    const float half = s->lists.count ? s->lists.query_half[query]
+                                      : (s->self ? &s->packed_queries : &s->packed)->half[query];
     const double near = squared * s->scale * s->scale;
-    const double length = sqrt(2.0 * pack->half[query]) * INFLATE;
+    const double length = sqrt(2.0 * half) * INFLATE;
     const double reach = 2 * length + sqrt(near) * INFLATE;
     const double off = 1.01 * (s->d + 8.0) * SINGLE * reach * reach + (s->d + 8.0) * 0x1p-100;
 
     return near < -2.0 * least - off;
 }
 
-static void refine(struct knn_search *s, uint32_t query, struct best *best)
+static void refine(struct knn_search *s, uint32_t query, struct knn_best *best)
 {
     const float *values = s->near_value + (size_t)query * s->kept;
     const uint32_t *points = s->near_index + (size_t)query * s->kept;
@@ -86,7 +81,7 @@ static void refine(struct knn_search *s, uint32_t query, struct best *best)
 
     best->count = 0;
     for (uint32_t i = 0; i < s->kept && points[i] != KNN_NONE; i++)
-        best_take(best, points[i], knn_distance(s, s->queries[query], s->points[points[i]]));
+        knn_best_take(best, points[i], knn_distance(s, s->queries[query], s->points[points[i]]));
     /* A list that is not full holds all there is. */
     if (points[last] == KNN_NONE || certain(s, query, best->squared[s->k - 1], values[last])) {
         write_row(s, query, best);
@@ -100,37 +95,35 @@ bool knn_refine(struct knn_search *s)
 {
     double squared[EVD_NEIGHBOURS_MAX_K + KNN_SPARE];
     uint32_t point[EVD_NEIGHBOURS_MAX_K + KNN_SPARE];
-    struct best best = {squared, point, 0, s->kept};
+    struct knn_best best = {squared, point, 0, s->kept};
+
+    /* Doubtful queries of one list side by side: they are compared with much the same points. */
+    const uint32_t *order = s->lists.count && !s->self ? s->lists.slots : NULL;
+    const uint32_t count = order ? s->lists.starts[s->lists.count] : s->query_count;
 
     s->doubtful_count = 0;
-    for (uint32_t query = 0; query < s->query_count; query++) {
-        if (query % KNN_BLOCK == 0 && knn_cancelled(&s->workers[0]))
+    for (uint32_t i = 0; i < count; i++) {
+        if (i % KNN_BLOCK == 0 && knn_cancelled(&s->workers[0]))
             return false;
-        refine(s, query, &best);
+        if (!order || order[i] != KNN_NONE)
+            refine(s, order ? order[i] : i, &best);
     }
     return true;
 }
 
 /* ---- all points once more ---- */
 
-/* Up to a block of queries at once, against one panel of points after another. */
-struct knn_batch {
-    struct knn_search *search;
-    double *rows, *panel; /* packed */
-    double row_half[KNN_BLOCK], row_least[KNN_BLOCK], panel_half[KNN_PANEL];
-    double bound[KNN_BLOCK]; /* of the k-th squared distance */
-    struct best best[KNN_BLOCK];
-    uint32_t query[KNN_BLOCK];
-    uint32_t count, first_point;
-    uint32_t open; /* rows that may still find something */
-    double *squared;
-    uint32_t *point;
-};
+const double knn_never[KNN_BLOCK] = {
+#define NEVER_4  INFINITY, INFINITY, INFINITY, INFINITY
+#define NEVER_16 NEVER_4, NEVER_4, NEVER_4, NEVER_4
+#define NEVER_96 NEVER_16, NEVER_16, NEVER_16, NEVER_16, NEVER_16, NEVER_16
+    NEVER_96, NEVER_96, NEVER_96, NEVER_96};
 
 size_t knn_batch_bytes(const struct knn_search *s)
 {
     return sizeof(struct knn_batch) + (KNN_BLOCK + KNN_PANEL) * (size_t)s->d * sizeof(double) +
-           KNN_BLOCK * (size_t)s->k * (sizeof(double) + sizeof(uint32_t));
+           KNN_BLOCK * (size_t)s->k * (sizeof(double) + sizeof(uint32_t)) +
+           (s->lists.most ? knn_probing_bytes(s) : 0);
 }
 
 static struct knn_batch *batch_new(struct knn_search *s)
@@ -153,7 +146,8 @@ int knn_batches_new(struct knn_search *s)
     for (uint32_t i = 0; i < s->threads; i++) {
         struct knn_batch *batch = s->workers[i].batch = batch_new(s);
 
-        if (!batch || !batch->rows || !batch->panel || !batch->squared || !batch->point)
+        if (!batch || !batch->rows || !batch->panel || !batch->squared || !batch->point ||
+            (s->lists.most && knn_probing_new(batch) != EVD_OK))
             return s->error.code;
     }
     return EVD_OK;
@@ -170,6 +164,7 @@ void knn_batches_free(struct knn_search *s)
         free(batch->panel);
         free(batch->squared);
         free(batch->point);
+        knn_probing_free(batch);
         free(batch);
     }
 }
@@ -184,27 +179,41 @@ static double least_for(const struct knn_search *s, double half, double bound)
     return -(bound * INFLATE + off) / 2;
 }
 
+double knn_batch_least(const struct knn_batch *batch, uint32_t row)
+{
+    return least_for(batch->search, batch->row_half[row], batch->bound[row]);
+}
+
+bool knn_batch_take(struct knn_batch *batch, uint32_t row, uint32_t point)
+{
+    struct knn_search *s = batch->search;
+    const uint32_t query = batch->query[row];
+    struct knn_best *best = &batch->best[row];
+
+    if (knn_is_self(s, query, point) ||
+        !knn_best_take(best, point, knn_distance(s, s->queries[query], s->points[point])) ||
+        best->count < s->k)
+        return false;
+    if (best->squared[s->k - 1] < batch->bound[row])
+        batch->bound[row] = best->squared[s->k - 1];
+    return true;
+}
+
 static void exact_hit(void *arg, uint32_t row, uint32_t column, double value)
 {
     struct knn_batch *batch = arg;
-    struct knn_search *s = batch->search;
-    const uint32_t query = batch->query[row], point = batch->first_point + column;
-    struct best *best = &batch->best[row];
+    const uint32_t point = batch->first_point + column;
 
     (void)value;
-    if (row >= batch->count || point >= s->point_count || knn_is_self(s, query, point))
+    if (row >= batch->count || point >= batch->search->point_count ||
+        !knn_batch_take(batch, row, point))
         return;
-    if (!best_take(best, point, knn_distance(s, s->queries[query], s->points[point])) ||
-        best->count < s->k)
-        return;
-    if (best->squared[s->k - 1] < batch->bound[row])
-        batch->bound[row] = best->squared[s->k - 1];
     /* Points come in ascending order: after k that are equal to the query none can be better. */
-    if (best->squared[s->k - 1] == 0) {
+    if (batch->best[row].squared[batch->best[row].limit - 1] == 0) {
         batch->row_least[row] = INFINITY;
         batch->open--;
     } else
-        batch->row_least[row] = least_for(s, batch->row_half[row], batch->bound[row]);
+        batch->row_least[row] = knn_batch_least(batch, row);
 }
 
 static void no_hit(void *arg, uint32_t row, uint32_t column, double value)
@@ -212,34 +221,47 @@ static void no_hit(void *arg, uint32_t row, uint32_t column, double value)
     (void)arg, (void)row, (void)column, (void)value;
 }
 
-static void batch_begin(struct knn_batch *batch, uint64_t unit)
+void knn_batch_pack(struct knn_batch *batch, const uint32_t *rows, uint32_t count)
+{
+    const struct knn_search *s = batch->search;
+
+    for (uint32_t first = 0; first < count; first += KNN_PANEL)
+        knn_pack_panel(s, rows + first, count - first < KNN_PANEL ? count - first : KNN_PANEL,
+                       batch->rows + (size_t)first * s->d, batch->row_half + first);
+    batch->count = count;
+}
+
+void knn_batch_begin(struct knn_batch *batch, uint64_t unit)
 {
     struct knn_search *s = batch->search;
-    const size_t first = (size_t)unit * KNN_BLOCK;
-    uint32_t rows[KNN_PANEL];
+    const size_t first = (size_t)unit * KNN_BLOCK, left = s->doubtful_count - first;
+    const uint32_t count = left < KNN_BLOCK ? (uint32_t)left : KNN_BLOCK;
+    uint32_t rows[KNN_BLOCK];
 
-    batch->count = 0;
-    for (uint32_t panel = 0; panel < KNN_BLOCK; panel += KNN_PANEL) {
-        uint32_t count = 0;
-
-        for (uint32_t i = panel; i < panel + KNN_PANEL; i++) {
-            batch->row_least[i] = INFINITY;
-            if (first + i >= s->doubtful_count)
-                continue;
-            batch->query[i] = s->doubtful[first + i];
-            batch->bound[i] = s->bound[first + i];
-            batch->best[i] = (struct best){batch->squared + (size_t)i * s->k,
+    for (uint32_t i = 0; i < count; i++) {
+        batch->query[i] = s->doubtful[first + i];
+        batch->bound[i] = s->bound[first + i];
+        batch->best[i] = (struct knn_best){batch->squared + (size_t)i * s->k,
                                            batch->point + (size_t)i * s->k, 0, s->k};
-            rows[count++] = s->queries[batch->query[i]];
-        }
-        if (count)
-            knn_pack_panel(s, rows, count, batch->rows + (size_t)panel * s->d,
-                           batch->row_half + panel);
-        batch->count += count;
+        rows[i] = s->queries[batch->query[i]];
     }
-    for (uint32_t i = 0; i < batch->count; i++)
-        batch->row_least[i] = least_for(s, batch->row_half[i], batch->bound[i]);
-    batch->open = batch->count;
+    knn_batch_pack(batch, rows, count);
+    for (uint32_t i = 0; i < KNN_BLOCK; i++)
+        batch->row_least[i] = i < count ? knn_batch_least(batch, i) : INFINITY;
+    batch->open = count;
+}
+
+void knn_batch_end(struct knn_batch *batch, uint64_t unit)
+{
+    struct knn_search *s = batch->search;
+
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (s->lists.sampling)
+            memcpy(s->lists.truth + ((size_t)unit * KNN_BLOCK + i) * s->k, batch->best[i].point,
+                   s->k * sizeof(uint32_t));
+        else
+            write_row(s, batch->query[i], &batch->best[i]);
+    }
 }
 
 uint64_t knn_exact_units(const struct knn_search *s)
@@ -249,11 +271,6 @@ uint64_t knn_exact_units(const struct knn_search *s)
 
 void knn_exact_unit(struct knn_worker *worker, uint64_t unit)
 {
-    static const double never[KNN_PANEL] = {
-#define NEVER_12                                                                                   \
-    INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,      \
-        INFINITY, INFINITY, INFINITY
-        NEVER_12, NEVER_12, NEVER_12, NEVER_12};
     struct knn_batch *batch = worker->batch;
     struct knn_search *s = worker->search;
     struct knn_tile_f64 tile = {
@@ -264,14 +281,14 @@ void knn_exact_unit(struct knn_worker *worker, uint64_t unit)
         .row_half = batch->row_half,
         .column_half = batch->panel_half,
         .row_least = batch->row_least,
-        .column_least = never,
+        .column_least = knn_never,
         .hit = exact_hit,
         .column_hit = no_hit,
         .arg = batch,
     };
 
-    batch_begin(batch, unit);
-    tile.row_count = (batch->count + KNN_PANEL - 1) / KNN_PANEL * KNN_PANEL;
+    knn_batch_begin(batch, unit);
+    tile.row_count = (uint32_t)knn_padded(batch->count, KNN_PANEL);
     for (uint32_t p = 0; p < s->point_count && batch->open; p += KNN_PANEL) {
         const uint32_t left = s->point_count - p;
 
@@ -284,6 +301,5 @@ void knn_exact_unit(struct knn_worker *worker, uint64_t unit)
                        batch->panel_half);
         s->path->f64(&tile);
     }
-    for (uint32_t i = 0; i < batch->count; i++)
-        write_row(s, batch->query[i], &batch->best[i]);
+    knn_batch_end(batch, unit);
 }

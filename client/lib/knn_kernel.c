@@ -31,6 +31,8 @@
     }
 HITS(float, f32)
 HITS(double, f64)
+#define knn_tile_plain knn_tile_f64
+#define hits_plain     hits_f64
 
 /*
  * A kernel keeps 3 vectors for each of `height` rows in registers while it walks down the columns.
@@ -86,6 +88,8 @@ HITS(double, f64)
 #if defined(__x86_64__)
 #define MADD_128_PS(x, y, z)  _mm_add_ps(_mm_mul_ps(x, y), z)
 #define MADD_128_PD(x, y, z)  _mm_add_pd(_mm_mul_pd(x, y), z)
+#define MADD_256_PD(x, y, z)  _mm256_add_pd(_mm256_mul_pd(x, y), z)
+#define MADD_512_PD(x, y, z)  _mm512_add_pd(_mm512_mul_pd(x, y), z)
 #define AT_LEAST_128_PS(a, b) (unsigned)_mm_movemask_ps(_mm_cmpge_ps(a, b))
 #define AT_LEAST_128_PD(a, b) (unsigned)_mm_movemask_pd(_mm_cmpge_pd(a, b))
 #define AT_LEAST_256_PS(a, b) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ))
@@ -99,6 +103,8 @@ TILE(baseline, , float, f32, __m128, 4, _mm_set1_ps, MADD_128_PS, AT_LEAST_128_P
 TILE(baseline, , double, f64, __m128d, 4, _mm_set1_pd, MADD_128_PD, AT_LEAST_128_PD)
 TILE(avx2, TARGET_AVX2, float, f32, __m256, 4, _mm256_set1_ps, _mm256_fmadd_ps, AT_LEAST_256_PS)
 TILE(avx2, TARGET_AVX2, double, f64, __m256d, 4, _mm256_set1_pd, _mm256_fmadd_pd, AT_LEAST_256_PD)
+TILE(avx2, TARGET_AVX2, double, plain, __m256d, 4, _mm256_set1_pd, MADD_256_PD, AT_LEAST_256_PD)
+TILE(avx512, TARGET_AVX512, double, plain, __m512d, 8, _mm512_set1_pd, MADD_512_PD, AT_LEAST_512_PD)
 TILE(avx512, TARGET_AVX512, float, f32, __m512, 8, _mm512_set1_ps, _mm512_fmadd_ps, AT_LEAST_512_PS)
 TILE(avx512, TARGET_AVX512, double, f64, __m512d, 8, _mm512_set1_pd, _mm512_fmadd_pd,
      AT_LEAST_512_PD)
@@ -129,11 +135,11 @@ TILE(any, , float, f32, f32x4, 4, SPLAT_F32, MADD_ANY, at_least_f32)
 TILE(any, , double, f64, f64x2, 4, SPLAT_F64, MADD_ANY, at_least_f64)
 
 static const struct knn_path paths[] = {
-    {"any", tile_f32_any, tile_f64_any},
+    {"any", tile_f32_any, tile_f64_any, tile_f64_any},
 #if defined(__x86_64__)
-    {"baseline", tile_f32_baseline, tile_f64_baseline},
-    {"avx2", tile_f32_avx2, tile_f64_avx2},
-    {"avx512", tile_f32_avx512, tile_f64_avx512},
+    {"baseline", tile_f32_baseline, tile_f64_baseline, tile_f64_baseline},
+    {"avx2", tile_f32_avx2, tile_f64_avx2, tile_plain_avx2},
+    {"avx512", tile_f32_avx512, tile_f64_avx512, tile_plain_avx512},
 #endif
 };
 

@@ -209,8 +209,8 @@ bool knn_pack(const struct knn_search *s, const uint32_t *rows, uint32_t count,
 
         if (knn_cancelled(&s->workers[0]))
             return false;
-        pack_float(s, rows + (left ? first : 0), left, s->scale,
-                   pack->values + (size_t)first * s->d, pack->half + first);
+        knn_pack_floats(s, rows + (left ? first : 0), left, pack->values + (size_t)first * s->d,
+                        pack->half + first);
     }
     return true;
 }
@@ -219,4 +219,16 @@ void knn_pack_panel(const struct knn_search *s, const uint32_t *rows, uint32_t c
                     double *values, double *half)
 {
     pack_double(s, rows, count, 1, values, half);
+}
+
+void knn_pack_floats(const struct knn_search *s, const uint32_t *rows, uint32_t count,
+                     float *values, float *half)
+{
+    pack_float(s, rows, count, s->scale, values, half);
+}
+
+void knn_row_add(const struct knn_search *s, uint32_t row, double *sums)
+{
+    for (uint32_t u = 0; u < s->d; u++)
+        sums[u] += scaled(s, row, u) - s->centre[u];
 }

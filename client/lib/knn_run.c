@@ -52,7 +52,7 @@ static void tick(struct knn_search *s)
     if (options->progress)
         options->progress(options->arg, s->told < s->total ? s->told : s->total, s->total);
     /* Not again before a unit was taken, or nothing would ever be done. */
-    if (options->partial && now - s->saved >= knn_save_every && done > s->saved_done)
+    if (options->partial && !s->aside && now - s->saved >= knn_save_every && done > s->saved_done)
         pause_threads(s);
 }
 
@@ -138,4 +138,21 @@ int knn_run(struct knn_search *s, uint64_t units, uint64_t unit_cost,
     }
     s->units = 0; /* of which none is under way */
     return EVD_OK;
+}
+
+int knn_run_aside(struct knn_search *s, uint64_t units, uint64_t unit_cost,
+                  void (*unit)(struct knn_worker *worker, uint64_t unit))
+{
+    const struct knn_place place = s->place;
+
+    s->units = units;
+    s->unit_cost = unit_cost;
+    s->unit = unit;
+    s->place.unit = 0;
+    s->aside = true;
+    run_threads(s);
+    s->aside = false;
+    s->place = place;
+    s->units = 0;
+    return atomic_load(&s->stop) == KNN_CANCELLED ? knn_end_cancelled(s) : EVD_OK;
 }

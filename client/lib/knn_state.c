@@ -24,13 +24,14 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define MAGIC UINT64_C(0x314e4e4b44564501) /* and the version of what follows */
+#define MAGIC UINT64_C(0x314e4e4b44564502) /* and the version of what follows */
 
 struct head {
     uint64_t magic, terms;
     struct knn_place place;
     uint64_t lists; /* candidates in the lists */
     uint64_t doubtful;
+    struct knn_tally tally;
 };
 
 /* A file on its way in or out, with the sum of what has passed. */
@@ -80,7 +81,7 @@ static int put_all(struct knn_search *s, int fd)
 {
     const size_t results = (size_t)s->n * s->k;
     const size_t lists = s->small ? 0 : (size_t)s->query_count * s->kept;
-    const struct head head = {MAGIC, s->terms, s->place, lists, s->doubtful_total};
+    const struct head head = {MAGIC, s->terms, s->place, lists, s->doubtful_total, s->tally};
     struct passing p = {.search = s, .fd = fd};
     uint64_t sum;
 
@@ -195,8 +196,8 @@ static int get_head(struct passing *p, uint64_t size, struct head *head)
         return knn_state_damaged(s);
     if (head->terms != s->terms)
         return error_set(&s->error, EVD_E_CONFLICT, s->options->partial,
-                         "%s is of a search for something else (features, labels, k, metric or "
-                         "scope differ): name another file, or remove it to begin anew",
+                         "%s is of a search for something else (features, labels, k, metric, "
+                         "scope or recall differ): name another file, or remove it to begin anew",
                          s->options->partial);
     if (head->place.group >= s->groups || head->place.stage > KNN_EXACT)
         return knn_state_damaged(s);
@@ -254,8 +255,13 @@ static int get_all(struct knn_search *s, int fd)
     for (size_t i = 0; i < results; i++)
         if ((s->index[i] >= s->n && s->index[i] != EVD_NO_NEIGHBOUR) || !(s->distance[i] >= 0))
             return knn_state_damaged(s);
+    if (!(head.tally.queries >= 0 && head.tally.queries <= s->n) ||
+        !(head.tally.missed >= 0 && head.tally.missed <= head.tally.queries) ||
+        !(head.tally.spread >= 0) || isinf(head.tally.spread))
+        return knn_state_damaged(s);
     s->place = head.place;
     s->doubtful_total = head.doubtful;
+    s->tally = head.tally;
     return EVD_OK;
 }
 

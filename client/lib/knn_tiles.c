@@ -21,7 +21,7 @@ static const float never[KNN_BLOCK] = {
 
 /* Lists are ordered by value and point, a total order: what they hold in the end does not depend on
  * the order in which points came. */
-static void take(struct knn_search *s, uint32_t query, uint32_t point, float value)
+void knn_take(struct knn_search *s, uint32_t query, uint32_t point, float value)
 {
     const uint32_t last = s->kept - 1;
     float *values;
@@ -48,14 +48,14 @@ static void row_hit(void *arg, uint32_t row, uint32_t column, float value)
 {
     const struct unit *unit = arg;
 
-    take(unit->search, unit->first_query + row, unit->first_point + column, value);
+    knn_take(unit->search, unit->first_query + row, unit->first_point + column, value);
 }
 
 static void column_hit(void *arg, uint32_t row, uint32_t column, float value)
 {
     const struct unit *unit = arg;
 
-    take(unit->search, unit->first_point + column, unit->first_query + row, value);
+    knn_take(unit->search, unit->first_point + column, unit->first_query + row, value);
 }
 
 uint64_t knn_tile_units(const struct knn_search *s)

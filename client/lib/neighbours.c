@@ -1,6 +1,6 @@
 /*
- * evd_neighbours of evendraw.h: what is asked for is checked, rows are put into groups, each group
- * goes through the two passes of knn.h, and what came of it is reported.
+ * evd_neighbours of evendraw_features.h: what is asked for is checked, rows are put into groups,
+ * each group goes through the two passes of knn.h, and what came of it is reported.
  */
 #include <fenv.h>
 #include <math.h>
@@ -11,21 +11,6 @@
 #include "proto/limits.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-#define ALIGN 64
-
-void *knn_alloc(struct knn_search *s, size_t count, size_t size)
-{
-    const size_t bytes = (count * size + ALIGN) / ALIGN * ALIGN;
-    void *memory = count < SIZE_MAX / 2 / size ? aligned_alloc(ALIGN, bytes) : NULL;
-
-    if (memory == NULL)
-        error_set(&s->error, EVD_E_NO_MEMORY, "",
-                  "no memory for %llu bytes of the search: give it fewer rows at once (class by "
-                  "class), or a machine with more memory",
-                  (unsigned long long)count * size);
-    return memory;
-}
 
 /* ---- what is asked for ---- */
 
@@ -69,6 +54,9 @@ static int check_options(struct knn_search *s)
         return error_set(&s->error, EVD_E_USAGE, "",
                          "type, metric or scope is not one of EVD_FEATURES_*, EVD_METRIC_*, "
                          "EVD_SCOPE_*");
+    if (!(o->recall >= 0 && o->recall <= 1))
+        return error_set(&s->error, EVD_E_USAGE, "recall",
+                         "recall is %g: it is a share, from 0 (exact) to 1", o->recall);
     if (o->partial && !*o->partial)
         return error_set(&s->error, EVD_E_USAGE, "",
                          "partial is \"\": name a file, or give NULL for none");
@@ -151,150 +139,6 @@ static int make_groups(struct knn_search *s)
     return s->options->scope == EVD_SCOPE_OF_CLASS ? choose_points(s) : EVD_OK;
 }
 
-/* ---- memory ---- */
-
-static size_t padded(uint32_t rows)
-{
-    return ((size_t)rows + KNN_BLOCK - 1) / KNN_BLOCK * KNN_BLOCK;
-}
-
-/* The largest group, and the largest that has a first pass. */
-static void largest(const struct knn_search *s, uint32_t *any, uint32_t *listed)
-{
-    *any = *listed = 0;
-    for (uint64_t g = 0; g < s->groups; g++) {
-        const uint32_t size = knn_group_size(s, g);
-
-        *any = size > *any ? size : *any;
-        if (!knn_group_small(s, g))
-            *listed = size > *listed ? size : *listed;
-    }
-}
-
-static uint64_t memory_needed(const struct knn_search *s)
-{
-    const uint64_t row = s->d * sizeof(float) + sizeof(float); /* packed, with its half */
-    uint64_t bytes = (uint64_t)s->n * sizeof(*s->order) + (s->groups + 2) * sizeof(*s->starts) +
-                     s->d * sizeof(double) +
-                     s->threads * (knn_batch_bytes(s) + sizeof(struct knn_worker));
-    uint32_t any, listed;
-
-    largest(s, &any, &listed);
-    if (s->options->metric == EVD_METRIC_COSINE)
-        bytes += (uint64_t)s->n * sizeof(double);
-    bytes += any * (uint64_t)(sizeof(*s->doubtful) + sizeof(*s->bound));
-    bytes += padded(listed) * (row + sizeof(float)) +
-             listed * (uint64_t)s->kept * (sizeof(float) + sizeof(uint32_t)) +
-             padded(listed) / KNN_BLOCK * sizeof(pthread_mutex_t);
-    if (s->points_of)
-        bytes +=
-            s->starts[1] * 2 * sizeof(uint32_t) + (listed ? padded(s->points_of_count) * row : 0);
-    return bytes;
-}
-
-static int pack_new(struct knn_search *s, struct knn_pack *pack, uint32_t rows)
-{
-    pack->values = knn_alloc(s, padded(rows) * s->d, sizeof(float));
-    pack->half = knn_alloc(s, padded(rows), sizeof(float));
-    return pack->values && pack->half ? EVD_OK : s->error.code;
-}
-
-/* Tables of the largest group, which all groups use. */
-static int tables_new(struct knn_search *s)
-{
-    uint32_t any, listed;
-
-    largest(s, &any, &listed);
-    s->workers = knn_alloc(s, s->threads, sizeof(*s->workers));
-    if (s->workers == NULL)
-        return s->error.code;
-    for (uint32_t i = 0; i < s->threads; i++)
-        s->workers[i] = (struct knn_worker){.search = s, .callers = i == 0};
-    s->centre = knn_alloc(s, s->d, sizeof(double));
-    s->doubtful = knn_alloc(s, any, sizeof(uint32_t));
-    s->bound = knn_alloc(s, any, sizeof(double));
-    if (!s->centre || !s->doubtful || !s->bound || knn_batches_new(s) != EVD_OK)
-        return s->error.code;
-    if (listed == 0)
-        return EVD_OK;
-    s->least = knn_alloc(s, padded(listed), sizeof(float));
-    s->near_value = knn_alloc(s, (size_t)listed * s->kept, sizeof(float));
-    s->near_index = knn_alloc(s, (size_t)listed * s->kept, sizeof(uint32_t));
-    s->locks = knn_alloc(s, padded(listed) / KNN_BLOCK, sizeof(*s->locks));
-    if (!s->least || !s->near_value || !s->near_index || !s->locks)
-        return s->error.code;
-    while (s->lock_count < padded(listed) / KNN_BLOCK)
-        pthread_mutex_init(&s->locks[s->lock_count++], NULL);
-    if (s->self && pack_new(s, &s->packed_queries, listed) != EVD_OK)
-        return s->error.code;
-    return pack_new(s, &s->packed, s->self ? s->points_of_count : listed);
-}
-
-/* No more than there are units in any group: each thread has memory of its own. */
-static void limit_threads(struct knn_search *s)
-{
-    uint32_t any, listed;
-    uint64_t blocks, units;
-
-    largest(s, &any, &listed);
-    blocks = padded(any) / KNN_BLOCK;
-    units = s->points_of ? blocks * (padded(s->points_of_count) / KNN_BLOCK)
-                         : blocks * (blocks + 1) / 2;
-    if (s->threads > units)
-        s->threads = (uint32_t)units;
-}
-
-static int reserve(struct knn_search *s, evd_neighbours_result *result)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-
-    limit_threads(s);
-    result->memory = memory_needed(s);
-    if (pages > 0 && page > 0 && result->memory > (uint64_t)pages * (uint64_t)page)
-        return error_set(&s->error, EVD_E_NO_MEMORY, "",
-                         "the search needs %llu bytes beside the features, and this machine has "
-                         "%llu: search class by class, or reduce the columns",
-                         (unsigned long long)result->memory,
-                         (unsigned long long)pages * (unsigned long long)page);
-    if (s->options->metric == EVD_METRIC_COSINE) {
-        s->factor = knn_alloc(s, s->n, sizeof(double));
-        if (s->factor == NULL)
-            return s->error.code;
-    }
-    return tables_new(s);
-}
-
-static void release(struct knn_search *s)
-{
-    void *const memory[] = {
-        s->order,
-        s->starts,
-        s->points_of,
-        s->self,
-        s->factor,
-        s->centre,
-        s->least,
-        s->near_value,
-        s->near_index,
-        s->doubtful,
-        s->bound,
-        s->packed.values,
-        s->packed.half,
-        s->packed_queries.values,
-        s->packed_queries.half,
-    };
-
-    knn_batches_free(s);
-    free(s->workers);
-    for (uint32_t i = 0; i < s->lock_count; i++)
-        pthread_mutex_destroy(&s->locks[i]);
-    free(s->locks);
-    for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
-        free(memory[i]);
-    if (s->resumed >= 0)
-        close(s->resumed);
-}
-
 /* ---- the search ---- */
 
 static void group_begin(struct knn_search *s, uint64_t group)
@@ -304,15 +148,19 @@ static void group_begin(struct knn_search *s, uint64_t group)
     s->points = s->points_of ? s->points_of : s->queries;
     s->point_count = s->points_of ? s->points_of_count : s->query_count;
     s->small = knn_group_small(s, group);
-    s->packed.blocks = (uint32_t)(padded(s->point_count) / KNN_BLOCK);
-    s->packed_queries.blocks = (uint32_t)(padded(s->query_count) / KNN_BLOCK);
+    s->packed.blocks = (uint32_t)(knn_padded(s->point_count, KNN_BLOCK) / KNN_BLOCK);
+    s->packed_queries.blocks = (uint32_t)(knn_padded(s->query_count, KNN_BLOCK) / KNN_BLOCK);
     s->doubtful_count = s->small ? s->query_count : 0;
+    s->lists.count = 0;
 }
 
-/* Pairs that a group's first pass looks at; of a small group its only one. */
+/* Pairs that a group's first pass looks at; of a small group its only one. If it is to be searched
+ * approximately only those of the preparations are known. */
 static uint64_t group_pairs(struct knn_search *s, uint64_t group)
 {
     group_begin(s, group);
+    if (knn_group_approximate(s, group))
+        return knn_lists_pairs(s) + knn_recall_pairs(s);
     return s->small ? knn_exact_units(s) * KNN_BLOCK * s->point_count
                     : knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
 }
@@ -328,52 +176,99 @@ static int lists_begin(struct knn_search *s)
     return EVD_OK;
 }
 
-static int first_pass(struct knn_search *s)
+static int run_first_pass(struct knn_search *s, uint64_t units, uint64_t unit_cost,
+                          void (*unit)(struct knn_worker *worker, uint64_t unit))
 {
-    if (!knn_pack(s, s->points, s->point_count, &s->packed) ||
-        (s->self && !knn_pack(s, s->queries, s->query_count, &s->packed_queries)))
-        return knn_end_cancelled(s);
     if (s->place.stage == KNN_TILES) {
-        const int code =
-            knn_run(s, knn_tile_units(s), (uint64_t)KNN_BLOCK * KNN_BLOCK, knn_tile_unit);
+        const int code = knn_run(s, units, unit_cost, unit);
 
         if (code != EVD_OK)
             return code;
         s->place.stage = KNN_EXACT;
         s->place.unit = 0;
     } else
-        s->done += knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
-    if (!knn_refine(s))
+        s->done += units * unit_cost;
+    return knn_refine(s) ? EVD_OK : knn_end_cancelled(s);
+}
+
+static int exact_passes(struct knn_search *s)
+{
+    int code;
+
+    if (!knn_pack(s, s->points, s->point_count, &s->packed) ||
+        (s->self && !knn_pack(s, s->queries, s->query_count, &s->packed_queries)))
         return knn_end_cancelled(s);
+    code = run_first_pass(s, knn_tile_units(s), (uint64_t)KNN_BLOCK * KNN_BLOCK, knn_tile_unit);
+    if (code != EVD_OK)
+        return code;
     s->total += knn_exact_units(s) * KNN_BLOCK * s->point_count;
-    return EVD_OK;
+    return knn_run(s, knn_exact_units(s), (uint64_t)KNN_BLOCK * s->point_count, knn_exact_unit);
+}
+
+static int approximate_passes(struct knn_search *s, uint64_t points)
+{
+    const uint64_t cost = KNN_BLOCK * points;
+    int code;
+
+    s->total += knn_probe_units(s) * cost;
+    if (!knn_lists_pack(s))
+        return knn_end_cancelled(s);
+    code = run_first_pass(s, knn_probe_units(s), cost, knn_probe_unit);
+    if (code != EVD_OK)
+        return code;
+    s->total += knn_exact_units(s) * cost;
+    return knn_run(s, knn_exact_units(s), cost, knn_probe_exact_unit);
+}
+
+/* The preparations are made once more by whoever goes on from a file: they take little time, and
+ * come out the same. */
+static int approximate_group(struct knn_search *s)
+{
+    uint64_t points = 0;
+    int code = knn_lists_make(s);
+
+    if (code == EVD_OK)
+        code = knn_recall_measure(s, &points);
+    if (code != EVD_OK)
+        return code;
+    if (s->lists.count > 0)
+        return approximate_passes(s, points);
+    s->total += knn_tile_units(s) * KNN_BLOCK * KNN_BLOCK;
+    return exact_passes(s);
+}
+
+static int small_group(struct knn_search *s)
+{
+    s->place.stage = KNN_EXACT;
+    for (uint32_t i = 0; i < s->query_count; i++) {
+        s->doubtful[i] = i;
+        s->bound[i] = INFINITY;
+    }
+    return knn_run(s, knn_exact_units(s), (uint64_t)KNN_BLOCK * s->point_count, knn_exact_unit);
 }
 
 static int search_group(struct knn_search *s, uint64_t group)
 {
-    int code = EVD_OK;
+    int code;
 
     group_begin(s, group);
+    s->group_tally = (struct knn_tally){0};
     if (s->query_count == 0)
         return EVD_OK;
     if (!s->small && lists_begin(s) != EVD_OK)
         return s->error.code;
     if (!knn_centre(s))
         return knn_end_cancelled(s);
-    if (!s->small)
-        code = first_pass(s);
-    else {
-        s->place.stage = KNN_EXACT;
-        for (uint32_t i = 0; i < s->query_count; i++) {
-            s->doubtful[i] = i;
-            s->bound[i] = INFINITY;
-        }
-    }
-    if (code == EVD_OK)
-        code = knn_run(s, knn_exact_units(s), (uint64_t)KNN_BLOCK * s->point_count, knn_exact_unit);
-    if (code == EVD_OK && !s->small)
-        s->doubtful_total += s->doubtful_count;
-    return code;
+    if (s->small)
+        return small_group(s);
+    code = knn_group_approximate(s, group) ? approximate_group(s) : exact_passes(s);
+    if (code != EVD_OK)
+        return code;
+    s->doubtful_total += s->doubtful_count;
+    s->tally.queries += s->group_tally.queries;
+    s->tally.missed += s->group_tally.missed;
+    s->tally.spread += s->group_tally.spread;
+    return EVD_OK;
 }
 
 static int search_groups(struct knn_search *s)
@@ -402,6 +297,10 @@ static int search_groups(struct knn_search *s)
 static uint64_t digest_terms(const struct knn_search *s)
 {
     const evd_neighbours_options *o = s->options;
+    uint64_t recall;
+
+    memcpy(&recall, &o->recall, sizeof(recall));
+
     const uint64_t terms[] = {
         o->n,
         o->d,
@@ -415,6 +314,8 @@ static uint64_t digest_terms(const struct knn_search *s)
         KNN_BLOCK,
         KNN_SPARE,
         KNN_SMALL,
+        recall,
+        o->recall > 0 ? knn_approximate_from : 0,
     };
 
     return XXH3_64bits(terms, sizeof(terms));
@@ -424,7 +325,7 @@ static int search(struct knn_search *s, evd_neighbours_result *result)
 {
     int code;
 
-    if (check_options(s) != EVD_OK || make_groups(s) != EVD_OK || reserve(s, result) != EVD_OK)
+    if (check_options(s) != EVD_OK || make_groups(s) != EVD_OK || knn_reserve(s, result) != EVD_OK)
         return s->error.code;
     code = knn_check(s);
     if (code != EVD_OK)
@@ -443,6 +344,7 @@ static int search(struct knn_search *s, evd_neighbours_result *result)
     result->resumed = s->resumed >= 0;
     code = search_groups(s);
     result->doubtful = s->doubtful_total;
+    knn_recall_report(s, result);
     if (code == EVD_OK && s->options->partial)
         knn_state_remove(s);
     return code;
@@ -466,7 +368,7 @@ int evd_neighbours(const evd_neighbours_options *options, uint32_t *index, float
     fesetenv(FE_DFL_ENV);
     code = search(&s, result);
     knn_state_close(&s);
-    release(&s);
+    knn_release(&s);
     fesetenv(&environment);
     if (code > 0)
         memcpy(result->message, s.error.message, sizeof(result->message));

@@ -4,6 +4,7 @@
  * there.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <evendraw_features.h>
 #include <jansson.h>
@@ -37,11 +38,30 @@ static char *text_of(json_t *terms, int failed)
     return text;
 }
 
-char *evd_neighbours_terms(const evd_neighbours_options *options)
+/* How near to all neighbours it comes: what was found, or before the search what is wanted. */
+static int set_recall(json_t *terms, const evd_neighbours_options *options,
+                      const evd_neighbours_result *result)
+{
+    const bool exact = result ? result->approximate == 0 : options->recall == 0;
+    int failed = json_object_set_new(terms, "exact", json_boolean(exact));
+
+    if (exact)
+        return failed;
+    failed |=
+        json_object_set_new(terms, "recall", json_real(result ? result->recall : options->recall));
+    if (result) {
+        failed |= json_object_set_new(terms, "recall_low", json_real(result->recall_low));
+        failed |= json_object_set_new(terms, "recall_high", json_real(result->recall_high));
+    }
+    return failed;
+}
+
+char *evd_neighbours_terms(const evd_neighbours_options *options,
+                           const evd_neighbours_result *result)
 {
     json_t *terms = terms_of(options);
 
-    return text_of(terms, json_object_set_new(terms, "exact", json_true()));
+    return text_of(terms, set_recall(terms, options, result));
 }
 
 /* ---- selections ---- */

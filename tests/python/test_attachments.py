@@ -87,9 +87,20 @@ def test_found_by_what_it_is(client):
     for other in ({"k": 3}, {"scope": "all"}, {"metric": "cosine"}, {"kind": "selection"}):
         with pytest.raises(evendraw.Exists, match=f"differs in {[*other][0]}: .*client.detach"):
             _attachments.find(client, fields | {"terms": terms} | other)
-    for other in ({"features": "10"}, {"d": 4}, {"exact": False}):
+    for other in ({"features": "10"}, {"d": 4}):
         with pytest.raises(evendraw.Exists, match=f"differs in {[*other][0]}:"):
             _attachments.find(client, fields | {"terms": terms | other})
+    # Exact neighbours will do where approximate ones are wanted, and those of a higher recall.
+    assert _attachments.find(client, fields | {"terms": terms | {"exact": False}}) == info
+    rough = terms | {"exact": False, "recall": 0.9}
+    assert _attachments.find(client, fields | {"terms": rough}) == info
+    fields["name"] = "rough"
+    info = attach(client, name="rough", terms=rough)
+    for recall in 0.9, 0.8:
+        assert _attachments.find(client, fields | {"terms": rough | {"recall": recall}}) == info
+    for key, wanted in {"recall": rough | {"recall": 0.91}, "exact": terms}.items():
+        with pytest.raises(evendraw.Exists, match=f"differs in {key}:"):
+            _attachments.find(client, fields | {"terms": wanted})
     cv = {"dataset": "pets", "version": 1, "name": "cv", "kind": "folds", "folds": 5, "terms": {}}
     _attachments.attach(client, (np.arange(N) % 5).astype(np.uint16), **cv)
     assert _attachments.find(client, cv)["name"] == "cv"

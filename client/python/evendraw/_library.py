@@ -122,6 +122,7 @@ class NeighboursOptions(Structure):
         ("arg", c_void_p),
         ("cancel", POINTER(c_int)),
         ("partial", c_char_p),
+        ("recall", c_double),
     ]
 
 
@@ -136,6 +137,10 @@ class NeighboursResult(Structure):
         ("short_class", c_uint32),
         ("short_members", c_uint32),
         ("resumed", c_uint32),
+        ("approximate", c_uint64),
+        ("recall", c_double),
+        ("recall_low", c_double),
+        ("recall_high", c_double),
     ]
 
 
@@ -274,7 +279,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
         [POINTER(SelectOptions), c_void_p, c_void_p, POINTER(SelectResult)],
     ),
     "evd_neighbours_check": (c_int, [POINTER(NeighboursOptions), POINTER(NeighboursResult)]),
-    "evd_neighbours_terms": (c_void_p, [POINTER(NeighboursOptions)]),
+    "evd_neighbours_terms": (c_void_p, [POINTER(NeighboursOptions), POINTER(NeighboursResult)]),
     "evd_select_word": (c_char_p, [c_char_p, c_int]),
     "evd_select_takes": (c_int, [c_int, c_char_p]),
     "evd_select_terms": (c_void_p, [POINTER(SelectOptions)]),

@@ -42,12 +42,14 @@ class Neighbours(Connection):
         name: str | None = None,
         version: int | None = None,
         allow_short: bool = False,
+        approximate: bool = False,
+        recall: float = 0.95,
         threads: int = 0,
         progress: Progress | None = None,
     ) -> dict[str, Result]:
-        """Finds the k nearest neighbours of every sample with a label, exactly, and attaches them to
-        the dataset. The features stay here. What is there already, of the same features, is not
-        searched again. Ctrl-C ends the search.
+        """Finds the k nearest neighbours of every sample with a label, exactly unless `approximate`,
+        and attaches them to the dataset. The features stay here. What is there already, of the same
+        features, is not searched again. Ctrl-C ends the search.
 
         Args:
             features: shape (samples, d): NumPy array, torch tensor on any device, DataFrame or list
@@ -60,6 +62,12 @@ class Neighbours(Connection):
             version: of the dataset; None: the newest.
             allow_short: also where a class has too few samples for k neighbours; SMOTE cannot fill
                 it up then.
+            approximate: find most of them, of many samples several times faster. Where that would
+                be no faster (fewer than 20,000 samples, no clusters) the search is exact. What is
+                there already may be exact, or of this recall.
+            recall: with `approximate`, at least this share of the exact neighbours. It is measured
+                against the exact search of some samples: `terms` of the result has "exact", and if
+                that is False "recall", "recall_low" and "recall_high" (of its 95 % interval).
             threads: 0: one for each processor.
             progress: called with how much of how much is done, ten times a second, by this thread.
 
@@ -78,10 +86,13 @@ class Neighbours(Connection):
             raise LimitError(f"k is {k!r}: it can be from 1 to {_MOST}", "k")
         if not 0 <= threads <= 1024:
             raise LimitError(f"threads is {threads!r}: it can be from 0 to 1024", "threads")
+        if not 0 < recall < 1:
+            raise BadValue(f"recall is {recall!r}: it is a share, between 0 and 1", "recall")
         info = self.call("dataset.info", dataset=dataset, version=version)
         rows = as_features(features, info)
         labels = _attachments.labels(self, info)
-        search = _Search(rows, labels, int(k), metric, threads, progress)
+        least = float(recall) if approximate else 0.0
+        search = _Search(rows, labels, int(k), metric, least, threads, progress)
         if not allow_short:
             for one in scopes:
                 self._check_members(info, search, one)
@@ -152,7 +163,12 @@ class Neighbours(Connection):
             "metric": search.metric,
             "terms": search.terms,
         }
-        return _attachments.attach_new(self, fields, lambda: search.run(scope))
+
+        def compute() -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+            index, distance, fields["terms"] = search.run(scope)
+            return index, distance
+
+        return _attachments.attach_new(self, fields, compute)
 
 
 def _checked_scopes(scope: str, name: str | None) -> list[str]:
@@ -264,6 +280,7 @@ class _Search:
         labels: NDArray[np.uint32],
         k: int,
         metric: str,
+        recall: float,
         threads: int,
         progress: Progress | None,
     ) -> None:
@@ -274,11 +291,15 @@ class _Search:
         (options.n, options.d), options.k = features.shape, k
         options.type = int(features.dtype == np.float64)
         options.metric, options.threads = _METRICS[metric], threads
+        options.recall = recall
 
     @cached_property
     def terms(self) -> Result:
-        """What there is to say of a table that comes of it."""
-        text = lib.evd_neighbours_terms(ctypes.byref(self._options))
+        """What there is to say of the table that is wanted."""
+        return self._terms(None)
+
+    def _terms(self, result: Any) -> Result:
+        text = lib.evd_neighbours_terms(ctypes.byref(self._options), result)
         return json.loads(_library.take_text(text))  # type: ignore[no-any-return]
 
     def check(self, scope: str) -> _library.NeighboursResult | None:
@@ -291,8 +312,8 @@ class _Search:
             raise error_of(code, result, "labels")
         return result
 
-    def run(self, scope: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-        """Indices and distances."""
+    def run(self, scope: str) -> tuple[NDArray[np.uint32], NDArray[np.float32], Result]:
+        """Indices and distances, and what there is to say of them."""
         shape = (len(self._features), self.k)
         index, distance = np.empty(shape, np.uint32), np.empty(shape, np.float32)
         result = _library.NeighboursResult()
@@ -309,4 +330,4 @@ class _Search:
         )
         if code != 0:
             raise error_of(code, result, "features")
-        return index, distance
+        return index, distance, self._terms(ctypes.byref(result))
