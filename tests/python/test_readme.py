@@ -99,6 +99,11 @@ def neighbours(scope, client, printed):
     assert np.allclose(distance, np.linalg.norm(x[:, None] - x[index], axis=2), atol=1e-5)
 
 
+def scikit_learn(scope, client, printed):
+    assert np.bincount(scope["y_more"]).tolist() == [900] * 3 and len(scope["X_more"]) == 2700
+    assert scope["scores"].shape == (3,) and (scope["scores"] > 0).all()
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -144,6 +149,7 @@ CHECKS = {
     "Augmentation": augmentation,
     "Pairs": pairs,
     "Neighbours": neighbours,
+    "scikit-learn": scikit_learn,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

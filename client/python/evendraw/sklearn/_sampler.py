@@ -1,0 +1,190 @@
+"""`Sampler`: imbalanced-learn's interface to what evendraw draws."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.utils import check_random_state
+
+from .._synthesise import synthesise
+from .._values import Strategy
+from ..errors import BadValue
+from . import _tables
+from ._draw import BATCH, Drawn, Job, class_map
+from ._methods import check_resamples, measures, method_of
+
+_MAX_SEED = 2**63 - 1
+
+
+class Sampler(OneToOneFeatureMixin, BaseEstimator):
+    """Balances a table of features by a strategy, with the interface of imbalanced-learn's samplers::
+
+        sampler = evendraw.sklearn.Sampler("smote", k_neighbors=3)
+        X_more, y_more = sampler.fit_resample(X, y)
+
+        pipeline = imblearn.pipeline.make_pipeline(StandardScaler(), sampler, LogisticRegression())
+        cross_val_score(pipeline, X, y, scoring="balanced_accuracy", n_jobs=2)
+
+    A strategy for each of imbalanced-learn's classes; beside them, any other of `Client.strategies`:
+
+    ============================== ==========================================================
+    RandomOverSampler              ``"oversampled"``
+    SMOTE                          ``"smote"``
+    BorderlineSMOTE                ``"borderline-1"``; its kind "borderline-2" is refused
+    ADASYN                         ``"adasyn"``
+    RandomUnderSampler             ``"undersampled"``; with replacement:
+                                   ``{"kind": "undersampled", "replacement": True}``
+    SVMSMOTE, SMOTENC, SMOTEN,     not offered: an error says why, and what to take
+    KMeansSMOTE, ClusterCentroids
+    ============================== ==========================================================
+
+    A fit makes labels and a job in the daemon, draws one epoch, and removes both. It connects where it is
+    called, so that a sampler can be cloned, pickled and sent to other processes. Several at once, also of
+    the same labels, do not meet.
+
+    Args:
+        strategy: its name, or {"kind": name, ...} with its parameters, as everywhere in evendraw.
+        sampling_strategy: as of imbalanced-learn: a word, for two classes a ratio, {class: number of
+            samples}, or a function of y that returns such a map. "auto": what the strategy has as its own.
+        k_neighbors: of strategies that look at neighbours, how many; None: imbalanced-learn's default.
+        random_state: a seed, 0 or more; with it the same X and y give the same on every machine. None, or
+            a RandomState: another seed each time.
+        address: of the daemon; None: the environment variable EVENDRAW_SERVER, or else the daemon's default
+            socket.
+
+    Attributes:
+        sample_indices_: shape (n_new,): the row of X that each new row is, or begins at; y_new is
+            y[sample_indices_].
+        mix_index_, mix_lambda_: shape (n_new,): new row i is X[sample_indices_[i]], moved by the share
+            mix_lambda_[i] towards X[mix_index_[i]]. Where the share is 0 it is that row itself.
+        sampling_strategy_: of the classes whose number of samples is another one: how many were added, or,
+            if the strategy has made any class smaller, how many there are.
+        n_features_in_, feature_names_in_: of X; the latter if it is a DataFrame with texts as names.
+    """
+
+    _estimator_type = "sampler"
+
+    def __init__(
+        self,
+        strategy: Strategy = "oversampled",
+        *,
+        sampling_strategy: Any = "auto",
+        k_neighbors: int | None = None,
+        random_state: Any = 0,
+        address: str | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.sampling_strategy = sampling_strategy
+        self.k_neighbors = k_neighbors
+        self.random_state = random_state
+        self.address = address
+
+    def fit(self, X: Any, y: Any) -> Sampler:
+        """As `fit_resample`, of which it keeps the attributes only."""
+        self.fit_resample(X, y)
+        return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Balanced X and y: first the samples that are kept, in the order of X, then those that come again
+        and new ones, class by class.
+
+        Args:
+            X: shape (n, d): array, DataFrame, list of rows or sparse matrix. Strategies that look at
+                neighbours need finite numbers, not sparse; others take anything.
+            y: shape (n,), of two classes or more, numbers or texts; or one-hot.
+
+        Returns:
+            Of the types that X and y have. Where points between samples are made, columns of whole numbers
+            become float64 (imbalanced-learn cuts off the fractions).
+
+        Raises:
+            BadValue, StrategyError (both a ValueError): of X, y, or what the strategy cannot do with them.
+            ConnectError: no daemon.
+        """
+        _tables.length_of(X, y)
+        labels = _tables.labels_of(y)
+        strategy = method_of(self.strategy, self.k_neighbors)
+        check_resamples(strategy)
+        features = _tables.features_of(X) if measures(strategy) else None
+        drawn = self._drawn(strategy, labels, y, features)
+        self._tell(X, labels, drawn)
+        if features is not None:
+            made = _tables.as_given(synthesise(features, self._pairs()), X)
+        else:
+            made = _tables.rows_of(X, self.sample_indices_)
+        return made, _tables.rows_of(y, self.sample_indices_)
+
+    def _drawn(
+        self, strategy: dict[str, Any], labels: _tables.Labels, y: Any, features: NDArray[Any] | None
+    ) -> Drawn:
+        strategy = with_targets(strategy, self.sampling_strategy, labels, y)
+        seed = seed_of(self.random_state)
+        with Job(labels, strategy, features, seed, BATCH, self.address) as job:
+            return in_order(job.epoch(), labels)
+
+    def _pairs(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            index=self.sample_indices_, mix_index=self.mix_index_, mix_lambda=self.mix_lambda_
+        )
+
+    def _tell(self, X: Any, labels: _tables.Labels, drawn: Drawn) -> None:
+        self.n_features_in_ = _tables.width_of(X)
+        if (names := _tables.names_of_features(X)) is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.sample_indices_ = drawn.index
+        self.mix_index_ = drawn.mix_index
+        self.mix_lambda_ = drawn.mix_lambda
+        before, after = labels.counts(), labels.counts(drawn.index)
+        told = after - before if (after >= before).all() else after
+        changed = np.flatnonzero(after != before)
+        values = labels.classes.tolist()
+        self.sampling_strategy_ = {values[c]: int(told[c]) for c in changed}
+
+    def _more_tags(self) -> dict[str, Any]:
+        """Of scikit-learn and imbalanced-learn, for their checks."""
+        copies = not measures(method_of(self.strategy, self.k_neighbors))
+        types = ["2darray", "dataframe", *["string", "sparse"] * copies]
+        return {"X_types": types, "sample_indices": True, "allow_nan": copies}
+
+
+def with_targets(
+    strategy: dict[str, Any], sampling_strategy: Any, labels: _tables.Labels, y: Any
+) -> dict[str, Any]:
+    """The strategy with what the sampler says of it."""
+    if isinstance(sampling_strategy, str) and sampling_strategy == "auto":
+        return strategy
+    if "sampling_strategy" in strategy:
+        raise BadValue(
+            "sampling_strategy is given to the sampler, and in the strategy: leave one out",
+            "sampling_strategy",
+        )
+    return {**strategy, "sampling_strategy": class_map(sampling_strategy, labels, y)}
+
+
+def seed_of(random_state: Any) -> int:
+    """A job's seed, from what scikit-learn takes as random_state."""
+    if isinstance(random_state, (int, np.integer)):
+        if isinstance(random_state, bool) or not 0 <= random_state <= _MAX_SEED:
+            raise BadValue(
+                f"random_state is {random_state}: a seed is from 0 to {_MAX_SEED}", "random_state"
+            )
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def in_order(drawn: Drawn, labels: _tables.Labels) -> Drawn:
+    """The first of each sample as it is, in the order of samples; then the others, class by class."""
+    plain = np.flatnonzero(drawn.mix_lambda == 0)
+    _, first = np.unique(drawn.index[plain], return_index=True)
+    kept = plain[first]
+    others = np.ones(len(drawn.index), dtype=bool)
+    others[kept] = False
+    rest = np.flatnonzero(others)
+    by_class = np.argsort(labels.codes[drawn.index[rest]], kind="stable")
+    return drawn[np.concatenate([kept, rest[by_class]])]
