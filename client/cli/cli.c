@@ -93,6 +93,15 @@ static void clean(json_t *value)
     }
 }
 
+json_t *cli_read(const struct cli *cli, const char *text)
+{
+    json_t *answer = json_loads(text, 0, NULL);
+
+    if (!cli->json)
+        clean(answer);
+    return answer;
+}
+
 json_t *cli_call(struct cli *cli, const char *method, json_t *params)
 {
     char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
@@ -106,15 +115,13 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
         code = evd_call(cli->client, method, text, &result);
         if (code != EVD_OK)
             cli_failed(cli, code);
-        else if (!(answer = json_loads(result, 0, NULL)))
+        else if (!(answer = cli_read(cli, result)))
             cli_error(
                 cli, EXIT_REFUSED,
                 "%s: the answer cannot be read, or there is no memory: `evendraw info` shows which "
                 "daemon this is",
                 method);
     }
-    if (!cli->json)
-        clean(answer);
     json_decref(params);
     free(text);
     evd_free(result);

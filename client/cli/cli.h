@@ -8,6 +8,7 @@
  *   a file per noun          printers, and the commands that do more than ask
  *   source.c, source_*.c     files of labels, for load*.c
  *   features.c               files of features, for neighbours*.c
+ *   attach.c, search.c       what is computed of a dataset's samples and attached to it
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -49,6 +50,8 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params)
  * again until the arrays named in `arrays` are whole. */
 json_t *cli_call_pages(struct cli *cli, const char *method, json_t *params,
                        const char *const *arrays) __attribute__((warn_unused_result));
+/* An answer that came as text, as cli_call returns it. NULL: it cannot be read, or no memory. */
+json_t *cli_read(const struct cli *cli, const char *text) __attribute__((warn_unused_result));
 /* A list of rows, which comes in pages: the array that they are in, and which fields of the last
  * row are sent as which to get the next page. */
 struct cli_rows {

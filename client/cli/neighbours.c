@@ -75,7 +75,7 @@ static bool no_memory(struct neighbours *n)
 {
     cli_error(n->cli, EXIT_INPUT,
               "no memory for %" PRIu64 " neighbours of %" PRIu64 " samples: give a smaller --k",
-              field_u64(n->cli->params, "k"), n->samples);
+              field_u64(n->cli->params, "k"), n->to.samples);
     return false;
 }
 
@@ -105,247 +105,118 @@ static bool open_features(struct neighbours *n)
     return true;
 }
 
-/* Which version it is, from here on, and how many samples that has. */
-static bool find_dataset(struct neighbours *n)
-{
-    json_t *params = n->cli->params, *asked = json_object(), *info;
-
-    json_object_set(asked, "dataset", json_object_get(params, "dataset"));
-    if (params_have(n->cli, "version"))
-        json_object_set(asked, "version", json_object_get(params, "version"));
-    info = cli_call(n->cli, "dataset.info", asked);
-    if (!info)
-        return false;
-    n->version = (uint32_t)field_u64(info, "version");
-    n->samples = field_u64(info, "samples");
-    params_set_u64(params, "version", n->version);
-    if (n->samples != n->features.shape.n)
-        cli_error(n->cli, EXIT_INPUT,
-                  "%s: holds %s, and %s has %s: a row is needed for each, those without a label "
-                  "too (--dataset-version names an older version)",
-                  n->path, text_items(n->features.shape.n, "row"), field_dataset(info),
-                  text_items(n->samples, "sample"));
-    json_decref(info);
-    return n->samples == n->features.shape.n;
-}
-
 static bool read_labels(struct neighbours *n)
 {
-    uint64_t places = n->samples * n->search.k;
-    int code;
+    uint64_t places = n->to.samples * n->search.k;
+    char *terms = NULL;
 
-    n->labels = calloc(n->samples, sizeof(*n->labels));
+    if (!attached_labels(&n->to))
+        return false;
+    n->search.labels = n->to.labels;
     n->index = calloc(places, sizeof(*n->index));
     n->distance = calloc(places, sizeof(*n->distance));
-    if (!n->labels || !n->index || !n->distance)
+    if (n->index && n->distance && (terms = evd_neighbours_terms(&n->search)))
+        n->terms = json_loads(terms, 0, NULL);
+    evd_free(terms);
+    if (!n->terms)
         return no_memory(n);
-    code = evd_dataset_labels(n->cli->client, field_text(n->cli->params, "dataset"), n->version, 0,
-                              n->labels, n->samples);
-    if (code != EVD_OK) {
-        cli_failed(n->cli, code);
-        return false;
-    }
-    n->search.labels = n->labels;
-    n->digest = evd_features_digest(&n->search);
+    n->digest = strtoull(field_text(n->terms, "features"), NULL, 16);
     return true;
 }
 
 /* ---- classes that are too small ---- */
 
-static json_t *read_classes(struct neighbours *n)
+static void warn_short(const char *whom, const char *others)
 {
-    static const char *const arrays[] = {"class", "count", NULL};
-
-    return cli_call_pages(n->cli, "dataset.stats",
-                          json_pack("{s:O, s:I}", "dataset",
-                                    json_object_get(n->cli->params, "dataset"), "version",
-                                    (json_int_t)n->version),
-                          arrays);
+    fprintf(stderr,
+            "evendraw: warning: %s%s: of these samples fewer neighbours are stored, and SMOTE will "
+            "refuse to fill up what is so small\n",
+            whom, others);
 }
 
-static bool complain(struct neighbours *n, uint64_t count, uint64_t members, const char *whom,
-                     const char *others)
+static bool refuse_short(struct neighbours *n, uint32_t members, const char *whom,
+                         const char *others)
 {
     char smaller[48] = "";
 
-    if (n->allow_short) {
-        fprintf(stderr,
-                "evendraw: warning: %s %s%s: of these samples fewer neighbours are stored, and "
-                "SMOTE will refuse to fill up what is so small\n",
-                whom, text_items(members, "sample"), others);
-        return true;
-    }
     if (members > 1)
-        snprintf(smaller, sizeof(smaller), "--k %" PRIu64 ", ", members - 1);
+        snprintf(smaller, sizeof(smaller), "--k %u, ", members - 1);
     cli_error(n->cli, EXIT_INPUT,
-              "%s %s%s, and %" PRIu64 " are needed for %u neighbours of each: give %smore samples, "
-              "or --allow-short if those may have fewer neighbours",
-              whom, text_items(members, "sample"), others, count, n->search.k, smaller);
+              "%s%s, and %u are needed for %u neighbours of each: give %smore samples, or "
+              "--allow-short if those may have fewer neighbours",
+              whom, others, n->search.k + 1, n->search.k, smaller);
     return false;
 }
 
-/* SMOTE's rule, and imbalanced-learn's error: a class has k + 1 samples, or none. */
-static bool check_counts(struct neighbours *n, int scope, const json_t *classes)
+/* "class "dog" has only 3 samples". */
+static bool say_short(struct neighbours *n, const evd_neighbours_result *found, char *whom,
+                      size_t size)
 {
-    uint64_t needed = (uint64_t)n->search.k + 1, least = UINT64_MAX, count = 0, which = 0;
-    char whom[TEXT_SIZE + 16], others[64] = "";
+    const char *samples = text_items(found->short_members, "sample");
+    json_t *class;
 
-    if (scope == EVD_SCOPE_ALL) {
-        uint64_t labelled = field_u64(classes, "labelled");
-
-        return labelled == 0 || labelled >= needed ||
-               complain(n, needed, labelled, "with a label there are only", "");
-    }
-    for (uint64_t c = 0; c < field_u64(classes, "classes"); c++) {
-        uint64_t members = class_u64(classes, "count", c);
-
-        if (members == 0 || members >= needed)
-            continue;
-        count++;
-        if (members < least) {
-            least = members;
-            which = c;
-        }
-    }
-    if (count == 0)
+    if (found->short_class == EVD_NO_LABEL) {
+        snprintf(whom, size, "with a label there are only %s", samples);
         return true;
-    if (count > 1)
-        snprintf(others, sizeof(others), " (and %s too few)",
-                 count == 2 ? "another class has"
-                            : text_of("%s others have", text_count(count - 1)));
-    snprintf(whom, sizeof(whom), "class \"%.200s\" has only", class_name(classes, which));
-    return complain(n, needed, least, whom, others);
+    }
+    class = attached_class(&n->to, found->short_class);
+    if (class)
+        snprintf(whom, size, "class \"%.200s\" has only %s", class_name(class, 0), samples);
+    json_decref(class);
+    return class != NULL;
 }
 
-static bool check_short(struct neighbours *n, int scope)
+/* SMOTE's rule, and imbalanced-learn's error: a class has k + 1 samples, or none. */
+static bool check_short(struct neighbours *n)
 {
-    json_t *classes = read_classes(n);
-    bool ok = classes && check_counts(n, scope, classes);
+    char whom[TEXT_SIZE + 64], others[64] = "";
+    evd_neighbours_result found;
+    int code = evd_neighbours_check(&n->search, &found);
 
-    json_decref(classes);
-    return ok;
+    if (code == EVD_OK)
+        return true;
+    if (found.short_classes == 0) {
+        cli_error(n->cli, EXIT_INPUT, "%s: %s", n->path, found.message);
+        return false;
+    }
+    if (!say_short(n, &found, whom, sizeof(whom)))
+        return false;
+    if (found.short_classes > 1)
+        snprintf(others, sizeof(others), " (and %s too few)",
+                 found.short_classes == 2
+                     ? "another class has"
+                     : text_of("%s others have", text_count(found.short_classes - 1)));
+    if (!n->allow_short)
+        return refuse_short(n, found.short_members, whom, others);
+    warn_short(whom, others);
+    return true;
 }
 
 /* ---- what is attached ---- */
 
-static const char *name_of(const struct neighbours *n, int scope)
+static bool compute(void *arg, json_t *params, struct attached_rows *rows)
 {
-    return params_have(n->cli, "name") ? field_text(n->cli->params, "name") : scope_word(scope);
-}
+    struct neighbours *n = arg;
 
-static json_t *attachment_terms(const struct neighbours *n)
-{
-    char digest[17];
-
-    snprintf(digest, sizeof(digest), "%016" PRIx64, n->digest);
-    return json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "features", digest, "type",
-                     n->features.shape.size == sizeof(double) ? "float64" : "float32", "d",
-                     (json_int_t)n->search.d, "n", (json_int_t)n->samples, "exact", 1, "library",
-                     evd_version());
-}
-
-static bool same(const json_t *a, const json_t *b, const char *key)
-{
-    return json_equal(json_object_get(a, key), json_object_get(b, key));
-}
-
-/* Is what has the name there what would be found? MAYBE: nobody said of which features it is. */
-enum match { OTHER, SAME, MAYBE };
-
-static enum match compare(const json_t *there, const json_t *params)
-{
-    const json_t *a = json_object_get(there, "terms"), *b = json_object_get(params, "terms");
-
-    if (json_object_get(there, "damage") || !same(there, params, "kind") ||
-        !same(there, params, "k") || !same(there, params, "scope") ||
-        !same(there, params, "metric"))
-        return OTHER;
-    if (!same(a, b, "type") || !same(a, b, "exact") || !json_object_get(a, "features"))
-        return MAYBE;
-    return same(a, b, "features") ? SAME : OTHER;
-}
-
-/* False after a message. *there: what is there already, or NULL: search for it. */
-static bool find_attached(struct neighbours *n, const json_t *params, json_t **there)
-{
-    json_t *answer, *row, *asked = json_object();
-    bool ok = true;
-    size_t i;
-
-    *there = NULL;
-    json_object_set(asked, "dataset", json_object_get(params, "dataset"));
-    json_object_set(asked, "version", json_object_get(params, "version"));
-    answer = cli_call(n->cli, "attachment.list", asked);
-    json_array_foreach(json_object_get(answer, "attachments"), i, row)
-    {
-        if (!same(row, params, "name"))
-            continue;
-        enum match match = compare(row, params);
-        if (match == SAME)
-            *there = json_incref(row);
-        if (match == OTHER) {
-            ok = false;
-            cli_error(n->cli, EXIT_REFUSED,
-                      "%s has another attachment '%s' already, of other features or made "
-                      "otherwise: give this one another --name, or remove that one by `evendraw "
-                      "dataset detach %s %s`",
-                      field_dataset(answer), field_text(row, "name"), field_text(answer, "dataset"),
-                      field_text(row, "name"));
-        }
-    }
-    ok = ok && answer;
-    json_decref(answer);
-    return ok;
-}
-
-static json_t *send(struct neighbours *n, const json_t *params)
-{
-    char *text = json_dumps(params, JSON_COMPACT), *info = NULL;
-    evd_attachment *attachment = NULL;
-    json_t *answer = NULL;
-    int code;
-
-    if (!text) {
-        no_memory(n);
-        return NULL;
-    }
-    code = evd_attachment_begin(n->cli->client, text, &attachment);
-    free(text);
-    if (code == EVD_OK) {
-        code = evd_attachment_append(attachment, n->index, n->search.k * sizeof(*n->index),
-                                     n->distance, n->samples);
-        if (code == EVD_OK)
-            code = evd_attachment_commit(attachment, &info);
-        else
-            evd_attachment_abort(attachment);
-    }
-    if (code != EVD_OK)
-        cli_failed(n->cli, code);
-    else if (!(answer = json_loads(info, 0, NULL)))
-        no_memory(n);
-    evd_free(info);
-    return answer;
+    (void)params;
+    rows->rows = n->index;
+    rows->bytes = n->search.k * sizeof(*n->index);
+    rows->distances = n->distance;
+    return neighbours_find(n);
 }
 
 /* NULL after a message. *found: it was searched for. */
-static json_t *attach(struct neighbours *n, int scope, bool *found)
+static json_t *attach_one(struct neighbours *n, bool *found)
 {
-    json_t *params = json_deep_copy(n->cli->params), *there = NULL, *later = NULL;
+    json_t *params = json_deep_copy(n->cli->params);
+    const char *scope = scope_word(n->search.scope);
 
-    json_object_set_new(params, "name", json_string(name_of(n, scope)));
+    if (!params_have(n->cli, "name"))
+        json_object_set_new(params, "name", json_string(scope));
     json_object_set_new(params, "kind", json_string("neighbours"));
-    json_object_set_new(params, "scope", json_string(scope_word(scope)));
-    json_object_set_new(params, "terms", attachment_terms(n));
-    *found = false;
-    if (find_attached(n, params, &there) && !there && neighbours_find(n, scope)) {
-        *found = true;
-        /* It may have taken long: asking once more connects again where the daemon was restarted.
-         */
-        if (find_attached(n, params, &later))
-            there = later ? later : send(n, params);
-    }
-    json_decref(params);
-    return there;
+    json_object_set_new(params, "scope", json_string(scope));
+    json_object_set(params, "terms", n->terms);
+    return attach(&n->to, params, compute, n, found);
 }
 
 /* ---- the command ---- */
@@ -353,7 +224,7 @@ static json_t *attach(struct neighbours *n, int scope, bool *found)
 static void report(const struct neighbours *n, const json_t *info, bool first, bool found)
 {
     if (first)
-        printf("%s: %s of %s\n", field_dataset(info), text_items(n->samples, "sample"),
+        printf("%s: %s of %s\n", field_dataset(info), text_items(n->to.samples, "sample"),
                text_items(n->search.d, "feature"));
     printf("  %s: %s nearest %s, %s%s", field_text(info, "name"), field_count(info, "k"),
            strcmp(field_text(info, "scope"), "class") == 0 ? "within the class" : "among all",
@@ -368,13 +239,16 @@ static void report(const struct neighbours *n, const json_t *info, bool first, b
 static bool attach_all(struct neighbours *n, const int *scopes, int count, json_t *list)
 {
     for (int i = 0; i < count; i++) {
-        if (!check_short(n, scopes[i]))
+        n->search.scope = scopes[i];
+        if (!check_short(n))
             return false;
     }
     for (int i = 0; i < count; i++) {
         bool found;
-        json_t *info = attach(n, scopes[i], &found);
+        json_t *info;
 
+        n->search.scope = scopes[i];
+        info = attach_one(n, &found);
         if (!info)
             return false;
         if (!n->cli->json)
@@ -398,7 +272,7 @@ static int attach_and_tell(struct neighbours *n)
         return cli_print_json(n->cli,
                               json_pack("{s:O, s:I, s:o}", "dataset",
                                         json_object_get(n->cli->params, "dataset"), "version",
-                                        (json_int_t)n->version, "attachments", list));
+                                        (json_int_t)n->to.version, "attachments", list));
     json_decref(list);
     return EXIT_OK;
 }
@@ -411,9 +285,12 @@ int run_neighbours(struct cli *cli, int argc, char **argv)
     options_parse(cli, argc, argv, &n);
     if (!open_features(&n))
         return cli->status;
-    status = find_dataset(&n) && read_labels(&n) ? attach_and_tell(&n) : cli->status;
+    status = attached_find(&n.to, cli, n.path, n.features.shape.n) && read_labels(&n)
+                 ? attach_and_tell(&n)
+                 : cli->status;
     features_close(&n.features);
-    free(n.labels);
+    attached_fini(&n.to);
+    json_decref(n.terms);
     free(n.index);
     free(n.distance);
     return status;

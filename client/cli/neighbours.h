@@ -8,6 +8,7 @@
 #define CLI_NEIGHBOURS_H
 
 #include <evendraw_features.h>
+#include "attach.h"
 #include "features.h"
 
 struct neighbours {
@@ -16,17 +17,16 @@ struct neighbours {
     bool within_class, all, allow_short;
     uint64_t threads; /* 0: as many as there are processors */
     struct features features;
-    uint64_t digest;  /* of the features */
-    uint32_t version; /* of the dataset */
-    uint64_t samples;
-    uint32_t *labels;              /* of each sample */
-    evd_neighbours_options search; /* but for the scope */
+    struct attached to;
+    evd_neighbours_options search; /* for one scope after the other */
+    json_t *terms;                 /* of what comes of it, whichever scope */
+    uint64_t digest;               /* of the features */
     uint32_t *index;               /* k of each sample */
     float *distance;               /* as many */
 };
 
-/* Fills index and distance. False after a message; does not return where it was stopped by a
- * signal. */
-bool neighbours_find(struct neighbours *neighbours, int scope) __attribute__((warn_unused_result));
+/* Fills index and distance by n->search. False after a message; does not return where it was
+ * stopped by a signal. */
+bool neighbours_find(struct neighbours *n) __attribute__((warn_unused_result));
 
 #endif

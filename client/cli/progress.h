@@ -1,6 +1,6 @@
 /*
  * How far a command is, on one line of the terminal that is written over again and again; where
- * standard error is none, nothing is shown. For source.c and neighbours.c.
+ * standard error is none, nothing is shown. For source.c and search.c.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H

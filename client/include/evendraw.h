@@ -286,6 +286,21 @@ EVD_API EVD_MUST_CHECK int evd_attachment_commit(evd_attachment *attachment, cha
 /* Gives up and frees it. NULL is allowed. */
 EVD_API void evd_attachment_abort(evd_attachment *attachment);
 /*
+ * Is it there already? Who has to compute first what it attaches asks before that, and once more
+ * before it sends what took long. `params`: as for evd_attachment_begin. *info (unless `info` is
+ * NULL) becomes
+ *
+ * - the attachment info map of what has the name, as JSON text to be freed with evd_free(), if
+ * kind, k, scope, metric and folds are the same, and so are all terms of `params` but "library";
+ * - NULL, if nothing has the name, or if it cannot be known: terms are missing there, or "features"
+ *   are the digest of those in another "type". Then compute and commit, which compares what was
+ *   computed.
+ *
+ * EVD_E_EXISTS: something else has the name, or it is damaged; evd_error_detail() is the first
+ * field or term that differs ("k", "features", "damage", ...).
+ */
+EVD_API EVD_MUST_CHECK int evd_attachment_find(evd_client *client, const char *params, char **info);
+/*
  * Rows of n samples from sample `first` on, and their distances unless `distances` is NULL, as they
  * were appended. `row_bytes`: of a row, as the caller expects it (of neighbours 4 k);
  * EVD_E_CONFLICT if they are others, or if the attachment was replaced meanwhile. `version` 0: the

@@ -84,7 +84,8 @@ typedef struct evd_neighbours_result {
     /* Classes with members, but fewer than k + 1, so that not every place is filled. That is no
      * error here; it is one for oversampling by neighbours. */
     uint32_t short_classes;
-    uint32_t short_class;   /* the lowest of them; EVD_NO_LABEL: none, or all samples together */
+    uint32_t short_class;   /* the smallest of them, of several the lowest; EVD_NO_LABEL: none, or
+                             * all samples together */
     uint32_t short_members; /* its members */
     uint32_t resumed;       /* 1: it went on from `partial` */
 } evd_neighbours_result;
@@ -118,6 +119,17 @@ typedef struct evd_neighbours_result {
  */
 EVD_API EVD_MUST_CHECK int evd_neighbours(const evd_neighbours_options *options, uint32_t *index,
                                           float *distance, evd_neighbours_result *result);
+/*
+ * Has every class k + 1 members, or none, as oversampling by neighbours needs it? (With
+ * EVD_SCOPE_ALL: all samples together.) EVD_E_BAD_VALUE if not, with samples and short_* of *result
+ * as evd_neighbours has them, to which that is no error. Looks at labels, n, k, scope and of_class.
+ * Else EVD_E_USAGE, EVD_E_LIMIT or EVD_E_NO_MEMORY, as there.
+ */
+EVD_API EVD_MUST_CHECK int evd_neighbours_check(const evd_neighbours_options *options,
+                                                evd_neighbours_result *result);
+/* The `terms` with which a table that comes of these options is attached (evd_attachment_begin): as
+ * JSON text, to be freed with evd_free(); NULL without memory. Reads all features. */
+EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options);
 /* Of features, type, n and d alone what `features` of the result will be: who kept it with a table
  * sees that it is of the same features without searching. */
 EVD_API uint64_t evd_features_digest(const evd_neighbours_options *options);
@@ -215,6 +227,7 @@ typedef struct evd_select_options {
     /* Instance hardness: for each sample how probable a model that was not trained on it finds its
      * own class, from 0 to 1. */
     const double *probabilities;
+    const char *const *class_names; /* what messages call them. NULL: their numbers */
     /* As for evd_neighbours. `total` grows where another search turns out to be needed. */
     evd_progress *progress;
     void *arg;
@@ -226,7 +239,7 @@ typedef struct evd_select_options {
     {                                                                                              \
         NULL, NULL, 0, 0, 0, EVD_FEATURES_F32, EVD_METRIC_EUCLIDEAN, EVD_SELECT_TOMEK,             \
             EVD_TARGETS_NOT_MINORITY, NULL, NULL, 0, 3, EVD_VOTE_ALL, 100, 0, 3, 0.5, NULL, 0, 0,  \
-            1, 0, NULL, NULL, NULL, NULL                                                           \
+            1, 0, NULL, NULL, NULL, NULL, NULL                                                     \
     }
 
 typedef struct evd_select_result {
@@ -271,6 +284,16 @@ typedef struct evd_select_result {
  */
 EVD_API EVD_MUST_CHECK int evd_select(const evd_select_options *options, uint8_t *keep,
                                       uint64_t *counts, evd_select_result *result);
+
+/* How constants are called where people name them: the i-th word of "method" ("tomek", "enn", ...),
+ * "targets" ("not minority", ...), "vote" or "metric", which are EVD_SELECT_*, EVD_TARGETS_* but
+ * for the list, EVD_VOTE_*, EVD_METRIC_*. NULL: there is no such. Static storage. */
+EVD_API const char *evd_select_word(const char *member, int i);
+/* Does the method look at this member of evd_select_options ("features", "k", "seeds", ...), of
+ * those that say how? 1 or 0. */
+EVD_API int evd_select_takes(int method, const char *member);
+/* As evd_neighbours_terms, for a selection that comes of these options. */
+EVD_API char *evd_select_terms(const evd_select_options *options);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,6 @@
  * Attachments: the functions of evendraw.h that send one in pieces, and read it back.
  */
 #include <endian.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "client/lib/client.h"
@@ -196,125 +195,74 @@ void evd_attachment_abort(evd_attachment *attachment)
 
 /* ---- reading ---- */
 
-struct piece {
-    const char *dataset, *name;
-    uint32_t version;
-    char digest[32]; /* of the first piece; "" before */
-    uint64_t first;
+struct reading {
+    struct fetch fetch;     /* first */
+    char digest[32];        /* of the first piece; "" before */
     char *rows, *distances; /* NULL: no distances */
     size_t row;
-    size_t n; /* wanted, then answered */
 };
 
-static int not_usable(const char *field, struct evd_error *err)
-{
-    return error_set(err, EVD_E_PROTOCOL, field,
-                     "the daemon's answer to attachment.read has no usable \"%s\"", field);
-}
-
-/* Numbers of n samples, `bytes` each. */
-static int take(const msgpack_object *result, const char *field, size_t bytes, size_t unit,
-                size_t n, char *to, struct evd_error *err)
+/* Numbers of n samples, to the place of the first of them. */
+static int take(const struct reading *reading, const msgpack_object *result, const char *field,
+                size_t unit, size_t n, char *to, struct evd_error *err)
 {
     const msgpack_object *bin = map_get(result, field);
 
-    if (!bin || bin->type != MSGPACK_OBJECT_BIN || bin->via.bin.size != n * bytes)
-        return not_usable(field, err);
-    copy_numbers(to, bin->via.bin.ptr, n * bytes, unit);
+    if (!bin || bin->type != MSGPACK_OBJECT_BIN || bin->via.bin.size != n * reading->row)
+        return fetch_not_usable(&reading->fetch, field, err);
+    copy_numbers(to + reading->fetch.done * reading->row, bin->via.bin.ptr, n * reading->row, unit);
     return EVD_OK;
 }
 
-static int read_piece(void *arg, const msgpack_object *result, struct evd_error *err)
+static int take_rows(struct fetch *fetch, const msgpack_object *result, struct evd_error *err)
 {
-    struct piece *piece = arg;
-    uint64_t version = map_u64(result, "version", 0), count = map_u64(result, "count", UINT64_MAX);
-    char digest[sizeof(piece->digest)];
+    struct reading *reading = (struct reading *)fetch;
+    uint64_t count = map_u64(result, "count", UINT64_MAX);
+    char digest[sizeof(reading->digest)];
     int code;
 
     map_text(result, "digest", digest, sizeof(digest));
-    if (version == 0 || version > UINT32_MAX)
-        return not_usable("version", err);
-    if (count > piece->n)
-        return not_usable("count", err);
-    if (map_u64(result, "row", 0) != piece->row ||
-        (piece->digest[0] && strcmp(piece->digest, digest) != 0))
+    if (count > fetch->n)
+        return fetch_not_usable(fetch, "count", err);
+    if (map_u64(result, "row", 0) != reading->row ||
+        (reading->digest[0] && strcmp(reading->digest, digest) != 0))
         return error_set(
-            err, EVD_E_CONFLICT, piece->name,
+            err, EVD_E_CONFLICT, fetch->name,
             "attachment \"%s\" is not the one that was expected, or was replaced while "
             "it was read: attachment.list says what is there",
-            piece->name);
-    code = take(result, "rows", piece->row, unit_of(piece->row), count, piece->rows, err);
-    if (code == EVD_OK && piece->distances)
-        code = take(result, "distances", piece->row, sizeof(float), count, piece->distances, err);
+            fetch->name);
+    code = take(reading, result, "rows", unit_of(reading->row), count, reading->rows, err);
+    if (code == EVD_OK && reading->distances)
+        code = take(reading, result, "distances", sizeof(float), count, reading->distances, err);
     if (code != EVD_OK)
         return code;
-    memcpy(piece->digest, digest, sizeof(digest));
-    piece->version = (uint32_t)version;
-    piece->n = count;
+    memcpy(reading->digest, digest, sizeof(digest));
+    fetch->n = count;
     return EVD_OK;
 }
 
-static int read_once(struct evd_client *client, struct piece *piece, deadline_t deadline)
+static void ask_rows(const struct fetch *fetch, msgpack_packer *pk)
 {
-    struct pending pending = {.read = read_piece, .arg = piece};
-    msgpack_packer pk;
-    int code = client_ready(client, deadline);
-
-    if (code != EVD_OK)
-        return code;
-    request_begin(client, &pk, &pending, "attachment.read");
-    pack_key_cstr(&pk, "dataset", piece->dataset);
-    if (piece->version > 0)
-        pack_key_u64(&pk, "version", piece->version);
-    pack_key_cstr(&pk, "name", piece->name);
-    pack_key_u64(&pk, "first", piece->first);
-    pack_key_u64(&pk, "count", piece->n);
-    if (piece->distances)
-        pack_key_bool(&pk, "distances", true);
-    return request_await(client, &pk, &pending, deadline);
-}
-
-/* Up to piece->n rows, which becomes how many came. */
-static int read_some(struct evd_client *client, struct piece *piece)
-{
-    deadline_t deadline = client_deadline(client);
-    int code;
-
-    do
-        code = read_once(client, piece, deadline);
-    while (client_again(client, code, deadline));
-    return code;
+    pack_key_cstr(pk, "name", fetch->name);
+    if (((const struct reading *)fetch)->distances)
+        pack_key_bool(pk, "distances", true);
 }
 
 int evd_attachment_read(evd_client *client, const char *dataset, uint32_t version, const char *name,
                         uint64_t first, void *rows, size_t row_bytes, float *distances, size_t n)
 {
-    struct piece piece = {.dataset = dataset,
-                          .name = name,
-                          .version = version,
-                          .first = first,
-                          .rows = rows,
-                          .distances = (char *)distances,
-                          .row = row_bytes};
+    struct reading reading = {.fetch = {.method = "attachment.read",
+                                        .noun = "attachment",
+                                        .name = name,
+                                        .lister = "list",
+                                        .dataset = dataset,
+                                        .version = version,
+                                        .first = first,
+                                        .ask = ask_rows,
+                                        .take = take_rows},
+                              .rows = rows,
+                              .distances = (char *)distances,
+                              .row = row_bytes};
 
-    if (!client)
-        return EVD_E_NO_MEMORY;
-    if (client->lost.code != EVD_OK)
-        return client_error(client, &client->lost);
-    while (n > 0) {
-        piece.n = n < EVD_MAX_LABELS ? n : EVD_MAX_LABELS;
-        if (read_some(client, &piece) != EVD_OK)
-            return client->error.code;
-        if (piece.n == 0)
-            return error_set(&client->error, EVD_E_BAD_VALUE, name,
-                             "attachment \"%s\" ends at sample %" PRIu64
-                             ": attachment.list says how many there are",
-                             name, piece.first);
-        piece.first += piece.n;
-        piece.rows += piece.n * piece.row;
-        if (piece.distances)
-            piece.distances += piece.n * piece.row;
-        n -= piece.n;
-    }
-    return EVD_OK;
+    return fetch_all(client, &reading.fetch, n);
 }

@@ -8,7 +8,8 @@
  *   run.c       sending, waiting, sorting what arrives: answers to `pending`, the rest to streams
  *   call.c      any method, as JSON (json.c)
  *   upload.c    what is sent in pieces: datasets; attach.c: attachments
- *   fetch.c     what is read back in pieces
+ *   fetch.c     what is read back in pieces: labels, rows of attachments
+ *   find.c      is an attachment there already?
  *   stream.c    a stream's states, and the next batch
  *   open.c      stream.open, the first time and on a new connection
  *   backlog.c   frames for a stream that nobody asks at the moment
@@ -411,5 +412,26 @@ int upload_append_begin(struct upload *upload, msgpack_packer *pk) EVD_MUST_CHEC
 int upload_append_end(struct upload *upload, msgpack_packer *pk) EVD_MUST_CHECK;
 /* Waits for all pieces, and commits. */
 int upload_commit(struct upload *upload, char **info) EVD_MUST_CHECK;
+
+/* ---- fetch.c ---- */
+
+/* What is read back in pieces. The first member of what is read. */
+struct fetch {
+    const char *method;
+    const char *noun, *name, *lister; /* attachment "near": attachment.list knows its length */
+    const char *dataset;
+    uint32_t version; /* as asked for (0: the newest), then as answered */
+    uint64_t first;   /* sample that is wanted first */
+    size_t done;      /* samples that are there */
+    size_t n;         /* in the next piece: wanted, then answered */
+    /* Packs further fields; NULL: there are none. */
+    void (*ask)(const struct fetch *fetch, msgpack_packer *pk);
+    /* Takes a piece of at most n samples, and says in n how many they are. */
+    int (*take)(struct fetch *fetch, const msgpack_object *result, struct evd_error *err);
+};
+
+/* n samples. EVD_E_BAD_VALUE: there are not so many. */
+int fetch_all(struct evd_client *client, struct fetch *fetch, size_t n) EVD_MUST_CHECK;
+int fetch_not_usable(const struct fetch *fetch, const char *field, struct evd_error *err);
 
 #endif

@@ -9,6 +9,7 @@
  *                  row whose few may not be the right ones
  *   knn_run.c      units of work by several threads, progress, pauses
  *   knn_state.c    the file from which a search goes on
+ *   knn_short.c    classes that are too small
  *
  * Why not BLAS: its product of matrices is as fast as this kernel at best, must be scanned once
  * more for what is near, and computes every pair twice. And OpenBLAS as Debian has it takes kernels
@@ -244,5 +245,10 @@ int knn_state_open(struct knn_search *s) EVD_MUST_CHECK;
 int knn_state_candidates(struct knn_search *s) EVD_MUST_CHECK;
 int knn_state_save(struct knn_search *s) EVD_MUST_CHECK;
 void knn_state_remove(struct knn_search *s);
+
+/* ---- knn_short.c ---- */
+
+/* Fills short_* of the result. */
+void knn_report_short(const struct knn_search *s, evd_neighbours_result *result);
 
 #endif

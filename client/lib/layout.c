@@ -119,6 +119,7 @@ static const struct member places[] = {
     {MEMBER(evd_select_options, seeds)},
     {MEMBER(evd_select_options, threads)},
     {MEMBER(evd_select_options, probabilities)},
+    {MEMBER(evd_select_options, class_names)},
     {MEMBER(evd_select_options, progress)},
     {MEMBER(evd_select_options, arg)},
     {MEMBER(evd_select_options, cancel)},

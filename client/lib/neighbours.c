@@ -420,21 +420,6 @@ static uint64_t digest_terms(const struct knn_search *s)
     return XXH3_64bits(terms, sizeof(terms));
 }
 
-static void report_short(const struct knn_search *s, evd_neighbours_result *result)
-{
-    for (uint64_t g = 0; g < s->groups; g++) {
-        const uint32_t members = s->points_of ? s->points_of_count : knn_group_size(s, g);
-
-        if (members == 0 || members > s->k)
-            continue;
-        if (result->short_classes++ > 0)
-            continue;
-        result->short_members = members;
-        if (s->options->scope != EVD_SCOPE_ALL)
-            result->short_class = s->points_of ? s->options->of_class : (uint32_t)g;
-    }
-}
-
 static int search(struct knn_search *s, evd_neighbours_result *result)
 {
     int code;
@@ -446,7 +431,7 @@ static int search(struct knn_search *s, evd_neighbours_result *result)
         return code;
     result->samples = s->starts[s->groups];
     result->features = s->features_hash;
-    report_short(s, result);
+    knn_report_short(s, result);
     for (size_t i = 0; i < (size_t)s->n * s->k; i++) {
         s->index[i] = EVD_NO_NEIGHBOUR;
         s->distance[i] = INFINITY;

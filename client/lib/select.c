@@ -11,23 +11,58 @@
 #include "proto/limits.h"
 
 static const struct method {
+    const char *name;
     int (*run)(struct select *s);
-    bool features; /* it looks at them; else at probabilities */
-    bool counts;   /* it is told how many samples to keep */
+    const char *takes; /* members of the options */
 } methods[] = {
-    [EVD_SELECT_TOMEK] = {select_tomek, true, false},
-    [EVD_SELECT_ENN] = {select_enn, true, false},
-    [EVD_SELECT_RENN] = {select_renn, true, false},
-    [EVD_SELECT_ALLKNN] = {select_allknn, true, false},
-    [EVD_SELECT_NCR] = {select_ncr, true, false},
-    [EVD_SELECT_NEARMISS_1] = {select_nearmiss_1, true, true},
-    [EVD_SELECT_NEARMISS_2] = {select_nearmiss_2, true, true},
-    [EVD_SELECT_NEARMISS_3] = {select_nearmiss_3, true, true},
-    [EVD_SELECT_CNN] = {select_cnn, true, false},
-    [EVD_SELECT_OSS] = {select_oss, true, false},
-    [EVD_SELECT_INSTANCE_HARDNESS] = {select_hard, false, true},
+    [EVD_SELECT_TOMEK] = {"tomek", select_tomek, "features metric"},
+    [EVD_SELECT_ENN] = {"enn", select_enn, "features metric k vote"},
+    [EVD_SELECT_RENN] = {"renn", select_renn, "features metric k vote max_iterations"},
+    [EVD_SELECT_ALLKNN] = {"allknn", select_allknn, "features metric k vote allow_minority"},
+    [EVD_SELECT_NCR] = {"ncr", select_ncr, "features metric k vote threshold"},
+    [EVD_SELECT_NEARMISS_1] = {"nearmiss-1", select_nearmiss_1, "features metric k target_counts"},
+    [EVD_SELECT_NEARMISS_2] = {"nearmiss-2", select_nearmiss_2, "features metric k target_counts"},
+    [EVD_SELECT_NEARMISS_3] = {"nearmiss-3", select_nearmiss_3,
+                               "features metric k target_counts candidates"},
+    [EVD_SELECT_CNN] = {"cnn", select_cnn, "features metric first seeds seed"},
+    [EVD_SELECT_OSS] = {"oss", select_oss, "features metric first seeds seed"},
+    [EVD_SELECT_INSTANCE_HARDNESS] = {"instance-hardness", select_hard,
+                                      "probabilities target_counts"},
 };
 #define METHODS ((int)(sizeof(methods) / sizeof(methods[0])))
+
+int evd_select_takes(int method, const char *member)
+{
+    const size_t len = strlen(member);
+
+    if (method < 0 || method >= METHODS || len == 0)
+        return 0;
+    for (const char *at = methods[method].takes; *at; at += strcspn(at, " ")) {
+        at += *at == ' ';
+        if (strncmp(at, member, len) == 0 && (at[len] == ' ' || at[len] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
+const char *evd_select_word(const char *member, int i)
+{
+    static const struct {
+        const char *member, *words[4];
+    } lists[] = {
+        {"targets", {"not minority", "not majority", "majority", "all"}},
+        {"vote", {"all", "mode"}},
+        {"metric", {"euclidean", "cosine"}},
+    };
+
+    if (strcmp(member, "method") == 0)
+        return i >= 0 && i < METHODS ? methods[i].name : NULL;
+    for (size_t list = 0; list < sizeof(lists) / sizeof(lists[0]) && i >= 0 && i < 4; list++) {
+        if (strcmp(member, lists[list].member) == 0)
+            return lists[list].words[i];
+    }
+    return NULL;
+}
 
 /* ---- for the methods ---- */
 
@@ -45,6 +80,25 @@ void select_warn(struct select *s, const char *format, ...)
         warning[used] = '\0';
     else
         strcpy(warning + used + length, " ");
+}
+
+const char *select_class(struct select *s, uint32_t c)
+{
+    char *text = s->called[s->calls++ % 4].text;
+    const char *name =
+        s->options->class_names && c < s->classes ? s->options->class_names[c] : NULL;
+    int length = 80; /* bytes of a name; no character is cut in two */
+
+    if (!name)
+        snprintf(text, sizeof(s->called[0].text), "class %u", c);
+    else if (strlen(name) <= (size_t)length)
+        snprintf(text, sizeof(s->called[0].text), "class \"%s\"", name);
+    else {
+        while (length > 0 && ((unsigned char)name[length] & 0xC0) == 0x80)
+            length--;
+        snprintf(text, sizeof(s->called[0].text), "class \"%.*s...\"", length, name);
+    }
+    return text;
 }
 
 bool select_cancelled(const struct select *s)
@@ -104,7 +158,7 @@ static int check_limits(struct select *s, const evd_select_options *o)
     if (o->threads > KNN_MAX_THREADS)
         return error_set(err, EVD_E_LIMIT, "threads", "%u threads: at most %d can be used",
                          o->threads, KNN_MAX_THREADS);
-    if (methods[o->method].features && (o->d == 0 || o->d > EVD_NEIGHBOURS_MAX_D))
+    if (evd_select_takes(o->method, "features") && (o->d == 0 || o->d > EVD_NEIGHBOURS_MAX_D))
         return error_set(err, EVD_E_LIMIT, "d", "%u columns: from 1 to %u can be searched", o->d,
                          EVD_NEIGHBOURS_MAX_D);
     return EVD_OK;
@@ -123,13 +177,14 @@ static int check_options(struct select *s, const evd_select_options *o)
         return error_set(err, EVD_E_USAGE, "",
                          "method, targets, vote, type or metric is not one of EVD_SELECT_*, "
                          "EVD_TARGETS_*, EVD_VOTE_*, EVD_FEATURES_*, EVD_METRIC_*");
-    if (methods[o->method].features ? !o->features : !o->probabilities)
+    if (evd_select_takes(o->method, "features") ? !o->features : !o->probabilities)
         return error_set(err, EVD_E_USAGE, "",
-                         methods[o->method].features
+                         evd_select_takes(o->method, "features")
                              ? "this method needs features"
                              : "instance hardness needs probabilities: for each sample, how "
                                "probable a model that was not trained on it finds its own class");
-    if (o->target_counts && (o->targets != EVD_TARGETS_LIST || !methods[o->method].counts))
+    if (o->target_counts &&
+        (o->targets != EVD_TARGETS_LIST || !evd_select_takes(o->method, "target_counts")))
         return error_set(err, EVD_E_USAGE, "target_counts",
                          "how many samples each class keeps can be said with EVD_TARGETS_LIST to "
                          "nearmiss and instance hardness; other methods find that themselves");
@@ -163,7 +218,7 @@ static int rows_begin(struct select *s)
     rows->threads = knn_threads(o->threads);
     if (select_workers_new(s) != EVD_OK)
         return rows->error.code;
-    if (!methods[o->method].features)
+    if (!evd_select_takes(o->method, "features"))
         return EVD_OK;
     if (o->metric == EVD_METRIC_COSINE) {
         rows->factor = knn_alloc(rows, s->n, sizeof(double));
@@ -217,9 +272,10 @@ static void report(struct select *s, uint64_t *counts)
         if (s->members[c] > 0 && s->living[c] == 0 && gone++ == 0)
             first = c;
     if (gone == 1)
-        select_warn(s, "No sample of class %u is kept.", first);
+        select_warn(s, "No sample of %s is kept.", select_class(s, first));
     else if (gone > 1)
-        select_warn(s, "No sample of class %u is kept, nor of %u other classes.", first, gone - 1);
+        select_warn(s, "No sample of %s is kept, nor of %u other classes.", select_class(s, first),
+                    gone - 1);
     if (counts)
         memcpy(counts, s->living, s->classes * sizeof(*counts));
 }

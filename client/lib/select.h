@@ -58,6 +58,11 @@ struct select {
     uint64_t *starts;  /* class c: from order[starts[c]] to order[starts[c + 1]] */
     uint32_t of_class; /* nearmiss-3: the target that is gone through */
 
+    struct {
+        char text[120];
+    } called[4]; /* classes, in turn, as messages call them */
+    unsigned calls;
+
     double *packed; /* of each thread, SELECT_LANES rows */
 
     uint64_t done, stage; /* progress of stages that are over, and of the one that goes on */
@@ -74,6 +79,8 @@ static inline bool select_is_target(const struct select *s, uint32_t row)
 
 /* Adds a sentence to result->warning as long as there is room. */
 void select_warn(struct select *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* 'class "dog"', or "class 3"; stays as it is until four further ones were asked for. */
+const char *select_class(struct select *s, uint32_t c);
 bool select_cancelled(const struct select *s);
 /* Of a stage that does not go through rows: tells about ten times a second. */
 void select_tell(struct select *s, uint64_t done, uint64_t total);

@@ -55,9 +55,9 @@ static int seeds_given(struct select *s)
     for (uint32_t c = 0; c < s->classes; c++)
         if (s->target[c] && !s->wanted[c])
             return error_set(&s->rows.error, EVD_E_BAD_VALUE, "first",
-                             "no sample of class %u is given to begin with: give one of each "
+                             "no sample of %s is given to begin with: give one of each "
                              "class that is to lose samples, or none and a seed",
-                             c);
+                             select_class(s, c));
     return EVD_OK;
 }
 
@@ -79,9 +79,9 @@ static int seeds_drawn(struct select *s)
     for (uint32_t c = 0; c < s->classes; c++) {
         if (s->target[c] && s->members[c] < wanted)
             return error_set(&s->rows.error, EVD_E_BAD_VALUE, "seeds",
-                             "class %u has %llu samples, fewer than the %u to begin with: take "
+                             "%s has %llu samples, fewer than the %u to begin with: take "
                              "fewer seeds",
-                             c, (unsigned long long)s->members[c], wanted);
+                             select_class(s, c), (unsigned long long)s->members[c], wanted);
         s->wanted[c] = wanted;
     }
     if (select_ranks_new(s) != EVD_OK)
@@ -100,9 +100,9 @@ static int seeds(struct select *s)
 {
     if (s->target[s->smallest])
         return error_set(&s->rows.error, EVD_E_BAD_VALUE, "targets",
-                         "class %u is the smallest: cnn and oss keep all of it and compare the "
+                         "%s is the smallest: cnn and oss keep all of it and compare the "
                          "others with it, so it cannot lose samples; name other classes",
-                         s->smallest);
+                         select_class(s, s->smallest));
     if (s->options->first == NULL)
         return seeds_drawn(s);
     for (uint32_t row = 0; row < s->n; row++)

@@ -11,10 +11,10 @@ static int needs_smallest(struct select *s)
     if (s->members[s->smallest] >= s->options->k)
         return EVD_OK;
     return error_set(&s->rows.error, EVD_E_BAD_VALUE, "k",
-                     "class %u is the smallest and has %llu samples, fewer than k = %u to which "
+                     "%s is the smallest and has %llu samples, fewer than k = %u to which "
                      "distances are summed: take k = %llu, or give it more samples",
-                     s->smallest, (unsigned long long)s->members[s->smallest], s->options->k,
-                     (unsigned long long)s->members[s->smallest]);
+                     select_class(s, s->smallest), (unsigned long long)s->members[s->smallest],
+                     s->options->k, (unsigned long long)s->members[s->smallest]);
 }
 
 /* Ranks of all samples of targets, with value 0. */
@@ -106,9 +106,10 @@ int select_nearmiss_2(struct select *s)
 
     if (s->members[s->smallest] < s->options->k)
         select_warn(s,
-                    "Class %u is the smallest and has %llu samples, fewer than k = %u: distances "
-                    "to these were summed.",
-                    s->smallest, (unsigned long long)s->members[s->smallest], s->options->k);
+                    "Distances to all %llu samples of %s, the smallest, were summed: it has fewer "
+                    "than k = %u.",
+                    (unsigned long long)s->members[s->smallest], select_class(s, s->smallest),
+                    s->options->k);
     if (select_order(s) != EVD_OK || rank_targets(s) != EVD_OK)
         return s->rows.error.code;
     code = select_run(s, units_of(s->rank_count), SELECT_LANES * s->members[s->smallest],
@@ -143,10 +144,10 @@ static int mark_target(struct select *s, uint32_t target)
 {
     if (s->members[target] < s->options->candidates)
         return error_set(&s->rows.error, EVD_E_BAD_VALUE, "candidates",
-                         "class %u has %llu samples, and each of class %u is to have %u of them "
-                         "for candidates: take fewer candidates, or leave class %u as it is",
-                         target, (unsigned long long)s->members[target], s->smallest,
-                         s->options->candidates, target);
+                         "%s has %llu samples, and each of %s is to have %u of them for "
+                         "candidates: take fewer candidates, or leave the first as it is",
+                         select_class(s, target), (unsigned long long)s->members[target],
+                         select_class(s, s->smallest), s->options->candidates);
     s->of_class = target;
     return select_run(s, units_of(s->members[s->smallest]), SELECT_LANES * s->members[target],
                       mark_nearest);
@@ -183,11 +184,12 @@ static void warn_of_few(struct select *s)
     }
     if (classes > 0)
         select_warn(s,
-                    "Class %u keeps %llu samples where %llu are wanted, since no more are among "
-                    "the %u nearest of a sample of class %u (so with %u classes in all): more "
+                    "Of %s %llu samples are kept where %llu are wanted, since no more are among "
+                    "the %u nearest of a sample of %s (so with %u classes in all): more "
                     "candidates would do.",
-                    first, (unsigned long long)there, (unsigned long long)s->wanted[first],
-                    s->options->candidates, s->smallest, classes);
+                    select_class(s, first), (unsigned long long)there,
+                    (unsigned long long)s->wanted[first], s->options->candidates,
+                    select_class(s, s->smallest), classes);
 }
 
 int select_nearmiss_3(struct select *s)

@@ -33,9 +33,9 @@ int select_count(struct select *s)
     s->result->smallest = s->smallest;
     if (present == 1)
         return error_set(&s->rows.error, EVD_E_BAD_VALUE, "labels",
-                         "all %llu samples are of class %u: a selection compares classes with "
+                         "all %llu samples are of %s: a selection compares classes with "
                          "each other, so it needs two at least",
-                         (unsigned long long)s->result->samples, s->smallest);
+                         (unsigned long long)s->result->samples, select_class(s, s->smallest));
     return EVD_OK;
 }
 
@@ -60,18 +60,19 @@ static int target_listed(struct select *s, uint32_t i)
 
     if (c >= s->classes || s->members[c] == 0)
         return error_set(&s->rows.error, EVD_E_NOT_FOUND, "target_list",
-                         "class %u is to lose samples, and has none: take it from the list", c);
+                         "%s is to lose samples, and has none: take it from the list",
+                         select_class(s, c));
     if (s->target[c])
-        return error_set(&s->rows.error, EVD_E_BAD_VALUE, "target_list",
-                         "class %u is in the list twice", c);
+        return error_set(&s->rows.error, EVD_E_BAD_VALUE, "target_list", "%s is in the list twice",
+                         select_class(s, c));
     s->target[c] = 1;
     if (o->target_counts == NULL)
         return EVD_OK;
     if (o->target_counts[i] > s->members[c])
         return error_set(&s->rows.error, EVD_E_BAD_VALUE, "target_counts",
-                         "%llu samples of class %u are to be kept, and it has %llu: a selection "
+                         "%llu samples of %s are to be kept, and it has %llu: a selection "
                          "makes no samples",
-                         (unsigned long long)o->target_counts[i], c,
+                         (unsigned long long)o->target_counts[i], select_class(s, c),
                          (unsigned long long)s->members[c]);
     s->wanted[c] = o->target_counts[i];
     return EVD_OK;

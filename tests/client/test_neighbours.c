@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 #include "near.h"
+#include "proto/limits.h"
 
 static void search_all(struct near *near)
 {
@@ -83,6 +84,20 @@ static void test_labels(void **state)
     }
 }
 
+/* What is known before a search is what the search reports. */
+static void check_before(const struct near *near, const evd_neighbours_result *after)
+{
+    evd_neighbours_result before;
+    int code = evd_neighbours_check(&near->options, &before);
+
+    assert_int_equal(code, after->short_classes > 0 ? EVD_E_BAD_VALUE : EVD_OK);
+    assert_int_equal(before.message[0] != '\0', code != EVD_OK);
+    assert_int_equal(before.samples, after->samples);
+    assert_int_equal(before.short_classes, after->short_classes);
+    assert_int_equal(before.short_class, after->short_class);
+    assert_int_equal(before.short_members, after->short_members);
+}
+
 static void test_few_of_a_class(void **state)
 {
     struct near near = near_new(GAUSSIAN, 300, 4, 5);
@@ -94,6 +109,7 @@ static void test_few_of_a_class(void **state)
     near.options.scope = EVD_SCOPE_CLASS;
     near_brute(&near);
     result = near_same(&near);
+    check_before(&near, &result);
     assert_int_equal(result.samples, 300 - 18);
     assert_int_equal(result.short_classes, 1);
     assert_int_equal(result.short_class, 11);
@@ -104,6 +120,7 @@ static void test_few_of_a_class(void **state)
     near.options.of_class = 11; /* one member: for others it is the only neighbour */
     near_brute(&near);
     result = near_same(&near);
+    check_before(&near, &result);
     assert_int_equal(result.short_class, 11);
     assert_int_equal(near.index[0], 150);
     assert_int_equal(near.index[1], EVD_NO_NEIGHBOUR);
@@ -111,6 +128,7 @@ static void test_few_of_a_class(void **state)
     near.options.scope = EVD_SCOPE_ALL;
     near_brute(&near);
     result = near_same(&near);
+    check_before(&near, &result);
     assert_int_equal(result.short_classes, 0);
     assert_int_equal(result.short_class, EVD_NO_LABEL);
     for (int i = 4; i < 300; i++) /* no more than k have a label */
@@ -119,9 +137,33 @@ static void test_few_of_a_class(void **state)
         members += near.labels[i] != EVD_NO_LABEL;
     near_brute(&near);
     result = near_same(&near);
+    check_before(&near, &result);
     assert_int_equal(result.short_classes, 1);
     assert_int_equal(result.short_class, EVD_NO_LABEL);
     assert_int_equal(result.short_members, members);
+    near.labels[0] = EVD_MAX_CLASSES;
+    assert_int_equal(evd_neighbours_check(&near.options, &result), EVD_E_LIMIT);
+    assert_int_equal(evd_neighbours_check(NULL, &result), EVD_E_USAGE);
+    near_free(&near);
+}
+
+/* Of several classes that are too small the smallest is named, of equally small ones the lowest. */
+static void test_the_smallest_is_named(void **state)
+{
+    struct near near = near_new(GAUSSIAN, 100, 4, 5);
+    evd_neighbours_result result;
+
+    (void)state;
+    near_labels(&near, 5);
+    for (uint32_t i = 0; i < 100; i++)
+        near.labels[i] = i < 4 ? 1 : i < 7 ? 2 : i < 10 ? 3 : i < 14 ? 4 : 0;
+    near.options.scope = EVD_SCOPE_CLASS;
+    near_brute(&near);
+    result = near_same(&near);
+    assert_int_equal(result.short_classes, 4);
+    assert_int_equal(result.short_class, 2);
+    assert_int_equal(result.short_members, 3);
+    check_before(&near, &result);
     near_free(&near);
 }
 
@@ -256,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_cosine),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_few_of_a_class),
+        cmocka_unit_test(test_the_smallest_is_named),
         cmocka_unit_test(test_doubtful),
 #if defined(__x86_64__)
         cmocka_unit_test(test_callers_rounding),

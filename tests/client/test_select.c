@@ -170,7 +170,7 @@ static void test_nearmiss(void **state)
     selects(&o, "11110");
     o.k = 3; /* the smallest has two */
     result = selects(&o, "11110");
-    assert_non_null(strstr(result.warning, "Class 1 is the smallest and has 2 samples"));
+    assert_non_null(strstr(result.warning, "Distances to all 2 samples of class 1, the smallest"));
     o.k = 1;
     o.method = EVD_SELECT_NEARMISS_3;
     o.candidates = 1;
@@ -182,7 +182,7 @@ static void test_nearmiss(void **state)
     selects(&o, "11100");
     wanted[0] = 3;
     result = selects(&o, "11101");
-    assert_non_null(strstr(result.warning, "Class 0 keeps 2 samples where 3 are wanted"));
+    assert_non_null(strstr(result.warning, "Of class 0 2 samples are kept where 3 are wanted"));
     wanted[0] = 0;
     result = selects(&o, "11000");
     assert_string_equal(result.warning, "No sample of class 0 is kept.");

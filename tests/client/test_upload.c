@@ -331,6 +331,8 @@ static void attached(void **state)
     fake_start(&fake, keep_table, &table);
     assert_int_equal(evd_connect(fake.address, NULL, &client), EVD_OK);
     assert_int_equal(evd_attachment_begin(client, "[]", &attachment), EVD_E_USAGE);
+    assert_int_equal(evd_attachment_find(client, "[]", NULL), EVD_E_USAGE);
+    assert_int_equal(evd_attachment_find(client, "{", NULL), EVD_E_USAGE);
     assert_int_equal(evd_attachment_begin(client, "{\"k\": 3}", &attachment), EVD_OK);
     for (uint32_t at = 0, piece = 1; at < ROWS; at += piece) {
         piece = piece * 5 < ROWS - at ? piece * 5 : ROWS - at;

@@ -25,9 +25,8 @@ def neighbours():
 def attach(client, **more):
     rows, far = neighbours()
     fields = {"dataset": "pets", "name": "near", "kind": "neighbours", "k": 2, "scope": "class"}
-    return _attachments.attach(
-        client, rows, far, metric="euclidean", terms={"exact": True}, **(fields | more)
-    )
+    fields |= {"metric": "euclidean", "terms": {"exact": True}}
+    return _attachments.attach(client, rows, far, **(fields | more))
 
 
 def test_sent_and_read_back(client):
@@ -69,6 +68,35 @@ def test_refused(client):
     with pytest.raises(evendraw.NotFound):
         _attachments.attachments(client, "none")
     assert len(_attachments.attachments(client, "pets")) == 1
+
+
+def test_found_by_what_it_is(client):
+    """The same fields and terms, but for the library's version; what else differs is named."""
+    client.create_dataset("pets", LABELS)
+    fields = {"dataset": "pets", "version": 1, "name": "near", "kind": "neighbours", "k": 2}
+    fields |= {"scope": "class", "metric": "euclidean"}
+    terms = {"features": "0f", "type": "float32", "exact": True, "d": 3, "library": "0.0.9"}
+    assert _attachments.find(client, fields | {"terms": terms}) is None
+    info = attach(client, terms=terms | {"more": 1})
+    assert _attachments.find(client, fields | {"terms": terms | {"library": "9"}}) == info
+    assert _attachments.find(client, fields | {"terms": {}}) == info
+    # Of another type the digest of the same features is another one; and what is not said there
+    # cannot be compared.
+    for other in ({"type": "float64", "features": "10"}, {"seed": 3}):
+        assert _attachments.find(client, fields | {"terms": terms | other}) is None
+    for other in ({"k": 3}, {"scope": "all"}, {"metric": "cosine"}, {"kind": "selection"}):
+        with pytest.raises(evendraw.Exists, match=f"differs in {[*other][0]}: .*client.detach"):
+            _attachments.find(client, fields | {"terms": terms} | other)
+    for other in ({"features": "10"}, {"d": 4}, {"exact": False}):
+        with pytest.raises(evendraw.Exists, match=f"differs in {[*other][0]}:"):
+            _attachments.find(client, fields | {"terms": terms | other})
+    cv = {"dataset": "pets", "version": 1, "name": "cv", "kind": "folds", "folds": 5, "terms": {}}
+    _attachments.attach(client, (np.arange(N) % 5).astype(np.uint16), **cv)
+    assert _attachments.find(client, cv)["name"] == "cv"
+    with pytest.raises(evendraw.Exists, match="differs in folds"):
+        _attachments.find(client, cv | {"folds": 4})
+    with pytest.raises(evendraw.NotFound):
+        _attachments.find(client, fields | {"version": 2})
 
 
 def test_replaced_while_it_is_read(client):

@@ -14,6 +14,7 @@ the environment variable EVENDRAW_LIBRARY).
 
 from . import errors
 from ._library import lib as _lib
+from ._select import select
 from ._synthesise import synthesise
 from ._thresholds import thresholds
 from ._values import Result, Strategy
@@ -60,6 +61,7 @@ __all__ = [
     "encode",
     "errors",
     "labels_of",
+    "select",
     "synthesise",
     "thresholds",
     *(kind.__name__ for kind in (Error, *Error.__subclasses__())),

@@ -165,6 +165,7 @@ class SelectOptions(Structure):
         ("seeds", c_uint32),
         ("threads", c_uint32),
         ("probabilities", c_void_p),
+        ("class_names", POINTER(c_char_p)),
         ("progress", PROGRESS),
         ("arg", c_void_p),
         ("cancel", POINTER(c_int)),
@@ -213,6 +214,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "evd_attachment_append": (c_int, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t]),
     "evd_attachment_commit": (c_int, [c_void_p, POINTER(c_void_p)]),
     "evd_attachment_abort": (None, [c_void_p]),
+    "evd_attachment_find": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),
     "evd_attachment_read": (
         c_int,
         [
@@ -244,6 +246,11 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
         c_int,
         [POINTER(SelectOptions), c_void_p, c_void_p, POINTER(SelectResult)],
     ),
+    "evd_neighbours_check": (c_int, [POINTER(NeighboursOptions), POINTER(NeighboursResult)]),
+    "evd_neighbours_terms": (c_void_p, [POINTER(NeighboursOptions)]),
+    "evd_select_word": (c_char_p, [c_char_p, c_int]),
+    "evd_select_takes": (c_int, [c_int, c_char_p]),
+    "evd_select_terms": (c_void_p, [POINTER(SelectOptions)]),
     "evd_features_digest": (c_uint64, [POINTER(NeighboursOptions)]),
     "evd_layout": (c_char_p, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
 }
@@ -321,8 +328,10 @@ def _load() -> ctypes.CDLL:
 lib = _load()
 
 
-def take_text(pointer: c_void_p) -> str:
+def take_text(pointer: c_void_p | int | None) -> str:
     """The text that the library returned, which is freed."""
+    if not pointer:
+        raise MemoryError
     try:
         return ctypes.string_at(pointer).decode()
     finally:

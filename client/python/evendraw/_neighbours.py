@@ -4,8 +4,10 @@ attached to one. A part of `Client`."""
 from __future__ import annotations
 
 import ctypes
+import json
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +17,7 @@ from . import _attachments, _library
 from ._arrays import mask_of, to_array
 from ._connection import Connection
 from ._values import Result, as_text
-from .errors import BY_NAME, BadValue, Error, Exists, LimitError, UsageError
+from .errors import BY_NAME, BadValue, Error, LimitError, UsageError
 
 lib = _library.lib
 
@@ -77,22 +79,11 @@ class Neighbours(Connection):
             raise LimitError(f"threads is {threads!r}: it can be from 0 to 1024", "threads")
         info = self.call("dataset.info", dataset=dataset, version=version)
         rows = as_features(features, info)
-        labels = np.empty(len(rows), dtype=np.uint32)
-        with self._use():
-            self._check(
-                lib.evd_dataset_labels(
-                    self._handle,
-                    as_text(info["dataset"], "dataset"),
-                    info["version"],
-                    0,
-                    labels.ctypes.data,
-                    len(labels),
-                )
-            )
+        labels = _attachments.labels(self, info)
         search = _Search(rows, labels, int(k), metric, threads, progress)
         if not allow_short:
             for one in scopes:
-                self._check_members(info, labels, int(k), one)
+                self._check_members(info, search, one)
         return {one: self._found(info, search, one, name or one) for one in scopes}
 
     def attachments(self, dataset: str, version: int | None = None) -> list[Result]:
@@ -123,24 +114,25 @@ class Neighbours(Connection):
         """Removes what is attached. Raises Conflict while something needs it."""
         self.call("attachment.drop", dataset=dataset, name=name, version=version)
 
-    def _check_members(self, info: Result, labels: NDArray[np.uint32], k: int, scope: str) -> None:
+    def _check_members(self, info: Result, search: _Search, scope: str) -> None:
         """imbalanced-learn's rule: k + 1 samples, or none."""
-        used = labels[labels != _library.NO_LABEL]
-        counts = np.bincount(used, minlength=1) if scope == "class" else np.array([len(used)])
-        short = np.flatnonzero((counts > 0) & (counts <= k))
-        if len(short) == 0:
+        found = search.check(scope)
+        if found is None:
             return
-        least = int(short[np.argmin(counts[short])])
-        members = int(counts[least])
+        members, k = found.short_members, search.k
         whom = "with a label there are only"
-        if scope == "class":
+        if found.short_class != _library.NO_LABEL:
             answer = self.call(
-                "dataset.stats", dataset=info["dataset"], version=info["version"], first=least
+                "dataset.stats",
+                dataset=info["dataset"],
+                version=info["version"],
+                first=found.short_class,
             )
             whom = f"class {answer['class'][0]!r} has only"
+        others = found.short_classes - 1
         raise BadValue(
             f"{whom} {members} {'samples' if members > 1 else 'sample'}"
-            + (f" (and {len(short) - 1} more have too few)" if len(short) > 1 else "")
+            + (f" (and {others} more have too few)" if others > 0 else "")
             + f", and {k + 1} are needed for {k} neighbours of each: give "
             + (f"k={members - 1}, " if members > 1 else "")
             + "more samples, or allow_short=True if those may have fewer neighbours",
@@ -156,35 +148,9 @@ class Neighbours(Connection):
             "k": search.k,
             "scope": scope,
             "metric": search.metric,
-            "terms": search.terms(),
+            "terms": search.terms,
         }
-        if (there := self._there(fields)) is not None:
-            return there
-        index, distance = search.run(scope)
-        # It may have taken long: asking once more connects again where the daemon was restarted.
-        if (there := self._there(fields)) is not None:
-            return there
-        return _attachments.attach(self, index, distance, **fields)
-
-    def _there(self, fields: Result) -> Result | None:
-        """What has the name, if it is the same; Exists if it is something else."""
-        named = (row for row in self.attachments(fields["dataset"], fields["version"]))
-        there = next((row for row in named if row["name"] == fields["name"]), None)
-        if there is None:
-            return None
-        made = all(there.get(key) == fields[key] for key in ("kind", "k", "scope", "metric"))
-        terms, wanted = there["terms"], fields["terms"]
-        said = all(terms.get(key) == wanted[key] for key in ("type", "exact"))
-        if made and not (said and "features" in terms) and "damage" not in there:
-            return None  # nobody said of which features it is: the daemon compares what is found
-        if made and terms["features"] == wanted["features"] and "damage" not in there:
-            return there
-        raise Exists(
-            f"{fields['dataset']}, version {fields['version']}, has another attachment "
-            f"{fields['name']!r} already, of other features or made otherwise: give this one another "
-            f"name=, or remove that one by client.detach({fields['dataset']!r}, {fields['name']!r})",
-            fields["name"],
-        )
+        return _attachments.attach_new(self, fields, lambda: search.run(scope))
 
 
 def _checked_scopes(scope: str, name: str | None) -> list[str]:
@@ -199,20 +165,13 @@ def _checked_scopes(scope: str, name: str | None) -> list[str]:
 # ---- features ----
 
 
-def as_features(features: Any, info: Result) -> NDArray[Any]:
-    """float32 or float64 of shape (samples, d) in C order: itself, if it is that."""
-    array = _matrix(features)
+def as_matrix(features: Any) -> NDArray[Any]:
+    """float32 or float64 of shape (n, d) in C order: itself, if it is that."""
+    array = _numbers(features)
     if array.ndim != 2 or array.shape[1] == 0:
         raise BadValue(
             f"features has shape {array.shape}, and a row for each sample is needed, shape (n, d): "
             "X.reshape(len(X), -1)",
-            "features",
-        )
-    if len(array) != info["samples"]:
-        raise BadValue(
-            f"features has {len(array)} rows, and {info['dataset']}, version {info['version']}, has "
-            f"{info['samples']} samples: a row is needed for each, those without a label too "
-            "(version= names an older version)",
             "features",
         )
     # What float32 holds exactly is searched in it, which is faster.
@@ -220,7 +179,20 @@ def as_features(features: Any, info: Result) -> NDArray[Any]:
     return np.ascontiguousarray(array, dtype=kind)
 
 
-def _matrix(features: Any) -> NDArray[Any]:
+def as_features(features: Any, info: Result) -> NDArray[Any]:
+    """The same with a row for each sample of a dataset's version, of which `info` is."""
+    array = as_matrix(features)
+    if len(array) != info["samples"]:
+        raise BadValue(
+            f"features has {len(array)} rows, and {info['dataset']}, version {info['version']}, has "
+            f"{info['samples']} samples: a row is needed for each, those without a label too "
+            "(version= names an older version)",
+            "features",
+        )
+    return array
+
+
+def _numbers(features: Any) -> NDArray[Any]:
     if hasattr(features, "toarray") and hasattr(features, "nnz"):
         raise BadValue("features is sparse: pass features.toarray()", "features")
     if isinstance(features, (list, tuple)) and not any(hasattr(row, "detach") for row in features):
@@ -247,12 +219,42 @@ def _matrix(features: Any) -> NDArray[Any]:
     return array
 
 
-# ---- the search ----
+# ---- searches ----
+
+
+def error_of(code: int, result: Any, what: str) -> Error:
+    """What the library says of a search, as an exception."""
+    kind = BY_NAME.get(lib.evd_error_name(code).decode(), Error)
+    return kind(f"{what}: {result.message.decode(errors='replace')}", "features")
+
+
+def run(call: Callable[[], Any], options: Any, progress: Progress | None) -> int:
+    """The code that `call` returns, which searches by these options. In a thread of its own, so that
+    Ctrl-C arrives meanwhile."""
+    cancel, told, codes = ctypes.c_int(0), [(0, 0)], list[int]()
+
+    def tell(_: Any, done: int, total: int) -> None:  # by the thread that searches
+        told[0] = (done, total)
+
+    options.cancel = ctypes.pointer(cancel)
+    options.progress = _library.PROGRESS(tell)
+    thread = threading.Thread(target=lambda: codes.append(int(call())), name="evendraw search")
+    thread.start()
+    last = (0, 0)
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+            if progress is not None and told[0] != last:
+                last = told[0]
+                progress(*last)
+    finally:  # whatever was raised ends the search first: it writes into the caller's arrays
+        cancel.value = 1
+        thread.join()
+    return codes[0]
 
 
 class _Search:
-    """Searches over the same features and labels, in a thread of their own, so that Ctrl-C arrives
-    while they run."""
+    """Searches over the same features and labels."""
 
     def __init__(
         self,
@@ -265,68 +267,44 @@ class _Search:
     ) -> None:
         self.k, self.metric = k, metric
         self._features, self._labels, self._progress = features, labels, progress
-        self._cancel = ctypes.c_int(0)
-        self._told = (0, 0)
         options = self._options = _library.NeighboursOptions()
         options.features, options.labels = features.ctypes.data, labels.ctypes.data
         (options.n, options.d), options.k = features.shape, k
         options.type = int(features.dtype == np.float64)
         options.metric, options.threads = _METRICS[metric], threads
-        options.cancel = ctypes.pointer(self._cancel)
-        options.progress = _library.PROGRESS(self._tell)
 
+    @cached_property
     def terms(self) -> Result:
         """What there is to say of a table that comes of it."""
-        n, d = self._features.shape
-        digest = lib.evd_features_digest(ctypes.byref(self._options))
-        return {
-            "features": f"{digest:016x}",
-            "type": str(self._features.dtype),
-            "d": d,
-            "n": n,
-            "exact": True,
-            "library": lib.evd_version().decode(),
-        }
+        text = lib.evd_neighbours_terms(ctypes.byref(self._options))
+        return json.loads(_library.take_text(text))  # type: ignore[no-any-return]
+
+    def check(self, scope: str) -> _library.NeighboursResult | None:
+        """None: there are enough samples for k neighbours of each; else which class is short."""
+        result = _library.NeighboursResult()
+        self._options.scope = _SCOPES[scope]
+        if (code := lib.evd_neighbours_check(ctypes.byref(self._options), ctypes.byref(result))) == 0:
+            return None
+        if result.short_classes == 0:
+            raise error_of(code, result, "labels")
+        return result
 
     def run(self, scope: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         """Indices and distances."""
         shape = (len(self._features), self.k)
         index, distance = np.empty(shape, np.uint32), np.empty(shape, np.float32)
         result = _library.NeighboursResult()
-        codes: list[int] = []
         self._options.scope = _SCOPES[scope]
-        self._told, self._cancel.value = (0, 0), 0
-
-        def work() -> None:
-            codes.append(
-                lib.evd_neighbours(
-                    ctypes.byref(self._options),
-                    index.ctypes.data,
-                    distance.ctypes.data,
-                    ctypes.byref(result),
-                )
-            )
-
-        self._wait_for(threading.Thread(target=work, name="evendraw neighbours"))
-        if codes[0] != 0:
-            kind = BY_NAME.get(lib.evd_error_name(codes[0]).decode(), Error)
-            raise kind(f"features: {result.message.decode(errors='replace')}", "features")
+        code = run(
+            lambda: lib.evd_neighbours(
+                ctypes.byref(self._options),
+                index.ctypes.data,
+                distance.ctypes.data,
+                ctypes.byref(result),
+            ),
+            self._options,
+            self._progress,
+        )
+        if code != 0:
+            raise error_of(code, result, "features")
         return index, distance
-
-    def _tell(self, _: Any, done: int, total: int) -> None:
-        """By the thread that searches."""
-        self._told = (done, total)
-
-    def _wait_for(self, thread: threading.Thread) -> None:
-        """Whatever is raised meanwhile ends the search first: it writes into our arrays."""
-        thread.start()
-        last = (0, 0)
-        try:
-            while thread.is_alive():
-                thread.join(0.1)
-                if self._progress is not None and self._told != last:
-                    last = self._told
-                    self._progress(*last)
-        finally:
-            self._cancel.value = 1
-            thread.join()

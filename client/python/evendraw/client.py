@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _library, labels as _labels
+from . import _attachments, _library, labels as _labels
 from ._arrays import numbers
 from ._feedback import Feedback
 from ._neighbours import Neighbours
+from ._select import Selections
 from ._values import Result, Strategy, as_strategy, as_text
 from .errors import BadValue, Error, UsageError
 from .stream import Stream
@@ -44,7 +45,7 @@ def connect(
     return Client(address, name=name, time_limit=time_limit, reconnect=reconnect)
 
 
-class Client(Feedback, Neighbours):
+class Client(Feedback, Neighbours, Selections):
     """One connection. May be used by several threads, one of which waits while another calls.
 
     A connection does not survive fork(): in the child it is closed, and using it raises UsageError.
@@ -131,19 +132,7 @@ class Client(Feedback, Neighbours):
         Raises:
             NotFound.
         """
-        info = self.dataset(name, version)
-        labels = np.empty(info["samples"], dtype=np.uint32)
-        with self._use():
-            self._check(
-                lib.evd_dataset_labels(
-                    self._handle,
-                    as_text(info["dataset"], "name"),
-                    info["version"],
-                    0,
-                    labels.ctypes.data,
-                    len(labels),
-                )
-            )
+        labels = _attachments.labels(self, self.dataset(name, version))
         return labels.view(np.int32)  # no label is all ones
 
     def dataset_stats(self, name: str, version: int | None = None) -> Result:

@@ -1,0 +1,50 @@
+/*
+ * What the commands share that compute something of a dataset's samples and attach it
+ * (`evendraw neighbours`, `select`): which version it is, its labels and classes, and that nothing
+ * is computed that is there already.
+ */
+#ifndef CLI_ATTACH_H
+#define CLI_ATTACH_H
+
+#include "cli.h"
+
+/* A dataset version that gets an attachment. */
+struct attached {
+    struct cli *cli;
+    uint32_t version;
+    uint64_t samples;
+    uint32_t classes;
+    uint32_t *labels; /* of each sample */
+};
+
+/* Which version it is that the command's parameters name: from here on they name it by number.
+ * `rows` is how many the file at `path` has, one for each sample. False after a message, as below;
+ * attached_fini in any case. */
+bool attached_find(struct attached *to, struct cli *cli, const char *path, uint64_t rows)
+    __attribute__((warn_unused_result));
+bool attached_labels(struct attached *to) __attribute__((warn_unused_result));
+void attached_fini(struct attached *to);
+
+/* What dataset.stats has of a class under "class", or of all of them. NULL after a message. */
+json_t *attached_class(struct attached *to, uint32_t label) __attribute__((warn_unused_result));
+json_t *attached_classes(struct attached *to) __attribute__((warn_unused_result));
+
+/* A row for each sample. */
+struct attached_rows {
+    const void *rows;
+    size_t bytes;           /* of a row */
+    const float *distances; /* of neighbours; else NULL */
+};
+
+/* Computes them; may add to the terms in `params`. False after a message. */
+typedef bool attached_compute(void *arg, json_t *params, struct attached_rows *rows);
+
+/*
+ * Attaches what `compute` gives, unless it is there already. `params`: the fields of
+ * attachment.create; taken over. Returns the attachment info map; NULL after a message. *computed:
+ * it was not there.
+ */
+json_t *attach(struct attached *to, json_t *params, attached_compute *compute, void *arg,
+               bool *computed) __attribute__((warn_unused_result));
+
+#endif
