@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import imblearn.combine
 import imblearn.over_sampling
 import imblearn.under_sampling
 import numpy as np
@@ -24,13 +25,17 @@ from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 import evendraw
 import evendraw.stream
 from evendraw.sklearn import Sampler
-from evendraw.sklearn import _draw
+from evendraw.sklearn import _draw, _methods
+
+# What a method could not do as it was asked, of which theirs warns in other words.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 OVER = ["oversampled", "smote", "borderline-1", "adasyn"]
 DRAWN = [*OVER, "undersampled"]
@@ -69,18 +74,27 @@ def nothing_left(client):
 # ---- as imbalanced-learn ----
 
 
-@parametrize_with_checks([Sampler(strategy) for strategy in [*DRAWN, "weighted"]])
+CHECKED = [Sampler(strategy) for strategy in [*DRAWN, "weighted", "smoteenn", "tomek", "enn", "nearmiss-3", "oss"]]
+CHECKED.append(Sampler("instance-hardness", estimator=LogisticRegression()))
+
+
+@parametrize_with_checks(CHECKED)
 def test_checks_of_imbalanced_learn(daemon, estimator, check):
     """Those that it has for its own samplers."""
     check(estimator)
 
 
 def test_all_names_are_here():
-    """Every sampler that imbalanced-learn has and that draws is in the table, with what it is here."""
-    for name in *imblearn.over_sampling.__all__, "RandomUnderSampler", "ClusterCentroids":
+    """Every sampler that imbalanced-learn has is in the table, with what it is here."""
+    modules = imblearn.over_sampling, imblearn.under_sampling, imblearn.combine
+    names = {name for module in modules for name in module.__all__}
+    assert names == _methods.IMBLEARN.keys() | _methods.REFUSED.keys()
+    for name in names:
         assert name in inspect.getdoc(Sampler)
         with pytest.raises(evendraw.BadValue, match=name):
             Sampler(name).fit_resample(*table())
+    for strategy in _methods.IMBLEARN.values():
+        assert f'``"{strategy}"``' in inspect.getdoc(Sampler)
 
 
 def targets_of(strategy):
@@ -220,6 +234,136 @@ def test_other_strategies(daemon):
         if most:
             assert len(y_new) == 300 and abs(counts(y_new)[0] - most) < 25
     assert counts(y_new) == dict.fromkeys(range(3), min(counts(y).values()))
+
+
+# ---- cleaning ----
+
+REMOVING = imblearn.under_sampling
+CLEANING = {
+    "tomek": REMOVING.TomekLinks(),
+    "enn": REMOVING.EditedNearestNeighbours(),
+    "renn": REMOVING.RepeatedEditedNearestNeighbours(),
+    "allknn": REMOVING.AllKNN(),
+    "nearmiss-1": REMOVING.NearMiss(version=1),
+    "nearmiss-2": REMOVING.NearMiss(version=2),
+    "nearmiss-3": REMOVING.NearMiss(version=3),
+    "instance-hardness": REMOVING.InstanceHardnessThreshold(estimator=GaussianNB(), random_state=4),
+}
+
+
+def same_rows(ours, theirs, X, y):
+    """Both keep the same samples; ours in their order."""
+    X_ours, y_ours = ours.fit_resample(X, y)
+    theirs.fit_resample(X, y)
+    assert ours.sample_indices_.tolist() == sorted(theirs.sample_indices_)
+    np.testing.assert_array_equal(X_ours, X[ours.sample_indices_])
+    np.testing.assert_array_equal(y_ours, y[ours.sample_indices_])
+    return len(y_ours)
+
+
+@pytest.mark.parametrize("strategy", CLEANING)
+def test_sets(strategy):
+    """Without a daemon, and without ties, since the features are random."""
+    counting = strategy in ("nearmiss-1", "nearmiss-2", "nearmiss-3", "instance-hardness")
+    changed = 0
+    for seed in range(10):
+        X, y = table(seed)
+        targets = ["auto", "all", "majority", "not minority", "not majority"]
+        targets += [{1: 50, 2: 60}, lambda y: {2: 70}] if counting else [[0, 2], [1]]
+        for one in targets:
+            estimator = GaussianNB() if strategy == "instance-hardness" else None
+            ours = Sampler(strategy, sampling_strategy=one, estimator=estimator, random_state=4)
+            theirs = clone(CLEANING[strategy]).set_params(sampling_strategy=one)
+            changed += same_rows(ours, theirs, X, y) < len(y)
+    assert changed > 30
+
+
+def test_sets_with_parameters():
+    for seed in range(5):
+        X, y = table(seed)
+        for strategy, k, theirs in (
+            ({"kind": "enn", "vote": "mode"}, 5, REMOVING.EditedNearestNeighbours(n_neighbors=5, kind_sel="mode")),
+            ({"kind": "renn", "max_iterations": 2}, 2, REMOVING.RepeatedEditedNearestNeighbours(n_neighbors=2, max_iter=2)),
+            ({"kind": "allknn", "allow_minority": True}, None, REMOVING.AllKNN(allow_minority=True)),
+            ("nearmiss-1", 4, REMOVING.NearMiss(n_neighbors=4)),
+            ({"kind": "nearmiss-3", "candidates": 6}, None, REMOVING.NearMiss(version=3, n_neighbors_ver3=6)),
+        ):
+            same_rows(Sampler(strategy, k_neighbors=k), theirs, X, y)
+    for ratio in 0.5, 0.8, 0.37:
+        X, y = table(1, (0.8, 0.2), 200)
+        y_two = 1 - y
+        for strategy in "nearmiss-1", "nearmiss-2":
+            theirs = clone(CLEANING[strategy]).set_params(sampling_strategy=ratio)
+            same_rows(Sampler(strategy, sampling_strategy=ratio), theirs, X, y_two)
+    X, y = table(2, (0.7, 0.3))
+    same_rows(Sampler("ncr"), REMOVING.NeighbourhoodCleaningRule(), X, y)
+    forest = REMOVING.InstanceHardnessThreshold(random_state=3, cv=3)
+    same_rows(Sampler({"kind": "instance-hardness", "cv": 3}, random_state=3), forest, X, y)
+
+
+@pytest.mark.parametrize("strategy, name", [("oss", "OneSidedSelection"), ("cnn", "CondensedNearestNeighbour")])
+def test_sets_that_grow_from_seeds(strategy, name):
+    for seed in range(5):
+        X, y = table(seed)
+        drawn = np.random.RandomState(0)
+        of = [np.flatnonzero(y == c) for c in (1, 2)]
+        first = [int(rows[drawn.randint(len(rows))]) for rows in of]
+        if strategy == "oss":  # of cnn, theirs skips samples by mistake
+            theirs = getattr(REMOVING, name)(random_state=0)
+            same_rows(Sampler({"kind": "oss", "first": first}), theirs, X, y)
+        kept = [Sampler(strategy, random_state=i).fit(X, y).sample_indices_.tolist() for i in (1, 1, 2)]
+        assert kept[0] == kept[1] != kept[2]
+        wanted = evendraw.select(X, y, strategy, seed=1)
+        assert kept[0] == np.flatnonzero(wanted).tolist()
+
+
+@pytest.mark.parametrize("strategy, theirs", [("smoteenn", "enn"), ("smotetomek", "tomek")])
+def test_combined(daemon, client, strategy, theirs):
+    """Points by SMOTE, then what imbalanced-learn removes of these, of all classes."""
+    cleaned = 0
+    for seed in range(10):
+        X, y = table(seed)
+        combined = Sampler(strategy, k_neighbors=4, random_state=seed)
+        X_new, y_new = combined.fit_resample(X, y)
+        smote = Sampler("smote", k_neighbors=4, random_state=seed)
+        X_more, y_more = smote.fit_resample(X, y)
+        cleaner = clone(CLEANING[theirs]).set_params(sampling_strategy="all")
+        cleaner.fit_resample(X_more, y_more)
+        rows = np.sort(cleaner.sample_indices_)
+        np.testing.assert_array_equal(X_new, X_more[rows])
+        np.testing.assert_array_equal(y_new, y_more[rows])
+        for name in "sample_indices_", "mix_index_", "mix_lambda_":
+            np.testing.assert_array_equal(getattr(combined, name), getattr(smote, name)[rows])
+        cleaned += len(X_more) - len(X_new)
+    assert cleaned > 30
+    assert nothing_left(client)
+
+
+def test_combined_with_parameters(daemon):
+    X, y = table(3)
+    strategy = {"kind": "smoteenn", "variant": "borderline-1", "clean": {"k": 5, "vote": "mode"}}
+    X_new, _ = Sampler(strategy).fit_resample(X, y)
+    X_more, y_more = Sampler("borderline-1").fit_resample(X, y)
+    cleaner = REMOVING.EditedNearestNeighbours(n_neighbors=5, kind_sel="mode", sampling_strategy="all")
+    cleaner.fit_resample(X_more, y_more)
+    np.testing.assert_array_equal(X_new, X_more[np.sort(cleaner.sample_indices_)])
+    frame = pandas.DataFrame(X.astype(np.float32), columns=list("abcdef"))
+    X_new, y_new = Sampler("smotetomek").fit_resample(frame, pandas.Series(y))
+    assert X_new.dtypes.unique().tolist() == [np.float32] and len(X_new) == len(y_new)
+
+
+def test_cleaned_frames():
+    """Rows as they are, and classes by name."""
+    X, y = table(4)
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    frame["b"] = (frame["b"] * 10).astype(int)
+    names = pandas.Series(np.array(["x", "y", "z"])[y])
+    sampler = Sampler("enn", sampling_strategy=["x", "y"])
+    X_new, y_new = sampler.fit_resample(frame, names)
+    pandas.testing.assert_frame_equal(X_new, frame.iloc[sampler.sample_indices_].reset_index(drop=True))
+    assert counts(y_new)["z"] == counts(names)["z"] and counts(y_new)["y"] < counts(names)["y"]
+    assert sampler.sampling_strategy_.keys() == {"x", "y"}
+    assert counts(Sampler("nearmiss-1", sampling_strategy={"z": 60}).fit_resample(frame, names)[1])["z"] == 60
 
 
 # ---- X and y ----
@@ -366,6 +510,7 @@ def test_parameters(daemon):
         "strategy": "smote",
         "sampling_strategy": "auto",
         "k_neighbors": 3,
+        "estimator": None,
         "random_state": 7,
         "address": None,
     }
@@ -570,6 +715,19 @@ def with_a_nan(X):
         (Sampler(sampling_strategy={0: 1}), None, "can only be made larger"),
         (Sampler(sampling_strategy=[0]), None, "a list, which is for strategies that clean"),
         (Sampler(sampling_strategy=0.5), None, "for two classes"),
+        (Sampler("enn", sampling_strategy={0: 3}), None, "pass a list of the classes"),
+        (Sampler("enn", sampling_strategy=[7]), None, "has 7, and the classes are '0', '1', '2'"),
+        (Sampler("tomek", sampling_strategy="minority"), None, "is one of auto, not minority"),
+        (Sampler("tomek", k_neighbors=3), None, "does not look at k"),
+        (Sampler("enn", k_neighbors=300), None, "k"),
+        (Sampler("nearmiss-1", sampling_strategy=0.5), None, "y has 3 classes: a number is for two"),
+        (Sampler({"kind": "enn", "votes": 1}), None, "no option 'votes'"),
+        (Sampler({"kind": "smoteenn", "clean": {"votes": 1}}), None, "no option 'votes'"),
+        (Sampler({"kind": "smoteenn", "clean": "mode"}), None, "clean is 'mode': it is a map"),
+        (Sampler("enn", estimator=LogisticRegression()), None, "estimator is for instance-hardness"),
+        (Sampler("smote", estimator=LogisticRegression()), None, "estimator is for instance-hardness"),
+        (Sampler("instance-hardness", estimator=StandardScaler()), None, "classifier with predict_proba"),
+        (Sampler("enn"), lambda X, y: (with_a_nan(X), y), "NaN.*finite numbers"),
         (
             Sampler({"kind": "oversampled", "sampling_strategy": "all"}, sampling_strategy="all"),
             None,

@@ -1,10 +1,14 @@
-"""What a sampler's parameters come to: a strategy of the daemon. Called by _sampler.py and _batches.py."""
+"""What a sampler's parameters come to: a strategy of the daemon, cleaning, or one after the other.
+Called by _sampler.py and _batches.py."""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from .. import _select
 from .._values import Strategy, as_strategy
 from ..errors import BadValue
 
@@ -14,23 +18,59 @@ IMBLEARN = {
     "BorderlineSMOTE": "borderline-1",
     "ADASYN": "adasyn",
     "RandomUnderSampler": "undersampled",
+    "NearMiss": "nearmiss-1",
+    "TomekLinks": "tomek",
+    "EditedNearestNeighbours": "enn",
+    "RepeatedEditedNearestNeighbours": "renn",
+    "AllKNN": "allknn",
+    "NeighbourhoodCleaningRule": "ncr",
+    "CondensedNearestNeighbour": "cnn",
+    "OneSidedSelection": "oss",
+    "InstanceHardnessThreshold": "instance-hardness",
+    "SMOTEENN": "smoteenn",
+    "SMOTETomek": "smotetomek",
 }
-"""The strategy for classes of imbalanced-learn."""
+"""The strategy for each class of imbalanced-learn."""
 
 REFUSED = {
     "SVMSMOTE": "its new points follow from the support vectors of a classifier: take borderline-1",
-    "SMOTENC": "encode the categories as numbers and take smote, or take oversampled, which copies",
+    "SMOTENC": "between categories there is nothing: take oversampled, which copies",
     "SMOTEN": "between categories there is nothing: take oversampled, which copies",
     "KMeansSMOTE": "it needs clusters: take borderline-1",
-    "ClusterCentroids": "it replaces samples by the centres of clusters: take undersampled",
+    "ClusterCentroids": "it replaces samples by the centres of clusters: take undersampled or nearmiss-1",
 }
 """Those for which there is none, why, and what to take."""
 
 VARIANTS = ("borderline-1", "borderline-2", "svm", "adasyn")  # of smote, as names of their own
+COMBINED = {"smoteenn": "enn", "smotetomek": "tomek"}
+CLEANING = typing.get_args(_select.Method)
 _ABOUT_BATCHES = ("stratified", "p-by-k")
 
 
-def method_of(strategy: Strategy, k_neighbors: int | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Method:
+    """What is drawn by the daemon (a strategy with its parameters), and what is then left out (a
+    method of `evendraw.select` with its parameters); either may be None."""
+
+    drawn: dict[str, Any] | None
+    cleaned: dict[str, Any] | None
+
+    @property
+    def kind(self) -> str | None:
+        return None if self.drawn is None else self.drawn.get("kind")
+
+    @property
+    def adds(self) -> bool:
+        """There are points beside the samples."""
+        return self.kind == "smote"
+
+    @property
+    def measures(self) -> bool:
+        """Distances between samples matter, so that features must be finite numbers."""
+        return self.adds or self.cleaned is not None
+
+
+def method_of(strategy: Strategy, k_neighbors: int | None) -> Method:
     """Without `sampling_strategy`, which needs the labels."""
     if not isinstance(strategy, (str, Mapping)):
         raise BadValue(
@@ -52,23 +92,33 @@ def method_of(strategy: Strategy, k_neighbors: int | None) -> dict[str, Any]:
             "evendraw.torch.Pairs in training",
             "pairs",
         )
+    cleaned = None
+    if kind in COMBINED:
+        cleaned = {"method": COMBINED[kind], **_options_of(full.pop("clean", {}))}
+        full["kind"] = "smote"
     if k_neighbors is not None:
         if "k" in full:
             raise BadValue("k is given by k_neighbors, and in the strategy: leave one out", "k_neighbors")
         full["k"] = k_neighbors
-    return full
+    if kind in CLEANING:
+        del full["kind"]
+        return Method(None, {"method": kind, **full})
+    return Method(full, cleaned)
 
 
-def measures(strategy: dict[str, Any]) -> bool:
-    """Distances between samples matter, so that features must be finite numbers."""
-    return strategy.get("kind") == "smote"
-
-
-def check_resamples(strategy: dict[str, Any]) -> None:
-    """That the strategy makes sense where all is drawn at once."""
-    if strategy.get("kind") in _ABOUT_BATCHES:
+def _options_of(clean: Any) -> Mapping[str, Any]:
+    if not isinstance(clean, Mapping) or "method" in clean:
         raise BadValue(
-            f"strategy {strategy['kind']} is about what each batch holds: use balanced_batch_generator, or "
+            f"clean is {clean!r}: it is a map of what evendraw.select takes beside the method", "clean"
+        )
+    return clean
+
+
+def check_resamples(method: Method) -> None:
+    """That the strategy makes sense where all is drawn at once."""
+    if method.kind in _ABOUT_BATCHES:
+        raise BadValue(
+            f"strategy {method.kind} is about what each batch holds: use balanced_batch_generator, or "
             "undersampled or oversampled for samples as a whole",
             "strategy",
         )

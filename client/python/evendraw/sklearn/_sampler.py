@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from .._synthesise import synthesise
 from .._values import Strategy
 from ..errors import BadValue
 from . import _tables
+from ._clean import kept
 from ._draw import BATCH, Drawn, Job, class_map
-from ._methods import check_resamples, measures, method_of
+from ._methods import Method, check_resamples, method_of
 
 _MAX_SEED = 2**63 - 1
 
@@ -31,26 +32,45 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
 
     A strategy for each of imbalanced-learn's classes; beside them, any other of `Client.strategies`:
 
-    ============================== ==========================================================
-    RandomOverSampler              ``"oversampled"``
-    SMOTE                          ``"smote"``
-    BorderlineSMOTE                ``"borderline-1"``; its kind "borderline-2" is refused
-    ADASYN                         ``"adasyn"``
-    RandomUnderSampler             ``"undersampled"``; with replacement:
-                                   ``{"kind": "undersampled", "replacement": True}``
-    SVMSMOTE, SMOTENC, SMOTEN,     not offered: an error says why, and what to take
+    =============================== ===================================================================
+    RandomOverSampler               ``"oversampled"``
+    SMOTE                           ``"smote"``
+    BorderlineSMOTE                 ``"borderline-1"``; its kind "borderline-2" is refused
+    ADASYN                          ``"adasyn"``
+    RandomUnderSampler              ``"undersampled"``; with replacement:
+                                    ``{"kind": "undersampled", "replacement": True}``
+    NearMiss                        ``"nearmiss-1"``, ``"nearmiss-2"``, ``"nearmiss-3"``
+    TomekLinks                      ``"tomek"``
+    EditedNearestNeighbours         ``"enn"``; its kind_sel "mode": ``{"kind": "enn", "vote": "mode"}``
+    RepeatedEditedNearestNeighbours ``"renn"``
+    AllKNN                          ``"allknn"``
+    NeighbourhoodCleaningRule       ``"ncr"``
+    CondensedNearestNeighbour       ``"cnn"``
+    OneSidedSelection               ``"oss"``
+    InstanceHardnessThreshold       ``"instance-hardness"``
+    SMOTEENN, SMOTETomek            ``"smoteenn"``, ``"smotetomek"``
+    SVMSMOTE, SMOTENC, SMOTEN,      not offered: an error says why, and what to take
     KMeansSMOTE, ClusterCentroids
-    ============================== ==========================================================
+    =============================== ===================================================================
 
-    A fit makes labels and a job in the daemon, draws one epoch, and removes both. It connects where it is
-    called, so that a sampler can be cloned, pickled and sent to other processes. Several at once, also of
-    the same labels, do not meet.
+    Those from NearMiss to InstanceHardnessThreshold are methods of `evendraw.select`, whose options belong in
+    the map, and need no daemon. The two that combine draw as smote does, whose parameters they take, and then
+    clean all classes, points too: ``{"kind": "smoteenn", "k": 3, "clean": {"vote": "mode"}}``.
+
+    A fit of the others makes labels and a job in the daemon, draws one epoch, and removes both. It connects
+    where it is called, so that a sampler can be cloned, pickled and sent to other processes. Several at once,
+    also of the same labels, do not meet.
 
     Args:
         strategy: its name, or {"kind": name, ...} with its parameters, as everywhere in evendraw.
         sampling_strategy: as of imbalanced-learn: a word, for two classes a ratio, {class: number of
-            samples}, or a function of y that returns such a map. "auto": what the strategy has as its own.
-        k_neighbors: of strategies that look at neighbours, how many; None: imbalanced-learn's default.
+            samples}, a function of y that returns such a map, or, of methods that clean, a list of classes.
+            "auto": what the strategy has as its own.
+        k_neighbors: of strategies that look at neighbours, how many; None: imbalanced-learn's default. Of
+            the two that combine: of smote.
+        estimator: of "instance-hardness", a classifier with predict_proba, by the probabilities of which
+            samples are left out, found by cross-validation (5 folds, or "cv" in the map); None: a
+            RandomForestClassifier.
         random_state: a seed, 0 or more; with it the same X and y give the same on every machine. None, or
             a RandomState: another seed each time.
         address: of the daemon; None: the environment variable EVENDRAW_SERVER, or else the daemon's default
@@ -74,12 +94,14 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         *,
         sampling_strategy: Any = "auto",
         k_neighbors: int | None = None,
+        estimator: Any = None,
         random_state: Any = 0,
         address: str | None = None,
     ) -> None:
         self.strategy = strategy
         self.sampling_strategy = sampling_strategy
         self.k_neighbors = k_neighbors
+        self.estimator = estimator
         self.random_state = random_state
         self.address = address
 
@@ -107,29 +129,35 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         """
         _tables.length_of(X, y)
         labels = _tables.labels_of(y)
-        strategy = method_of(self.strategy, self.k_neighbors)
-        check_resamples(strategy)
-        features = _tables.features_of(X) if measures(strategy) else None
-        drawn = self._drawn(strategy, labels, y, features)
+        method = method_of(self.strategy, self.k_neighbors)
+        check_resamples(method)
+        features = _tables.features_of(X) if method.measures else None
+        seed = seed_of(self.random_state)
+        drawn = self._drawn(method, labels, y, features, seed)
+        made = synthesise(features, drawn) if method.adds else None
+        if method.adds and method.cleaned is not None:
+            codes = labels.codes[drawn.index]
+            stays = kept(method.cleaned, "all", made, replace(labels, codes=codes), seed)
+            drawn, made = drawn[stays], made[stays]
         self._tell(X, labels, drawn)
-        if features is not None:
-            made = _tables.as_given(synthesise(features, self._pairs()), X)
-        else:
-            made = _tables.rows_of(X, self.sample_indices_)
-        return made, _tables.rows_of(y, self.sample_indices_)
+        X_new = _tables.rows_of(X, drawn.index) if made is None else _tables.as_given(made, X)
+        return X_new, _tables.rows_of(y, drawn.index)
 
     def _drawn(
-        self, strategy: dict[str, Any], labels: _tables.Labels, y: Any, features: NDArray[Any] | None
+        self, method: Method, labels: _tables.Labels, y: Any, features: NDArray[Any] | None, seed: int
     ) -> Drawn:
-        strategy = with_targets(strategy, self.sampling_strategy, labels, y)
-        seed = seed_of(self.random_state)
+        """Which samples and points, before points are cleaned."""
+        if method.drawn is None:
+            assert method.cleaned is not None and features is not None
+            targets = self.sampling_strategy(y) if callable(self.sampling_strategy) else self.sampling_strategy
+            stays = kept(method.cleaned, targets, features, labels, seed, self.estimator)
+            index = np.flatnonzero(stays)
+            return Drawn(index, index, np.zeros(len(index), dtype=np.float32))
+        if self.estimator is not None:
+            raise BadValue(f"estimator is for instance-hardness, and strategy is {self.strategy}", "estimator")
+        strategy = with_targets(method.drawn, self.sampling_strategy, labels, y)
         with Job(labels, strategy, features, seed, BATCH, self.address) as job:
             return in_order(job.epoch(), labels)
-
-    def _pairs(self) -> SimpleNamespace:
-        return SimpleNamespace(
-            index=self.sample_indices_, mix_index=self.mix_index_, mix_lambda=self.mix_lambda_
-        )
 
     def _tell(self, X: Any, labels: _tables.Labels, drawn: Drawn) -> None:
         self.n_features_in_ = _tables.width_of(X)
@@ -148,7 +176,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _more_tags(self) -> dict[str, Any]:
         """Of scikit-learn and imbalanced-learn, for their checks."""
-        copies = not measures(method_of(self.strategy, self.k_neighbors))
+        copies = not method_of(self.strategy, self.k_neighbors).measures
         types = ["2darray", "dataframe", *["string", "sparse"] * copies]
         return {"X_types": types, "sample_indices": True, "allow_nan": copies}
 
