@@ -102,6 +102,8 @@ def neighbours(scope, client, printed):
 def scikit_learn(scope, client, printed):
     assert np.bincount(scope["y_more"]).tolist() == [900] * 3 and len(scope["X_more"]) == 2700
     assert scope["scores"].shape == (3,) and (scope["scores"] > 0).all()
+    assert scope["steps"] == 6 and [len(y) for y in scope["trained"]] == [5] * 60
+    assert np.bincount(np.concatenate(scope["trained"])).tolist() == [100] * 3
 
 
 def several_processes(scope, client, printed):

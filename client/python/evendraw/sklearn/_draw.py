@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Job:
         except BaseException:
             self.client.close()  # and with it goes what the job would have been made of
             raise
+        self._end = weakref.finalize(self, _remove, self.client, self.info["job"])  # at exit, too
 
     def epoch(self) -> Drawn:
         """The next one, whole."""
@@ -83,16 +85,20 @@ class Job:
 
     def close(self) -> None:
         """Removes the job, and with it the labels and what is attached to them."""
-        with suppress(Error):  # the daemon forgets it later
-            if self.client.usable:
-                self.client.drop_job(self.info["job"], force=True)
-        self.client.close()
+        self._end()
 
     def __enter__(self) -> Job:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _remove(client: Client, job: str) -> None:
+    with suppress(Error):  # the daemon forgets it later
+        if client.usable:
+            client.drop_job(job, force=True)
+    client.close()
 
 
 def class_map(sampling_strategy: Any, labels: Labels, y: Any) -> Any:

@@ -153,11 +153,23 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
             stays = kept(method.cleaned, targets, features, labels, seed, self.estimator)
             index = np.flatnonzero(stays)
             return Drawn(index, index, np.zeros(len(index), dtype=np.float32))
-        if self.estimator is not None:
-            raise BadValue(f"estimator is for instance-hardness, and strategy is {self.strategy}", "estimator")
-        strategy = with_targets(method.drawn, self.sampling_strategy, labels, y)
+        strategy = self._strategy_for(method, labels, y)
         with Job(labels, strategy, features, seed, BATCH, self.address) as job:
             return in_order(job.epoch(), labels)
+
+    def _strategy_for(self, method: Method, labels: _tables.Labels, y: Any) -> dict[str, Any]:
+        """What the daemon is to draw by; for `balanced_batch_generator`."""
+        assert method.drawn is not None
+        if self.estimator is not None:
+            raise BadValue(f"estimator is for instance-hardness, and strategy is {self.strategy}", "estimator")
+        if isinstance(self.sampling_strategy, str) and self.sampling_strategy == "auto":
+            return method.drawn
+        if "sampling_strategy" in method.drawn:
+            raise BadValue(
+                "sampling_strategy is given to the sampler, and in the strategy: leave one out",
+                "sampling_strategy",
+            )
+        return {**method.drawn, "sampling_strategy": class_map(self.sampling_strategy, labels, y)}
 
     def _tell(self, X: Any, labels: _tables.Labels, drawn: Drawn) -> None:
         self.n_features_in_ = _tables.width_of(X)
@@ -179,20 +191,6 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         copies = not method_of(self.strategy, self.k_neighbors).measures
         types = ["2darray", "dataframe", *["string", "sparse"] * copies]
         return {"X_types": types, "sample_indices": True, "allow_nan": copies}
-
-
-def with_targets(
-    strategy: dict[str, Any], sampling_strategy: Any, labels: _tables.Labels, y: Any
-) -> dict[str, Any]:
-    """The strategy with what the sampler says of it."""
-    if isinstance(sampling_strategy, str) and sampling_strategy == "auto":
-        return strategy
-    if "sampling_strategy" in strategy:
-        raise BadValue(
-            "sampling_strategy is given to the sampler, and in the strategy: leave one out",
-            "sampling_strategy",
-        )
-    return {**strategy, "sampling_strategy": class_map(sampling_strategy, labels, y)}
 
 
 def seed_of(random_state: Any) -> int:
