@@ -20,7 +20,7 @@ from sklearn.linear_model import SGDClassifier
 
 import evendraw
 from evendraw.sklearn import Sampler, balanced_batch_generator
-from test_sklearn import counts, eligible, nothing_left, table, until
+from tables import counts, eligible, nothing_left, table, until
 
 
 def numbered(seed=0, weights=(0.15, 0.3, 0.55), n=300):

@@ -14,7 +14,7 @@ from .._synthesise import synthesise
 from ..errors import BadValue
 from ..stream import Batch
 from . import _tables
-from ._draw import Job
+from ._draw import Job, search_of
 from ._methods import method_of
 from ._sampler import Sampler, seed_of
 
@@ -48,8 +48,8 @@ def balanced_batch_generator(
             of the one that it begins at.
         sampler: a strategy's name or map, or a `Sampler`; None: "undersampled". Beside what `Sampler` takes
             also what is about batches: {"kind": "stratified", "proportions": "equal"} has all classes alike
-            in each. What cleans, and samplers of imbalanced-learn, resample once, and only the order is
-            another one in each epoch.
+            in each. What cleans or makes categories, and samplers of imbalanced-learn, resample once, and only
+            the order is another one in each epoch.
         batch_size: samples in a batch, 1 to 65536.
         keep_sparse: batches of a sparse X are sparse.
         random_state: a seed, as of `Sampler`; None: that of the sampler if it is a `Sampler`, or else
@@ -71,7 +71,8 @@ def balanced_batch_generator(
             "sample_weight",
         )
     chosen = _sampler_of(sampler, random_state)
-    if isinstance(chosen, Sampler) and (method := method_of(chosen.strategy, chosen.k_neighbors)).cleaned is None:
+    method = method_of(chosen.strategy, chosen.k_neighbors) if isinstance(chosen, Sampler) else None
+    if method is not None and method.draws_batches:
         labels = _tables.labels_of(y)
     else:
         seed = chosen.random_state if isinstance(chosen, Sampler) else random_state
@@ -83,7 +84,7 @@ def balanced_batch_generator(
     job = Job(
         labels,
         chosen._strategy_for(method, labels, y),
-        features,
+        None if features is None else search_of(features),
         seed_of(chosen.random_state),
         batch_size,
         chosen.address,

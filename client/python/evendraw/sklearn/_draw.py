@@ -29,6 +29,13 @@ EPHEMERAL = 60.0
 BATCH = 8192
 """Indices in a step of an epoch that is drawn at once. What is drawn may depend on it."""
 
+Found = tuple[NDArray[np.uint32], NDArray[np.float32]]
+"""Neighbours of all samples and their distances, shape (n, k), as `Client.attachment` has them."""
+
+Search = Callable[[NDArray[np.uint32], int, str], Found]
+"""Finds them: of samples with these class numbers (`UNLABELLED` for those that take no part), how many, "class"
+or "all"."""
+
 _PATIENCE = 30.0  # seconds, while the daemon is busy or being restarted
 
 
@@ -51,7 +58,7 @@ class Job:
         self,
         labels: Labels,
         strategy: dict[str, Any],
-        features: NDArray[Any] | None,
+        search: Search | None,
         seed: int,
         batch_size: int,
         address: str | None,
@@ -62,7 +69,7 @@ class Job:
         try:
             self.info = _patiently(
                 lambda name: _make(
-                    self.client, name, labels, strategy, features, seed, batch_size, last_batch
+                    self.client, name, labels, strategy, search, seed, batch_size, last_batch
                 )
             )
         except BaseException:
@@ -146,7 +153,7 @@ def _make(
     name: str,
     labels: Labels,
     strategy: dict[str, Any],
-    features: NDArray[Any] | None,
+    search: Search | None,
     seed: int,
     batch_size: int,
     last_batch: Any,
@@ -158,8 +165,8 @@ def _make(
     data = client.create_dataset(name, labels.codes, [*labels.names, *alone], owned=True)
     try:
         if smote:
-            assert features is not None
-            _attach_neighbours(client, data, labels, strategy, features)
+            assert search is not None
+            _attach_neighbours(client, data, labels, strategy, search)
         return client.create_job(
             name,
             data["dataset"],
@@ -178,7 +185,7 @@ def _make(
 
 
 def _attach_neighbours(
-    client: Client, data: Result, labels: Labels, strategy: dict[str, Any], features: NDArray[Any]
+    client: Client, data: Result, labels: Labels, strategy: dict[str, Any], search: Search
 ) -> None:
     """Those that the strategy needs. Nothing if it will be refused for its variant."""
     if given := {"neighbours", "all_neighbours"} & strategy.keys():
@@ -195,9 +202,9 @@ def _attach_neighbours(
     if not grows.any():
         grows[:] = True  # there must be a table
     codes = np.where(grows[labels.codes], labels.codes, np.uint32(_library.NO_LABEL))
-    _attach(client, of, "class", codes, "k", k, features)
+    _attach(client, of, "class", codes, "k", k, search)
     if of_all is not None:
-        _attach(client, of, "all", labels.codes, "m" if variant == "borderline-1" else "k", of_all, features)
+        _attach(client, of, "all", labels.codes, "m" if variant == "borderline-1" else "k", of_all, search)
 
 
 def _attach(
@@ -207,14 +214,22 @@ def _attach(
     codes: NDArray[np.uint32],
     called: str,
     k: Any,
-    features: NDArray[Any],
+    search: Search,
 ) -> None:
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= MOST:
         raise BadValue(f"{called} is {k!r}: it can be from 1 to {MOST}", called)
-    search = _Search(features, codes, int(k), "euclidean", threads(), None)
-    index, distance = search.run(scope)
+    index, distance = search(codes, int(k), scope)
     fields = {"kind": "neighbours", "k": int(k), "scope": scope, "metric": "euclidean"}
     _attachments.attach(client, index, distance, name=scope, **of, **fields)
+
+
+def search_of(features: NDArray[Any]) -> Search:
+    """By euclidean distances of rows."""
+
+    def search(codes: NDArray[np.uint32], k: int, scope: str) -> Found:
+        return _Search(features, codes, k, "euclidean", threads(), None).run(scope)
+
+    return search
 
 
 def threads() -> int:

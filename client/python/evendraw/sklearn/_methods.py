@@ -15,6 +15,8 @@ from ..errors import BadValue
 IMBLEARN = {
     "RandomOverSampler": "oversampled",
     "SMOTE": "smote",
+    "SMOTENC": "smotenc",
+    "SMOTEN": "smoten",
     "BorderlineSMOTE": "borderline-1",
     "ADASYN": "adasyn",
     "RandomUnderSampler": "undersampled",
@@ -34,8 +36,6 @@ IMBLEARN = {
 
 REFUSED = {
     "SVMSMOTE": "its new points follow from the support vectors of a classifier: take borderline-1",
-    "SMOTENC": "between categories there is nothing: take oversampled, which copies",
-    "SMOTEN": "between categories there is nothing: take oversampled, which copies",
     "KMeansSMOTE": "it needs clusters: take borderline-1",
     "ClusterCentroids": "it replaces samples by the centres of clusters: take undersampled or nearmiss-1",
 }
@@ -44,16 +44,19 @@ REFUSED = {
 VARIANTS = ("borderline-1", "borderline-2", "svm", "adasyn")  # of smote, as names of their own
 COMBINED = {"smoteenn": "enn", "smotetomek": "tomek"}
 CLEANING = typing.get_args(_select.Method)
+CATEGORIES = ("smotenc", "smoten")
 _ABOUT_BATCHES = ("stratified", "p-by-k")
 
 
 @dataclass(frozen=True)
 class Method:
     """What is drawn by the daemon (a strategy with its parameters), and what is then left out (a
-    method of `evendraw.select` with its parameters); either may be None."""
+    method of `evendraw.select` with its parameters); either may be None. `categories`: which of these
+    says what new rows are made of, or None."""
 
     drawn: dict[str, Any] | None
-    cleaned: dict[str, Any] | None
+    cleaned: dict[str, Any] | None = None
+    categories: str | None = None
 
     @property
     def kind(self) -> str | None:
@@ -66,8 +69,13 @@ class Method:
 
     @property
     def measures(self) -> bool:
-        """Distances between samples matter, so that features must be finite numbers."""
-        return self.adds or self.cleaned is not None
+        """Distances between samples matter, so that all features must be finite numbers."""
+        return (self.adds and self.categories is None) or self.cleaned is not None
+
+    @property
+    def draws_batches(self) -> bool:
+        """What is drawn are batches already, of samples or points between them."""
+        return self.cleaned is None and self.categories is None
 
 
 def method_of(strategy: Strategy, k_neighbors: int | None) -> Method:
@@ -100,6 +108,10 @@ def method_of(strategy: Strategy, k_neighbors: int | None) -> Method:
         if "k" in full:
             raise BadValue("k is given by k_neighbors, and in the strategy: leave one out", "k_neighbors")
         full["k"] = k_neighbors
+    if kind in CATEGORIES:
+        if "variant" in full:
+            raise BadValue(f"{kind} has no variants: leave variant out", "variant")
+        return Method({**full, "kind": "smote"}, categories=kind)
     if kind in CLEANING:
         del full["kind"]
         return Method(None, {"method": kind, **full})

@@ -15,8 +15,9 @@ from .._values import Strategy
 from ..errors import BadValue
 from . import _tables
 from ._clean import kept
-from ._draw import BATCH, Drawn, Job, class_map
+from ._draw import BATCH, Drawn, Job, Search, class_map, search_of
 from ._methods import Method, check_resamples, method_of
+from ._mixed import Mixed
 
 _MAX_SEED = 2**63 - 1
 
@@ -35,6 +36,8 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
     =============================== ===================================================================
     RandomOverSampler               ``"oversampled"``
     SMOTE                           ``"smote"``
+    SMOTENC                         ``"smotenc"``, for columns of numbers and of categories
+    SMOTEN                          ``"smoten"``, for categories only
     BorderlineSMOTE                 ``"borderline-1"``; its kind "borderline-2" is refused
     ADASYN                          ``"adasyn"``
     RandomUnderSampler              ``"undersampled"``; with replacement:
@@ -49,8 +52,8 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
     OneSidedSelection               ``"oss"``
     InstanceHardnessThreshold       ``"instance-hardness"``
     SMOTEENN, SMOTETomek            ``"smoteenn"``, ``"smotetomek"``
-    SVMSMOTE, SMOTENC, SMOTEN,      not offered: an error says why, and what to take
-    KMeansSMOTE, ClusterCentroids
+    SVMSMOTE, KMeansSMOTE,          not offered: an error says why, and what to take
+    ClusterCentroids
     =============================== ===================================================================
 
     Those from NearMiss to InstanceHardnessThreshold are methods of `evendraw.select`, whose options belong in
@@ -68,6 +71,8 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
             "auto": what the strategy has as its own.
         k_neighbors: of strategies that look at neighbours, how many; None: imbalanced-learn's default. Of
             the two that combine: of smote.
+        categorical_features: of "smotenc", which columns are categories: numbers, names of a DataFrame's, or
+            a mask; None: of a DataFrame those that are no numbers.
         estimator: of "instance-hardness", a classifier with predict_proba, by the probabilities of which
             samples are left out, found by cross-validation (5 folds, or "cv" in the map); None: a
             RandomForestClassifier.
@@ -80,7 +85,8 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         sample_indices_: shape (n_new,): the row of X that each new row is, or begins at; y_new is
             y[sample_indices_].
         mix_index_, mix_lambda_: shape (n_new,): new row i is X[sample_indices_[i]], moved by the share
-            mix_lambda_[i] towards X[mix_index_[i]]. Where the share is 0 it is that row itself.
+            mix_lambda_[i] towards X[mix_index_[i]]. Where the share is 0 it is that row itself. Categories of
+            "smotenc" and "smoten" are those that most of the neighbours of sample_indices_[i] have.
         sampling_strategy_: of the classes whose number of samples is another one: how many were added, or,
             if the strategy has made any class smaller, how many there are.
         n_features_in_, feature_names_in_: of X; the latter if it is a DataFrame with texts as names.
@@ -94,6 +100,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         *,
         sampling_strategy: Any = "auto",
         k_neighbors: int | None = None,
+        categorical_features: Any = None,
         estimator: Any = None,
         random_state: Any = 0,
         address: str | None = None,
@@ -101,6 +108,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         self.strategy = strategy
         self.sampling_strategy = sampling_strategy
         self.k_neighbors = k_neighbors
+        self.categorical_features = categorical_features
         self.estimator = estimator
         self.random_state = random_state
         self.address = address
@@ -131,37 +139,63 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         labels = _tables.labels_of(y)
         method = method_of(self.strategy, self.k_neighbors)
         check_resamples(method)
-        features = _tables.features_of(X) if method.measures else None
         seed = seed_of(self.random_state)
-        drawn = self._drawn(method, labels, y, features, seed)
-        made = synthesise(features, drawn) if method.adds else None
-        if method.adds and method.cleaned is not None:
-            codes = labels.codes[drawn.index]
-            stays = kept(method.cleaned, "all", made, replace(labels, codes=codes), seed)
-            drawn, made = drawn[stays], made[stays]
+        if method.drawn is None:
+            drawn = self._cleaned(method, labels, X, y, seed)
+            X_new = _tables.rows_of(X, drawn.index)
+        else:
+            drawn, X_new = self._drawn(method, labels, X, y, seed)
         self._tell(X, labels, drawn)
-        X_new = _tables.rows_of(X, drawn.index) if made is None else _tables.as_given(made, X)
         return X_new, _tables.rows_of(y, drawn.index)
 
+    def _check_parameters(self, method: Method) -> None:
+        cleaning = None if method.cleaned is None else method.cleaned["method"]
+        for given, name, only in (
+            (self.estimator, "estimator", cleaning == "instance-hardness"),
+            (self.categorical_features, "categorical_features", method.categories == "smotenc"),
+        ):
+            if given is not None and not only:
+                whom = "instance-hardness" if name == "estimator" else "smotenc"
+                raise BadValue(f"{name} is for {whom}, and strategy is {self.strategy!r}", name)
+
+    def _cleaned(self, method: Method, labels: _tables.Labels, X: Any, y: Any, seed: int) -> Drawn:
+        assert method.cleaned is not None
+        self._check_parameters(method)
+        targets = self.sampling_strategy(y) if callable(self.sampling_strategy) else self.sampling_strategy
+        features = _tables.features_of(X)
+        index = np.flatnonzero(kept(method.cleaned, targets, features, labels, seed, self.estimator))
+        return Drawn(index, index, np.zeros(len(index), dtype=np.float32))
+
     def _drawn(
-        self, method: Method, labels: _tables.Labels, y: Any, features: NDArray[Any] | None, seed: int
-    ) -> Drawn:
-        """Which samples and points, before points are cleaned."""
-        if method.drawn is None:
-            assert method.cleaned is not None and features is not None
-            targets = self.sampling_strategy(y) if callable(self.sampling_strategy) else self.sampling_strategy
-            stays = kept(method.cleaned, targets, features, labels, seed, self.estimator)
-            index = np.flatnonzero(stays)
-            return Drawn(index, index, np.zeros(len(index), dtype=np.float32))
+        self, method: Method, labels: _tables.Labels, X: Any, y: Any, seed: int
+    ) -> tuple[Drawn, Any]:
+        """What the daemon draws, and the rows."""
         strategy = self._strategy_for(method, labels, y)
-        with Job(labels, strategy, features, seed, BATCH, self.address) as job:
+        if method.categories is not None:
+            mixed = Mixed(X, labels, self.categorical_features, method.categories == "smoten")
+            drawn = self._epoch(labels, strategy, mixed.search, seed)
+            return drawn, mixed.made(drawn, seed)
+        if not method.adds:
+            drawn = self._epoch(labels, strategy, None, seed)
+            return drawn, _tables.rows_of(X, drawn.index)
+        features = _tables.features_of(X)
+        drawn = self._epoch(labels, strategy, search_of(features), seed)
+        made = synthesise(features, drawn)
+        if method.cleaned is not None:
+            stays = kept(method.cleaned, "all", made, replace(labels, codes=labels.codes[drawn.index]), seed)
+            drawn, made = drawn[stays], made[stays]
+        return drawn, _tables.as_given(made, X)
+
+    def _epoch(
+        self, labels: _tables.Labels, strategy: dict[str, Any], search: Search | None, seed: int
+    ) -> Drawn:
+        with Job(labels, strategy, search, seed, BATCH, self.address) as job:
             return in_order(job.epoch(), labels)
 
     def _strategy_for(self, method: Method, labels: _tables.Labels, y: Any) -> dict[str, Any]:
         """What the daemon is to draw by; for `balanced_batch_generator`."""
         assert method.drawn is not None
-        if self.estimator is not None:
-            raise BadValue(f"estimator is for instance-hardness, and strategy is {self.strategy}", "estimator")
+        self._check_parameters(method)
         if isinstance(self.sampling_strategy, str) and self.sampling_strategy == "auto":
             return method.drawn
         if "sampling_strategy" in method.drawn:
@@ -188,7 +222,8 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _more_tags(self) -> dict[str, Any]:
         """Of scikit-learn and imbalanced-learn, for their checks."""
-        copies = not method_of(self.strategy, self.k_neighbors).measures
+        method = method_of(self.strategy, self.k_neighbors)
+        copies = not method.measures and method.categories is None
         types = ["2darray", "dataframe", *["string", "sparse"] * copies]
         return {"X_types": types, "sample_indices": True, "allow_nan": copies}
 

@@ -3,6 +3,7 @@ Called by _sampler.py and _batches.py."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,12 +121,19 @@ def rows_of(values: Any, index: NDArray[np.int64]) -> Any:
 def as_given(rows: NDArray[Any], X: Any) -> Any:
     """Rows of features as what X is; columns of whole numbers become float64."""
     if is_frame(X):
-        made = type(X)(rows, columns=X.columns)
-        floats = [i for i, dtype in enumerate(X.dtypes) if getattr(dtype, "kind", "") == "f"]
-        return made.astype({X.columns[i]: X.dtypes.iloc[i] for i in floats}) if floats else made
+        return as_columns_of(type(X)(rows), X, range(rows.shape[1]))
     if isinstance(X, (list, tuple)):
         return rows.tolist()
     return rows.astype(X.dtype) if getattr(X, "dtype", None) == np.float16 else rows
+
+
+def as_columns_of(frame: Any, X: Any, columns: Iterable[int]) -> Any:
+    """A DataFrame with the names of X's; of these columns, those that are floating point numbers in X are of its
+    types."""
+    floats = {j: X.dtypes.iloc[j] for j in columns if getattr(X.dtypes.iloc[j], "kind", "") == "f"}
+    frame = frame.astype(floats) if floats else frame
+    frame.columns = X.columns
+    return frame
 
 
 def names_of_features(X: Any) -> NDArray[Any] | None:
