@@ -1,8 +1,11 @@
 """MIGRATING.md: the lines of every change run, before and after it."""
 
+import numpy as np
 import pytest
 import torch
 import torch.utils.data
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 import evendraw.torch
 from pages import PYTHON, sections, torchrun
@@ -29,9 +32,11 @@ def side(change, sign):
     return "\n".join(line[1:] for line in change.splitlines() if line[:1] in (sign, " "))
 
 
-def run(code):
+def run(code, **scope):
     """What is there after the lines; torchsampler is not in Debian."""
-    scope = {
+    scope |= {
+        "StandardScaler": StandardScaler,
+        "LogisticRegression": LogisticRegression,
         "evendraw": evendraw,
         "DataLoader": torch.utils.data.DataLoader,
         "dataset": torch.utils.data.TensorDataset(torch.arange(100), torch.tensor(LABELS)),
@@ -43,7 +48,7 @@ def run(code):
 
 
 def test_all_are_here():
-    assert len(CHANGES) == 5
+    assert len(CHANGES) == 6
 
 
 def test_weighted_random_sampler(daemon):
@@ -80,8 +85,15 @@ def test_imbalanced_dataset_sampler(daemon):
     assert drawn.sum() == 100 and drawn.min() > 15
 
 
+def test_imbalanced_learn(daemon):
+    X, y = np.random.default_rng(0).normal(size=(100, 4)), np.array(LABELS)
+    before, after = (run(side(CHANGES[4], sign), X=X, y=y) for sign in "-+")
+    assert np.bincount(after["y_more"]).tolist() == np.bincount(before["y_more"]).tolist() == [80] * 3
+    assert after["X_more"].shape == before["X_more"].shape and after["pipeline"].predict(X).shape == (100,)
+
+
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_batch_sampler(daemon):
-    scope = run(side(CHANGES[4], "+"))
+    scope = run(side(CHANGES[5], "+"))
     batches = [y.bincount(minlength=3).tolist() for _, y in scope["loader"]]
     assert batches and all(max(b) - min(b) <= 1 for b in batches) and len(scope["loader"]) == len(batches)

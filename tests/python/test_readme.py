@@ -124,6 +124,13 @@ def smote(scope, client, printed):
     assert client.job("table")["strategy"]["variant"] == "smotenc"
 
 
+def scikit_learn(scope, client, printed):
+    assert np.bincount(scope["y_more"]).tolist() == [900] * 3 and len(scope["X_more"]) == 2700
+    assert scope["scores"].shape == (3,) and (scope["scores"] > 0).all()
+    assert scope["steps"] == 6 and [len(y) for y in scope["trained"]] == [5] * 60
+    assert np.bincount(np.concatenate(scope["trained"])).tolist() == [100] * 3
+
+
 def several_processes(scope, client, printed):
     """Of two processes, each with half of the steps of one."""
     jobs, lengths = zip(*(line.split() for line in printed.splitlines()))
@@ -172,6 +179,7 @@ CHECKS = {
     "Selections": selections,
     "Folds": folds,
     "SMOTE": smote,
+    "scikit-learn": scikit_learn,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
     "Ensembles": ensembles,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +46,13 @@ def as_text(text: Any, field: str) -> bytes:
     if b"\0" in encoded:
         raise BadValue(f"{field}: {text!r} has a NUL in it: leave it out", field)
     return encoded
+
+
+def new_name() -> str:
+    """Of a job without one: the script's, so that `evendraw job ls` says whose it is."""
+    script = os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0]
+    stem = re.sub(r"[^A-Za-z0-9_]+", "-", script).strip("-")[:40] or "run"
+    return f"{stem}-{secrets.token_hex(4)}"
 
 
 def jsonable(value: Any) -> Any:

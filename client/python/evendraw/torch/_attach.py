@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from typing import Any, Literal
 import torch.utils.data
 
 from .. import labels as _labels
-from .._values import Result, Strategy
+from .._values import Result, Strategy, new_name
 from ..client import Client, connect
 from ..errors import BadValue, Busy, Conflict, Exists, NotFound, UsageError
 from ..stream import Stream
@@ -172,7 +169,7 @@ class Attachment:
 
     def _create_once(self, labels: Any, classes: Sequence[Any] | None) -> Result:
         client = self.client()
-        name = self.job or _new_name()
+        name = self.job or new_name()
         weights = None if self.weights is None else {"weight": self.weights}
         data = client.create_dataset(name, labels, classes, weights=weights, owned=True)
         assert self.batch_size is not None
@@ -325,13 +322,6 @@ _ADVICE = {
     "out, and each has a job of its own",
     "world_size": "The number of ranks can change while none is attached: end the others first",
 }
-
-
-def _new_name() -> str:
-    """Of a job without one: the script's, so that `evendraw job ls` says whose it is."""
-    script = os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0]
-    stem = re.sub(r"[^A-Za-z0-9_]+", "-", script).strip("-")[:40] or "run"
-    return f"{stem}-{secrets.token_hex(4)}"
 
 
 def job_and_dataset(job: Any, dataset: Any) -> tuple[str, Any]:
