@@ -316,11 +316,11 @@ def test_fewer_than_wanted() -> None:
         theirs.fit_resample(x, y)
     assert set(kept) == set(theirs.sample_indices_)
     there = np.bincount(y[kept])[0]
-    assert f"Class 0 keeps {there} samples where 50 are wanted" in result.warning.decode()
+    assert f"Of class 0 {there} samples are kept where 50 are wanted" in result.warning.decode()
     y[2:] = np.where(y[2:] == 2, 0, y[2:])
     y[:2] = 2
     kept, result = select(x, y, "nearmiss-2")
     theirs = under.NearMiss(version=2)
     theirs.fit_resample(x, y)
     assert set(kept) == set(theirs.sample_indices_)
-    assert b"Class 2 is the smallest and has 2 samples" in result.warning
+    assert b"Distances to all 2 samples of class 2, the smallest, were summed" in result.warning
