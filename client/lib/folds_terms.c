@@ -25,10 +25,12 @@ char *evd_folds_terms(const evd_folds_options *options, const uint16_t *fold)
 
     snprintf(digest, sizeof(digest), "%016" PRIx64,
              (uint64_t)XXH3_64bits(fold, (size_t)options->n * sizeof(*fold)));
-    terms = json_pack("{s:s, s:s, s:s}", "how", names[options->method], "values", digest, "library",
-                      evd_version());
-    /* Where nothing is drawn the seed does not matter. */
+    terms = json_pack("{s:s}", "how", names[options->method]);
+    /* Where nothing is drawn the seed does not matter. It comes before the values: who has others
+     * by another seed is told of that. */
     failed = drawn && json_object_set_new(terms, "seed", json_integer((json_int_t)options->seed));
+    failed |= json_object_set_new(terms, "values", json_string(digest)) |
+              json_object_set_new(terms, "library", json_string(evd_version()));
     text = failed ? NULL : json_dumps(terms, JSON_COMPACT);
     json_decref(terms);
     return text;

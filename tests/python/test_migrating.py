@@ -41,6 +41,7 @@ def run(code, **scope):
         "DataLoader": torch.utils.data.DataLoader,
         "dataset": torch.utils.data.TensorDataset(torch.arange(100), torch.tensor(LABELS)),
         "labels": LABELS,
+        "folds": [],
         "count": {label: LABELS.count(label) for label in LABELS},
     }
     exec(code, scope)
@@ -97,3 +98,13 @@ def test_batch_sampler(daemon):
     scope = run(side(CHANGES[5], "+"))
     batches = [y.bincount(minlength=3).tolist() for _, y in scope["loader"]]
     assert batches and all(max(b) - min(b) <= 1 for b in batches) and len(scope["loader"]) == len(batches)
+
+
+def test_folds():
+    labels = np.array(LABELS)
+    counts = [
+        [np.bincount(labels[test]).tolist() for _, test in run(side(CHANGES[5], sign))["folds"]] for sign in "-+"
+    ]
+    assert counts[0] == counts[1] == [[16, 3, 1]] * 5
+    for train, test in run(side(CHANGES[5], "+"))["folds"]:
+        assert sorted([*train, *test]) == list(range(100))
