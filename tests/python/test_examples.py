@@ -79,6 +79,34 @@ def test_ensemble(daemon, tmp_path):
     assert scores["ensemble, mean"] > scores["a member by itself"] - 2
 
 
+@pytest.mark.skipif(not os.path.exists(DATA), reason="needs dataset-fashion-mnist")
+def test_classical(daemon, tmp_path):
+    """One seed: logits that are adjusted, and last layers that are trained again, find rare classes."""
+    results = tmp_path / "results.json"
+    printed = run(EXAMPLES / "classical.py", "--seeds", "1", "--steps", "60", "--json", results)
+    (matrices,) = json.loads(results.read_text())
+    rows = [line.split(" | ")[0][2:] for line in printed.splitlines() if line.startswith("| ")][2:]
+    assert rows == list(matrices) and len(rows) == 12
+    few = {}
+    for name, matrix in matrices.items():
+        counts = np.array(matrix)
+        assert (counts.sum(axis=1) == 1000).all()
+        few[name] = counts.diagonal()[5:].sum() / 5000
+    assert few["none"] < min(few["logit adjustment of `none`"], few["last layer again, SMOTE"])
+
+
+def test_tabular(daemon, tmp_path):
+    """One seed: rare cases are found by SMOTE and by moving the threshold, and what no threshold moves is
+    what it was."""
+    results = tmp_path / "results.json"
+    run(EXAMPLES / "tabular.py", "--samplers", "none", "SMOTE", "--seeds", "1", "--json", results)
+    (models,) = json.loads(results.read_text())
+    for rates in models.values():
+        none, adjusted, smote = rates.values()
+        assert none[0] + 0.05 < min(adjusted[0], smote[0])
+        assert none[2] == adjusted[2]
+
+
 def test_resume(daemon):
     """Two ranks, killed; one, killed; four: it fails unless every sample was trained on once."""
     printed = run(EXAMPLES / "resume.py")

@@ -227,7 +227,8 @@ def search_of(features: NDArray[Any]) -> Search:
     """By euclidean distances of rows."""
 
     def search(codes: NDArray[np.uint32], k: int, scope: str) -> Found:
-        return _Search(features, codes, k, "euclidean", threads(), None).run(scope)
+        index, distance, _ = _Search(features, codes, k, "euclidean", 0, threads(), None).run(scope)
+        return index, distance
 
     return search
 
