@@ -10,7 +10,8 @@
 #include "sampler/sampling_strategy.h"
 
 enum { SAMPLING_STRATEGY, VARIANT, K, M, NEIGHBOURS, ALL_NEIGHBOURS };
-enum { OF_CLASS, OF_ALL }; /* plan_input.tables */
+enum { OF_CLASS, OF_ALL };   /* plan_input.tables */
+#define COST_OF_NEIGHBOUR 6u /* numbers of 4 ns, as those of internal.h */
 /* smotenc and smoten differ from regular in what the client makes of the pairs. */
 enum variant { REGULAR, SMOTENC, SMOTEN, BORDERLINE_1, BORDERLINE_2, ADASYN, SVM };
 
@@ -351,7 +352,9 @@ static int compile(struct plan *plan, const struct plan_input *in, struct sample
 
 static uint64_t cost(const struct plan_input *in)
 {
-    return in->index->classes * COST_OF_CLASS + in->index->samples * COST_OF_SAMPLE;
+    uint64_t width = (uint64_t)in->tables[OF_CLASS].width + in->tables[OF_ALL].width;
+    return in->index->classes * COST_OF_CLASS +
+           in->index->samples * (COST_OF_SAMPLE + width * COST_OF_NEIGHBOUR);
 }
 
 static bool needs(const struct strategy *s, int param)

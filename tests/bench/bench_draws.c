@@ -5,7 +5,8 @@
  *
  * Long-tailed datasets (the k-th class has 1/k of the first one's samples) of 10^5, 10^6 and 10^7
  * samples, with EVD_LONG=1 in the environment also 10^8, in 10, 1,000 and 10^5 classes, members in
- * mixed order, batches of 256. Those with pairs also draw the second samples and their shares.
+ * mixed order, batches of 256. Those with pairs also draw the second samples and their shares;
+ * smote, which needs classes of some samples, is left out where the smallest has fewer.
  * Prints one JSON object a line:
  *
  *     {"strategy": "weighted", "n": 1000000, "classes": 10, "draws_per_s": 1.2e8,
@@ -24,6 +25,7 @@
 
 #define BATCH 256u
 #define RUNS  5
+#define NEAR  5u
 
 struct variant {
     const char *name, *kind, *param, *text;
@@ -39,6 +41,7 @@ static const struct variant variants[] = {
     {"stratified, equal", "stratified", "proportions", "equal", 0},
     {"undersampled", "undersampled", "sampling_strategy", "majority", 0},
     {"oversampled", "oversampled", NULL, NULL, 0},
+    {"smote", "smote", NULL, NULL, 0},
     {"resampled", "resampled", NULL, NULL, 0},
     {"repeat-factor", "repeat-factor", "threshold", NULL, 0.01},
     {"p-by-k", "p-by-k", "k", NULL, 32},
@@ -131,8 +134,27 @@ static double draw_for(const struct plan *plan, double seconds)
     return best;
 }
 
+/* For each sample some of its class, in no order; NULL if a class has too few. */
+static uint32_t *neighbours_of(const struct class_index *index)
+{
+    uint32_t *rows = grab(index->samples * NEAR, sizeof(*rows));
+    for (uint32_t c = 0; c < index->classes; c++) {
+        uint64_t first = index->start[c], n = index->start[c + 1] - first;
+        if (n <= NEAR) {
+            free(rows);
+            return NULL;
+        }
+        for (uint64_t i = 0; i < n; i++) {
+            for (uint64_t j = 0; j < NEAR; j++)
+                rows[index->member32[first + i] * (uint64_t)NEAR + j] =
+                    index->member32[first + (i * 40503 + j * 6700417 + 1) % n];
+        }
+    }
+    return rows;
+}
+
 static void measure(const struct variant *variant, const struct class_index *index,
-                    const double *weights, double seconds)
+                    const double *weights, const uint32_t *rows, double seconds)
 {
     struct strategy s;
     struct plan *plan;
@@ -144,7 +166,8 @@ static void measure(const struct variant *variant, const struct class_index *ind
                                   .seed = 1,
                                   .batch_size = BATCH,
                                   .last_batch = LAST_DROP,
-                                  .weights = weights};
+                                  .weights = weights,
+                                  .tables = {{rows, NEAR, true}}};
     double begin = now();
     if (plan_build(&plan, &in, &err) != PLAN_OK ||
         plan_place(plan, 0, 0, plan_epoch(plan, 0), &err) != PLAN_OK) {
@@ -170,8 +193,13 @@ static void measure_all(uint64_t n, uint32_t classes, double seconds, const char
         weights[k] = 1 + (double)(k % 7);
     long_tail(&index, n, classes);
     for (size_t v = 0; v < sizeof(variants) / sizeof(*variants); v++) {
-        if (!only || strcmp(only, variants[v].name) == 0)
-            measure(&variants[v], &index, weights, seconds);
+        bool smote = strcmp(variants[v].kind, "smote") == 0;
+        if (only && strcmp(only, variants[v].name) != 0)
+            continue;
+        uint32_t *rows = smote ? neighbours_of(&index) : NULL;
+        if (!smote || rows)
+            measure(&variants[v], &index, weights, rows, seconds);
+        free(rows);
     }
     free((void *)index.start);
     free((void *)index.member32);

@@ -244,6 +244,9 @@ static void jobs_that_name_one(void **state)
     peer = peer_new(h);
     is_out_of_service(peer, "attachment \"near\" of dataset \"d\" version 1 is damaged");
     peer_refused(peer, EVD_E_CONFLICT, "attachment.drop", "[{'dataset': 'd', 'name': 'near'}]");
+    peer_refused(peer, EVD_E_STORE, "job.preview",
+                 "[{'dataset': 'd', 'batch_size': 1, 'strategy': {'kind': 'smote', 'k': 1, "
+                 "'neighbours': 'near'}}]");
     trouble_query(h, "UPDATE attachment_chunk SET rows = x'" SECOND "'"); /* a backup */
     peer = peer_new(h);
     trouble_job_has(peer, "s", 6);

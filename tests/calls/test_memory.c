@@ -73,8 +73,12 @@ static bool try(struct peer *peer, const char *method, const char *params, int n
 #define EXPLICIT(w)                                                                                \
     "{'kind': 'weighted', 'weight': 'explicit', 'weights': {'a': 1, 'b': " w ", 'c': 0, '" N64     \
     "1': 0, '" N64 "2': 0, '" N64 "3': 0, '" N64 "4': 0}}"
-#define RUN   "[{'name': 'e%d', 'dataset': 'o%d', 'batch_size': 1, 'ephemeral': 1, 'grace': 0"
-#define OWNED "[{'name': 'o%d', 'owned': true}]"
+#define RUN    "[{'name': 'e%d', 'dataset': 'o%d', 'batch_size': 1, 'ephemeral': 1, 'grace': 0"
+#define OWNED  "[{'name': 'o%d', 'owned': true}]"
+#define SMOTED "[{'name': 's%d'"
+#define SMOTE                                                                                      \
+    "{'kind': 'smote', 'variant': 'adasyn', 'k': 1, 'neighbours': 'c', 'all_neighbours': 'a', "    \
+    "'sampling_strategy': {'a': 5}}"
 
 static const struct {
     const char *method, *params;
@@ -87,7 +91,7 @@ static const struct {
     {"dataset.commit", "[{'draft': 1}]"},
     {"attachment.create", DATASET ", 'name': 'a', 'kind': 'neighbours', 'k': 1, 'scope': 'all', "
                                   "'metric': 'm', 'terms': {'a': 'b'}}]"},
-    {"attachment.append", "[{'draft': 2, 'rows': {'$bin': '01000000000000000000000001000000'}, "
+    {"attachment.append", "[{'draft': 2, 'rows': {'$bin': '02000000000000000000000001000000'}, "
                           "'distances': {'$bin': '0000803f0000803f0000803f0000803f'}}]"},
     {"attachment.commit", "[{'draft': 2}]"},
     {"attachment.create", DATASET ", 'name': 's', 'kind': 'selection'}]"},
@@ -130,6 +134,16 @@ static const struct {
     {"job.threshold", "[{'job': 'e%d'}]"},
     {"job.curve", "[{'job': 'e%d', 'kind': 'roc', 'all': true}]"},
     {"job.curve", "[{'job': 'e%d', 'kind': 'calibration'}]"},
+    /* A job of kind smote, whose history comes to name neighbours three times. */
+    {"attachment.create", DATASET ", 'name': 'c', 'kind': 'neighbours', 'k': 1, 'scope': 'class', "
+                                  "'metric': 'm'}]"},
+    {"attachment.append", "[{'draft': 6, 'rows': {'$bin': '0100000000000000ffffffff00000000'}, "
+                          "'distances': {'$bin': '0000803f0000803f0000807f0000803f'}}]"},
+    {"attachment.commit", "[{'draft': 6}]"},
+    {"job.create", SMOTED ", 'dataset': 'd%d', 'batch_size': 2, 'strategy': " SMOTE "}]"},
+    {"job.update", "[{'job': 's%d', 'when': 'at', 'epoch': 2, 'step': 0, 'strategy': " SMOTE "}]"},
+    {"job.seek", "[{'job': 's%d', 'epoch': 0, 'step': 1, 'mode': 'follow'}]"},
+    {"job.batch", "[{'job': 's%d', 'epoch': 0, 'step': 0, 'columns': ['mix_index']}]"},
     {"job.list", "[]"},
     {"server.info", "[]"},
 };
@@ -177,6 +191,7 @@ static void each_allocation(struct harness *h, size_t wanted)
         /* What is left of it goes, where it got that far. */
         peer = peer_new(h);
         try(peer, "job.drop", JOB ", 'force': true}]", n);
+        try(peer, "job.drop", "[{'job': 's%d'}]", n);
         try(peer, "dataset.drop", DATASET "}]", n);
         assert_int_equal(try(peer, "dataset.info", DATASET "}]", n), false);
         assert_int_equal(try(peer, "job.info", "[{'job': 'e%d'}]", n), false);

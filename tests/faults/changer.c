@@ -13,12 +13,12 @@
 
 #include "faults.h"
 
-/* All make epochs of equal length. */
-static const char *const strategies[] = {
+static const char *const several[] = {
     "{\"kind\": \"uniform\"}",
     "{\"kind\": \"weighted\", \"weight\": \"inverse\"}",
     "{\"kind\": \"stratified\", \"proportions\": \"equal\"}",
     "{\"kind\": \"class-aware\"}",
+    NULL,
 };
 
 /* ---- inside the process: no cmocka there ---- */
@@ -47,13 +47,17 @@ static bool is_trouble(int code)
            code != EVD_E_CONNECT && code != EVD_E_CONFLICT && code != EVD_E_SHUTTING_DOWN;
 }
 
-static void change(evd_client *client, const char *job, struct dice *dice, int log)
+static void change(evd_client *client, const struct changer *changer, struct dice *dice, int log)
 {
+    const char *const *strategies = changer->strategies ? changer->strategies : several;
     char params[256], *answer;
+    uint32_t count = 0;
     int code;
 
-    snprintf(params, sizeof(params), "{\"job\": \"%s\", \"strategy\": %s, \"when\": \"%s\"}", job,
-             strategies[dice_below(dice, sizeof(strategies) / sizeof(*strategies))],
+    while (strategies[count])
+        count++;
+    snprintf(params, sizeof(params), "{\"job\": \"%s\", \"strategy\": %s, \"when\": \"%s\"}",
+             changer->job, strategies[dice_below(dice, count)],
              dice_below(dice, 3) ? "now" : "epoch");
     code = evd_call(client, "job.update", params, &answer);
     if (is_trouble(code)) {
@@ -80,7 +84,7 @@ static void live(const struct changer *changer, struct board *board)
     if (log < 0 || client == NULL)
         _exit(22);
     while (board->last_epoch == UINT64_MAX) {
-        change(client, changer->job, &dice, log);
+        change(client, changer, &dice, log);
         usleep(dice_below(&dice, changer->pause_us));
     }
     evd_close(client);

@@ -10,6 +10,8 @@
 struct changer {
     const char *address, *job, *folder; /* of the log */
     uint32_t pause_us;                  /* between two changes, at most */
+    /* All make epochs of equal length; ended by NULL. NULL: some of several kinds. */
+    const char *const *strategies;
     pid_t pid;
 };
 

@@ -84,7 +84,7 @@ void faults_check(struct server *server, const char *job, const char *more, stru
         faults_job(server, name, more);
     else
         replay(client, job);
-    reference = history_reference(client, name, world, epochs, steps);
+    reference = history_reference(client, name, board->pairs, world, epochs, steps);
     evd_close(client);
     rules.reference = reference;
     rules.changes = changes;

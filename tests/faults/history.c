@@ -76,12 +76,17 @@ void history_free(struct history *history)
 
 uint64_t history_digest(const evd_batch *batch)
 {
-    return XXH3_64bits(batch->index, 8 * (size_t)batch->n);
+    uint64_t digest = XXH3_64bits(batch->index, 8 * (size_t)batch->n);
+
+    if (!batch->mix_index)
+        return digest;
+    digest = XXH3_64bits_withSeed(batch->mix_index, 8 * (size_t)batch->n, digest);
+    return XXH3_64bits_withSeed(batch->mix_lambda, 4 * (size_t)batch->n, digest);
 }
 
 /* ---- the reference ---- */
 
-struct reference *history_reference(evd_client *client, const char *job, uint32_t world,
+struct reference *history_reference(evd_client *client, const char *job, bool pairs, uint32_t world,
                                     uint64_t epochs, uint64_t steps)
 {
     uint32_t ranks = world ? world : 1;
@@ -98,6 +103,7 @@ struct reference *history_reference(evd_client *client, const char *job, uint32_
         options.window = 64;
         options.rank = world ? (int)rank : -1;
         options.world_size = world;
+        options.columns = pairs ? HISTORY_PAIRS : 0;
         if (evd_stream_open(client, &options, &stream) != EVD_OK)
             fail_msg("the reference %s: %s", job, evd_error_message(client));
         for (uint64_t left = epochs * (steps + 1); left > 0; left--) {

@@ -26,7 +26,7 @@ enum log_kind {
 struct log_record {
     uint64_t time; /* monotonic, ns: comparable between processes */
     uint64_t epoch, step;
-    uint64_t digest; /* of the indices */
+    uint64_t digest; /* of the indices, and of what else there is in HISTORY_PAIRS */
     uint32_t worker; /* a number of its own for each process */
     int32_t rank;
     uint32_t revision;
@@ -85,8 +85,10 @@ struct history_rules {
  * before it had begun. Prints what was counted. */
 void history_check(const struct history *history, const struct history_rules *rules);
 
+/* Columns of a job that makes pairs. */
+#define HISTORY_PAIRS (EVD_COLUMN_MIX_INDEX | EVD_COLUMN_MIX_LAMBDA)
 /* The batches of a job that nobody disturbs: to be freed. */
-struct reference *history_reference(evd_client *client, const char *job, uint32_t world,
+struct reference *history_reference(evd_client *client, const char *job, bool pairs, uint32_t world,
                                     uint64_t epochs, uint64_t steps);
 /* The revisions that a job has now: to be freed. */
 struct change *history_changes(evd_client *client, const char *job, uint32_t *count);

@@ -90,6 +90,8 @@ static void attach(struct life *life)
     how.rank = life->worker->rank;
     how.world_size = life->worker->world;
     how.window = life->worker->window;
+    if (life->board->pairs)
+        how.columns = HISTORY_PAIRS;
     /* A rank stays taken until the daemon has noticed that its worker was killed. */
     for (int i = 0; i < 1000; i++) {
         code = evd_stream_open(life->client, &how, &life->stream);

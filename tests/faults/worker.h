@@ -21,6 +21,7 @@ struct board {
     /* evd_counters of all that ended by themselves. */
     atomic_ullong reconnects, repeated, late_acks;
     bool excused[MAX_WORKERS]; /* for the history's check */
+    bool pairs;                /* second samples and their shares are part of what comes */
 };
 
 struct worker {
