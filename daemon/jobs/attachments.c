@@ -13,17 +13,22 @@ static struct attachment *shown(const struct dataset *dataset, struct evd_str na
     return attachment && !attachment->dropping ? attachment : NULL;
 }
 
-/* The newest other version of the dataset that has one of that name; 0: none. */
+#define ANY_KIND -1
+
+/* The newest other version of the dataset that has one of that name and kind; 0: none. */
 static uint32_t other_version(const struct jobs *jobs, const struct dataset *dataset,
-                              struct evd_str name)
+                              struct evd_str name, int kind)
 {
     struct evd_str own = {dataset->name, (uint32_t)strlen(dataset->name)};
 
     for (uint32_t i = jobs->dataset_count; i-- > 0;) {
         const struct dataset *other = jobs->datasets[i].dataset;
+        const struct attachment *attachment;
 
-        if (other != dataset && !jobs->datasets[i].dropping &&
-            name_compare(other->name, own) == 0 && shown(other, name))
+        if (other == dataset || jobs->datasets[i].dropping || name_compare(other->name, own) != 0)
+            continue;
+        attachment = shown(other, name);
+        if (attachment && (kind == ANY_KIND || (int)attachment->form.kind == kind))
             return other->version;
     }
     return 0;
@@ -40,7 +45,7 @@ struct attachment *attachments_find_any(struct jobs *jobs, const struct dataset 
         return attachment;
     if (name.len <= EVD_MAX_NAME)
         str_copy(detail, name);
-    version = other_version(jobs, dataset, name);
+    version = other_version(jobs, dataset, name, ANY_KIND);
     if (version > 0)
         error_set(err, EVD_E_NOT_FOUND, detail,
                   "dataset \"%s\" version %u has no attachment \"%s\", but version %u has one: its "
@@ -96,7 +101,7 @@ struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset
     if (attachment || err->code != EVD_E_NOT_FOUND)
         return attachment;
     list_kind(dataset, kind, known, sizeof(known));
-    version = other_version(jobs, dataset, name);
+    version = other_version(jobs, dataset, name, kind);
     if (version > 0)
         snprintf(older, sizeof(older),
                  "; version %u has one, but its labels may be others: make it again", version);

@@ -163,6 +163,15 @@ static void a_job_changes_its_part(void **state)
     peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 0, 'step': 0, 'mode': 'replay'}]");
     for (int epoch = 0; epoch < 4; epoch++)
         assert_int_equal(an_epoch(peer, "j", parts[epoch].steps), parts[epoch].set);
+    /* By the newest of them, from an earlier epoch on. */
+    peer_do(peer, "job.seek", "[{'job': 'j', 'epoch': 1, 'step': 0, 'mode': 'follow'}]");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(an_epoch(peer, "j", parts[3].steps), parts[3].set);
+        assert_int_equal(uses_of(peer, "cv"), 3);
+        harness_quiet(h);
+        harness_restart(h);
+        peer = peer_new(h);
+    }
 }
 
 /* What is only named by strategies that are forgotten can be dropped; the job goes on, and a

@@ -94,6 +94,9 @@ static const struct {
     {"attachment.append", "[{'draft': 2, 'rows': {'$bin': '02000000000000000000000001000000'}, "
                           "'distances': {'$bin': '0000803f0000803f0000803f0000803f'}}]"},
     {"attachment.commit", "[{'draft': 2}]"},
+    {"attachment.create", DATASET ", 'name': 's', 'kind': 'selection'}]"},
+    {"attachment.append", "[{'draft': 3, 'rows': {'$bin': '01000101'}}]"},
+    {"attachment.commit", "[{'draft': 3}]"},
     {"attachment.read", DATASET ", 'name': 'a', 'distances': true}]"},
     {"attachment.list", DATASET "}]"},
     {"dataset.stats", DATASET ", 'weights': 'balanced'}]"},
@@ -109,15 +112,16 @@ static const struct {
     {"job.batch", JOB ", 'epoch': 0, 'step': 1}]"},
     {"job.history", JOB "}]"},
     {"job.update", JOB ", 'strategy': {'kind': 'oversampled', 'sampling_strategy': {'b': 3}}}]"},
+    {"job.update", JOB ", 'strategy': {'kind': 'uniform', 'from': 's'}}]"},
     {"job.stats", JOB ", 'weights': 'inverse'}]"},
     {"job.info", JOB "}]"},
     /* A run with all that is its own; the dataset comes twice. */
     {"dataset.create", OWNED},
-    {"dataset.append", "[{'draft': 3, 'labels': [1, 0, 1]}]"},
-    {"dataset.commit", "[{'draft': 3}]"},
-    {"dataset.create", OWNED},
     {"dataset.append", "[{'draft': 4, 'labels': [1, 0, 1]}]"},
     {"dataset.commit", "[{'draft': 4}]"},
+    {"dataset.create", OWNED},
+    {"dataset.append", "[{'draft': 5, 'labels': [1, 0, 1]}]"},
+    {"dataset.commit", "[{'draft': 5}]"},
     {"job.create", RUN ", 'if_exists': 'same'}]"},
     {"job.create", RUN ", 'if_exists': 'same', 'strategy': {'kind': 'uniform'}}]"},
     {"job.create", RUN ", 'if_exists': 'attach'}]"},
@@ -133,9 +137,9 @@ static const struct {
     /* A job of kind smote, whose history comes to name neighbours three times. */
     {"attachment.create", DATASET ", 'name': 'c', 'kind': 'neighbours', 'k': 1, 'scope': 'class', "
                                   "'metric': 'm'}]"},
-    {"attachment.append", "[{'draft': 5, 'rows': {'$bin': '0100000000000000ffffffff00000000'}, "
+    {"attachment.append", "[{'draft': 6, 'rows': {'$bin': '0100000000000000ffffffff00000000'}, "
                           "'distances': {'$bin': '0000803f0000803f0000807f0000803f'}}]"},
-    {"attachment.commit", "[{'draft': 5}]"},
+    {"attachment.commit", "[{'draft': 6}]"},
     {"job.create", SMOTED ", 'dataset': 'd%d', 'batch_size': 2, 'strategy': " SMOTE "}]"},
     {"job.update", "[{'job': 's%d', 'when': 'at', 'epoch': 2, 'step': 0, 'strategy': " SMOTE "}]"},
     {"job.seek", "[{'job': 's%d', 'epoch': 0, 'step': 1, 'mode': 'follow'}]"},
@@ -146,7 +150,7 @@ static const struct {
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
 /* Those up to where a dataset is owned and nothing else is. */
-#define STEPS_TO_OWNED 27
+#define STEPS_TO_OWNED 31
 
 /* Returns how many of the first steps succeeded. */
 static size_t converse(struct peer *peer, size_t wanted, int n)
@@ -201,7 +205,7 @@ static void each_allocation(struct harness *h, size_t wanted)
 
 static void test_each_allocation(void **state)
 {
-    assert_string_equal(steps[STEPS_TO_OWNED - 1].params, "[{'draft': 3}]");
+    assert_string_equal(steps[STEPS_TO_OWNED - 1].params, "[{'draft': 4}]");
     each_allocation(*state, STEPS_TO_OWNED);
     each_allocation(*state, STEPS);
 }

@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "python"))
 from conftest import client, daemon  # noqa: E402, F401
 
 import evendraw  # noqa: E402
+from evendraw import _attachments  # noqa: E402
 import sampling as s  # noqa: E402
 
 CASES = [  # kind, parameters as the daemon takes them, engine, strategy
@@ -123,6 +124,24 @@ def test_batches(client, last, W):
         plan = make_plan(case, values, labels, last, seed)
         assert (job, info["steps"]) == (job, plan.steps())
         compare(client, job, [plan], 2 * plan.steps() + 1, number % W if W else None, W)
+
+
+@pytest.mark.parametrize("last, W", ENDS)
+def test_batches_of_a_part(client, last, W):
+    """As if what is left out had no label."""
+    labels, values = make_dataset(client)
+    folds = [65535 if label is None else 1 if label > 2 else i % 5 for i, label in enumerate(labels)]
+    kept = [label if fold != 3 else None for label, fold in zip(labels, folds)]
+    _attachments.attach(client, np.array(folds), dataset="d", name="cv", kind="folds", folds=5)
+    for number, case in enumerate(CASES):
+        job, seed = f"{number} {case[0]}", 2**62 + number
+        given = {"alpha" if key == "from" else key: value for key, value in case[1].items()}
+        strategy = {"kind": case[0], **given, "from": {"folds": "cv", "without": 3}}
+        info = client.create_job(job, "d", G, strategy, seed=seed, last_batch=last,
+                                 mode="ranked" if W else "shared")
+        plan = make_plan(case, values, kept, last, seed)
+        assert (job, info["steps"]) == (job, plan.steps())
+        compare(client, job, [plan], plan.steps() + 1, number % W if W else None, W)
 
 
 @pytest.mark.parametrize("last, W", ENDS)
