@@ -1,6 +1,7 @@
 /* Tables over the samples of a dataset, and what is asked of one (attachment.h). */
 #include "dataset/attachment.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,8 +186,10 @@ bool dataset_attach(struct dataset *dataset, struct attachment *attachment)
 
 void dataset_detach_all(struct dataset *dataset)
 {
-    for (uint32_t i = 0; i < dataset->attachment_count; i++)
+    for (uint32_t i = 0; i < dataset->attachment_count; i++) {
+        assert(dataset->attachments[i]->uses == 0);
         attachment_free(dataset->attachments[i]);
+    }
     free(dataset->attachments);
     dataset->attachments = NULL;
     dataset->attachment_count = 0;

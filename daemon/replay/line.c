@@ -40,8 +40,10 @@ static bool hold_plan(struct line_plan *plan, const struct job *job, const struc
     if (!record->strategy)
         return true;
     plan->strategy = malloc(record->strategy_bytes ? record->strategy_bytes : 1);
-    if (!plan->strategy)
+    if (!plan->strategy) {
+        plan_release(&plan->held);
         return false;
+    }
     memcpy(plan->strategy, record->strategy, record->strategy_bytes);
     return true;
 }
