@@ -7,7 +7,7 @@
 
 /* ---- the dataset ---- */
 
-bool attached_find(struct attached *to, struct cli *cli, const char *path, uint64_t rows)
+bool attached_find(struct attached *to, struct cli *cli)
 {
     json_t *params = cli->params, *asked = json_object(), *info;
 
@@ -22,14 +22,20 @@ bool attached_find(struct attached *to, struct cli *cli, const char *path, uint6
     to->samples = field_u64(info, "samples");
     to->classes = (uint32_t)field_u64(info, "classes");
     params_set_u64(params, "version", to->version);
-    if (to->samples != rows)
-        cli_error(cli, EXIT_INPUT,
-                  "%s: holds %s, and %s has %s: a row is needed for each, those without a label "
-                  "too (--dataset-version names an older version)",
-                  path, text_items(rows, "row"), field_dataset(info),
-                  text_items(to->samples, "sample"));
     json_decref(info);
-    return to->samples == rows;
+    return true;
+}
+
+bool attached_fits(struct attached *to, const char *path, uint64_t rows)
+{
+    if (to->samples == rows)
+        return true;
+    cli_error(to->cli, EXIT_INPUT,
+              "%s: holds %s, and %s has %s: a row is needed for each, those without a label too "
+              "(--dataset-version names an older version)",
+              path, text_items(rows, "row"), field_dataset(to->cli->params),
+              text_items(to->samples, "sample"));
+    return false;
 }
 
 bool attached_labels(struct attached *to)

@@ -18,9 +18,10 @@ struct attached {
 };
 
 /* Which version it is that the command's parameters name: from here on they name it by number.
- * `rows` is how many the file at `path` has, one for each sample. False after a message, as below;
- * attached_fini in any case. */
-bool attached_find(struct attached *to, struct cli *cli, const char *path, uint64_t rows)
+ * False after a message, as all of these; attached_fini in any case. */
+bool attached_find(struct attached *to, struct cli *cli) __attribute__((warn_unused_result));
+/* Has the file at `path` a row for each sample? */
+bool attached_fits(struct attached *to, const char *path, uint64_t rows)
     __attribute__((warn_unused_result));
 bool attached_labels(struct attached *to) __attribute__((warn_unused_result));
 void attached_fini(struct attached *to);

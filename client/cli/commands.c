@@ -184,6 +184,34 @@ static const struct cli_option set_options[] = {
     "read-only, and is gone in the end.\n\n"                                                       \
     "Example: evendraw neighbours pets embeddings.npy --k 5 --metric cosine"
 
+#define SELECT_DOC                                                                                 \
+    "Select which samples of a dataset are to be drawn from, by a method of "                      \
+    "imbalanced-learn, and attach the selection to the dataset, for strategies that draw "         \
+    "from it. Row i of FEATURES.npy, float32 or float64, is sample i. The features stay "          \
+    "here.\v"                                                                                      \
+    "By the nearest neighbours of each sample, which are searched for here and need not be "       \
+    "attached:\n"                                                                                  \
+    "tomek: without Tomek links, two classes' samples nearest to each other\n"                     \
+    "enn: without samples that their K neighbours vote against\n"                                  \
+    "renn: that again and again; allknn: with 1, 2, ... K neighbours\n"                            \
+    "ncr: enn, and neighbours that vote against the smallest class\n"                              \
+    "By distances, as many of each class as the smallest one has:\n"                               \
+    "nearmiss-1: the nearest to their K nearest of the smallest class\n"                           \
+    "nearmiss-2: the nearest to their K farthest of it\n"                                          \
+    "nearmiss-3: the farthest of those that are near to it\n"                                      \
+    "By classifying with what is kept, from --seeds on:\n"                                         \
+    "cnn: condensed nearest neighbours\n"                                                          \
+    "oss: one-sided selection, which ends with tomek\n"                                            \
+    "By --probabilities, shape (n,) or (n, classes), without features:\n"                          \
+    "instance-hardness: those whose own class a model that was not trained on them finds "         \
+    "most probable, cross_val_predict(model, X, y, method=\"predict_proba\") of "                  \
+    "scikit-learn\n\n"                                                                             \
+    "Sets are equal to imbalanced-learn's, but for ties. What is there already, made in the "      \
+    "same way of the same features, is not computed again.\n\n"                                    \
+    "Examples:\nevendraw select pets x.npy --method enn --k 5\n"                                   \
+    "evendraw select pets x.npy --method nearmiss-1 --target dog=500 --name few\n"                 \
+    "evendraw select pets --keep clean.txt --name clean"
+
 /* ---- the table ---- */
 
 const struct command commands[] = {
@@ -227,6 +255,13 @@ const struct command commands[] = {
      .check = check_neighbours,
      .methods = {"attachment.create", "attachment.append", "attachment.commit"}, .patient = true,
      .run = run_neighbours},
+
+    {"select", NULL, "attach a selection of a dataset's samples, from their features", SELECT_DOC,
+     .options = {OPTIONS({DATASET("DATASET")},
+                         {DATASET_VERSION("Of which version (default: the newest)")},
+                         {ALL_CLASSES}),
+                 select_options},
+     .check = check_select, .patient = true, .run = run_select},
 
     {"stats", NULL, "draw the class distribution of a dataset",
      "Draw the class distribution of a dataset, with counts and shares of the labelled "

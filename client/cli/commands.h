@@ -46,16 +46,16 @@ answer_print print_attachments, print_copy, print_created_job, print_dataset_sta
     print_position, print_preview, print_removed_dataset, print_removed_job, print_revision,
     print_workers;
 options_check check_confusion, check_job_create, check_job_seek, check_job_set, check_load,
-    check_neighbours, check_preview, check_replay, check_threshold, check_weights;
+    check_neighbours, check_preview, check_replay, check_select, check_threshold, check_weights;
 command_run run_confusion, run_info, run_load, run_neighbours, run_pull, run_repair, run_replay,
-    run_strategies, run_threshold, run_trace, run_verify, run_weights;
+    run_select, run_strategies, run_threshold, run_trace, run_verify, run_weights;
 option_parse parse_all_classes, parse_beta, parse_copy_path, parse_strategy,
     parse_strategy_parameter, parse_tau;
 /* What a command that is about a job says without one. */
 #define JOB_IS_MISSING "name the job (`evendraw job ls` lists them)"
 
 extern const struct cli_option batch_options[], confusion_options[], load_options[],
-    neighbours_options[], pull_options[], repair_options[], replay_options[], strategies_options[],
-    threshold_options[], verify_options[];
+    neighbours_options[], pull_options[], repair_options[], replay_options[], select_options[],
+    strategies_options[], threshold_options[], verify_options[];
 
 #endif

@@ -1,4 +1,4 @@
-/* Features of samples in a file (features.h). Called by neighbours.c. */
+/* Features of samples in a file (features.h). Called by neighbours.c and select.c. */
 #include "features.h"
 
 #include <errno.h>
@@ -13,9 +13,10 @@
  * back to. */
 static void cut_off(int number)
 {
-    static const char text[] = "\nevendraw: the file with the features was cut off, or its disk "
-                               "failed, while it was read: write it again, and do not change it "
-                               "meanwhile\n";
+    static const char text[] =
+        "\nevendraw: the file with the numbers of the samples was cut off, or "
+        "its disk failed, while it was read: write it again, and do not "
+        "change it meanwhile\n";
 
     (void)number;
     (void)!write(STDERR_FILENO, text, sizeof(text) - 1);

@@ -285,7 +285,8 @@ int run_neighbours(struct cli *cli, int argc, char **argv)
     options_parse(cli, argc, argv, &n);
     if (!open_features(&n))
         return cli->status;
-    status = attached_find(&n.to, cli, n.path, n.features.shape.n) && read_labels(&n)
+    status = attached_find(&n.to, cli) && attached_fits(&n.to, n.path, n.features.shape.n) &&
+                     read_labels(&n)
                  ? attach_and_tell(&n)
                  : cli->status;
     features_close(&n.features);

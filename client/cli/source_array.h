@@ -27,6 +27,7 @@ bool source_array_column(struct source *source, struct source_array *array, cons
 
 /* A file with a row of floating point numbers for each sample. */
 struct source_matrix {
+    bool probabilities; /* they are that, and not features: a single one each may have no row */
     uint64_t n, d;
     unsigned size;   /* bytes of a number, in the machine's order: 4 or 8 */
     uint64_t offset; /* of the first in the file */

@@ -3,7 +3,7 @@
  * 1, 32 in 2 and 3; little-endian), the header as a Python dictionary, then the values. Labels are
  * one-dimensional arrays of whole numbers, bool or text, or --column of two-dimensional ones;
  * floats have to be whole, or NaN, which is no label. Weights are numbers. Features are a matrix,
- * of which only the header is read here (features.c maps the file).
+ * and so are probabilities, of which only the header is read here (features.c maps the file).
  */
 #include "source_array.h"
 
@@ -171,10 +171,11 @@ static bool read_float(struct source *source, const char *descr, struct source_m
         descr[2] == 'f' && (descr[3] == '4' || descr[3] == '8') && descr[4] == *descr)
         return true;
     return source_error(source,
-                        "holds values of type %.*s, and features are float32 or float64 of this "
+                        "holds values of type %.*s, and %s are float32 or float64 of this "
                         "machine's byte order: numpy.save(FILE, X.astype(\"float32\"))",
                         *descr == '[' ? 6 : (int)strcspn(descr + 1, "'\""),
-                        *descr == '[' ? "record" : descr + 1);
+                        *descr == '[' ? "record" : descr + 1,
+                        matrix->probabilities ? "probabilities" : "features");
 }
 
 static bool read_rows(struct source *source, const char *header, struct source_matrix *matrix)
@@ -185,16 +186,19 @@ static bool read_rows(struct source *source, const char *header, struct source_m
 
     if (!close || *shape != '(' || !order)
         return bad_header(source);
-    if (!read_extents(shape, close, &extents) || extents.row == 0)
-        return source_error(source,
-                            "has the shape %.*s, but a row of features for each sample is needed, "
-                            "shape (n, d): X.reshape(len(X), -1)",
-                            (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
+    if (!read_extents(shape, close, &extents) || (extents.row == 0 && !matrix->probabilities))
+        return source_error(source, "has the shape %.*s, but %s",
+                            (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape,
+                            matrix->probabilities
+                                ? "a probability for each sample is needed, or one for each "
+                                  "class: shape (n,) or (n, classes)"
+                                : "a row of features for each sample is needed, shape (n, d): "
+                                  "X.reshape(len(X), -1)");
     if (strncmp(order, "False", 5) != 0)
         return source_error(source, "is stored by columns (in Fortran's order): "
                                     "numpy.save(FILE, numpy.ascontiguousarray(X))");
     matrix->n = extents.count;
-    matrix->d = extents.row;
+    matrix->d = extents.row > 0 ? extents.row : 1;
     return true;
 }
 

@@ -1,8 +1,8 @@
 /*
  * libevendraw: what it computes from the features of a dataset's samples, without a daemon:
  * neighbours, and which samples to leave out. The daemon knows no features; it keeps what is
- * computed here as an attachment (evendraw.h) of the dataset. `evendraw neighbours` and the Python
- * package are made of it.
+ * computed here as an attachment (evendraw.h) of the dataset. `evendraw neighbours`, `select` and
+ * the Python package are made of it.
  *
  * Results, text and threads are as evendraw.h says; but nothing here has a client, so that the text
  * of an error is in the result of the call.

@@ -99,6 +99,17 @@ def neighbours(scope, client, printed):
     assert np.allclose(distance, np.linalg.norm(x[:, None] - x[index], axis=2), atol=1e-5)
 
 
+def selections(scope, client, printed):
+    keep, labels = scope["keep"], scope["dataset"].tensors[1].numpy()
+    assert keep.shape == (1000,) and 0 < keep.sum() < 1000 and keep[labels == 2].all()
+    mask, _ = client.attachment("pets", "enn")
+    assert np.array_equal(mask.astype(bool), keep)
+    fewer, _ = client.attachment("pets", "fewer")
+    assert np.array_equal(np.bincount(labels[fewer.astype(bool)]), [100, 90, 10])
+    mine, _ = client.attachment("pets", "mine")
+    assert np.array_equal(mine.astype(bool), keep & (labels != 2))
+
+
 def scikit_learn(scope, client, printed):
     assert np.bincount(scope["y_more"]).tolist() == [900] * 3 and len(scope["X_more"]) == 2700
     assert scope["scores"].shape == (3,) and (scope["scores"] > 0).all()
@@ -151,6 +162,7 @@ CHECKS = {
     "Augmentation": augmentation,
     "Pairs": pairs,
     "Neighbours": neighbours,
+    "Selections": selections,
     "scikit-learn": scikit_learn,
     "Several processes": several_processes,
     "Several runs at once": several_runs,
