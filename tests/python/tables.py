@@ -7,8 +7,21 @@ import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.neighbors import NearestNeighbors
 
+from evendraw.sklearn import Sampler
+from evendraw.sklearn._methods import method_of
+
 DRAWN = ["oversampled", "smote", "borderline-1", "adasyn", "undersampled"]
 """Strategies of the daemon that are classes of imbalanced-learn."""
+
+
+class Tagged(Sampler):
+    """With what imbalanced-learn's checks ask an estimator for, to know which of them it must pass."""
+
+    def _more_tags(self):
+        method = method_of(self.strategy, self.k_neighbors)
+        copies = not method.measures and method.categories is None
+        types = ["2darray", "dataframe", *["string", "sparse"] * copies]
+        return {"X_types": types, "sample_indices": True, "allow_nan": copies}
 
 
 def table(seed=0, weights=(0.15, 0.3, 0.55), n=300):

@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 
 import evendraw
 from evendraw.sklearn import Sampler, _methods
-from tables import DRAWN, counts, eligible, nothing_left, table
+from tables import DRAWN, Tagged, counts, eligible, nothing_left, table
 
 # What a method could not do as it was asked, of which theirs warns in other words.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -35,8 +35,8 @@ THEIRS = {
 # ---- as imbalanced-learn ----
 
 
-CHECKED = [Sampler(strategy) for strategy in [*DRAWN, "weighted", "smoteenn", "tomek", "enn", "nearmiss-3", "oss"]]
-CHECKED.append(Sampler("instance-hardness", estimator=LogisticRegression()))
+CHECKED = [Tagged(strategy) for strategy in [*DRAWN, "weighted", "smoteenn", "tomek", "enn", "nearmiss-3", "oss"]]
+CHECKED.append(Tagged("instance-hardness", estimator=LogisticRegression()))
 
 
 @parametrize_with_checks(CHECKED)

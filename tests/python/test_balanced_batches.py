@@ -182,13 +182,22 @@ def test_types(daemon):
     X, y = numbered()
     frame, names = pandas.DataFrame(X), pandas.Series(np.array(["a", "b", "c"])[y], index=np.arange(300) + 9)
     images = X[:, :, None].astype(np.float32)
-    for given, labels in (frame, names), (X.tolist(), y.tolist()), (images, np.eye(3)[y]):
+    one_hot = scipy.sparse.csr_matrix(np.eye(3)[y])
+    for given, labels in (frame, names), (X.tolist(), y.tolist()), (images, np.eye(3)[y]), (X, one_hot):
         generator, _ = balanced_batch_generator(given, labels)
+        labels = labels.toarray() if labels is one_hot else labels
         X_batch, y_batch = next(generator)
         assert isinstance(X_batch, np.ndarray) and isinstance(y_batch, np.ndarray)
         index = X_batch.reshape(32, -1)[:, 0].astype(int)
         np.testing.assert_array_equal(X_batch, np.asarray(given)[index])
         np.testing.assert_array_equal(y_batch, np.asarray(labels)[index])
+
+
+def test_sparse_one_hot_that_is_cleaned(daemon):
+    X, y = numbered()
+    generator, _ = balanced_batch_generator(X, scipy.sparse.csr_matrix(np.eye(3)[y]), sampler="tomek")
+    X_batch, y_batch = next(generator)
+    np.testing.assert_array_equal(y_batch.argmax(axis=1), y[X_batch[:, 0].astype(int)])
 
 
 def test_trains(daemon, client):

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 import evendraw
 from evendraw.sklearn import Sampler, balanced_batch_generator
 from evendraw.sklearn._mixed import most_frequent, value_differences
-from tables import counts, nothing_left, table, until
+from tables import Tagged, counts, nothing_left, table, until
 
 COLOURS = np.array(["red", "green", "blue", "grey"])
 
@@ -37,7 +37,7 @@ def nominal(seed=0, n=300):
     return COLOURS.astype(object)[np.stack(columns, axis=1) % 4], y
 
 
-@parametrize_with_checks([Sampler("smotenc", categorical_features=[0])])
+@parametrize_with_checks([Tagged("smotenc", categorical_features=[0])])
 def test_checks_of_imbalanced_learn(daemon, estimator, check):
     check(estimator)
 

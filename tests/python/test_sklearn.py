@@ -108,6 +108,20 @@ def test_truth(daemon):
     assert y_new.dtype == bool and counts(y_new)[True] == 65 and sampler.sampling_strategy_ == {True: 65}
 
 
+@pytest.mark.parametrize("kind", ["category", "string", "object", "bool", "float"])
+def test_kinds_of_labels(daemon, kind):
+    """Columns of pandas keep their type, and class maps are by what they hold."""
+    X, y = table(10, (0.2, 0.8))
+    values = np.array(["a", "b"])[y] if kind in ("category", "string", "object") else y
+    given = pandas.Series(values).astype(kind)
+    smaller = given[y == 0].iloc[0]
+    for strategy in "oversampled", "smote":
+        _, y_new = Sampler(strategy, sampling_strategy={smaller: 99}).fit_resample(X, given)
+        assert y_new.dtype == given.dtype and (y_new == smaller).sum() == 99
+    _, y_new = Sampler("enn").fit_resample(X, given)
+    assert y_new.dtype == given.dtype and set(y_new) == set(given)
+
+
 def test_one_hot(daemon):
     X, y = table(10)
     sampler = Sampler("smote")

@@ -63,13 +63,7 @@ def balanced_batch_generator(
     Raises:
         As `Sampler.fit_resample`. StrategyError: there are too few samples for one batch.
     """
-    n = _tables.length_of(X, y)
-    weight = None if sample_weight is None else np.asarray(sample_weight)
-    if weight is not None and weight.shape != (n,):
-        raise BadValue(
-            f"sample_weight has shape {weight.shape}, and one number for each of {n} samples is needed",
-            "sample_weight",
-        )
+    weight = _weights_of(sample_weight, _tables.length_of(X, y))
     chosen = _sampler_of(sampler, random_state)
     method = method_of(chosen.strategy, chosen.k_neighbors) if isinstance(chosen, Sampler) else None
     if method is not None and method.draws_batches:
@@ -79,19 +73,25 @@ def balanced_batch_generator(
         X, y, weight = _resampled(chosen, X, y, weight)
         chosen = Sampler("uniform", random_state=seed, address=getattr(chosen, "address", None))
         method = method_of("uniform", None)
-        labels = _tables.Labels(np.zeros(1), ["sample"], np.zeros(len(y), dtype=np.uint32))
+        labels = _tables.Labels(np.zeros(1), ["sample"], np.zeros(_tables.length_of(X, y), np.uint32))
     features = _tables.features_of(X) if method.adds else None
-    job = Job(
-        labels,
-        chosen._strategy_for(method, labels, y),
-        None if features is None else search_of(features),
-        seed_of(chosen.random_state),
-        batch_size,
-        chosen.address,
-        last_batch="drop",
-    )
-    rows = _Rows(X if features is None else features, np.asarray(y), weight, method.adds, keep_sparse)
+    strategy, seed = chosen._strategy_for(method, labels, y), seed_of(chosen.random_state)
+    search = None if features is None else search_of(features)
+    job = Job(labels, strategy, search, seed, batch_size, chosen.address, last_batch="drop")
+    rows = _Rows(X if features is None else features, y, weight, method.adds, keep_sparse)
     return _batches(job, rows), job.info["steps"]
+
+
+def _weights_of(sample_weight: Any, n: int) -> NDArray[Any] | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight)
+    if weight.shape != (n,):
+        raise BadValue(
+            f"sample_weight has shape {weight.shape}, and one number for each of {n} samples is needed",
+            "sample_weight",
+        )
+    return weight
 
 
 def _sampler_of(sampler: Any, random_state: Any) -> Any:
@@ -126,9 +126,10 @@ def _resampled(sampler: Any, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any
 class _Rows:
     """What batches are made of."""
 
-    def __init__(self, X: Any, y: NDArray[Any], weight: Any, adds: bool, keep_sparse: bool) -> None:
+    def __init__(self, X: Any, y: Any, weight: Any, adds: bool, keep_sparse: bool) -> None:
         self._X = X.tocsr() if _tables.is_sparse(X) else np.asarray(X)
-        self._y, self._weight, self._adds = y, weight, adds
+        self._y = y.toarray() if _tables.is_sparse(y) else np.asarray(y)
+        self._weight, self._adds = weight, adds
         self._dense = _tables.is_sparse(X) and not keep_sparse
 
     def of(self, batch: Batch) -> tuple[Any, ...]:

@@ -220,13 +220,6 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
         values = labels.classes.tolist()
         self.sampling_strategy_ = {values[c]: int(told[c]) for c in changed}
 
-    def _more_tags(self) -> dict[str, Any]:
-        """Of scikit-learn and imbalanced-learn, for their checks."""
-        method = method_of(self.strategy, self.k_neighbors)
-        copies = not method.measures and method.categories is None
-        types = ["2darray", "dataframe", *["string", "sparse"] * copies]
-        return {"X_types": types, "sample_indices": True, "allow_nan": copies}
-
 
 def seed_of(random_state: Any) -> int:
     """A job's seed, from what scikit-learn takes as random_state."""
