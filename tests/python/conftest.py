@@ -48,6 +48,9 @@ class Daemon:
             self.process = None
 
 
+# Ignored in what a shell runs in the background, and processes that the tests interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LONGEST = 120  # seconds that a test may take, with other work on the machine
 
 faulthandler.register(signal.SIGUSR1, all_threads=True)  # workers by fork inherit it

@@ -17,7 +17,7 @@ from evendraw import _attachments
 
 N, K, FEATURES, NEAR = 40000, 6, 1500, 60
 LABELS = np.arange(N) % 3
-ROUNDS = 100 if os.environ.get("EVD_LONG") else 6
+ROUNDS = 30 if os.environ.get("EVD_LONG") else 6
 
 SENDER = f"""
 import sys

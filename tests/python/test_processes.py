@@ -267,15 +267,16 @@ def said(process):
 @pytest.mark.parametrize("together", [True, False])
 def test_a_member_each(daemon, tmp_path, together):
     """At once, or one after the other; each ends in the middle, as a crash would, and is run again."""
+    count = MEMBERS if together else 2
     straight = [
         [batch for epoch in epochs(loader) for batch in epoch]
-        for loader in Ensemble(Plain(), 5, members=MEMBERS).loaders()
+        for loader in Ensemble(Plain(), 5, members=MEMBERS).loaders()[:count]
     ]
-    assert len({json.dumps(one) for one in straight}) == MEMBERS
-    seen = [[] for _ in range(MEMBERS)]
+    assert len({json.dumps(one) for one in straight}) == count
+    seen = [[] for _ in range(count)]
     for stop, code in (2, 3), (0, 0):
         processes = []
-        for member in range(MEMBERS):
+        for member in range(count):
             processes.append(script(tmp_path, TRAIN, member, stop + member if stop else 0))
             if not together:
                 processes[-1].wait(timeout=90)
