@@ -15,7 +15,8 @@ struct features {
     size_t map_bytes;
 };
 
-/* features->shape.probabilities says which. `path` is a file, not standard input. False after a message; then there is nothing to close. */
+/* features->shape.probabilities says which. `path` is a file, not standard input. False after a
+ * message; then there is nothing to close. */
 bool features_open(struct features *features, struct cli *cli, const char *path)
     __attribute__((warn_unused_result));
 void features_close(struct features *features);
