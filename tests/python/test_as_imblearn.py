@@ -314,4 +314,8 @@ def test_cleaned_frames():
     pandas.testing.assert_frame_equal(X_new, frame.iloc[sampler.sample_indices_].reset_index(drop=True))
     assert counts(y_new)["z"] == counts(names)["z"] and counts(y_new)["y"] < counts(names)["y"]
     assert sampler.sampling_strategy_.keys() == {"x", "y"}
+    kept = sampler.sample_indices_.tolist()
+    for classes in ["", "two\nlines", "z"], [2.0, 1.0, 3.0], [20, 10, 5]:
+        other = Sampler("enn", sampling_strategy=classes[:2]).fit(frame, np.array(classes)[y])
+        assert other.sample_indices_.tolist() == kept
     assert counts(Sampler("nearmiss-1", sampling_strategy={"z": 60}).fit_resample(frame, names)[1])["z"] == 60

@@ -87,7 +87,7 @@ def test_types_of_points(daemon, kind):
 
 @pytest.mark.parametrize(
     "classes",
-    [["b", "a", "c"], [10, 9, 100], [-1, 1, 0], [2.0, 1.0, 0.0], ["10", "9", "1e3"], ["-", " ", "ü"]],
+    [["b", "a", "c"], [10, 9, 100], [-1, 1, 0], [2.0, 1.0, 0.0], ["10", "9", "1e3"], ["-", " ", "ü"], ["", "a" * 200, "two\nlines"]],
 )
 def test_classes(daemon, classes):
     """Whatever y holds it holds afterwards, and maps of classes are by it."""

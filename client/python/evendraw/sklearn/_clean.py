@@ -49,12 +49,23 @@ def kept(
         options["seed"] = seed
     if isinstance(targets, (int, float, np.number)) and name in _COUNTING:
         targets = _by_ratio(targets, labels)
+    targets = _by_name(targets, labels)
     selection = _Selection(
         name, labels.codes, labels.names, targets, probabilities, threads(), None, options
     )
     if selection.takes("features"):
         selection.give_features(features)
     return selection.run(stacklevel=5)
+
+
+def _by_name(targets: Any, labels: Labels) -> Any:
+    """Classes as they are called, and not as y has them; what is none stays, to be refused."""
+    names = dict(zip(labels.classes.tolist(), labels.names))
+    if isinstance(targets, Mapping):
+        return {names.get(value, value): count for value, count in targets.items()}
+    if isinstance(targets, (list, tuple, set, np.ndarray)):
+        return [names.get(value, value) for value in targets]
+    return targets
 
 
 def _by_ratio(ratio: Any, labels: Labels) -> dict[Any, int]:

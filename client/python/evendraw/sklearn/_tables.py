@@ -15,6 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from .. import labels as _labels
 from ..errors import BadValue
 
+_LONGEST_NAME = 128  # bytes: EVD_MAX_NAME of proto/limits.h
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -52,8 +54,15 @@ def labels_of(y: Any) -> Labels:
             "nothing to balance",
             "y",
         )
-    names, _ = _labels.encode(np.arange(len(classes)), [str(value) for value in classes.tolist()])
+    texts = [_name_of(value, i) for i, value in enumerate(classes.tolist())]
+    names, _ = _labels.encode(np.arange(len(classes)), texts)
     return Labels(classes, names, codes.astype(np.uint32))
+
+
+def _name_of(value: Any, i: int) -> str:
+    """The value, unless the daemon would not have it as the name of a class."""
+    text = str(value)
+    return text if text.isprintable() and 0 < len(text.encode()) <= _LONGEST_NAME else f"class {i}"
 
 
 def is_sparse(values: Any) -> bool:
