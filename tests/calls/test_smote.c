@@ -279,8 +279,9 @@ static void forgotten_ones_release_theirs(void **state)
 static void not_forgotten_after_all(void **state)
 {
     struct harness *h = *state;
-    struct peer *peer = begin_retaining(h);
+    struct peer *peer;
 
+    begin_retaining(h);
     retaining_query(h, "CREATE TRIGGER refuse BEFORE INSERT ON forgotten"
                        " BEGIN SELECT RAISE(ABORT, 'not now'); END");
     peer = opened(h);
