@@ -206,8 +206,8 @@ struct knn_search {
     uint64_t features_hash;
     struct knn_place place; /* where it is, or goes on after a file was read */
     int resumed;            /* the file that is gone on from, or -1 */
-    bool locked;            /* options->partial is this search's, as long as it has open: */
-    int lock;
+    char *locked;           /* the file that keeps others away from options->partial, or NULL */
+    int lock;               /* it, open */
 };
 
 /* Of the row that query or point number i is. */
@@ -317,9 +317,8 @@ bool knn_batch_take(struct knn_batch *batch, uint32_t row, uint32_t point);
 /* The smallest value of a kernel behind which there may be a distance within the row's bound. */
 double knn_batch_least(const struct knn_batch *batch, uint32_t row);
 /* Writes what was found for the rows of the batch. */
-void knn_batch_end(
-    struct knn_batch *batch,
-    uint64_t unit); /* For tiles that look for one side only: a block of what no value reaches. */
+void knn_batch_end(struct knn_batch *batch, uint64_t unit);
+/* For tiles that look for one side only: a block of what no value reaches. */
 extern const double knn_never[KNN_BLOCK];
 
 /* ---- knn_lists.c ---- */

@@ -293,9 +293,7 @@ static int take_lock(struct knn_search *s, const char *path)
         s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
         if (s->lock < 0)
             return io_error(s, "lock");
-        s->locked = true;
         if (flock(s->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-            s->locked = false;
             close(s->lock);
             return error_set(&s->error, EVD_E_CONFLICT, s->options->partial,
                              "another search keeps its state in %s: wait for its end, or name "
@@ -306,7 +304,6 @@ static int take_lock(struct knn_search *s, const char *path)
             mine.st_ino == there.st_ino)
             return EVD_OK;
         close(s->lock); /* who had it before has removed it just then */
-        s->locked = false;
     }
 }
 
@@ -315,20 +312,21 @@ static int lock(struct knn_search *s)
     char *path = beside(s, ".lock");
     int code = path ? take_lock(s, path) : s->error.code;
 
-    free(path);
+    if (code == EVD_OK)
+        s->locked = path;
+    else
+        free(path);
     return code;
 }
 
 void knn_state_close(struct knn_search *s)
 {
-    char *path = s->locked ? beside(s, ".lock") : NULL;
-
-    if (path)
-        unlink(path);
-    if (s->locked)
-        close(s->lock);
-    s->locked = false;
-    free(path);
+    if (!s->locked)
+        return;
+    unlink(s->locked);
+    close(s->lock);
+    free(s->locked);
+    s->locked = NULL;
 }
 
 int knn_state_open(struct knn_search *s)
