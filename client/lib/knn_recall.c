@@ -82,13 +82,13 @@ static bool rank_sample(struct knn_search *s, uint32_t ranks)
 }
 
 /* The exact search looks at each pair once for both rows, where queries are points. Here a pair
- * costs half as much again, as rows must be put side by side first; and a list as much as a few
+ * costs up to twice as much, as rows must be put side by side first; and a list as much as a few
  * points, as its centroid is compared with in double. */
 static bool worth_it(const struct knn_search *s, uint64_t points)
 {
     const uint64_t exact = s->self ? s->point_count : s->point_count / 2;
 
-    return points + points / 2 + 4 * (uint64_t)s->lists.count < exact;
+    return 2 * points + 4 * (uint64_t)s->lists.count < exact;
 }
 
 /* False: not within so many lists. */

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """evd_neighbours and scikit-learn's NearestNeighbors, one after the other in one run: the ratio is what
 counts, the machine does not. scikit-learn searches for some of the rows, and its time is scaled: it is
-linear in them. Its speed is that of the BLAS which NumPy and SciPy were given, so that is printed.
+linear in them. Its speed is that of the BLAS which NumPy and SciPy were given, so that is printed. Then
+the approximate search beside the exact one, of rows with and without clusters.
 
     tests/bench/bench_neighbours.py BUILD [ROWS [COLUMNS [ROUNDS]]]
 
@@ -69,6 +70,38 @@ def side_by_side(rows, columns, rounds):
               flush=True)
 
 
+def shapes(rows, columns):
+    """Rows that lists suit more or less: what decides is how many numbers it takes to say where in its
+    neighbourhood a row is."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((rows, columns))
+    yield "200 clusters, 3 widths apart", 3 * rng.standard_normal((200, columns))[
+        rng.integers(0, 200, rows)] + noise
+    bend = rng.standard_normal((256, columns)) / 16
+    yield "a bent surface of 10 dimensions", np.tanh(
+        rng.standard_normal((rows, 10)) @ rng.standard_normal((10, 256)) / 2) @ bend + noise / 100
+    yield "gaussian", noise
+
+
+def approximately(rows, columns, rounds):
+    print(f"\n{rows} x {columns}, k = {K}, 2 threads, {rounds} rounds: the approximate search beside the exact one\n"
+          "| features | asked for | recall measured | of all rows | CPU s | exact, CPU s | times by CPU | by wall |\n"
+          "| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, x in shapes(rows, columns):
+        x = np.ascontiguousarray(x, np.float32)
+        for least in 0.8, 0.9, 0.95, 0.99:
+            seen = []
+            for _ in range(rounds):
+                wall, cpu, (exact, _, _) = seconds(lambda: neighbours(x, K, threads=2))
+                near_wall, near_cpu, (near, _, said) = seconds(
+                    lambda: neighbours(x, K, threads=2, recall=least))
+                seen.append((near_cpu, cpu, cpu / near_cpu, wall / near_wall))
+            found = np.mean([(near[:, [i]] == exact).any(axis=1).mean() for i in range(K)])
+            recall = f"{said.recall:.3f} ({said.recall_low:.3f} to {said.recall_high:.3f})"
+            print(f"| {name} | {least} | {recall if said.approximate else 'searched exactly'} | {found:.4f} | "
+                  + " | ".join(f"{statistics.median(c):.1f}" for c in zip(*seen)) + " |", flush=True)
+
+
 def large(rows, columns):
     """In a process of its own, so that its peak is of this search alone."""
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +122,9 @@ def main():
     if sys.argv[2:3] == ["--large"]:
         return large(int(sys.argv[3]), int(sys.argv[4]))
     given = [int(word) for word in sys.argv[2:]]
-    side_by_side(*given, *(100_000, 64, 3)[len(given):])
+    shape = (*given, *(100_000, 64, 3)[len(given):])
+    side_by_side(*shape)
+    approximately(*shape)
     if os.environ.get("EVD_LONG") == "1":
         for columns in "64", "128":
             arguments = [sys.executable, __file__, BUILD, "--large", "1000000", columns]
