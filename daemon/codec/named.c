@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "proto/limits.h"
 #include "proto/numbers.h"
 #include "proto/pack.h"
 
@@ -71,9 +72,15 @@ int attached_decode(struct strategy *strategy, int at, const msgpack_object *obj
                          "strategy %s: \"%s\" must be the name of %s, or {\"name\": ..., "
                          "\"digest\": sixteen hexadecimal digits}",
                          strategy->kind->name, param->name, what);
+    if (text.len > EVD_MAX_NAME)
+        return error_set(err, EVD_E_BAD_VALUE, param->name,
+                         "strategy %s: \"%s\" must be the name of %s, and names have at most %u "
+                         "bytes",
+                         strategy->kind->name, param->name, what, EVD_MAX_NAME);
     if (text_decode(strategy, at, text, err) != EVD_OK)
         return err->code;
-    value->tag = VALUE_ATTACHED;
+    if (digest)
+        value->tag = VALUE_ATTACHED;
     return EVD_OK;
 }
 

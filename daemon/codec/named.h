@@ -13,7 +13,8 @@
 
 /* Into values[at]. BAD_VALUE. */
 int text_decode(struct strategy *strategy, int at, struct evd_str text, struct evd_error *err);
-/* Into values[at]. BAD_TYPE, BAD_VALUE. */
+/* Into values[at]: a text where there is no digest, until build_attached has found which it is.
+ * BAD_TYPE, BAD_VALUE. */
 int attached_decode(struct strategy *strategy, int at, const msgpack_object *object,
                     struct evd_error *err);
 void attached_encode(msgpack_packer *pk, const char *key, const struct strategy_value *value);

@@ -94,6 +94,9 @@ struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset
                                          struct evd_str name, enum attachment_kind kind,
                                          struct evd_error *err)
 {
+    static const char *const makers[] = {[ATTACHMENT_NEIGHBOURS] = "neighbours",
+                                         [ATTACHMENT_SELECTION] = "select",
+                                         [ATTACHMENT_FOLDS] = "folds"}; /* commands of evendraw */
     struct attachment *attachment = attachments_find(jobs, dataset, name, err);
     char known[128], older[80] = "", maker[128] = "", detail[EVD_MAX_NAME + 1] = "";
     uint32_t version;
@@ -105,9 +108,9 @@ struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset
     if (version > 0)
         snprintf(older, sizeof(older),
                  "; version %u has one, but its labels may be others: make it again", version);
-    if (kind == ATTACHMENT_NEIGHBOURS)
-        snprintf(maker, sizeof(maker), "; \"evendraw neighbours %.64s FEATURES.npy\" makes them",
-                 dataset->name);
+    snprintf(maker, sizeof(maker), "; \"evendraw %s %.64s%s\" makes %s", makers[kind],
+             dataset->name, kind == ATTACHMENT_FOLDS ? "" : " FEATURES.npy",
+             kind == ATTACHMENT_SELECTION ? "one" : "them");
     if (name.len <= EVD_MAX_NAME)
         str_copy(detail, name);
     error_set(err, EVD_E_NOT_FOUND, detail,

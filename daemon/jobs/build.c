@@ -98,7 +98,7 @@ static int find_attached(struct jobs *jobs, const struct dataset *dataset,
                          "be of the kind \"%s\": attachment.list shows which are",
                          found->name, attachment_kind_word(found->form.kind), of->name,
                          strategy->kind->name, attachment_kind_word(kind_of(of)));
-    if (value->tag == VALUE_ATTACHED && value->digest != 0 && value->digest != found->digest)
+    if (value->tag == VALUE_ATTACHED && value->digest != found->digest)
         return error_set(err, EVD_E_STRATEGY, found->name,
                          "attachment \"%s\" is another than this strategy was made with (its "
                          "digest differs): leave the digest out to take it as it is",

@@ -65,7 +65,7 @@ enum strategy_tag {
 struct strategy_value {
     enum strategy_tag tag;
     double number;    /* NUMBER, BOOLEAN */
-    uint64_t digest;  /* ATTACHED: of what has that name; 0: not known */
+    uint64_t digest;  /* ATTACHED: of what has that name */
     char text[136];   /* TEXT, ATTACHED, terminated; names have up to 128 bytes */
     double *by_class; /* CLASS_MAP: one per class of the dataset, NaN where not named; owned */
 };

@@ -5,7 +5,8 @@
  *
  * Long-tailed datasets (the k-th class has 1/k of the first one's samples) of 10^5, 10^6 and 10^7
  * samples, with EVD_LONG=1 in the environment also 10^8, in 10, 1,000 and 10^5 classes, members in
- * mixed order, batches of 256. Those with pairs also draw the second samples and both shares;
+ * mixed order, batches of 256. Those with `from` draw from a selection of all samples, so that all
+ * else is as without. Those with pairs also draw the second samples and both shares;
  * smote, which needs classes of some samples, is left out where the smallest has fewer.
  * Prints one JSON object a line:
  *
@@ -34,6 +35,7 @@ struct variant {
 
 static const struct variant variants[] = {
     {"uniform", "uniform", NULL, NULL, 0},
+    {"uniform, from", "uniform", "from", "every", 0},
     {"weighted", "weighted", NULL, NULL, 0},
     {"weighted, by sample", "weighted", "column", "hardness", 0},
     {"weighted, once", "weighted", "replacement", NULL, 0},
@@ -41,6 +43,7 @@ static const struct variant variants[] = {
     {"stratified, equal", "stratified", "proportions", "equal", 0},
     {"undersampled", "undersampled", "sampling_strategy", "majority", 0},
     {"oversampled", "oversampled", NULL, NULL, 0},
+    {"oversampled, from", "oversampled", "from", "every", 0},
     {"smote", "smote", NULL, NULL, 0},
     {"resampled", "resampled", NULL, NULL, 0},
     {"repeat-factor", "repeat-factor", "threshold", NULL, 0.01},
@@ -160,7 +163,8 @@ static uint32_t *neighbours_of(const struct class_index *index)
 }
 
 static void measure(const struct variant *variant, const struct class_index *index,
-                    const double *weights, const uint32_t *rows, double seconds)
+                    const double *weights, const uint64_t *kept, const uint32_t *rows,
+                    double seconds)
 {
     struct strategy s;
     struct plan *plan;
@@ -173,6 +177,7 @@ static void measure(const struct variant *variant, const struct class_index *ind
                                   .batch_size = BATCH,
                                   .last_batch = LAST_DROP,
                                   .weights = weights,
+                                  .from.kept = kept,
                                   .tables = {{rows, NEAR, true}}};
     double begin = now();
     if (plan_build(&plan, &in, &err) != PLAN_OK ||
@@ -194,7 +199,9 @@ static void measure(const struct variant *variant, const struct class_index *ind
 static void measure_all(uint64_t n, uint32_t classes, double seconds, const char *only)
 {
     double *weights = grab(n, sizeof(*weights));
+    uint64_t *kept = grab(n / 64 + 1, sizeof(*kept));
     struct class_index index;
+    memset(kept, 0xff, (n / 64 + 1) * sizeof(*kept));
     for (uint64_t k = 0; k < n; k++)
         weights[k] = 1 + (double)(k % 7);
     long_tail(&index, n, classes);
@@ -204,12 +211,13 @@ static void measure_all(uint64_t n, uint32_t classes, double seconds, const char
             continue;
         uint32_t *rows = smote ? neighbours_of(&index) : NULL;
         if (!smote || rows)
-            measure(&variants[v], &index, weights, rows, seconds);
+            measure(&variants[v], &index, weights, kept, rows, seconds);
         free(rows);
     }
     free((void *)index.start);
     free((void *)index.member32);
     free(weights);
+    free(kept);
 }
 
 static void print_usage(FILE *out)

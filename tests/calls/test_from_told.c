@@ -102,6 +102,9 @@ static void if_exists(void **state)
 
 /* ---- what is refused ---- */
 
+#define N16 "nnnnnnnnnnnnnnnn"
+#define N64 N16 N16 N16 N16
+
 static void refusals(void **state)
 {
     static const struct {
@@ -109,9 +112,10 @@ static void refusals(void **state)
         const char *strategy, *says;
     } bad[] = {
         {EVD_E_NOT_FOUND, "{'kind': 'uniform', 'from': 'none'}",
-         "no attachment \"none\" of the kind \"selection\": it has \"clean\", \"tidy\""},
+         "no attachment \"none\" of the kind \"selection\": it has \"clean\", \"tidy\"; "
+         "\"evendraw select d FEATURES.npy\" makes one"},
         {EVD_E_NOT_FOUND, "{'kind': 'uniform', 'from': {'folds': 'none', 'only': 0}}",
-         "of the kind \"folds\": it has \"cv\""},
+         "of the kind \"folds\": it has \"cv\"; \"evendraw folds d\" makes them"},
         {EVD_E_STRATEGY, "{'kind': 'uniform', 'from': 'cv'}", "is of the kind \"folds\""},
         {EVD_E_STRATEGY, "{'kind': 'uniform', 'from': {'folds': 'clean', 'only': 0}}",
          "\"from.folds\" of strategy uniform must be of the kind \"folds\""},
@@ -122,6 +126,11 @@ static void refusals(void **state)
          "\"from.only\" must be a number"},
         {EVD_E_BAD_TYPE, "{'kind': 'uniform', 'from': {'name': 'clean', 'digest': 'x'}}",
          "sixteen"},
+        {EVD_E_STRATEGY,
+         "{'kind': 'uniform', 'from': {'name': 'clean', 'digest': '0000000000000000'}}",
+         "its digest differs"},
+        {EVD_E_NOT_FOUND, "{'kind': 'uniform', 'from': '" N64 N64 "'}", "no attachment \"nnnn"},
+        {EVD_E_BAD_VALUE, "{'kind': 'uniform', 'from': '" N64 N64 "n'}", "at most 128 bytes"},
         {EVD_E_MISSING_FIELD, "{'kind': 'uniform', 'from': {}}", "needs \"from.folds\""},
         {EVD_E_MISSING_FIELD, "{'kind': 'uniform', 'from': {'only': 0}}", "needs \"from.folds\""},
         {EVD_E_UNKNOWN_FIELD, "{'kind': 'uniform', 'from': {'folds': 'cv', 'onyl': 0}}",
