@@ -13,7 +13,8 @@ bool attached_find(struct attached *to, struct cli *cli)
 
     to->cli = cli;
     json_object_set(asked, "dataset", json_object_get(params, "dataset"));
-    if (params_have(cli, "version"))
+    to->chosen = params_have(cli, "version");
+    if (to->chosen)
         json_object_set(asked, "version", json_object_get(params, "version"));
     info = cli_call(cli, "dataset.info", asked);
     if (!info)
@@ -133,9 +134,10 @@ static bool find(struct attached *to, const json_t *params, const char *text, js
     if (code == EVD_E_EXISTS)
         cli_error(to->cli, EXIT_REFUSED,
                   "%s has another attachment '%s' already, which differs in %s: give this one "
-                  "another --name, or remove that one by `evendraw dataset detach %s %s`",
+                  "another --name, or remove that one by `evendraw dataset detach %s %s%s`",
                   field_dataset(params), name, evd_error_detail(to->cli->client),
-                  field_text(params, "dataset"), name);
+                  text_word(field_text(params, "dataset")), text_word(name),
+                  to->chosen ? text_of(" --dataset-version %u", to->version) : "");
     else if (code != EVD_OK)
         cli_failed(to->cli, code);
     return code == EVD_OK;

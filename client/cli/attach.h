@@ -15,6 +15,7 @@ struct attached {
     uint64_t samples;
     uint32_t classes;
     uint32_t *labels; /* of each sample */
+    bool chosen;      /* the version was given, and need not be the newest */
 };
 
 /* Which version it is that the command's parameters name: from here on they name it by number.

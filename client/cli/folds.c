@@ -217,6 +217,18 @@ static void warn_absent(const struct folding *f, const json_t *classes)
     fputc('\n', stderr);
 }
 
+/* That draws from all but the first fold, as a word of a command. */
+static const char *strategy_of(const json_t *info)
+{
+    char *name = cli_json(json_object_get(info, "name"), JSON_ENCODE_ANY);
+    const char *word = text_word(text_of("{\"kind\": \"uniform\", \"from\": {\"folds\": %s, "
+                                         "\"without\": 0}}",
+                                         name ? name : "\"\""));
+
+    free(name);
+    return word;
+}
+
 static void report(const struct folding *f, const json_t *info, json_t *classes, bool found)
 {
     const char *name = field_text(info, "name");
@@ -226,9 +238,9 @@ static void report(const struct folding *f, const json_t *info, json_t *classes,
         printf(" of %s", text_items(f->result.groups, "group"));
     printf(" into %u folds%s\n\n", f->options.folds, found ? "" : " (was there already)");
     print_table(f, classes);
-    printf("\nA job draws from all but fold 0 with --strategy '{\"kind\": \"uniform\", \"from\": "
-           "{\"folds\": \"%s\", \"without\": 0}}', from fold 0 alone with \"only\"\n",
-           name);
+    printf(
+        "\nA job draws from all but fold 0 with --strategy %s, from fold 0 alone with \"only\"\n",
+        strategy_of(info));
     warn_absent(f, classes);
 }
 

@@ -11,15 +11,24 @@
 #include "commands.h"
 #include "completion.h"
 
+static bool is_of(const struct command *command, const char *noun)
+{
+    return !noun || strcmp(command->noun, noun) == 0;
+}
+
 /* All commands, or those of a noun. */
 static void print_commands(FILE *out, const char *noun)
 {
-    for (size_t i = 0; i < command_count; i++) {
-        const struct command *command = &commands[i];
-        char name[COMMAND_NAME];
+    char name[COMMAND_NAME];
+    int width = 0;
 
-        if (!noun || strcmp(command->noun, noun) == 0)
-            fprintf(out, "  %-14s%s\n", command_name(command, name), command->help);
+    for (size_t i = 0; i < command_count; i++) {
+        if (is_of(&commands[i], noun) && (int)strlen(command_name(&commands[i], name)) > width)
+            width = (int)strlen(name);
+    }
+    for (size_t i = 0; i < command_count; i++) {
+        if (is_of(&commands[i], noun))
+            fprintf(out, "  %-*s  %s\n", width, command_name(&commands[i], name), commands[i].help);
     }
 }
 

@@ -4,6 +4,7 @@
  */
 #include "neighbours.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,7 +273,7 @@ static void print_recall(const json_t *terms, bool found)
         printf(" (%.3f to %.3f)", json_number_value(low), json_number_value(high));
 }
 
-static void report(const struct neighbours *n, const json_t *info, bool first, bool found)
+static void report(struct neighbours *n, const json_t *info, bool first, bool found)
 {
     if (first)
         printf("%s: %s of %s\n", field_dataset(info), text_items(n->to.samples, "sample"),
@@ -287,7 +288,9 @@ static void report(const struct neighbours *n, const json_t *info, bool first, b
     if (field_u64(info, "lacking") > 0)
         printf("; %s with fewer", field_items(info, "lacking", "sample"));
     fputc('\n', stdout);
-    fflush(stdout); /* the next one may take long */
+    /* The next one may take long. What cannot be written is not tried again at the end. */
+    if (fflush(stdout) != 0 && errno != EPIPE)
+        cli_error(n->cli, EXIT_INPUT, "cannot write the answer: %s", strerror(errno));
 }
 
 /* Into `list`. False after a message. */
@@ -329,7 +332,7 @@ static int attach_and_tell(struct neighbours *n)
                                         json_object_get(n->cli->params, "dataset"), "version",
                                         (json_int_t)n->to.version, "attachments", list));
     json_decref(list);
-    return EXIT_OK;
+    return n->cli->status;
 }
 
 int run_neighbours(struct cli *cli, int argc, char **argv)

@@ -57,6 +57,20 @@ const char *text_items(uint64_t n, const char *noun)
     return text_of("%s %s%s", text_count(n), noun, n == 1 ? "" : hisses ? "es" : "s");
 }
 
+const char *text_word(const char *text)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/-";
+    char word[TEXT_SIZE] = "'";
+    size_t len = 1;
+
+    if (*text && *text != '-' && text[strspn(text, plain)] == '\0')
+        return text_of("%s", text);
+    for (; *text && len < sizeof(word) - 5; text++)
+        len += (size_t)sprintf(word + len, *text == '\'' ? "'\\''" : "%c", *text);
+    return text_of("%s'", word);
+}
+
 const char *text_bytes(uint64_t bytes)
 {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};

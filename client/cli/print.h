@@ -16,6 +16,8 @@ const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)
 const char *text_count(uint64_t n); /* "1,234,567" */
 /* "1 job", "2,000 jobs", "3 classes" */
 const char *text_items(uint64_t n, const char *noun);
+/* As a word of a command that a shell reads. */
+const char *text_word(const char *text);
 const char *text_bytes(uint64_t bytes);     /* "1.2 MB" */
 const char *text_duration(double seconds);  /* "3 h 12 min" */
 const char *text_ms(uint64_t milliseconds); /* "1.5 s", "10 min 0 s" */

@@ -49,6 +49,13 @@ static bool take_mask(void *arg, double value)
     return true;
 }
 
+/* Zeros and ones that are too many to be numbers of two samples, and not as many as there are: of
+ * another dataset, or of another version. */
+static bool is_other_mask(const struct reading *reading)
+{
+    return reading->mask && reading->count > 2 && reading->count != reading->select->to.samples;
+}
+
 /* Twice through the file: what it is, and what is in it. */
 static bool read_rows(struct reading *reading)
 {
@@ -57,6 +64,8 @@ static bool read_rows(struct reading *reading)
 
     if (!source_read_numbers(&reading->source, look, reading))
         return false;
+    if (is_other_mask(reading))
+        return attached_fits(&s->to, s->keep_path, reading->count);
     mask = reading->mask && reading->count == s->to.samples;
     reading->count = 0;
     return source_read_numbers(&reading->source, mask ? take_mask : take_row, reading);

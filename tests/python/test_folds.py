@@ -3,6 +3,7 @@ daemon. That they are the right ones, tests/client/oracle_folds.py compares."""
 
 import json
 import os
+import shlex
 import subprocess
 import warnings
 
@@ -116,11 +117,13 @@ def test_mistakes(pets):
         ({"probabilities": [2] * n}, evendraw.BadValue, r"probabilities\[0\] is 2"),
         ({"probabilities": [np.nan] * n}, evendraw.BadValue, r"probabilities\[0\] is nan"),
         ({"probabilities": [0] * 5}, evendraw.BadValue, "5 rows"),
+        ({"probabilities": np.array(0.5)}, evendraw.BadValue, "a single number"),
         ({"probabilities": np.ones((n, 2))}, evendraw.BadValue, "2 columns, and there are 3 classes"),
         ({"probabilities": ["a"] * n}, evendraw.BadValue, "from 0 to 1 are needed"),
         ({"labels": np.zeros((4, 2))}, evendraw.BadValue, "labels has 4 rows, and 69 are needed"),
         ({"labels": np.full((n, 2), 2)}, evendraw.BadValue, "another number than 0 and 1"),
         ({"labels": Y}, evendraw.BadValue, "pass them as y"),
+        ({"labels": [[1], [0, 1]]}, evendraw.BadValue, "rows of several lengths"),
         ({"labels": [["a", "b"]] * n}, evendraw.BadValue, "matrix of 0 and 1"),
         ({"labels": np.zeros((n, 0))}, evendraw.LimitError, "labels: there can be"),
     ):
@@ -164,6 +167,18 @@ def test_command(pets):
     assert told["classes"]["class"] == ["cat", "dog", "eel"]
     assert told["classes"]["count"] == [40, 20, 9]
     assert told["classes"]["folds"][:2] == [[8] * 5, [4] * 5]
+
+
+@pytest.mark.parametrize("name", ["cv 5", "it's", 'a "b"', "-k"])
+def test_command_suggests(pets, name):
+    """What it suggests can be typed, whatever the folds are called."""
+    run = command("folds", "pets", f"--name={name}")
+    words = shlex.split(run.stdout.splitlines()[-1].replace(", from fold 0 alone", ""))
+    strategy = json.loads(words[words.index("--strategy") + 1])
+    assert strategy["from"] == {"folds": name, "without": 0}
+    said = command("folds", "pets", f"--name={name}", "--seed=1", rc=1).stderr
+    words = shlex.split(said[said.index("`evendraw dataset") + 1 : said.rindex("`")])
+    assert words[:4] == ["evendraw", "dataset", "detach", "pets"] and words[4:] == [name]
 
 
 def test_command_many(pets):

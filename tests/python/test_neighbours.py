@@ -144,6 +144,11 @@ REFUSED = {
     "k": (X, {"k": 65}, "from 1 to 64"),
     "k of a half": (X, {"k": 2.5}, "from 1 to 64"),
     "threads": (X, {"threads": -1}, "threads"),
+    "threads of text": (X, {"threads": "2"}, "threads"),
+    "recall": (X, {"recall": 1.0}, "recall is 1.0"),
+    "recall of text": (X, {"recall": "0.9"}, "recall is '0.9'"),
+    "a list of metrics": (X, {"metric": ["cosine"]}, "cosine"),
+    "a list of scopes": (X, {"scope": ["all"]}, "scope is"),
     "metric": (X, {"metric": "manhattan"}, "manhattan"),
     "scope": (X, {"scope": "nobody"}, "nobody"),
     "name": (X, {"name": "near"}, "one search"),
@@ -188,7 +193,7 @@ def test_twice_and_other_features(digits, monkeypatch):
     other[:, 5] *= 3
     cosine = {"metric": "cosine", "scope": "class", "name": "class"}
     for options in ({"features": other}, {"k": 4}, cosine):
-        with pytest.raises(evendraw.Exists, match=r"name=.*client.detach\('digits', 'class'\)"):
+        with pytest.raises(evendraw.Exists, match=r"name=.*client.detach\('digits', 'class', 1\)"):
             digits.neighbours("digits", **({"features": X, "k": 5} | options))
     monkeypatch.setattr("evendraw._neighbours._Search.run", None)  # nothing is searched
     assert digits.neighbours("digits", X) == found
@@ -326,6 +331,22 @@ def test_command(digits, tmp_path):
     other = saved(tmp_path, X[::-1].copy(), "y.npy")
     said = tool("digits", other, "--all", code=1)
     assert "`evendraw dataset detach digits all`" in said and "--name" in said
+    said = tool("digits", other, "--all", "--dataset-version=1", code=1)
+    assert "`evendraw dataset detach digits all --dataset-version 1`" in said
+
+
+def test_nothing_is_lost_silently(digits, tmp_path):
+    """Neither where the next search follows, nor at the end."""
+    path = saved(tmp_path, X)
+    for options in ["--k=3"], ["--k=3", "--all"], ["--k=3", "--json"]:
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [os.environ["EVENDRAW"], "neighbours", "digits", str(path), *options],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        assert done.returncode == 4 and "cannot write the answer: No space left" in done.stderr
 
 
 FILES = {

@@ -370,6 +370,7 @@ X = np.ones((5, 2))
         (X.astype(int), batch_of([0], [1], [0.5]), evendraw.BadValue, "is of int64, and floating point"),
         (torch.ones(5, 2).long(), batch_of([0], [1], [0.5]), evendraw.BadValue, "is of torch.int64"),
         (np.array(1.0), batch_of([0], [1], [0.5]), evendraw.BadValue, r"shape \(\)"),
+        (np.ma.array(X, mask=X > 0), batch_of([0], [1], [0.5]), evendraw.BadValue, "X is masked"),
         ([["a"]], batch_of([0], [0], [0.5]), evendraw.BadValue, "floating point numbers"),
         (X, batch_of([5], [1], [0.5]), evendraw.BadValue, r"index\[0\] is 5, .* from 0 to 4"),
         (X, batch_of([0], [-1], [0.5]), evendraw.BadValue, r"mix_index\[0\] is -1"),

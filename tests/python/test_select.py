@@ -129,7 +129,10 @@ REFUSED = {
     "more": ({"method": "nearmiss-1", "targets": {"bee": 599}}, '599 samples of class "bee"'),
     "half": ({"method": "nearmiss-1", "targets": {"bee": 1.5}}, "1.5"),
     "smallest": ({"method": "cnn", "targets": "all"}, 'class "cat" is the smallest: cnn and oss keep'),
-    "none": ({"targets": []}, "a list of one class at least"),
+    "targets": ({"targets": object()}, "targets is of type object"),
+    "no label": ({"targets": [None]}, "targets has None"),
+    "seed": ({"method": "cnn", "seed": 2**63}, "seed is 9223372036854775808"),
+    "none": ({"targets": []}, "targets has no class"),
 }
 
 
@@ -142,6 +145,7 @@ def test_refused(case):
 
 HARDNESS = {
     "none": (None, "instance-hardness needs probabilities="),
+    "one": (np.array(0.5), "a single number"),
     "rows": (PROBABILITIES[:-1], "has 599 rows, and there are 600 samples"),
     "columns": (PROBABILITIES[:, :2], "has 2 columns, and there are 3 classes"),
     "range": (PROBABILITIES + 1, "from 0 to 1"),
@@ -202,7 +206,7 @@ def test_twice_and_otherwise(animals, monkeypatch):
         ({"metric": "cosine"}, "metric"),
     ]
     for other, differs in others:
-        with pytest.raises(evendraw.Exists, match=rf"differs in {differs}: .*detach\('animals', 'enn'\)"):
+        with pytest.raises(evendraw.Exists, match=rf"differs in {differs}: .*detach\('animals', 'enn', 1\)"):
             animals.select("animals", X, "enn", **(options | other))
     with pytest.raises(evendraw.Exists, match="differs in features"):
         animals.select("animals", X[::-1], "enn", **options)
@@ -244,8 +248,15 @@ def test_rows_of_ones_own(client):
         client.select_rows("animals", [1, 2, 3], name="clean")
     with pytest.raises(evendraw.Exists, match="differs in method"):
         client.select("animals", np.append(X, X[:1], 0), "enn", name="clean")
+    # What `attachment` reads back, and other masks of numbers: two samples are two numbers at most.
+    back = client.attachment("animals", "clean")[0]
+    assert client.select_rows("animals", back, name="clean") == info
+    assert client.select_rows("animals", mask.astype(float).tolist(), name="clean") == info
+    assert client.select_rows("animals", [0, 1], name="two")["kept"] == 2
     for rows, said in {
         "mask": (mask[:-1], "600 values, and there are 601"),
+        "mask of numbers": (back[:-1], "600 values, and there are 601"),
+        "masked": (np.ma.array(mask, mask=mask), "rows is masked"),
         "number": ([601], r"rows\[0\] is 601"),
         "none": ([], "no sample with a label"),
         "unlabelled": ([600], "no sample with a label"),
@@ -399,6 +410,10 @@ def test_rows_on_the_command_line(client, files):
     }.values():
         np.save("wrong.npy", values)
         assert said in tool("animals", "--keep=wrong.npy", "--name=w", code=4)
+    np.save("wrong.npy", mask[1:])
+    assert "holds 600 rows, and animals, version 1 has 601 samples" in tool(
+        "animals", "--keep=wrong.npy", "--name=w", code=4
+    )
     assert "No such file" in tool("animals", "--keep=nothing", "--name=w", code=4)
     assert [info["name"] for info in client.attachments("animals")] == ["clean"]
 

@@ -89,7 +89,7 @@ def find(client: Connection, fields: Result) -> Result | None:
             raise Exists(
                 f"{dataset}, version {fields['version']}, has another attachment {name!r} already, "
                 f"which differs in {error.detail}: give this one another name=, or remove that one "
-                f"by client.detach({dataset!r}, {name!r})",
+                f"by client.detach({dataset!r}, {name!r}, {fields['version']})",
                 name,
             ) from None
         return json.loads(_library.take_text(result)) if result else None

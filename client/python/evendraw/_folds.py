@@ -248,7 +248,10 @@ def _sets(labels: Any) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int]:
         matrix.eliminate_zeros()
         values, starts, columns, q = matrix.data, matrix.indptr, matrix.indices, matrix.shape[1]
     else:
-        array = np.array(labels) if isinstance(labels, (list, tuple)) else to_array(labels, "labels")
+        try:
+            array = np.array(labels) if isinstance(labels, (list, tuple)) else to_array(labels, "labels")
+        except ValueError:
+            raise BadValue("labels has rows of several lengths", "labels") from None
         if array.ndim != 2 or array.dtype.kind not in "biuf" or mask_of(array) is not None:
             raise BadValue(
                 "labels is a matrix of 0 and 1 of shape (n, labels), for samples with several labels "

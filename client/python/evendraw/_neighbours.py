@@ -80,13 +80,13 @@ class Neighbours(Connection):
             no number, a class that is too small; Exists: something else has the name.
         """
         scopes = _checked_scopes(scope, name)
-        if metric not in _METRICS:
+        if metric not in list(_METRICS):
             raise BadValue(f'metric is {metric!r}: it is "euclidean" or "cosine"', "metric")
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= _MOST:
             raise LimitError(f"k is {k!r}: it can be from 1 to {_MOST}", "k")
-        if not 0 <= threads <= 1024:
+        if not isinstance(threads, (int, np.integer)) or not 0 <= threads <= 1024:
             raise LimitError(f"threads is {threads!r}: it can be from 0 to 1024", "threads")
-        if not 0 < recall < 1:
+        if not isinstance(recall, (float, np.floating)) or not 0 < recall < 1:
             raise BadValue(f"recall is {recall!r}: it is a share, between 0 and 1", "recall")
         info = self.call("dataset.info", dataset=dataset, version=version)
         rows = as_features(features, info)
@@ -173,7 +173,7 @@ class Neighbours(Connection):
 
 def _checked_scopes(scope: str, name: str | None) -> list[str]:
     scopes = ["class", "all"] if scope == "both" else [scope]
-    if not all(one in _SCOPES for one in scopes):
+    if not all(one in list(_SCOPES) for one in scopes):
         raise BadValue(f'scope is {scope!r}: it is "class", "all" or "both"', "scope")
     if name is not None and len(scopes) > 1:
         raise UsageError('name= is for one search: pass scope="class" or scope="all" with it', "name")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _attachments, _library, labels as _labels
-from ._arrays import is_bool, numbers, one_dimensional, positions, to_array
+from ._arrays import is_bool, mask_of, numbers, one_dimensional, positions, to_array
 from ._connection import Connection
 from ._neighbours import Progress, as_features, as_matrix, error_of, run
 from ._values import Result
@@ -40,7 +40,7 @@ _OPTIONS = ["k", "metric", "vote", "max_iterations", "allow_minority", "candidat
 _OPTIONS += ["first", "seeds", "seed"]
 # As EVD_SELECT_OPTIONS_INIT; and the most that C has room for.
 _DEFAULTS = {"k": 3, "max_iterations": 100, "candidates": 3, "seeds": 1, "seed": 0, "threshold": 0.5}
-_U32, _U64 = 2**32 - 1, 2**64 - 1
+_U32, _MOST_SEED = 2**32 - 1, 2**63 - 1
 
 
 def select(
@@ -152,8 +152,8 @@ class Selections(Connection):
         """Attaches a selection that is yours, of a cleaning of your own.
 
         Args:
-            rows: which samples it keeps: a mask of shape (samples,), True or False, or their numbers.
-                Those without a label, which nobody draws, are left out.
+            rows: which samples it keeps: a mask of shape (samples,), True or False, or 1 and 0, as
+                `attachment` reads one back; or their numbers. Those without a label, which nobody draws, are left out.
 
         Returns:
             As `select`. The same under the same name is no error.
@@ -179,10 +179,15 @@ class Selections(Connection):
 
 def _mask_of(rows: Any, n: int) -> NDArray[np.bool_]:
     array = to_array(rows, "rows")
+    if (hidden := mask_of(array)) is not None and hidden.any():
+        raise BadValue("rows is masked: say of each sample whether it is kept", "rows")
     if array.dtype.kind != "b":
-        keep = np.zeros(n, np.bool_)
-        keep[positions(array, n, "rows")] = True
-        return keep
+        given = positions(array, n, "rows")
+        if len(given) <= 2 or (given > 1).any():
+            keep = np.zeros(n, np.bool_)
+            keep[given] = True
+            return keep
+        array = given == 1  # a mask: numbers of two samples are two at most
     array = one_dimensional(array, "rows")
     if len(array) != n:
         raise BadValue(f"rows has {len(array)} values, and there are {n} samples", "rows")
@@ -285,7 +290,7 @@ class _Selection:
     def _set(self, options: Any) -> None:
         call = self._call
         for name in ("k", "max_iterations", "candidates", "seeds", "seed"):
-            setattr(call, name, _whole(options[name], name, _U64 if name == "seed" else _U32))
+            setattr(call, name, _whole(options[name], name, _MOST_SEED if name == "seed" else _U32))
         for name in ("metric", "vote"):
             if name in options:
                 setattr(call, name, _word(options[name], name))
@@ -323,7 +328,14 @@ class _Selection:
                 "instance-hardness, a dict of how many samples each class keeps",
                 "targets",
             )
-        listed = list(targets)
+        try:
+            listed = list(targets)
+        except TypeError:
+            raise BadValue(
+                f"targets is of type {type(targets).__name__}: pass a list of classes", "targets"
+            ) from None
+        if not listed:
+            raise BadValue("targets has no class: pass those that may lose samples", "targets")
         found = np.array([_class_number(value, self._names) for value in listed], np.int64)
         order = np.argsort(found, kind="stable")
         call.targets, call.target_count = len(words), len(found)
@@ -364,9 +376,9 @@ class _Selection:
 def _class_number(value: Any, names: Sequence[str]) -> int:
     """Of a class by its label; where classes have names, also by its number, as `encode` takes it."""
     places = {name: i for i, name in enumerate(names)}
-    (called,), _ = _labels.encode([value])
-    if called in places:
-        return places[called]
+    called, _ = _labels.encode([value])  # None has no label
+    if called and called[0] in places:
+        return places[called[0]]
     if isinstance(value, (int, np.integer)) and not is_bool(value) and 0 <= value < len(names):
         return int(value)
     some = ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
@@ -379,6 +391,8 @@ def own_probabilities(
     """Of each sample's own class, from what a caller gave; 0 where it has none."""
     array = to_array(probabilities, "probabilities")
     labelled = codes != _library.NO_LABEL
+    if array.ndim == 0:
+        raise BadValue("probabilities is a single number, and each sample needs one", "probabilities")
     if len(array) != len(codes):
         raise BadValue(
             f"probabilities has {len(array)} rows, and there are {len(codes)} samples",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import numbers, positions
+from ._arrays import mask_of, numbers, positions
 from ._nominal import columns_of, nominal_rows, table_of
 from .errors import BadValue, UsageError
 
@@ -74,6 +74,8 @@ def _array_of(X: Any, nominal: bool) -> Any:
     if nominal:
         return X if is_tensor else table_of(X)
     if not is_tensor:
+        if (mask := mask_of(X)) is not None and mask.any():
+            raise BadValue("X is masked: every sample needs all of its numbers", "X")
         X = np.asarray(X)
     if X.ndim == 0 or not (X.is_floating_point() if is_tensor else X.dtype.kind == "f"):
         raise BadValue(
