@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _attachments, _library
-from .._neighbours import _MOST as MOST
-from .._neighbours import _Search
+from .._neighbours import MOST, NeighbourSearch
 from .._values import Result, new_name
 from ..client import Client, connect
 from ..errors import BadValue, Busy, Closed, Error, NotFound
@@ -36,6 +35,7 @@ Search = Callable[[NDArray[np.uint32], int, str], Found]
 """Finds them: of samples with these class numbers (`UNLABELLED` for those that take no part), how many, "class"
 or "all"."""
 
+_BORDERLINE = ("borderline-1", "borderline-2")
 _PATIENCE = 30.0  # seconds, while the daemon is busy or being restarted
 
 
@@ -191,8 +191,7 @@ def _attach_neighbours(
     if given := {"neighbours", "all_neighbours"} & strategy.keys():
         raise BadValue(f"{min(given)} cannot be given: the sampler finds the neighbours in X", min(given))
     variant, k = strategy.get("variant", "regular"), strategy.get("k", 5)
-    of_all = {"adasyn": k, "borderline-1": strategy.get("m", 10)}.get(variant)
-    if variant not in ("regular", "adasyn", "borderline-1"):
+    if variant not in ("regular", "adasyn", *_BORDERLINE):
         return
     # Classes that stay as they are need none, and are the large ones.
     fill = {key: value for key, value in strategy.items() if key == "sampling_strategy"}
@@ -203,8 +202,10 @@ def _attach_neighbours(
         grows[:] = True  # there must be a table
     codes = np.where(grows[labels.codes], labels.codes, np.uint32(_library.NO_LABEL))
     _attach(client, of, "class", codes, "k", k, search)
-    if of_all is not None:
-        _attach(client, of, "all", labels.codes, "m" if variant == "borderline-1" else "k", of_all, search)
+    if variant == "adasyn":
+        _attach(client, of, "all", labels.codes, "k", k, search)
+    elif variant in _BORDERLINE:
+        _attach(client, of, "all", labels.codes, "m", strategy.get("m", 10), search)
 
 
 def _attach(
@@ -227,7 +228,7 @@ def search_of(features: NDArray[Any]) -> Search:
     """By euclidean distances of rows."""
 
     def search(codes: NDArray[np.uint32], k: int, scope: str) -> Found:
-        index, distance, _ = _Search(features, codes, k, "euclidean", 0, threads(), None).run(scope)
+        index, distance, _ = NeighbourSearch(features, codes, k, "euclidean", 0, threads(), None).run(scope)
         return index, distance
 
     return search
