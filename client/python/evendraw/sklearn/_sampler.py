@@ -38,7 +38,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
     SMOTE                           ``"smote"``
     SMOTENC                         ``"smotenc"``, for columns of numbers and of categories
     SMOTEN                          ``"smoten"``, for categories only
-    BorderlineSMOTE                 ``"borderline-1"``; its kind "borderline-2" is refused
+    BorderlineSMOTE                 ``"borderline-1"``, ``"borderline-2"``
     ADASYN                          ``"adasyn"``
     RandomUnderSampler              ``"undersampled"``; with replacement:
                                     ``{"kind": "undersampled", "replacement": True}``
