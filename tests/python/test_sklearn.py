@@ -405,7 +405,7 @@ def with_a_nan(X):
         (Sampler(), lambda X, y: (X, np.linspace(0, 1, 300)), "Unknown label type"),
         (Sampler(), lambda X, y: (X, np.ones((300, 2), int)), "Multilabel and multioutput"),
         (Sampler(), lambda X, y: (X, np.stack([y, y], 1)), "1d array, got an array of shape"),
-        (Sampler(), lambda X, y: (X, [None, *y[1:].astype(object)]), "Unknown label type|NaN"),
+        (Sampler(), lambda X, y: (X, [None, *y[1:].astype(object)]), "no label in row 0 .None."),
         (Sampler("smote"), lambda X, y: (scipy.sparse.csr_matrix(X), y), "X is sparse.*X.toarray"),
         (Sampler("smote"), lambda X, y: (with_a_nan(X), y), "NaN.*finite numbers: fill in or encode"),
         (Sampler("smote"), lambda X, y: (X.astype(str).astype(object) + "x", y), "fill in or encode"),

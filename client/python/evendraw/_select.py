@@ -324,6 +324,8 @@ class Selection:
                 "targets",
             )
         listed = list(targets)
+        if not listed:
+            raise BadValue("targets names no class: give a list of one class at least", "targets")
         found = np.array([_class_number(value, self._names) for value in listed], np.int64)
         order = np.argsort(found, kind="stable")
         call.targets, call.target_count = len(words), len(found)

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _attachments, _library
+from .._arrays import is_bool
 from .._neighbours import MOST, NeighbourSearch
 from .._values import Result, new_name
 from ..client import Client, connect
-from ..errors import BadValue, Busy, Closed, Error, NotFound
+from ..errors import BadValue, Busy, Closed, Error, LimitError, NotFound
 from ._tables import Labels
 
 EPHEMERAL = 60.0
@@ -27,6 +28,9 @@ EPHEMERAL = 60.0
 
 BATCH = 8192
 """Indices in a step of an epoch that is drawn at once. What is drawn may depend on it."""
+
+MOST_ROWS = 2**30
+"""Of an epoch that is drawn at once."""
 
 Found = tuple[NDArray[np.uint32], NDArray[np.float32]]
 """Neighbours of all samples and their distances, shape (n, k), as `Client.attachment` has them."""
@@ -79,6 +83,12 @@ class Job:
 
     def epoch(self) -> Drawn:
         """The next one, whole."""
+        if (rows := self.info["steps"] * self.info["batch_size"]) > MOST_ROWS:
+            raise LimitError(
+                f"{rows} rows would be made at once, and at most {MOST_ROWS} can: ask for fewer samples, or take "
+                "balanced_batch_generator",
+                "sampling_strategy",
+            )
         with self.client.open(self.info["job"], columns=self.columns, exclusive=True) as stream:
             by_step = {batch.step: batch for batch in stream}  # after a lost connection some come again
         batches = [by_step[step] for step in sorted(by_step)]
@@ -108,10 +118,22 @@ def _remove(client: Client, job: str) -> None:
     client.close()
 
 
+def targets_of(sampling_strategy: Any, y: Any) -> Any:
+    """A word, a ratio, a list, or how many by class; of a function what it says of y."""
+    given = sampling_strategy(y) if callable(sampling_strategy) else sampling_strategy
+    number = isinstance(given, (int, float, np.number)) and not is_bool(given) and np.isfinite(given)
+    if number or isinstance(given, (str, Mapping, list, tuple, set, np.ndarray)):
+        return given
+    raise BadValue(
+        f"sampling_strategy is {given!r}: it is a word, such as \"auto\", for two classes a ratio, {{class: number "
+        "of samples}, or a function of y that returns one of these",
+        "sampling_strategy",
+    )
+
+
 def class_map(sampling_strategy: Any, labels: Labels, y: Any) -> Any:
     """`sampling_strategy` as the daemon takes it: a word, a ratio, or how many by class."""
-    if callable(sampling_strategy):
-        sampling_strategy = sampling_strategy(y)
+    sampling_strategy = targets_of(sampling_strategy, y)
     if isinstance(sampling_strategy, (list, tuple, set, np.ndarray)):
         raise BadValue(
             "sampling_strategy is a list, which is for strategies that clean: pass {class: number of samples}",
@@ -127,6 +149,12 @@ def class_map(sampling_strategy: Any, labels: Labels, y: Any) -> Any:
             + (", ..." if len(numbers) > 10 else ""),
             "sampling_strategy",
         )
+    for value, count in sampling_strategy.items():
+        if not isinstance(count, (int, float, np.number)) or is_bool(count) or not np.isfinite(count):
+            raise BadValue(
+                f"sampling_strategy of class {value!r} is {count!r}: a number of samples is needed",
+                "sampling_strategy",
+            )
     return {labels.names[numbers[value]]: count for value, count in sampling_strategy.items()}
 
 
