@@ -61,7 +61,7 @@ def test_again(large, monkeypatch):
     """What is there will do if it is exact, or of the wanted recall; but not if exact is wanted."""
     info = large.neighbours("large", CLUSTERED, K, "all", approximate=True, recall=0.8)["all"]
     there = info["terms"]["recall"]
-    monkeypatch.setattr("evendraw._neighbours._Search.run", None)  # nothing is searched
+    monkeypatch.setattr("evendraw._neighbours.NeighbourSearch.run", None)  # nothing is searched
     for least in 0.8, 0.5, there:
         assert info == large.neighbours(
             "large", CLUSTERED, K, "all", approximate=True, recall=least
@@ -76,7 +76,7 @@ def test_again(large, monkeypatch):
     large.detach("large", "all")
     exact = large.neighbours("large", CLUSTERED, K, "all")["all"]
     assert exact["terms"]["exact"] is True and "recall" not in exact["terms"]
-    monkeypatch.setattr("evendraw._neighbours._Search.run", None)
+    monkeypatch.setattr("evendraw._neighbours.NeighbourSearch.run", None)
     assert large.neighbours("large", CLUSTERED, K, "all", approximate=True)["all"] == exact
 
 

@@ -14,6 +14,7 @@ from imblearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import NearestNeighbors
 
 import evendraw
 from evendraw.sklearn import Sampler, _methods
@@ -137,6 +138,36 @@ def test_points(daemon, strategy, k):
         assert ((share[points] >= 0) & (share[points] < 1)).all()
         made += len(share[points])
     assert made > 500
+
+
+def test_borderline_2(daemon, client):
+    """Half of the points go from a base in danger less than half of the way to its nearest sample of another class."""
+    to_others = to_own = 0
+    for seed in range(8):
+        X, y = table(seed)
+        sampler = Sampler("borderline-2", k_neighbors=3, random_state=seed)
+        X_new, y_new = sampler.fit_resample(X, y)
+        theirs = imblearn.over_sampling.BorderlineSMOTE(k_neighbors=3, kind="borderline-2", random_state=seed)
+        made = counts(theirs.fit_resample(X, y)[1])  # which may lack one that was asked for
+        assert counts(y_new) == dict.fromkeys(range(3), max(counts(y).values()))
+        assert all(n - made[c] in (0, 1) for c, n in counts(y_new).items())
+        base, second = sampler.sample_indices_[300:], sampler.mix_index_[300:]
+        share = sampler.mix_lambda_[300:].astype(float)
+        np.testing.assert_array_equal(X_new[:300], X)
+        np.testing.assert_allclose(X_new[300:], X[base] + share[:, None] * (X[second] - X[base]), rtol=1e-12)
+        np.testing.assert_array_equal(y_new[300:], y[base])
+        near = NearestNeighbors(n_neighbors=11).fit(X).kneighbors(X, return_distance=False)[:, 1:]
+        others = (y[near] != y[:, None]).sum(axis=1)
+        assert ((others[base] >= 5) & (others[base] < 10)).all()
+        other = y[second] != y[base]
+        nearest = np.array([row[y[row] != c][0] for row, c in zip(near[base], y[base])])
+        assert (second[other] == nearest[other]).all() and (share[other] < 0.5).all()
+        pairs = eligible(X, y, 3)
+        assert all(pair in pairs for pair in zip(base[~other], second[~other]))
+        assert (share < 1).all() and (share[~other] > 0.5).any()
+        to_others, to_own = to_others + other.sum(), to_own + (~other).sum()
+    assert 0.45 < to_others / (to_others + to_own) < 0.55
+    assert nothing_left(client)
 
 
 def test_distribution_of_points(daemon):

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import evendraw
 from evendraw.sklearn import Sampler, balanced_batch_generator
-from evendraw.sklearn._mixed import most_frequent, value_differences
+from evendraw._nominal import encoded, in_order, most_frequent, value_differences
 from tables import Tagged, counts, nothing_left, table, until
 
 COLOURS = np.array(["red", "green", "blue", "grey"])
@@ -84,25 +84,34 @@ def test_smotenc(daemon, client, k):
 
 
 def test_ties_fall_at_random():
-    near = np.tile([[0, 1, 2, 3, 4]], (6000, 1))
-    codes = np.array([7, 7, 2, 2, 5])
-    found = most_frequent(codes, near, np.random.default_rng(0))
-    votes = np.bincount(codes[found], minlength=8)
+    values = np.tile([7, 7, 2, 2, 5], (6000, 1))
+    found = most_frequent(values, np.random.default_rng(0).random(values.shape))
+    votes = np.bincount(values[0, found], minlength=8)
     assert votes[5] == 0 and 2800 < votes[7] < 3200 and votes[2] + votes[7] == 6000
-    assert (codes[most_frequent(codes, near, None)] == 2).all()
+    assert (most_frequent(values) == 0).all() and (most_frequent(values, in_order(values)) == 2).all()
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 10])
 def test_most_frequent(monkeypatch, k):
-    """The first in order, as scipy's mode, in blocks of any size."""
-    generator = np.random.default_rng(k)
-    codes, near = generator.integers(0, 4, 50), generator.integers(0, 50, (200, k))
-    wanted = scipy.stats.mode(codes[near], axis=1, keepdims=False).mode
+    """The first in order, as scipy's mode, or the first in the row, in blocks of any size."""
+    values = np.random.default_rng(k).integers(0, 4, (200, k))
+    wanted = scipy.stats.mode(values, axis=1, keepdims=False).mode
+    first = [max(range(k), key=lambda i: (row.count(row[i]), -i)) for row in values.tolist()]
     for block in 1, 700, 1 << 22:
-        monkeypatch.setattr("evendraw.sklearn._mixed._BLOCK", block)
-        found = most_frequent(codes, near, None)
-        assert codes[found].tolist() == wanted.tolist()
-        assert all(i in row for i, row in zip(found, near))
+        monkeypatch.setattr("evendraw._nominal._BLOCK", block)
+        assert values[np.arange(200), most_frequent(values, in_order(values))].tolist() == wanted.tolist()
+        assert most_frequent(values).tolist() == first
+    assert most_frequent(np.empty((0, k), int)).shape == (0,)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_encoded(kind):
+    """In the type of the numbers; of two smallest classes, the first in y says how far categories are."""
+    numbers = np.array([[0], [1], [5], [9], [2], [3], [4]], kind)
+    codes = np.array([[0, 1], [1, 0], [2, 0], [0, 0], [0, 0], [0, 0], [0, 0]])
+    rows = encoded(numbers, codes, np.array([2, 2, 1, 1, 0, 0, 0], np.uint32))
+    assert rows.dtype == kind and rows.flags.c_contiguous and rows.shape == (7, 6)
+    assert rows[:3].tolist() == [[0, 0.25, 0, 0, 0, 0.25], [1, 0, 0.25, 0, 0.25, 0], [5, 0, 0, 0.25, 0.25, 0]]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -113,7 +122,7 @@ def test_value_differences(monkeypatch, seed):
     apart = ValueDifferenceMetric().fit(codes, y).pairwise(codes)
     labels = y.astype(np.uint32)
     for block in 500, 1 << 22:
-        monkeypatch.setattr("evendraw.sklearn._mixed._BLOCK", block)
+        monkeypatch.setattr("evendraw._nominal._BLOCK", block)
         index, distance = value_differences(codes, labels, labels, 5)
         for i, (row, far) in enumerate(zip(index, distance)):
             of = np.flatnonzero((y == y[i]) & (np.arange(300) != i))
@@ -213,8 +222,8 @@ NC = {"strategy": "smotenc", "categorical_features": [1, 3]}
         ({**NC, "categorical_features": list(range(6))}, None, "take smoten"),
         ({**NC, "strategy": {"kind": "smotenc", "variant": "adasyn"}}, None, "has no variants"),
         ({"strategy": "smoten", "categorical_features": [1]}, None, "categorical_features is for smotenc"),
-        ({**NC, "k_neighbors": 60}, None, "needs 61"),
-        ({"strategy": "smoten", "k_neighbors": 60}, None, "needs 61"),
+        ({**NC, "k_neighbors": 60}, None, "n_neighbors = 61"),
+        ({"strategy": "smoten", "k_neighbors": 60}, None, "n_neighbors = 61"),
         (NC, scipy.sparse.csr_matrix, "X is sparse"),
         (NC, lambda X: np.where(X == 1, np.nan, X), "column 1 of X has a missing value"),
         (NC, lambda X: np.where(np.arange(6) == 2, np.inf, X), "infinity.*finite numbers"),

@@ -195,7 +195,7 @@ def test_twice_and_other_features(digits, monkeypatch):
     for options in ({"features": other}, {"k": 4}, cosine):
         with pytest.raises(evendraw.Exists, match=r"name=.*client.detach\('digits', 'class', 1\)"):
             digits.neighbours("digits", **({"features": X, "k": 5} | options))
-    monkeypatch.setattr("evendraw._neighbours._Search.run", None)  # nothing is searched
+    monkeypatch.setattr("evendraw._neighbours.NeighbourSearch.run", None)  # nothing is searched
     assert digits.neighbours("digits", X) == found
     monkeypatch.undo()
     digits.detach("digits", "class")

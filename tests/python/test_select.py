@@ -212,7 +212,7 @@ def test_twice_and_otherwise(animals, monkeypatch):
         animals.select("animals", X[::-1], "enn", **options)
     with pytest.raises(evendraw.Exists, match="differs in method"):
         animals.select("animals", X, "tomek", name="enn")
-    monkeypatch.setattr("evendraw._select._Selection.run", None)  # nothing is computed
+    monkeypatch.setattr("evendraw._select.Selection.run", None)  # nothing is computed
     again = {"k": 5, "targets": ["ape", "bee"]}
     assert animals.select("animals", X, "enn", **again) == info
 
@@ -352,7 +352,7 @@ def test_command(animals, files, monkeypatch, method, options, theirs):
         "kept": [int(keep[Y == name].sum()) for name in ("ape", "bee", "cat")],
     }
     assert ("iterations" in answer.pop("warning")) == (method == "renn")
-    monkeypatch.setattr("evendraw._select._Selection.run", None)
+    monkeypatch.setattr("evendraw._select.Selection.run", None)
     assert animals.select("animals", X, method, **options) == answer
 
 

@@ -245,7 +245,7 @@ def test_smoten_as_imbalanced_learn(client, monkeypatch, seed):
         collections.Counter(made_y.tolist())
 
 
-def test_value_differences():
+def test_value_differences(monkeypatch):
     """Each distance, by imbalanced-learn's metric."""
     from imblearn.metrics.pairwise import ValueDifferenceMetric
 
@@ -254,16 +254,16 @@ def test_value_differences():
     table = nominal_table(5)
     for labels in Y, np.where(Y == 2, 0, Y):  # three classes, and two
         theirs = ValueDifferenceMetric().fit(table, labels).pairwise(table)
-        index, far = _nominal._nearest(table, labels.astype(np.uint32), 4)
+        codes = labels.astype(np.uint32)
+        index, far = _nominal.value_differences(table, codes, codes, 4)
         for row in range(N):
             where = np.flatnonzero(labels == labels[row])
             where = where[where != row]
             np.testing.assert_allclose(far[row], np.sort(theirs[row, where])[:4], rtol=1e-6)
             np.testing.assert_allclose(far[row], theirs[row, index[row]], rtol=1e-6)
     # In pieces it is the same.
-    _nominal._AT_A_TIME, before = 7, _nominal._AT_A_TIME
-    pieces = _nominal._nearest(table, labels.astype(np.uint32), 4)
-    _nominal._AT_A_TIME = before
+    monkeypatch.setattr(_nominal, "_BLOCK", 7)
+    pieces = _nominal.value_differences(table, codes, codes, 4)
     np.testing.assert_array_equal(pieces[0], index)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import _library
-from ._values import Result, jsonable
+from ._values import Result, as_text, jsonable
 from .errors import BY_NAME, Error, UsageError
 
 lib = _library.lib
@@ -40,10 +40,10 @@ class Connection:
         name = name or f"python (pid {self._pid})"
         again = _library.NO_TIME_LIMIT if reconnect is None else int(reconnect * 1000)
         options = _library.ClientOptions(
-            name.encode(), max(1, int(time_limit * 1000)), again or _library.NO_RECONNECT
+            as_text(name, "name"), max(1, int(time_limit * 1000)), again or _library.NO_RECONNECT
         )
         code = lib.evd_connect(
-            address.encode() if address else None, ctypes.byref(options), ctypes.byref(handle)
+            as_text(address, "address") if address else None, ctypes.byref(options), ctypes.byref(handle)
         )
         self._handle = handle
         if code != 0:

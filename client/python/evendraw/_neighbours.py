@@ -25,7 +25,7 @@ Progress = Callable[[int, int], object]
 
 _METRICS = {"euclidean": 0, "cosine": 1}
 _SCOPES = {"all": 0, "class": 1}
-_MOST = 64  # neighbours of a sample that the daemon keeps
+MOST = 64  # neighbours of a sample that the daemon keeps
 
 
 class Neighbours(Connection):
@@ -82,8 +82,8 @@ class Neighbours(Connection):
         scopes = _checked_scopes(scope, name)
         if metric not in list(_METRICS):
             raise BadValue(f'metric is {metric!r}: it is "euclidean" or "cosine"', "metric")
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= _MOST:
-            raise LimitError(f"k is {k!r}: it can be from 1 to {_MOST}", "k")
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= MOST:
+            raise LimitError(f"k is {k!r}: it can be from 1 to {MOST}", "k")
         if not isinstance(threads, (int, np.integer)) or not 0 <= threads <= 1024:
             raise LimitError(f"threads is {threads!r}: it can be from 0 to 1024", "threads")
         if not isinstance(recall, (float, np.floating)) or not 0 < recall < 1:
@@ -92,7 +92,7 @@ class Neighbours(Connection):
         rows = as_features(features, info)
         labels = _attachments.labels(self, info)
         least = float(recall) if approximate else 0.0
-        search = _Search(rows, labels, int(k), metric, least, threads, progress)
+        search = NeighbourSearch(rows, labels, int(k), metric, least, threads, progress)
         if not allow_short:
             for one in scopes:
                 self._check_members(info, search, one)
@@ -127,7 +127,7 @@ class Neighbours(Connection):
         """Removes what is attached. Raises Conflict while something needs it."""
         self.call("attachment.drop", dataset=dataset, name=name, version=version)
 
-    def _check_members(self, info: Result, search: _Search, scope: str) -> None:
+    def _check_members(self, info: Result, search: NeighbourSearch, scope: str) -> None:
         """imbalanced-learn's rule: k + 1 samples, or none."""
         found = search.check(scope)
         if found is None:
@@ -152,7 +152,7 @@ class Neighbours(Connection):
             "k",
         )
 
-    def _found(self, info: Result, search: _Search, scope: str, name: str) -> Result:
+    def _found(self, info: Result, search: NeighbourSearch, scope: str, name: str) -> Result:
         fields: Result = {
             "dataset": info["dataset"],
             "version": info["version"],
@@ -271,7 +271,7 @@ def run(call: Callable[[], Any], options: Any, progress: Progress | None) -> int
     return codes[0]
 
 
-class _Search:
+class NeighbourSearch:
     """Searches over the same features and labels."""
 
     def __init__(

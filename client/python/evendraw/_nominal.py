@@ -1,5 +1,6 @@
 """SMOTE where features are categories: what neighbours are then searched in, and which categories a new
-sample gets. `encode_nominal` and `nominal_neighbours` are for users; `synthesise` calls `nominal_rows`."""
+sample gets. `encode_nominal` and `nominal_neighbours` are for users; `synthesise` calls `nominal_rows`, and
+evendraw.sklearn what these consist of."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import _attachments, _library
 from ._arrays import from_tensor, is_missing, mask_of, positions, to_array
+from ._neighbours import MOST
 from ._values import Result, as_text
 from .errors import BadValue, LimitError
 from .labels import UNLABELLED, encode
@@ -17,8 +19,7 @@ from .labels import UNLABELLED, encode
 if TYPE_CHECKING:
     from ._connection import Connection
 
-_MOST = 64  # neighbours of a sample that the daemon keeps
-_AT_A_TIME = 1 << 22  # distances
+_BLOCK = 1 << 22  # numbers that are looked at together
 
 
 # ---- tables and their categories ----
@@ -125,12 +126,8 @@ def encode_nominal(X: Any, y: Any, *, categorical: Any) -> NDArray[np.float64]:
             "and variant smoten do without",
             "categorical",
         )
-    found, at, counts = np.unique(
-        labels[labels != UNLABELLED], return_index=True, return_counts=True
-    )
-    if len(found) == 0:
+    if (labels == UNLABELLED).all():
         raise BadValue("no sample has a label", "y")
-    smallest = found[np.lexsort((at, counts))[0]]
     continuous = _numbers_of(table, rest)
     if not np.isfinite(continuous).all():
         row, column = np.argwhere(~np.isfinite(continuous))[0]
@@ -139,12 +136,34 @@ def encode_nominal(X: Any, y: Any, *, categorical: Any) -> NDArray[np.float64]:
             "needed",
             "X",
         )
-    half = float(np.median(continuous[labels == smallest].std(axis=0))) / 2
-    parts = [continuous]
-    for column in nominal:
-        codes = codes_of(table[:, column], f"column {column}")
-        parts.append(np.where(codes[:, None] == np.arange(codes.max(initial=-1) + 1), half, 0.0))
-    return np.hstack(parts)
+    codes = [codes_of(table[:, column], f"column {column}") for column in nominal]
+    return encoded(continuous, np.reshape(codes, (len(nominal), len(table))).T, labels)
+
+
+def encoded(
+    continuous: NDArray[Any], codes: NDArray[np.int64], labels: NDArray[np.uint32]
+) -> NDArray[Any]:
+    """The columns of numbers, then one for each value of each feature: see `encode_nominal`.
+
+    Args:
+        continuous: shape (n, numbers), finite.
+        codes: which value of each other feature each sample has, from 0 on, shape (n, features).
+        labels: class numbers, shape (n,); `UNLABELLED`: none. One sample has a label at least.
+
+    Returns:
+        Of the dtype of `continuous`, in C order.
+    """
+    found, at, counts = np.unique(
+        labels[labels != UNLABELLED], return_index=True, return_counts=True
+    )
+    smallest = found[np.lexsort((at, counts))[0]]
+    sizes = codes.max(axis=0, initial=-1) + 1
+    first = continuous.shape[1] + np.cumsum(sizes) - sizes  # column of each feature's value 0
+    rows = np.zeros((len(codes), continuous.shape[1] + sizes.sum()), continuous.dtype)
+    rows[:, : continuous.shape[1]] = continuous
+    half = np.median(continuous[labels == smallest].std(axis=0)) / 2
+    np.put_along_axis(rows, codes + first, half, axis=1)
+    return rows
 
 
 # ---- SMOTE-N: another distance ----
@@ -177,8 +196,8 @@ def nominal_neighbours(
         NotFound (dataset); BadValue: another number of rows, a class of fewer than k + 1 samples; Exists:
         something else has the name.
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= _MOST:
-        raise LimitError(f"k is {k!r}: it can be from 1 to {_MOST}", "k")
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= MOST:
+        raise LimitError(f"k is {k!r}: it can be from 1 to {MOST}", "k")
     info = client.call("dataset.info", dataset=dataset, version=version)
     table = table_of(X)
     if len(table) != info["samples"]:
@@ -189,7 +208,8 @@ def nominal_neighbours(
         )
     labels = _labels_of(client, info)
     codes = np.stack([codes_of(column, f"column {i}") for i, column in enumerate(table.T)], axis=1)
-    index, far = _nearest(codes, labels, int(k))
+    _check_members(labels, int(k))
+    index, far = value_differences(codes, labels, labels, int(k))
     return _attachments.attach(
         client,
         index,
@@ -217,50 +237,61 @@ def _labels_of(client: Connection, info: Result) -> NDArray[np.uint32]:
     return labels
 
 
-def _differences(
-    codes: NDArray[np.int64], labels: NDArray[np.uint32]
-) -> list[NDArray[np.float64]]:
-    """Of each feature, how far every two of its values are from each other, squared."""
-    known = labels != UNLABELLED
-    _, number = np.unique(labels[known], return_inverse=True)
-    found = []
-    for column in codes.T:
-        counts = np.zeros((column.max() + 1, number.max(initial=0) + 1))
-        np.add.at(counts, (column[known], number), 1)
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        distance = np.zeros((len(share), len(share)))
-        for of_class in share.T:
-            distance += np.abs(of_class[:, None] - of_class)
-        found.append(distance**2)
-    return found
+def _check_members(labels: NDArray[np.uint32], k: int) -> None:
+    found, counts = np.unique(labels[labels != UNLABELLED], return_counts=True)
+    short = np.flatnonzero(counts <= k)
+    if len(short):
+        raise BadValue(
+            f"class number {found[short[0]]} has {counts[short[0]]} samples, and {k + 1} are needed for "
+            f"{k} neighbours of each: give a smaller k, or more samples",
+            "k",
+        )
 
 
-def _nearest(
-    codes: NDArray[np.int64], labels: NDArray[np.uint32], k: int
+def value_differences(
+    codes: NDArray[np.int64], labels: NDArray[np.uint32], among: NDArray[np.uint32], k: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    """The nearest first; of several that are equally near, that of the smaller index."""
+    """The k nearest of each sample among those of its class, by the value difference metric: see
+    `nominal_neighbours`.
+
+    Args:
+        codes: which value of each feature each sample has, from 0 on, shape (n, features).
+        labels: class numbers, shape (n,), by which values differ; `UNLABELLED`: none.
+        among: the same, with `UNLABELLED` also for samples that need no neighbours and are none.
+
+    Returns:
+        Indices and distances, shape (n, k), as `Client.attachment` gives them: the nearest first, of several
+        that are equally near that of the smaller index; where a class has too few, as where there is none.
+    """
     index = np.full((len(codes), k), _library.NO_LABEL, dtype=np.uint32)
     far = np.full((len(codes), k), np.inf, dtype=np.float32)
-    tables = _differences(codes, labels)
-    for number in np.unique(labels[labels != UNLABELLED]):
-        members = np.flatnonzero(labels == number)
-        if len(members) <= k:
-            raise BadValue(
-                f"class number {number} has {len(members)} samples, and {k + 1} are needed for {k} "
-                "neighbours of each: give a smaller k, or more samples",
-                "k",
-            )
-        step = max(1, _AT_A_TIME // len(members))
+    tables = [_apart(column, labels) for column in codes.T]
+    for number in np.unique(among[among != UNLABELLED]):
+        members = np.flatnonzero(among == number)
+        step = max(1, _BLOCK // len(members))
         for start in range(0, len(members), step):
             rows = members[start : start + step]
             distance = np.zeros((len(rows), len(members)))
             for column, table in zip(codes.T, tables):
-                distance += table[column[rows][:, None], column[members]]
+                distance += table[column[rows]].take(column[members], axis=1)
             distance[np.arange(len(rows)), start + np.arange(len(rows))] = np.inf  # itself
-            nearest = np.argsort(distance, axis=1, kind="stable")[:, :k]
-            index[rows] = members[nearest]
-            far[rows] = np.take_along_axis(distance, nearest, axis=1)
+            nearest = np.argsort(distance, axis=1, kind="stable")[:, : min(k, len(members) - 1)]
+            index[rows, : nearest.shape[1]] = members[nearest]
+            far[rows, : nearest.shape[1]] = np.take_along_axis(distance, nearest, axis=1)
     return index, far
+
+
+def _apart(column: NDArray[np.int64], labels: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """How far every two values of a feature are from each other, squared."""
+    known = labels != UNLABELLED
+    _, number = np.unique(labels[known], return_inverse=True)
+    counts = np.zeros((column.max(initial=-1) + 1, number.max(initial=0) + 1))
+    np.add.at(counts, (column[known], number), 1)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    distance = np.zeros((len(share), len(share)))
+    for of_class in share.T:
+        distance += np.abs(of_class[:, None] - of_class)
+    return distance**2
 
 
 # ---- new samples ----
@@ -296,7 +327,7 @@ def nominal_rows(
     rows = part[first]
     for column in columns:
         codes = codes_of(part[near, column], f"column {column}")
-        chosen = _most_frequent(codes, by_order=len(columns) == X.shape[1])
+        chosen = most_frequent(codes, None if len(rest) else in_order(codes))
         rows[made, column] = part[near[np.arange(len(made)), chosen], column]
     if len(rest) and len(made):
         kind = np.float64 if part.dtype.kind == "O" else part.dtype
@@ -329,11 +360,29 @@ def _near(neighbours: Any, bases: NDArray[np.int64], n: int) -> NDArray[np.int64
     return found
 
 
-def _most_frequent(codes: NDArray[np.int64], *, by_order: bool) -> NDArray[np.int64]:
-    """In which place of each row the value is that comes most often; of several, the first in order, or
-    that of the nearest."""
-    counts = (codes[:, :, None] == codes[:, None, :]).sum(axis=2)
-    most = counts == counts.max(axis=1, keepdims=True)
-    rank = codes if by_order else np.arange(codes.shape[1])
-    found: NDArray[np.int64] = np.where(most, rank, most.size).argmin(axis=1)
-    return found
+def most_frequent(
+    values: NDArray[np.int64], preferred: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """In which place of each row the value is that comes most often in it.
+
+    Args:
+        values: numbers from 0 on, shape (n, k).
+        preferred: shape (n, k), less than 1 apart from each other: of places whose values come equally
+            often, that with the largest number, of several the first. None: the first, which of neighbours
+            is the nearest.
+    """
+    place = np.empty(len(values), dtype=np.int64)
+    step = max(1, _BLOCK // max(values.shape[1], 1) ** 2)
+    for start in range(0, len(values), step):
+        rows = slice(start, start + step)
+        part = values[rows]
+        votes = (part[:, :, None] == part[:, None]).sum(axis=2, dtype=np.float64)
+        if preferred is not None:
+            votes += preferred[rows]
+        place[rows] = votes.argmax(axis=1)
+    return place
+
+
+def in_order(values: NDArray[np.int64]) -> NDArray[np.float64]:
+    """For `most_frequent`: smaller values are preferred."""
+    return np.asarray(-values / (values.max(initial=0) + 1))

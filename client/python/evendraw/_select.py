@@ -87,7 +87,7 @@ def select(
         LimitError; UsageError: an option that the method does not look at.
     """
     names, codes = _labels.encode(y)
-    chosen = _Selection(method, codes, names, targets, probabilities, threads, progress, options)
+    chosen = Selection(method, codes, names, targets, probabilities, threads, progress, options)
     if chosen.takes("features"):
         rows = as_matrix(_needed(X, method))
         if len(rows) != len(codes):
@@ -134,7 +134,7 @@ class Selections(Connection):
         version = info["version"]
         names = self._paged("dataset.stats", dataset=info["dataset"], version=version)["class"]
         codes = _attachments.labels(self, info)
-        chosen = _Selection(method, codes, names, targets, probabilities, threads, progress, options)
+        chosen = Selection(method, codes, names, targets, probabilities, threads, progress, options)
         if chosen.takes("features"):
             chosen.give_features(as_features(_needed(features, method), info))
         fields: Result = {
@@ -224,7 +224,7 @@ def _whole(value: Any, name: str, most: int) -> int:
     return int(value)
 
 
-class _Selection:
+class Selection:
     """What evd_select is asked for, with the arrays that it reads."""
 
     def __init__(
@@ -335,7 +335,7 @@ class _Selection:
                 f"targets is of type {type(targets).__name__}: pass a list of classes", "targets"
             ) from None
         if not listed:
-            raise BadValue("targets has no class: pass those that may lose samples", "targets")
+            raise BadValue("targets names no class: give a list of one class at least", "targets")
         found = np.array([_class_number(value, self._names) for value in listed], np.int64)
         order = np.argsort(found, kind="stable")
         call.targets, call.target_count = len(words), len(found)

@@ -58,7 +58,8 @@ def balanced_batch_generator(
     Returns:
         A generator of (X_batch, y_batch) or (X_batch, y_batch, sample_weight_batch), NumPy arrays unless
         kept sparse; and batches in an epoch. Behind it is a job in the daemon, which goes with it: when it
-        is closed, when nobody has it any more, or when the process ends. It belongs to this process.
+        is closed, when nobody has it any more, or when the process ends. It belongs to this process, and
+        to one thread at a time.
 
     Raises:
         As `Sampler.fit_resample`. StrategyError: there are too few samples for one batch.
@@ -91,6 +92,8 @@ def _weights_of(sample_weight: Any, n: int) -> NDArray[Any] | None:
             f"sample_weight has shape {weight.shape}, and one number for each of {n} samples is needed",
             "sample_weight",
         )
+    if weight.dtype.kind not in "biuf" or not np.isfinite(weight).all():
+        raise BadValue("sample_weight has values that are no finite numbers: give each sample one", "sample_weight")
     return weight
 
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from .._select import _Selection
+from .._select import Selection
 from ..errors import BadValue
 from ._draw import threads
 from ._tables import Labels
@@ -50,7 +50,7 @@ def kept(
     if isinstance(targets, (int, float, np.number)) and name in _COUNTING:
         targets = _by_ratio(targets, labels)
     targets = _by_name(targets, labels)
-    selection = _Selection(
+    selection = Selection(
         name, labels.codes, labels.names, targets, probabilities, threads(), None, options
     )
     if selection.takes("features"):

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _attachments, _library
-from .._neighbours import _MOST as MOST
-from .._neighbours import _Search
+from .._arrays import is_bool
+from .._neighbours import MOST, NeighbourSearch
 from .._values import Result, new_name
 from ..client import Client, connect
-from ..errors import BadValue, Busy, Closed, Error, NotFound
+from ..errors import BadValue, Busy, Closed, Error, LimitError, NotFound
 from ._tables import Labels
 
 EPHEMERAL = 60.0
@@ -29,6 +29,9 @@ EPHEMERAL = 60.0
 BATCH = 8192
 """Indices in a step of an epoch that is drawn at once. What is drawn may depend on it."""
 
+MOST_ROWS = 2**30
+"""Of an epoch that is drawn at once."""
+
 Found = tuple[NDArray[np.uint32], NDArray[np.float32]]
 """Neighbours of all samples and their distances, shape (n, k), as `Client.attachment` has them."""
 
@@ -36,6 +39,7 @@ Search = Callable[[NDArray[np.uint32], int, str], Found]
 """Finds them: of samples with these class numbers (`UNLABELLED` for those that take no part), how many, "class"
 or "all"."""
 
+_BORDERLINE = ("borderline-1", "borderline-2")
 _PATIENCE = 30.0  # seconds, while the daemon is busy or being restarted
 
 
@@ -79,6 +83,12 @@ class Job:
 
     def epoch(self) -> Drawn:
         """The next one, whole."""
+        if (rows := self.info["steps"] * self.info["batch_size"]) > MOST_ROWS:
+            raise LimitError(
+                f"{rows} rows would be made at once, and at most {MOST_ROWS} can: ask for fewer samples, or take "
+                "balanced_batch_generator",
+                "sampling_strategy",
+            )
         with self.client.open(self.info["job"], columns=self.columns, exclusive=True) as stream:
             by_step = {batch.step: batch for batch in stream}  # after a lost connection some come again
         batches = [by_step[step] for step in sorted(by_step)]
@@ -108,10 +118,22 @@ def _remove(client: Client, job: str) -> None:
     client.close()
 
 
+def targets_of(sampling_strategy: Any, y: Any) -> Any:
+    """A word, a ratio, a list, or how many by class; of a function what it says of y."""
+    given = sampling_strategy(y) if callable(sampling_strategy) else sampling_strategy
+    number = isinstance(given, (int, float, np.number)) and not is_bool(given) and np.isfinite(given)
+    if number or isinstance(given, (str, Mapping, list, tuple, set, np.ndarray)):
+        return given
+    raise BadValue(
+        f"sampling_strategy is {given!r}: it is a word, such as \"auto\", for two classes a ratio, {{class: number "
+        "of samples}, or a function of y that returns one of these",
+        "sampling_strategy",
+    )
+
+
 def class_map(sampling_strategy: Any, labels: Labels, y: Any) -> Any:
     """`sampling_strategy` as the daemon takes it: a word, a ratio, or how many by class."""
-    if callable(sampling_strategy):
-        sampling_strategy = sampling_strategy(y)
+    sampling_strategy = targets_of(sampling_strategy, y)
     if isinstance(sampling_strategy, (list, tuple, set, np.ndarray)):
         raise BadValue(
             "sampling_strategy is a list, which is for strategies that clean: pass {class: number of samples}",
@@ -127,6 +149,12 @@ def class_map(sampling_strategy: Any, labels: Labels, y: Any) -> Any:
             + (", ..." if len(numbers) > 10 else ""),
             "sampling_strategy",
         )
+    for value, count in sampling_strategy.items():
+        if not isinstance(count, (int, float, np.number)) or is_bool(count) or not np.isfinite(count):
+            raise BadValue(
+                f"sampling_strategy of class {value!r} is {count!r}: a number of samples is needed",
+                "sampling_strategy",
+            )
     return {labels.names[numbers[value]]: count for value, count in sampling_strategy.items()}
 
 
@@ -191,8 +219,7 @@ def _attach_neighbours(
     if given := {"neighbours", "all_neighbours"} & strategy.keys():
         raise BadValue(f"{min(given)} cannot be given: the sampler finds the neighbours in X", min(given))
     variant, k = strategy.get("variant", "regular"), strategy.get("k", 5)
-    of_all = {"adasyn": k, "borderline-1": strategy.get("m", 10)}.get(variant)
-    if variant not in ("regular", "adasyn", "borderline-1"):
+    if variant not in ("regular", "adasyn", *_BORDERLINE):
         return
     # Classes that stay as they are need none, and are the large ones.
     fill = {key: value for key, value in strategy.items() if key == "sampling_strategy"}
@@ -203,8 +230,10 @@ def _attach_neighbours(
         grows[:] = True  # there must be a table
     codes = np.where(grows[labels.codes], labels.codes, np.uint32(_library.NO_LABEL))
     _attach(client, of, "class", codes, "k", k, search)
-    if of_all is not None:
-        _attach(client, of, "all", labels.codes, "m" if variant == "borderline-1" else "k", of_all, search)
+    if variant == "adasyn":
+        _attach(client, of, "all", labels.codes, "k", k, search)
+    elif variant in _BORDERLINE:
+        _attach(client, of, "all", labels.codes, "m", strategy.get("m", 10), search)
 
 
 def _attach(
@@ -227,7 +256,7 @@ def search_of(features: NDArray[Any]) -> Search:
     """By euclidean distances of rows."""
 
     def search(codes: NDArray[np.uint32], k: int, scope: str) -> Found:
-        index, distance, _ = _Search(features, codes, k, "euclidean", 0, threads(), None).run(scope)
+        index, distance, _ = NeighbourSearch(features, codes, k, "euclidean", 0, threads(), None).run(scope)
         return index, distance
 
     return search

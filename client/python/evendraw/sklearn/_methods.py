@@ -88,9 +88,13 @@ def method_of(strategy: Strategy, k_neighbors: int | None) -> Method:
         )
     full = as_strategy(strategy)
     kind = full.get("kind")
-    if isinstance(kind, str) and kind in IMBLEARN:
+    if not isinstance(kind, str):
+        raise BadValue(
+            f'strategy has kind {kind!r}, and a name is needed: {{"kind": "smote", ...}}', "strategy"
+        )
+    if kind in IMBLEARN:
         raise BadValue(f"{kind} of imbalanced-learn is strategy {IMBLEARN[kind]!r} here", "strategy")
-    if isinstance(kind, str) and kind in REFUSED:
+    if kind in REFUSED:
         raise BadValue(f"{kind} of imbalanced-learn is not offered: {REFUSED[kind]}", "strategy")
     if kind in VARIANTS:
         full |= {"kind": "smote", "variant": kind}

@@ -15,7 +15,7 @@ from .._values import Strategy
 from ..errors import BadValue
 from . import _tables
 from ._clean import kept
-from ._draw import BATCH, Drawn, Job, Search, class_map, search_of
+from ._draw import BATCH, Drawn, Job, Search, class_map, search_of, targets_of
 from ._methods import Method, check_resamples, method_of
 from ._mixed import Mixed
 
@@ -38,7 +38,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
     SMOTE                           ``"smote"``
     SMOTENC                         ``"smotenc"``, for columns of numbers and of categories
     SMOTEN                          ``"smoten"``, for categories only
-    BorderlineSMOTE                 ``"borderline-1"``; its kind "borderline-2" is refused
+    BorderlineSMOTE                 ``"borderline-1"``, ``"borderline-2"``
     ADASYN                          ``"adasyn"``
     RandomUnderSampler              ``"undersampled"``; with replacement:
                                     ``{"kind": "undersampled", "replacement": True}``
@@ -67,7 +67,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
     Args:
         strategy: its name, or {"kind": name, ...} with its parameters, as everywhere in evendraw.
         sampling_strategy: as of imbalanced-learn: a word, for two classes a ratio, {class: number of
-            samples}, a function of y that returns such a map, or, of methods that clean, a list of classes.
+            samples}, a function of y that returns one of these, or, of methods that clean, a list of classes.
             "auto": what the strategy has as its own.
         k_neighbors: of strategies that look at neighbours, how many; None: imbalanced-learn's default. Of
             the two that combine: of smote.
@@ -161,7 +161,7 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):
     def _cleaned(self, method: Method, labels: _tables.Labels, X: Any, y: Any, seed: int) -> Drawn:
         assert method.cleaned is not None
         self._check_parameters(method)
-        targets = self.sampling_strategy(y) if callable(self.sampling_strategy) else self.sampling_strategy
+        targets = targets_of(self.sampling_strategy, y)
         features = _tables.features_of(X)
         index = np.flatnonzero(kept(method.cleaned, targets, features, labels, seed, self.estimator))
         return Drawn(index, index, np.zeros(len(index), dtype=np.float32))

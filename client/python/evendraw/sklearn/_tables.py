@@ -13,6 +13,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from .. import labels as _labels
+from .._arrays import is_missing, mask_of
 from ..errors import BadValue
 
 _LONGEST_NAME = 128  # bytes: EVD_MAX_NAME of proto/limits.h
@@ -34,6 +35,7 @@ class Labels:
 
 def labels_of(y: Any) -> Labels:
     """y of shape (n,), (n, 1), or one-hot."""
+    y = _numbers_or_texts(y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
         array = y.toarray() if is_sparse(y) else np.asarray(y)
@@ -59,6 +61,22 @@ def labels_of(y: Any) -> Labels:
     return Labels(classes, names, codes.astype(np.uint32))
 
 
+def _numbers_or_texts(y: Any) -> Any:
+    """y, of which scikit-learn says what kind of labels it is; columns of pandas with types of its own as arrays."""
+    if is_sparse(y) or getattr(y, "ndim", 1) != 1:
+        return y
+    values = np.asarray(y)
+    if values.dtype.kind != "O":
+        return y
+    listed = values.tolist()
+    if missing := [i for i, value in enumerate(listed) if is_missing(value)]:
+        raise BadValue(
+            f"y has no label in row {missing[0]} ({listed[missing[0]]!r}): leave out those of X and y", "y"
+        )
+    own = not isinstance(getattr(y, "dtype", values.dtype), np.dtype)  # such as Int64
+    return np.array(listed) if own and len({type(value) for value in listed}) == 1 else y
+
+
 def _name_of(value: Any, i: int) -> str:
     """The value, unless the daemon would not have it as the name of a class."""
     text = str(value)
@@ -75,6 +93,13 @@ def is_frame(values: Any) -> bool:
 
 def length_of(X: Any, y: Any) -> int:
     """Of both, checked."""
+    for name, values in ("X", X), ("y", y):
+        if isinstance(values, (str, bytes, dict)) or not (
+            hasattr(values, "__len__") or hasattr(values, "shape")
+        ):
+            raise BadValue(f"{name} is of type {type(values).__name__}: pass an array, DataFrame or list", name)
+        if isinstance(values, np.ndarray) and (mask := mask_of(values)) is not None and mask.any():
+            raise BadValue(f"{name} is masked: fill in what is missing, or leave out those rows", name)
     n = X.shape[0] if hasattr(X, "shape") else len(X)
     samples = y.shape[0] if hasattr(y, "shape") else len(y)
     if n != samples:
@@ -122,6 +147,8 @@ def rows_of(values: Any, index: NDArray[np.int64]) -> Any:
         return values.iloc[index].reset_index(drop=True)
     if is_sparse(values):
         return (values if hasattr(values, "indptr") else values.tocsr())[index]
+    if hasattr(values, "isna"):  # an array of pandas, such as Categorical
+        return values[index]
     if isinstance(values, (list, tuple)):
         return [values[i] for i in index.tolist()]
     return np.asarray(values)[index]
