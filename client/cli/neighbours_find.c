@@ -46,29 +46,44 @@ static void place_partial(const struct neighbours *n, char *path, size_t size)
 
 /* ---- the search ---- */
 
-static int end_stopped(const char *partial)
+/* `unkept`: why the state is not. */
+static int end_stopped(const char *partial, const char *unkept)
 {
-    if (*partial && access(partial, F_OK) == 0)
+    if (partial && access(partial, F_OK) == 0)
         fprintf(stderr,
                 "evendraw: stopped: the same command goes on from where it was, which is kept in "
                 "%s\n",
                 partial);
     else
-        fprintf(stderr, "evendraw: stopped%s: the same command begins anew\n",
-                *partial ? ""
-                         : ", and neither the features' folder nor the present one can be "
-                           "written to");
+        fprintf(stderr, "evendraw: stopped%s: the same command begins anew\n", unkept);
     return search_raise();
+}
+
+/* One of the same, under way, keeps its state where this one would, as when several commands of a
+ * script search at once: then this one keeps none. */
+static int find(const struct neighbours *n, evd_neighbours_options *options, const char **unkept,
+                evd_neighbours_result *result)
+{
+    int code = evd_neighbours(options, n->index, n->distance, result);
+
+    if (code != EVD_E_BUSY || !options->partial)
+        return code;
+    options->partial = NULL;
+    *unkept = ", and another command that searches the same keeps the state of its own only";
+    return evd_neighbours(options, n->index, n->distance, result);
 }
 
 bool neighbours_find(struct neighbours *n, evd_neighbours_result *result)
 {
     evd_neighbours_options options = n->search;
     struct search search;
+    const char *unkept = "";
     char partial[4400];
     int code;
 
     place_partial(n, partial, sizeof(partial));
+    if (!*partial)
+        unkept = ", and neither the features' folder nor the present one can be written to";
     options.progress = search_show;
     options.arg = &search;
     options.cancel = &search_stopped;
@@ -77,10 +92,10 @@ bool neighbours_find(struct neighbours *n, evd_neighbours_result *result)
                  options.scope == EVD_SCOPE_CLASS ? "searching within classes"
                                                   : "searching among all",
                  n->path);
-    code = evd_neighbours(&options, n->index, n->distance, result);
+    code = find(n, &options, &unkept, result);
     search_end(&search);
     if (code == EVD_CANCELLED) {
-        n->cli->status = end_stopped(partial);
+        n->cli->status = end_stopped(options.partial, unkept);
         return false;
     }
     if (code != EVD_OK)

@@ -129,9 +129,9 @@ typedef struct evd_neighbours_result {
  * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both
  * counted from 0; a row without direction for the cosine), EVD_E_NOT_FOUND (no sample has a label,
  * or none is of the class), EVD_E_NO_MEMORY, EVD_E_STORE (`partial` cannot be read or written),
- * EVD_E_CONFLICT (`partial` is of another search, or damaged: remove it to begin anew; or a search
- * that is under way keeps its state there). The text is in result->message; `result` may be NULL.
- * After EVD_CANCELLED and errors the two arrays hold nothing of use.
+ * EVD_E_CONFLICT (`partial` is of another search, or damaged: remove it to begin anew), EVD_E_BUSY
+ * (a search that is under way keeps its state in `partial`). The text is in result->message;
+ * `result` may be NULL. After EVD_CANCELLED and errors the two arrays hold nothing of use.
  *
  * Threads: it uses nothing that is shared, so several may run at once (with one `partial` each).
  * Nothing of `options` is kept. Threads are its own and gone when it returns.

@@ -295,7 +295,7 @@ static int take_lock(struct knn_search *s, const char *path)
             return io_error(s, "lock");
         if (flock(s->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
             close(s->lock);
-            return error_set(&s->error, EVD_E_CONFLICT, s->options->partial,
+            return error_set(&s->error, EVD_E_BUSY, s->options->partial,
                              "another search keeps its state in %s: wait for its end, or name "
                              "another file",
                              s->options->partial);

@@ -409,7 +409,7 @@ static void second(void *arg, uint64_t done, uint64_t total)
 
     (void)done, (void)total;
     options.progress = NULL;
-    assert_int_equal(evd_neighbours(&options, index, distance, &result), EVD_E_CONFLICT);
+    assert_int_equal(evd_neighbours(&options, index, distance, &result), EVD_E_BUSY);
     assert_non_null(strstr(result.message, "another search keeps its state in"));
     options.partial = copy;
     assert_int_equal(evd_neighbours(&options, index, distance, &result), EVD_OK);

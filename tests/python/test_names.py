@@ -136,7 +136,7 @@ def run_all(scripts, tmp_path):
         processes.append(
             subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True)
         )
-    outputs = [process.communicate(timeout=90)[0] for process in processes]
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return [json.loads(output) for output in outputs]
 

@@ -401,6 +401,22 @@ def test_command_line(digits, tmp_path):
     assert "not_found" in tool("digits", path, "--dataset-version=7", code=1)
 
 
+def test_four_commands_at_once(digits, tmp_path):
+    """Of the same features: one of them keeps a file of its state, and all find the same."""
+    np.save(tmp_path / "x.npy", X)
+    tool = [os.environ["EVENDRAW"], "neighbours", "digits", str(tmp_path / "x.npy"), "--all", "--name"]
+    commands = [
+        subprocess.Popen([*tool, f"near-{i}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for i in range(4)
+    ]
+    for command in commands:
+        said, error = command.communicate(timeout=100)
+        assert command.returncode == 0 and error == "", said
+    for i in range(4):
+        check(digits, f"near-{i}")
+    assert os.listdir(tmp_path) == ["x.npy"]
+
+
 def test_short_classes_on_the_command_line(client, tmp_path):
     y = np.where(np.arange(len(Y)) < 3, 10, np.where(np.arange(len(Y)) == 9, 11, Y))
     client.create_dataset("digits", y)

@@ -132,7 +132,7 @@ REFUSED = {
     "targets": ({"targets": object()}, "targets is of type object"),
     "no label": ({"targets": [None]}, "targets has None"),
     "seed": ({"method": "cnn", "seed": 2**63}, "seed is 9223372036854775808"),
-    "none": ({"targets": []}, "targets has no class"),
+    "none": ({"targets": []}, "targets names no class"),
 }
 
 
