@@ -175,7 +175,7 @@ bool entry_hold_recorded(const struct job_entry *entry, const void *bytes, size_
         struct evd_str name = {value->text, (uint32_t)strlen(value->text)};
         struct attachment *attachment = dataset_attachment(entry->dataset, name);
 
-        if (value->tag == VALUE_ATTACHED && attachment && attachment->digest == value->digest)
+        if (value->tag == VALUE_ATTACHED && attachment && plan_means(value, attachment))
             done &= plan_hold(held, attachment);
     }
     strategy_fini(&strategy);

@@ -99,6 +99,25 @@ void line_fini(struct line *line)
 #define COST_OF_DRAW   4
 #define COST_OF_CLASS  16
 #define COST_OF_MEMBER 1
+/* A number in a row of neighbours, and whether a sample is in a part. */
+#define COST_OF_NEIGHBOUR 6
+#define COST_OF_PART      3
+
+/* What of the attachments that its strategy names is read to build a plan. */
+static double cost_of_held(const struct plan_held *held)
+{
+    double cost = 0;
+
+    for (; held; held = held->next) {
+        const struct attachment *attachment = held->attachment;
+        uint32_t of_sample = attachment->form.kind == ATTACHMENT_NEIGHBOURS
+                                 ? attachment->form.width * COST_OF_NEIGHBOUR
+                                 : COST_OF_PART;
+
+        cost += (double)attachment->samples * of_sample;
+    }
+    return cost;
+}
 
 /* Steps from one position to a later one, with epochs of so many. */
 static double steps_between(struct job_position from, struct job_position to, uint64_t steps)
@@ -123,8 +142,8 @@ uint64_t line_cost(const struct line *line, struct job_position from, struct job
         cost +=
             steps_between(begin, end, revision->shape.steps) * line->base.batch_size * COST_OF_DRAW;
         if (!line->plans[i].plan && !line->plans[i].forgotten && line->plans[i].strategy_bytes > 0)
-            cost +=
-                (double)index->classes * COST_OF_CLASS + (double)index->labelled * COST_OF_MEMBER;
+            cost += (double)index->classes * COST_OF_CLASS +
+                    (double)index->labelled * COST_OF_MEMBER + cost_of_held(line->plans[i].held);
     }
     return cost < 1e18 ? (uint64_t)cost : UINT64_C(1000000000000000000);
 }

@@ -33,6 +33,12 @@ void plan_input_attach(struct plan_input *input, int param, const struct attachm
     }
 }
 
+bool plan_means(const struct strategy_value *value, const struct attachment *attachment)
+{
+    return strcmp(attachment->name, value->text) == 0 &&
+           (attachment->digest == value->digest || attachment->damage);
+}
+
 bool plan_hold(struct plan_held **held, struct attachment *attachment)
 {
     struct plan_held *one = malloc(sizeof(*one));
@@ -80,8 +86,7 @@ static int find_attached(const struct plan_base *base, struct plan_input *input,
         const struct strategy_value *value = &strategy->values[i];
         const struct plan_held *held = base->held;
 
-        while (held && (strcmp(held->attachment->name, value->text) != 0 ||
-                        held->attachment->digest != value->digest))
+        while (held && !plan_means(value, held->attachment))
             held = held->next;
         if (!held)
             return error_set(err, EVD_E_STORE, value->text,

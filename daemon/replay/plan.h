@@ -24,6 +24,9 @@ struct plan_held {
     struct plan_held *next;
 };
 
+/* Is it the one that a recorded strategy names? A damaged one is by its name: what was damaged may
+ * be its digest. */
+bool plan_means(const struct strategy_value *value, const struct attachment *attachment);
 /* One more in front; false without memory. */
 bool plan_hold(struct plan_held **held, struct attachment *attachment) MUST_CHECK;
 /* The same ones, in use once more; false without memory, and then *out is NULL. */

@@ -281,6 +281,13 @@ static void jobs_that_draw_from_one(void **state)
     trouble_query(h, "UPDATE attachment_chunk SET rows = x'" KEPT "'"); /* a backup */
     peer = peer_new(h);
     trouble_job_has(peer, "s", 3);
+    trouble_query(h, "UPDATE attachment SET digest = digest + 1");
+    peer = peer_new(h);
+    is_out_of_service(peer, "attachment \"few\" of dataset \"d\" version 1 is damaged");
+    peer_refused(peer, EVD_E_CONFLICT, "attachment.drop", "[{'dataset': 'd', 'name': 'few'}]");
+    trouble_query(h, "UPDATE attachment SET digest = digest - 1");
+    peer = peer_new(h);
+    trouble_job_has(peer, "s", 3);
     trouble_query(h, "UPDATE attachment SET name = 'others'");
     peer = peer_new(h);
     is_out_of_service(peer, "attachment \"few\" that it was made with is not in the database");
