@@ -217,6 +217,19 @@ def test_twice_and_otherwise(animals, monkeypatch):
     assert animals.select("animals", X, "enn", **again) == info
 
 
+def test_changed_features(animals, monkeypatch):
+    """Nothing is attached by the name of features of which it is not."""
+    x = X.copy()
+    terms = evendraw._select._Selection.terms
+    monkeypatch.setattr(
+        "evendraw._select._Selection.terms",
+        lambda self: (terms(self), x.__setitem__((3, 3), x[3, 3] + 1))[0],
+    )
+    with pytest.raises(evendraw.Conflict, match="features were changed meanwhile"):
+        animals.select("animals", x, "tomek")
+    assert animals.attachments("animals") == []
+
+
 def test_versions(animals):
     old = animals.select("animals", X, "enn")
     animals.create_dataset("animals", np.append(Y, "ape"))
