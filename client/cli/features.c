@@ -39,6 +39,11 @@ static bool check_size(struct source *source, const struct source_matrix *shape,
     return true;
 }
 
+static bool no_plain_file(struct source *source)
+{
+    return source_error(source, "is no plain file: store the numbers in one");
+}
+
 static bool map(struct features *features, struct source *source, int fd)
 {
     struct stat info;
@@ -46,7 +51,7 @@ static bool map(struct features *features, struct source *source, int fd)
     if (fstat(fd, &info) < 0)
         return source_error(source, "cannot open it: %s", strerror(errno));
     if (!S_ISREG(info.st_mode))
-        return source_error(source, "is no plain file: store the features in one");
+        return no_plain_file(source);
     if (!check_size(source, &features->shape, (uint64_t)info.st_size))
         return false;
     features->map_bytes = (size_t)info.st_size;
@@ -69,6 +74,8 @@ static int open_npy(struct source *source)
                              "times");
     else if ((fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
         source_error(source, "cannot open it: %s", strerror(errno));
+    else if (pread(fd, magic, sizeof(magic), 0) < 0 && errno == ESPIPE)
+        no_plain_file(source);
     else if (pread(fd, magic, sizeof(magic), 0) < 0)
         source_error(source, "cannot read it: %s", strerror(errno));
     else if (memcmp(magic, "\x1f\x8b", 2) == 0)
