@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <evendraw_features.h>
 
 /* The file was cut after it was mapped: what is missing cannot be read, and there is nothing to go
  * back to. */
@@ -37,6 +38,16 @@ static bool check_size(struct source *source, const struct source_matrix *shape,
                             (unsigned long long)shape->n, (unsigned long long)shape->d,
                             (unsigned long long)rest);
     return true;
+}
+
+static bool check_columns(struct source *source, const struct source_matrix *shape)
+{
+    if (shape->probabilities || shape->d <= EVD_NEIGHBOURS_MAX_D)
+        return true;
+    return source_error(source,
+                        "has %llu columns, and at most %u can be searched: reduce them first, by "
+                        "principal components for instance",
+                        (unsigned long long)shape->d, EVD_NEIGHBOURS_MAX_D);
 }
 
 static bool no_plain_file(struct source *source)
@@ -101,7 +112,7 @@ bool features_open(struct features *features, struct cli *cli, const char *path)
     if (fd >= 0 && source_open(&source)) {
         /* Its first bytes were read to find out its format. */
         ok = gzrewind(source.gz) == 0 && source_npy_matrix(&source, &features->shape) &&
-             map(features, &source, fd);
+             check_columns(&source, &features->shape) && map(features, &source, fd);
         source_close(&source);
     }
     if (fd >= 0)

@@ -369,6 +369,15 @@ def test_command(animals, files, monkeypatch, method, options, theirs):
     assert animals.select("animals", X, method, **options) == answer
 
 
+def test_too_many_columns(animals, files):
+    """Also if 32 bits of their number are few. The header is looked at first."""
+    with open("wide.npy", "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (600, 2**32 + 4)}
+        np.lib.format.write_array_header_1_0(file, header)
+    said = tool("animals", "wide.npy", "--method=enn", code=4)
+    assert "has 4294967300 columns, and at most 65536" in said
+
+
 def test_what_people_read(animals, files):
     said = tool("animals", "x.npy", "--method=nearmiss-1", "--target=ape=40", "--target=bee=30")
     assert said.splitlines() == [
