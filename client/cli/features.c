@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <evendraw_features.h>
 
 /* The file was cut after it was mapped: what is missing cannot be read, and there is nothing to go
  * back to. */
@@ -39,6 +40,21 @@ static bool check_size(struct source *source, const struct source_matrix *shape,
     return true;
 }
 
+static bool check_columns(struct source *source, const struct source_matrix *shape)
+{
+    if (shape->probabilities || shape->d <= EVD_NEIGHBOURS_MAX_D)
+        return true;
+    return source_error(source,
+                        "has %llu columns, and at most %u can be searched: reduce them first, by "
+                        "principal components for instance",
+                        (unsigned long long)shape->d, EVD_NEIGHBOURS_MAX_D);
+}
+
+static bool no_plain_file(struct source *source)
+{
+    return source_error(source, "is no plain file: store the numbers in one");
+}
+
 static bool map(struct features *features, struct source *source, int fd)
 {
     struct stat info;
@@ -46,7 +62,7 @@ static bool map(struct features *features, struct source *source, int fd)
     if (fstat(fd, &info) < 0)
         return source_error(source, "cannot open it: %s", strerror(errno));
     if (!S_ISREG(info.st_mode))
-        return source_error(source, "is no plain file: store the features in one");
+        return no_plain_file(source);
     if (!check_size(source, &features->shape, (uint64_t)info.st_size))
         return false;
     features->map_bytes = (size_t)info.st_size;
@@ -69,6 +85,8 @@ static int open_npy(struct source *source)
                              "times");
     else if ((fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
         source_error(source, "cannot open it: %s", strerror(errno));
+    else if (pread(fd, magic, sizeof(magic), 0) < 0 && errno == ESPIPE)
+        no_plain_file(source);
     else if (pread(fd, magic, sizeof(magic), 0) < 0)
         source_error(source, "cannot read it: %s", strerror(errno));
     else if (memcmp(magic, "\x1f\x8b", 2) == 0)
@@ -94,7 +112,7 @@ bool features_open(struct features *features, struct cli *cli, const char *path)
     if (fd >= 0 && source_open(&source)) {
         /* Its first bytes were read to find out its format. */
         ok = gzrewind(source.gz) == 0 && source_npy_matrix(&source, &features->shape) &&
-             map(features, &source, fd);
+             check_columns(&source, &features->shape) && map(features, &source, fd);
         source_close(&source);
     }
     if (fd >= 0)

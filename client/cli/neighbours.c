@@ -108,13 +108,6 @@ static bool open_features(struct neighbours *n)
 
     if (!features_open(&n->features, n->cli, n->path))
         return false;
-    if (shape->d > EVD_NEIGHBOURS_MAX_D) {
-        cli_error(n->cli, EXIT_INPUT,
-                  "%s: has %" PRIu64 " columns, and at most %u can be searched: reduce them first, "
-                  "by principal components for instance",
-                  n->path, shape->d, EVD_NEIGHBOURS_MAX_D);
-        return false;
-    }
     n->search = (evd_neighbours_options)EVD_NEIGHBOURS_OPTIONS_INIT;
     n->search.features = n->features.values;
     n->search.n = shape->n;

@@ -209,12 +209,27 @@ static bool run(struct select *s)
     return code == EVD_OK;
 }
 
+/* What was selected is of the features that its terms say. */
+static bool check_unchanged(struct select *s, const json_t *params)
+{
+    char *text = evd_select_terms(&s->options);
+    json_t *terms = text ? json_loads(text, 0, NULL) : NULL;
+    const bool same = json_equal(terms, json_object_get(params, "terms"));
+
+    if (!same)
+        cli_error(s->cli, EXIT_INPUT,
+                  "%s: was changed while it was read: leave it alone, and select again",
+                  s->path ? s->path : s->probabilities_path);
+    json_decref(terms);
+    evd_free(text);
+    return same;
+}
+
 static bool compute(void *arg, json_t *params, struct attached_rows *rows)
 {
     struct select *s = arg;
 
-    (void)params;
-    if (!s->keep && !run(s))
+    if (!s->keep && (!run(s) || !check_unchanged(s, params)))
         return false;
     rows->rows = s->keep;
     rows->bytes = sizeof(*s->keep);

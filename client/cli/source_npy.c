@@ -104,9 +104,10 @@ static bool read_shape(struct source *source, const char *shape, const char *ord
     if (!close || *shape != '(')
         return bad_header(source);
     if (!read_extents(shape, close, npy))
-        return source_error(source,
-                            "has the shape %.*s, but one value a sample is needed: shape (n,)",
-                            (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape);
+        return source_error(source, "has the shape %.*s, but %s",
+                            (int)(close + 1 - shape > 60 ? 60 : close + 1 - shape), shape,
+                            source->every ? "a row of numbers for each sample is needed: (n, m)"
+                                          : "one value a sample is needed: shape (n,)");
     if (npy->row > 1 && (!order || strncmp(order, "False", 5) != 0))
         return source->every
                    ? source_error(source, "is stored by columns (in Fortran's order): "

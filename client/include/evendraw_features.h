@@ -129,9 +129,10 @@ typedef struct evd_neighbours_result {
  * label), EVD_E_BAD_VALUE (a feature that is no number or too large, named by row and column, both
  * counted from 0; a row without direction for the cosine), EVD_E_NOT_FOUND (no sample has a label,
  * or none is of the class), EVD_E_NO_MEMORY, EVD_E_STORE (`partial` cannot be read or written),
- * EVD_E_CONFLICT (`partial` is of another search, or damaged: remove it to begin anew), EVD_E_BUSY
- * (a search that is under way keeps its state in `partial`). The text is in result->message;
- * `result` may be NULL. After EVD_CANCELLED and errors the two arrays hold nothing of use.
+ * EVD_E_CONFLICT (`partial` is of another search, or damaged: remove it to begin anew; or the
+ * features were changed meanwhile), EVD_E_BUSY (a search that is under way keeps its state in
+ * `partial`). The text is in result->message; `result` may be NULL. After EVD_CANCELLED and errors
+ * the two arrays hold nothing of use.
  *
  * Threads: it uses nothing that is shared, so several may run at once (with one `partial` each).
  * Nothing of `options` is kept. Threads are its own and gone when it returns.
@@ -148,8 +149,8 @@ EVD_API EVD_MUST_CHECK int evd_neighbours_check(const evd_neighbours_options *op
                                                 evd_neighbours_result *result);
 /* The `terms` with which a table that comes of these options is attached (evd_attachment_begin): as
  * JSON text, to be freed with evd_free(); NULL without memory. `result`: of the search, by which
- * they say whether it is exact, and else its recall; NULL, before it: what evd_attachment_find has
- * to look for. Reads all features. */
+ * they say of which features it is, whether it is exact, and else its recall; NULL, before it: what
+ * evd_attachment_find has to look for, for which all features are read. */
 EVD_API char *evd_neighbours_terms(const evd_neighbours_options *options,
                                    const evd_neighbours_result *result);
 /* Of features, type, n and d alone what `features` of the result will be: who kept it with a table

@@ -251,14 +251,20 @@ void knn_batch_begin(struct knn_batch *batch, uint64_t unit)
     batch->open = count;
 }
 
+/* There are fewer than k only if features become NaN while they are searched. */
+static void write_truth(struct knn_search *s, size_t at, const struct knn_best *best)
+{
+    for (uint32_t i = 0; i < s->k; i++)
+        s->lists.truth[at * s->k + i] = i < best->count ? best->point[i] : KNN_NONE;
+}
+
 void knn_batch_end(struct knn_batch *batch, uint64_t unit)
 {
     struct knn_search *s = batch->search;
 
     for (uint32_t i = 0; i < batch->count; i++) {
         if (s->lists.sampling)
-            memcpy(s->lists.truth + ((size_t)unit * KNN_BLOCK + i) * s->k, batch->best[i].point,
-                   s->k * sizeof(uint32_t));
+            write_truth(s, (size_t)unit * KNN_BLOCK + i, &batch->best[i]);
         else
             write_row(s, batch->query[i], &batch->best[i]);
     }

@@ -76,8 +76,10 @@ static void assign_unit(struct knn_worker *worker, uint64_t unit)
 
     knn_batch_pack(batch, lists->rows + first, left < KNN_BLOCK ? left : KNN_BLOCK);
     knn_rank(batch, 1);
+    /* None is nearest if features become NaN while they are searched. */
     for (uint32_t i = 0; i < batch->count; i++)
-        lists->nearest[first + i] = knn_ranked(batch, i)->point[0];
+        lists->nearest[first + i] =
+            knn_ranked(batch, i)->count > 0 ? knn_ranked(batch, i)->point[0] : 0;
 }
 
 /* nearest[i]: the list of rows[i]. */

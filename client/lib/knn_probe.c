@@ -156,6 +156,7 @@ static void choose_lists(struct knn_batch *batch)
 {
     const struct knn_lists *lists = &batch->search->lists;
     struct knn_probing *p = batch->probing;
+    uint32_t all; /* fewer than rows times probes if features become NaN while they are searched */
 
     knn_rank(batch, lists->probes);
     memset(p->starts, 0, ((size_t)lists->count + 1) * sizeof(uint32_t));
@@ -164,12 +165,13 @@ static void choose_lists(struct knn_batch *batch)
             p->starts[p->rank[i].point[j] + 1]++;
     for (uint32_t l = 0; l < lists->count; l++)
         p->starts[l + 1] += p->starts[l];
+    all = p->starts[lists->count];
     /* From the last row on, so that in the end each start is one. */
     for (uint32_t i = batch->count; i-- > 0;)
         for (uint32_t j = 0; j < p->rank[i].count; j++)
             p->wanted[--p->starts[p->rank[i].point[j] + 1]] = (uint16_t)i;
     memmove(p->starts, p->starts + 1, lists->count * sizeof(uint32_t));
-    p->starts[lists->count] = batch->count * lists->probes;
+    p->starts[lists->count] = all;
 }
 
 /* Puts the values of some packed rows side by side. */

@@ -57,7 +57,7 @@ static void count_ranks(struct knn_search *s, const struct knn_best *rank, const
 
     for (uint32_t r = 0; r < rank->count; r++) {
         lists->points_at[r] += lists->members[rank->point[r]];
-        for (uint32_t i = 0; i < s->k; i++)
+        for (uint32_t i = 0; i < s->k && truth[i] != KNN_NONE; i++)
             lists->found_at[r] += lists->list_of[truth[i]] == rank->point[r];
     }
 }

@@ -321,6 +321,16 @@ static uint64_t digest_terms(const struct knn_search *s)
     return XXH3_64bits(terms, sizeof(terms));
 }
 
+/* What is found is of these features, or of none. */
+static int check_unchanged(struct knn_search *s)
+{
+    if (evd_features_digest(s->options) == s->features_hash)
+        return EVD_OK;
+    return error_set(&s->error, EVD_E_CONFLICT, "features",
+                     "the features were changed while they were searched: leave them alone, and "
+                     "search again");
+}
+
 static int search(struct knn_search *s, evd_neighbours_result *result)
 {
     int code;
@@ -347,7 +357,7 @@ static int search(struct knn_search *s, evd_neighbours_result *result)
     knn_recall_report(s, result);
     if (code == EVD_OK && s->options->partial)
         knn_state_remove(s);
-    return code;
+    return code == EVD_OK ? check_unchanged(s) : code;
 }
 
 int evd_neighbours(const evd_neighbours_options *options, uint32_t *index, float *distance,

@@ -22,10 +22,10 @@ static json_t *hex_of(uint64_t digest)
 }
 
 /* Of which features. */
-static json_t *terms_of(const evd_neighbours_options *options)
+static json_t *terms_of(const evd_neighbours_options *options, uint64_t digest)
 {
-    return json_pack("{s:o, s:s, s:I, s:I, s:s}", "features", hex_of(evd_features_digest(options)),
-                     "type", options->type == EVD_FEATURES_F64 ? "float64" : "float32", "d",
+    return json_pack("{s:o, s:s, s:I, s:I, s:s}", "features", hex_of(digest), "type",
+                     options->type == EVD_FEATURES_F64 ? "float64" : "float32", "d",
                      (json_int_t)options->d, "n", (json_int_t)options->n, "library", evd_version());
 }
 
@@ -59,7 +59,7 @@ static int set_recall(json_t *terms, const evd_neighbours_options *options,
 char *evd_neighbours_terms(const evd_neighbours_options *options,
                            const evd_neighbours_result *result)
 {
-    json_t *terms = terms_of(options);
+    json_t *terms = terms_of(options, result ? result->features : evd_features_digest(options));
 
     return text_of(terms, set_recall(terms, options, result));
 }
@@ -143,7 +143,7 @@ char *evd_select_terms(const evd_select_options *options)
     features.d = options->d;
     features.type = options->type;
     terms = evd_select_takes(options->method, "features")
-                ? terms_of(&features)
+                ? terms_of(&features, evd_features_digest(&features))
                 : json_pack("{s:I, s:s}", "n", (json_int_t)options->n, "library", evd_version());
     failed = json_object_set_new(terms, "method", json_string(method ? method : ""));
     failed |= json_object_set_new(terms, "targets", targets(options));

@@ -181,6 +181,16 @@ def test_command_suggests(pets, name):
     assert words[:4] == ["evendraw", "dataset", "detach", "pets"] and words[4:] == [name]
 
 
+def test_command_refuses_files(pets, tmp_path):
+    os.mkfifo(tmp_path / "p.npy")
+    said = command("folds", "pets", "--probabilities", tmp_path / "p.npy", rc=4).stderr
+    assert "p.npy: is no plain file: store" in said
+    for shape in (len(Y), 0), (len(Y), 2, 2):
+        np.save(tmp_path / "l.npy", np.zeros(shape))
+        said = command("folds", "pets", "--labels", tmp_path / "l.npy", rc=4).stderr
+        assert f"has the shape {shape}, but a row of numbers for each sample" in said
+
+
 def test_command_many(pets):
     run = command("folds", "pets", "--k", 12)
     head, cat, _, eel = (line.split() for line in run.stdout.splitlines()[2:6])

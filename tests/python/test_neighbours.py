@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import evendraw
 from evendraw import _attachments
+from evendraw._library import PROGRESS
 
 NONE = 0xFFFFFFFF
 X, Y = load_digits(return_X_y=True)
@@ -163,6 +164,25 @@ def test_refused(digits, case):
         digits.neighbours("digits", features, **options)
     assert isinstance(error.value, evendraw.Error)
     assert digits.attachments("digits") == []
+
+
+def test_changed_features(digits, monkeypatch):
+    x = X.copy()
+    call = evendraw._neighbours.run
+
+    def run(search, options, _):
+        """The library's last progress is before it looks whether they are as they were."""
+        options.progress = change = PROGRESS(lambda *_: x.__setitem__((3, 3), 99))
+        code = search()
+        del change
+        return code
+
+    monkeypatch.setattr("evendraw._neighbours.run", run)
+    with pytest.raises(evendraw.Conflict, match="changed while they were searched"):
+        digits.neighbours("digits", x)
+    assert digits.attachments("digits") == []
+    monkeypatch.setattr("evendraw._neighbours.run", call)
+    digits.neighbours("digits", x)
 
 
 def test_sparse(digits):

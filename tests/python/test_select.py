@@ -217,6 +217,19 @@ def test_twice_and_otherwise(animals, monkeypatch):
     assert animals.select("animals", X, "enn", **again) == info
 
 
+def test_changed_features(animals, monkeypatch):
+    """Nothing is attached by the name of features of which it is not."""
+    x = X.copy()
+    terms = evendraw._select._Selection.terms
+    monkeypatch.setattr(
+        "evendraw._select._Selection.terms",
+        lambda self: (terms(self), x.__setitem__((3, 3), x[3, 3] + 1))[0],
+    )
+    with pytest.raises(evendraw.Conflict, match="features were changed meanwhile"):
+        animals.select("animals", x, "tomek")
+    assert animals.attachments("animals") == []
+
+
 def test_versions(animals):
     old = animals.select("animals", X, "enn")
     animals.create_dataset("animals", np.append(Y, "ape"))
@@ -354,6 +367,15 @@ def test_command(animals, files, monkeypatch, method, options, theirs):
     assert ("iterations" in answer.pop("warning")) == (method == "renn")
     monkeypatch.setattr("evendraw._select.Selection.run", None)
     assert animals.select("animals", X, method, **options) == answer
+
+
+def test_too_many_columns(animals, files):
+    """Also if 32 bits of their number are few. The header is looked at first."""
+    with open("wide.npy", "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (600, 2**32 + 4)}
+        np.lib.format.write_array_header_1_0(file, header)
+    said = tool("animals", "wide.npy", "--method=enn", code=4)
+    assert "has 4294967300 columns, and at most 65536" in said
 
 
 def test_what_people_read(animals, files):

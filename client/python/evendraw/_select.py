@@ -17,7 +17,7 @@ from ._arrays import is_bool, mask_of, numbers, one_dimensional, positions, to_a
 from ._connection import Connection
 from ._neighbours import Progress, as_features, as_matrix, error_of, run
 from ._values import Result
-from .errors import BadValue, LimitError, UsageError
+from .errors import BadValue, Conflict, LimitError, UsageError
 
 lib = _library.lib
 
@@ -144,7 +144,17 @@ class Selections(Connection):
             "kind": "selection",
             "terms": chosen.terms(),
         }
-        return _attachments.attach_new(self, fields, lambda: (chosen.run(stacklevel=5), None))
+
+        def compute() -> tuple[NDArray[np.bool_], None]:
+            keep = chosen.run(stacklevel=5)
+            if chosen.terms() != fields["terms"]:
+                raise Conflict(
+                    f"{method}: the features were changed meanwhile: leave them alone, and select again",
+                    "features",
+                )
+            return keep, None
+
+        return _attachments.attach_new(self, fields, compute)
 
     def select_rows(
         self, dataset: str, rows: Any, name: str, *, version: int | None = None
