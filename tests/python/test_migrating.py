@@ -49,7 +49,7 @@ def run(code, **scope):
 
 
 def test_all_are_here():
-    assert len(CHANGES) == 6
+    assert len(CHANGES) == 7
 
 
 def test_weighted_random_sampler(daemon):
@@ -103,8 +103,8 @@ def test_batch_sampler(daemon):
 def test_folds():
     labels = np.array(LABELS)
     counts = [
-        [np.bincount(labels[test]).tolist() for _, test in run(side(CHANGES[5], sign))["folds"]] for sign in "-+"
+        [np.bincount(labels[test]).tolist() for _, test in run(side(CHANGES[6], sign))["folds"]] for sign in "-+"
     ]
     assert counts[0] == counts[1] == [[16, 3, 1]] * 5
-    for train, test in run(side(CHANGES[5], "+"))["folds"]:
+    for train, test in run(side(CHANGES[6], "+"))["folds"]:
         assert sorted([*train, *test]) == list(range(100))
