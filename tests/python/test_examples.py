@@ -142,5 +142,5 @@ def test_resume(daemon):
 
 
 def test_bench(daemon):
-    printed = run(BENCH / "loader.py", "--samples", "20000")
+    printed = run(BENCH / "loader.py", "--samples", "100000")
     assert printed.count("\n") == 8 and "cannot" not in printed
