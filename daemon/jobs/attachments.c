@@ -90,13 +90,18 @@ static void list_kind(const struct dataset *dataset, enum attachment_kind kind, 
         snprintf(out + size - 4, 4, "...");
 }
 
+/* The command of evendraw that makes such. */
+static const char *maker_of(enum attachment_kind kind)
+{
+    if (kind == ATTACHMENT_NEIGHBOURS)
+        return "neighbours";
+    return kind == ATTACHMENT_SELECTION ? "select" : "folds";
+}
+
 struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset *dataset,
                                          struct evd_str name, enum attachment_kind kind,
                                          struct evd_error *err)
 {
-    static const char *const makers[] = {[ATTACHMENT_NEIGHBOURS] = "neighbours",
-                                         [ATTACHMENT_SELECTION] = "select",
-                                         [ATTACHMENT_FOLDS] = "folds"}; /* commands of evendraw */
     struct attachment *attachment = attachments_find(jobs, dataset, name, err);
     char known[128], older[80] = "", maker[128] = "", detail[EVD_MAX_NAME + 1] = "";
     uint32_t version;
@@ -108,7 +113,7 @@ struct attachment *attachments_find_kind(struct jobs *jobs, const struct dataset
     if (version > 0)
         snprintf(older, sizeof(older),
                  "; version %u has one, but its labels may be others: make it again", version);
-    snprintf(maker, sizeof(maker), "; \"evendraw %s %.64s%s\" makes %s", makers[kind],
+    snprintf(maker, sizeof(maker), "; \"evendraw %s %.64s%s\" makes %s", maker_of(kind),
              dataset->name, kind == ATTACHMENT_FOLDS ? "" : " FEATURES.npy",
              kind == ATTACHMENT_SELECTION ? "one" : "them");
     if (name.len <= EVD_MAX_NAME)

@@ -75,6 +75,15 @@ void plan_release(struct plan_held **held)
     }
 }
 
+size_t plan_held_memory(const struct plan_held *held)
+{
+    size_t bytes = 0;
+
+    for (; held; held = held->next)
+        bytes += sizeof(*held);
+    return bytes;
+}
+
 /* What a recorded strategy names that is attached to the dataset. */
 static int find_attached(const struct plan_base *base, struct plan_input *input,
                          struct evd_error *err)

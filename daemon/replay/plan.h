@@ -31,7 +31,8 @@ bool plan_means(const struct strategy_value *value, const struct attachment *att
 bool plan_hold(struct plan_held **held, struct attachment *attachment) MUST_CHECK;
 /* The same ones, in use once more; false without memory, and then *out is NULL. */
 bool plan_hold_same(const struct plan_held *held, struct plan_held **out) MUST_CHECK;
-void plan_release(struct plan_held **held); /* NULL afterwards */
+void plan_release(struct plan_held **held);            /* NULL afterwards */
+size_t plan_held_memory(const struct plan_held *held); /* bytes of the list */
 
 /* What all plans of a job have in common; may be read by any thread. */
 struct plan_base {

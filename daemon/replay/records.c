@@ -205,7 +205,7 @@ bool revision_is_by(const struct revision *revision, const void *bytes, size_t n
 static uint64_t revision_memory(const struct revision *revision)
 {
     return (revision->author ? strlen(revision->author) + 1 : 0) +
-           (revision->strategy ? revision->strategy_bytes : 0);
+           (revision->strategy ? revision->strategy_bytes : 0) + plan_held_memory(revision->held);
 }
 
 static uint64_t sum_recorded(const struct revision *revisions, uint32_t count)

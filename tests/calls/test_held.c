@@ -1,13 +1,15 @@
-/* What drawing again costs, by which it waits for others (line.h): plans that are built from
- * neighbours, or from a part, read those. */
+/* What attachments that recorded strategies name cost: time to draw again, by which that waits for
+ * others (line.h), and memory (records.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "replay/line.h"
+#include "replay/records.h"
 #include "server/works.h"
 
 #define SAMPLES 1000000
@@ -43,9 +45,33 @@ static void what_is_attached_is_read(void **state)
     assert_true(cost(&dataset, &both) > WORKS_SHORT_COST);
 }
 
+/* The list of them is part of what a job's records take, as long as the strategy is not forgotten.
+ */
+static void what_is_named_is_counted(void **state)
+{
+    struct attachment near = {.samples = 1}, part = {.samples = 1};
+    struct records records = {0};
+    struct revision revision = {.author = strdup("a")};
+    uint64_t bytes;
+
+    (void)state;
+    assert_non_null(revision.author);
+    assert_true(records_reserve(&records));
+    records_add(&records, &revision, 0);
+    bytes = records.bytes;
+    assert_true(plan_hold(&records.revisions[0].held, &near));
+    assert_true(plan_hold(&records.revisions[0].held, &part));
+    records_measure(&records);
+    assert_int_equal(records.bytes - bytes, 2 * sizeof(struct plan_held));
+    assert_int_equal(near.uses + part.uses, 2);
+    records_fini(&records);
+    assert_int_equal(near.uses + part.uses, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_attached_is_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_attached_is_read),
+                                       cmocka_unit_test(what_is_named_is_counted)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
