@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "classes.h"
 #include "commands.h"
+#include "source_options.h"
 
 /* Without --k, as scikit-learn has it. */
 #define DEFAULT_K 5
@@ -22,9 +23,10 @@ const struct cli_option folds_options[] = {
     {"groups", 'g', "FILE",
      "Samples of one group (a patient, a scene) are all in one fold: a group for each sample, in "
      "a file as `evendraw load` reads them (one a line, .npy, CSV, ...); --seed has no part in it",
-     option_text, FIELD(struct folding, groups_path), .words = "@files"},
+     option_text, FIELD(struct folding, groups_of.path), .words = "@files"},
     {"column", 'c', "NAME|N", "Of a table of --groups: the column with the groups", option_text,
-     FIELD(struct folding, column)},
+     FIELD(struct folding, groups_of.column)},
+    SOURCE_OPTIONS(struct folding, groups_of),
     {"labels", 'l', "FILE.npy",
      "Samples with several labels each: a matrix of 0 and 1, a row for each sample, a column for "
      "each label",
@@ -44,10 +46,11 @@ void check_folds(struct argp_state *state, struct cli *cli, const void *fields)
 {
     const struct folding *f = fields;
 
-    if (!f->groups_path + !f->labels_path + !f->probabilities_path < 2)
+    if (!f->groups_of.path + !f->labels_path + !f->probabilities_path < 2)
         argp_error(state, "--groups, --labels and --probabilities exclude each other");
-    if (f->column && !f->groups_path)
-        argp_error(state, "--column is for a table of --groups");
+    if ((f->groups_of.column || source_options_given(&f->groups_of)) && !f->groups_of.path)
+        argp_error(state, "--column, --format, --delimiter, --no-header and --quote say how the "
+                          "file of --groups is read: give that, too");
     if (!params_have(cli, "name"))
         json_object_set_new(cli->params, "name", json_sprintf("cv%" PRIu64, f->k));
 }
@@ -56,8 +59,8 @@ void check_folds(struct argp_state *state, struct cli *cli, const void *fields)
 
 static const char *path_of(const struct folding *f)
 {
-    if (f->groups_path)
-        return f->groups_path;
+    if (f->groups_of.path)
+        return f->groups_of.path;
     return f->labels_path ? f->labels_path : f->probabilities_path;
 }
 
@@ -234,7 +237,7 @@ static void report(const struct folding *f, const json_t *info, json_t *classes,
     const char *name = field_text(info, "name");
 
     printf("%s: %s puts %s", field_dataset(info), name, text_items(f->result.samples, "sample"));
-    if (f->groups_path)
+    if (f->groups_of.path)
         printf(" of %s", text_items(f->result.groups, "group"));
     printf(" into %u folds%s\n\n", f->options.folds, found ? "" : " (was there already)");
     print_table(f, classes);

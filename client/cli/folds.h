@@ -9,13 +9,14 @@
 
 #include <evendraw_folds.h>
 #include "attach.h"
+#include "source.h"
 
 struct folding {
     struct cli *cli;
     uint64_t k, seed;
     /* One of them at most is given. */
-    const char *groups_path, *labels_path, *probabilities_path;
-    const char *column; /* of a table of groups */
+    struct source groups_of; /* path NULL: not given */
+    const char *labels_path, *probabilities_path;
 
     struct attached to;
     evd_folds_options options;

@@ -49,11 +49,11 @@ static bool take_group(void *arg, const char *text, size_t len)
 
 static bool read_groups(struct folding *f)
 {
-    struct reading reading = {
-        .f = f,
-        .source = {.cli = f->cli, .path = f->groups_path, .column = f->column, .doing = "reading"}};
+    struct reading reading = {.f = f, .source = f->groups_of};
     bool ok;
 
+    reading.source.cli = f->cli;
+    reading.source.doing = "reading";
     f->groups = calloc(f->to.samples, sizeof(*f->groups));
     if (!f->groups)
         return no_memory(f);
@@ -61,7 +61,7 @@ static bool read_groups(struct folding *f)
         return false;
     labels_init(&reading.names);
     ok = source_read(&reading.source, take_group, &reading) &&
-         attached_fits(&f->to, f->groups_path, reading.count);
+         attached_fits(&f->to, f->groups_of.path, reading.count);
     labels_fini(&reading.names);
     source_close(&reading.source);
     f->options.method = EVD_FOLDS_GROUPED;
@@ -170,7 +170,7 @@ bool folds_ask(struct folding *f)
     f->options.classes = f->to.classes;
     f->options.folds = (uint32_t)f->k;
     f->options.seed = f->seed;
-    if (f->groups_path)
+    if (f->groups_of.path)
         return read_groups(f);
     if (f->labels_path)
         return read_sets(f);

@@ -8,53 +8,12 @@
 #include <string.h>
 #include "commands.h"
 #include "print.h"
+#include "source_options.h"
 
 /* A commit builds the dataset first, which takes long for 10^9 labels. */
 #define TIME_LIMIT_MS 600000
 
 /* ---- options ---- */
-
-#define FORMAT_WORD(name)  " " #name
-#define FORMAT_COMMA(name) ", " #name
-
-static void parse_format(const struct given *given)
-{
-    struct source *source = given_field(given);
-
-    source->format = source_format_named(given->text);
-    if (!source->format)
-        argp_error(given->state, "--format: '%s' is none of %s", given->text,
-                   &SOURCE_FORMATS(FORMAT_COMMA)[2]);
-    else if (source->format->delimiter)
-        source->delimiter = source->format->delimiter;
-}
-
-static void parse_delimiter(const struct given *given)
-{
-    char *delimiter = given_field(given);
-    const char *text = given->text;
-
-    if (strcmp(text, "\\t") == 0 || strcmp(text, "tab") == 0)
-        *delimiter = '\t';
-    else if (strcmp(text, "blank") == 0)
-        *delimiter = DELIMITER_BLANK;
-    else if (strlen(text) == 1 && text[0] != '"' && text[0] != '\n')
-        *delimiter = text[0];
-    else
-        argp_error(given->state, "--delimiter: give one character, tab or blank");
-}
-
-static void parse_quote(const struct given *given)
-{
-    enum source_quote *quote = given_field(given);
-
-    if (strcmp(given->text, "none") == 0)
-        *quote = QUOTE_NONE;
-    else if (strcmp(given->text, "double") == 0)
-        *quote = QUOTE_DOUBLE;
-    else
-        argp_error(given->state, "--quote: '%s' is neither double nor none", given->text);
-}
 
 static void parse_ratio(const struct given *given)
 {
@@ -135,23 +94,11 @@ const struct cli_option load_options[] = {
      .words = "@datasets"},
     {ARGUMENT("SOURCE"), option_text, FIELD(struct load_args, source.path),
      .missing = SOURCE_IS_MISSING, .words = "@files"},
-    {"format", 'f', "FORMAT", SOURCE_FORMAT_NAMES " (default: by content)", parse_format,
-     FIELD(struct load_args, source), .words = &SOURCE_FORMATS(FORMAT_WORD)[1]},
     {"column", 'c', "NAME|N",
      "Tables: the column with the labels, by its name or its number: 1 is the first, -1 the last; "
      "JSON lines: the field; NPZ: the array (by its name)",
      option_text, FIELD(struct load_args, source.column)},
-    {"delimiter", 'd', "CHARACTER",
-     "Tables: between the cells, one character, tab, or blank for runs of blanks and tabs "
-     "(default: "
-     "by suffix)",
-     parse_delimiter, FIELD(struct load_args, source.delimiter)},
-    {"no-header", 0, NULL, "Tables: the first line is a sample", option_flag,
-     FIELD(struct load_args, source.no_header)},
-    {"quote", 'q', "double|none",
-     "Tables: whether \"quoted\" cells may hold delimiters, quotes and line ends (default: double, "
-     "as RFC 4180 has it), or a quote is a character like others",
-     parse_quote, FIELD(struct load_args, source.quote), .words = "double none"},
+    SOURCE_OPTIONS(struct load_args, source),
     {"one-hot", 0, "A,B,C|all",
      "Tables: the class of a row is the one of these columns that holds 1, the others hold 0; all: "
      "of the columns after the first, those with 0 or 1 in the first row",

@@ -209,7 +209,9 @@ def test_command_reads_files(pets, tmp_path):
     table = "".join(f'{i},"{g}"\n' for i, g in enumerate(groups))
     (tmp_path / "g.csv").write_text("row,owner\n" + table)
     expected = evendraw.folds(Y, 4, groups=groups)
-    for i, given in enumerate((["g.txt"], ["g.npy"], ["g.csv", "--column", "owner"])):
+    (tmp_path / "bare.csv").write_text("".join(f"{i};{g}\n" for i, g in enumerate(groups)))
+    bare = ["bare.csv", "--no-header", "-d", ";", "-c", "2"]
+    for i, given in enumerate((["g.txt"], ["g.npy"], ["g.csv", "--column", "owner"], bare)):
         given[0] = tmp_path / given[0]
         run = command("folds", "pets", "--k", 4, "--name", f"g{i}", "--groups", *given)
         assert "69 samples of 18 groups into 4 folds" in run.stdout
@@ -274,6 +276,7 @@ def test_command_mistakes(pets, tmp_path):
         (["--probabilities", "ok.npy"], 4, "probabilities are float32 or float64"),
         (["--probabilities", "beyond.npy", "--groups", "ok.npy"], 2, "exclude each other"),
         (["--column", 1], 2, "--groups"),
+        (["--no-header"], 2, "say how the file of --groups is read"),
     ):
         given = [tmp_path / a if str(a).endswith((".npy", ".csv", ".txt")) else a for a in given]
         run = command("folds", "pets", *given, rc=rc)
