@@ -209,10 +209,10 @@ static void warn_absent(const struct folding *f, const json_t *classes)
     if (r->absent == 0)
         return;
     fprintf(stderr,
-            "evendraw: warning: %u of %u folds have no sample of %s \"%s\", which has %s: measures "
+            "evendraw: warning: %u of %u folds %s no sample of %s \"%s\", which has %s: measures "
             "of it are missing there",
-            r->absent_folds, f->options.folds, what, class_name(classes, r->absent_class),
-            text_items(r->absent_members, "sample"));
+            r->absent_folds, f->options.folds, r->absent_folds == 1 ? "has" : "have", what,
+            class_name(classes, r->absent_class), text_items(r->absent_members, "sample"));
     if (r->absent > 1)
         fprintf(stderr, "; %s %s not in every fold",
                 text_items(r->absent - 1, f->labels_path ? "other label" : "other class"),

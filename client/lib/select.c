@@ -274,8 +274,8 @@ static void report(struct select *s, uint64_t *counts)
     if (gone == 1)
         select_warn(s, "No sample of %s is kept.", select_class(s, first));
     else if (gone > 1)
-        select_warn(s, "No sample of %s is kept, nor of %u other classes.", select_class(s, first),
-                    gone - 1);
+        select_warn(s, "No sample of %s is kept, nor of %u other class%s.", select_class(s, first),
+                    gone - 1, gone == 2 ? "" : "es");
     if (counts)
         memcpy(counts, s->living, s->classes * sizeof(*counts));
 }

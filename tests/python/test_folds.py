@@ -91,7 +91,7 @@ def test_warns_of_a_class_that_is_missing(pets):
         pets.folds("pets", 11)
     with pytest.warns(UserWarning, match="'eel', which has 1 sample: .* there; 1 other class is not in"):
         evendraw.folds(["cat"] * 9 + ["dog"] * 2 + ["eel"], 3)
-    with pytest.warns(UserWarning, match="1 of 3 folds have no sample of label 1, which has 2 samples:"):
+    with pytest.warns(UserWarning, match="1 of 3 folds has no sample of label 1, which has 2 samples:"):
         evendraw.folds(None, 3, labels=[[1, 0]] * 9 + [[1, 1]] * 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

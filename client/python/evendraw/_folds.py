@@ -188,9 +188,10 @@ class _Maker:
         what, one, many = f"label {found.absent_class}", "label is", "labels are"
         if self._options.method != _MULTILABEL:
             what, one, many = f"class {name_of(found.absent_class)!r}", "class is", "classes are"
+        has = "has" if found.absent_folds == 1 else "have"
         count, others = found.absent_members, found.absent - 1
         warnings.warn(
-            f"{found.absent_folds} of {self._options.folds} folds have no sample of {what}, which has "
+            f"{found.absent_folds} of {self._options.folds} folds {has} no sample of {what}, which has "
             f"{count} {'sample' if count == 1 else 'samples'}: measures of it are missing there"
             + (f"; {others} other {one if others == 1 else many} not in every fold" if others else ""),
             stacklevel=3,
