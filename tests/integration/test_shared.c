@@ -57,14 +57,18 @@ static void put(int pipe_end, const struct record *record)
         _exit(2);
 }
 
+/* Victims go no further than to this batch, so that they hold it when they are killed. */
+#define LAST_OF_VICTIM 5u
+
 /* A worker process: attaches, waits for `go` to close, and takes one epoch. A record for each. */
-static void work(uint32_t worker, const char *job, int pipe_end, int go)
+static void work(uint32_t worker, bool victim, const char *job, int pipe_end, int go)
 {
     evd_stream_options options = EVD_STREAM_OPTIONS_INIT;
     struct record record;
     const evd_batch *batch;
     evd_stream *stream;
     evd_client *client = server_dial(&server);
+    uint32_t taken = 0;
     int code;
 
     options.job = job;
@@ -90,6 +94,8 @@ static void work(uint32_t worker, const char *job, int pipe_end, int go)
         for (uint32_t i = 0; i < batch->n; i++)
             record.labels_right &= batch->label[i] == load_label(batch->index[i], LABELS);
         put(pipe_end, &record);
+        if (victim && ++taken == LAST_OF_VICTIM)
+            pause();
         usleep(300); /* a training step */
     }
     memset(&record, 0, sizeof(record));
@@ -107,7 +113,7 @@ struct step_log {
 };
 
 /* Forks the workers; they go once all are attached, so that none is late for the epoch. */
-static int start_workers(const char *job, pid_t workers[WORKERS])
+static int start_workers(const char *job, uint32_t victims, pid_t workers[WORKERS])
 {
     struct record record;
     int ends[2], go[2];
@@ -118,7 +124,7 @@ static int start_workers(const char *job, pid_t workers[WORKERS])
         workers[i] = fork();
         if (workers[i] == 0) {
             close(go[1]);
-            work(i, job, ends[1], go[0]);
+            work(i, i < victims, job, ends[1], go[0]);
         }
         assert_true(workers[i] > 0);
     }
@@ -153,7 +159,7 @@ static void run_epoch(const char *job, uint64_t epoch, uint32_t victims)
     pid_t workers[WORKERS];
     uint32_t seen[WORKERS] = {0}, ended = 0, again = 0;
     struct record record;
-    int from_workers = start_workers(job, workers);
+    int from_workers = start_workers(job, victims, workers);
 
     assert_non_null(steps);
     while (read(from_workers, &record, sizeof(record)) == sizeof(record)) {
@@ -167,7 +173,7 @@ static void run_epoch(const char *job, uint64_t epoch, uint32_t victims)
         assert_int_equal(record.epoch, epoch);
         assert_in_range(record.step, 0, STEPS - 1);
         note_batch(&steps[record.step], &record, victim);
-        if (++seen[record.worker] == 5 && victim)
+        if (++seen[record.worker] == LAST_OF_VICTIM && victim)
             assert_int_equal(kill(workers[record.worker], SIGKILL), 0);
     }
     close(from_workers);

@@ -220,9 +220,9 @@ def test_twice_and_otherwise(animals, monkeypatch):
 def test_changed_features(animals, monkeypatch):
     """Nothing is attached by the name of features of which it is not."""
     x = X.copy()
-    terms = evendraw._select._Selection.terms
+    terms = evendraw._select.Selection.terms
     monkeypatch.setattr(
-        "evendraw._select._Selection.terms",
+        "evendraw._select.Selection.terms",
         lambda self: (terms(self), x.__setitem__((3, 3), x[3, 3] + 1))[0],
     )
     with pytest.raises(evendraw.Conflict, match="features were changed meanwhile"):
