@@ -291,6 +291,33 @@ def test_error_in_progress(client):
     assert 0 <= done < total and client.attachments("large") == []
 
 
+def test_gone_on_with(client, tmp_path):
+    """A search that was ended goes on from its file, to what a whole one finds."""
+    x = np.random.default_rng(0).normal(size=(30000, 48)).astype("f4")
+    client.create_dataset("large", np.zeros(len(x), int))
+    partial, told = tmp_path / "x.partial", []
+
+    def tell(done, total):
+        told.append(done / total)
+        if len(told) == 1:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        client.neighbours("large", x, scope="all", progress=tell, partial=partial)
+    assert os.listdir(tmp_path) == ["x.partial"]
+    with pytest.raises(evendraw.Conflict, match="something else"):
+        client.neighbours("large", x, 6, "all", partial=partial)
+    client.neighbours("large", x, scope="all", progress=tell, partial=partial)
+    assert told[1] >= told[0] and os.listdir(tmp_path) == []
+    client.neighbours("large", x, scope="all", name="whole")
+    for ours, whole in zip(client.attachment("large", "all"), client.attachment("large", "whole"), strict=True):
+        assert np.array_equal(ours, whole)
+    with pytest.raises(evendraw.StoreError, match="is a folder"):
+        client.neighbours("large", x, 6, "all", name="six", partial=tmp_path)
+    with pytest.raises(evendraw.BadValue, match="NUL"):
+        client.neighbours("large", x, 6, "all", name="six", partial="a\0b")
+
+
 def test_daemon_that_is_restarted(daemon):
     """The search does not know, and what it found is attached to the daemon that is there."""
     x = np.random.default_rng(0).normal(size=(60000, 64)).astype("f4")

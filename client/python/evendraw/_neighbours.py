@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -46,6 +47,7 @@ class Neighbours(Connection):
         recall: float = 0.95,
         threads: int = 0,
         progress: Progress | None = None,
+        partial: str | os.PathLike[str] | None = None,
     ) -> dict[str, Result]:
         """Finds the k nearest neighbours of every sample with a label, exactly unless `approximate`,
         and attaches them to the dataset. The features stay here. What is there already, of the same
@@ -70,6 +72,8 @@ class Neighbours(Connection):
                 that is False "recall", "recall_low" and "recall_high" (of its 95 % interval).
             threads: 0: one for each processor.
             progress: called with how much of how much is done, ten times a second, by this thread.
+            partial: a file in which a search keeps how far it has come, about once a minute and when
+                it is interrupted: the same call goes on from there. Removed in the end.
 
         Returns:
             for each scope, by its name: dataset, version, name, k, scope, metric, terms, digest,
@@ -77,7 +81,9 @@ class Neighbours(Connection):
 
         Raises:
             NotFound (dataset); BadValue: features of another length, not finite, of a type that is
-            no number, a class that is too small; Exists: something else has the name.
+            no number, a class that is too small; Exists: something else has the name. Conflict:
+            `partial` is of another search; Busy: one that is under way has it; StoreError: it cannot
+            be read or written.
         """
         scopes = _checked_scopes(scope, name)
         if metric not in list(_METRICS):
@@ -93,6 +99,8 @@ class Neighbours(Connection):
         labels = _attachments.labels(self, info)
         least = float(recall) if approximate else 0.0
         search = NeighbourSearch(rows, labels, int(k), metric, least, threads, progress)
+        if partial is not None:
+            search.keep_in(partial)
         if not allow_short:
             for one in scopes:
                 self._check_members(info, search, one)
@@ -292,6 +300,13 @@ class NeighbourSearch:
         options.type = int(features.dtype == np.float64)
         options.metric, options.threads = _METRICS[metric], threads
         options.recall = recall
+
+    def keep_in(self, path: str | os.PathLike[str]) -> None:
+        """How far a search has come, in that file."""
+        name = os.fsencode(path)
+        if b"\0" in name:
+            raise BadValue("partial is the name of a file, and this one has a NUL in it", "partial")
+        self._options.partial = name
 
     @cached_property
     def terms(self) -> Result:
