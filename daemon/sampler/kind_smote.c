@@ -106,8 +106,8 @@ static int too_few(const char *param, const char *whose, uint64_t n, uint64_t wa
         err, param,
         "%.60s has %llu sample%s, and %s = %llu needs more (\"Expected n_neighbors <= "
         "n_samples,  but n_samples = %llu, n_neighbors = %llu\"): %s",
-        whose, (unsigned long long)n, n == 1 ? "" : "s", param, (unsigned long long)wanted, (unsigned long long)n,
-        (unsigned long long)wanted + 1, advice);
+        whose, (unsigned long long)n, n == 1 ? "" : "s", param, (unsigned long long)wanted,
+        (unsigned long long)n, (unsigned long long)wanted + 1, advice);
 }
 
 /* How many of a sample's neighbours in its class there are, k at most. */
