@@ -235,12 +235,13 @@ static void near_list(struct knn_batch *batch, uint32_t list)
         .column_hit = near_no_hit,
         .arg = batch,
     };
-    uint16_t places[KNN_BLOCK];
+    uint16_t places[KNN_BLOCK] = {0}; /* also of rows that are none */
 
     for (uint32_t i = 0; i < tile.row_count; i++) {
         const bool one = i < p->row_count;
 
-        places[i] = one ? p->place[p->rows[i]] : 0;
+        if (one)
+            places[i] = p->place[p->rows[i]];
         p->half.f32[i] = one ? p->block_half[places[i]] : INFINITY;
         p->least.f32[i] = one ? s->least[batch->query[p->rows[i]]] : INFINITY;
     }
